@@ -1,0 +1,1 @@
+"""Frames: from a snapshot's examples to fitted, scored models. Knows neither Django nor a database."""

@@ -1,0 +1,65 @@
+"""What can go wrong while learning: each class is a sentence and a code."""
+
+from collections.abc import Sequence
+
+
+class ExemplarError(Exception):
+    """Something was refused, or failed, for a reason that has a name."""
+
+    #: One of the contract's `ErrorCode` members.
+    code = "INTERNAL"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        argument: Sequence[str | int] = (),
+        minimum: float | None = None,
+        maximum: float | None = None,
+        retry_after: float | None = None,
+    ):
+        super().__init__(message or type(self).__doc__)
+        #: The path of the input that was refused, as `("rows", 3, "features", "meanRadius")`.
+        self.argument = tuple(map(str, argument))
+        self.minimum = minimum
+        self.maximum = maximum
+        #: Seconds after which trying again makes sense.
+        self.retry_after = retry_after
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class LearningError(ExemplarError):
+    """The build phase cannot go on."""
+
+
+class InvalidProblem(LearningError):
+    """The problem is declared in a way that cannot be learned."""
+
+    code = "BAD_INPUT"
+
+
+class NoRows(LearningError):
+    """There is nothing to learn from."""
+
+    code = "NO_ROWS"
+
+
+class TooFewInstances(LearningError):
+    """There are too few labelled instances to learn from."""
+
+    code = "TOO_FEW_INSTANCES"
+
+
+class OneClass(LearningError):
+    """All labelled instances have the same label."""
+
+    code = "ONE_CLASS"
+
+
+class TimedOut(LearningError):
+    """It took longer than it was allowed to."""
+
+    code = "TIMED_OUT"

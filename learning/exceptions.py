@@ -63,3 +63,25 @@ class TimedOut(LearningError):
     """It took longer than it was allowed to."""
 
     code = "TIMED_OUT"
+
+
+class NotFinite(LearningError):
+    """The model has no finite answer for these features."""
+
+    code = "NOT_FINITE"
+
+
+class NotAModel(LearningError):
+    """The artifact does not hold a model."""
+
+    code = "MODEL_DOES_NOT_FIT"
+
+
+class NothingFitted(LearningError):
+    """No candidate could be fitted and scored on all folds."""
+
+
+class WorkersLost(LearningError):
+    """The processes that fit candidates ended and could not be replaced."""
+
+    code = "WORKER_LOST"

@@ -1,0 +1,183 @@
+"""A snapshot in memory: typed columns, the frame that models see, and the labels."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas import DataFrame, Series
+
+from .exceptions import NoRows, OneClass, TooFewInstances
+from .problem import Classification, Problem
+
+#: Beyond this size numbers are cut: trees compute in float32, and squares of float64 must not overflow.
+LARGEST = 1e30
+_DAY = 86_400.0
+_EPOCH = date(1970, 1, 1)
+
+
+class Kind(StrEnum):
+    """What a column's values mean, and so how models see them."""
+
+    NUMBER = "NUMBER"
+    INTEGER = "INTEGER"
+    BOOLEAN = "BOOLEAN"
+    CATEGORY = "CATEGORY"
+    DATE = "DATE"
+    DATETIME = "DATETIME"
+    TEXT = "TEXT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A feature: its name, what its values mean, and which they may be."""
+
+    name: str
+    kind: Kind
+    nullable: bool = False
+    #: A category's values as text, in declared order.
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dataset:
+    """Examples to learn from; rows in the snapshot's order."""
+
+    columns: tuple[Column, ...]
+    #: `(n, len(columns))`, as `frame` makes it.
+    X: DataFrame
+    #: `(n,)`: codes into `classes` (classification), numbers (regression), None (clustering).
+    y: NDArray[Any] | None
+    #: The labels present in the data, in declared order; of two, the positive one is the last.
+    classes: tuple[str, ...]
+    #: The hash of the snapshot's content.
+    fingerprint: str
+    #: `(n,)`: when each instance happened; None where the product has no event time.
+    times: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+
+def frame(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> DataFrame:
+    """Rows of Python values (as Django gives them, in the columns' order) as models see them: `(n, len(columns))`.
+
+    Numbers, booleans and times become float64, with dates as days since 1970-01-01 (UTC) and NaN for None and for what
+    is not finite; categories become pandas categories over the declared choices, unknown ones missing; text stays.
+    Learning and serving both call this, so that the same features are served as were learned.
+    """
+    values = zip(*rows, strict=True) if rows else ((),) * len(columns)
+    series = {column.name: _series(column, cells) for column, cells in zip(columns, values, strict=True)}
+    return DataFrame(series, index=pd.RangeIndex(len(rows)), copy=False)
+
+
+def dataset(
+    problem: Problem,
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Any]],
+    labels: Sequence[Any] | None,
+    choices: Sequence[str] = (),
+    fingerprint: str = "",
+    times: Sequence[Any] | None = None,
+) -> Dataset:
+    """The labelled rows as a dataset; `choices` are the declared label values as text.
+
+    Raises NoRows, OneClass, and TooFewInstances where the problem's folds could not each hold an example of each class
+    (classification), two examples (regression) or four (clustering).
+    """
+    kept = _labelled(problem, len(rows), labels)
+    if not kept:
+        raise NoRows("No row has a label yet: there is nothing to learn from." if rows else None)
+    y, classes = _target(problem, [labels[i] for i in kept] if labels is not None else [None] * len(kept), choices)
+    return Dataset(
+        columns=tuple(columns),
+        X=frame(columns, [rows[i] for i in kept]),
+        y=y,
+        classes=classes,
+        fingerprint=fingerprint,
+        times=None if times is None else np.array([times[i] for i in kept], dtype=object),
+    )
+
+
+def _series(column: Column, cells: Sequence[Any]) -> Series:
+    match column.kind:
+        case Kind.CATEGORY:
+            text = [None if cell is None else str(cell) for cell in cells]
+            codes = {choice: code for code, choice in enumerate(column.choices)}
+            known = np.fromiter((codes.get(cell, -1) for cell in text), dtype=np.int32, count=len(text))
+            dtype = pd.CategoricalDtype(pd.Index(column.choices, dtype=object))
+            return Series(pd.Categorical.from_codes(known, dtype=dtype))
+        case Kind.TEXT:
+            return Series(np.array([None if c is None else str(c) for c in cells], dtype=object), dtype=object)
+        case Kind.DATE | Kind.DATETIME:
+            return Series(_floats(cells, _days))
+        case _:
+            return Series(_floats(cells, float))
+
+
+def _floats(cells: Sequence[Any], number: Callable[[Any], float]) -> NDArray[np.float64]:
+    floats = (np.nan if cell is None else number(cell) for cell in cells)
+    values = np.fromiter(floats, dtype=np.float64, count=len(cells))
+    values[~np.isfinite(values)] = np.nan
+    return np.clip(values, -LARGEST, LARGEST)
+
+
+def _days(when: date | datetime) -> float:
+    if not isinstance(when, datetime):
+        return float((when - _EPOCH).days)
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() / _DAY
+
+
+def _labelled(problem: Problem, n: int, labels: Sequence[Any] | None) -> list[int]:
+    """The rows to learn from: all of them for clustering, else those with a label that says something."""
+    if problem.task == "CLUSTERING":
+        return list(range(n))
+    known = [label is not None for label in labels or ()]
+    if problem.task == "REGRESSION":
+        known = [told and isfinite(label) for told, label in zip(known, labels or (), strict=True)]
+    return [i for i, told in enumerate(known) if told]
+
+
+def _target(
+    problem: Problem, labels: Sequence[Any], choices: Sequence[str]
+) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
+    if isinstance(problem, Classification):
+        return _codes(problem, [str(label) for label in labels], choices)
+    per_fold = 2 if problem.task == "REGRESSION" else 4
+    if len(labels) < per_fold * problem.folds:
+        needed = per_fold * problem.folds
+        raise TooFewInstances(f"{problem.folds} folds need {needed} instances; there are {len(labels)}.")
+    return (None if problem.task == "CLUSTERING" else np.array([float(y) for y in labels])), ()
+
+
+def _codes(
+    problem: Classification, labels: Sequence[str], choices: Sequence[str]
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    counts = Counter(labels)
+    classes = _order(problem, counts, choices)
+    if len(classes) < 2:
+        raise OneClass(f"All {len(labels)} labelled instances are {classes[0]!r}; two different labels are needed.")
+    smallest = min(classes, key=lambda label: counts[label])
+    if counts[smallest] < problem.folds:
+        raise TooFewInstances(
+            f"{problem.folds} folds need {problem.folds} instances of each class; "
+            f"{smallest!r} has {counts[smallest]}."
+        )
+    codes = {label: code for code, label in enumerate(classes)}
+    return np.array([codes[label] for label in labels], dtype=np.int64), classes
+
+
+def _order(problem: Classification, counts: Counter[str], choices: Sequence[str]) -> tuple[str, ...]:
+    """The labels found, in declared order, undeclared ones behind; the positive one of two last."""
+    known = [choice for choice in choices if choice in counts]
+    classes = known + sorted(counts.keys() - set(known))
+    positive = str(problem.positive)
+    if len(classes) == 2 and problem.positive is not None and positive in classes:
+        classes.sort(key=lambda label: label == positive)
+    return tuple(classes)

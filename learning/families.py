@@ -27,7 +27,7 @@ from sklearn.pipeline import Pipeline
 
 from . import preprocess
 from .clusters import Clusters
-from .dataset import Column
+from .columns import Column
 
 Hyperparameters = dict[str, Any]
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import Column, Kind, frame
+from .columns import Column, Kind, frame
 from .exceptions import NotAModel, NotFinite
 
 

@@ -18,7 +18,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from .dataset import Column, Kind
+from .columns import Column, Kind
 
 #: More categories than this are too many for histogram boosting's own treatment of categories.
 MOST_CATEGORIES = 255

@@ -1,0 +1,81 @@
+"""Typed columns, and rows of them as the frame that models see."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas import DataFrame, Series
+
+#: Beyond this size numbers are cut: trees compute in float32, and squares of float64 must not overflow.
+LARGEST = 1e30
+_DAY = 86_400.0
+_EPOCH = date(1970, 1, 1)
+
+
+class Kind(StrEnum):
+    """What a column's values mean, and so how models see them."""
+
+    NUMBER = "NUMBER"
+    INTEGER = "INTEGER"
+    BOOLEAN = "BOOLEAN"
+    CATEGORY = "CATEGORY"
+    DATE = "DATE"
+    DATETIME = "DATETIME"
+    TEXT = "TEXT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A feature: its name, what its values mean, and which they may be."""
+
+    name: str
+    kind: Kind
+    nullable: bool = False
+    #: A category's values as text, in declared order.
+    choices: tuple[str, ...] = ()
+
+
+def frame(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> DataFrame:
+    """Rows of Python values (as Django gives them, in the columns' order) as models see them: `(n, len(columns))`.
+
+    Numbers, booleans and times become float64, with dates as days since 1970-01-01 (UTC) and NaN for None and for what
+    is not finite; categories become pandas categories over the declared choices, unknown ones missing; text stays.
+    Learning and serving both call this, so that the same features are served as were learned.
+    """
+    values = zip(*rows, strict=True) if rows else ((),) * len(columns)
+    series = {column.name: _series(column, cells) for column, cells in zip(columns, values, strict=True)}
+    return DataFrame(series, index=pd.RangeIndex(len(rows)), copy=False)
+
+
+def _series(column: Column, cells: Sequence[Any]) -> Series:
+    match column.kind:
+        case Kind.CATEGORY:
+            text = [None if cell is None else str(cell) for cell in cells]
+            codes = {choice: code for code, choice in enumerate(column.choices)}
+            known = np.fromiter((codes.get(cell, -1) for cell in text), dtype=np.int32, count=len(text))
+            dtype = pd.CategoricalDtype(pd.Index(column.choices, dtype=object))
+            return Series(pd.Categorical.from_codes(known, dtype=dtype))
+        case Kind.TEXT:
+            return Series(np.array([None if c is None else str(c) for c in cells], dtype=object), dtype=object)
+        case Kind.DATE | Kind.DATETIME:
+            return Series(_floats(cells, _days))
+        case _:
+            return Series(_floats(cells, float))
+
+
+def _floats(cells: Sequence[Any], number: Callable[[Any], float]) -> NDArray[np.float64]:
+    floats = (np.nan if cell is None else number(cell) for cell in cells)
+    values = np.fromiter(floats, dtype=np.float64, count=len(cells))
+    values[~np.isfinite(values)] = np.nan
+    return np.clip(values, -LARGEST, LARGEST)
+
+
+def _days(when: date | datetime) -> float:
+    if not isinstance(when, datetime):
+        return float((when - _EPOCH).days)
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() / _DAY

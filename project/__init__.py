@@ -1,0 +1,1 @@
+"""Processes: settings, engines, the supervisor, the ASGI application."""

@@ -1,0 +1,36 @@
+"""Django's `migrate`, in the schema `exemplar` and one at a time."""
+
+from typing import Any
+
+from django.core.management.commands import migrate
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.recorder import MigrationRecorder
+
+#: Any number that nobody else locks in this database.
+LOCK = 7263911
+
+
+class Command(migrate.Command):
+    def handle(self, *args: Any, **options: Any) -> None:
+        connection = connections[options.get("database") or DEFAULT_DB_ALIAS]
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        try:
+            make_schema(connection)
+            super().handle(*args, **options)
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def make_schema(connection: BaseDatabaseWrapper) -> None:
+    """Make the schema and its own record of migrations.
+
+    Without it Django would find, and add to, the record of a team's own project in `public`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS exemplar")
+        cursor.execute("SET search_path TO exemplar")
+        MigrationRecorder(connection).ensure_schema()
+        cursor.execute("RESET search_path")

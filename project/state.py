@@ -1,0 +1,76 @@
+"""The state folder: where embedded engines keep their data, and where generated secrets are kept."""
+
+import hashlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+#: `nobody` must be able to pass through a folder that PostgreSQL lives in when root starts it.
+PASSABLE = 0o001
+
+
+class Unusable(Exception):
+    """The state folder, or an engine in it, cannot be used."""
+
+
+def default(root: Path) -> Path:
+    """Return `.exemplar/` in `root`, or a folder of the user's own, named by `root`, where that cannot serve."""
+    beside = root / ".exemplar"
+    return beside if _serves(beside) else _homes() / f"{root.name}-{_digest(root)}"
+
+
+def _serves(folder: Path) -> bool:
+    if os.geteuid() == 0:
+        return all(parent.stat().st_mode & PASSABLE for parent in folder.parents)
+    return os.access(folder if folder.exists() else folder.parent, os.W_OK | os.X_OK)
+
+
+def _homes() -> Path:
+    # Root's home is closed to `nobody`, as whom PostgreSQL runs then.
+    return Path("/var/lib/exemplar") if os.geteuid() == 0 else Path.home() / ".local" / "state" / "exemplar"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+
+
+def make(folder: Path) -> Path:
+    """Make the state folder, closed to others; as root it can be passed through, but not listed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mode = 0o711 if os.geteuid() == 0 else 0o700
+    if folder.stat().st_mode & 0o777 != mode:
+        folder.chmod(mode)
+    return folder
+
+
+def secret(folder: Path, name: str) -> str:
+    """Return the secret kept in `folder` under `name`; the first to ask generates it, 43 characters long."""
+    path = make(folder) / name
+    if not path.exists():
+        _write_once(path, secrets.token_urlsafe(32))
+    return path.read_text()
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write `text` for the owner's eyes only, unless another process was first; readers never see half of it."""
+    handle, draft = tempfile.mkstemp(dir=path.parent)  # 0600
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(draft)
+
+
+def sockets(folder: Path, engine: str) -> Path:
+    """Return the folder for the socket of `engine`: in the state folder, or under the temporary one.
+
+    A socket's path must be short, and clients parse it: a space in it is taken for its end.
+    """
+    inside = folder / "sockets" / engine
+    if len(os.fsencode(inside)) <= 60 and all(c.isascii() and (c.isalnum() or c in "_./+-") for c in str(inside)):
+        return inside
+    return Path(tempfile.gettempdir()) / f"exemplar-{os.geteuid()}-{_digest(folder)}" / engine

@@ -1,0 +1,321 @@
+"""GraphQL over HTTP in full: POST, GET, server-sent events, multipart; one application with WebSocket."""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from cross_web import HTTPException, StarletteRequestAdapter
+from django.conf import settings
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketState
+from strawberry.asgi import GraphQL
+from strawberry.exceptions import MissingQueryError
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData, GraphQLRequestProtocol
+from strawberry.http.parse_content_type import parse_content_type
+from strawberry.http.streaming import MultipartSubscriptionTransport, SSETransport
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.subscriptions import (
+    GRAPHQL_SSE_PROTOCOL,
+    GRAPHQL_TRANSPORT_WS_PROTOCOL,
+    MULTIPART_SUBSCRIPTION_PROTOCOL,
+)
+from strawberry.types.execution import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from store import access, threads
+from store.exceptions import Unauthenticated
+
+from . import guards, negotiation, websocket
+from .context import Context
+from .errors import BadRequest, extensions_of, refusal_of
+from .execution import Schema
+
+#: Bytes of a body. 10,000 rows of thirty features in one request are 10 MB, with long names and spaces 20.
+LARGEST_BODY = 64 * 1024 * 1024
+
+#: On every answer. Answers depend on who asks and change with the next build, and none is ever a page.
+HEADERS = {
+    "Cache-Control": "no-store, no-transform",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "Vary": "Accept, Cookie",
+    "X-Content-Type-Options": "nosniff",
+}
+
+METHODS = "GET, POST, OPTIONS"
+
+#: The status of a request that was refused before it was executed. What is not named here is 400.
+STATUS = {
+    "UNAUTHENTICATED": HTTPStatus.UNAUTHORIZED,
+    "FORBIDDEN": HTTPStatus.FORBIDDEN,
+    "RATE_LIMITED": HTTPStatus.TOO_MANY_REQUESTS,
+    "OVERLOADED": HTTPStatus.SERVICE_UNAVAILABLE,
+    "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
+    "INTERNAL": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+STREAMS: dict[str, GraphQLRequestProtocol] = {
+    negotiation.EVENTS: "sse",
+    negotiation.MULTIPART: "multipart-subscription",
+}
+
+
+class EventStream(SSETransport):
+    """Server-sent events with the line ends that clients expect, and a sign of life for proxies."""
+
+    headers = {**SSETransport.headers, "Cache-Control": HEADERS["Cache-Control"]}
+
+    def encode_event(self, event: str, data: str | None = None) -> str:
+        return f"event: {event}\ndata: {data or ''}\n\n"
+
+    def encode_comment(self, comment: str) -> str:
+        return f": {comment}\n\n"
+
+
+class Body(StarletteRequestAdapter):
+    """A request whose body has a limit."""
+
+    async def get_body(self) -> bytes:
+        chunks, size = [], 0
+        async for chunk in self._request.stream():
+            size += len(chunk)
+            if size > LARGEST_BODY:
+                raise HTTPException(413, f"The body may have {LARGEST_BODY} bytes; send several requests.")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+class GraphQLApp(GraphQL[Context, None]):
+    """The API as one ASGI application, for HTTP and WebSocket."""
+
+    schema: Schema
+    request_adapter_class = Body
+    websocket_adapter_class = websocket.Socket
+    graphql_transport_ws_handler_class = websocket.Protocol
+    stream_transport_classes_by_protocol = {
+        MULTIPART_SUBSCRIPTION_PROTOCOL: MultipartSubscriptionTransport,
+        GRAPHQL_SSE_PROTOCOL: EventStream,
+    }
+
+    def __init__(self, schema: Schema):
+        super().__init__(
+            schema,
+            graphql_ide=None,
+            subscription_protocols=[
+                GRAPHQL_TRANSPORT_WS_PROTOCOL,
+                MULTIPART_SUBSCRIPTION_PROTOCOL,
+                GRAPHQL_SSE_PROTOCOL,
+            ],
+            connection_init_wait_timeout=websocket.INIT_TIMEOUT,
+            max_subscriptions_per_connection=None,
+            allowed_origins=settings.CSRF_TRUSTED_ORIGINS,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self.connect(WebSocket(scope, receive, send))
+            return
+        response = await self.respond(Request(scope, receive))
+        for name, value in HEADERS.items():
+            response.headers[name] = value
+        await response(scope, receive, send)
+
+    async def respond(self, request: Request) -> Response:
+        """The answer to a request, whatever happens: the unexpected is an internal error with an id."""
+        try:
+            if request.method == "OPTIONS":
+                return Response(status_code=204, headers={"Allow": METHODS})
+            self.check(request)
+            return await self.run(request)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except HTTPException as refusal:
+            return self.refuse(request, BadRequest(refusal.reason), refusal.status_code)
+        except Exception as error:
+            return self.refuse(request, error)
+
+    def check(self, request: Request) -> None:
+        """Raises what a request is refused with before anything of it is read."""
+        if not guards.host_is_served(request):
+            raise HTTPException(400, "This Host is not one that is served here.")
+        if request.method not in ("GET", "POST"):
+            raise HTTPException(405, "GraphQL is asked by POST or GET.")
+        if negotiation.choose(request.headers.get("accept", "")) is None:
+            raise HTTPException(
+                406, f"Accept {negotiation.RESPONSE}, {negotiation.JSON} or {negotiation.EVENTS}."
+            )
+        if request.method == "POST":
+            guards.check_forgery(request)
+
+    async def connect(self, socket: WebSocket) -> None:
+        """Carry operations over a socket until it ends; refused where the host is not served."""
+        if not guards.host_is_served(socket):
+            await self.reject_websocket(socket)
+            return
+        try:
+            await self.run(socket)
+        except Exception as error:
+            refusal = refusal_of(error)
+            if socket.application_state == WebSocketState.CONNECTED:
+                await socket.close(SOCKET_CLOSES.get(refusal.code, websocket.INTERNAL), refusal.message[:100])
+
+    async def get_context(self, request: HTTPConnection, response: Any) -> Context:
+        """Who asks. Raises Unauthenticated for those who may not ask anything here."""
+        actor = await threads.run(access.actor, guards.session_key(request))
+        if not actor.admitted:
+            raise Unauthenticated
+        cross_site = isinstance(request, Request) and guards.may_be_cross_site(request)
+        return Context(actor, request, cross_site=cross_site)
+
+    async def get_sub_response(self, request: HTTPConnection) -> Response:
+        """A response that carries the media type that was negotiated."""
+        sub_response = await super().get_sub_response(request)  # type: ignore[arg-type]
+        sub_response.media_type = answer_type(request)
+        return sub_response
+
+    def should_render_graphql_ide(self, request: Any) -> bool:
+        return False
+
+    def decode_json(self, data: str | bytes) -> object:
+        """JSON as Python. NaN and infinities pass, for their field to refuse. Else raises JSONDecodeError."""
+        try:
+            return orjson.loads(data)
+        except json.JSONDecodeError:
+            pass
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise json.JSONDecodeError(f"Not JSON: {type(error).__name__}", "", 0) from None
+
+    def encode_json(self, data: object) -> str:
+        try:
+            return orjson.dumps(data).decode()
+        except TypeError:  # integers beyond 64 bits, and half surrogate pairs in what a client sent
+            return json.dumps(data, separators=(",", ":"), allow_nan=False)
+
+    async def parse_http_body(self, request: Any) -> GraphQLRequestData:
+        """The operation that a request asks for. Raises HTTPException where it does not ask for one."""
+        chosen = negotiation.choose(request.headers.get("accept", ""))
+        parameters = await self.parameters_of(request)
+        return GraphQLRequestData(
+            query=parameter(parameters, "query", str),
+            variables=parameter(parameters, "variables", dict),
+            operation_name=parameter(parameters, "operationName", str) or None,
+            extensions=parameter(parameters, "extensions", dict),
+            protocol=STREAMS.get(chosen or "", "http"),
+        )
+
+    async def parameters_of(self, request: Any) -> Mapping[str, Any]:
+        if request.method == "GET":
+            parameters = self.parse_query_params(request.query_params)
+            return {name: value for name, value in parameters.items() if value != ""}
+        content_type, details = parse_content_type(request.content_type or "text/plain")
+        if content_type.lower() != "application/json" or details.get("charset", "utf-8").lower() != "utf-8":
+            raise HTTPException(415, "Send application/json in UTF-8.")
+        parameters = self.parse_json(await request.get_body())
+        if not isinstance(parameters, dict):
+            raise HTTPException(400, "The body must be a JSON object with `query`; there are no batches.")
+        return parameters
+
+    async def execute_operation(
+        self, *, request_data: Any, context: Context, request_adapter: Any, **rest: Any
+    ) -> Any:
+        """The result, from one thread of the rows' pool; for a stream, its results as they come."""
+        if not request_data.query:
+            raise HTTPException(400, "There is no `query` in the request.")
+        if request_data.protocol != "http":
+            return await super().execute_operation(
+                request_data=request_data, context=context, request_adapter=request_adapter, **rest
+            )
+        kinds = OperationType.from_http(request_adapter.method) - {OperationType.SUBSCRIPTION}
+        execute = partial(
+            self.schema.execute_sync,
+            request_data.query,
+            variable_values=request_data.variables,
+            context_value=context,
+            operation_name=request_data.operation_name,
+            allowed_operation_types=kinds,
+            operation_extensions=request_data.extensions,
+        )
+        return await threads.run(explained, execute)
+
+    async def process_result(self, request: Any, result: ExecutionResult) -> GraphQLHTTPResponse:
+        """The response map: without `data` where nothing was executed."""
+        response = await super().process_result(request, result)
+        if result.data is None and result.errors and all(error.path is None for error in result.errors):
+            del response["data"]
+        return response
+
+    def create_response(self, response_data: Any, sub_response: Response) -> Response:
+        media_type = sub_response.media_type or negotiation.JSON
+        status = HTTPStatus.OK
+        if "data" not in response_data:
+            status = status_of(response_data["errors"], media_type)
+        return self.encoded(response_data, status, media_type)
+
+    def refuse(self, request: Request, error: Exception, status: int | None = None) -> Response:
+        """The answer to a request that was not executed."""
+        refusal = refusal_of(error)
+        body = {"errors": [{"message": refusal.message, "extensions": extensions_of(refusal)}]}
+        status = status or STATUS.get(refusal.code, HTTPStatus.BAD_REQUEST)
+        return self.encoded(body, status, answer_type(request))
+
+    def encoded(self, body: Any, status: int, media_type: str) -> Response:
+        headers = retry(body) | ({"Allow": METHODS} if status == HTTPStatus.METHOD_NOT_ALLOWED else {})
+        return Response(self.encode_json(body), status, headers, f"{media_type}; charset=utf-8")
+
+
+SOCKET_CLOSES = {"UNAUTHENTICATED": websocket.FORBIDDEN, "UNAVAILABLE": websocket.TRY_AGAIN_LATER}
+
+
+def answer_type(request: HTTPConnection) -> str:
+    """The media type of an answer that is not a stream."""
+    chosen = negotiation.choose(request.headers.get("accept", ""))
+    return negotiation.RESPONSE if chosen == negotiation.RESPONSE else negotiation.JSON
+
+
+def parameter(parameters: Mapping[str, Any], name: str, type_: type) -> Any:
+    """A parameter of the request, which may be absent. Raises HTTPException where it has another type."""
+    value = parameters.get(name)
+    if value is not None and not isinstance(value, type_):
+        raise HTTPException(400, f"`{name}` must be {'an object' if type_ is dict else 'a string'}.")
+    return value
+
+
+def explained(execute: Any) -> ExecutionResult:
+    """Call `execute`; where the operation is not one that this method executes, say so."""
+    try:
+        return execute()
+    except MissingQueryError:
+        raise HTTPException(400, "There is no `query` in the request.") from None
+    except CannotGetOperationTypeError as error:
+        raise HTTPException(400, error.as_http_error_reason()) from None
+    except InvalidOperationTypeError as error:
+        if error.operation_type is OperationType.MUTATION:
+            raise HTTPException(405, "Mutations are sent by POST.") from None
+        raise HTTPException(
+            400, f"A subscription is a stream: send Accept: {negotiation.EVENTS}, or open a WebSocket."
+        ) from None
+
+
+def status_of(errors: list[dict[str, Any]], media_type: str) -> int:
+    """The status of a request error; under application/json a client's mistake is 200, as was the custom."""
+    code = errors[0].get("extensions", {}).get("code", "")
+    return STATUS.get(code, HTTPStatus.BAD_REQUEST if media_type == negotiation.RESPONSE else HTTPStatus.OK)
+
+
+def retry(response: Mapping[str, Any]) -> dict[str, str]:
+    """The header that says when to try again, if an error does."""
+    waits = [error.get("extensions", {}).get("retryAfter", 0) for error in response.get("errors", ())]
+    return {"Retry-After": str(round(max(waits)))} if any(waits) else {}
+
+
+def application(schema: Schema) -> GraphQLApp:
+    """The ASGI application that serves `schema`."""
+    return GraphQLApp(schema)

@@ -1,0 +1,203 @@
+"""A small schema of its own behind a real server, so that protocols are tested without products and rows."""
+
+import asyncio
+import enum
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import strawberry
+import uvicorn
+from django.db import OperationalError
+from strawberry.types import Info
+
+from schema.execution import Schema
+from schema.http import GraphQLApp
+from store.exceptions import OutOfRange
+
+
+@strawberry.enum
+class Label(enum.Enum):
+    BENIGN = "B"
+    MALIGNANT = "M"
+
+
+@strawberry.input
+class Features:
+    radius: float
+    texture: float | None = strawberry.UNSET
+    label: Label | None = strawberry.UNSET
+
+
+@strawberry.input
+class Row:
+    features: Features
+    reference: str | None = strawberry.UNSET
+
+
+@strawberry.input(one_of=True)
+class Target:
+    prediction: strawberry.ID | None = strawberry.UNSET
+    entity: strawberry.ID | None = strawberry.UNSET
+
+
+@strawberry.interface
+class Prediction:
+    answer: str
+
+
+@strawberry.type
+class TumorPrediction(Prediction):
+    radius: float
+
+    @strawberry.field
+    def again(self) -> "TumorPrediction":
+        return self
+
+
+@strawberry.type
+class PredictionEdge:
+    node: Prediction
+
+
+@strawberry.type
+class PredictionConnection:
+    edges: list[PredictionEdge]
+    total_count: int
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def hello(self, name: str = "world") -> str:
+        return f"Hello, {name}"
+
+    @strawberry.field
+    def thread(self) -> str:
+        return threading.current_thread().name
+
+    @strawberry.field
+    def predict(self, features: Features) -> TumorPrediction | None:
+        return TumorPrediction(answer="B", radius=features.radius)
+
+    @strawberry.field
+    def predict_many(self, rows: list[Row]) -> list[TumorPrediction | None] | None:
+        return [TumorPrediction(answer="B", radius=row.features.radius) for row in rows]
+
+    @strawberry.field
+    def predictions(self) -> PredictionConnection:
+        return PredictionConnection(edges=[], total_count=0)
+
+    @strawberry.field
+    def about(self, target: Target) -> str:
+        return target.entity or "nobody"
+
+    @strawberry.field
+    def refused(self) -> str | None:
+        raise OutOfRange("Too large.", argument=("rows", 3, "radius"), minimum=0, maximum=10)
+
+    @strawberry.field
+    def broken(self) -> str | None:
+        raise ZeroDivisionError("the password is hunter2")
+
+    @strawberry.field
+    def required(self) -> str:
+        raise OutOfRange("Too large.")
+
+    @strawberry.field
+    def without_database(self) -> str | None:
+        raise OperationalError("could not connect to server at 10.0.0.7")
+
+    @strawberry.field
+    def pin(self, info: Info[Any, None]) -> int:
+        info.context.pins["count"] = info.context.pins.get("count", 0) + 1
+        return info.context.pins["count"]
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    def write(self, text: str) -> str | None:
+        return text
+
+
+@strawberry.type
+class Tick:
+    number: int
+
+    @strawberry.field
+    def thread(self) -> str:
+        return threading.current_thread().name
+
+    @strawberry.field
+    def pins(self, info: Info[Any, None]) -> int:
+        info.context.pins[self.number] = True
+        return len(info.context.pins)
+
+
+#: Streams of `forever` that somebody listens to.
+listening: set[int] = set()
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def ticks(self, to: int) -> AsyncIterator[Tick]:
+        for number in range(to):
+            yield Tick(number=number)
+
+    @strawberry.subscription
+    async def forever(self) -> AsyncIterator[Tick]:
+        me = len(listening) + 1
+        listening.add(me)
+        try:
+            yield Tick(number=0)
+            await asyncio.Event().wait()
+        finally:
+            listening.discard(me)
+
+
+schema = Schema(query=Query, mutation=Mutation, subscription=Subscription, types=[TumorPrediction])
+
+
+def serve(app: Any) -> Iterator[str]:
+    """Serve an ASGI application on a port of its own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/graphql/"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+
+@pytest.fixture(scope="session")
+def url() -> Iterator[str]:
+    """The address of the small schema."""
+    yield from serve(GraphQLApp(schema))
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, headers={"Accept": "application/graphql-response+json"}) as client:
+        yield client
+
+
+@pytest.fixture
+def ask(client: httpx.Client) -> Any:
+    """Post a query with variables; answers with the body."""
+
+    def post(query: str, variables: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+        return client.post("", json={"query": query, "variables": variables, **more}).json()
+
+    return post

@@ -85,3 +85,9 @@ class WorkersLost(LearningError):
     """The processes that fit candidates ended and could not be replaced."""
 
     code = "WORKER_LOST"
+
+
+class OneCluster(LearningError):
+    """All instances fell into one cluster, which says nothing about any of them."""
+
+    code = "ONE_CLASS"

@@ -25,7 +25,8 @@ class Problem:
     families: tuple[str, ...] | None = None
     #: How many candidates are drawn for the search.
     candidates: int = 12
-    #: Time limit of the search in seconds. None: as long as the candidates take.
+    #: Time limit of the build in seconds: the search gets 60 % of it, the contest and the last fits the rest, and one
+    #: fit never more than all of it. None: as long as the candidates take.
     seconds: float | None = None
     #: The best of this many families are fitted and registered.
     keep: int = 3
@@ -141,6 +142,8 @@ class Clustering(Problem):
 
     task: ClassVar[str] = "CLUSTERING"
 
+    #: How many candidates are drawn for the search; as many as let each family try each number of clusters.
+    candidates: int = 21
     #: How many clusters the candidates may have, each 2 or more.
     clusters: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
 

@@ -1,0 +1,195 @@
+"""The contest: which recipe is fitted, whether its model may serve at once, and why, in sentences.
+
+The search chooses the candidates that meet here. Only their scores on fresh folds decide whether the champion's recipe
+is beaten, and only these are reported: the best of many noisy scores would flatter.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import sqrt
+from statistics import fmean, variance
+
+from scipy.stats import t
+
+from .families import Candidate
+from .folds import ratio
+from .problem import Classification, Problem
+
+#: Below this probability of chance alone, better is better beyond the folds' noise.
+SIGNIFICANT = 0.05
+#: Lower by more than this many corrected standard errors falls short of a recorded score.
+SHORT_BY = 2.0
+#: Scores closer than this are the same but for rounding.
+_SAME = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incumbent:
+    """The champion: its recipe, and what its registered version promised."""
+
+    family: str
+    hyperparameters: dict[str, object] = field(hash=False)
+    #: The metric that `score` was measured by.
+    metric: str
+    #: On fresh folds of the snapshot it was learned from.
+    score: float
+    #: That snapshot's. Give another (such as "") where the champion cannot be loaded: then a model is fitted anyway.
+    fingerprint: str
+
+    @property
+    def candidate(self) -> Candidate:
+        return Candidate(self.family, dict(self.hyperparameters), incumbent=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A candidate that was scored on all fresh folds."""
+
+    candidate: Candidate
+    #: Mean over the search's folds; None where only the contest scored it.
+    searched: float | None
+    #: Of each fresh fold.
+    scores: tuple[float, ...]
+    #: Out-of-fold recall of each class.
+    recalls: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    @property
+    def score(self) -> float:
+        return fmean(self.scores)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What is to be done, and why."""
+
+    #: None: nothing is fitted, the champion's model has learned all there is.
+    winner: Candidate | None
+    incumbent_kept: bool
+    #: Why a person must decide whether the fitted model serves; None where nobody must.
+    held: str | None
+    #: A sentence or more.
+    reason: str
+
+
+def finalists(searched: Mapping[Candidate, float], keep: int) -> list[Candidate]:
+    """The best candidate of each of the `keep` best families and the incumbent, best first."""
+    ranked = sorted(searched, key=lambda candidate: -searched[candidate])
+    best = _best_of_families(ranked)[:keep]
+    return [candidate for candidate in ranked if candidate in best or candidate.incumbent]
+
+
+def kept(winner: Candidate, entries: Sequence[Entry], keep: int) -> list[Candidate]:
+    """The winner, then the best of other families by the search, `keep` families in all."""
+    ranked = [entry.candidate for entry in _ranked(entries)]
+    return _best_of_families([winner, *ranked])[:keep]
+
+
+def decide(
+    problem: Problem, metric: str, entries: Sequence[Entry], incumbent: Incumbent | None, fingerprint: str
+) -> Decision:
+    """Decide the contest of `entries`, at least one, on the snapshot with this fingerprint."""
+    defender = next((entry for entry in entries if entry.candidate.incumbent), None)
+    others = [entry for entry in _ranked(entries) if entry is not defender]
+    challenger = others[0] if others else None
+    if defender is None:
+        assert challenger is not None
+        return _fitted(problem, metric, challenger, incumbent, False, _first(challenger, metric, incumbent))
+    if challenger is not None and beaten(defender, challenger, problem.folds):
+        reason = _comparison(challenger, defender, problem.folds)
+        return _fitted(problem, metric, challenger, incumbent, False, reason)
+    reason = _kept(defender, challenger)
+    if incumbent is not None and incumbent.fingerprint == fingerprint:
+        return Decision(
+            winner=None,
+            incumbent_kept=True,
+            held=None,
+            reason=f"{reason} The examples are those it was learned from: nothing was fitted.",
+        )
+    return _fitted(problem, metric, defender, incumbent, True, reason)
+
+
+def beaten(defender: Entry, challenger: Entry, folds: int) -> bool:
+    """Whether the challenger is better beyond the folds' noise."""
+    return chance(challenger.scores, defender.scores, ratio(folds)) < SIGNIFICANT
+
+
+def chance(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> float:
+    """The probability of so great a mean advantage, fold by fold, by chance: the one-sided p of the corrected
+    resampled t-test (Nadeau and Bengio, Inference for the Generalization Error, 2003). `ratio` is the number of
+    held-out rows for each row to learn from.
+    """
+    advantages = [a - b for a, b in zip(challenger, defender, strict=True)]
+    mean, error = fmean(advantages), standard_error(advantages, ratio)
+    if error < _SAME:
+        return 0.0 if mean > _SAME else 1.0
+    return float(t.sf(mean / error, df=len(advantages) - 1))
+
+
+def standard_error(scores: Sequence[float], ratio: float) -> float:
+    """Of the mean of scores whose folds share rows to learn from, corrected for that (as in `chance`)."""
+    return sqrt((1 / len(scores) + ratio) * variance(scores))
+
+
+def _fitted(
+    problem: Problem, metric: str, winner: Entry, incumbent: Incumbent | None, incumbent_kept: bool, reason: str
+) -> Decision:
+    held = " ".join(_objections(problem, metric, winner, incumbent))
+    return Decision(winner=winner.candidate, incumbent_kept=incumbent_kept, held=held or None, reason=reason)
+
+
+def _objections(problem: Problem, metric: str, winner: Entry, incumbent: Incumbent | None) -> Iterator[str]:
+    """Why the winner may not serve without a person."""
+    if isinstance(problem, Classification):
+        for label, floor in problem.floors.items():
+            recall = winner.recalls.get(label)
+            if recall is not None and recall < floor:
+                yield f"The recall of {label!r} is {recall:.3f}, below its floor of {floor:g}."
+    if incumbent is not None and incumbent.metric == metric:
+        allowed = SHORT_BY * standard_error(winner.scores, ratio(problem.folds))
+        if incumbent.score - winner.score > allowed + _SAME:
+            yield (
+                f"{metric} {_number(winner.score)} is below the champion's recorded {_number(incumbent.score)} by more "
+                f"than the folds' noise ({_number(allowed)})."
+            )
+    if not problem.auto_promote:
+        yield "Automatic promotion is switched off."
+
+
+def _first(winner: Entry, metric: str, incumbent: Incumbent | None) -> str:
+    reason = f"Chose {winner.candidate}: {metric} {_number(winner.score)} on fresh folds."
+    if incumbent is None:
+        return reason
+    return f"{reason} The champion's recipe ({incumbent.candidate}) could not be scored."
+
+
+def _comparison(challenger: Entry, defender: Entry, folds: int) -> str:
+    p = chance(challenger.scores, defender.scores, ratio(folds))
+    return (
+        f"Chose {challenger.candidate}: better than the champion's recipe beyond the folds' noise "
+        f"({_number(challenger.score)} vs {_number(defender.score)}, p = {p:.2g})."
+    )
+
+
+def _kept(defender: Entry, challenger: Entry | None) -> str:
+    if challenger is None:
+        return f"Kept the recipe: no other could be compared with it ({_number(defender.score)})."
+    return (
+        f"Kept the recipe: no other was better beyond the folds' noise (best other: {challenger.candidate.family} "
+        f"{_number(challenger.score)} vs {_number(defender.score)})."
+    )
+
+
+def _ranked(entries: Sequence[Entry]) -> list[Entry]:
+    """By the search, best first; where it says the same, as drawn: simpler recipes are drawn first."""
+    return sorted(entries, key=lambda entry: float("inf") if entry.searched is None else -entry.searched)
+
+
+def _best_of_families(ranked: Sequence[Candidate]) -> list[Candidate]:
+    best: dict[str, Candidate] = {}
+    for candidate in ranked:
+        best.setdefault(candidate.family, candidate)
+    return list(best.values())
+
+
+def _number(score: float) -> str:
+    return f"{score:.3f}" if abs(score) < 10 else f"{score:.4g}"

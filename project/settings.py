@@ -26,7 +26,16 @@ def number(name: str, default: int, least: int = 0) -> int:
 
 
 def switch(name: str, default: bool) -> bool:
-    words = {"1": True, "true": True, "on": True, "yes": True, "0": False, "false": False, "off": False, "no": False}
+    words = {
+        "1": True,
+        "true": True,
+        "on": True,
+        "yes": True,
+        "0": False,
+        "false": False,
+        "off": False,
+        "no": False,
+    }
     given = text(name, "on" if default else "off").lower()
     if given not in words:
         raise ImproperlyConfigured(f"{name} must be on or off, not {given!r}.")
@@ -95,7 +104,9 @@ def secret(name: str, file: str) -> str:
     if given := text(name):
         return given
     if not EXEMPLAR_EMBEDDED:
-        raise ImproperlyConfigured(f"{name} must be set, as DATABASE_URL is: every process needs the same one.")
+        raise ImproperlyConfigured(
+            f"{name} must be set, as DATABASE_URL is: every process needs the same one."
+        )
     return state.secret(EXEMPLAR_STATE, file)
 
 
@@ -222,7 +233,9 @@ def described(url: str) -> dict[str, str]:
         raise ImproperlyConfigured("DATABASE_URL is not a URL that PostgreSQL understands.") from error
 
 
-DATABASES = {"default": database(described(DATABASE_URL) if DATABASE_URL else engines.PostgreSQL(EXEMPLAR_STATE).dsn)}
+DATABASES = {
+    "default": database(described(DATABASE_URL) if DATABASE_URL else engines.PostgreSQL(EXEMPLAR_STATE).dsn)
+}
 DATABASE_ROUTERS = ["project.routers.Foreign"]
 
 LOGGING: dict[str, Any] = {

@@ -1,0 +1,29 @@
+"""What has to be true of the database before anything is served."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command, get_commands
+from django.core.management.base import BaseCommand
+
+from project import state
+
+
+class Command(BaseCommand):
+    help = "Migrates, loads the examples where their tables are empty, and makes the administrator if there is none."
+    requires_system_checks = ()
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        if "load_examples" in get_commands():
+            call_command("load_examples")
+        make_administrator()
+
+
+def make_administrator() -> None:
+    """Make the user `admin` with a generated password, kept in the state folder, unless there is a superuser."""
+    users = get_user_model().objects
+    if not users.filter(is_superuser=True).exists():
+        password = state.secret(settings.EXEMPLAR_STATE, "admin-password", size=12)
+        users.create_superuser("admin", password=password)

@@ -1,4 +1,6 @@
-"""What is wrong with a declared problem beyond what it refuses by itself: plain functions which yield sentences."""
+"""What is wrong with a declared problem beyond what it refuses by itself: plain functions which yield
+sentences.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,7 +9,9 @@ from .problem import Classification, Problem
 
 
 def problems(problem: Problem, label_choices: tuple[str, ...] | None) -> Iterator[str]:
-    """Each thing that would go wrong in a build; `label_choices` are the label's values as text, None if not declared."""
+    """Each thing that would go wrong in a build; `label_choices` are the label's values as text, None if
+    not declared.
+    """
     yield from _folds(problem)
     yield from _unused(problem)
     if isinstance(problem, Classification) and label_choices is not None:
@@ -37,7 +41,7 @@ def _positive(problem: Classification, choices: Sequence[str]) -> Iterator[str]:
     if problem.positive is None:
         return
     if str(problem.positive) not in choices:
-        yield f"positive={problem.positive!r} is not a choice of the label; its choices are {', '.join(choices)}."
+        yield f"positive={problem.positive!r} is not a choice of the label. {_known(choices)}"
     elif len(choices) > 2:
         yield f"positive={problem.positive!r} means something for two choices; the label has {len(choices)}."
 
@@ -45,4 +49,8 @@ def _positive(problem: Classification, choices: Sequence[str]) -> Iterator[str]:
 def _floors(problem: Classification, choices: Sequence[str]) -> Iterator[str]:
     for label in problem.floors:
         if label not in choices:
-            yield f"floors names {label!r}, which is not a choice of the label; its choices are {', '.join(choices)}."
+            yield f"floors names {label!r}, which is not a choice of the label. {_known(choices)}"
+
+
+def _known(choices: Sequence[str]) -> str:
+    return f"Its choices are {', '.join(choices)}."

@@ -40,7 +40,7 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Each row's distance to each cluster's centre: `(n, clusters)`."""
-        return cdist(X, self.centres_)
+        return np.asarray(cdist(X, self.centres_), dtype=np.float64)
 
     def _renumbered(self, found: NDArray[Any]) -> NDArray[np.int64]:
         return np.array([self.numbers_.get(int(label), NOISE) for label in found], dtype=np.int64)

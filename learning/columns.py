@@ -13,6 +13,8 @@ from pandas import DataFrame, Series
 
 #: Beyond this size numbers are cut: trees compute in float32, and squares of float64 must not overflow.
 LARGEST = 1e30
+#: pandas' code of a category that is missing.
+MISSING = -1
 _DAY = 86_400.0
 _EPOCH = date(1970, 1, 1)
 
@@ -41,11 +43,13 @@ class Column:
 
 
 def frame(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> DataFrame:
-    """Rows of Python values (as Django gives them, in the columns' order) as models see them: `(n, len(columns))`.
+    """Rows of Python values (as Django gives them, in the columns' order) as models see them: `(n,
+    len(columns))`.
 
-    Numbers, booleans and times become float64, with dates as days since 1970-01-01 (UTC) and NaN for None and for what
-    is not finite; categories become pandas categories over the declared choices, unknown ones missing; text stays.
-    Learning and serving both call this, so that the same features are served as were learned.
+    Numbers, booleans and times become float64, with dates as days since 1970-01-01 (UTC) and NaN for None
+    and for what is not finite; categories become pandas categories over the declared choices, unknown ones
+    missing; text stays. Learning and serving both call this, so that the same features are served as were
+    learned.
     """
     values = zip(*rows, strict=True) if rows else ((),) * len(columns)
     series = {column.name: _series(column, cells) for column, cells in zip(columns, values, strict=True)}
@@ -55,17 +59,20 @@ def frame(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> DataFrame
 def _series(column: Column, cells: Sequence[Any]) -> Series:
     match column.kind:
         case Kind.CATEGORY:
-            text = [None if cell is None else str(cell) for cell in cells]
-            codes = {choice: code for code, choice in enumerate(column.choices)}
-            known = np.fromiter((codes.get(cell, -1) for cell in text), dtype=np.int32, count=len(text))
-            dtype = pd.CategoricalDtype(pd.Index(column.choices, dtype=object))
-            return Series(pd.Categorical.from_codes(known, dtype=dtype))
+            return _category(column.choices, cells)
         case Kind.TEXT:
-            return Series(np.array([None if c is None else str(c) for c in cells], dtype=object), dtype=object)
+            return Series([None if cell is None else str(cell) for cell in cells], dtype=object)
         case Kind.DATE | Kind.DATETIME:
             return Series(_floats(cells, _days))
         case _:
             return Series(_floats(cells, float))
+
+
+def _category(choices: Sequence[str], cells: Sequence[Any]) -> Series:
+    code = {choice: position for position, choice in enumerate(choices)}
+    codes = [MISSING if cell is None else code.get(str(cell), MISSING) for cell in cells]
+    dtype = pd.CategoricalDtype(pd.Index(choices, dtype=object))
+    return Series(pd.Categorical.from_codes(codes, dtype=dtype))
 
 
 def _floats(cells: Sequence[Any], number: Callable[[Any], float]) -> NDArray[np.float64]:

@@ -48,13 +48,15 @@ def dataset(
 ) -> Dataset:
     """The labelled rows as a dataset; `choices` are the declared label values as text.
 
-    Raises NoRows, OneClass, and TooFewInstances where the problem's folds could not each hold an example of each class
-    (classification), two examples (regression) or four (clustering).
+    Raises NoRows, OneClass, and TooFewInstances where the problem's folds could not each hold an example of
+    each class (classification), two examples (regression) or four (clustering).
     """
     kept = _labelled(problem, len(rows), labels)
     if not kept:
         raise NoRows("No row has a label yet: there is nothing to learn from." if rows else None)
-    y, classes = _target(problem, [labels[i] for i in kept] if labels is not None else [None] * len(kept), choices)
+    y, classes = _target(
+        problem, [labels[i] for i in kept] if labels is not None else [None] * len(kept), choices
+    )
     return Dataset(
         columns=tuple(columns),
         X=frame(columns, [rows[i] for i in kept]),
@@ -93,7 +95,9 @@ def _codes(
     counts = Counter(labels)
     classes = _order(problem, counts, choices)
     if len(classes) < 2:
-        raise OneClass(f"All {len(labels)} labelled instances are {classes[0]!r}; two different labels are needed.")
+        raise OneClass(
+            f"All {len(labels)} labelled instances are {classes[0]!r}; two different labels are needed."
+        )
     smallest = min(classes, key=lambda label: counts[label])
     if counts[smallest] < problem.folds:
         raise TooFewInstances(

@@ -22,7 +22,14 @@ from .exceptions import NotFinite, OneCluster
 #: Rows that a silhouette looks at; it compares each with each.
 MOST_ROWS = 4_000
 
-CLASSIFICATION = ("accuracy", "balanced_accuracy", "f1_macro", "matthews_corrcoef", "neg_log_loss", "neg_brier_score")
+CLASSIFICATION = (
+    "accuracy",
+    "balanced_accuracy",
+    "f1_macro",
+    "matthews_corrcoef",
+    "neg_log_loss",
+    "neg_brier_score",
+)
 TWO_CLASSES = (*CLASSIFICATION, "roc_auc", "average_precision")
 SEVERAL_CLASSES = (*CLASSIFICATION, "roc_auc_ovr")
 REGRESSION = ("r2", "neg_mean_absolute_error", "neg_root_mean_squared_error", "neg_median_absolute_error")
@@ -67,8 +74,11 @@ def regression(estimator: Any, X: DataFrame, y: NDArray[np.float64], metric: str
     return _scores(metric, REGRESSION, lambda name: get_scorer(name)(answers, np.arange(len(y)), y))
 
 
-def clustering(estimator: Any, X: DataFrame, reference: NDArray[np.float64], metric: str, seed: int) -> Scores:
-    """Scores of a clustering on held-out rows, whose places in the space that all candidates share are `reference`.
+def clustering(
+    estimator: Any, X: DataFrame, reference: NDArray[np.float64], metric: str, seed: int
+) -> Scores:
+    """Scores of a clustering on held-out rows, whose places in the space that all candidates share are
+    `reference`.
 
     Raises OneCluster where the rows do not fall into at least two clusters (and fewer than there are rows).
     """
@@ -132,7 +142,9 @@ def _natural(name: str, value: float) -> Measure:
     return Measure(bare, None, sign * value if isfinite(value) else None)
 
 
-def _by_class(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: Sequence[str]) -> Iterator[Measure]:
+def _by_class(
+    y: NDArray[np.int64], predicted: NDArray[np.int64], classes: Sequence[str]
+) -> Iterator[Measure]:
     codes = range(len(classes))
     numbers = precision_recall_fscore_support(y, predicted, labels=list(codes), zero_division=np.nan)
     for name, of_class in zip(("precision", "recall", "f1", "support"), numbers, strict=True):

@@ -1,6 +1,8 @@
-"""The families that compete: estimators with their preprocessing, and the hyperparameters that are tried with each.
+"""The families that compete: estimators with their preprocessing, and the hyperparameters that are tried
+with each.
 
-Each family brings a portfolio of defaults known to be good; beyond it hyperparameters are drawn from the seed.
+Each family brings a portfolio of defaults known to be good; beyond it hyperparameters are drawn from the
+seed.
 """
 
 import hashlib
@@ -85,7 +87,8 @@ def candidates(
 ) -> list[Candidate]:
     """`count` different candidates of the families `among` (None: all), or as many as there are.
 
-    The families take turns, each with its portfolio first and then with draws; a larger count only adds to the end.
+    The families take turns, each with its portfolio first and then with draws; a larger count only adds to
+    the end.
     """
     chosen = [family for name, family in FAMILIES[task].items() if among is None or name in among]
     found: dict[str, Candidate] = {}
@@ -150,7 +153,9 @@ def _draw_trees(random: Generator) -> Hyperparameters:
     }
 
 
-def _made_of(estimator: Callable[..., Any], **fixed: Any) -> Callable[[Hyperparameters, Sequence[Column], int], Any]:
+def _made_of(
+    estimator: Callable[..., Any], **fixed: Any
+) -> Callable[[Hyperparameters, Sequence[Column], int], Any]:
     """An estimator whose constructor takes the hyperparameters as they are."""
 
     def make(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
@@ -193,8 +198,20 @@ def _by_name(*families: Family) -> Mapping[str, Family]:
 _DRAWS = 200
 
 _BOOSTING_DEFAULTS: tuple[Hyperparameters, ...] = (
-    {"learning_rate": 0.1, "max_iter": 100, "max_leaf_nodes": 31, "min_samples_leaf": 20, "l2_regularization": 0.0},
-    {"learning_rate": 0.04, "max_iter": 200, "max_leaf_nodes": 6, "min_samples_leaf": 10, "l2_regularization": 1.0},
+    {
+        "learning_rate": 0.1,
+        "max_iter": 100,
+        "max_leaf_nodes": 31,
+        "min_samples_leaf": 20,
+        "l2_regularization": 0.0,
+    },
+    {
+        "learning_rate": 0.04,
+        "max_iter": 200,
+        "max_leaf_nodes": 6,
+        "min_samples_leaf": 10,
+        "l2_regularization": 1.0,
+    },
 )
 _TREES_DEFAULTS: tuple[Hyperparameters, ...] = (
     {"n_estimators": 100, "min_samples_leaf": 1, "max_features": "sqrt"},

@@ -15,7 +15,8 @@ Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def split(n: int, classes: NDArray[Any] | None, folds: int, seed: int, round: Round) -> Sequence[Fold]:
-    """`folds` pairs of row positions (to learn from, held out), shuffled; each of the `n` rows is held out once.
+    """`folds` pairs of row positions (to learn from, held out), shuffled; each of the `n` rows is held out
+    once.
 
     `classes`, `(n,)`, keeps each fold's labels in the data's proportions. The two rounds shuffle differently.
     """

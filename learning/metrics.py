@@ -4,17 +4,54 @@ from difflib import get_close_matches
 
 #: Scorers that compare predicted with true classes, two or more of them.
 CLASSIFICATION = frozenset(
-    """accuracy average_precision balanced_accuracy d2_brier_score d2_log_loss_score f1 f1_macro f1_micro
-    f1_weighted jaccard jaccard_macro jaccard_micro jaccard_weighted matthews_corrcoef neg_brier_score neg_log_loss
-    neg_negative_likelihood_ratio positive_likelihood_ratio precision precision_macro precision_micro
-    precision_weighted recall recall_macro recall_micro recall_weighted roc_auc roc_auc_ovo roc_auc_ovo_weighted
-    roc_auc_ovr roc_auc_ovr_weighted top_k_accuracy""".split()
+    [
+        "accuracy",
+        "average_precision",
+        "balanced_accuracy",
+        "d2_brier_score",
+        "d2_log_loss_score",
+        "f1",
+        "f1_macro",
+        "f1_micro",
+        "f1_weighted",
+        "jaccard",
+        "jaccard_macro",
+        "jaccard_micro",
+        "jaccard_weighted",
+        "matthews_corrcoef",
+        "neg_brier_score",
+        "neg_log_loss",
+        "neg_negative_likelihood_ratio",
+        "positive_likelihood_ratio",
+        "precision",
+        "precision_macro",
+        "precision_micro",
+        "precision_weighted",
+        "recall",
+        "recall_macro",
+        "recall_micro",
+        "recall_weighted",
+        "roc_auc",
+        "roc_auc_ovo",
+        "roc_auc_ovo_weighted",
+        "roc_auc_ovr",
+        "roc_auc_ovr_weighted",
+        "top_k_accuracy",
+    ]
 )
 
 #: Those of them that know only a positive and a negative class.
 TWO_CLASSES = frozenset(
-    """average_precision f1 jaccard neg_negative_likelihood_ratio positive_likelihood_ratio precision recall
-    roc_auc""".split()
+    [
+        "average_precision",
+        "f1",
+        "jaccard",
+        "neg_negative_likelihood_ratio",
+        "positive_likelihood_ratio",
+        "precision",
+        "recall",
+        "roc_auc",
+    ]
 )
 
 #: Those of them that say nothing about two classes.
@@ -22,10 +59,21 @@ SEVERAL_CLASSES = frozenset({"top_k_accuracy"})
 
 #: Scorers that compare predicted with true numbers.
 REGRESSION = frozenset(
-    """d2_absolute_error_score explained_variance neg_max_error neg_mean_absolute_error
-    neg_mean_absolute_percentage_error neg_mean_gamma_deviance neg_mean_poisson_deviance neg_mean_squared_error
-    neg_mean_squared_log_error neg_median_absolute_error neg_root_mean_squared_error
-    neg_root_mean_squared_log_error r2""".split()
+    [
+        "d2_absolute_error_score",
+        "explained_variance",
+        "neg_max_error",
+        "neg_mean_absolute_error",
+        "neg_mean_absolute_percentage_error",
+        "neg_mean_gamma_deviance",
+        "neg_mean_poisson_deviance",
+        "neg_mean_squared_error",
+        "neg_mean_squared_log_error",
+        "neg_median_absolute_error",
+        "neg_root_mean_squared_error",
+        "neg_root_mean_squared_log_error",
+        "r2",
+    ]
 )
 
 #: Scores of a clustering that need no labels. scikit-learn has functions but no scorers for them.
@@ -35,6 +83,8 @@ OF_TASK = {"CLASSIFICATION": CLASSIFICATION, "REGRESSION": REGRESSION, "CLUSTERI
 
 
 def near(word: str, known: frozenset[str] | tuple[str, ...]) -> str:
-    """A sentence that names what `word` may have been meant to be, or all that is known where nothing is near."""
+    """A sentence that names what `word` may have been meant to be, or all that is known where nothing is
+    near.
+    """
     matches = get_close_matches(word, sorted(known), n=3, cutoff=0.5)
     return f"Near it: {', '.join(matches)}." if matches else f"Known: {', '.join(sorted(known))}."

@@ -18,7 +18,9 @@ from .exceptions import NotAModel, NotFinite
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """What a model expects and answers with; a model serves a declaration only if their signatures are equal."""
+    """What a model expects and answers with; a model serves a declaration only if their signatures are
+    equal.
+    """
 
     task: str
     columns: tuple[Column, ...]
@@ -110,7 +112,9 @@ class Model:
                 return [ClusterAnswer(int(c), tuple(d)) for c, d in zip(clusters, distances, strict=True)]
 
     def dumps(self) -> bytes:
-        """The model as bytes for `loads`. They can run code when loaded: sign them, and check before loading."""
+        """The model as bytes for `loads`. They can run code when loaded: sign them, and check before
+        loading.
+        """
         return pickle.dumps(self, protocol=5)
 
     def _classes(self, probabilities: NDArray[np.float64]) -> list[Answer]:
@@ -122,7 +126,9 @@ class Model:
 
 
 def loads(artifact: bytes) -> Model:
-    """The model that `Model.dumps` wrote. Unpickles: the caller has checked who wrote it. Raises NotAModel."""
+    """The model that `Model.dumps` wrote. Unpickles: the caller has checked who wrote it. Raises
+    NotAModel.
+    """
     model = pickle.loads(artifact)
     if not isinstance(model, Model):
         raise NotAModel

@@ -29,7 +29,8 @@ TEXT_DIRECTIONS = 50
 
 
 class Words(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Texts as TF-IDF weights of their words: sparse `(n, words)`, or dense `(n, directions)` if `directions` is given.
+    """Texts as TF-IDF weights of their words: sparse `(n, words)`, or dense `(n, directions)` if
+    `directions` is given.
 
     Texts without any word (all of them missing, for example) become a single column of zeros.
     """
@@ -53,7 +54,9 @@ class Words(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, X: Any) -> Any:
         texts = _texts(X)
         if self.vectorizer_ is None:
-            return sparse.csr_matrix((len(texts), 1)) if self.directions is None else np.zeros((len(texts), 1))
+            return (
+                sparse.csr_matrix((len(texts), 1)) if self.directions is None else np.zeros((len(texts), 1))
+            )
         weights = self.vectorizer_.transform(texts)
         if self.svd_ is not None:
             return self.svd_.transform(weights)
@@ -61,13 +64,19 @@ class Words(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def scaled(columns: Sequence[Column]) -> ColumnTransformer:
-    """For what measures distances or weighs columns: standardised numbers, one-hot categories, sparse words."""
+    """For what measures distances or weighs columns: standardised numbers, one-hot categories, sparse
+    words.
+    """
     numbers = make_pipeline(_imputer(indicator=True), StandardScaler())
-    return _columns(columns, numbers, OneHotEncoder(categories=_categories(columns), handle_unknown="ignore"), None)
+    return _columns(
+        columns, numbers, OneHotEncoder(categories=_categories(columns), handle_unknown="ignore"), None
+    )
 
 
 def dense(columns: Sequence[Column]) -> ColumnTransformer:
-    """As `scaled`, with texts reduced to a few directions, never sparse, and nothing added where values are missing."""
+    """As `scaled`, with texts reduced to a few directions, never sparse, and nothing added where values are
+    missing.
+    """
     numbers = make_pipeline(_imputer(indicator=False), StandardScaler())
     categories = OneHotEncoder(categories=_categories(columns), handle_unknown="ignore", sparse_output=False)
     return _columns(columns, numbers, categories, TEXT_DIRECTIONS)
@@ -80,7 +89,7 @@ def plain(columns: Sequence[Column]) -> ColumnTransformer:
 
 
 def ordinal(columns: Sequence[Column]) -> ColumnTransformer:
-    """For histogram boosting: categories as codes and first (`n_coded` of them), missing values stay missing."""
+    """For histogram boosting: categories as codes (`coded` says which), missing values stay missing."""
     categories = OrdinalEncoder(
         categories=_categories(columns),
         handle_unknown="use_encoded_value",
@@ -96,11 +105,13 @@ def coded(columns: Sequence[Column]) -> list[int]:
     return [position for position, small in enumerate(few) if small]
 
 
-def _columns(columns: Sequence[Column], numbers: Any, categories: Any, directions: int | None) -> ColumnTransformer:
+def _columns(
+    columns: Sequence[Column], numbers: Any, categories: Any, directions: int | None
+) -> ColumnTransformer:
     coded_names = [column.name for column in _of(columns, Kind.CATEGORY)]
     texts = [column.name for column in columns if column.kind is Kind.TEXT]
     rest = [c.name for c in columns if c.kind not in (Kind.CATEGORY, Kind.TEXT)]
-    steps = [("categories", categories, coded_names), ("numbers", numbers, rest)]
+    steps: list[tuple[str, Any, Any]] = [("categories", categories, coded_names), ("numbers", numbers, rest)]
     steps += [(f"words_{name}", Words(directions), name) for name in texts]
     return ColumnTransformer([step for step in steps if step[2]], verbose_feature_names_out=False)
 

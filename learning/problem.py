@@ -1,4 +1,6 @@
-"""What is to be learned: `Classification`, `Regression` or `Clustering`, with metric, folds, families and budget."""
+"""What is to be learned: `Classification`, `Regression` or `Clustering`, with metric, folds, families and
+budget.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,8 +27,8 @@ class Problem:
     families: tuple[str, ...] | None = None
     #: How many candidates are drawn for the search.
     candidates: int = 12
-    #: Time limit of the build in seconds: the search gets 60 % of it, the contest and the last fits the rest, and one
-    #: fit never more than all of it. None: as long as the candidates take.
+    #: Time limit of the build in seconds: the search gets 60 % of it, the contest and the last fits the
+    #: rest, and one fit never more than all of it. None: as long as the candidates take.
     seconds: float | None = None
     #: The best of this many families are fitted and registered.
     keep: int = 3
@@ -55,7 +57,9 @@ class Problem:
         families: Sequence[str] | None = None,
         auto_promote: bool | None = None,
     ) -> Self:
-        """The same problem with what is given here instead; None leaves it as declared. Raises InvalidProblem."""
+        """The same problem with what is given here instead; None leaves it as declared. Raises
+        InvalidProblem.
+        """
         options: dict[str, Any] = {
             "candidates": candidates,
             "seconds": seconds,
@@ -69,7 +73,9 @@ class Problem:
         if self.folds < 2:
             raise InvalidProblem(f"folds={self.folds} cannot validate anything; use 2 or more.")
         if self.candidates < 1:
-            raise InvalidProblem(f"candidates={self.candidates} leaves nothing to choose from; use 1 or more.")
+            raise InvalidProblem(
+                f"candidates={self.candidates} leaves nothing to choose from; use 1 or more."
+            )
         if self.keep < 1:
             raise InvalidProblem(f"keep={self.keep} would keep no model; use 1 or more.")
         if self.seconds is not None and not self.seconds > 0:
@@ -81,7 +87,9 @@ class Problem:
         known = metrics.OF_TASK[self.task]
         if self.metric is None or self.metric in known:
             return
-        raise InvalidProblem(f"{self.metric!r} does not score a {self.task.lower()}. {metrics.near(self.metric, known)}")
+        raise InvalidProblem(
+            f"{self.metric!r} does not score a {self.task.lower()}. {metrics.near(self.metric, known)}"
+        )
 
     def _check_families(self) -> None:
         known = known_families.names(self.task)
@@ -119,7 +127,9 @@ class Classification(Problem):
         if several and metric in metrics.TWO_CLASSES:
             better = f"{metric}_ovr" if metric == "roc_auc" else f"{metric}_macro"
             better = better if better in metrics.CLASSIFICATION else "roc_auc_ovr"
-            raise InvalidProblem(f"{metric!r} compares two classes, the labels have {n_classes}; use {better!r}.")
+            raise InvalidProblem(
+                f"{metric!r} compares two classes, the labels have {n_classes}; use {better!r}."
+            )
         if n_classes == 2 and metric in metrics.SEVERAL_CLASSES:
             raise InvalidProblem(f"{metric!r} says nothing about two classes; use 'roc_auc'.")
         return metric

@@ -24,12 +24,12 @@ import joblib
 import threadpoolctl
 from pebble import ProcessExpired, ProcessPool
 
-from . import evaluate, families, folds, preprocess
+from . import evaluate, families, preprocess
 from .dataset import Dataset
 from .evaluate import Measure, Scores
 from .exceptions import LearningError, WorkersLost
 from .families import Candidate
-from .folds import Round
+from .folds import Fold, Round, split
 from .model import Model, Signature
 
 #: A fit may take this many seconds where the problem names no limit.
@@ -73,7 +73,7 @@ class Failed:
     reason: str
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False)
 class Bench:
     """What all fits of a build have in common."""
 
@@ -83,10 +83,10 @@ class Bench:
     folds: int
     seed: int
 
-    def split(self, round: Round) -> Sequence[folds.Fold]:
+    def split(self, round: Round) -> Sequence[Fold]:
         """The folds of this round."""
         classes = self.dataset.y if self.task == "CLASSIFICATION" else None
-        return folds.split(len(self.dataset), classes, self.folds, self.seed, round)
+        return split(len(self.dataset), classes, self.folds, self.seed, round)
 
     def pipeline(self, candidate: Candidate) -> Any:
         """The candidate, not fitted."""
@@ -108,10 +108,11 @@ class Workers:
     def score(
         self, fits: Sequence[Fit], known: Mapping[tuple[str, str, int], Scored], deadline: float | None = None
     ) -> Iterator[tuple[Fit, Scored | Failed]]:
-        """The fits' outcomes in the fits' own order, whichever ends first; what is `known` is not fitted again.
+        """The fits' outcomes in the fits' own order, whichever ends first; what is `known` is not fitted
+        again.
 
-        After a candidate's first failure its other fits are left out. At the `deadline` (by `time.monotonic`) what is
-        unfinished is killed, and the outcomes end. Raises WorkersLost.
+        After a candidate's first failure its other fits are left out. At the `deadline` (by
+        `time.monotonic`) what is unfinished is killed, and the outcomes end. Raises WorkersLost.
         """
         todo, lost = deque(fits), set[str]()
         started: deque[tuple[Fit, Future[Scored | Failed]]] = deque()
@@ -165,7 +166,9 @@ class Workers:
         except TimeoutError:
             return Failed("TIMED_OUT", f"The fit took longer than {self._fit_seconds:g} s.")
         except ProcessExpired as expired:
-            return Failed("WORKER_LOST", f"The process ended with code {expired.exitcode}; it may have lacked memory.")
+            return Failed(
+                "WORKER_LOST", f"The process ended with code {expired.exitcode}; it may have lacked memory."
+            )
         except (BrokenProcessPool, CancelledError) as error:
             raise WorkersLost from error
 
@@ -173,14 +176,17 @@ class Workers:
 def prepare() -> None:
     """Start, without waiting for it, the server that worker processes are forked from.
 
-    It imports scikit-learn once (about a second); whoever has other work to do before a build may call this early.
+    It imports scikit-learn once (about a second); whoever has other work to do before a build may call this
+    early.
     """
     multiprocessing.set_forkserver_preload(PRELOAD)
     forkserver.ensure_running()
 
 
 @contextmanager
-def at(bench: Bench, workers: int, folder: Path | None = None, fit_seconds: float | None = None) -> Iterator[Workers]:
+def at(
+    bench: Bench, workers: int, folder: Path | None = None, fit_seconds: float | None = None
+) -> Iterator[Workers]:
     """`workers` processes at the bench, whose arrays they share by memory map from a file in `folder`.
 
     They are gone, and so is the file, when the context ends, whatever they were doing.
@@ -194,7 +200,7 @@ def at(bench: Bench, workers: int, folder: Path | None = None, fit_seconds: floa
         try:
             yield Workers(pool, path, fit_seconds or FIT_SECONDS)
         finally:
-            pool.stop()
+            pool.stop()  # type: ignore[no-untyped-call]
             pool.join()
 
 
@@ -209,7 +215,8 @@ def _initialise() -> None:
 
 
 def _die_with_the_build() -> None:
-    # The parent by signals is the fork server, which outlives a build that was killed; this watches the build itself.
+    # The parent by signals is the fork server, which outlives a build that was killed; this watches the
+    # build itself.
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -224,7 +231,7 @@ def _bench(path: str) -> Bench:
 
 
 @lru_cache(maxsize=2)
-def _split(path: str, round: Round) -> Sequence[folds.Fold]:
+def _split(path: str, round: Round) -> Sequence[Fold]:
     return _bench(path).split(round)
 
 
@@ -234,7 +241,9 @@ def _score(path: str, fit: Fit) -> Scored | Failed:
         learn, held_out = _split(path, fit.round)[fit.fold]
         estimator = bench.pipeline(fit.candidate)
         started = time.perf_counter()
-        estimator.fit(bench.dataset.X.iloc[learn], None if bench.dataset.y is None else bench.dataset.y[learn])
+        estimator.fit(
+            bench.dataset.X.iloc[learn], None if bench.dataset.y is None else bench.dataset.y[learn]
+        )
         fitted = time.perf_counter()
         scores = _evaluated(bench, estimator, learn, held_out)
         ended = time.perf_counter()

@@ -1,7 +1,7 @@
 """The contest: which recipe is fitted, whether its model may serve at once, and why, in sentences.
 
-The search chooses the candidates that meet here. Only their scores on fresh folds decide whether the champion's recipe
-is beaten, and only these are reported: the best of many noisy scores would flatter.
+The search chooses the candidates that meet here. Only their scores on fresh folds decide whether the
+champion's recipe is beaten, and only these are reported: the best of many noisy scores would flatter.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +33,8 @@ class Incumbent:
     metric: str
     #: On fresh folds of the snapshot it was learned from.
     score: float
-    #: That snapshot's. Give another (such as "") where the champion cannot be loaded: then a model is fitted anyway.
+    #: That snapshot's. Give another (such as "") where the champion cannot be loaded: then a model is
+    #: fitted anyway.
     fingerprint: str
 
     @property
@@ -114,9 +115,9 @@ def beaten(defender: Entry, challenger: Entry, folds: int) -> bool:
 
 
 def chance(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> float:
-    """The probability of so great a mean advantage, fold by fold, by chance: the one-sided p of the corrected
-    resampled t-test (Nadeau and Bengio, Inference for the Generalization Error, 2003). `ratio` is the number of
-    held-out rows for each row to learn from.
+    """The probability of so great a mean advantage, fold by fold, by chance: the one-sided p of the
+    corrected resampled t-test (Nadeau and Bengio, Inference for the Generalization Error, 2003). `ratio` is
+    the number of held-out rows for each row to learn from.
     """
     advantages = [a - b for a, b in zip(challenger, defender, strict=True)]
     mean, error = fmean(advantages), standard_error(advantages, ratio)
@@ -131,7 +132,12 @@ def standard_error(scores: Sequence[float], ratio: float) -> float:
 
 
 def _fitted(
-    problem: Problem, metric: str, winner: Entry, incumbent: Incumbent | None, incumbent_kept: bool, reason: str
+    problem: Problem,
+    metric: str,
+    winner: Entry,
+    incumbent: Incumbent | None,
+    incumbent_kept: bool,
+    reason: str,
 ) -> Decision:
     held = " ".join(_objections(problem, metric, winner, incumbent))
     return Decision(winner=winner.candidate, incumbent_kept=incumbent_kept, held=held or None, reason=reason)
@@ -148,8 +154,8 @@ def _objections(problem: Problem, metric: str, winner: Entry, incumbent: Incumbe
         allowed = SHORT_BY * standard_error(winner.scores, ratio(problem.folds))
         if incumbent.score - winner.score > allowed + _SAME:
             yield (
-                f"{metric} {_number(winner.score)} is below the champion's recorded {_number(incumbent.score)} by more "
-                f"than the folds' noise ({_number(allowed)})."
+                f"{metric} {_number(winner.score)} is below the champion's recorded "
+                f"{_number(incumbent.score)} by more than the folds' noise ({_number(allowed)})."
             )
     if not problem.auto_promote:
         yield "Automatic promotion is switched off."
@@ -173,10 +179,8 @@ def _comparison(challenger: Entry, defender: Entry, folds: int) -> str:
 def _kept(defender: Entry, challenger: Entry | None) -> str:
     if challenger is None:
         return f"Kept the recipe: no other could be compared with it ({_number(defender.score)})."
-    return (
-        f"Kept the recipe: no other was better beyond the folds' noise (best other: {challenger.candidate.family} "
-        f"{_number(challenger.score)} vs {_number(defender.score)})."
-    )
+    scores = f"{challenger.candidate.family} {_number(challenger.score)} vs {_number(defender.score)}"
+    return f"Kept the recipe: no other was better beyond the folds' noise (best other: {scores})."
 
 
 def _ranked(entries: Sequence[Entry]) -> list[Entry]:

@@ -1,0 +1,119 @@
+"""What a build has just done: one frozen dataclass for each kind of step."""
+
+from dataclasses import dataclass
+
+from .evaluate import Measure
+from .families import Candidate
+from .folds import Round
+from .model import Model
+
+#: The `fold` of a failure that did not happen on a fold, but when the candidate was fitted on all examples.
+ALL_EXAMPLES = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidatesDrawn:
+    """It is known who takes part."""
+
+    percent: float
+    #: In the order in which they are scored; the champion's recipe first.
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def message(self) -> str:
+        names = ", ".join(dict.fromkeys(candidate.family for candidate in self.candidates))
+        return f"Drew {len(self.candidates)} candidates of the families {names}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldScored:
+    """A candidate learned from all folds but one, and was scored on that one."""
+
+    percent: float
+    candidate: Candidate
+    round: Round
+    #: From 0.
+    fold: int
+    #: The problem's metric, greater is better.
+    score: float
+    measures: tuple[Measure, ...]
+    fit_seconds: float
+    predict_seconds: float
+
+    @property
+    def message(self) -> str:
+        return f"{self.candidate} scored {self.score:.4g} on fold {self.fold + 1} of the {self.round}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateScored:
+    """A candidate was scored on all folds of a round."""
+
+    percent: float
+    candidate: Candidate
+    round: Round
+    #: Mean over the folds.
+    score: float
+    #: The best such mean of this round so far.
+    best: float
+
+    @property
+    def message(self) -> str:
+        best = f"the best so far is {self.best:.4g}"
+        return f"{self.candidate} scored {self.score:.4g} in the {self.round}; {best}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateFailed:
+    """A candidate could not be fitted or scored; it is out, and the others go on."""
+
+    percent: float
+    candidate: Candidate
+    round: Round
+    #: `ALL_EXAMPLES` (−1) where it was the last fit that failed.
+    fold: int
+    code: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"{self.candidate} is out of the {self.round}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """The contest is over."""
+
+    percent: float
+    #: Whose model is fitted next; None where the champion's has learned all there is.
+    winner: Candidate | None
+    incumbent_kept: bool
+    #: Why a person must decide whether the model serves; None where nobody must.
+    held: str | None
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"{self.reason} Held for a person: {self.held}" if self.held else self.reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A model learned from all examples."""
+
+    percent: float
+    candidate: Candidate
+    model: Model
+    metric: str
+    #: The candidate's mean over the contest's folds.
+    score: float
+    #: Whether it won; the others are alternatives.
+    winner: bool
+
+    @property
+    def message(self) -> str:
+        role = "the winner" if self.winner else "an alternative"
+        return f"Fitted {self.candidate} on all examples, {role} with {self.metric} {self.score:.4g}."
+
+
+Step = CandidatesDrawn | FoldScored | CandidateScored | CandidateFailed | Decided | Fitted

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.requests import HTTPConnection
+
 from store.access import Actor
 
 

@@ -43,3 +43,9 @@ def quality(text: str) -> float:
         return min(max(float(text), 0.0), 1.0)
     except ValueError:
         return 0.0
+
+
+def prefers_page(accept: str) -> bool:
+    """Whether a web page is what `accept` ranks highest."""
+    ranges = sorted(read(accept), key=lambda range_: -range_[1])
+    return bool(ranges) and ranges[0][0] in ("text/html", "application/xhtml+xml")

@@ -1,0 +1,60 @@
+// Starts GraphiQL with the tabs of the chosen product. Everything it needs is served from here.
+(function () {
+  "use strict";
+
+  const page = JSON.parse(document.getElementById("page").textContent);
+
+  function cookie(name) {
+    const found = document.cookie.split("; ").find((part) => part.startsWith(name + "="));
+    return found ? decodeURIComponent(found.slice(name.length + 1)) : "";
+  }
+
+  // Each product keeps tabs of its own; another set of tabs from the server starts anew.
+  const space = "exemplar:" + page.product + ":" + page.tabs.map((tab) => tab.query).join("").length + ":";
+  const storage = {
+    getItem: (key) => localStorage.getItem(space + key),
+    setItem: (key, value) => localStorage.setItem(space + key, value),
+    removeItem: (key) => localStorage.removeItem(space + key),
+    clear: () => Object.keys(localStorage).filter((key) => key.startsWith(space)).forEach((key) => localStorage.removeItem(key)),
+    get length() {
+      return Object.keys(localStorage).filter((key) => key.startsWith(space)).length;
+    },
+  };
+
+  const url = location.origin + "/graphql/";
+  const send = GraphiQL.createFetcher({
+    url,
+    // The cookie is read for each request: logging in changes it.
+    fetch: (target, options) =>
+      fetch(target, { ...options, headers: { ...options.headers, "X-CSRFToken": cookie("csrftoken") } }),
+    wsClient: graphqlWs.createClient({ url: url.replace(/^http/, "ws"), retryAttempts: 5 }),
+  });
+
+  // The build that was requested last is the one to watch, until somebody writes another id.
+  const prepared = (page.tabs.map((tab) => JSON.parse(tab.variables || "{}")).find((variables) => "build" in variables) || {}).build;
+  let requested = null;
+
+  function watch(params) {
+    const variables = params.variables || {};
+    return requested && variables.build === prepared ? { ...params, variables: { ...variables, build: requested } } : params;
+  }
+
+  async function fetcher(params, options) {
+    const answer = await send(watch(params), options);
+    const build = answer && answer.data && answer.data.requestBuild && answer.data.requestBuild.build;
+    requested = build ? build.id : requested;
+    return answer;
+  }
+
+  ReactDOM.createRoot(document.getElementById("graphiql")).render(
+    React.createElement(GraphiQL, {
+      fetcher,
+      storage,
+      defaultTabs: page.tabs,
+      plugins: [GraphiQLPluginExplorer.explorerPlugin()],
+      defaultEditorToolsVisibility: "variables",
+      isHeadersEditorEnabled: true,
+      shouldPersistHeaders: false,
+    }),
+  );
+})();

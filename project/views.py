@@ -1,0 +1,44 @@
+"""The pages that are not the admin's: GraphiQL, with tabs that run as they are."""
+
+from django.contrib.auth.views import redirect_to_login
+from django.db import Error
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import ensure_csrf_cookie
+
+from schema import explore
+from store import access
+
+#: Everything on the page is served from here; the style sheets of editors are made while they run.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+
+
+@never_cache
+@ensure_csrf_cookie
+def graphiql(request: HttpRequest) -> HttpResponse:
+    """GraphiQL for those who may ask; the others are sent to log in."""
+    actor = access.actor(request.session.session_key)
+    if not actor.admitted:
+        return redirect_to_login(request.get_full_path(), "/admin/login/")
+    products = explore.products()
+    chosen = next((name for name in products if name == request.GET.get("product")), next(iter(products), ""))
+    context = {
+        "products": products,
+        "chosen": chosen,
+        "page": {"product": chosen, "tabs": tabs_of(chosen, actor)},
+    }
+    response = render(request, "project/graphiql.html", context)
+    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    return response
+
+
+def tabs_of(product: str, actor: access.Actor) -> list[dict[str, str]]:
+    """The product's tabs; none while the database cannot be reached, so that the page still opens."""
+    try:
+        return explore.tabs(product, actor) if product else []
+    except Error:
+        return []

@@ -140,7 +140,7 @@ class Tick:
 
 
 #: Streams of `forever` that somebody listens to.
-listening: set[int] = set()
+listening: set[object] = set()
 
 
 @strawberry.type
@@ -152,7 +152,7 @@ class Subscription:
 
     @strawberry.subscription
     async def forever(self) -> AsyncIterator[Tick]:
-        me = len(listening) + 1
+        me = object()
         listening.add(me)
         try:
             yield Tick(number=0)

@@ -4,9 +4,9 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.neighbors import KNeighborsClassifier
 
 #: The cluster of rows that belong to none.
 NOISE = -1
@@ -15,32 +15,42 @@ NOISE = -1
 class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """`algorithm` on a dense `(n, columns)` array; its clusters numbered by size, the largest 0, noise −1.
 
-    Algorithms that cannot assign new rows serve through the nearest neighbour among the rows they were given.
+    An algorithm that cannot assign new rows serves through the nearest of the rows it was given. Such
+    algorithms compare each row with each: they are given `most_rows` at most, drawn from the seed.
     """
 
-    def __init__(self, algorithm: Any):
+    def __init__(self, algorithm: Any, most_rows: int = 5_000, seed: int = 0):
         self.algorithm = algorithm
+        self.most_rows = most_rows
+        self.seed = seed
 
     def fit(self, X: NDArray[np.float64], y: Any = None) -> Self:
-        found = np.asarray(self.algorithm.fit_predict(X))
+        assigns = hasattr(self.algorithm, "predict")
+        given = X if assigns else self._some(X)
+        found = np.asarray(self.algorithm.fit_predict(given))
         self.numbers_ = _by_size(found)
-        self.labels_ = self._renumbered(found)
-        clusters = range(len(self.numbers_))
-        self.centres_ = np.array([X[self.labels_ == cluster].mean(axis=0) for cluster in clusters])
-        self.neighbour_ = None
-        if not hasattr(self.algorithm, "predict"):
-            self.neighbour_ = KNeighborsClassifier(1).fit(X, self.labels_)
+        labels = self._renumbered(found)
+        self.centres_ = np.array([given[labels == c].mean(axis=0) for c in range(len(self.numbers_))])
+        self.nearest_ = None if assigns else (KDTree(given), labels)
+        self.labels_ = self.predict(X)
         return self
 
     def predict(self, X: NDArray[np.float64]) -> NDArray[np.int64]:
         """The cluster of each row: `(n,)`."""
-        if self.neighbour_ is not None:
-            return np.asarray(self.neighbour_.predict(X), dtype=np.int64)
-        return self._renumbered(np.asarray(self.algorithm.predict(X)))
+        if self.nearest_ is None:
+            return self._renumbered(np.asarray(self.algorithm.predict(X)))
+        tree, labels = self.nearest_
+        return np.asarray(labels[tree.query(X)[1]], dtype=np.int64)
 
     def transform(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Each row's distance to each cluster's centre: `(n, clusters)`."""
         return np.asarray(cdist(X, self.centres_), dtype=np.float64)
+
+    def _some(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        if len(X) <= self.most_rows:
+            return X
+        rows = np.random.default_rng(self.seed).choice(len(X), self.most_rows, replace=False)
+        return X[np.sort(rows)]
 
     def _renumbered(self, found: NDArray[Any]) -> NDArray[np.int64]:
         return np.array([self.numbers_.get(int(label), NOISE) for label in found], dtype=np.int64)

@@ -187,7 +187,7 @@ def _mixture(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: 
 
 def _agglomerative(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Clusters:
     linkage = hyperparameters["linkage"]
-    return Clusters(AgglomerativeClustering(n_clusters=hyperparameters["clusters"], linkage=linkage))
+    return Clusters(AgglomerativeClustering(hyperparameters["clusters"], linkage=linkage), seed=seed)
 
 
 def _by_name(*families: Family) -> Mapping[str, Family]:

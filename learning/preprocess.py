@@ -15,7 +15,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from .columns import Column, Kind
@@ -63,6 +63,20 @@ class Words(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return weights if self.directions is None else weights.toarray()
 
 
+class Filled(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Dense numbers as they are, but zeros in columns that had no value at all when this was fitted.
+
+    Histogram boosting takes missing values, but cannot draw a histogram of nothing else.
+    """
+
+    def fit(self, X: NDArray[np.float64], y: Any = None) -> Self:
+        self.empty_ = np.isnan(X).all(axis=0)
+        return self
+
+    def transform(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(self.empty_, 0.0, X)
+
+
 def scaled(columns: Sequence[Column]) -> ColumnTransformer:
     """For what measures distances or weighs columns: standardised numbers, one-hot categories, sparse
     words.
@@ -88,7 +102,7 @@ def plain(columns: Sequence[Column]) -> ColumnTransformer:
     return _columns(columns, _imputer(indicator=True), categories, TEXT_DIRECTIONS)
 
 
-def ordinal(columns: Sequence[Column]) -> ColumnTransformer:
+def ordinal(columns: Sequence[Column]) -> Pipeline:
     """For histogram boosting: categories as codes (`coded` says which), missing values stay missing."""
     categories = OrdinalEncoder(
         categories=_categories(columns),
@@ -96,7 +110,7 @@ def ordinal(columns: Sequence[Column]) -> ColumnTransformer:
         unknown_value=np.nan,
         encoded_missing_value=np.nan,
     )
-    return _columns(columns, "passthrough", categories, TEXT_DIRECTIONS)
+    return make_pipeline(_columns(columns, "passthrough", categories, TEXT_DIRECTIONS), Filled())
 
 
 def coded(columns: Sequence[Column]) -> list[int]:

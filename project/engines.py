@@ -293,11 +293,11 @@ def stop(children: Sequence[Child]) -> None:
         child.stop()
 
 
-def embedded(settings: Any) -> list[Engine]:
+def embedded(settings: Any, durable: bool = True) -> list[Engine]:
     """The engines that run here because no URL names others, in the order to start them."""
     folder = settings.EXEMPLAR_STATE
     return [
-        *([PostgreSQL(folder)] if settings.EXEMPLAR_EMBEDDED else []),
+        *([PostgreSQL(folder, durable)] if settings.EXEMPLAR_EMBEDDED else []),
         *([Valkey(folder)] if settings.EXEMPLAR_EMBEDDED_REDIS else []),
     ]
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -51,7 +52,7 @@ class Child:
                 env=self.environment,
                 pass_fds=self.inherited,
                 start_new_session=True,
-                preexec_fn=_bound_to(os.getpid(), self.orphaned),  # noqa: PLW1509 - no threads start children
+                preexec_fn=_bound_to(os.getpid(), self.orphaned),
                 **_identity(self.owner),
             )
         if self.stdin is not None:
@@ -119,10 +120,8 @@ def members(session: int) -> Iterator[int]:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _bound_to(parent: int, orphaned: signal.Signals):  # type: ignore[no-untyped-def]

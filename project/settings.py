@@ -46,7 +46,7 @@ def names(name: str) -> list[str]:
     return [part.strip() for part in text(name).split(",") if part.strip()]
 
 
-# -- Where things are ----------------------------------------------------------------------------------------------
+# -- Where things are --
 
 #: Embedded engines, logs, generated secrets.
 EXEMPLAR_STATE: Path = Path(text("EXEMPLAR_STATE") or state.default(BASE_DIR)).absolute()
@@ -66,7 +66,7 @@ EXEMPLAR_PORT: int = number("EXEMPLAR_PORT", 8000, least=1)
 #: Hosts and networks whose forwarded headers are believed, as `10.0.0.0/8`; none by default.
 EXEMPLAR_TRUSTED_PROXIES: list[str] = names("EXEMPLAR_TRUSTED_PROXIES")
 
-# -- How much ------------------------------------------------------------------------------------------------------
+# -- How much --
 
 #: Web processes and RQ workers that `up` starts.
 EXEMPLAR_WEB: int = number("EXEMPLAR_WEB", 1, least=1)
@@ -81,7 +81,7 @@ EXEMPLAR_CPUS: int = number("EXEMPLAR_CPUS", os.cpu_count() or 1, least=1)
 #: Builds whose snapshots and unserved artifacts are kept, for each product.
 EXEMPLAR_KEEP_BUILDS: int = number("EXEMPLAR_KEEP_BUILDS", 10, least=1)
 
-# -- Who may do what -----------------------------------------------------------------------------------------------
+# -- Who may do what --
 
 
 def loopback(host: str) -> bool:
@@ -120,7 +120,7 @@ EXEMPLAR_SIGNING_KEY: str = secret("EXEMPLAR_SIGNING_KEY", "signing-key")
 EXEMPLAR_ALLOWED_HOSTS: list[str] = names("EXEMPLAR_ALLOWED_HOSTS")
 ALLOWED_HOSTS = EXEMPLAR_ALLOWED_HOSTS or ["127.0.0.1", "localhost", "[::1]"]
 
-# -- The declared products -----------------------------------------------------------------------------------------
+# -- The declared products --
 
 OURS = {"learning", "store", "schema", "project", "tests", "examples", "benchmarks", "docs"}
 
@@ -143,7 +143,7 @@ EXEMPLAR_FOREIGN: list[str] = [
     name for name in EXEMPLAR_PRODUCTS if name not in beside() and not name.startswith("examples.")
 ]
 
-# -- Django --------------------------------------------------------------------------------------------------------
+# -- Django --
 
 INSTALLED_APPS = list(
     dict.fromkeys(

@@ -50,7 +50,7 @@ class Kept:
 
 
 class Supervisor:
-    """The processes of `up`, in the order they were started; their pids stand in `processes.json` beside the engines."""
+    """The processes of `up`, in the order they were started; `processes.json` in the state folder has their pids."""
 
     def __init__(self, folder: Path, say: Callable[[str], None]):
         self.say = say

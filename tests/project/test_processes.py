@@ -1,0 +1,108 @@
+"""Children which leave nothing behind."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+
+import pytest
+
+from project.processes import Child, members
+from project.supervisor import Supervisor
+
+SLEEP = "import time; time.sleep(60)"
+STUBBORN = f"import signal; signal.signal(15, signal.SIG_IGN); print(1, flush=True); {SLEEP}"
+# A group of its own, as a work-horse has.
+WITH_GRANDCHILD = f"""
+import subprocess, sys
+grandchild = subprocess.Popen([sys.executable, "-c", {SLEEP!r}], process_group=0)
+print(grandchild.pid, flush=True)
+{SLEEP}"""
+PARENT = f"""
+import sys
+from project.processes import Child
+child = Child(name="child", command=[sys.executable, "-c", {SLEEP!r}])
+child.start()
+print(child.pid, flush=True)
+input()"""
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def eventually(holds: Callable[[], object], seconds: float = 10) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def child(tmp_path: Path):
+    child = Child(name="child", command=python(SLEEP), log=tmp_path / "log", patience=0.3)
+    yield child
+    child.stop()
+
+
+def test_a_child_that_ignores_the_request_is_killed(child: Child) -> None:
+    child.command = python(STUBBORN)
+    child.start()
+    assert child.log and eventually(child.log.read_text)
+    child.stop()
+    assert child.end == "killed by SIGKILL"
+
+
+def test_what_a_child_started_ends_with_it(child: Child) -> None:
+    child.command = python(WITH_GRANDCHILD)
+    child.start()
+    assert child.log and eventually(child.log.read_text)
+    grandchild = int(child.log.read_text())
+    assert alive(grandchild)
+    child.stop()
+    assert not alive(grandchild)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+def test_a_child_does_not_outlive_a_parent_that_is_killed() -> None:
+    with subprocess.Popen(python(PARENT), stdin=-1, stdout=-1, cwd=Path(__file__).parents[2]) as parent:
+        assert parent.stdout
+        pid = int(parent.stdout.readline())
+        assert alive(pid)
+        parent.send_signal(SIGKILL)
+    assert eventually(lambda: not alive(pid))
+
+
+def test_a_child_that_dies_is_started_again_after_ever_longer_pauses(child: Child, tmp_path: Path) -> None:
+    said: list[str] = []
+    supervisor = Supervisor(tmp_path, said.append)
+    supervisor.start(child)
+    first = child.pid
+    child.ask(SIGTERM)
+    assert eventually(lambda: supervisor.look() or child.pid != first)
+    assert said == ["child ended (killed by SIGTERM): starting it again."]
+    child.ask(SIGKILL)
+    child.wait(5)
+    supervisor.look()
+    assert said[1:] == ["child ended (killed by SIGKILL): starting it again in 1 s."]
+    assert not child.alive
+    supervisor.stop("child")
+    assert not supervisor.kept
+
+
+def test_members_are_found_by_their_session(child: Child) -> None:
+    child.start()
+    assert child.pid and list(members(child.pid)) == [child.pid]
+    assert os.getpid() not in members(child.pid)

@@ -1,0 +1,57 @@
+"""The state folder and what is kept in it."""
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from project import state
+
+
+def test_a_secret_is_generated_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    first = state.secret(tmp_path / "state", "key")
+    assert state.secret(tmp_path / "state", "key") == first
+    assert len(first) >= 40
+    assert (tmp_path / "state" / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_processes_that_start_together_get_the_same_secret(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        assert len(set(pool.starmap(state.secret, [(tmp_path, "key")] * 16))) == 1
+
+
+def test_the_folder_is_held_by_one_process_whose_name_the_others_are_told(tmp_path: Path) -> None:
+    with (
+        state.held(tmp_path, "./dev up"),
+        pytest.raises(state.InUse, match=f"dev up .process {os.getpid()}"),
+        state.held(tmp_path, "another"),
+    ):
+        pass
+    with state.held(tmp_path, "another"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["a space", "ü", "long" * 30])
+def test_a_socket_never_lies_on_a_path_that_clients_cannot_use(tmp_path: Path, name: str) -> None:
+    folder = state.sockets(tmp_path / name, "postgres")
+    assert tmp_path not in folder.parents
+    assert len(str(folder)) < 80 and " " not in str(folder)
+
+
+def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    os.chown(tmp_path, 65534, 65534)
+    with pytest.raises(state.Unusable, match="somebody else"):
+        state.private(tmp_path / "postgres")
+
+
+def test_a_folder_that_nobody_can_pass_through_does_not_serve_root(tmp_path: Path) -> None:
+    checkout = tmp_path / "closed" / "checkout"
+    checkout.mkdir(parents=True)
+    checkout.parent.chmod(0o700)
+    if os.geteuid() == 0:
+        assert state.default(checkout).parent == Path("/var/lib/exemplar")
+    else:
+        assert state.default(checkout) == checkout / ".exemplar"

@@ -1,0 +1,36 @@
+"""The settings of the tests: engines in a state folder of their own, and the tests' apps beside the examples."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+# Before the project's settings read the environment; what the caller has set of it is not for the tests.
+for name in [name for name in os.environ if name.startswith("EXEMPLAR_")]:
+    del os.environ[name]
+os.environ |= {
+    "EXEMPLAR_STATE": tempfile.mkdtemp(prefix="exemplar-tests-"),
+    "EXEMPLAR_OPEN": "on",
+    "EXEMPLAR_SIGNING_KEY": "the tests' key",
+    "SECRET_KEY": "the tests' secret",
+}
+atexit.register(shutil.rmtree, os.environ["EXEMPLAR_STATE"], ignore_errors=True)
+
+from project.settings import *  # noqa: E402, F403
+from project.settings import BASE_DIR, INSTALLED_APPS  # noqa: E402
+
+# The examples, also where DATABASE_URL is set, and no product of the user's.
+INSTALLED_APPS = [
+    name
+    for name in INSTALLED_APPS
+    if "." in name or name in {"project", "store", "schema", "strawberry_django"}
+]
+for folder in (BASE_DIR / "examples").glob("*/products.py"):
+    if f"examples.{folder.parent.name}" not in INSTALLED_APPS:
+        INSTALLED_APPS.append(f"examples.{folder.parent.name}")
+
+#: Every folder of the tests with models is an app of theirs.
+INSTALLED_APPS += [f"tests.{file.parent.name}" for file in sorted(Path(__file__).parent.glob("*/models.py"))]
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

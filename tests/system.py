@@ -1,0 +1,89 @@
+"""A whole Exemplar in processes of its own, for tests which go through the front door."""
+
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from signal import SIGINT, SIGTERM
+from typing import Any
+
+import httpx
+
+from project.processes import Child
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Of the tests' environment and of the caller's, these are not for the system.
+UNSET = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE"}
+
+
+class System:
+    """What `./dev up` starts, in the state folder `folder`; `settings` are environment variables."""
+
+    def __init__(self, folder: Path, *arguments: str, **settings: str):
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=self.url, trust_env=False, timeout=60)
+        self.log = folder.with_name(f"{folder.name}.log")
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in UNSET and not name.startswith("EXEMPLAR_")
+        }
+        self.supervisor = Child(
+            name="up",
+            command=[sys.executable, ROOT / "manage.py", "up", f"--port={self.port}", *arguments],
+            signals=[SIGINT],
+            patience=30,
+            orphaned=SIGTERM,
+            environment=environment | {"EXEMPLAR_STATE": str(folder)} | settings,
+            log=self.log,
+        )
+
+    def start(self, seconds: float = 60) -> "System":
+        """Start it; return when it is healthy."""
+        self.supervisor.start()
+        until = time.monotonic() + seconds
+        while not self.healthy():
+            if not self.supervisor.alive or time.monotonic() > until:
+                raise AssertionError(f"not healthy: {self.output}")
+            time.sleep(0.05)
+        return self
+
+    def healthy(self) -> bool:
+        return self.status("/health") == 200
+
+    def status(self, path: str) -> int | None:
+        """The status of a GET; None: no answer."""
+        try:
+            return self.client.get(path, timeout=2).status_code
+        except httpx.HTTPError:
+            return None
+
+    def ask(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> Any:
+        """Post a GraphQL operation; return the whole answer, `errors` included. `x_y="z"` sends `x-y: z`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        body = {"query": query, "variables": variables or {}}
+        return self.client.post("/graphql/", json=body, headers=named).json()
+
+    def process(self, name: str) -> int:
+        """The pid of `supervisor`, `postgres`, `valkey`, `web` or `worker`."""
+        return int(json.loads((self.folder / "processes.json").read_text())[name])
+
+    @property
+    def output(self) -> str:
+        """What was printed so far, by the supervisor, the web processes and the workers."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def stop(self) -> None:
+        """Ctrl-C."""
+        self.client.close()
+        self.supervisor.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])

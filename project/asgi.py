@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs
 
 from django.core.asgi import get_asgi_application
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponseBadRequest
+from django.http.response import HttpResponseBase
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,6 +31,16 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that readiness may take to find out: whoever asks has a time limit too.
 READY_SECONDS = 3
+
+
+class Pages(ASGIStaticFilesHandler):
+    """Django with its static files, which are few and small."""
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            return await super().get_response_async(request)
+        except SuspiciousOperation:  # a path that leads out of the static files
+            return HttpResponseBadRequest()
 
 
 class Application:
@@ -114,4 +127,4 @@ async def lifespan(receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-application = Application(GraphQLApp(schema), ASGIStaticFilesHandler(django))
+application = Application(GraphQLApp(schema), Pages(django))

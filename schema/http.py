@@ -37,6 +37,8 @@ from .execution import Schema
 
 #: Bytes of a body. 10,000 rows of thirty features in one request are 10 MB, with long names and spaces 20.
 LARGEST_BODY = 64 * 1024 * 1024
+#: Bytes that are decoded within a millisecond.
+LARGE_BODY = 128 * 1024
 
 #: On every answer. Answers depend on who asks and change with the next build, and none is ever a page.
 HEADERS = {
@@ -167,7 +169,9 @@ class GraphQLApp(GraphQL[Context, None]):
 
     async def get_context(self, request: HTTPConnection, response: Any) -> Context:
         """Who asks. Raises Unauthenticated for those who may not ask anything here."""
-        actor = await threads.run(access.actor, guards.session_key(request))
+        key = guards.session_key(request)
+        # Without a session nothing has to be looked up.
+        actor = await threads.run(access.actor, key) if key else access.actor(None)
         if not actor.admitted:
             raise Unauthenticated
         cross_site = isinstance(request, Request) and guards.may_be_cross_site(request)
@@ -218,7 +222,10 @@ class GraphQLApp(GraphQL[Context, None]):
         content_type, details = parse_content_type(request.content_type or "text/plain")
         if content_type.lower() != "application/json" or details.get("charset", "utf-8").lower() != "utf-8":
             raise HTTPException(415, "Send application/json in UTF-8.")
-        parameters = self.parse_json(await request.get_body())
+        body = await request.get_body()
+        # A large body would keep the loop from everybody else.
+        large = len(body) > LARGE_BODY
+        parameters = await threads.run(self.parse_json, body) if large else self.parse_json(body)
         if not isinstance(parameters, dict):
             raise HTTPException(400, "The body must be a JSON object with `query`; there are no batches.")
         return parameters
@@ -314,8 +321,3 @@ def retry(response: Mapping[str, Any]) -> dict[str, str]:
     """The header that says when to try again, if an error does."""
     waits = [error.get("extensions", {}).get("retryAfter", 0) for error in response.get("errors", ())]
     return {"Retry-After": str(round(max(waits)))} if any(waits) else {}
-
-
-def application(schema: Schema) -> GraphQLApp:
-    """The ASGI application that serves `schema`."""
-    return GraphQLApp(schema)

@@ -63,7 +63,8 @@ def test_every_answer_says_that_it_must_not_be_kept_and_what_it_depends_on(clien
      b'{"a":' * 9_000 + b"1" + b"}" * 9_000,
      b'{"query": 5}', b'{"query": "{ hello }", "variables": []}',
      b'{"query": "{ hello }", "variables": "x"}',
-     b'{"query": "{ hello }", "operationName": 3}', b'{"query": "{ hello }", "extensions": 3}', b'{"query": ""}',
+     b'{"query": "{ hello }", "operationName": 3}', b'{"query": "{ hello }", "extensions": 3}',
+     b'{"query": ""}',
      b'[{"query": "{ hello }"}]'],
 )  # fmt: skip
 def test_a_body_that_is_no_request_is_refused(client, body):

@@ -46,15 +46,22 @@
     return answer;
   }
 
-  ReactDOM.createRoot(document.getElementById("graphiql")).render(
-    React.createElement(GraphiQL, {
+  // The explorer shows and edits the query of the open tab.
+  function Page() {
+    const [query, setQuery] = React.useState(storage.getItem("graphiql:query") || (page.tabs[0] || {}).query);
+    const explorer = GraphiQLPluginExplorer.useExplorerPlugin({ query, onEdit: setQuery });
+    return React.createElement(GraphiQL, {
       fetcher,
       storage,
+      query,
+      onEditQuery: setQuery,
       defaultTabs: page.tabs,
-      plugins: [GraphiQLPluginExplorer.explorerPlugin()],
+      plugins: [explorer],
       defaultEditorToolsVisibility: "variables",
       isHeadersEditorEnabled: true,
       shouldPersistHeaders: false,
-    }),
-  );
+    });
+  }
+
+  ReactDOM.render(React.createElement(Page), document.getElementById("graphiql"));
 })();

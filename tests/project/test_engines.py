@@ -1,0 +1,104 @@
+"""The embedded engines, real ones in folders of their own."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGKILL
+
+import psycopg2
+import pytest
+
+from project import engines, state
+from project.engines import PostgreSQL, Valkey
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A state folder with a space in its path."""
+    parent = Path(tempfile.mkdtemp(prefix="exemplar tests "))
+    parent.chmod(0o711)
+    yield parent / "state"
+    shutil.rmtree(parent)
+
+
+def test_postgresql_keeps_its_data_through_a_kill(folder: Path) -> None:
+    postgres = PostgreSQL(folder)
+    [child] = engines.start([postgres])
+    try:
+        execute(postgres, "CREATE TABLE kept AS SELECT 42 AS answer")
+        child.ask(SIGKILL)
+        child.wait(5)
+        child.start()
+        engines.wait(postgres, child)
+        assert execute(postgres, "SELECT answer FROM kept") == (42,)
+    finally:
+        child.stop()
+
+
+def test_a_stale_lock_file_that_names_a_living_process_is_no_obstacle(folder: Path) -> None:
+    postgres = PostgreSQL(folder, durable=False)
+    [child] = engines.start([postgres])
+    child.stop()
+    stale = postgres.cluster / "postmaster.pid"
+    stale.write_text(f"{os.getppid()}\n{postgres.cluster}\n1\n5432\n{postgres.socket}\n\n  0 0\nready\n")
+    [child] = engines.start([PostgreSQL(folder, durable=False)])
+    assert postgres.answers()
+    child.stop()
+
+
+def test_postgresql_asks_for_the_password_and_sorts_alike_everywhere(folder: Path) -> None:
+    postgres = PostgreSQL(folder, durable=False)
+    [child] = engines.start([postgres])
+    try:
+        with pytest.raises(psycopg2.OperationalError, match="password"):
+            psycopg2.connect(**postgres.dsn | {"password": "wrong"})
+        assert execute(postgres, "SELECT 'B' < 'a', lower('Ä') = 'ä'") == (True, True)
+        assert execute(postgres, "SHOW listen_addresses") == ("",)
+    finally:
+        child.stop()
+
+
+def test_valkey_keeps_its_data_and_is_closed_to_others(folder: Path) -> None:
+    from redis import Redis
+
+    valkey = Valkey(folder)
+    for expected in (None, b"kept"):
+        [child] = engines.start([valkey])
+        try:
+            with Redis.from_url(valkey.url) as client:
+                assert client.get("key") == expected
+                client.set("key", "kept")
+            assert valkey.socket.stat().st_mode & 0o777 == 0o700
+        finally:
+            child.stop()
+
+
+def test_an_engine_that_cannot_start_is_one_line(folder: Path) -> None:
+    postgres = PostgreSQL(folder, durable=False)
+    [child] = engines.start([postgres])
+    child.stop()
+    (postgres.cluster / "PG_VERSION").write_text("9.6\n")
+    with pytest.raises(state.Unusable, match="PostgreSQL does not start: .*not compatible"):
+        engines.start([postgres])
+
+
+def test_a_second_command_joins_the_engines_of_the_first(folder: Path) -> None:
+    chosen = [PostgreSQL(folder, durable=False), Valkey(folder)]
+    with engines.running(folder, chosen, "first"):
+        with engines.running(folder, chosen, "second"):
+            assert all(engine.answers() for engine in chosen)
+        assert all(engine.answers() for engine in chosen)
+    assert not any(engine.answers() for engine in chosen)
+
+
+def execute(postgres: PostgreSQL, statement: str) -> tuple[object, ...] | None:
+    connection = psycopg2.connect(**postgres.dsn)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchone() if cursor.description else None
+    finally:
+        connection.close()

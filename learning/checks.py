@@ -1,6 +1,4 @@
-"""What is wrong with a declared problem beyond what it refuses by itself: plain functions which yield
-sentences.
-"""
+"""What is wrong with a declared problem beyond what it refuses by itself; plain functions yield sentences."""
 
 from collections.abc import Iterator, Sequence
 

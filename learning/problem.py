@@ -1,6 +1,4 @@
-"""What is to be learned: `Classification`, `Regression` or `Clustering`, with metric, folds, families and
-budget.
-"""
+"""What is to be learned: `Classification`, `Regression`, `Clustering`; metric, folds, families, budget."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,0 +1,103 @@
+"""Examples to learn from: scikit-learn's bundled sets, and a small table of every kind of column."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+
+from learning.build import Step, build
+from learning.columns import Column, Kind
+from learning.dataset import Dataset, dataset
+from learning.problem import Classification, Clustering, Regression
+
+#: One column of each kind, nulls where they may be, columns that are empty or constant, choices never seen.
+MIXED = (
+    Column(name="weight", kind=Kind.NUMBER, nullable=True),
+    Column(name="visits", kind=Kind.INTEGER),
+    Column(name="smokes", kind=Kind.BOOLEAN, nullable=True),
+    Column(name="colour", kind=Kind.CATEGORY, choices=("red", "green", "blue", "never seen")),
+    Column(name="empty", kind=Kind.NUMBER, nullable=True),
+    Column(name="constant", kind=Kind.NUMBER),
+    Column(name="choiceless", kind=Kind.CATEGORY, nullable=True),
+    Column(name="empty_choice", kind=Kind.CATEGORY, nullable=True, choices=("a", "b")),
+    Column(name="born", kind=Kind.DATE, nullable=True),
+    Column(name="seen", kind=Kind.DATETIME),
+    Column(name="note", kind=Kind.TEXT, nullable=True),
+    Column(name="empty_note", kind=Kind.TEXT, nullable=True),
+)
+
+#: Rows as nobody has seen them before.
+STRANGE: list[tuple[Any, ...]] = [
+    (None,) * len(MIXED),
+    (1e308, 10**12, True, "purple", 5.0, -1e300, "x", "z", date.min, datetime.max, "unheard of", "words"),
+]
+
+
+def mixed_rows(n: int, seed: int = 0) -> tuple[list[tuple[Any, ...]], list[bool]]:
+    """`n` rows of MIXED and a label that `weight` and `note` tell something about."""
+    random = np.random.default_rng(seed)
+    labels = [bool(random.random() < 0.5) for _ in range(n)]
+    return [_mixed_row(random, label) for label in labels], labels
+
+
+def _mixed_row(random: np.random.Generator, label: bool) -> tuple[Any, ...]:
+    def perhaps(value: Any) -> Any:
+        return None if random.random() < 0.15 else value
+
+    return (
+        perhaps(Decimal(str(round(random.normal(2.0 * label), 3)))),
+        int(random.integers(5)),
+        perhaps(bool(random.random() < 0.5)),
+        str(random.choice(["red", "green", "blue"])),
+        None,
+        3.5,
+        None,
+        None,
+        perhaps(date(2020, 1, 1) + timedelta(days=int(random.integers(900)))),
+        datetime(2024, 1, 1, tzinfo=UTC) + timedelta(hours=int(random.integers(9000))),
+        perhaps(("good and fine" if label else "bad and poor") + f" thing {random.integers(9)}"),
+        None,
+    )
+
+
+def numbers(names: Sequence[str]) -> tuple[Column, ...]:
+    return tuple(Column(name=name.replace(" ", "_"), kind=Kind.NUMBER) for name in names)
+
+
+@pytest.fixture(scope="session")
+def tumors() -> Dataset:
+    """569 biopsies, 30 numbers, benign or malignant."""
+    data = load_breast_cancer()
+    labels = ["benign" if target else "malignant" for target in data.target]
+    columns, choices = numbers(data.feature_names), ("benign", "malignant")
+    return dataset(Classification(), columns, data.data.tolist(), labels, choices, fingerprint="tumors")
+
+
+@pytest.fixture(scope="session")
+def patients() -> Dataset:
+    """442 patients, 10 numbers, the progress of their diabetes."""
+    data = load_diabetes()
+    columns = numbers(data.feature_names)
+    return dataset(Regression(), columns, data.data.tolist(), data.target.tolist(), fingerprint="patients")
+
+
+@pytest.fixture(scope="session")
+def wines() -> Dataset:
+    """178 wines, 13 numbers; nobody says of which cultivar."""
+    data = load_wine()
+    return dataset(Clustering(), numbers(data.feature_names), data.data.tolist(), None, fingerprint="wines")
+
+
+@pytest.fixture(scope="session")
+def tumor_problem() -> Classification:
+    return Classification(candidates=6, folds=4)
+
+
+@pytest.fixture(scope="session")
+def tumor_steps(tumor_problem: Classification, tumors: Dataset) -> list[Step]:
+    """All steps of a first build, made once for all tests that look at them."""
+    return list(build(tumor_problem, tumors))

@@ -1,0 +1,104 @@
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from learning.columns import Column, Kind, frame
+from learning.dataset import dataset
+from learning.exceptions import NoRows, OneClass, TooFewInstances
+from learning.problem import Classification, Clustering, Regression
+
+from .conftest import MIXED, STRANGE
+
+NUMBER = (Column(name="x", kind=Kind.NUMBER),)
+
+
+def column(kind, values, **declared):
+    return frame([Column(name="x", kind=kind, **declared)], [(value,) for value in values])["x"]
+
+
+def test_numbers_become_floats_and_what_is_not_finite_is_missing():
+    values = column(Kind.NUMBER, [1, Decimal("2.5"), None, float("inf"), float("nan"), True])
+    assert values.dtype == np.float64
+    np.testing.assert_array_equal(values, [1.0, 2.5, np.nan, np.nan, np.nan, 1.0])
+
+
+def test_numbers_too_large_to_compute_with_are_cut():
+    np.testing.assert_array_equal(column(Kind.NUMBER, [1e300, -1e300]), [1e30, -1e30])
+
+
+def test_dates_and_times_are_days_since_1970_in_utc():
+    assert column(Kind.DATE, [date(1970, 1, 2)])[0] == 1.0
+    noon = datetime(1970, 1, 1, 12, tzinfo=UTC)
+    there = noon.astimezone(timezone(timedelta(hours=5)))
+    np.testing.assert_array_equal(column(Kind.DATETIME, [noon, there, noon.replace(tzinfo=None)]), [0.5] * 3)
+
+
+def test_categories_are_the_declared_choices_and_others_are_missing():
+    values = column(Kind.CATEGORY, ["b", 7, None, "z"], choices=("a", "b", "7"))
+    assert list(values.cat.categories) == ["a", "b", "7"]
+    assert list(values.cat.codes) == [1, 2, -1, -1]
+
+
+def test_one_row_and_no_row_have_the_columns_of_many():
+    many, one, none = frame(MIXED, STRANGE), frame(MIXED, STRANGE[:1]), frame(MIXED, [])
+    assert list(many.dtypes) == list(one.dtypes) == list(none.dtypes)
+    assert len(none) == 0
+
+
+def test_classes_are_those_found_in_declared_order_with_the_positive_one_last():
+    rows, labels = [(0.0,)] * 9, ["b", "a", None] * 3
+    declared = dataset(Classification(folds=2), NUMBER, rows, labels, ("c", "b", "a"))
+    assert declared.classes == ("b", "a")
+    assert declared.y.tolist() == [0, 1] * 3
+    turned = dataset(Classification(folds=2, positive="b"), NUMBER, rows, labels, ("c", "b", "a"))
+    assert turned.classes == ("a", "b")
+
+
+def test_labels_that_were_not_declared_follow_the_declared_ones():
+    assert dataset(Classification(folds=2), NUMBER, [(0.0,)] * 6, [2, 1, "x"] * 2, ("x",)).classes == (
+        "x",
+        "1",
+        "2",
+    )
+
+
+def test_unlabelled_rows_are_left_out_with_their_times():
+    data = dataset(
+        Regression(folds=2),
+        NUMBER,
+        [(float(i),) for i in range(6)],
+        [0, None, 2, float("nan"), 4, 5],
+        times=range(6),
+    )
+    assert data.X["x"].tolist() == data.y.tolist() == data.times.tolist() == [0, 2, 4, 5]
+
+
+def test_clustering_has_no_labels_and_leaves_no_row_out():
+    data = dataset(Clustering(folds=2), NUMBER, [(float(i),) for i in range(8)], None)
+    assert data.y is None
+    assert len(data) == 8
+
+
+def test_no_rows_and_no_labelled_rows_are_nothing_to_learn_from():
+    with pytest.raises(NoRows):
+        dataset(Classification(), NUMBER, [], [])
+    with pytest.raises(NoRows, match="label"):
+        dataset(Classification(), NUMBER, [(1.0,)], [None])
+
+
+def test_a_class_that_is_too_small_is_named_with_what_it_needs():
+    with pytest.raises(TooFewInstances, match=r"5 instances of each class; 'rare' has 2"):
+        dataset(Classification(), NUMBER, [(0.0,)] * 12, ["often"] * 10 + ["rare"] * 2)
+
+
+@pytest.mark.parametrize(("problem", "needed"), [(Regression(), 10), (Clustering(), 20)])
+def test_too_few_instances_for_the_folds_are_refused(problem, needed):
+    with pytest.raises(TooFewInstances, match=f"need {needed} instances; there are 9"):
+        dataset(problem, NUMBER, [(0.0,)] * 9, [1.0] * 9)
+
+
+def test_one_class_cannot_be_told_from_another():
+    with pytest.raises(OneClass, match="'only'"):
+        dataset(Classification(), NUMBER, [(0.0,)] * 9, ["only"] * 9)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import parse_qs
 
 from django.core.asgi import get_asgi_application
@@ -46,7 +47,7 @@ class Pages(ASGIStaticFilesHandler):
 class Application:
     """Routes connections to GraphQL, to Django, or to the two answers about health."""
 
-    def __init__(self, graphql: ASGIApp, pages: ASGIApp):
+    def __init__(self, graphql: ASGIApp, pages: Any):
         self.graphql = graphql
         self.pages = pages
         self.answers: dict[str, Callable[[Request], Awaitable[Response]]] = {

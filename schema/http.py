@@ -62,6 +62,9 @@ STATUS = {
     "INTERNAL": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
+#: What a method may execute; what a stream may is decided by its transport.
+KINDS = {"GET": {OperationType.QUERY}, "POST": {OperationType.QUERY, OperationType.MUTATION}}
+
 STREAMS: dict[str, GraphQLRequestProtocol] = {
     negotiation.EVENTS: "sse",
     negotiation.MULTIPART: "multipart-subscription",
@@ -231,23 +234,28 @@ class GraphQLApp(GraphQL[Context, None]):
         return parameters
 
     async def execute_operation(
-        self, *, request_data: Any, context: Context, request_adapter: Any, **rest: Any
+        self,
+        request: Request,
+        request_adapter: Any,
+        request_data: Any,
+        context: Context,
+        root_value: None,
+        sub_response: Response,
     ) -> Any:
         """The result, from one thread of the rows' pool; for a stream, its results as they come."""
         if not request_data.query:
             raise HTTPException(400, "There is no `query` in the request.")
         if request_data.protocol != "http":
             return await super().execute_operation(
-                request_data=request_data, context=context, request_adapter=request_adapter, **rest
+                request, request_adapter, request_data, context, root_value, sub_response
             )
-        kinds = OperationType.from_http(request_adapter.method) - {OperationType.SUBSCRIPTION}
         execute = partial(
             self.schema.execute_sync,
             request_data.query,
             variable_values=request_data.variables,
             context_value=context,
             operation_name=request_data.operation_name,
-            allowed_operation_types=kinds,
+            allowed_operation_types=KINDS[request.method],
             operation_extensions=request_data.extensions,
         )
         return await threads.run(explained, execute)
@@ -261,9 +269,8 @@ class GraphQLApp(GraphQL[Context, None]):
 
     def create_response(self, response_data: Any, sub_response: Response) -> Response:
         media_type = sub_response.media_type or negotiation.JSON
-        status = HTTPStatus.OK
-        if "data" not in response_data:
-            status = status_of(response_data["errors"], media_type)
+        executed = "data" in response_data
+        status = HTTPStatus.OK if executed else status_of(response_data["errors"], media_type)
         return self.encoded(response_data, status, media_type)
 
     def refuse(self, request: Request, error: Exception, status: int | None = None) -> Response:

@@ -54,7 +54,7 @@ Path = tuple[str | int, ...]
 # that no resolver can forget it. graphql-core has one object for each, shared by all schemas.
 
 
-def storable(coerce: Callable[..., str]) -> Callable[..., str]:
+def storable(coerce: Any) -> Callable[..., str]:
     """`coerce`, refusing text that PostgreSQL cannot store."""
 
     def coerce_storable(*args: Any) -> str:

@@ -1,0 +1,1 @@
+"""Regression: how far does a patient's diabetes progress within a year?"""

@@ -1,0 +1,1 @@
+"""Classification over three joined feature tables: is the tumor of a biopsy malignant?"""

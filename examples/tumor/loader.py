@@ -1,0 +1,30 @@
+"""Loads scikit-learn's Wisconsin breast-cancer set (Street, Wolberg and Mangasarian, 1993) into the tables."""
+
+from django.db import transaction
+from django.utils import timezone
+from sklearn.datasets import load_breast_cancer
+
+from .models import Biopsy, CellMeans, Nuclei, StandardErrors, WorstValues
+
+
+@transaction.atomic
+def load() -> int:
+    """Fill the tables where they are empty; return how many biopsies were written."""
+    if Biopsy.objects.exists():
+        return 0
+    data = load_breast_cancer()
+    now = timezone.now()
+    biopsies = [
+        Biopsy(number=f"B-{row:04}", taken_at=now, diagnosis=str(data.target_names[target]))
+        for row, target in enumerate(data.target, 1)
+    ]
+    Biopsy.objects.bulk_create(biopsies)
+    names = [field.name for field in Nuclei._meta.get_fields()]
+    # The set's thirty columns are the ten measures' means, then their standard errors, then their worst values.
+    for block, table in enumerate((CellMeans, StandardErrors, WorstValues)):
+        columns = data.data[:, block * 10 : block * 10 + 10].tolist()
+        table.objects.bulk_create(
+            table(biopsy=biopsy, **dict(zip(names, values, strict=True)))
+            for biopsy, values in zip(biopsies, columns, strict=True)
+        )
+    return len(biopsies)

@@ -1,0 +1,27 @@
+"""The data product: whether a tumor is malignant, from thirty measures in three tables."""
+
+from learning.problem import Classification
+from store.features import Join
+from store.product import DataProduct
+
+from .models import Biopsy, Nuclei
+
+MEASURES = [field.name for field in Nuclei._meta.get_fields()]
+TABLES = {"mean": "means", "error": "errors", "worst": "worst"}
+
+tumor = DataProduct(
+    name="tumor",
+    title="Tumor",
+    description="Is the tumor of a biopsy malignant?",
+    join=Join(
+        Biopsy.objects.all(),
+        features={
+            f"{prefix}_{measure}": f"{table}__{measure}"
+            for prefix, table in TABLES.items()
+            for measure in MEASURES
+        },
+        label="diagnosis",
+        at="taken_at",
+    ),
+    problem=Classification(metric="roc_auc", candidates=8),
+)

@@ -1,0 +1,1 @@
+"""Clustering: which wines are alike? There is no label."""

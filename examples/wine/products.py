@@ -1,0 +1,22 @@
+"""The data product: groups of wines that are chemically alike."""
+
+from learning.problem import Clustering
+from store.features import Join
+from store.product import DataProduct
+
+from .models import Wine
+
+NOT_LEARNED_FROM = {"number", "cultivar"}
+
+wine = DataProduct(
+    name="wine",
+    title="Wine",
+    description="Which wines are chemically alike?",
+    join=Join(
+        Wine.objects.all(),
+        features={
+            field.name: field.name for field in Wine._meta.get_fields() if field.name not in NOT_LEARNED_FROM
+        },
+    ),
+    problem=Clustering(candidates=8),
+)

@@ -1,0 +1,1 @@
+"""GraphQL: `schema`, composed from the fixed types and the declared products."""

@@ -1,0 +1,193 @@
+"""What a product answers: predictions, entities and feedback, typed by its columns."""
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+from learning.dataset import Kind
+from store import models, pages, surroundings
+from store.entities import Entity as Row
+from store.product import DataProduct
+
+from ..answers import Entity, Feedback, Prediction, PredictionOrder, ordered
+from ..nodes import UNSET, Connection, connection
+from .making import Types, described
+
+Fields = dict[str, Any]
+
+# Resolvers are annotated with the types that are just being made, which no static checker can follow.
+
+
+def make_outputs(t: Types) -> None:
+    instance = {c.name: (t.annotation(c) | None, strawberry.field(description=described(c))) for c in t.product.columns}
+    t.make(
+        strawberry.type,
+        "Instance",
+        instance,
+        description="Features as served. All nullable, whatever the input asks today: old rows lack newer features "
+        "and keep retired ones.",
+    )
+    entity = f"A row of {t.product} with its features, as the tables hold them now."
+    t.make(strawberry.type, "Entity", _of_entity(t), (Entity,), description=entity)
+    if t.product.learns_from_labels:
+        feedback = f"One word about what a label of {t.product} is."
+        t.make(strawberry.type, "Feedback", _of_feedback(t), (Feedback,), description=feedback)
+    special = {"CLASSIFICATION": _of_class, "REGRESSION": _of_number, "CLUSTERING": _of_cluster}[t.product.task](t)
+    prediction = f"What {t.product} answered, about what, and by which version."
+    t.make(strawberry.type, "Prediction", _of_prediction(t) | special, (Prediction,), description=prediction)
+
+
+def _of_product(product: DataProduct, t: Types) -> Fields:
+    @strawberry.field
+    def product_field(self: Any) -> t.lazy("Product"):
+        return product
+
+    return {"product": product_field}
+
+
+def _of_entity(t: Types) -> Fields:
+    @strawberry.field
+    def features(self: Row) -> t.Instance:
+        return instance_of(t, self.features)
+
+    @strawberry.field
+    def predictions(
+        self: Row, first: int | None = 20, after: str | None = UNSET, order_by: PredictionOrder | None = UNSET
+    ) -> Connection[t.lazy("Prediction")] | None:
+        return prediction_page(models.Prediction.objects.matching(t.product, entity=self.key), order_by, first, after)
+
+    fields = _of_product(t.product, t) | {"features": features, "predictions": predictions}
+    if t.product.join.at:
+        fields["at"] = (datetime | None, strawberry.field(description="When it happened."))
+    return fields | (_labels_of_entity(t) if t.product.learns_from_labels else {})
+
+
+def _labels_of_entity(t: Types) -> Fields:
+    @strawberry.field(description="What the label's column says.")
+    def label(self: Row) -> t.label | None:
+        return label_of(t, t.product.stored_answer(self.label))
+
+    @strawberry.field(description="What counts as its label.")
+    def truth(self: Row) -> t.label | None:
+        return label_of(t, surroundings.truth_of_entity(self))
+
+    return {t.label_name: label, "truth": truth}
+
+
+def _of_feedback(t: Types) -> Fields:
+    @strawberry.field
+    def prediction(self: Any) -> t.lazy("Prediction") | None:
+        return self.prediction
+
+    @strawberry.field
+    def entity(self: models.Feedback) -> t.Entity | None:
+        return models.Feedback.entity_of(self)
+
+    @strawberry.field
+    def label(self: models.Feedback) -> t.label:
+        return label_of(t, self.answer)
+
+    return _of_product(t.product, t) | {"prediction": prediction, "entity": entity, t.label_name: label}
+
+
+def _of_prediction(t: Types) -> Fields:
+    @strawberry.field
+    def entity(self: models.Prediction) -> t.Entity | None:
+        return surroundings.of(self).entity_of(self)
+
+    @strawberry.field
+    def features(self: models.Prediction) -> t.Instance:
+        return instance_of(t, {c.name: c.from_json(self.features.get(c.name)) for c in t.product.columns})
+
+    @strawberry.field(description="Other predictions about the same subject, newest first.")
+    def others(
+        self: models.Prediction, first: int | None = 20, after: str | None = UNSET
+    ) -> Connection[t.lazy("Prediction")] | None:
+        return prediction_page(models.Prediction.objects.others(self), None, first, after)
+
+    fields = _of_product(t.product, t) | {"entity": entity, "features": features, "others": others}
+    return fields | (_labels_of_prediction(t) if t.product.learns_from_labels else {})
+
+
+def _labels_of_prediction(t: Types) -> Fields:
+    @strawberry.field(description="All that was said about its subject, newest first.")
+    def feedback(self: models.Prediction) -> list[t.Feedback]:
+        return surroundings.of(self).feedback.get(self.subject, [])
+
+    @strawberry.field(description="What counts as the label of its subject; null while nobody knows.")
+    def truth(self: models.Prediction) -> t.label | None:
+        return label_of(t, surroundings.of(self).truth_of(self))
+
+    return {"feedback": feedback, "truth": truth}
+
+
+def _of_class(t: Types) -> Fields:
+    t.make(
+        strawberry.type,
+        "Probability",
+        {"label": (t.label, strawberry.field()), "probability": (float, strawberry.field())},
+        description="How probable a label is.",
+    )
+
+    @strawberry.field
+    def label(self: models.Prediction) -> t.label:
+        return label_of(t, self.answer)
+
+    @strawberry.field(description="Of each label that the version knows; they sum to 1.")
+    def probabilities(self: models.Prediction) -> list[t.Probability]:
+        return [t.Probability(label=label_of(t, answer), probability=p) for answer, p in self.output.items()]
+
+    confidence = strawberry.field(description="The label's probability.")
+    return {"label": label, "probabilities": probabilities, "confidence": (float, confidence)}
+
+
+def _of_number(t: Types) -> Fields:
+    column = t.product.join.label_column
+    return {"value": (float, strawberry.field(description=described(column) if column else None))}
+
+
+@strawberry.type(description="How far an instance is from a cluster's centre, in standardised features.")
+class ClusterDistance:
+    cluster: int
+    distance: float
+
+
+def _of_cluster(t: Types) -> Fields:
+    @strawberry.field(description="−1 is noise.")
+    def cluster(self: models.Prediction) -> int:
+        return int(self.answer)
+
+    @strawberry.field
+    def distances(self: models.Prediction) -> list[ClusterDistance]:
+        return [ClusterDistance(cluster=cluster, distance=d) for cluster, d in enumerate(self.output)]
+
+    return {"cluster": cluster, "distances": distances}
+
+
+def instance_of(t: Types, features: dict[str, Any]) -> Any:
+    """Values by column name, as the tables hold them, typed for the API."""
+    return t.Instance(**{column.name: _shown(t, column, features.get(column.name)) for column in t.product.columns})
+
+
+def _shown(t: Types, column: Any, value: Any) -> Any:
+    """A category's value as its enum's member; null where a stored value is no longer declared."""
+    if value is None or column.kind is not Kind.CATEGORY:
+        return value
+    return next((member for member in t.enums[column.name] if member.value == value), None)
+
+
+def label_of(t: Types, answer: str | None) -> Any:
+    """A stored answer as the enum's member, or as a number; null where there is none."""
+    value = t.product.label_of(answer)
+    if value is None:
+        return None
+    return t.label(value) if t.product.labels else float(value)
+
+
+def prediction_page(rows: Any, order_by: Any, first: int | None, after: str | None) -> Any:
+    """A page of predictions that look around together."""
+    rows, order = ordered(rows.select_related("model"), order_by)
+    page = pages.page(rows, order, first, after or None)
+    surroundings.surround(page.nodes)
+    return connection(page)

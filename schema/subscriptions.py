@@ -1,0 +1,35 @@
+"""What streams: a build's events, builds, promotions. Redis rings; what an event lacks is read from the rows."""
+
+from collections.abc import AsyncGenerator
+
+import strawberry
+
+from store import follow
+
+from . import ids
+from .events import BuildEvent
+from .nodes import UNSET
+from .types import Build, Promotion
+
+
+@strawberry.type(description="What can be watched.")
+class Subscription:
+    @strawberry.subscription(
+        description="From the start, or after a cursor of `Build.events`. Clients resubscribe with the variables they "
+        "had: ids make the repetition harmless."
+    )
+    async def build_progress(
+        self, build: strawberry.ID, after: str | None = UNSET
+    ) -> AsyncGenerator[BuildEvent, None]:
+        async for event in follow.build(ids.number(build, "Build", ("build",)), after or None):
+            yield event
+
+    @strawberry.subscription(description="The unfinished builds, then each build whenever something happens to it.")
+    async def builds(self, product: str | None = UNSET) -> AsyncGenerator[Build, None]:
+        async for build in follow.builds(product or None):
+            yield build
+
+    @strawberry.subscription(description="Each promotion from now on.")
+    async def promotions(self, product: str | None = UNSET) -> AsyncGenerator[Promotion, None]:
+        async for promotion in follow.promotions(product or None):
+            yield promotion

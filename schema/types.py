@@ -1,0 +1,326 @@
+"""The fixed types: products, the registry, builds. Their roots are the rows themselves."""
+
+import datetime
+from typing import Annotated, Any
+
+import strawberry
+from strawberry import auto
+from strawberry.types import Info
+
+import store.product
+from store import catalogue, models, pages
+from store.candidates import CONTEST, SEARCH
+from store.columns import Choice as DeclaredChoice
+from store.features import Feature as Column
+
+from . import ids, names
+from .enums import Direction, FeatureKind, JobStatus, ModelOrderField, ModelStatus, Permission, Task
+from .errors import ErrorCode
+from .nodes import UNSET, Connection, Node, connection, given, row_type
+
+
+LazyEvent = Annotated["BuildEvent", strawberry.lazy("schema.events")]
+
+
+@strawberry.type(description="Whoever asks.")
+class Viewer:
+    id: strawberry.ID
+    #: None for strangers.
+    name: str | None
+    anonymous: bool
+
+
+@strawberry.type(
+    description="A failure that is stored. A refused request has the same three in `errors[]`: message, "
+    "extensions.code, extensions.argument (the input's path)."
+)
+class Problem:
+    code: ErrorCode
+    message: str
+    argument: list[str] | None = None
+
+    @classmethod
+    def of(cls, row: Any) -> "Problem | None":
+        """The problem that a build's or a candidate's row holds."""
+        return cls(code=ErrorCode(row.problem_code), message=row.problem_message) if row.problem_code else None
+
+
+@strawberry.type(description="A value that a category or a label can take: `name` is the enum's member.")
+class Choice:
+    name: str
+    value: str
+    title: str
+
+    @classmethod
+    def all(cls, choices: tuple[DeclaredChoice, ...]) -> "list[Choice]":
+        return [cls(name=name, value=c.text, title=c.title) for name, c in names.members(choices).items()]
+
+
+@strawberry.type(
+    description="One column that models learn from: enough to draw its form field. `name` is the GraphQL field, "
+    "`column` the database's."
+)
+class Feature:
+    id: strawberry.ID
+    name: str
+    column: str
+    kind: FeatureKind
+    title: str
+    description: str | None
+    unit: str | None
+    required: bool
+    minimum: float | None
+    maximum: float | None
+    choices: list[Choice] | None
+
+    @classmethod
+    def of(cls, product: store.product.DataProduct, column: Column) -> "Feature":
+        low, high = column.declared_limits
+        return cls(
+            id=ids.of_feature(product, column),
+            name=names.field(column.name),
+            column=column.name,
+            kind=column.kind,  # type: ignore[arg-type]
+            title=column.title,
+            description=column.description,
+            unit=column.unit,
+            required=not column.nullable,
+            minimum=None if low is None else float(low),
+            maximum=None if high is None else float(high),
+            choices=Choice.all(column.choices) if column.choices else None,
+        )
+
+
+@strawberry.type(description="One hyperparameter, its value as text.")
+class Hyperparameter:
+    name: str
+    value: str
+
+    @classmethod
+    def all(cls, drawn: dict[str, Any]) -> "list[Hyperparameter]":
+        return [cls(name=name, value=str(value)) for name, value in sorted(drawn.items())]
+
+
+@strawberry.type(description="A measure; without `fold` its mean over the folds, without `label` over all classes.")
+class Score:
+    metric: str
+    value: float | None
+    fold: int | None
+    label: str | None
+
+
+@strawberry.input(description="In which order versions come.")
+class ModelOrder:
+    field: ModelOrderField
+    direction: Direction = Direction.DESC
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (f"{self.direction.value}{self.field.value}", f"{self.direction.value}pk")
+
+
+@strawberry.interface(
+    description="What every product has. A field is non-null only where the row itself holds it; what is looked up, "
+    "computed or permitted separately is nullable."
+)
+class DataProduct(Node):
+    name: str
+    description: str
+    metric: str
+    writable: bool
+
+    @strawberry.field
+    def title(self) -> str:
+        return str(self)
+
+    @strawberry.field
+    def task(self: Any) -> Task:
+        return Task(self.task)
+
+    @strawberry.field(description="What the names of the product's types begin with.")
+    def type_prefix(self) -> str:
+        return names.prefix(self.name)
+
+    @strawberry.field
+    def features(self: Any) -> list[Feature]:
+        return [Feature.of(self, column) for column in self.columns]
+
+    @strawberry.field(description="The values of the label's enum; null unless it is a classification.")
+    def labels(self: Any) -> list[Choice] | None:
+        return Choice.all(self.labels) if self.task == "CLASSIFICATION" else None
+
+    @strawberry.field
+    def viewer_permissions(self, info: Info) -> list[Permission]:
+        return list(info.context.actor.permissions)
+
+    @strawberry.field(description="The version that serves; null until the first build has ended.")
+    def champion(self) -> "ModelVersion | None":
+        return models.ModelVersion.objects.champion_of(self.name)
+
+    @strawberry.field
+    def model(self, number: int) -> "ModelVersion | None":
+        return models.ModelVersion.objects.filter(product=self.name, number=number).first()
+
+    @strawberry.field
+    def build(self, number: int) -> "Build | None":
+        return models.Build.objects.filter(product=self.name, number=number).first()
+
+    @strawberry.field
+    def models(
+        self,
+        first: int | None = 20,
+        after: str | None = UNSET,
+        status: list[ModelStatus] | None = UNSET,
+        order_by: ModelOrder | None = UNSET,
+    ) -> "Connection[ModelVersion] | None":
+        order = order_by.columns if order_by else ("-pk",)
+        rows = models.ModelVersion.objects.listed(self.name, [s.value for s in status] if status else None)
+        return connection(pages.page(rows, order, first, after or None))
+
+    @strawberry.field
+    def builds(
+        self, first: int | None = 20, after: str | None = UNSET, status: list[JobStatus] | None = UNSET
+    ) -> "Connection[Build] | None":
+        rows = models.Build.objects.listed(self.name, [s.value for s in status] if status else None)
+        return connection(pages.page(rows, ("-pk",), first, after or None))
+
+    @strawberry.field
+    def promotions(self, first: int | None = 20, after: str | None = UNSET) -> "Connection[Promotion] | None":
+        rows = models.Promotion.objects.filter(product=self.name).select_related("model", "previous")
+        return connection(pages.page(rows, ("-pk",), first, after or None))
+
+
+def product_of(row: Any) -> Any:
+    """The declared product of a row; an error, so null where that may be, when it is gone."""
+    return catalogue.get(row.product)
+
+
+@row_type(models.Snapshot, description="What was learned from: the join, frozen, with its counts.")
+class Snapshot(Node):
+    number: auto
+    taken_at: auto
+    rows_in: int = strawberry.field(description="Rows of the base table.")
+    rows: int = strawberry.field(description="Rows of the snapshot, labelled or not.")
+    unlabelled: int = strawberry.field(description="Kept, and not learned from.")
+    incomplete: int = strawberry.field(description="Left out, because a one-to-one row is missing.")
+    from_predictions: int = strawberry.field(description="Labelled predictions without a row of their own.")
+    fingerprint: str = strawberry.field(description="SHA-256 of the content.")
+    sql: str = strawberry.field(description="The statement that made it.")
+
+
+@row_type(
+    models.ModelVersion,
+    description="The registry's row; it never changes, `status` is derived. Greater scores are better. Family, "
+    "hyperparameters and score are the talk's table.",
+)
+class ModelVersion(Node):
+    number: auto
+    family: auto
+    built_at: auto
+    metric: auto
+    score: auto
+    size: int = strawberry.field(description="Bytes of the pickled model.")
+    digest: str = strawberry.field(description="SHA-256 of the pickled model.")
+    build: "Build | None"
+    snapshot: Snapshot | None
+
+    @strawberry.field
+    def product(self) -> DataProduct:
+        return product_of(self)
+
+    @strawberry.field
+    def status(self: Any) -> ModelStatus:
+        return ModelStatus(self.status)
+
+    @strawberry.field
+    def hyperparameters(self: Any) -> list[Hyperparameter]:
+        return Hyperparameter.all(self.hyperparameters)
+
+    @strawberry.field(description="On the contest's fresh folds, which is what `score` is the mean of.")
+    def scores(self: Any, metric: str | None = UNSET, fold: int | None = UNSET, label: str | None = UNSET) -> list[Score]:
+        return [Score(**row) for row in models.Score.objects.of(self.candidate_id, CONTEST, given(metric), given(fold), given(label))]
+
+    @strawberry.field(description="The labels that it knows, by value; null unless it is a classification.")
+    def labels(self: Any) -> list[str] | None:
+        return self.signature["classes"] or None
+
+
+@row_type(models.Candidate, description="An estimator with its hyperparameters set, in the contest.")
+class Candidate(Node):
+    family: auto
+    score: float | None = strawberry.field(description="The search's mean, which chose; not what is reported.")
+    seconds: float | None = strawberry.field(description="What its fits took.")
+    complete: bool = strawberry.field(description="Whether all its folds were scored.")
+    incumbent: bool = strawberry.field(description="Whether it is the champion's recipe.")
+
+    @strawberry.field
+    def hyperparameters(self: Any) -> list[Hyperparameter]:
+        return Hyperparameter.all(self.hyperparameters)
+
+    @strawberry.field(description="Of the search.")
+    def scores(self: Any, metric: str | None = UNSET) -> list[Score]:
+        return [Score(**row) for row in models.Score.objects.of(self.pk, SEARCH, given(metric))]
+
+    @strawberry.field(description="Why it is out; null where it is not.")
+    def problem(self) -> Problem | None:
+        return Problem.of(self)
+
+
+@strawberry.interface(description="Anything a worker does for somebody.")
+class Job(Node):
+    percent: float
+    requested_at: datetime.datetime
+    started_at: datetime.datetime | None
+    ended_at: datetime.datetime | None
+
+    @strawberry.field
+    def status(self: Any) -> JobStatus:
+        return JobStatus(self.status)
+
+    @strawberry.field
+    def problem(self) -> Problem | None:
+        return Problem.of(self)
+
+
+@row_type(models.Build, description="One passage from feature tables to a model version.")
+class Build(Job, Node):
+    number: auto
+    requested_by: auto
+    seed: int
+    snapshot: Snapshot | None
+    model: ModelVersion | None = strawberry.field(description="The winner; null where nothing was refitted.")
+
+    @strawberry.field
+    def product(self) -> DataProduct:
+        return product_of(self)
+
+    @strawberry.field(description="Whether its winner serves, or has served; null while it is not known.")
+    def promoted(self: Any) -> bool | None:
+        return self.promoted if self.status == "SUCCEEDED" or self.model_id else None
+
+    @strawberry.field(description="What the contest decided, and why; null before.")
+    def decision(self: Any) -> str | None:
+        return self.decision or None
+
+    @strawberry.field
+    def candidates(self: Any, first: int | None = 20, after: str | None = UNSET) -> "Connection[Candidate] | None":
+        rows = self.candidates.prefetch_related("folds")
+        return connection(pages.page(rows, ("position", "pk"), first, after or None))
+
+    @strawberry.field
+    def events(self: Any, first: int | None = 100, after: str | None = UNSET) -> "Connection[LazyEvent] | None":
+        return connection(models.BuildEvent.objects.page(self, first, after or None))
+
+
+@row_type(models.Promotion, description="A version began to serve.")
+class Promotion(Node):
+    model: ModelVersion
+    previous: ModelVersion | None
+    rollback: auto
+    reason: auto
+    by: auto
+    at: auto
+
+    @strawberry.field
+    def product(self) -> DataProduct:
+        return product_of(self)

@@ -1,0 +1,14 @@
+"""The store as a Django app: it discovers the products of all others."""
+
+from django.apps import AppConfig
+
+
+class StoreConfig(AppConfig):
+    name = "store"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # Both need the models of all apps, which exist from here on.
+        from . import catalogue, checks  # noqa: F401
+
+        catalogue.discover()

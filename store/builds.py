@@ -1,0 +1,306 @@
+"""Builds as rows: requested, claimed by one attempt after another, told step by step, and ended exactly once."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Greatest, Now
+
+from learning.exceptions import ExemplarError
+from learning.problem import Problem
+
+from . import catalogue, events, pages, queue
+from .exceptions import BadInput, BuildEnded, StoreError, UnknownId, WorkerLost
+from .product import DataProduct
+
+READY, RUNNING, SUCCEEDED, FAILED, CANCELLED = STATUSES = (
+    "READY",
+    "RUNNING",
+    "SUCCEEDED",
+    "FAILED",
+    "CANCELLED",
+)
+UNFINISHED = (READY, RUNNING)
+
+#: Seconds after which a lease that was not renewed is over.
+LEASE = 10
+#: Seconds between two looks at what has no job, or no longer anybody who runs it.
+LOOK = 5.0
+#: Runs of one build; the last one that is lost fails it.
+ATTEMPTS = 3
+
+
+#: Events of one page: unless said otherwise, and at most.
+USUAL_EVENTS, MOST_EVENTS = 100, 500
+
+
+class Superseded(StoreError):
+    """This attempt no longer runs the build: it was cancelled, or somebody else took it up."""
+
+
+class BuildManager(models.Manager["Build"]):
+    def listed(self, product: str, status: list[str] | None = None) -> models.QuerySet["Build"]:
+        rows = self.filter(product=product).select_related("snapshot", "model")
+        return rows if status is None else rows.filter(status__in=status)
+
+    def request(
+        self, product: DataProduct, by: str, options: dict[str, Any] | None = None, enqueue: bool = True
+    ) -> tuple["Build", bool]:
+        """The product's unfinished build, and whether it was begun by this request.
+
+        Raises BadInput where the options make no problem that can be learned.
+        """
+        given = {name: value for name, value in (options or {}).items() if value is not None}
+        try:
+            problem = product.problem.with_options(**given)
+        except ExemplarError as error:
+            raise BadInput(str(error), argument=("options",)) from error
+        try:
+            with transaction.atomic():
+                build = self._begin(product, by, given, problem)
+        except IntegrityError:
+            # Only the database can say that nobody else began one meanwhile.
+            running = self.filter(product=product.name, status__in=UNFINISHED).first()
+            return (running, False) if running else self.request(product, by, options, enqueue)
+        if enqueue:
+            transaction.on_commit(lambda: queue.enqueue(build.pk))
+        return build, True
+
+    def _begin(self, product: DataProduct, by: str, options: dict[str, Any], problem: Problem) -> "Build":
+        newest = self.filter(product=product.name).aggregate(newest=models.Max("number"))["newest"]
+        build = self.create(
+            product=product.name,
+            number=(newest or 0) + 1,
+            requested_by=by,
+            options=options,
+            seed=problem.seed,
+        )
+        events.ring_after_commit("build", build=build.pk, product=build.product)
+        return build
+
+    @transaction.atomic
+    def cancel(self, pk: int, by: str) -> "Build":
+        """End an unfinished build now; whoever runs it is told to stop, and can write nothing any more.
+
+        Raises UnknownId, BuildEnded.
+        """
+        build = self.select_for_update().filter(pk=pk).first()
+        if build is None:
+            raise UnknownId("No build has this id.", argument=("id",))
+        if build.status not in UNFINISHED:
+            raise BuildEnded(f"{build} has ended already: {build.status}.", argument=("id",))
+        build.end(CANCELLED, "BuildCancelled", f"Cancelled by {by}.", by=by)
+        if job := build.job:
+            transaction.on_commit(lambda: queue.stop(job))
+        return build
+
+    def claim(self, pk: int, job: str = "") -> "Build | None":
+        """Take up a build that is READY as its next attempt; None where somebody else has it, or it has ended."""
+        claimed = self.filter(pk=pk, status=READY).update(
+            status=RUNNING,
+            attempt=F("attempt") + 1,
+            job=job,
+            lease=Now(),
+            started_at=Coalesce("started_at", Now()),
+        )
+        return self.get(pk=pk) if claimed else None
+
+    @transaction.atomic
+    def abandon(self, pk: int, attempt: int) -> None:
+        """The attempt has died: let another take the build up, or fail it where too many have died."""
+        build = self.select_for_update().filter(pk=pk, attempt=attempt, status=RUNNING).first()
+        if build is None:
+            return
+        if build.attempt >= ATTEMPTS:
+            build.fail(
+                WorkerLost(
+                    f"Its worker was lost {build.attempt} times; see the worker's log, then try again."
+                )
+            )
+            return
+        build.status, build.job = READY, ""
+        build.save(update_fields=["status", "job"])
+        transaction.on_commit(lambda: queue.enqueue(build.pk))
+
+    def reconcile(self) -> None:
+        """Take up what nobody runs any more, and queue what has no job. Anybody may call this at any time."""
+        over = Now() - timedelta(seconds=LEASE)
+        for pk, attempt in self.filter(status=RUNNING, lease__lt=over).values_list("pk", "attempt"):
+            self.abandon(pk, attempt)
+        settled = Now() - timedelta(seconds=LOOK)
+        ready = self.filter(status=READY, requested_at__lt=settled).values_list("pk", flat=True)
+        if ready and (waiting := queue.waiting()) is not None:
+            for pk in set(ready) - waiting:
+                queue.enqueue(pk)
+
+
+class Build(models.Model):
+    """One passage from feature tables to a model version."""
+
+    product = models.CharField(max_length=40)
+    number = models.PositiveIntegerField()
+    status = models.CharField(max_length=9, default=READY)
+    requested_by = models.CharField(max_length=200)
+    requested_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    #: What the request asked for instead of what the problem declares.
+    options = models.JSONField(default=dict)
+    seed = models.BigIntegerField()
+    percent = models.FloatField(default=0.0)
+    #: How often it was taken up; every write of an attempt is conditional on it.
+    attempt = models.PositiveIntegerField(default=0)
+    #: When whoever runs it last said so, by the database's clock.
+    lease = models.DateTimeField(null=True)
+    #: RQ's job that runs it; empty while it waits, or is run by `manage.py build`.
+    job = models.CharField(max_length=100, blank=True)
+    #: Number of the newest event.
+    sequence = models.PositiveIntegerField(default=0)
+    snapshot = models.ForeignKey("store.Snapshot", models.PROTECT, null=True, related_name="builds")
+    #: The winner; null where nothing was refitted.
+    model = models.ForeignKey("store.ModelVersion", models.PROTECT, null=True, related_name="+")
+    promoted = models.BooleanField(default=False)
+    #: The contest's outcome and its reason, as a sentence.
+    decision = models.TextField(blank=True)
+    problem_code = models.CharField(max_length=40, blank=True)
+    problem_message = models.TextField(blank=True)
+    #: For those who may see it: never shown over the API.
+    traceback = models.TextField(blank=True)
+
+    objects = BuildManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product"],
+                condition=Q(status__in=UNFINISHED),
+                name="one_unfinished_build_per_product",
+            ),
+            models.UniqueConstraint(fields=["product", "number"], name="one_build_per_number"),
+            models.CheckConstraint(condition=Q(status__in=STATUSES), name="build_status_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Build {self.number} of {self.product}"
+
+    @property
+    def ended(self) -> bool:
+        return self.status not in UNFINISHED
+
+    def problem(self) -> Problem:
+        """The declared problem with the options that were asked for."""
+        return catalogue.get(self.product).problem.with_options(**self.options)
+
+    def renew(self) -> bool:
+        """Keep the lease; False where this attempt no longer runs the build."""
+        return bool(self._mine().update(lease=Now()))
+
+    def _mine(self) -> models.QuerySet["Build"]:
+        return Build.objects.filter(pk=self.pk, attempt=self.attempt, status=RUNNING)
+
+    def hold(self) -> None:
+        """Lock the row for the rest of the transaction. Raises Superseded where the build is no longer this attempt's."""
+        if not self._mine().select_for_update().exists():
+            raise Superseded(f"{self} is no longer run by attempt {self.attempt}.")
+
+    def tell(self, kind: str, message: str, percent: float | None = None, **facts: Any) -> "BuildEvent":
+        """Append an event, in the transaction of what it tells; Redis carries it on once that is committed."""
+        percent = self.percent if percent is None else max(self.percent, percent)
+        Build.objects.filter(pk=self.pk).update(
+            sequence=F("sequence") + 1,
+            percent=Greatest(F("percent"), percent, output_field=models.FloatField()),
+        )
+        self.refresh_from_db(fields=["sequence", "percent"])
+        event = BuildEvent.objects.create(
+            build=self, sequence=self.sequence, kind=kind, message=message, percent=self.percent, **facts
+        )
+        events.ring_after_commit("build_event", build=self.pk, product=self.product, event=event.as_ring())
+        return event
+
+    def end(self, status: str, kind: str, message: str, **facts: Any) -> None:
+        """Set the end, with its one final event; the caller holds the row."""
+        self.status = status
+        Build.objects.filter(pk=self.pk).update(status=status, ended_at=Now(), job="")
+        percent = 100.0 if status == SUCCEEDED else None
+        self.tell(kind, message, percent=percent, final=True, **facts)
+        self.refresh_from_db()
+
+    def fail(self, error: ExemplarError, traceback: str = "") -> None:
+        """End as FAILED with the error's code and sentence; the caller holds the row."""
+        Build.objects.filter(pk=self.pk).update(
+            problem_code=error.code, problem_message=str(error), traceback=traceback
+        )
+        self.end(FAILED, "BuildFailed", f"Failed: {error}")
+
+
+class BuildEventManager(models.Manager["BuildEvent"]):
+    def after(self, build: int, cursor: str | None = None) -> models.QuerySet["BuildEvent"]:
+        """The build's events behind `cursor`, in order. Raises BadInput."""
+        rows = self.filter(build=build).select_related("candidate", "model", "promotion", "build")
+        return rows.filter(sequence__gt=_sequence(cursor)).order_by("sequence")
+
+    def page(self, build: "Build", first: int | None, after: str | None) -> pages.Page["BuildEvent"]:
+        first = pages.size(first, USUAL_EVENTS, MOST_EVENTS)
+        found = list(self.after(build.pk, after)[: first + 1])
+        nodes = found[:first]
+        total = self.filter(build=build).count
+        return pages.Page(nodes, [event.cursor for event in nodes], len(found) > first, after is not None, total)
+
+
+def _sequence(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 9:
+        raise BadInput("This is no cursor of a build's events: take one from `events`.", argument=("after",))
+    return int(cursor)
+
+
+class BuildEvent(models.Model):
+    """What a build has just done; ids and sequence survive a stream that is built anew."""
+
+    build = models.ForeignKey(Build, models.CASCADE, related_name="events")
+    sequence = models.PositiveIntegerField()
+    #: The GraphQL type that shows it.
+    kind = models.CharField(max_length=40)
+    at = models.DateTimeField(auto_now_add=True)
+    percent = models.FloatField()
+    message = models.TextField()
+    final = models.BooleanField(default=False)
+    candidate = models.ForeignKey("store.Candidate", models.CASCADE, null=True, related_name="+")
+    #: The best score so far, after this event.
+    best = models.FloatField(null=True)
+    model = models.ForeignKey("store.ModelVersion", models.CASCADE, null=True, related_name="+")
+    promotion = models.ForeignKey("store.Promotion", models.CASCADE, null=True, related_name="+")
+    #: Who cancelled.
+    by = models.CharField(max_length=200, blank=True)
+
+    objects = BuildEventManager()
+
+    class Meta:
+        ordering = ["sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["build", "sequence"], name="one_event_per_sequence"),
+            models.UniqueConstraint(
+                fields=["build"], condition=Q(final=True), name="one_final_event_per_build"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def cursor(self) -> str:
+        """Where to go on after this event."""
+        return str(self.sequence)
+
+    def as_ring(self) -> dict[str, Any]:
+        """Its columns as Redis carries them."""
+        return {field.attname: getattr(self, field.attname) for field in self._meta.concrete_fields}
+
+    @classmethod
+    def from_ring(cls, columns: dict[str, Any]) -> "BuildEvent":
+        event = cls(**columns)
+        event.at = cls._meta.get_field("at").to_python(columns["at"])
+        event._state.adding, event._state.db = False, "default"
+        return event

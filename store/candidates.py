@@ -1,0 +1,181 @@
+"""Candidates and their scores: each finished fold is a row, so that nothing is fitted twice."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Avg
+
+from learning import families
+from learning.build import FoldScored
+from learning.evaluate import Measure
+
+#: Candidates are chosen in the search and scored again on fresh folds in the contest.
+SEARCH, CONTEST = "search", "contest"
+
+
+class CandidateManager(models.Manager["Candidate"]):
+    def draw(self, build: Any, candidates: tuple[families.Candidate, ...]) -> None:
+        """Keep the drawn candidates; those that an earlier attempt kept stay as they are."""
+        self.bulk_create(
+            [
+                Candidate(
+                    build=build,
+                    key=candidate.key,
+                    position=position,
+                    family=candidate.family,
+                    hyperparameters=candidate.hyperparameters,
+                    incumbent=candidate.incumbent,
+                )
+                for position, candidate in enumerate(candidates)
+            ],
+            ignore_conflicts=True,
+        )
+
+
+class Candidate(models.Model):
+    """An estimator with its hyperparameters set, in the contest of one build."""
+
+    build = models.ForeignKey("store.Build", models.CASCADE, related_name="candidates")
+    key = models.CharField(max_length=64)
+    position = models.PositiveIntegerField()
+    family = models.CharField(max_length=40)
+    hyperparameters = models.JSONField()
+    #: Whether it is the champion's recipe, back in the contest.
+    incumbent = models.BooleanField(default=False)
+    #: The search's mean over its folds: it chose, so it is not what the registry reports.
+    score = models.FloatField(null=True)
+    problem_code = models.CharField(max_length=40, blank=True)
+    problem_message = models.TextField(blank=True)
+
+    objects = CandidateManager()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["build", "key"], name="one_candidate_per_recipe_and_build")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.family} {self.hyperparameters}"
+
+    @property
+    def complete(self) -> bool:
+        """Whether all its folds were scored; without that it cannot win."""
+        return self.score is not None
+
+    @property
+    def seconds(self) -> float | None:
+        """What fitting and predicting its folds took, in seconds; None before the first."""
+        folds = self.folds.all()
+        return sum(fold.fit_seconds + fold.predict_seconds for fold in folds) if folds else None
+
+
+class FoldScoreManager(models.Manager["FoldScore"]):
+    def record(self, build: Any, step: FoldScored) -> None:
+        """Keep the scores of one fold; a fold that was kept before stays as it is."""
+        candidate = Candidate.objects.get(build=build, key=step.candidate.key)
+        fold, created = self.get_or_create(
+            candidate=candidate,
+            round=step.round,
+            fold=step.fold,
+            defaults={
+                "score": step.score,
+                "fit_seconds": step.fit_seconds,
+                "predict_seconds": step.predict_seconds,
+            },
+        )
+        if created:
+            Score.objects.bulk_create(
+                Score(fold=fold, metric=m.metric, label=m.label or "", value=m.value) for m in step.measures
+            )
+
+    def scored(self, build: Any) -> dict[tuple[str, str, int], FoldScored]:
+        """What earlier attempts of the build have scored, as the learning package takes it."""
+        rows = self.filter(candidate__build=build).select_related("candidate").prefetch_related("scores")
+        return {(row.candidate.key, row.round, row.fold): row.as_step() for row in rows}
+
+
+class FoldScore(models.Model):
+    """One fold of one candidate: fitted on the other parts, scored on this one."""
+
+    candidate = models.ForeignKey(Candidate, models.CASCADE, related_name="folds")
+    round = models.CharField(max_length=10)
+    fold = models.PositiveIntegerField()
+    score = models.FloatField()
+    fit_seconds = models.FloatField()
+    predict_seconds = models.FloatField()
+
+    objects = FoldScoreManager()
+
+    class Meta:
+        ordering = ["round", "fold"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["candidate", "round", "fold"], name="one_score_per_fold_and_round"
+            )
+        ]
+
+    def as_step(self) -> FoldScored:
+        recipe = self.candidate
+        return FoldScored(
+            percent=0.0,
+            candidate=families.Candidate(recipe.family, recipe.hyperparameters, recipe.incumbent),
+            round=self.round,
+            fold=self.fold,
+            score=self.score,
+            measures=tuple(Measure(s.metric, s.label or None, s.value) for s in self.scores.all()),
+            fit_seconds=self.fit_seconds,
+            predict_seconds=self.predict_seconds,
+        )
+
+
+class ScoreManager(models.Manager["Score"]):
+    def of(
+        self,
+        candidate: int,
+        round: str,
+        metric: str | None = None,
+        fold: int | None = None,
+        label: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """`metric`, `label`, `fold` and `value` of a candidate's measures: the means over the folds (fold null), and each fold's.
+
+        What is given narrows them; without `label` all labels and the whole (label null).
+        """
+        rows = self.filter(fold__candidate=candidate, fold__round=round).order_by("metric", "label", "fold__fold")
+        if metric is not None:
+            rows = rows.filter(metric=metric)
+        if label is not None:
+            rows = rows.filter(label=label)
+        if fold is not None:
+            return [_measure(*row) for row in rows.filter(fold__fold=fold).values_list(*MEASURE)]
+        means = rows.order_by("metric", "label").values("metric", "label").annotate(mean=Avg("value"))
+        of_folds = [_measure(*row) for row in rows.values_list(*MEASURE)]
+        return [_measure(row["metric"], row["label"], None, row["mean"]) for row in means] + of_folds
+
+
+MEASURE = ("metric", "label", "fold__fold", "value")
+
+
+def _measure(metric: str, label: str, fold: int | None, value: float | None) -> dict[str, Any]:
+    return {"metric": metric, "label": label or None, "fold": fold, "value": value}
+
+
+class Score(models.Model):
+    """One measure of one fold, over all classes or for one label."""
+
+    fold = models.ForeignKey(FoldScore, models.CASCADE, related_name="scores")
+    metric = models.CharField(max_length=60)
+    #: Empty: over all of them.
+    label = models.CharField(max_length=200, blank=True)
+    #: Null where the fold does not allow to compute it.
+    value = models.FloatField(null=True)
+
+    objects = ScoreManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["fold", "metric", "label"], name="one_value_per_metric_label_and_fold"
+            )
+        ]

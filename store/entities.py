@@ -1,0 +1,262 @@
+"""Entities: the join's base rows with their features, read in one query and written back to the tables they are from."""
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, models, transaction
+from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet, Value
+
+from . import pages
+from .exceptions import BadInput, Conflict, UnknownEntity
+from .product import DataProduct
+
+#: Stands for "leave it as it is", where None means null.
+KEEP: Any = object()
+
+
+@dataclass(frozen=True, eq=False)
+class Entity:
+    """One base row with its features, as the tables hold them now."""
+
+    product: DataProduct
+    key: str
+    #: In the columns' order; what an incomplete entity lacks is None.
+    instance: tuple[Any, ...]
+    #: The label column's value.
+    label: Any
+    at: datetime.datetime | None
+    #: Whether it has all the one-to-one rows that its features come from.
+    complete: bool
+
+    @cached_property
+    def version(self) -> str:
+        """A hash of all that can be written: whoever changes the row gives the version that was read."""
+        values = [*self.instance, self.label, self.at, self.complete]
+        return blake2b(orjson.dumps(values, default=str), digest_size=12).hexdigest()
+
+    @property
+    def features(self) -> dict[str, Any]:
+        return dict(zip(self.product.feature_names, self.instance, strict=True))
+
+
+def find(product: DataProduct, keys: Iterable[str]) -> dict[str, Entity]:
+    """The entities with these keys, in one query; those that do not exist are absent."""
+    wanted = [product.key_of(key) for key in keys if product.is_key(key)]
+    rows = _rows(product, product.join.queryset.filter(pk__in=wanted)) if wanted else ()
+    return {entity.key: entity for entity in rows}
+
+
+def existing(product: DataProduct, keys: Iterable[str]) -> set[str]:
+    """Those of the keys that have a base row."""
+    wanted = [product.key_of(key) for key in keys if product.is_key(key)]
+    return {str(key) for key in product.join.queryset.filter(pk__in=wanted).values_list("pk", flat=True)}
+
+
+def get(product: DataProduct, key: str, argument: Sequence[str | int] = ("entity",)) -> Entity:
+    """The entity with this key. Raises UnknownEntity."""
+    if found := find(product, [key]).get(key):
+        return found
+    raise UnknownEntity(f"No {product.join.model._meta.verbose_name} has the key {key!r}.", argument=argument)
+
+
+def page(product: DataProduct, first: int | None, after: str | None) -> pages.Page[Entity]:
+    """The entities in the order of their keys."""
+    first = pages.size(first)
+    rows = product.join.queryset
+    total, ordered = rows.count, rows.order_by("pk")
+    if after is not None:
+        ordered = ordered.filter(pk__gt=_key_from(product, after))
+    keys = list(ordered.values_list("pk", flat=True)[: first + 1])
+    by_key = find(product, map(str, keys[:first]))
+    nodes = [by_key[str(key)] for key in keys[:first] if str(key) in by_key]
+    cursors = [pages.encode([node.key]) for node in nodes]
+    return pages.Page(nodes, cursors, len(keys) > first, after is not None, total)
+
+
+def _key_from(product: DataProduct, cursor: str) -> Any:
+    decoded = pages.decode(cursor)
+    if isinstance(decoded, list) and len(decoded) == 1:
+        try:
+            return product.key_of(str(decoded[0]))
+        except ValueError:
+            pass
+    raise BadInput("This is no cursor of this list: take one from `pageInfo`.", argument=("after",))
+
+
+def _rows(product: DataProduct, rows: QuerySet[Any]) -> Iterable[Entity]:
+    join = product.join
+    whole = Q(*(Q(**{f"{relation}__isnull": False}) for relation in join.required_rows))
+    complete = ExpressionWrapper(whole, BooleanField()) if whole else Value(True)
+    label, at = (
+        F(join.label) if join.label else Value(None, models.TextField()),
+        F(join.at) if join.at else None,
+    )
+    extra = {
+        "entity_label": label,
+        "entity_at": at or Value(None, models.DateTimeField()),
+        "entity_complete": complete,
+    }
+    selected = ["pk", *extra, *(f"feature_{name}" for name in product.feature_names)]
+    for key, label, at, complete, *instance in join.instances(rows).annotate(**extra).values_list(*selected):
+        yield Entity(product, str(key), tuple(instance), label, at, complete)
+
+
+def lock(product: DataProduct, key: str) -> Any:
+    """The base row, held until the transaction ends; None where there is none."""
+    try:
+        wanted = product.key_of(key)
+    except ValueError:
+        return None
+    return product.join.model._base_manager.select_for_update(of=("self",)).filter(pk=wanted).first()
+
+
+@transaction.atomic
+def insert(
+    product: DataProduct, key: str | None, values: Mapping[str, Any], at: datetime.datetime | None
+) -> Any:
+    """Write a new base row with its one-to-one rows; `values` are cleaned features by name.
+
+    Without `key` the table makes one. Returns the base row. Raises BadInput, and Conflict where the key exists.
+    """
+    model = product.join.model
+    base = model()
+    if key is not None:
+        base.pk = _new_key(product, key)
+    elif not isinstance(model._meta.pk, models.AutoField) and not model._meta.pk.has_default():
+        raise BadInput(f"A {model._meta.verbose_name} needs a key.", argument=("row", "key"))
+    rows = _Rows(base)
+    for column in product.columns:
+        rows.set(column.path, values[column.name])
+    if product.join.at_path:
+        rows.set(product.join.at_path, at)
+    try:
+        with transaction.atomic():
+            rows.save()
+    except IntegrityError as error:
+        raise Conflict(
+            f"{model._meta.verbose_name} {key} contradicts another row: {_sentence(error)}"
+        ) from error
+    if key is not None:
+        _advance_sequence(model)
+    return base
+
+
+def _new_key(product: DataProduct, key: str) -> Any:
+    model = product.join.model
+    try:
+        wanted = product.key_of(key)
+    except ValueError:
+        raise BadInput(
+            f"{key!r} cannot be the key of a {model._meta.verbose_name}.", argument=("row", "key")
+        ) from None
+    if model._base_manager.filter(pk=wanted).exists():
+        raise Conflict(
+            f"A {model._meta.verbose_name} with the key {key!r} exists already.", argument=("row", "key")
+        )
+    return wanted
+
+
+def _advance_sequence(model: type[models.Model]) -> None:
+    """Keep the table's own numbering ahead of a number that was given."""
+    pk = model._meta.pk
+    if not isinstance(pk, models.AutoField):
+        return
+    with connection.cursor() as cursor:
+        table, column = map(connection.ops.quote_name, (model._meta.db_table, pk.column))
+        cursor.execute(
+            f"SELECT setval(pg_get_serial_sequence(%s, %s), (SELECT max({column}) FROM {table}))",
+            [table, pk.column],
+        )
+
+
+@transaction.atomic
+def update(product: DataProduct, base: Any, values: Mapping[str, Any], at: Any = KEEP) -> list[str]:
+    """Write changed features (cleaned, by name) of a locked base row; returns the names of those that changed.
+
+    A one-to-one row that was missing is made when all its columns are given. Raises BadInput, Conflict.
+    """
+    rows, changed = _Rows(base), []
+    for column in product.columns:
+        if column.name in values and rows.set(column.path, values[column.name]):
+            changed.append(column.name)
+    if at is not KEEP and product.join.at_path and rows.set(product.join.at_path, at):
+        changed.append("at")
+    try:
+        with transaction.atomic():
+            rows.save()
+    except IntegrityError as error:
+        raise Conflict(f"The row contradicts another one: {_sentence(error)}") from error
+    return changed
+
+
+def write_label(product: DataProduct, base: Any, label: Any) -> int:
+    """Set the label column of a locked base row; returns how many rows that changed."""
+    rows = _Rows(base)
+    if not rows.set(product.join.label_path, label):
+        return 0
+    rows.save()
+    return 1
+
+
+def read_label(product: DataProduct, base: Any) -> Any:
+    return _Rows(base).get(product.join.label_path)
+
+
+def _sentence(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1].removeprefix("DETAIL:").strip()
+
+
+class _Rows:
+    """A base row and the one-to-one rows around it, changed in memory and saved in the order of their keys."""
+
+    def __init__(self, base: Any):
+        self.rows: dict[tuple[Any, ...], Any] = {(): base}
+        self.dirty: dict[tuple[Any, ...], list[str]] = {(): []} if base._state.adding else {}
+
+    def row(self, hops: tuple[Any, ...]) -> Any:
+        if hops not in self.rows:
+            parent, hop = self.row(hops[:-1]), hops[-1]
+            accessor = hop.get_accessor_name() if hop.auto_created else hop.name
+            existing = None if parent._state.adding else getattr(parent, accessor, None)
+            self.rows[hops] = existing or hop.related_model()
+        return self.rows[hops]
+
+    def get(self, path: Any) -> Any:
+        return getattr(self.row(path.hops), path.column.attname)
+
+    def set(self, path: Any, value: Any) -> bool:
+        """Whether that changes the column."""
+        row = self.row(path.hops)
+        if not row._state.adding and getattr(row, path.column.attname) == value:
+            return False
+        setattr(row, path.column.attname, value)
+        self.dirty.setdefault(path.hops, []).append(path.column.name)
+        return True
+
+    def save(self) -> None:
+        """Parents that the base row points to first, then the base row, then the rows that point to it."""
+        for hops in sorted(self.dirty, key=lambda hops: (not self._before(hops), len(hops))):
+            self._save(hops)
+
+    def _before(self, hops: tuple[Any, ...]) -> bool:
+        return bool(hops) and not hops[-1].auto_created
+
+    def _save(self, hops: tuple[Any, ...]) -> None:
+        row, new = self.rows[hops], self.rows[hops]._state.adding
+        if new and hops and hops[-1].auto_created:
+            setattr(row, hops[-1].field.name, self.rows[hops[:-1]])
+        for other, related in self.rows.items():
+            if other[:-1] == hops and self._before(other):
+                setattr(row, other[-1].name, related)
+        try:
+            unchanged = [f.name for f in row._meta.fields if f.name not in self.dirty[hops]]
+            row.full_clean(exclude=unchanged, validate_unique=False, validate_constraints=False)
+        except ValidationError as error:
+            raise BadInput(" ".join(error.messages), argument=("row",)) from error
+        row.save(force_insert=new) if new else row.save(update_fields=self.dirty[hops])

@@ -1,0 +1,228 @@
+"""Running a build: each step of learning becomes rows, as long as this attempt holds the lease."""
+
+import logging
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection, transaction
+from rq import get_current_job
+
+from learning import build as learning
+from learning.dataset import Dataset
+from learning.exceptions import ExemplarError
+from learning.select import Incumbent
+
+from . import catalogue, events
+from .builds import Build, Superseded
+from .candidates import SEARCH, Candidate, FoldScore
+from .product import DataProduct
+from .registry import ModelVersion, ProductState, Promotion
+from .snapshots import Snapshot
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two renewals of the lease; a cancelled build stops within this time even without Redis.
+RENEWAL = 1.0
+
+
+class Unexpected(ExemplarError):
+    """Something unexpected happened."""
+
+
+def run_job(pk: int) -> None:
+    """What RQ calls; a job may come twice, and whoever claims the build first runs it."""
+    job = get_current_job()
+    if build := Build.objects.claim(pk, job.id if job else ""):
+        run(build)
+
+
+def run(build: Build) -> None:
+    """Run a claimed build to its end. Where PostgreSQL is lost on the way, the lease runs out and it is taken up again."""
+    events.ring("build", build=build.pk, product=build.product)
+    with _lease(build) as finished:
+        try:
+            _Run(build, finished).through()
+        except Superseded as error:
+            log.warning("%s", error)
+        except (OperationalError, InterfaceError):
+            raise
+        except ExemplarError as error:
+            _fail(build, error, finished)
+        except Exception as error:
+            _fail(build, Unexpected(f"{type(error).__name__}: {error}"), finished, traceback.format_exc())
+            raise
+
+
+@contextmanager
+def _lease(build: Build) -> Iterator[threading.Event]:
+    """Renew the lease while the block runs; yields what to set before the build's last write."""
+    finished = threading.Event()
+    keeper = threading.Thread(target=_renew_until, args=[build, finished], name="lease", daemon=True)
+    keeper.start()
+    try:
+        yield finished
+    finally:
+        finished.set()
+        keeper.join()
+
+
+def _renew_until(build: Build, finished: threading.Event) -> None:
+    while not finished.wait(RENEWAL):
+        try:
+            if not build.renew() and not finished.is_set():
+                log.warning("%s is no longer ours: stopping.", build)
+                _die()
+        except (OperationalError, InterfaceError) as error:
+            log.warning("The lease of %s was not renewed: %s", build, error)
+        finally:
+            connection.close()
+
+
+def _die() -> None:
+    """End this process with the fits that it started, in the middle of whatever they do."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    os._exit(1)
+
+
+def _fail(build: Build, error: ExemplarError, finished: threading.Event, trace: str = "") -> None:
+    finished.set()
+    with transaction.atomic():
+        build.hold()
+        build.fail(error, trace)
+
+
+class _Run:
+    """One attempt at one build."""
+
+    def __init__(self, build: Build, finished: threading.Event):
+        self.build, self.finished = build, finished
+        self.product: DataProduct = catalogue.get(build.product)
+        self.champion = _serving(self.product)
+        self.held: str | None = None
+
+    def through(self) -> None:
+        with TemporaryDirectory(prefix="exemplar-build-") as folder:
+            steps = learning.build(
+                self.build.problem(),
+                self.dataset(),
+                self.incumbent(),
+                FoldScore.objects.scored(self.build),
+                workers=settings.EXEMPLAR_CPUS,
+                folder=Path(folder),
+            )
+            for step in steps:
+                with transaction.atomic():
+                    self.build.hold()
+                    self.record(step)
+        self.succeed()
+
+    def dataset(self) -> Dataset:
+        snapshot = self.build.snapshot
+        if snapshot is None:
+            snapshot = Snapshot.objects.take(self.product)
+            with transaction.atomic():
+                self.build.hold()
+                self.build.snapshot = snapshot
+                self.build.save(update_fields=["snapshot"])
+                self.build.tell(
+                    "SnapshotTaken", f"{snapshot.rows} rows joined from {snapshot.rows_in}.", percent=1.0
+                )
+        return snapshot.dataset(self.product)
+
+    def incumbent(self) -> Incumbent | None:
+        if self.champion is None:
+            return None
+        return Incumbent(
+            family=self.champion.family,
+            hyperparameters=self.champion.hyperparameters,
+            metric=self.champion.metric,
+            score=self.champion.score,
+            fingerprint=self.champion.snapshot.fingerprint,
+        )
+
+    def record(self, step: learning.Step) -> None:
+        match step:
+            case learning.CandidatesDrawn():
+                Candidate.objects.draw(self.build, step.candidates)
+            case learning.FoldScored():
+                FoldScore.objects.record(self.build, step)
+            case learning.CandidateScored():
+                self.candidate_scored(step)
+            case learning.CandidateFailed():
+                self.candidate_failed(step)
+            case learning.Decided():
+                self.decided(step)
+            case learning.Fitted():
+                self.fitted(step)
+
+    def candidate_scored(self, step: learning.CandidateScored) -> None:
+        candidate = self.build.candidates.get(key=step.candidate.key)
+        if step.round == SEARCH:
+            candidate.score = step.score
+            candidate.save(update_fields=["score"])
+        self.build.tell("CandidateScored", step.message, step.percent, candidate=candidate, best=step.best)
+
+    def candidate_failed(self, step: learning.CandidateFailed) -> None:
+        candidate = self.build.candidates.get(key=step.candidate.key)
+        candidate.problem_code, candidate.problem_message = step.code, step.reason
+        candidate.save(update_fields=["problem_code", "problem_message"])
+        self.build.tell("CandidateScored", step.message, step.percent, candidate=candidate)
+
+    def decided(self, step: learning.Decided) -> None:
+        self.held = step.held
+        self.build.decision = step.reason
+        self.build.save(update_fields=["decision"])
+        if step.winner is None:
+            self.build.tell("ChampionKept", step.reason, step.percent)
+
+    def fitted(self, step: learning.Fitted) -> None:
+        model = ModelVersion.objects.register(self.build, step)
+        self.build.tell("ModelRegistered", step.message, step.percent, model=model)
+        if step.winner and self.build.model is None:
+            self.promote(model)
+
+    def promote(self, model: ModelVersion) -> None:
+        """Let the winner serve, or hold it for a person; nothing is held while no champion can be loaded."""
+        self.build.model = model
+        state = ProductState.objects.lock(self.product.name)
+        hold = self.held or state.hold or self._overtaken(state)
+        if hold and state.champion and state.champion.misfit(self.product) is None:
+            self.build.decision = (
+                f"Version {model.number} is registered and waits for a person to promote it. {hold}"
+            )
+            self.build.tell("ChampionKept", self.build.decision)
+        else:
+            promotion = Promotion.objects.record(
+                state, model, self.build.decision, by=f"{self.build}", hold=state.hold
+            )
+            self.build.promoted = True
+            self.build.tell(
+                "ModelPromoted", f"Version {model.number} serves. {self.build.decision}", promotion=promotion
+            )
+        self.build.save(update_fields=["model", "promoted", "decision"])
+
+    def _overtaken(self, state: ProductState) -> str | None:
+        if state.champion_id == (self.champion.pk if self.champion else None):
+            return None
+        return "Another version was promoted while this build ran."
+
+    def succeed(self) -> None:
+        self.finished.set()
+        with transaction.atomic():
+            self.build.hold()
+            self.build.end("SUCCEEDED", "BuildSucceeded", self.build.decision, model=self.build.model)
+
+
+def _serving(product: DataProduct) -> ModelVersion | None:
+    """The champion, where its recipe can be in the contest: learned for this declaration."""
+    state = ProductState.objects.select_related("champion").filter(product=product.name).first()
+    champion = state.champion if state else None
+    return champion if champion and champion.misfit(product) is None else None

@@ -1,0 +1,93 @@
+"""Following: what happens to builds and champions, as it happens; the rows fill every gap."""
+
+from collections.abc import AsyncIterator
+
+from . import catalogue, threads
+from .builds import UNFINISHED, Build, BuildEvent
+from .events import hub
+from .exceptions import UnknownId
+from .registry import Promotion
+
+#: Seconds after which a silent stream is compared with the rows: a ring may be lost, or Redis down.
+PATIENCE = 2.0
+
+
+async def build(pk: int, cursor: str | None = None) -> AsyncIterator[BuildEvent]:
+    """The build's events from the start or behind `cursor`, each once and in order, until the final one.
+
+    Raises UnknownId, BadInput.
+    """
+    async with hub.subscription() as subscriber:
+        # Subscribed before the rows are read, so that nothing falls between the two.
+        waiting = await threads.run(_events, pk, cursor)
+        while True:
+            for event in waiting:
+                yield event
+                cursor = event.cursor
+                if event.final:
+                    return
+            ring = await subscriber.next(PATIENCE)
+            waiting = await _next(pk, cursor, ring)
+
+
+async def _next(pk: int, cursor: str | None, ring: dict | None) -> list[BuildEvent]:  # type: ignore[type-arg]
+    """What has come: the event that was rung, where it is the next one; else what the rows say."""
+    if ring is None:
+        return await threads.run(_events, pk, cursor)  # type: ignore[no-any-return]
+    if ring["kind"] != "build_event" or ring["build"] != pk:
+        return []
+    sequence, seen = ring["event"]["sequence"], int(cursor or 0)
+    if sequence == seen + 1:
+        return [BuildEvent.from_ring(ring["event"])]
+    return [] if sequence <= seen else await threads.run(_events, pk, cursor)
+
+
+def _events(pk: int, cursor: str | None) -> list[BuildEvent]:
+    if not Build.objects.filter(pk=pk).exists():
+        raise UnknownId("No build has this id.", argument=("build",))
+    return list(BuildEvent.objects.after(pk, cursor))
+
+
+async def builds(product: str | None = None) -> AsyncIterator[Build]:
+    """The unfinished builds, then each build whenever something has happened to it. Raises UnknownProduct."""
+    _check(product)
+    async with hub.subscription() as subscriber:
+        for running in await threads.run(_unfinished, product):
+            yield running
+        while True:
+            ring = await subscriber.next(PATIENCE)
+            if ring and ring["kind"] in ("build", "build_event") and product in (None, ring["product"]):
+                if found := await threads.run(Build.objects.filter(pk=ring["build"]).first):
+                    yield found
+
+
+def _unfinished(product: str | None) -> list[Build]:
+    rows = Build.objects.filter(status__in=UNFINISHED).order_by("pk")
+    return list(rows if product is None else rows.filter(product=product))
+
+
+async def promotions(product: str | None = None) -> AsyncIterator[Promotion]:
+    """Each promotion from now on, in order, none left out. Raises UnknownProduct."""
+    _check(product)
+    async with hub.subscription() as subscriber:
+        newest = await threads.run(_newest_promotion)
+        while True:
+            ring = await subscriber.next(PATIENCE)
+            if ring is None or ring["kind"] == "promotion":
+                for promotion in await threads.run(_promotions, product, newest):
+                    yield promotion
+                    newest = promotion.pk
+
+
+def _newest_promotion() -> int:
+    return Promotion.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def _promotions(product: str | None, after: int) -> list[Promotion]:
+    rows = Promotion.objects.filter(pk__gt=after).select_related("model", "previous").order_by("pk")
+    return list(rows if product is None else rows.filter(product=product))
+
+
+def _check(product: str | None) -> None:
+    if product is not None:
+        catalogue.get(product)

@@ -1,0 +1,53 @@
+"""What a web process does beside answering: follow promotions, and look after builds that nobody runs."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from django.db import DatabaseError, InterfaceError
+
+from . import builds, events, serving, threads
+from .builds import Build
+
+log = logging.getLogger(__name__)
+
+_tasks: set["asyncio.Task[None]"] = set()
+
+
+async def start() -> None:
+    """Load the champions, then listen for others. Raises what the database raises: without it nothing can serve."""
+    await threads.run(serving.load)
+    events.hub.listen(_on_event)
+    await events.hub.start()
+    _keep(asyncio.create_task(_look_for_ever(), name="look"))
+
+
+async def stop() -> None:
+    await events.hub.stop()
+    for task in list(_tasks):
+        task.cancel()
+    await asyncio.gather(*_tasks, return_exceptions=True)
+
+
+def _keep(task: "asyncio.Task[None]") -> None:
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+def _on_event(event: events.Event) -> None:
+    if event["kind"] == "promotion":
+        _keep(asyncio.create_task(_look(serving.refresh), name="refresh"))
+
+
+async def _look_for_ever() -> None:
+    while True:
+        await asyncio.sleep(builds.LOOK)
+        await _look(serving.refresh)
+        await _look(Build.objects.reconcile)
+
+
+async def _look(function: Callable[[], None]) -> None:
+    try:
+        await threads.run(function)
+    except (DatabaseError, InterfaceError) as error:
+        log.warning("PostgreSQL cannot be reached: %s", str(error).strip())

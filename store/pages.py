@@ -1,0 +1,103 @@
+"""Pages: keyset cursors over a queryset's order, so that a page costs the same wherever it stands."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import orjson
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q, QuerySet
+
+from .exceptions import BadInput, OutOfRange
+
+Node = TypeVar("Node")
+
+#: Nodes of one page: unless said otherwise, and at most.
+USUAL, MOST = 20, 100
+
+
+@dataclass(frozen=True)
+class Page(Generic[Node]):
+    """Some of the rows, in order, and how to go on."""
+
+    nodes: list[Node]
+    cursors: list[str]
+    has_next: bool
+    has_previous: bool
+    #: Counts all the rows; called only when somebody wants to know.
+    total: Callable[[], int]
+
+
+def page(
+    rows: QuerySet[Any], order: Sequence[str], first: int | None, after: str | None
+) -> Page[Any]:
+    """The next `first` rows after the cursor `after`.
+
+    `order` names columns that are never null, all ascending or all descending ("-created_at", "-pk"), the last one
+    unique. Raises OutOfRange and BadInput.
+    """
+    first = size(first)
+    total = rows.count
+    ordered = rows.order_by(*order)
+    if after is not None:
+        ordered = ordered.filter(_beyond(rows.model, order, after))
+    found = list(ordered[: first + 1])
+    nodes = found[:first]
+    cursors = [_cursor(order, node) for node in nodes]
+    return Page(nodes, cursors, has_next=len(found) > first, has_previous=after is not None, total=total)
+
+
+def check_size(first: int, most: int = MOST) -> None:
+    if not 1 <= first <= most:
+        raise OutOfRange(
+            f"A page has 1 to {most} nodes, not {first}.", argument=("first",), minimum=1, maximum=most
+        )
+
+
+def _names(order: Sequence[str]) -> list[str]:
+    return [name.removeprefix("-") for name in order]
+
+
+def _cursor(order: Sequence[str], node: Model) -> str:
+    return encode([list(order), *(getattr(node, name) for name in _names(order))])
+
+
+def encode(values: Any) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(values, default=str)).decode().rstrip("=")
+
+
+def decode(cursor: str) -> Any:
+    """What `encode` was given, in JSON's types. Raises BadInput."""
+    try:
+        return orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error) as error:
+        raise BadInput(
+            "This is no cursor of this list: take one from `pageInfo`.", argument=("after",)
+        ) from error
+
+
+def _beyond(model: type[Model], order: Sequence[str], after: str) -> Q:
+    values = decode(after)
+    if not isinstance(values, list) or values[:1] != [list(order)] or len(values) != len(order) + 1:
+        raise BadInput(
+            "The cursor belongs to a list in another order: start again without it.", argument=("after",)
+        )
+    comparison = "lt" if order[0].startswith("-") else "gt"
+    condition, equal = Q(), Q()
+    for name, raw in zip(_names(order), values[1:], strict=True):
+        value = _value(model, name, raw)
+        condition |= equal & Q(**{f"{name}__{comparison}": value})
+        equal &= Q(**{name: value})
+    return condition
+
+
+def _value(model: type[Model], name: str, raw: Any) -> Any:
+    field: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
+    try:
+        return field.to_python(raw)
+    except ValidationError as error:
+        raise BadInput(
+            "This is no cursor of this list: take one from `pageInfo`.", argument=("after",)
+        ) from error

@@ -1,0 +1,276 @@
+"""The registry: every model version with its signed artifact, and which of them serves."""
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Case, Exists, OuterRef, Value, When
+
+from learning.build import Fitted
+from learning.model import Model, Signature, loads, versions
+
+from . import catalogue, events
+from .exceptions import (
+    BadInput,
+    ChampionChanged,
+    Conflict,
+    ForeignModel,
+    ModelDoesNotFit,
+    NoChampion,
+    UnknownId,
+)
+from .product import DataProduct
+
+CHAMPION, CHALLENGER, RETIRED = "CHAMPION", "CHALLENGER", "RETIRED"
+
+
+class ModelVersionManager(models.Manager["ModelVersion"]):
+    def get_queryset(self) -> models.QuerySet["ModelVersion"]:
+        """Without the artifact, which may be large, and with the status that follows from the promotions."""
+        serves = ProductState.objects.filter(champion=OuterRef("pk"))
+        served = Promotion.objects.filter(model=OuterRef("pk"))
+        status = Case(
+            When(Exists(serves), then=Value(CHAMPION)),
+            When(Exists(served), then=Value(RETIRED)),
+            default=Value(CHALLENGER),
+        )
+        return super().get_queryset().defer("artifact").annotate(status=status)
+
+    def champion_of(self, product: str) -> "ModelVersion | None":
+        """The version that serves, by the registry; a web process may be a moment behind."""
+        return self.filter(status=CHAMPION, product=product).first()
+
+    def named(self, pk: int, argument: str = "id") -> "ModelVersion":
+        """The version with this number in the whole registry. Raises UnknownId."""
+        found = self.filter(pk=pk).first()
+        if found is None:
+            raise UnknownId("No model version has this id.", argument=(argument,))
+        return found
+
+    def listed(self, product: str, status: list[str] | None = None) -> models.QuerySet["ModelVersion"]:
+        rows = self.filter(product=product).select_related("build", "snapshot")
+        return rows if status is None else rows.filter(status__in=status)
+
+    def register(self, build: Any, fitted: Fitted) -> "ModelVersion":
+        """Pickle, sign and keep a fitted model; an attempt that registered it before gets that version back."""
+        candidate = build.candidates.get(key=fitted.candidate.key)
+        existing = self.filter(build=build, candidate=candidate).first()
+        return existing or self.create(
+            product=build.product,
+            number=self.next_number(build.product),
+            build=build,
+            snapshot=build.snapshot,
+            candidate=candidate,
+            family=fitted.candidate.family,
+            hyperparameters=fitted.candidate.hyperparameters,
+            metric=fitted.metric,
+            score=fitted.score,
+            **_sealed(fitted.model),
+        )
+
+    def next_number(self, product: str) -> int:
+        ProductState.objects.lock(product)
+        newest = self.filter(product=product).aggregate(newest=models.Max("number"))["newest"]
+        return (newest or 0) + 1
+
+
+class ModelVersion(models.Model):
+    """A fitted model with its recipe, build time and score; the row never changes."""
+
+    product = models.CharField(max_length=40)
+    number = models.PositiveIntegerField()
+    build = models.ForeignKey("store.Build", models.PROTECT, related_name="models")
+    snapshot = models.ForeignKey("store.Snapshot", models.PROTECT, related_name="models")
+    candidate = models.ForeignKey("store.Candidate", models.PROTECT, related_name="+")
+    family = models.CharField(max_length=40)
+    hyperparameters = models.JSONField()
+    metric = models.CharField(max_length=60)
+    #: Mean over the contest's fresh folds; greater is better.
+    score = models.FloatField()
+    built_at = models.DateTimeField(auto_now_add=True)
+    #: The columns, types and classes that the model expects.
+    signature = models.JSONField()
+    #: The libraries that an unpickled model depends on.
+    versions = models.JSONField()
+    artifact = models.BinaryField()
+    #: Bytes of the artifact.
+    size = models.PositiveIntegerField()
+    #: SHA-256 of the artifact, in hexadecimal.
+    digest = models.CharField(max_length=64)
+    #: HMAC over digest, versions and signature: we wrote it.
+    seal = models.CharField(max_length=64)
+
+    objects = ModelVersionManager()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(fields=["product", "number"], name="one_version_per_number"),
+            models.UniqueConstraint(fields=["build", "candidate"], name="one_version_per_candidate"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product} {self.number} ({self.family}, {self.metric} {self.score:.4f})"
+
+    def misfit(self, product: DataProduct) -> str | None:
+        """Why it cannot serve `product` as declared today, as a sentence; None where it fits."""
+        if not product.fits(Signature.from_json(self.signature)):
+            return (
+                f"Version {self.number} of {self.product} was learned for another declaration; build again."
+            )
+        now = versions()
+        if changed := [name for name in now if self.versions.get(name) != now[name]]:
+            was = ", ".join(f"{name} {self.versions.get(name)} (now {now[name]})" for name in changed)
+            return f"Version {self.number} of {self.product} was learned with {was}; build again."
+        if not hmac.compare_digest(self.seal, _seal(self.digest, self.versions, self.signature)):
+            return f"The seal of version {self.number} of {self.product} is not ours; build again."
+        return None
+
+    def load(self, product: DataProduct) -> Model:
+        """The fitted model, unpickled only after its seal was checked. Raises ModelDoesNotFit."""
+        if why := self.misfit(product):
+            raise ModelDoesNotFit(why)
+        artifact = bytes(self.artifact)
+        if not hmac.compare_digest(hashlib.sha256(artifact).hexdigest(), self.digest):
+            raise ModelDoesNotFit(
+                f"The artifact of version {self.number} of {self.product} was changed; build again."
+            )
+        return loads(artifact)
+
+
+def _sealed(model: Model) -> dict[str, Any]:
+    artifact, signature, libraries = model.dumps(), model.signature.as_json(), versions()
+    digest = hashlib.sha256(artifact).hexdigest()
+    return {
+        "signature": signature,
+        "versions": libraries,
+        "artifact": artifact,
+        "size": len(artifact),
+        "digest": digest,
+        "seal": _seal(digest, libraries, signature),
+    }
+
+
+def _seal(digest: str, libraries: dict[str, str], signature: dict[str, Any]) -> str:
+    text = json.dumps([digest, libraries, signature], sort_keys=True, separators=(",", ":"))
+    return hmac.new(settings.EXEMPLAR_SIGNING_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+class ProductStateManager(models.Manager["ProductState"]):
+    def lock(self, product: str) -> "ProductState":
+        """The product's one row, held until the transaction ends, so that two deciders come one after the other."""
+        self.get_or_create(product=product)
+        return self.select_for_update().get(product=product)
+
+
+class ProductState(models.Model):
+    """Which version serves, and why automatic promotion is on hold."""
+
+    product = models.CharField(max_length=40, primary_key=True)
+    champion = models.ForeignKey(ModelVersion, models.PROTECT, null=True, related_name="+")
+    #: Why a build's winner waits for a person; empty: it does not.
+    hold = models.TextField(blank=True)
+
+    objects = ProductStateManager()
+
+
+class PromotionManager(models.Manager["Promotion"]):
+    @transaction.atomic
+    def promote(
+        self, model: ModelVersion, reason: str, by: str, believed: ModelVersion | None = None
+    ) -> "Promotion":
+        """Let `model` serve, as a person decided; automatic promotion is no longer on hold.
+
+        Raises ForeignModel, ChampionChanged, ModelDoesNotFit, Conflict where it serves already, BadInput.
+        """
+        state = ProductState.objects.lock(model.product)
+        if believed:
+            self._check_belief(state, believed)
+        if state.champion_id == model.pk:
+            raise Conflict(f"Version {model.number} of {model.product} serves already.", argument=("model",))
+        if why := model.misfit(catalogue.get(model.product)):
+            raise ModelDoesNotFit(why, argument=("model",))
+        return self.record(state, model, _given(reason), by)
+
+    @transaction.atomic
+    def rollback(self, product: str, believed: ModelVersion, reason: str, by: str) -> "Promotion":
+        """Let the version before the champion serve again, and hold automatic promotion until a person promotes.
+
+        Raises ForeignModel, ChampionChanged, NoChampion where there is none before, ModelDoesNotFit, BadInput.
+        """
+        state = ProductState.objects.lock(catalogue.get(product).name)
+        self._check_belief(state, believed)
+        came = self.filter(model=state.champion_id, rollback=False).order_by("-pk").first()
+        if came is None or came.previous is None:
+            raise NoChampion(
+                f"{product} has no version before {believed.number} to go back to.", argument=("champion",)
+            )
+        if why := came.previous.misfit(catalogue.get(product)):
+            raise ModelDoesNotFit(why)
+        why = _given(reason)
+        return self.record(state, came.previous, why, by, rollback=True, hold=f"Rolled back by {by}: {why}")
+
+    def _check_belief(self, state: ProductState, believed: ModelVersion) -> None:
+        if believed.product != state.product:
+            raise ForeignModel(
+                f"The champion given is a version of {believed.product}, not of {state.product}.",
+                argument=("champion",),
+            )
+        if believed.pk != state.champion_id:
+            serving = f"version {state.champion.number}" if state.champion else "no version"
+            raise ChampionChanged(
+                f"Of {state.product}, {serving} serves by now, not version {believed.number}: look again.",
+                argument=("champion",),
+            )
+
+    def record(
+        self,
+        state: ProductState,
+        model: ModelVersion,
+        reason: str,
+        by: str,
+        rollback: bool = False,
+        hold: str = "",
+    ) -> "Promotion":
+        """Switch the locked `state` to `model`, and tell every web process once this is committed."""
+        promotion = self.create(
+            product=state.product,
+            model=model,
+            previous=state.champion,
+            rollback=rollback,
+            reason=reason,
+            by=by,
+        )
+        state.champion, state.hold = model, hold
+        state.save()
+        events.ring_after_commit("promotion", product=state.product, promotion=promotion.pk)
+        return promotion
+
+
+class Promotion(models.Model):
+    """A version began to serve: when, instead of which, by whom and why."""
+
+    product = models.CharField(max_length=40)
+    model = models.ForeignKey(ModelVersion, models.PROTECT, related_name="promotions")
+    previous = models.ForeignKey(ModelVersion, models.PROTECT, null=True, related_name="+")
+    rollback = models.BooleanField(default=False)
+    reason = models.TextField()
+    by = models.CharField(max_length=200)
+    at = models.DateTimeField(auto_now_add=True)
+
+    objects = PromotionManager()
+
+    class Meta:
+        indexes = [models.Index(fields=["product", "-id"], name="promotions_newest_first")]
+
+    def __str__(self) -> str:
+        return f"{self.product}: version {self.model.number} serves"
+
+
+def _given(reason: str) -> str:
+    if not reason.strip() or "\0" in reason:
+        raise BadInput("Give a reason: it stays with the promotion.", argument=("reason",))
+    return reason.strip()

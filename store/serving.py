@@ -1,0 +1,230 @@
+"""Serving: the champions in memory, switched whole when another version is promoted."""
+
+import logging
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from django.db import DatabaseError, InterfaceError, connection
+
+from learning.exceptions import ExemplarError
+from learning.model import Model
+
+from . import catalogue, entities, events
+from .builds import UNFINISHED, Build
+from .entities import Entity
+from .exceptions import IncompleteEntity, ModelDoesNotFit, NoChampion, OutOfRange, StoreError, UnknownEntity
+from .predictions import Prediction, Question, checked_name
+from .product import DataProduct
+from .registry import ModelVersion, ProductState
+from .surroundings import surround
+
+log = logging.getLogger(__name__)
+
+#: Rows of one request, at most.
+MOST_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A version that serves, with its model loaded; one request uses one of these from beginning to end."""
+
+    product: DataProduct
+    version: ModelVersion
+    model: Model
+
+    def predict(self, questions: Sequence[Question]) -> list[Prediction]:
+        """Answer, and store every answer before it is returned."""
+        answers = self.model.predict([question.instance for question in questions])
+        return Prediction.objects.record(self.product, self.version, questions, answers)
+
+
+#: What serves now, by product; an entry is replaced, never changed.
+_champions: dict[str, Champion] = {}
+#: Why a product's recorded champion does not serve.
+_refusals: dict[str, StoreError] = {}
+
+
+def of(product: DataProduct) -> Champion:
+    """The product's champion. Raises NoChampion, or ModelDoesNotFit with what to do."""
+    if champion := _champions.get(product.name):
+        return champion
+    if refusal := _refusals.get(product.name):
+        raise ModelDoesNotFit(str(refusal))
+    build = Build.objects.filter(product=product.name).order_by("-pk").first()
+    raise NoChampion(f"{product} has no model that serves yet: {_what_next(product, build)}")
+
+
+def _what_next(product: DataProduct, build: Build | None) -> str:
+    if build is None:
+        return f'request a build with requestBuild(product: "{product.name}").'
+    if build.status in UNFINISHED:
+        return f"build {build.number} is {build.status} ({build.percent:.0f} %); try again when it has ended."
+    return f"build {build.number} ended as {build.status}. {build.problem_message or build.decision}"
+
+
+def load() -> None:
+    """Load every champion that fits, and ask for a build where a product that could have one has none."""
+    refresh()
+    for product in catalogue.products():
+        if product.name not in _champions and _can_learn(product):
+            Build.objects.request(product, by="start-up")
+
+
+def _can_learn(product: DataProduct) -> bool:
+    rows = product.join.complete()
+    if product.join.label:
+        rows = rows.filter(**{f"{product.join.label}__isnull": False})
+    return rows.exists()
+
+
+def refresh() -> None:
+    """Make memory agree with the registry; a product whose champion has not changed is not touched."""
+    recorded = dict(ProductState.objects.exclude(champion=None).values_list("product", "champion"))
+    for product in catalogue.products():
+        version, served = recorded.get(product.name), _champions.get(product.name)
+        if version is None or (served and served.version.pk == version):
+            continue
+        _switch(product, ModelVersion.objects.get(pk=version))
+
+
+def _switch(product: DataProduct, version: ModelVersion) -> None:
+    try:
+        champion = Champion(product, version, version.load(product))
+    except ModelDoesNotFit as refusal:
+        _refusals[product.name] = refusal
+        log.warning("%s", refusal)
+        return
+    _champions[product.name] = champion
+    _refusals.pop(product.name, None)
+    log.info("Version %s of %s serves.", version.number, product.name)
+
+
+def unready() -> list[str]:
+    """Why this process should get no requests, as sentences; empty when all is well."""
+    return [*_postgresql(), *_redis()]
+
+
+def _postgresql() -> list[str]:
+    try:
+        recorded = dict(ProductState.objects.exclude(champion=None).values_list("product", "champion"))
+    except (DatabaseError, InterfaceError) as error:
+        connection.close()
+        return [f"PostgreSQL cannot be reached: {str(error).strip().splitlines()[0]}"]
+    missing = [
+        name for name in recorded if catalogue.find(name) and name not in _champions and name not in _refusals
+    ]
+    return [f"The champion of {name} is not loaded yet." for name in missing]
+
+
+def _redis() -> list[str]:
+    try:
+        with events.connection() as server:
+            server.ping()
+    except redis.RedisError as error:
+        return [f"Redis cannot be reached: {error}"]
+    return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a client asks: features by name, as its API takes them, and whom or what they are about."""
+
+    features: Mapping[str, Any]
+    entity: str | None = None
+    reference: str | None = None
+
+
+def predict(champion: Champion, asked: Asked) -> Prediction:
+    """Answer one question. Raises BadInput, OutOfRange, NotFinite, UnknownEntity."""
+    return _one(_answered(champion, _questions(champion.product, [asked], lambda _: ())))
+
+
+def predict_many(champion: Champion, rows: Sequence[Asked]) -> list[Prediction | ExemplarError]:
+    """Answer each row, or say why not; what was answered is stored whatever became of the others."""
+    _check_size(rows, "rows")
+    return _answered(champion, _questions(champion.product, rows, lambda place: ("rows", place)))
+
+
+def predict_for(champion: Champion, key: str) -> Prediction:
+    """Answer for an entity as its tables stand. Raises UnknownEntity, IncompleteEntity."""
+    return _one(_answered(champion, _questions_about(champion.product, [key], lambda _: ("entity",))))
+
+
+def predict_for_many(champion: Champion, keys: Sequence[str]) -> list[Prediction | ExemplarError]:
+    """Answer for each entity, or say why not."""
+    _check_size(keys, "entities")
+    return _answered(champion, _questions_about(champion.product, keys, lambda place: ("entities", place)))
+
+
+def _check_size(rows: Sequence[Any], argument: str) -> None:
+    if len(rows) > MOST_ROWS:
+        raise OutOfRange(
+            f"At most {MOST_ROWS} rows at once, not {len(rows)}: ask in parts.", argument=(argument,), maximum=MOST_ROWS
+        )
+
+
+def _one(answers: Sequence[Prediction | ExemplarError]) -> Prediction:
+    if isinstance(answers[0], ExemplarError):
+        raise answers[0]
+    return answers[0]
+
+
+def _answered(
+    champion: Champion, questions: Sequence[Question | ExemplarError]
+) -> list[Prediction | ExemplarError]:
+    """The answers in the questions' order, with the refusals where they stood."""
+    asked = [question for question in questions if isinstance(question, Question)]
+    answers = iter(surround(champion.predict(asked)))
+    return [question if isinstance(question, ExemplarError) else next(answers) for question in questions]
+
+
+#: The path of a row's place.
+Path = Callable[[int], tuple[str | int, ...]]
+
+
+def _questions(product: DataProduct, rows: Sequence[Asked], path: Path) -> list[Question | ExemplarError]:
+    """Cleaned instances; an entity must exist unless feedback could insert its row."""
+    keys = {asked.entity for asked in rows if asked.entity is not None}
+    known = keys if product.writable else entities.existing(product, keys)
+    return [_question(product, asked, known, path(place)) for place, asked in enumerate(rows)]
+
+
+def _question(
+    product: DataProduct, asked: Asked, known: Container[str], path: tuple[str | int, ...]
+) -> Question | ExemplarError:
+    try:
+        if asked.entity is not None and (asked.entity not in known or not product.is_key(asked.entity)):
+            return _unknown(product, asked.entity, (*path, "entity"))
+        return Question(
+            instance=product.clean(asked.features, (*path, "features")),
+            entity=asked.entity,
+            reference=checked_name(asked.reference, (*path, "reference")),
+        )
+    except StoreError as refusal:
+        return refusal
+
+
+def _questions_about(product: DataProduct, keys: Sequence[str], path: Path) -> list[Question | ExemplarError]:
+    """The entities' features as the tables hold them, in one query."""
+    found = entities.find(product, keys)
+    return [_question_about(product, key, found.get(key), path(place)) for place, key in enumerate(keys)]
+
+
+def _question_about(
+    product: DataProduct, key: str, entity: Entity | None, path: tuple[str | int, ...]
+) -> Question | ExemplarError:
+    if entity is None:
+        return _unknown(product, key, path)
+    if not entity.complete:
+        needed = ", ".join(product.join.required_rows)
+        return IncompleteEntity(f"{key} lacks a feature row: {product.name} joins {needed}.", argument=path)
+    try:
+        return Question(instance=product.clean(entity.features, path), entity=key)
+    except StoreError as refusal:
+        return refusal
+
+
+def _unknown(product: DataProduct, key: str, path: tuple[str | int, ...]) -> UnknownEntity:
+    return UnknownEntity(f"No {product.join.model._meta.verbose_name} has the key {key!r}.", argument=path)

@@ -1,0 +1,187 @@
+"""Snapshots: the joined examples, frozen in a table of their own by one statement."""
+
+from typing import Any
+
+from django.db import connection, models, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Cast
+
+from learning.dataset import Dataset, dataset
+
+from . import truth
+from .exceptions import RowsMultiplied
+from .features import Feature
+from .product import DataProduct
+
+#: Before the features: key, prediction (of an example without a row of its own), label, time of the event.
+FIXED = ("_entity", "_prediction", "_label", "_at")
+
+
+class SnapshotManager(models.Manager["Snapshot"]):
+    def take(self, product: DataProduct) -> "Snapshot":
+        """Join the feature tables of `product` into a new table; never edited afterwards.
+
+        Table and counts come from one REPEATABLE READ transaction, so it must be the outermost.
+        Raises RowsMultiplied where the join gives more or fewer rows than instances.
+        """
+        with transaction.atomic(durable=True):
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            number = _next_number(product)
+            snapshot = self.model(product=product.name, number=number, **_counts(product))
+            snapshot.sql = _create_table(product, snapshot.table)
+            snapshot.count_rows()
+            snapshot.fingerprint = _fingerprint(snapshot.table)
+            snapshot.save(force_insert=True)
+        return snapshot
+
+
+class Snapshot(models.Model):
+    """One frozen join: what was learned from, with the counts that account for every row."""
+
+    product = models.CharField(max_length=40)
+    number = models.PositiveIntegerField()
+    taken_at = models.DateTimeField(auto_now_add=True)
+    #: Rows of the base queryset.
+    rows_in = models.BigIntegerField()
+    #: Rows of the table: complete instances, and predictions that joined as examples.
+    rows = models.BigIntegerField(default=0)
+    #: Rows whose label is not known: kept, and not learned from.
+    unlabelled = models.BigIntegerField(default=0)
+    #: Base rows that lack a one-to-one row, and so were left out.
+    incomplete = models.BigIntegerField()
+    #: Labelled predictions without a row of their own, which joined as examples.
+    from_predictions = models.BigIntegerField(default=0)
+    fingerprint = models.CharField(max_length=64)
+    #: The statement that made the table, with its parameters in place.
+    sql = models.TextField()
+
+    objects = SnapshotManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["product", "number"], name="one_snapshot_per_number")]
+
+    def __str__(self) -> str:
+        return f"{self.product} {self.number}"
+
+    @property
+    def table(self) -> str:
+        """The quoted name of its table."""
+        return f"snapshots.{connection.ops.quote_name(f'{self.product}_{self.number}')}"
+
+    def count_rows(self) -> None:
+        """Fill in what the table holds, and refuse it unless every row is accounted for."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT count(*), count(*) FILTER (WHERE _label IS NULL), count(_prediction), "
+                f"count(DISTINCT _entity) FILTER (WHERE _prediction IS NULL) FROM {self.table}"
+            )
+            self.rows, self.unlabelled, self.from_predictions, entities = cursor.fetchone()
+        joined = self.rows - self.from_predictions
+        if joined != entities:
+            raise RowsMultiplied(
+                f"The join multiplies: {joined} rows for {entities} entities ({self.rows_in} rows in). "
+                "Take one row of each to-many relation with Latest, or aggregate it."
+            )
+        if joined != self.rows_in - self.incomplete:
+            raise RowsMultiplied(
+                f"The join loses rows: {self.rows_in} in, {self.incomplete} incomplete, and {joined} out. "
+                "Join optional relations with an expression that keeps the row."
+            )
+
+    def dataset(self, product: DataProduct) -> Dataset:
+        """The labelled rows in memory. Raises NoRows, TooFewInstances or OneClass."""
+        columns = product.columns
+        with connection.cursor() as cursor:
+            selected = ", ".join(map(connection.ops.quote_name, (*FIXED, *(c.name for c in columns))))
+            cursor.execute(
+                f'SELECT {selected} FROM {self.table} ORDER BY _prediction NULLS FIRST, _entity COLLATE "C"'
+            )
+            rows = cursor.fetchall()
+        return dataset(
+            product.problem,
+            tuple(column.learning_column() for column in columns),
+            [row[len(FIXED) :] for row in rows],
+            [product.label_of(row[2]) for row in rows] if product.learns_from_labels else None,
+            tuple(label.text for label in product.labels),
+            self.fingerprint,
+            [row[3] for row in rows] if product.join.at else None,
+        )
+
+    def drop(self) -> None:
+        """Remove its table; the row, with what is known of it, stays."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP TABLE IF EXISTS {self.table}")
+
+
+def _next_number(product: DataProduct) -> int:
+    newest = Snapshot.objects.filter(product=product.name).aggregate(n=models.Max("number"))["n"]
+    return (newest or 0) + 1
+
+
+def _counts(product: DataProduct) -> dict[str, int]:
+    rows_in = product.join.queryset.count()
+    return {"rows_in": rows_in, "incomplete": rows_in - product.join.complete().count()}
+
+
+def _create_table(product: DataProduct, table: str) -> str:
+    """CREATE TABLE AS over the joined rows and the examples from predictions; returns the statement."""
+    statement, values = _instances(product)
+    if product.learns_from_labels:
+        examples, more = _examples(product)
+        statement, values = f"{statement}\nUNION ALL\n({examples})", [*values, *more]
+    names = ", ".join(map(connection.ops.quote_name, (*FIXED, *product.feature_names)))
+    with connection.cursor() as cursor:
+        sql: str = cursor.mogrify(f"CREATE TABLE {table} ({names}) AS\n{statement}", values).decode()
+        # Without parameters a percent sign in a literal stays what it is.
+        cursor.execute(sql)
+    return sql
+
+
+def _instances(product: DataProduct) -> tuple[str, list[Any]]:
+    """The joined rows; the label is what people agree on, else what its column says."""
+    join = product.join
+    text, time = models.TextField(), models.DateTimeField()
+    fixed = {
+        "snapshot_entity": Cast(F("pk"), text),
+        "snapshot_label": truth.column_text(product) if join.label else Value(None, output_field=text),
+        "snapshot_at": Cast(F(join.at), time) if join.at else Value(None, output_field=time),
+    }
+    features = [f"feature_{name}" for name in product.feature_names]
+    query = join.instances().annotate(**fixed).values(*fixed, *features).query
+    joined, parameters = query.sql_with_params()
+    selected = ", ".join(f"i.{connection.ops.quote_name(name)}" for name in features)
+    statement = f"""SELECT i.snapshot_entity, NULL::uuid, COALESCE(t.answer, i.snapshot_label), i.snapshot_at, {selected}
+FROM ({joined}) i LEFT JOIN store_truth t ON t.product = %s AND t.entity = i.snapshot_entity"""
+    return statement, [*parameters, product.name]
+
+
+def _examples(product: DataProduct) -> tuple[str, list[Any]]:
+    """The newest labelled prediction of each subject that is no entity, its instance cast to the features' types."""
+    cast = ",\n".join(f"(p.features ->> %s)::{_sql_type(column)}" for column in product.columns)
+    statement = f"""
+        SELECT DISTINCT ON (p.subject) NULL::text, p.id, t.answer, p.created_at,
+        {cast}
+        FROM store_prediction p JOIN store_truth t ON t.product = p.product AND t.subject = p.subject
+        WHERE p.product = %s AND p.entity IS NULL AND t.answer IS NOT NULL
+        ORDER BY p.subject, p.created_at DESC, p.id"""
+    return statement, [*product.feature_names, product.name]
+
+
+def _sql_type(column: Feature) -> str:
+    kind = column.field.db_type(connection)
+    assert kind is not None, f"{column.name} has no column type"
+    return {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}.get(kind, kind)
+
+
+def _fingerprint(table: str) -> str:
+    """SHA-256 over the column names, their types and every row's content, whatever the order of the rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT encode(sha256(convert_to(concat(
+                    (SELECT string_agg(attname || ' ' || atttypid::regtype, ',' ORDER BY attnum)
+                     FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0),
+                    string_agg(md5(t::text), '' ORDER BY md5(t::text)))::text, 'UTF8')), 'hex') FROM {table} t""",
+            [table],
+        )
+        return str(cursor.fetchone()[0])

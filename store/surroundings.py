@@ -1,0 +1,77 @@
+"""Surroundings of predictions: truth, feedback and entities, looked up once for a whole page."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from . import catalogue, entities, feedback, truth
+from .entities import Entity
+from .feedback import Feedback
+from .predictions import Prediction
+from .truth import Truth
+
+
+class Surroundings:
+    """What is known around some predictions; each kind is looked up when the first of them asks."""
+
+    def __init__(self, predictions: Sequence[Prediction]):
+        self.predictions = predictions
+
+    def _by_product(self) -> Iterable[tuple[str, list[Prediction]]]:
+        names = {prediction.product for prediction in self.predictions}
+        return ((name, [p for p in self.predictions if p.product == name]) for name in names)
+
+    @cached_property
+    def truths(self) -> dict[uuid.UUID, Truth]:
+        found: dict[uuid.UUID, Truth] = {}
+        for name, predictions in self._by_product():
+            found |= truth.of(catalogue.get(name), (p.subject for p in predictions))
+        return found
+
+    @cached_property
+    def feedback(self) -> dict[uuid.UUID, list[Feedback]]:
+        found: dict[uuid.UUID, list[Feedback]] = {}
+        for name, predictions in self._by_product():
+            found |= feedback.about_subjects(catalogue.get(name), (p.subject for p in predictions))
+        return found
+
+    @cached_property
+    def entities(self) -> dict[tuple[str, str], Entity]:
+        found: dict[tuple[str, str], Entity] = {}
+        for name, predictions in self._by_product():
+            keys = {p.entity for p in predictions if p.entity is not None}
+            found |= {(name, key): entity for key, entity in entities.find(catalogue.get(name), keys).items()}
+        return found
+
+    def entity_of(self, prediction: Prediction) -> Entity | None:
+        return self.entities.get((prediction.product, prediction.entity)) if prediction.entity else None
+
+    def truth_of(self, prediction: Prediction) -> str | None:
+        """What counts as the prediction's label, as text: what people agree on, else what the table says."""
+        agreed = self.truths.get(prediction.subject)
+        if agreed and agreed.answer is not None:
+            return agreed.answer
+        entity = self.entity_of(prediction)
+        return entity.product.stored_answer(entity.label) if entity else None
+
+
+def surround(predictions: Sequence[Prediction]) -> Sequence[Prediction]:
+    """Let the predictions share one look around; returns them."""
+    shared = Surroundings(predictions)
+    for prediction in predictions:
+        prediction.surroundings = shared
+    return predictions
+
+
+def of(prediction: Prediction) -> Surroundings:
+    if not hasattr(prediction, "surroundings"):
+        surround([prediction])
+    shared: Surroundings = prediction.surroundings
+    return shared
+
+
+def truth_of_entity(entity: Entity) -> str | None:
+    """What counts as the entity's label, as text."""
+    subject = truth.subject_of_entity(entity.product, entity.key)
+    agreed = truth.of(entity.product, [subject]).get(subject)
+    return agreed.answer if agreed and agreed.answer is not None else entity.product.stored_answer(entity.label)

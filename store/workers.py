@@ -1,0 +1,80 @@
+"""The worker: runs builds from the queue, and notices when its work-horse dies."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import threading
+import uuid
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from rq import Worker
+from rq.serializers import JSONSerializer
+
+from . import builds, queue
+from .builds import Build
+
+log = logging.getLogger(__name__)
+
+#: The prctl option that sends a signal to a process when its parent dies.
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """On Linux, make the kernel kill this process when its parent dies; elsewhere the lease ends it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class BuildWorker(Worker):
+    """An RQ worker whose rows never claim that a dead work-horse is running."""
+
+    def __init__(self, **options: Any):
+        server = redis.Redis.from_url(settings.REDIS_URL)
+        super().__init__(
+            [queue.queue(server)],
+            connection=server,
+            serializer=JSONSerializer,
+            worker_ttl=30,
+            job_monitoring_interval=5,
+            maintenance_interval=60,
+            **options,
+        )
+
+    def main_work_horse(self, job: Any, queue: Any) -> None:
+        die_with_parent()
+        connection.close()
+        super().main_work_horse(job, queue)
+
+    def handle_work_horse_killed(self, job: Any, retpid: int, ret_val: int, rusage: Any) -> None:
+        """RQ calls no failure callback here, so the build is taken up, or given up, from its rows."""
+        build = Build.objects.filter(pk=job.args[0], job=job.id).first()
+        if build:
+            Build.objects.abandon(build.pk, build.attempt)
+        connection.close()
+        super().handle_work_horse_killed(job, retpid, ret_val, rusage)
+
+
+def work() -> None:
+    """Run builds until told to stop."""
+    stopped = threading.Event()
+    threading.Thread(target=_reconcile_for_ever, args=[stopped], name="reconcile", daemon=True).start()
+    BuildWorker(name=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}").work(
+        logging_level="WARNING"
+    )
+    stopped.set()
+
+
+def _reconcile_for_ever(stopped: threading.Event) -> None:
+    while not stopped.wait(builds.LOOK):
+        try:
+            Build.objects.reconcile()
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("PostgreSQL cannot be reached: %s", error)
+        finally:
+            # The connection belongs to this thread: a forked work-horse must not find it open.
+            connection.close()

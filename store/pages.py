@@ -49,11 +49,14 @@ def page(
     return Page(nodes, cursors, has_next=len(found) > first, has_previous=after is not None, total=total)
 
 
-def check_size(first: int, most: int = MOST) -> None:
+def size(first: int | None, usual: int = USUAL, most: int = MOST) -> int:
+    """How many nodes were asked for. Raises OutOfRange."""
+    if first is None:
+        return usual
     if not 1 <= first <= most:
-        raise OutOfRange(
-            f"A page has 1 to {most} nodes, not {first}.", argument=("first",), minimum=1, maximum=most
-        )
+        sentence = f"A page has 1 to {most} nodes, not {first}."
+        raise OutOfRange(sentence, argument=("first",), minimum=1, maximum=most)
+    return first
 
 
 def _names(order: Sequence[str]) -> list[str]:

@@ -144,8 +144,8 @@ def _instances(product: DataProduct) -> tuple[str, list[Any]]:
     text, time = models.TextField(), models.DateTimeField()
     fixed = {
         "snapshot_entity": Cast(F("pk"), text),
-        "snapshot_label": truth.column_text(product) if join.label else Value(None, output_field=text),
-        "snapshot_at": Cast(F(join.at), time) if join.at else Value(None, output_field=time),
+        "snapshot_label": truth.column_text(product) if join.label else Cast(Value(None), text),
+        "snapshot_at": Cast(F(join.at), time) if join.at else Cast(Value(None), time),
     }
     features = [f"feature_{name}" for name in product.feature_names]
     query = join.instances().annotate(**fixed).values(*fixed, *features).query

@@ -80,7 +80,7 @@ def test_an_engine_that_cannot_start_is_one_line(folder: Path) -> None:
     [child] = engines.start([postgres])
     child.stop()
     (postgres.cluster / "PG_VERSION").write_text("9.6\n")
-    with pytest.raises(state.Unusable, match="PostgreSQL does not start: .*not compatible"):
+    with pytest.raises(state.Unusable, match=r"PostgreSQL does not start: .*not compatible"):
         engines.start([postgres])
 
 

@@ -52,8 +52,8 @@ class Command(BaseCommand):
         """Start everything in its order, keep it running, and stop it in the opposite order."""
         supervisor = Supervisor(settings.EXEMPLAR_STATE, say)
         try:
-            start_engines(supervisor)
             check_servers()
+            start_engines(supervisor)
             with gate() as (closed, open_it):
                 for name in numbered("web", web):
                     supervisor.start(web_process(name, listener, closed))
@@ -68,6 +68,14 @@ class Command(BaseCommand):
             shut_down(supervisor)
 
 
+def check_servers() -> None:
+    """Raise `Unusable` with one line where a server that a URL names cannot be used."""
+    if not settings.EXEMPLAR_EMBEDDED:
+        check_database(settings.DATABASE_URL)
+    if not settings.EXEMPLAR_EMBEDDED_REDIS:
+        check_redis(settings.REDIS_URL)
+
+
 def start_engines(supervisor: Supervisor) -> None:
     chosen = engines.embedded(settings)
     if not chosen:
@@ -76,14 +84,6 @@ def start_engines(supervisor: Supervisor) -> None:
     say(f"Starting {' and '.join(engine.title for engine in chosen)}{first} …")
     for child in engines.start(chosen):
         supervisor.keep(child)
-
-
-def check_servers() -> None:
-    """Raise `Unusable` with one line where a server that a URL names cannot be used."""
-    if not settings.EXEMPLAR_EMBEDDED:
-        check_database(settings.DATABASE_URL)
-    if not settings.EXEMPLAR_EMBEDDED_REDIS:
-        check_redis(settings.REDIS_URL)
 
 
 def check_database(url: str) -> None:

@@ -22,7 +22,7 @@ django = get_asgi_application()
 # What follows imports models, so Django is set up first.
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 
-from schema.composition import schema  # noqa: E402
+from schema.served import schema  # noqa: E402
 from schema.errors import refusal_of  # noqa: E402
 from schema.http import GraphQLApp  # noqa: E402
 from schema.negotiation import prefers_page  # noqa: E402

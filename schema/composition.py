@@ -7,7 +7,6 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 
-from store import catalogue
 from store.product import DataProduct
 
 from . import events, names, products, types
@@ -60,5 +59,3 @@ def _extended(root: type, fields: list[Any]) -> type:
     description = root.__strawberry_definition__.description  # type: ignore[attr-defined]
     return strawberry.type(type(root.__name__, (root, extension), {}), description=description)
 
-
-schema = compose(catalogue.products())

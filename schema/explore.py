@@ -22,7 +22,7 @@ from graphql import (
 
 from store.access import Actor
 
-from .composition import schema
+from .served import schema
 from .context import Context
 
 #: Everything that some product answers; what this one does not have is left out.

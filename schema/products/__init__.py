@@ -12,6 +12,28 @@ from .outputs import make_outputs
 from .queries import make_query
 
 
+#: Behind the product's prefix, the types that a product may have beside the enums of its categories.
+SUFFIXES = (
+    "Label",
+    "Features",
+    "FeaturesPatch",
+    "PredictInput",
+    "EntityInput",
+    "FeedbackInput",
+    "PredictionFilter",
+    "Instance",
+    "Entity",
+    "Feedback",
+    "Probability",
+    "Prediction",
+    "Product",
+    "FeedbackPayload",
+    "EntityPayload",
+)
+#: Behind the product's name, the mutation fields that a product may have.
+MUTATIONS = ("feedback", "feedback_many", "feedback_retract", "create", "replace", "patch")
+
+
 def make(product: DataProduct) -> tuple[Types, dict[str, Any]]:
     """The product's types, and its mutation fields by name."""
     t = Types(product, names.prefix(product.name))

@@ -8,7 +8,8 @@ seed.
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,15 +41,18 @@ class Candidate:
 
     family: str
     #: In JSON's own types.
-    hyperparameters: Hyperparameters = field(hash=False)
+    hyperparameters: Hyperparameters
     #: Whether this is the champion's recipe back in the contest.
     incumbent: bool = False
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A short hash of family and hyperparameters: the same for the same recipe in every build."""
         recipe = json.dumps([self.family, self.hyperparameters], sort_keys=True)
         return hashlib.sha256(recipe.encode()).hexdigest()[:16]
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
     def __str__(self) -> str:
         settings = ", ".join(f"{name}={value}" for name, value in self.hyperparameters.items())
@@ -92,15 +96,15 @@ def candidates(
     """
     chosen = [family for name, family in FAMILIES[task].items() if among is None or name in among]
     found: dict[str, Candidate] = {}
-    for candidate in _turns(chosen, seed, clusters):
+    for candidate in _turns(chosen, count, seed, clusters):
         if len(found) == count:
             break
         found.setdefault(candidate.key, candidate)
     return list(found.values())
 
 
-def _turns(chosen: Sequence[Family], seed: int, clusters: Sequence[int]) -> Iterator[Candidate]:
-    """Candidates without end but for families that can only repeat themselves; some may come twice."""
+def _turns(chosen: Sequence[Family], count: int, seed: int, clusters: Sequence[int]) -> Iterator[Candidate]:
+    """The portfolios, then draws enough for `count` even if many come twice."""
     generators = {family.name: np.random.default_rng([seed, index]) for index, family in enumerate(chosen)}
     longest = max(len(_portfolio(family, clusters)) for family in chosen)
     for turn in range(longest):
@@ -108,7 +112,7 @@ def _turns(chosen: Sequence[Family], seed: int, clusters: Sequence[int]) -> Iter
             portfolio = _portfolio(family, clusters)
             if turn < len(portfolio):
                 yield Candidate(family.name, portfolio[turn])
-    for _ in range(_DRAWS):
+    for _ in range(2 * count):
         for family in chosen:
             if family.draw is not None:
                 drawn = family.draw(generators[family.name])
@@ -193,9 +197,6 @@ def _agglomerative(hyperparameters: Hyperparameters, columns: Sequence[Column], 
 def _by_name(*families: Family) -> Mapping[str, Family]:
     return {family.name: family for family in families}
 
-
-#: Turns of draws after which a family is taken to have been drawn out.
-_DRAWS = 200
 
 _BOOSTING_DEFAULTS: tuple[Hyperparameters, ...] = (
     {

@@ -33,26 +33,21 @@ class Tally:
 
     candidates: Sequence[Candidate]
     folds: int
-    #: Of each candidate that has not failed.
     scored: dict[Candidate, list[FoldScored]] = field(default_factory=dict)
+    #: Of each candidate that was scored on all folds, in the candidates' order.
+    means: dict[Candidate, float] = field(default_factory=dict)
     failures: list[CandidateFailed] = field(default_factory=list)
 
     def add(self, step: FoldScored) -> FoldScored:
-        self.scored.setdefault(step.candidate, []).append(step)
+        steps = self.scored.setdefault(step.candidate, [])
+        steps.append(step)
+        if len(steps) == self.folds:
+            self.means[step.candidate] = fmean(each.score for each in steps)
         return step
 
     def failed(self, step: CandidateFailed) -> CandidateFailed:
         self.failures.append(step)
         return step
-
-    def complete(self, candidate: Candidate) -> bool:
-        return len(self.scored[candidate]) == self.folds
-
-    @property
-    def means(self) -> dict[Candidate, float]:
-        """Of each candidate that was scored on all folds, in the candidates' order."""
-        done = (candidate for candidate in self.scored if self.complete(candidate))
-        return {candidate: fmean(step.score for step in self.scored[candidate]) for candidate in done}
 
     def entries(self, searched: Mapping[Candidate, float]) -> list[Entry]:
         """Those that were scored on all folds, as the contest sees them."""
@@ -97,7 +92,7 @@ def play(
             yield tally.failed(_failure(fit, percent, outcome))
             continue
         yield tally.add(_fold(fit, percent, outcome))
-        if tally.complete(fit.candidate):
+        if fit.candidate in tally.means:
             yield _candidate(fit, percent, tally.means)
     return tally
 

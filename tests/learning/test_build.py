@@ -1,0 +1,255 @@
+"""The build phase from first to last step, on real data."""
+
+from dataclasses import replace
+from statistics import fmean
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_wine
+
+from learning.build import (
+    CandidateFailed,
+    CandidateScored,
+    CandidatesDrawn,
+    Decided,
+    Fitted,
+    FoldScored,
+    Incumbent,
+    build,
+)
+from learning.dataset import dataset
+from learning.exceptions import InvalidProblem, NothingFitted, TimedOut
+from learning.problem import Classification, Clustering, Regression
+
+from .conftest import MIXED, mixed_rows, numbers
+
+
+def of(steps, kind):
+    return [step for step in steps if isinstance(step, kind)]
+
+
+def only(steps, kind):
+    (step,) = of(steps, kind)
+    return step
+
+
+def incumbent_of(steps, fingerprint, **changed):
+    champion = of(steps, Fitted)[0]
+    incumbent = Incumbent(
+        family=champion.candidate.family,
+        hyperparameters=champion.candidate.hyperparameters,
+        metric=champion.metric,
+        score=champion.score,
+        fingerprint=fingerprint,
+    )
+    return replace(incumbent, **changed)
+
+
+def told(steps):
+    """What must not depend on how many processes fitted."""
+    steps = list(steps)
+    timeless = [replace(step, fit_seconds=0, predict_seconds=0) for step in of(steps, FoldScored)]
+    return timeless, of(steps, Decided)
+
+
+def test_the_steps_tell_a_build_from_drawing_to_the_last_model(tumor_steps, tumor_problem):
+    kinds = [type(step) for step in tumor_steps]
+    assert kinds[0] is CandidatesDrawn
+    assert kinds.index(Decided) == kinds.index(Fitted) - 1
+    assert kinds[-3:] == [Fitted] * 3
+    drawn = only(tumor_steps, CandidatesDrawn).candidates
+    search = [step for step in of(tumor_steps, FoldScored) if step.round == "search"]
+    assert len(search) == len(drawn) * tumor_problem.folds
+
+
+def test_percent_only_grows_and_ends_at_a_hundred(tumor_steps):
+    percents = [step.percent for step in tumor_steps]
+    assert percents == sorted(percents)
+    assert percents[0] >= 0
+    assert percents[-1] == 100
+
+
+def test_every_step_is_a_sentence_for_people(tumor_steps):
+    assert all(step.message[0].isalpha() and step.message.endswith(".") for step in tumor_steps)
+
+
+def test_the_winner_comes_first_and_the_kept_are_of_different_families(tumor_steps):
+    models = of(tumor_steps, Fitted)
+    assert [step.winner for step in models] == [True, False, False]
+    assert models[0].candidate == only(tumor_steps, Decided).winner
+    assert len({step.candidate.family for step in models}) == 3
+
+
+def test_the_reported_score_is_the_mean_over_fresh_folds(tumor_steps):
+    for model in of(tumor_steps, Fitted):
+        scores = {
+            round: [
+                s.score
+                for s in of(tumor_steps, FoldScored)
+                if s.candidate == model.candidate and s.round == round
+            ]
+            for round in ("search", "contest")
+        }
+        assert model.score == fmean(scores["contest"])
+        assert scores["contest"] != scores["search"]
+
+
+def test_a_candidates_score_is_the_mean_of_its_folds_beside_the_best_so_far(tumor_steps):
+    best = float("-inf")
+    for step in of(tumor_steps, CandidateScored):
+        if step.round == "search":
+            best = max(best, step.score)
+            assert step.best == best
+
+
+def test_tumors_are_told_apart(tumor_steps):
+    champion = of(tumor_steps, Fitted)[0]
+    assert champion.metric == "roc_auc"
+    assert champion.score >= 0.99
+    data = load_breast_cancer()
+    answers = champion.model.predict(data.data.tolist())
+    right = [("malignant", "benign")[target] for target in data.target]
+    assert np.mean([answer.label == label for answer, label in zip(answers, right, strict=True)]) > 0.95
+
+
+def test_the_progress_of_diabetes_is_predicted(patients):
+    steps = list(build(Regression(candidates=3), patients))
+    assert of(steps, Fitted)[0].metric == "r2"
+    assert of(steps, Fitted)[0].score >= 0.45
+
+
+def test_wines_fall_into_their_cultivars(wines):
+    model = of(build(Clustering(clusters=(2, 3, 4), candidates=9), wines), Fitted)[0]
+    assert model.metric == "silhouette"
+    assert model.candidate.hyperparameters["clusters"] == 3
+    data = load_wine()
+    clusters = np.array([answer.cluster for answer in model.model.predict(data.data.tolist())])
+    same = sum(np.bincount(data.target[clusters == cluster]).max() for cluster in set(clusters))
+    assert same / len(clusters) > 0.95
+
+
+def test_one_process_and_two_give_the_same_scores_and_the_same_winner(tumor_steps, tumor_problem, tumors):
+    assert told(build(tumor_problem, tumors, workers=1)) == told(tumor_steps)
+
+
+def test_an_interrupted_build_fits_nothing_twice(tumor_steps, tumor_problem, tumors):
+    done = of(tumor_steps, FoldScored)[:20]
+    # Times that no clock gave show which folds were taken over.
+    known = {(s.candidate.key, s.round, s.fold): replace(s, fit_seconds=-1.0) for s in done}
+    again = list(build(tumor_problem, tumors, scored=known))
+    taken = [step for step in of(again, FoldScored) if step.fit_seconds == -1.0]
+    assert len(taken) == 20
+    assert told(again) == told(tumor_steps)
+
+
+def test_the_champions_recipe_is_in_the_contest_and_learns_from_more(tumor_steps, tumor_problem, tumors):
+    champion = incumbent_of(tumor_steps, "fewer examples")
+    steps = list(build(tumor_problem, tumors, champion))
+    assert only(steps, CandidatesDrawn).candidates[0].incumbent
+    decided = only(steps, Decided)
+    assert decided.incumbent_kept
+    assert decided.winner.key == of(tumor_steps, Fitted)[0].candidate.key
+    assert decided.reason.startswith("Kept the recipe")
+    assert of(steps, Fitted)[0].winner
+
+
+def test_the_same_examples_and_nothing_better_fit_nothing(tumor_steps, tumor_problem, tumors):
+    steps = list(build(tumor_problem, tumors, incumbent_of(tumor_steps, tumors.fingerprint)))
+    assert only(steps, Decided).winner is None
+    assert of(steps, Fitted) == []
+    assert steps[-1].percent == 100
+
+
+def test_a_champion_that_was_better_holds_the_model(tumor_steps, patients):
+    problem = Regression(candidates=1)
+    recorded = Incumbent(
+        family="linear", hyperparameters={"alpha": 1.0}, metric="r2", score=0.9, fingerprint="other"
+    )
+    held = only(build(problem, patients, recorded), Decided).held
+    assert "0.900" in held
+
+
+def test_a_champions_recipe_that_fails_is_recorded_and_replaced(tumors):
+    problem = Classification(candidates=1, folds=3)
+    broken = Incumbent(
+        family="linear", hyperparameters={"C": -1.0}, metric="roc_auc", score=0.5, fingerprint=""
+    )
+    steps = list(build(problem, tumors, broken))
+    failure = only(steps, CandidateFailed)
+    assert failure.candidate.incumbent
+    assert failure.code == "INTERNAL"
+    assert "could not be scored" in only(steps, Decided).reason
+
+
+def test_a_champion_of_a_family_that_is_gone_does_not_stop_a_build(tumors):
+    gone = Incumbent(family="oracle", hyperparameters={}, metric="roc_auc", score=0.5, fingerprint="")
+    steps = list(build(Classification(candidates=1, folds=3), tumors, gone))
+    assert not only(steps, Decided).incumbent_kept
+
+
+def test_a_floor_holds_the_model_by_out_of_fold_recall(tumors):
+    problem = Classification(candidates=1, folds=3, floors={"malignant": 1.0})
+    assert "'malignant'" in only(build(problem, tumors), Decided).held
+
+
+@pytest.mark.parametrize(
+    ("problem", "choices"),
+    [
+        (Classification(candidates=5, folds=3), ("False", "True")),
+        (Regression(candidates=5, folds=3), ()),
+        (Clustering(candidates=3, folds=3), ()),
+    ],
+)
+def test_columns_of_every_kind_constant_and_empty_ones_too_are_learned_from(problem, choices):
+    rows, labels = mixed_rows(90)
+    data = dataset(problem, MIXED, rows, labels, choices)
+    steps = list(build(problem, data))
+    assert of(steps, CandidateFailed) == []
+    assert of(steps, Fitted)
+
+
+def test_text_alone_teaches():
+    rows, labels = mixed_rows(120)
+    note = [column for column in MIXED if column.name == "note"]
+    texts = [(row[10] or "",) for row in rows]
+    problem = Classification(candidates=5, folds=3)
+    steps = list(build(problem, dataset(problem, note, texts, labels, ("False", "True"))))
+    assert of(steps, Fitted)[0].score > 0.85
+
+
+def test_several_classes_are_ranked_one_against_the_rest():
+    data = load_wine()
+    problem = Classification(candidates=2, folds=3)
+    labels = [("one", "two", "three")[target] for target in data.target]
+    wines = dataset(problem, numbers(data.feature_names), data.data.tolist(), labels, ("one", "two", "three"))
+    model = of(build(problem, wines), Fitted)[0]
+    assert model.metric == "roc_auc_ovr"
+    assert model.score > 0.99
+
+
+def test_a_clock_that_bit_is_told_with_the_reason(tumors):
+    problem = Classification(candidates=3000, seconds=3, folds=3, families="linear")
+    reason = only(build(problem, tumors), Decided).reason
+    assert "time limit of 3 s cut the search short" in reason
+
+
+def test_a_clock_that_leaves_no_candidate_says_so(tumors):
+    with pytest.raises(TimedOut, match=r"0\.001 s"):
+        list(build(Classification(seconds=0.001), tumors))
+
+
+def test_a_build_in_which_every_candidate_fails_gives_the_first_reason(patients):
+    with pytest.raises(NothingFitted, match="strictly positive"):
+        list(
+            build(
+                Regression(metric="neg_mean_gamma_deviance", candidates=2), replace(patients, y=-patients.y)
+            )
+        )
+
+
+def test_a_metric_for_two_classes_is_refused_for_three():
+    data = load_wine()
+    problem = Classification(metric="roc_auc", candidates=1)
+    wines = dataset(problem, numbers(data.feature_names), data.data.tolist(), data.target.tolist())
+    with pytest.raises(InvalidProblem, match="roc_auc_ovr"):
+        next(build(problem, wines))

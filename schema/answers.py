@@ -7,7 +7,6 @@ from typing import Any
 import strawberry
 
 from store import catalogue, models, surroundings
-
 from store.predictions import PredictionQuerySet
 
 from . import ids
@@ -65,7 +64,9 @@ class Feedback(Node):
     def product(self) -> DataProduct:
         return catalogue.get(self.product)
 
-    @strawberry.field(description="Null where it was about the entity or the reference, or the prediction is gone.")
+    @strawberry.field(
+        description="Null where it was about the entity or the reference, or the prediction is gone."
+    )
     def prediction(self: Any) -> Prediction | None:
         return self.prediction
 
@@ -135,5 +136,3 @@ class PredictionSelection:
 
 def _digest(place: int, id: str) -> uuid.UUID:
     return ids.digest(id, "*Prediction", ("which", "ids", place))
-
-

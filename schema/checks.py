@@ -22,7 +22,7 @@ LONGEST = 40
 def check_names(app_configs: Any = None, **options: Any) -> list[checks.CheckMessage]:
     """Names of every declared product, and those that two of them would share."""
     declared = catalogue.products()
-    found = [
+    found: list[checks.CheckMessage] = [
         checks.Error(f"The product {product.name!r}: {sentence}", obj=product.join.model, id="exemplar.E003")
         for product in declared
         for sentence in problems(product)
@@ -73,8 +73,12 @@ def _categories(product: DataProduct) -> list[str]:
 def meetings(declared: Sequence[DataProduct]) -> Iterator[str]:
     """Names of types and root fields that two products, or a product and the API itself, would share."""
     fixed = compose([])._schema
-    types = {name: "the API" for name in fixed.type_map}
-    fields = {name: "the API" for root in (fixed.query_type, fixed.mutation_type) for name in root.fields}
+    types = dict.fromkeys(fixed.type_map, "the API")
+    fields = {
+        name: "the API"
+        for root in (fixed.query_type, fixed.mutation_type)
+        for name in (root.fields if root else ())
+    }
     for product in declared:
         if list(problems(product)):
             continue
@@ -93,8 +97,13 @@ def _type_names(product: DataProduct) -> list[str]:
     prefix = names.prefix(product.name)
     suffixes = [*products.SUFFIXES, *map(category_suffix, _categories(product))]
     made = [prefix + suffix for suffix in suffixes]
-    return made + [f"{prefix}{node}{of}" for node in ("Prediction", "Entity") for of in ("Connection", "Edge")]
+    return made + [
+        f"{prefix}{node}{of}" for node in ("Prediction", "Entity") for of in ("Connection", "Edge")
+    ]
 
 
 def _field_names(product: DataProduct) -> list[str]:
-    return [names.field(product.name), *(names.field(f"{product.name}_{suffix}") for suffix in products.MUTATIONS)]
+    return [
+        names.field(product.name),
+        *(names.field(f"{product.name}_{suffix}") for suffix in products.MUTATIONS),
+    ]

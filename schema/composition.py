@@ -58,4 +58,3 @@ def _extended(root: type, fields: list[Any]) -> type:
     extension = create_type(f"{root.__name__}OfProducts", fields)
     description = root.__strawberry_definition__.description  # type: ignore[attr-defined]
     return strawberry.type(type(root.__name__, (root, extension), {}), description=description)
-

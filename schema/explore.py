@@ -22,8 +22,8 @@ from graphql import (
 
 from store.access import Actor
 
-from .served import schema
 from .context import Context
+from .served import schema
 
 #: Everything that some product answers; what this one does not have is left out.
 EXPLORE = """

@@ -1,4 +1,4 @@
-"""What changes the registry and the predictions of any product. Every field is nullable: one refusal must not hide the others' answers."""
+"""What changes the registry and the predictions of any product."""
 
 import strawberry
 from strawberry.types import Info
@@ -41,7 +41,9 @@ class PromotePayload:
 @strawberry.type(description="`deletedIds` is null where a filter matched more than 1,000.")
 class DeletePredictionsPayload:
     count: int
-    feedback_count: int = strawberry.field(description="Feedback about nobody, which goes with its prediction.")
+    feedback_count: int = strawberry.field(
+        description="Feedback about nobody, which goes with its prediction."
+    )
     deleted_ids: list[strawberry.ID] | None
 
 
@@ -50,12 +52,16 @@ class DeletePredictionsPayload:
     "committed answers."
 )
 class Mutation:
-    @mutation(description="Learn again, now. Where a build of the product is unfinished, that one is answered.")
+    @mutation(
+        description="Learn again, now. Where a build of the product is unfinished, that one is answered."
+    )
     def request_build(
         self, info: Info, product: str, options: BuildOptions | None = UNSET
     ) -> RequestBuildPayload | None:
         wanted = {name: given(value) for name, value in vars(options).items()} if options else None
-        build, started = models.Build.objects.request(catalogue.get(product), info.context.actor.author, wanted)
+        build, started = models.Build.objects.request(
+            catalogue.get(product), info.context.actor.author, wanted
+        )
         return RequestBuildPayload(build=build, started=started)
 
     @mutation(description="End a build; nothing of it is promoted any more.")

@@ -79,9 +79,13 @@ def find(id: str) -> Any:
     kind, key = ids.split(id) or ("", "")
     if kind in TABLES:
         found = row(kind, id)
-        product = getattr(found, "product", None) or (found and found.build.product if kind == "Candidate" else None)
+        product = getattr(found, "product", None) or (
+            found and found.build.product if kind == "Candidate" else None
+        )
         return found if product and catalogue.find(product) else None
-    return next((found for product in catalogue.products() if (found := _of_product(product, kind, key))), None)
+    return next(
+        (found for product in catalogue.products() if (found := _of_product(product, kind, key))), None
+    )
 
 
 def _of_product(product: Declared, kind: str, key: str) -> Any:

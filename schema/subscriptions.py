@@ -24,7 +24,9 @@ class Subscription:
         async for event in follow.build(ids.number(build, "Build", ("build",)), after or None):
             yield event
 
-    @strawberry.subscription(description="The unfinished builds, then each build whenever something happens to it.")
+    @strawberry.subscription(
+        description="The unfinished builds, then each build whenever something happens to it."
+    )
     async def builds(self, product: str | None = UNSET) -> AsyncGenerator[Build, None]:
         async for build in follow.builds(product or None):
             yield build

@@ -18,8 +18,7 @@ from .enums import Direction, FeatureKind, JobStatus, ModelOrderField, ModelStat
 from .errors import ErrorCode
 from .nodes import UNSET, Connection, Node, connection, given, row_type
 
-
-LazyEvent = Annotated["BuildEvent", strawberry.lazy("schema.events")]
+LazyEvent = Annotated["BuildEvent", strawberry.lazy("schema.events")]  # noqa: F821
 
 
 @strawberry.type(description="Whoever asks.")
@@ -42,7 +41,9 @@ class Problem:
     @classmethod
     def of(cls, row: Any) -> "Problem | None":
         """The problem that a build's or a candidate's row holds."""
-        return cls(code=ErrorCode(row.problem_code), message=row.problem_message) if row.problem_code else None
+        return (
+            cls(code=ErrorCode(row.problem_code), message=row.problem_message) if row.problem_code else None
+        )
 
 
 @strawberry.type(description="A value that a category or a label can take: `name` is the enum's member.")
@@ -101,7 +102,9 @@ class Hyperparameter:
         return [cls(name=name, value=str(value)) for name, value in sorted(drawn.items())]
 
 
-@strawberry.type(description="A measure; without `fold` its mean over the folds, without `label` over all classes.")
+@strawberry.type(
+    description="A measure; without `fold` its mean over the folds, without `label` over all classes."
+)
 class Score:
     metric: str
     value: float | None
@@ -237,8 +240,15 @@ class ModelVersion(Node):
         return Hyperparameter.all(self.hyperparameters)
 
     @strawberry.field(description="On the contest's fresh folds, which is what `score` is the mean of.")
-    def scores(self: Any, metric: str | None = UNSET, fold: int | None = UNSET, label: str | None = UNSET) -> list[Score]:
-        return [Score(**row) for row in models.Score.objects.of(self.candidate_id, CONTEST, given(metric), given(fold), given(label))]
+    def scores(
+        self: Any, metric: str | None = UNSET, fold: int | None = UNSET, label: str | None = UNSET
+    ) -> list[Score]:
+        return [
+            Score(**row)
+            for row in models.Score.objects.of(
+                self.candidate_id, CONTEST, given(metric), given(fold), given(label)
+            )
+        ]
 
     @strawberry.field(description="The labels that it knows, by value; null unless it is a classification.")
     def labels(self: Any) -> list[str] | None:
@@ -248,7 +258,9 @@ class ModelVersion(Node):
 @row_type(models.Candidate, description="An estimator with its hyperparameters set, in the contest.")
 class Candidate(Node):
     family: auto
-    score: float | None = strawberry.field(description="The search's mean, which chose; not what is reported.")
+    score: float | None = strawberry.field(
+        description="The search's mean, which chose; not what is reported."
+    )
     seconds: float | None = strawberry.field(description="What its fits took.")
     complete: bool = strawberry.field(description="Whether all its folds were scored.")
     incumbent: bool = strawberry.field(description="Whether it is the champion's recipe.")
@@ -303,12 +315,16 @@ class Build(Job, Node):
         return self.decision or None
 
     @strawberry.field
-    def candidates(self: Any, first: int | None = 20, after: str | None = UNSET) -> "Connection[Candidate] | None":
+    def candidates(
+        self: Any, first: int | None = 20, after: str | None = UNSET
+    ) -> "Connection[Candidate] | None":
         rows = self.candidates.prefetch_related("folds")
         return connection(pages.page(rows, ("position", "pk"), first, after or None))
 
     @strawberry.field
-    def events(self: Any, first: int | None = 100, after: str | None = UNSET) -> "Connection[LazyEvent] | None":
+    def events(
+        self: Any, first: int | None = 100, after: str | None = UNSET
+    ) -> "Connection[LazyEvent] | None":
         return connection(models.BuildEvent.objects.page(self, first, after or None))
 
 

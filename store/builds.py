@@ -1,10 +1,10 @@
 """Builds as rows: requested, claimed by one attempt after another, told step by step, and ended exactly once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest, Now
 
 from learning.exceptions import ExemplarError
@@ -196,11 +196,11 @@ class Build(models.Model):
         """Keep the lease; False where this attempt no longer runs the build."""
         return bool(self._mine().update(lease=Now()))
 
-    def _mine(self) -> models.QuerySet["Build"]:
+    def _mine(self) -> QuerySet["Build"]:
         return Build.objects.filter(pk=self.pk, attempt=self.attempt, status=RUNNING)
 
     def hold(self) -> None:
-        """Lock the row for the rest of the transaction. Raises Superseded where the build is no longer this attempt's."""
+        """Lock the row for the rest of the transaction. Raises Superseded where another attempt has the build."""
         if not self._mine().select_for_update().exists():
             raise Superseded(f"{self} is no longer run by attempt {self.attempt}.")
 
@@ -245,7 +245,9 @@ class BuildEventManager(models.Manager["BuildEvent"]):
         found = list(self.after(build.pk, after)[: first + 1])
         nodes = found[:first]
         total = self.filter(build=build).count
-        return pages.Page(nodes, [event.cursor for event in nodes], len(found) > first, after is not None, total)
+        return pages.Page(
+            nodes, [event.cursor for event in nodes], len(found) > first, after is not None, total
+        )
 
 
 def _sequence(cursor: str | None) -> int:
@@ -301,6 +303,6 @@ class BuildEvent(models.Model):
     @classmethod
     def from_ring(cls, columns: dict[str, Any]) -> "BuildEvent":
         event = cls(**columns)
-        event.at = cls._meta.get_field("at").to_python(columns["at"])
+        event.at = datetime.fromisoformat(columns["at"])
         event._state.adding, event._state.db = False, "default"
         return event

@@ -120,7 +120,7 @@ class FoldScore(models.Model):
         return FoldScored(
             percent=0.0,
             candidate=families.Candidate(recipe.family, recipe.hyperparameters, recipe.incumbent),
-            round=self.round,
+            round="contest" if self.round == CONTEST else "search",
             fold=self.fold,
             score=self.score,
             measures=tuple(Measure(s.metric, s.label or None, s.value) for s in self.scores.all()),
@@ -138,11 +138,13 @@ class ScoreManager(models.Manager["Score"]):
         fold: int | None = None,
         label: str | None = None,
     ) -> list[dict[str, Any]]:
-        """`metric`, `label`, `fold` and `value` of a candidate's measures: the means over the folds (fold null), and each fold's.
+        """A candidate's measures as `metric`, `label`, `fold` and `value`: the means (fold null), and each fold's.
 
         What is given narrows them; without `label` all labels and the whole (label null).
         """
-        rows = self.filter(fold__candidate=candidate, fold__round=round).order_by("metric", "label", "fold__fold")
+        rows = self.filter(fold__candidate=candidate, fold__round=round).order_by(
+            "metric", "label", "fold__fold"
+        )
         if metric is not None:
             rows = rows.filter(metric=metric)
         if label is not None:

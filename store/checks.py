@@ -17,7 +17,9 @@ from .product import DataProduct
 @checks.register("exemplar")
 def check_products(app_configs: Any = None, **options: Any) -> list[checks.CheckMessage]:
     """Every declared product, whichever apps are asked about: they meet in one schema."""
-    found = [checks.Error(sentence, id="exemplar.E001") for sentence in catalogue.refused]
+    found: list[checks.CheckMessage] = [
+        checks.Error(sentence, id="exemplar.E001") for sentence in catalogue.refused
+    ]
     for product in catalogue.products():
         found += [
             checks.Error(
@@ -52,7 +54,7 @@ def _features(product: DataProduct) -> Generator[str, None, bool]:
             right = False
             continue
         if column.kind is None:
-            yield f"{name} is a {type(column.field).__name__}, which nothing can be learned from: leave it out or convert it."
+            yield f"{name} is a {type(column.field).__name__}, which nothing learns from: leave it out or convert it."
             right = False
         yield from _leak(product, name)
     return right
@@ -82,7 +84,7 @@ def _label(product: DataProduct) -> Generator[str, None, bool]:
         return False
     assert path is not None and column is not None
     if not path.one_to_one:
-        yield f"label={join.label!r} is not a column of the base row or of a one-to-one relation, so feedback cannot reach it."
+        yield f"label={join.label!r} is no column of the base row or of a one-to-one relation: no feedback reaches it."
     if not path.column.null:
         yield f"label={join.label!r} must allow null: it is not known before somebody says it."
     if product.task == "CLASSIFICATION" and not product.labels:

@@ -96,10 +96,10 @@ class TypedColumn:
         high: list[Any] = [v.limit_value for v in self.field.validators if isinstance(v, MaxValueValidator)]
         if isinstance(self.field, models.IntegerField):
             held = connection.ops.integer_field_range(self.field.get_internal_type())
-            low, high = low + [held[0]], high + [held[1]]
+            low, high = [*low, held[0]], [*high, held[1]]
         if isinstance(self.field, models.DecimalField) and self.field.max_digits is not None:
             most = 10 ** (self.field.max_digits - (self.field.decimal_places or 0))
-            low, high = low + [-most], high + [most]
+            low, high = [*low, -most], [*high, most]
         values = [v() if callable(v) else v for v in low], [v() if callable(v) else v for v in high]
         return max(values[0], default=None), min(values[1], default=None)
 
@@ -159,7 +159,7 @@ class TypedColumn:
         return self.by_text[text]
 
     def _number(self, value: Any, argument: Sequence[str | int]) -> Any:
-        if isinstance(value, Decimal) and not value.is_finite() or not math.isfinite(value):
+        if (isinstance(value, Decimal) and not value.is_finite()) or not math.isfinite(value):
             raise NotFinite(f"{self.name} must be a finite number.", argument=argument)
         low, high = self.limits
         if (low is not None and value < low) or (high is not None and value > high):

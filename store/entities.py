@@ -1,4 +1,4 @@
-"""Entities: the join's base rows with their features, read in one query and written back to the tables they are from."""
+"""Entities: the join's base rows with their features, read in one query and written back to their tables."""
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
@@ -168,7 +168,7 @@ def _advance_sequence(model: type[models.Model]) -> None:
     if not isinstance(pk, models.AutoField):
         return
     with connection.cursor() as cursor:
-        table, column = map(connection.ops.quote_name, (model._meta.db_table, pk.column))
+        table, column = map(connection.ops.quote_name, (model._meta.db_table, str(pk.column)))
         cursor.execute(
             f"SELECT setval(pg_get_serial_sequence(%s, %s), (SELECT max({column}) FROM {table}))",
             [table, pk.column],

@@ -32,7 +32,7 @@ class Removed:
 
 @transaction.atomic
 def remove_predictions(which: PredictionQuerySet, dry_run: bool = False) -> Removed:
-    """Delete predictions. Their feedback stays where the subject is an entity or a reference, and goes where it is nobody."""
+    """Delete predictions. Feedback about an entity or a reference stays, feedback about nobody goes with them."""
     # Locked in the order of the ids, as writers do; feedback that is being given waits, and then finds nothing.
     rows = list(which.order_by("pk").select_for_update(of=("self",)).only("pk", "product"))
     removed = Removed(rows, 0)

@@ -118,7 +118,7 @@ class Hub:
                     await asyncio.sleep(1)
 
     async def _read(self, server: Any, last: str) -> str:
-        """Hand on what came after `last`; returns where to go on. "$" is pinned, or what comes between reads is lost."""
+        """Hand on what came after `last`; returns where to go on. "$" is pinned: between reads it would move."""
         if last == "$":
             newest = await server.xrevrange(STREAM, count=1)
             last = newest[0][0].decode() if newest else "0-0"

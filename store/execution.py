@@ -1,8 +1,10 @@
 """Running a build: each step of learning becomes rows, as long as this attempt holds the lease."""
 
+import ctypes
 import logging
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Iterator
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two renewals of the lease; a cancelled build stops within this time even without Redis.
 RENEWAL = 1.0
+#: The prctl option that sends a signal to a process when its parent dies.
+PR_SET_PDEATHSIG = 1
 
 
 class Unexpected(ExemplarError):
@@ -44,7 +48,7 @@ def run_job(pk: int) -> None:
 
 
 def run(build: Build) -> None:
-    """Run a claimed build to its end. Where PostgreSQL is lost on the way, the lease runs out and it is taken up again."""
+    """Run a claimed build to its end. If PostgreSQL is lost, the lease runs out and it is taken up again."""
     events.ring("build", build=build.pk, product=build.product)
     with _lease(build) as finished:
         try:
@@ -83,6 +87,12 @@ def _renew_until(build: Build, finished: threading.Event) -> None:
             log.warning("The lease of %s was not renewed: %s", build, error)
         finally:
             connection.close()
+
+
+def die_with_parent() -> None:
+    """On Linux, make the kernel kill this process when its parent dies; elsewhere the lease ends it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _die() -> None:

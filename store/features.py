@@ -101,7 +101,7 @@ def _some_column(relation: Any) -> str:
 def _references(expression: Any) -> Iterator[str]:
     """The paths that an unresolved expression names."""
     if isinstance(expression, F):
-        yield expression.name
+        yield expression.name  # type: ignore[attr-defined]
     elif isinstance(expression, BaseExpression):
         for source in expression.get_source_expressions():
             yield from _references(source)
@@ -130,7 +130,7 @@ class Join:
 
     One row of `queryset` is one instance, and its primary key names the entity. `features` maps a name to a path
     through to-one relations, to any Django expression over such paths, or to `Before` or `Latest` over to-many ones.
-    `label` is a column of the base row or of a one-to-one relation; None where there is nothing to be told (clustering).
+    `label` is a column of the base row or of a one-to-one relation; None where there is nothing to tell (clustering).
     `at` is the column with the event's time: no feature may come from after it.
     """
 

@@ -80,7 +80,7 @@ class FeedbackManager(models.Manager["Feedback"]):
 
     @transaction.atomic
     def retract(self, product: DataProduct, pk: int, actor: Actor) -> Given:
-        """Take a feedback back; the author's word before it, or the others', counts again. A second time changes nothing.
+        """Take a feedback back; the author's word before it, or the others', counts again. Twice changes nothing.
 
         Raises UnknownId, Forbidden unless it is the actor's own or the actor speaks for all.
         """

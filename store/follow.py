@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from . import catalogue, threads
 from .builds import UNFINISHED, Build, BuildEvent
-from .events import hub
+from .events import Event, hub
 from .exceptions import UnknownId
 from .registry import Promotion
 
@@ -30,7 +30,7 @@ async def build(pk: int, cursor: str | None = None) -> AsyncIterator[BuildEvent]
             waiting = await _next(pk, cursor, ring)
 
 
-async def _next(pk: int, cursor: str | None, ring: dict | None) -> list[BuildEvent]:  # type: ignore[type-arg]
+async def _next(pk: int, cursor: str | None, ring: Event | None) -> list[BuildEvent]:  # type: ignore[type-arg]
     """What has come: the event that was rung, where it is the next one; else what the rows say."""
     if ring is None:
         return await threads.run(_events, pk, cursor)  # type: ignore[no-any-return]
@@ -56,9 +56,11 @@ async def builds(product: str | None = None) -> AsyncIterator[Build]:
             yield running
         while True:
             ring = await subscriber.next(PATIENCE)
-            if ring and ring["kind"] in ("build", "build_event") and product in (None, ring["product"]):
-                if found := await threads.run(Build.objects.filter(pk=ring["build"]).first):
-                    yield found
+            if ring is None:
+                continue
+            wanted = ring["kind"] in ("build", "build_event") and product in (None, ring["product"])
+            if wanted and (found := await threads.run(Build.objects.filter(pk=ring["build"]).first)):
+                yield found
 
 
 def _unfinished(product: str | None) -> list[Build]:

@@ -1,11 +1,11 @@
 """The tables, in the order data flows through them."""
 
-from .snapshots import Snapshot
 from .builds import Build, BuildEvent
 from .candidates import Candidate, FoldScore, Score
-from .registry import ModelVersion, ProductState, Promotion
-from .predictions import Prediction
 from .feedback import Feedback
+from .predictions import Prediction
+from .registry import ModelVersion, ProductState, Promotion
+from .snapshots import Snapshot
 from .truth import Truth
 
 __all__ = [

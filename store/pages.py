@@ -30,9 +30,7 @@ class Page(Generic[Node]):
     total: Callable[[], int]
 
 
-def page(
-    rows: QuerySet[Any], order: Sequence[str], first: int | None, after: str | None
-) -> Page[Any]:
+def page(rows: QuerySet[Any], order: Sequence[str], first: int | None, after: str | None) -> Page[Any]:
     """The next `first` rows after the cursor `after`.
 
     `order` names columns that are never null, all ascending or all descending ("-created_at", "-pk"), the last one

@@ -13,7 +13,7 @@ from django.db import models
 from learning.model import Signature
 from learning.problem import Problem
 
-from .columns import Choice, TypedColumn
+from .columns import Choice
 from .exceptions import BadInput, NotFinite
 from .features import Feature, Join
 

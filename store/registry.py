@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Case, Exists, OuterRef, Value, When
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from learning.build import Fitted
 from learning.model import Model, Signature, loads, versions
@@ -41,7 +41,8 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
 
     def champion_of(self, product: str) -> "ModelVersion | None":
         """The version that serves, by the registry; a web process may be a moment behind."""
-        return self.filter(status=CHAMPION, product=product).first()
+        state = ProductState.objects.filter(product=product, champion__isnull=False)
+        return self.filter(pk__in=state.values("champion")).first()
 
     def named(self, pk: int, argument: str = "id") -> "ModelVersion":
         """The version with this number in the whole registry. Raises UnknownId."""
@@ -52,7 +53,7 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
 
     def listed(self, product: str, status: list[str] | None = None) -> models.QuerySet["ModelVersion"]:
         rows = self.filter(product=product).select_related("build", "snapshot")
-        return rows if status is None else rows.filter(status__in=status)
+        return rows if status is None else rows.filter(Q(status__in=status))
 
     def register(self, build: Any, fitted: Fitted) -> "ModelVersion":
         """Pickle, sign and keep a fitted model; an attempt that registered it before gets that version back."""

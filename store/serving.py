@@ -161,7 +161,9 @@ def predict_for_many(champion: Champion, keys: Sequence[str]) -> list[Prediction
 def _check_size(rows: Sequence[Any], argument: str) -> None:
     if len(rows) > MOST_ROWS:
         raise OutOfRange(
-            f"At most {MOST_ROWS} rows at once, not {len(rows)}: ask in parts.", argument=(argument,), maximum=MOST_ROWS
+            f"At most {MOST_ROWS} rows at once, not {len(rows)}: ask in parts.",
+            argument=(argument,),
+            maximum=MOST_ROWS,
         )
 
 

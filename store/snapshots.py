@@ -151,7 +151,8 @@ def _instances(product: DataProduct) -> tuple[str, list[Any]]:
     query = join.instances().annotate(**fixed).values(*fixed, *features).query
     joined, parameters = query.sql_with_params()
     selected = ", ".join(f"i.{connection.ops.quote_name(name)}" for name in features)
-    statement = f"""SELECT i.snapshot_entity, NULL::uuid, COALESCE(t.answer, i.snapshot_label), i.snapshot_at, {selected}
+    statement = f"""SELECT i.snapshot_entity, NULL::uuid, COALESCE(t.answer, i.snapshot_label), i.snapshot_at,
+{selected}
 FROM ({joined}) i LEFT JOIN store_truth t ON t.product = %s AND t.entity = i.snapshot_entity"""
     return statement, [*parameters, product.name]
 

@@ -74,4 +74,6 @@ def truth_of_entity(entity: Entity) -> str | None:
     """What counts as the entity's label, as text."""
     subject = truth.subject_of_entity(entity.product, entity.key)
     agreed = truth.of(entity.product, [subject]).get(subject)
-    return agreed.answer if agreed and agreed.answer is not None else entity.product.stored_answer(entity.label)
+    return (
+        agreed.answer if agreed and agreed.answer is not None else entity.product.stored_answer(entity.label)
+    )

@@ -1,10 +1,7 @@
 """The worker: runs builds from the queue, and notices when its work-horse dies."""
 
-import ctypes
 import logging
 import os
-import signal
-import sys
 import threading
 import uuid
 from typing import Any
@@ -15,19 +12,10 @@ from django.db import DatabaseError, InterfaceError, connection
 from rq import Worker
 from rq.serializers import JSONSerializer
 
-from . import builds, queue
+from . import builds, execution, queue
 from .builds import Build
 
 log = logging.getLogger(__name__)
-
-#: The prctl option that sends a signal to a process when its parent dies.
-PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """On Linux, make the kernel kill this process when its parent dies; elsewhere the lease ends it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class BuildWorker(Worker):
@@ -46,7 +34,7 @@ class BuildWorker(Worker):
         )
 
     def main_work_horse(self, job: Any, queue: Any) -> None:
-        die_with_parent()
+        execution.die_with_parent()
         connection.close()
         super().main_work_horse(job, queue)
 

@@ -1,5 +1,7 @@
 """Loads scikit-learn's Wisconsin breast-cancer set (Street, Wolberg and Mangasarian, 1993) into the tables."""
 
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
 from sklearn.datasets import load_breast_cancer
@@ -21,7 +23,8 @@ def load() -> int:
     Biopsy.objects.bulk_create(biopsies)
     names = [field.name for field in Nuclei._meta.get_fields()]
     # The set's thirty columns are the ten measures' means, then their standard errors, then their worst values.
-    for block, table in enumerate((CellMeans, StandardErrors, WorstValues)):
+    tables: tuple[Any, ...] = (CellMeans, StandardErrors, WorstValues)
+    for block, table in enumerate(tables):
         columns = data.data[:, block * 10 : block * 10 + 10].tolist()
         table.objects.bulk_create(
             table(biopsy=biopsy, **dict(zip(names, values, strict=True)))

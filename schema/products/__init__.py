@@ -11,7 +11,6 @@ from .mutations import make_mutations
 from .outputs import make_outputs
 from .queries import make_query
 
-
 #: Behind the product's prefix, the types that a product may have beside the enums of its categories.
 SUFFIXES = (
     "Label",

@@ -82,7 +82,8 @@ def _make_feedback(t: Types) -> None:
             "observed_at": (datetime.datetime | None, _field()),
             "comment": (str | None, _field()),
         },
-        description="`author` speaks for somebody else and needs the permission to; without it the caller is the author.",
+        description="`author` speaks for somebody else and needs the permission to; without it the caller is the "
+        "author.",
     )
 
 

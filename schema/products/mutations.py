@@ -46,13 +46,18 @@ def _feedback(t: Types) -> Fields:
             "feedback": (t.Feedback, strawberry.field()),
             "prediction": (t.Prediction | None, strawberry.field()),
             "entity": (t.Entity | None, strawberry.field()),
-            "created": (bool, strawberry.field(description="False where the author had said just this before.")),
+            "created": (
+                bool,
+                strawberry.field(description="False where the author had said just this before."),
+            ),
             "feature_rows_changed": (int, strawberry.field(description="Rows of the feature tables.")),
         },
         description="What a feedback did.",
     )
 
-    @mutation(description="Say what the label is. It is stored, and what counts by now is written to the tables.")
+    @mutation(
+        description="Say what the label is. It is stored, and what counts by now is written to the tables."
+    )
     def feedback(self: Any, info: Info, input: t.FeedbackInput) -> t.FeedbackPayload | None:
         return payload(t, give(t, info.context.actor, input, ("input",)))
 
@@ -60,7 +65,9 @@ def _feedback(t: Types) -> Fields:
         description="Item by item as `predictMany`: null and an error with the item's path where one was refused; "
         "the others hold."
     )
-    def feedback_many(self: Any, info: Info, inputs: list[t.FeedbackInput]) -> list[t.FeedbackPayload | None] | None:
+    def feedback_many(
+        self: Any, info: Info, inputs: list[t.FeedbackInput]
+    ) -> list[t.FeedbackPayload | None] | None:
         check_size(inputs)
         return [one_of_many(t, info.context.actor, input, place) for place, input in enumerate(inputs)]
 
@@ -105,7 +112,9 @@ def give(t: Types, actor: Actor, input: Any, path: tuple[str | int, ...]) -> Giv
 def about(t: Types, target: Any) -> About:
     prediction = given(target.prediction)
     return About(
-        prediction=ids.digest(prediction, f"{t.prefix}Prediction", ("about", "prediction")) if prediction else None,
+        prediction=ids.digest(prediction, f"{t.prefix}Prediction", ("about", "prediction"))
+        if prediction
+        else None,
         entity=given(target.entity),
         reference=given(target.reference),
     )
@@ -147,7 +156,9 @@ def _editing(t: Types) -> Fields:
     def create(self: Any, row: t.EntityInput) -> t.EntityPayload | None:
         return edited(t, editing.create(t.product, *row_of(t, row)))
 
-    @mutation(description="Make the row exactly this, whether it exists or not; with `version`, only if it is as read.")
+    @mutation(
+        description="Make the row exactly this, whether it exists or not; with `version`, only if it is as read."
+    )
     def replace(self: Any, row: t.EntityInput, version: str | None = UNSET) -> t.EntityPayload | None:
         return edited(t, editing.replace(t.product, *row_of(t, row), given(version)))
 
@@ -158,7 +169,12 @@ def _patch(t: Types) -> Any:
     """Its arguments depend on what the product has: a label or a value, a time."""
 
     def patch(
-        self: Any, entity: str, features: Any = UNSET, version: str | None = UNSET, at: Any = UNSET, **told: Any
+        self: Any,
+        entity: str,
+        features: Any = UNSET,
+        version: str | None = UNSET,
+        at: Any = UNSET,
+        **told: Any,
     ) -> Any:
         label = told.get(t.label_name, UNSET)
         return edited(
@@ -183,14 +199,18 @@ def _patch(t: Types) -> Any:
     parameters = [named("self"), named("entity", annotation=strawberry.ID)]
     parameters += [named(name, annotation=of | None, default=UNSET) for name, of in optional.items()]
     patch.__signature__ = Signature(parameters, return_annotation=t.EntityPayload | None)  # type: ignore[attr-defined]
-    return mutation(description="Change what is given; with `version`, only if the row is as it was read.")(patch)
+    return mutation(description="Change what is given; with `version`, only if the row is as it was read.")(
+        patch
+    )
 
 
 def value_of(t: Types, label: Any) -> Any:
     """A label as its column holds it. Raises BadInput, OutOfRange, NotFinite."""
     if label is UNSET or label is None:
         return None
-    return t.product.label_of(t.product.answer_of(label.value if t.product.labels else label, (t.label_name,)))
+    return t.product.label_of(
+        t.product.answer_of(label.value if t.product.labels else label, (t.label_name,))
+    )
 
 
 def row_of(t: Types, row: Any) -> tuple[Any, ...]:

@@ -20,7 +20,10 @@ Fields = dict[str, Any]
 
 
 def make_outputs(t: Types) -> None:
-    instance = {c.name: (t.annotation(c) | None, strawberry.field(description=described(c))) for c in t.product.columns}
+    instance = {
+        c.name: (t.annotation(c) | None, strawberry.field(description=described(c)))
+        for c in t.product.columns
+    }
     t.make(
         strawberry.type,
         "Instance",
@@ -33,7 +36,9 @@ def make_outputs(t: Types) -> None:
     if t.product.learns_from_labels:
         feedback = f"One word about what a label of {t.product} is."
         t.make(strawberry.type, "Feedback", _of_feedback(t), (Feedback,), description=feedback)
-    special = {"CLASSIFICATION": _of_class, "REGRESSION": _of_number, "CLUSTERING": _of_cluster}[t.product.task](t)
+    special = {"CLASSIFICATION": _of_class, "REGRESSION": _of_number, "CLUSTERING": _of_cluster}[
+        t.product.task
+    ](t)
     prediction = f"What {t.product} answered, about what, and by which version."
     t.make(strawberry.type, "Prediction", _of_prediction(t) | special, (Prediction,), description=prediction)
 
@@ -55,7 +60,9 @@ def _of_entity(t: Types) -> Fields:
     def predictions(
         self: Row, first: int | None = 20, after: str | None = UNSET, order_by: PredictionOrder | None = UNSET
     ) -> Connection[t.lazy("Prediction")] | None:
-        return prediction_page(models.Prediction.objects.matching(t.product, entity=self.key), order_by, first, after)
+        return prediction_page(
+            models.Prediction.objects.matching(t.product, entity=self.key), order_by, first, after
+        )
 
     fields = _of_product(t.product, t) | {"features": features, "predictions": predictions}
     if t.product.join.at:
@@ -136,7 +143,10 @@ def _of_class(t: Types) -> Fields:
 
     @strawberry.field(description="Of each label that the version knows; they sum to 1.")
     def probabilities(self: models.Prediction) -> list[t.Probability]:
-        return [t.Probability(label=label_of(t, answer), probability=p) for answer, p in self.output.items()]
+        return [
+            t.Probability(label=label_of(t, answer), probability=p)
+            for answer, p in (self.output or {}).items()
+        ]
 
     confidence = strawberry.field(description="The label's probability.")
     return {"label": label, "probabilities": probabilities, "confidence": (float, confidence)}
@@ -160,14 +170,16 @@ def _of_cluster(t: Types) -> Fields:
 
     @strawberry.field
     def distances(self: models.Prediction) -> list[ClusterDistance]:
-        return [ClusterDistance(cluster=cluster, distance=d) for cluster, d in enumerate(self.output)]
+        return [ClusterDistance(cluster=cluster, distance=d) for cluster, d in enumerate(self.output or ())]
 
     return {"cluster": cluster, "distances": distances}
 
 
 def instance_of(t: Types, features: dict[str, Any]) -> Any:
     """Values by column name, as the tables hold them, typed for the API."""
-    return t.Instance(**{column.name: _shown(t, column, features.get(column.name)) for column in t.product.columns})
+    return t.Instance(
+        **{column.name: _shown(t, column, features.get(column.name)) for column in t.product.columns}
+    )
 
 
 def _shown(t: Types, column: Any, value: Any) -> Any:

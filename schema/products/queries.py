@@ -63,7 +63,9 @@ def _predicting(t: Types) -> dict[str, Any]:
         description="As many items as were asked for, in order; null where errors[] has a path that ends in the "
         "item's index. 10,000 at most."
     )
-    def predict_many(self: DataProduct, info: Info, rows: list[t.PredictInput]) -> list[t.Prediction | None] | None:
+    def predict_many(
+        self: DataProduct, info: Info, rows: list[t.PredictInput]
+    ) -> list[t.Prediction | None] | None:
         return serving.predict_many(champion(info, self), [asked(row) for row in rows])
 
     @strawberry.field(description="As `predictMany`, for entities as their tables stand.")
@@ -96,7 +98,9 @@ def _reading(t: Types) -> dict[str, Any]:
         return entities.find(self, [key]).get(key)
 
     @strawberry.field(description="In the order of their keys.")
-    def entities_(self: DataProduct, first: int | None = 20, after: str | None = UNSET) -> Connection[t.Entity] | None:
+    def entities_(
+        self: DataProduct, first: int | None = 20, after: str | None = UNSET
+    ) -> Connection[t.Entity] | None:
         return connection(entities.page(self, first, after or None))
 
     return {"predictions": predictions, "entity": entity, "entities": entities_}

@@ -123,7 +123,7 @@ def prepare() -> None:
 
 def web_process(name: str, listener: socket.socket, closed: int) -> Child:
     """A web process on the socket that all of them share; it is loaded while the database is prepared."""
-    web = [
+    web: list[str | Path] = [
         sys.executable,
         settings.BASE_DIR / "manage.py",
         "web",

@@ -42,7 +42,8 @@ class Child:
     process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     def start(self) -> None:
-        """Start it; it is not known yet whether it will live."""
+        """Start it, for the first time or again; it is not known yet whether it will live."""
+        assert not self.alive
         with _output(self.log) as log:
             self.process = subprocess.Popen(
                 [str(part) for part in self.command],

@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -11,7 +10,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from project import engines as embedded
-from tests.system import System
+from tests.system import System, state_folder
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -49,15 +48,6 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield system
     finally:
         system.stop()
-
-
-def state_folder(factory: pytest.TempPathFactory) -> Path:
-    # Pytest's folders are closed to others; PostgreSQL, which root runs as nobody, must pass through.
-    folder = factory.mktemp("state")
-    if os.geteuid() == 0:
-        for parent in (folder, *folder.parents)[:3]:
-            parent.chmod(0o711)
-    return folder / "exemplar"
 
 
 @pytest.fixture(scope="session")

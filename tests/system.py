@@ -10,6 +10,7 @@ from signal import SIGINT, SIGTERM
 from typing import Any
 
 import httpx
+import pytest
 
 from project.processes import Child
 
@@ -87,3 +88,13 @@ def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
+
+
+def state_folder(factory: pytest.TempPathFactory) -> Path:
+    """A path for a state folder that does not exist yet."""
+    # Pytest's folders are closed to others; PostgreSQL, which root runs as nobody, must pass through.
+    folder = factory.mktemp("state")
+    if os.geteuid() == 0:
+        for parent in (folder, *folder.parents)[:3]:
+            parent.chmod(0o711)
+    return folder / "exemplar"

@@ -173,8 +173,8 @@ class TypedColumn:
 
     def _rounded(self, value: Any) -> Any:
         if isinstance(self.field, models.DecimalField):
-            places = self.field.decimal_places or 0
-            return round(Decimal(str(value)), places) + 0
+            places, number = self.field.decimal_places, Decimal(str(value))
+            return (number if places is None else round(number, places)) + 0
         return value + 0.0 if self.kind is Kind.NUMBER else int(value)
 
     def _text(self, value: str, argument: Sequence[str | int]) -> str:

@@ -170,6 +170,8 @@ def _examples(product: DataProduct) -> tuple[str, list[Any]]:
 
 
 def _sql_type(column: Feature) -> str:
+    if isinstance(column.field, models.DecimalField) and column.field.max_digits is None:
+        return "numeric"  # computed: Django knows no precision
     kind = column.field.db_type(connection)
     assert kind is not None, f"{column.name} has no column type"
     return {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}.get(kind, kind)

@@ -71,7 +71,7 @@ subscription %(prefix)sBuildProgress($build: ID!) {
     ... on ModelRegistered { model { number family score } }
     ... on ModelPromoted { promotion { reason } }
     ... on ChampionKept { reason }
-    ... on BuildSucceeded { promoted model { number family score } }
+    ... on BuildSucceeded { promoted }
     ... on BuildFailed { problem { code message } }
   }
 }"""

@@ -21,18 +21,18 @@ class BuildOptions:
     auto_promote: bool | None = UNSET
 
 
-@strawberry.type
+@strawberry.type(description="The product's unfinished build.")
 class RequestBuildPayload:
     build: Build
     started: bool = strawberry.field(description="False where it was unfinished already.")
 
 
-@strawberry.type
+@strawberry.type(description="The build that was ended.")
 class CancelBuildPayload:
     build: Build
 
 
-@strawberry.type
+@strawberry.type(description="Which version serves now.")
 class PromotePayload:
     promotion: Promotion
     product: DataProduct

@@ -30,24 +30,24 @@ class Query:
     def nodes(self, ids: list[strawberry.ID]) -> list[Node | None]:
         return [find(id) for id in ids]
 
-    @strawberry.field
+    @strawberry.field(description="Who asks.")
     def viewer(self, info: Info) -> Viewer:
         actor = info.context.actor
         return Viewer(id=ids.encode("Viewer", actor.author), name=actor.name, anonymous=actor.anonymous)
 
-    @strawberry.field
+    @strawberry.field(description="Every declared product.")
     def products(self) -> list[DataProduct]:
         return catalogue.products()
 
-    @strawberry.field
+    @strawberry.field(description="One product by its name; null where none is called so.")
     def product(self, name: str) -> DataProduct | None:
         return catalogue.find(name)
 
-    @strawberry.field
+    @strawberry.field(description="Null where nothing is there.")
     def build(self, id: strawberry.ID) -> Build | None:
         return row("Build", id)
 
-    @strawberry.field
+    @strawberry.field(description="Null where nothing is there.")
     def model_version(self, id: strawberry.ID) -> ModelVersion | None:
         return row("ModelVersion", id)
 

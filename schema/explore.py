@@ -30,11 +30,11 @@ EXPLORE = """
 query %(prefix)sExplore {
   %(field)s {
     title description task metric writable
-    features { name kind title unit required minimum maximum choices { name title } }
-    labels { name value title }
     champion { number family hyperparameters { name value } metric score builtAt }
     builds(first: 3) { edges { node { number status decision model { number score } } } }
     predictions(first: 3) { totalCount edges { node { answer confidence createdAt } } }
+    labels { name value title }
+    features { name kind title unit required minimum maximum choices { name title } }
   }
 }"""
 PREDICT = """
@@ -85,10 +85,10 @@ EXAMPLE = """
 
 NOTES = {
     "Explore": "What can be asked, who answers it, and how well.",
-    "Predict": "A prediction, stored before it is returned. The variables are a row of the product's own tables.",
-    "Feedback": "What the label really is. It is written to the tables that the next build learns from.",
-    "Build": "Learn again, now. Then run the next tab to watch.",
-    "BuildProgress": "The build's events, from the start, as they happen. The variable is the newest build.",
+    "Predict": "Stored before it is returned. The variables are a row of the tables.",
+    "Feedback": "What the label really is: the next build learns from it.",
+    "Build": "Learn again, now. The next tab watches.",
+    "BuildProgress": "The newest build's events, from the start, as they happen.",
 }
 
 

@@ -16,6 +16,8 @@ from strawberry.exceptions import StrawberryInputCoercionError
 from learning.exceptions import ExemplarError
 from store.exceptions import BadInput, Unavailable
 
+from . import names
+
 logger = logging.getLogger(__name__)
 
 #: Seconds after which a client may try again when a server behind us could not be reached.
@@ -89,6 +91,17 @@ def translate(error: GraphQLError) -> None:
     refusal = refusal_of(error)
     error.message = refusal.message
     error.extensions = extensions_of(refusal)
+    if error.path:
+        speak_of_fields(error)
+
+
+def speak_of_fields(error: GraphQLError) -> None:
+    """Call by their fields what was refused below by the names of its columns."""
+    extensions = error.extensions or {}
+    for column in [part for part in extensions.get("argument", ()) if "_" in part]:
+        error.message = error.message.replace(column, names.field(column))
+    if "argument" in extensions:
+        extensions["argument"] = [names.field(part) for part in extensions["argument"]]
 
 
 def refusal_of(error: BaseException) -> ExemplarError:

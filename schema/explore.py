@@ -88,7 +88,7 @@ NOTES = {
     "Predict": "Stored before it is returned. The variables are a row of the tables.",
     "Feedback": "What the label really is: the next build learns from it.",
     "Build": "Learn again, now. The next tab watches.",
-    "BuildProgress": "The newest build's events, from the start, as they happen.",
+    "BuildProgress": "The newest build's events, as they happen.",
 }
 
 

@@ -189,7 +189,7 @@ class DataProduct(Node):
 
     @strawberry.field
     def promotions(self, first: int | None = 20, after: str | None = UNSET) -> "Connection[Promotion] | None":
-        rows = models.Promotion.objects.filter(product=self.name).select_related("model", "previous")
+        rows = models.Promotion.objects.filter(product=self.name).prefetch_related("model", "previous")
         return connection(pages.page(rows, ("-pk",), first, after or None))
 
 

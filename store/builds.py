@@ -41,7 +41,7 @@ class Superseded(StoreError):
 
 class BuildManager(models.Manager["Build"]):
     def listed(self, product: str, status: list[str] | None = None) -> models.QuerySet["Build"]:
-        rows = self.filter(product=product).select_related("snapshot", "model")
+        rows = self.filter(product=product).select_related("snapshot").prefetch_related("model")
         return rows if status is None else rows.filter(status__in=status)
 
     def request(
@@ -237,7 +237,8 @@ class Build(models.Model):
 class BuildEventManager(models.Manager["BuildEvent"]):
     def after(self, build: int, cursor: str | None = None) -> models.QuerySet["BuildEvent"]:
         """The build's events behind `cursor`, in order. Raises BadInput."""
-        rows = self.filter(build=build).select_related("candidate", "model", "promotion", "build")
+        rows = self.filter(build=build).select_related("candidate", "build")
+        rows = rows.prefetch_related("model", "promotion__model")
         return rows.filter(sequence__gt=_sequence(cursor)).order_by("sequence")
 
     def page(self, build: "Build", first: int | None, after: str | None) -> pages.Page["BuildEvent"]:

@@ -10,7 +10,7 @@ from learning import checks as learning
 from learning.dataset import Kind
 
 from . import catalogue
-from .features import InvalidJoin, walk
+from .features import InvalidJoin, references, walk
 from .product import DataProduct
 
 
@@ -43,6 +43,8 @@ def problems(product: DataProduct) -> Iterator[str]:
 def _features(product: DataProduct) -> Generator[str, None, bool]:
     """Yields what is wrong; returns whether every feature compiles."""
     join, right = product.join, True
+    if join.queryset.query.is_sliced or join.queryset.query.combinator:
+        yield "its queryset is a slice or a union, which cannot be joined any further: narrow it with filter()."
     if not join.features:
         yield "it has no features: name at least one column in features={…}."
         right = False
@@ -61,10 +63,10 @@ def _features(product: DataProduct) -> Generator[str, None, bool]:
 
 
 def _leak(product: DataProduct, name: str) -> Iterator[str]:
-    path = product.join.features[name]
-    if product.join.label and path == product.join.label:
+    paths = set(references(product.join.features[name]))
+    if product.join.label in paths:
         yield f"the feature {name} is the label itself: take it out of features."
-    if product.join.at and path == product.join.at:
+    if product.join.at in paths:
         yield f"the feature {name} is the event's own time, which tells apart what should be alike: take it out."
 
 

@@ -98,7 +98,8 @@ class TypedColumn:
             held = connection.ops.integer_field_range(self.field.get_internal_type())
             low, high = [*low, held[0]], [*high, held[1]]
         if isinstance(self.field, models.DecimalField) and self.field.max_digits is not None:
-            most = 10 ** (self.field.max_digits - (self.field.decimal_places or 0))
+            places = self.field.decimal_places or 0
+            most = Decimal((0, (9,) * self.field.max_digits, -places))
             low, high = [*low, -most], [*high, most]
         values = [v() if callable(v) else v for v in low], [v() if callable(v) else v for v in high]
         return max(values[0], default=None), min(values[1], default=None)
@@ -159,15 +160,15 @@ class TypedColumn:
         return self.by_text[text]
 
     def _number(self, value: Any, argument: Sequence[str | int]) -> Any:
-        if (isinstance(value, Decimal) and not value.is_finite()) or not math.isfinite(value):
+        if self.kind is Kind.NUMBER and not _is_finite(value):
             raise NotFinite(f"{self.name} must be a finite number.", argument=argument)
         low, high = self.limits
         if (low is not None and value < low) or (high is not None and value > high):
             raise OutOfRange(
                 f"{self.name} must {_between(low, high)}, and {value} is not.",
                 argument=argument,
-                minimum=low,
-                maximum=high,
+                minimum=None if low is None else float(low),
+                maximum=None if high is None else float(high),
             )
         return self._rounded(value)
 
@@ -211,6 +212,15 @@ class TypedColumn:
         if isinstance(self.field, models.DecimalField):
             return Decimal(value)
         return value
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False  # an integer longer than any float
 
 
 def _between(low: float | None, high: float | None) -> str:

@@ -109,11 +109,10 @@ def _rows(product: DataProduct, rows: QuerySet[Any]) -> Iterable[Entity]:
 
 def lock(product: DataProduct, key: str) -> Any:
     """The base row, held until the transaction ends; None where there is none."""
-    try:
-        wanted = product.key_of(key)
-    except ValueError:
+    if not product.is_key(key):
         return None
-    return product.join.model._base_manager.select_for_update(of=("self",)).filter(pk=wanted).first()
+    rows = product.join.model._base_manager.select_for_update(of=("self",))
+    return rows.filter(pk=product.key_of(key)).first()
 
 
 @transaction.atomic
@@ -143,18 +142,15 @@ def insert(
             f"{model._meta.verbose_name} {key} contradicts another row: {_sentence(error)}"
         ) from error
     if key is not None:
-        _advance_sequence(model)
+        _advance_sequence(model, base.pk)
     return base
 
 
 def _new_key(product: DataProduct, key: str) -> Any:
     model = product.join.model
-    try:
-        wanted = product.key_of(key)
-    except ValueError:
-        raise BadInput(
-            f"{key!r} cannot be the key of a {model._meta.verbose_name}.", argument=("row", "key")
-        ) from None
+    if not product.is_key(key):
+        raise BadInput(f"{key!r} cannot be the key of a {model._meta.verbose_name}.", argument=("row", "key"))
+    wanted = product.key_of(key)
     if model._base_manager.filter(pk=wanted).exists():
         raise Conflict(
             f"A {model._meta.verbose_name} with the key {key!r} exists already.", argument=("row", "key")
@@ -162,16 +158,16 @@ def _new_key(product: DataProduct, key: str) -> Any:
     return wanted
 
 
-def _advance_sequence(model: type[models.Model]) -> None:
-    """Keep the table's own numbering ahead of a number that was given."""
+def _advance_sequence(model: type[models.Model], given: Any) -> None:
+    """Keep the table's own numbering ahead of a number that was given, and never set it back."""
     pk = model._meta.pk
     if not isinstance(pk, models.AutoField):
         return
     with connection.cursor() as cursor:
-        table, column = map(connection.ops.quote_name, (model._meta.db_table, str(pk.column)))
         cursor.execute(
-            f"SELECT setval(pg_get_serial_sequence(%s, %s), (SELECT max({column}) FROM {table}))",
-            [table, pk.column],
+            """SELECT setval(sequence, greatest(%s, pg_sequence_last_value(sequence), 1))
+            FROM CAST(pg_get_serial_sequence(%s, %s) AS regclass) AS sequence""",
+            [given, connection.ops.quote_name(model._meta.db_table), pk.column],
         )
 
 
@@ -254,8 +250,13 @@ class _Rows:
         for other, related in self.rows.items():
             if other[:-1] == hops and self._before(other):
                 setattr(row, other[-1].name, related)
+        fields = {f.name: f for f in row._meta.concrete_fields if new or f.name in self.dirty[hops]}
+        values = {name: getattr(row, f.attname) for name, f in fields.items() if not f.primary_key}
+        if missing := [name for name, value in values.items() if value is None and not fields[name].null]:
+            raise BadInput(f"A {row._meta.verbose_name} needs {', '.join(missing)} too.", argument=("row",))
         try:
-            unchanged = [f.name for f in row._meta.fields if f.name not in self.dirty[hops]]
+            given = {name for name in self.dirty[hops] if values.get(name) is not None}
+            unchanged = [f.name for f in row._meta.fields if f.name not in given]
             row.full_clean(exclude=unchanged, validate_unique=False, validate_constraints=False)
         except ValidationError as error:
             raise BadInput(" ".join(error.messages), argument=("row",)) from error

@@ -233,6 +233,6 @@ class _Run:
 
 def _serving(product: DataProduct) -> ModelVersion | None:
     """The champion, where its recipe can be in the contest: learned for this declaration."""
-    state = ProductState.objects.select_related("champion").filter(product=product.name).first()
+    state = ProductState.objects.filter(product=product.name).first()
     champion = state.champion if state else None
     return champion if champion and champion.misfit(product) is None else None

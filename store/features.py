@@ -1,11 +1,11 @@
 """The join: typed feature columns out of a Django queryset, compiled by Django into one statement."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import models
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.expressions import BaseExpression
@@ -79,13 +79,29 @@ def walk(model: type[models.Model], path: str) -> Path:
             )
         hops.append(hop)
         model = hop.related_model
-    column = model._meta.pk if last == "pk" else _field(model, last, path)
+    column = _field(model, last, path)
     if column.is_relation:
         raise InvalidJoin(f"{path!r} is a relation: name a column of it, as {path}__{_some_column(column)}.")
     return Path(tuple(hops), column)
 
 
+def _many(model: type[models.Model], path: str) -> str:
+    """What of `path` leads from `model` to many rows: up to its last to-many relation, empty where there is none."""
+    names, many = [], ""
+    for name in path.split("__"):
+        hop = _field(model, name, path)
+        names.append(name)
+        if not hop.is_relation:
+            break
+        if hop.one_to_many or hop.many_to_many:
+            many = "__".join(names)
+        model = hop.related_model
+    return many
+
+
 def _field(model: type[models.Model], name: str, path: str) -> Any:
+    if name == "pk":
+        return model._meta.pk
     try:
         return model._meta.get_field(name)
     except FieldDoesNotExist:
@@ -98,13 +114,15 @@ def _some_column(relation: Any) -> str:
     return next((f.name for f in fields if not f.is_relation and not f.primary_key), "pk")
 
 
-def _references(expression: Any) -> Iterator[str]:
-    """The paths that an unresolved expression names."""
-    if isinstance(expression, F):
+def references(expression: Any) -> Iterator[str]:
+    """The paths that a declared feature names: itself, or those in an unresolved expression."""
+    if isinstance(expression, str):
+        yield expression
+    elif isinstance(expression, F):
         yield expression.name  # type: ignore[attr-defined]
     elif isinstance(expression, BaseExpression):
         for source in expression.get_source_expressions():
-            yield from _references(source)
+            yield from references(source)
 
 
 def _is_aggregate(expression: Any) -> bool:
@@ -163,7 +181,12 @@ class Join:
 
     def column(self, name: str) -> Feature:
         """Compile one declared feature. Raises InvalidJoin with a sentence that says what to change."""
-        declared = self.features[name]
+        try:
+            return self._compiled(name, self.features[name])
+        except (FieldError, TypeError) as error:
+            raise InvalidJoin(f"{name} is nothing that Django can compile: {error}") from error
+
+    def _compiled(self, name: str, declared: Any) -> Feature:
         match declared:
             case str():
                 return self._plain(name, declared)
@@ -187,7 +210,7 @@ class Join:
         )
 
     def _computed(self, name: str, expression: Any) -> Feature:
-        paths = [walk(self.model, reference) for reference in _references(expression)]
+        paths = [walk(self.model, reference) for reference in references(expression)]
         if any(path.to_many for path in paths):
             raise InvalidJoin(
                 f"{name} names a to-many relation outside of an aggregate: use Before or Latest."
@@ -205,7 +228,7 @@ class Join:
             )
         rows = self.model._base_manager.filter(pk=OuterRef("pk"))
         if at:
-            walk(self.model, at)
+            self._check_time(name, at, references(aggregate))
             rows = rows.filter(**{f"{at}__lt": OuterRef(self.at)}) if self.at else rows
         grouped = rows.order_by().values("pk").annotate(feature=aggregate)
         output = grouped.query.annotations["feature"].output_field
@@ -216,7 +239,7 @@ class Join:
 
     def _latest(self, name: str, latest: Latest) -> Feature:
         column = walk(self.model, latest.path).column
-        walk(self.model, latest.at)
+        self._check_time(name, latest.at, [latest.path])
         before = latest.before or self.at
         rows = self.model._base_manager.filter(pk=OuterRef("pk"))
         limit = {f"{latest.at}__lt": OuterRef(before)} if before else {f"{latest.at}__isnull": False}
@@ -224,15 +247,28 @@ class Join:
         expression = Subquery(newest.values(latest.path)[:1])
         return Feature(name=name, field=column, nullable=True, expression=expression, path=None)
 
+    def _check_time(self, name: str, at: str, paths: Iterable[str]) -> None:
+        """The time must be one of the very rows that are taken: two to-many relations would inflate each other."""
+        column, rows = walk(self.model, at).column, _many(self.model, at)
+        if not isinstance(column, models.DateField):
+            raise InvalidJoin(f"{name}: at={at!r} is a {type(column).__name__}; name the time of those rows.")
+        for path in paths:
+            many = _many(self.model, path)
+            if not many:
+                raise InvalidJoin(f"{name}: {path!r} is one value for each instance: name it without a time.")
+            if not rows or not f"{many}__".startswith(f"{rows}__"):
+                raise InvalidJoin(
+                    f"{name}: at={at!r} is no time of {many!r}: name a column of {many!r} as its time."
+                )
+
     @cached_property
     def required_rows(self) -> tuple[str, ...]:
         """The reverse one-to-one relations without whose row an instance is incomplete, as lookup paths."""
         found: dict[str, None] = {}
         for declared in self.features.values():
-            for path in [declared] if isinstance(declared, str) else _references(declared):
+            for path in () if _is_aggregate(declared) else references(declared):
                 names = path.split("__")[:-1]
-                hops = () if isinstance(declared, Before | Latest) else walk(self.model, path).hops
-                for depth, hop in enumerate(hops, 1):
+                for depth, hop in enumerate(walk(self.model, path).hops, 1):
                     if hop.one_to_one and hop.auto_created:
                         found["__".join(names[:depth])] = None
         return tuple(found)

@@ -72,11 +72,10 @@ class FeedbackManager(models.Manager["Feedback"]):
         subject, inserted = self._subject(product, about)
         said = {"answer": answer, "observed_at": observed_at, "comment": comment or ""}
         latest = self._latest(product, subject.id, author)
-        if latest and all(getattr(latest, name) == value for name, value in said.items()):
-            return Given(latest, False, inserted)
         self._keep_table_word(product, subject)
-        feedback = self._append(product, subject, author, **said)
-        return Given(feedback, True, inserted + self._settle(product, subject))
+        known = latest is not None and all(getattr(latest, name) == value for name, value in said.items())
+        feedback = latest if known else self._append(product, subject, author, **said)
+        return Given(feedback, not known, inserted + self._settle(product, subject))
 
     @transaction.atomic
     def retract(self, product: DataProduct, pk: int, actor: Actor) -> Given:
@@ -193,7 +192,7 @@ class FeedbackManager(models.Manager["Feedback"]):
         if subject.base is None or kept is None:
             return 0
         counts = self._written(product, subject, kept)
-        return entities.write_label(product, subject.base, product.label_of(counts))
+        return entities.write_label(product, subject.base, product.restored(counts))
 
 
 class Feedback(models.Model):

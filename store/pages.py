@@ -97,8 +97,9 @@ def _beyond(model: type[Model], order: Sequence[str], after: str) -> Q:
 def _value(model: type[Model], name: str, raw: Any) -> Any:
     field: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
     try:
-        return field.to_python(raw)
-    except ValidationError as error:
-        raise BadInput(
-            "This is no cursor of this list: take one from `pageInfo`.", argument=("after",)
-        ) from error
+        value = field.to_python(raw)
+    except (ValidationError, TypeError, ValueError):
+        value = None
+    if value is None:
+        raise BadInput("This is no cursor of this list: take one from `pageInfo`.", argument=("after",))
+    return value

@@ -61,6 +61,8 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
         """Those that meet every condition given; `since` is inside, `until` outside."""
         conditions = {
             "product": product and product.name,
+            # By its subject where that is known: it has the index.
+            "subject": truth.subject_of_entity(product, entity) if product and entity is not None else None,
             "entity": entity,
             "reference": reference,
             "model_id": model,
@@ -139,6 +141,11 @@ class Prediction(models.Model):
         indexes = [
             models.Index(fields=["product", "-created_at", "-id"], name="predictions_newest_first"),
             models.Index(fields=["product", "subject"], name="predictions_by_subject"),
+            models.Index(
+                fields=["product", "reference"],
+                condition=Q(reference__isnull=False),
+                name="predictions_by_reference",
+            ),
             BrinIndex(fields=["created_at"], name="predictions_by_age"),
         ]
 

@@ -141,10 +141,18 @@ class DataProduct:
             return None
         return str(label) if self.task == "CLASSIFICATION" else repr(float(label))
 
+    def restored(self, answer: str | None) -> Any:
+        """What the label column held when `stored_answer` wrote this, declared or not."""
+        column = self.join.label_column
+        assert column is not None
+        declared = self.label_of(answer)
+        return column.field.to_python(answer) if declared is None else declared
+
     def key_of(self, key: str) -> Any:
         """The base row's primary key for its text. Raises ValueError where it cannot be one."""
-        if "\0" in key:
+        if not key or "\0" in key:
             raise ValueError(key)
+        key.encode()  # half a pair cannot be stored, and raises a ValueError
         field: Any = self.join.model._meta.pk
         try:
             value = field.get_prep_value(field.to_python(key))

@@ -134,7 +134,8 @@ class ModelVersion(models.Model):
         """The fitted model, unpickled only after its seal was checked. Raises ModelDoesNotFit."""
         if why := self.misfit(product):
             raise ModelDoesNotFit(why)
-        artifact = bytes(self.artifact)
+        # Selected by itself: a loaded row would keep the bytes beside the model for as long as it serves.
+        artifact = bytes(ModelVersion.objects.values_list("artifact", flat=True).get(pk=self.pk))
         if not hmac.compare_digest(hashlib.sha256(artifact).hexdigest(), self.digest):
             raise ModelDoesNotFit(
                 f"The artifact of version {self.number} of {self.product} was changed; build again."
@@ -204,8 +205,8 @@ class PromotionManager(models.Manager["Promotion"]):
         """
         state = ProductState.objects.lock(catalogue.get(product).name)
         self._check_belief(state, believed)
-        came = self.filter(model=state.champion_id, rollback=False).order_by("-pk").first()
-        if came is None or came.previous is None:
+        came = self._chain(state.product)[-1]
+        if came.previous is None:
             raise NoChampion(
                 f"{product} has no version before {believed.number} to go back to.", argument=("champion",)
             )
@@ -213,6 +214,16 @@ class PromotionManager(models.Manager["Promotion"]):
             raise ModelDoesNotFit(why)
         why = _given(reason)
         return self.record(state, came.previous, why, by, rollback=True, hold=f"Rolled back by {by}: {why}")
+
+    def _chain(self, product: str) -> "list[Promotion]":
+        """The promotions that still stand, the champion's last: each rollback has undone the one before it."""
+        chain: list[Promotion] = []
+        for promotion in self.filter(product=product).order_by("pk"):
+            if promotion.rollback:
+                chain.pop()
+            else:
+                chain.append(promotion)
+        return chain
 
     def _check_belief(self, state: ProductState, believed: ModelVersion) -> None:
         if believed.product != state.product:

@@ -151,7 +151,9 @@ def _instances(product: DataProduct) -> tuple[str, list[Any]]:
     query = join.instances().annotate(**fixed).values(*fixed, *features).query
     joined, parameters = query.sql_with_params()
     selected = ", ".join(f"i.{connection.ops.quote_name(name)}" for name in features)
-    statement = f"""SELECT i.snapshot_entity, NULL::uuid, COALESCE(t.answer, i.snapshot_label), i.snapshot_at,
+    # Numbers are written as the column writes them, so that a feedback which confirms the label changes nothing.
+    answer = "t.answer::float8::text" if product.task == "REGRESSION" else "t.answer"
+    statement = f"""SELECT i.snapshot_entity, NULL::uuid, COALESCE({answer}, i.snapshot_label), i.snapshot_at,
 {selected}
 FROM ({joined}) i LEFT JOIN store_truth t ON t.product = %s AND t.entity = i.snapshot_entity"""
     return statement, [*parameters, product.name]
@@ -159,14 +161,20 @@ FROM ({joined}) i LEFT JOIN store_truth t ON t.product = %s AND t.entity = i.sna
 
 def _examples(product: DataProduct) -> tuple[str, list[Any]]:
     """The newest labelled prediction of each subject that is no entity, its instance cast to the features' types."""
-    cast = ",\n".join(f"(p.features ->> %s)::{_sql_type(column)}" for column in product.columns)
+    cast = ",\n".join(map(_cast, product.columns))
     statement = f"""
         SELECT DISTINCT ON (p.subject) NULL::text, p.id, t.answer, p.created_at,
         {cast}
         FROM store_prediction p JOIN store_truth t ON t.product = p.product AND t.subject = p.subject
         WHERE p.product = %s AND p.entity IS NULL AND t.answer IS NOT NULL
         ORDER BY p.subject, p.created_at DESC, p.id"""
-    return statement, [*product.feature_names, product.name]
+    return statement, [*(name for name in product.feature_names for _ in range(2)), product.name]
+
+
+def _cast(column: Feature) -> str:
+    """A stored feature as the declared type; null where the declaration has changed and it no longer is one."""
+    kind = _sql_type(column)
+    return f"CASE WHEN pg_input_is_valid(p.features ->> %s, '{kind}') THEN (p.features ->> %s)::{kind} END"
 
 
 def _sql_type(column: Feature) -> str:

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,8 +34,10 @@ from .model import Model, Signature
 
 #: A fit may take this many seconds where the problem names no limit.
 FIT_SECONDS = 600.0
-#: Fits handed out ahead of the one whose outcome is awaited, so that a slow one leaves no process idle.
-AHEAD = 32
+#: After this many seconds more than a fit may take, with none ended, the processes are given up.
+GRACE_SECONDS = 30.0
+#: Fits handed out beyond one for each process.
+AHEAD = 2
 #: What every worker process needs: imported once, by the server that they are forked from.
 PRELOAD = ["pandas", "sklearn.ensemble", "sklearn.pipeline", "sklearn.metrics", "learning.search"]
 
@@ -100,13 +102,26 @@ class Bench:
 class Workers:
     """A pool of processes at a bench; `at` makes it."""
 
-    def __init__(self, pool: ProcessPool, path: Path, fit_seconds: float):
-        self._pool = pool
+    def __init__(self, count: int, path: Path, fit_seconds: float):
+        self._count = count
         self._path = str(path)
         self._fit_seconds = fit_seconds
+        self._pool = self._started()
+
+    def _started(self) -> ProcessPool:
+        context = multiprocessing.get_context("forkserver")
+        return ProcessPool(self._count, context=context, initializer=_initialise)
+
+    def stop(self) -> None:
+        """Kill the processes, whatever they are doing."""
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
 
     def score(
-        self, fits: Sequence[Fit], known: Mapping[tuple[str, str, int], Scored], deadline: float | None = None
+        self,
+        fits: Sequence[Fit],
+        known: Mapping[tuple[str, str, int], Scored],
+        deadline: float | None = None,
     ) -> Iterator[tuple[Fit, Scored | Failed]]:
         """The fits' outcomes in the fits' own order, whichever ends first; what is `known` is not fitted
         again.
@@ -114,24 +129,25 @@ class Workers:
         After a candidate's first failure its other fits are left out. At the `deadline` (by
         `time.monotonic`) what is unfinished is killed, and the outcomes end. Raises WorkersLost.
         """
-        todo, lost = deque(fits), set[str]()
-        started: deque[tuple[Fit, Future[Scored | Failed]]] = deque()
-        while todo or started:
-            self._start(todo, started, known, lost, deadline)
-            if not started:
-                return
-            fit, future = started.popleft()
-            if fit.candidate.key in lost:
-                future.cancel()
+        told: dict[Fit, Scored | Failed] = {fit: known[fit.key] for fit in fits if fit.key in known}
+        running: dict[Future[Scored | Failed], Fit] = {}
+        todo, out = deque(fit for fit in fits if fit not in told), set[Candidate]()
+        for fit in fits:
+            self._start(todo, running, deadline)
+            while fit not in told and fit.candidate not in out:
+                if not self._listen(running, told, deadline):
+                    # All of them: the pool may lose another fit when one process of several is stopped.
+                    self.stop()
+                    self._pool = self._started()
+                    return
+                self._start(todo, running, deadline)
+            if fit.candidate in out:
                 continue
-            wait([future], timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
-            if not future.done():
-                _cancel([future, *(other for _, other in started)])
-                return
-            outcome = self._outcome(future)
-            if isinstance(outcome, Failed):
-                lost.add(fit.candidate.key)
+            outcome = told.pop(fit)
             yield fit, outcome
+            if isinstance(outcome, Failed):
+                out.add(fit.candidate)
+                todo = deque(other for other in todo if other.candidate != fit.candidate)
 
     def fit(self, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, bytes | Failed]]:
         """Each candidate fitted on all rows, as an artifact, in the candidates' order. Raises WorkersLost."""
@@ -140,19 +156,30 @@ class Workers:
             yield candidate, self._outcome(future)
 
     def _start(
-        self,
-        todo: deque[Fit],
-        started: deque[tuple[Fit, Future[Scored | Failed]]],
-        known: Mapping[tuple[str, str, int], Scored],
-        lost: set[str],
-        deadline: float | None,
+        self, todo: deque[Fit], running: dict[Future[Scored | Failed], Fit], deadline: float | None
     ) -> None:
-        while todo and len(started) < AHEAD and (deadline is None or time.monotonic() < deadline):
+        """Keep every process busy, and no more waiting than hide the way to it: what waits may be called
+        off.
+        """
+        while todo and len(running) < self._count + AHEAD and not _over(deadline):
             fit = todo.popleft()
-            if fit.key in known:
-                started.append((fit, _done(known[fit.key])))
-            elif fit.candidate.key not in lost:
-                started.append((fit, self._schedule(_score, fit)))
+            running[self._schedule(_score, fit)] = fit
+
+    def _listen(
+        self,
+        running: dict[Future[Scored | Failed], Fit],
+        told: dict[Fit, Scored | Failed],
+        deadline: float | None,
+    ) -> bool:
+        """Wait until something ends, and tell whether anything did before the deadline."""
+        longest = self._fit_seconds + GRACE_SECONDS
+        left = longest if deadline is None else min(longest, max(0.0, deadline - time.monotonic()))
+        ended, _ = wait(running, timeout=left, return_when=FIRST_COMPLETED)
+        if not ended and not _over(deadline):
+            raise WorkersLost
+        for future in ended:
+            told[running.pop(future)] = self._outcome(future)
+        return bool(ended)
 
     def _schedule(self, function: Any, task: Any) -> Future[Any]:
         try:
@@ -195,13 +222,11 @@ def at(
     with TemporaryDirectory(prefix="bench-", dir=folder, ignore_cleanup_errors=True) as place:
         path = Path(place) / "bench.joblib"
         joblib.dump(bench, path)
-        context = multiprocessing.get_context("forkserver")
-        pool = ProcessPool(workers, context=context, initializer=_initialise)
+        processes = Workers(workers, path, fit_seconds or FIT_SECONDS)
         try:
-            yield Workers(pool, path, fit_seconds or FIT_SECONDS)
+            yield processes
         finally:
-            pool.stop()  # type: ignore[no-untyped-call]
-            pool.join()
+            processes.stop()
 
 
 def _initialise() -> None:
@@ -286,12 +311,5 @@ def _failed(error: Exception) -> Failed:
     return Failed(code, said if isinstance(error, LearningError) else f"{type(error).__name__}: {said}")
 
 
-def _done(outcome: Scored) -> Future[Scored | Failed]:
-    future: Future[Scored | Failed] = Future()
-    future.set_result(outcome)
-    return future
-
-
-def _cancel(futures: Sequence[Future[Any]]) -> None:
-    for future in futures:
-        future.cancel()
+def _over(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline

@@ -115,10 +115,12 @@ def test_closing_a_build_in_the_middle_of_fits_ends_them_at_once():
 def test_a_build_that_is_killed_leaves_no_process_behind():
     command = [sys.executable, "-m", "tests.learning.processes"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
-        assert program.stdout.readline().startswith(b"Drew")
-        assert b"on fold 1" in program.stdout.readline()
-        time.sleep(0.5)  # in the middle of the other folds' fits
-        processes = below(program.pid)
-        assert len(fitting(program.pid)) == 2
-        program.kill()
+        try:
+            assert program.stdout.readline().startswith(b"Drew")
+            assert b"on fold 1" in program.stdout.readline()
+            time.sleep(0.5)  # in the middle of the other folds' fits
+            processes = below(program.pid)
+            assert len(fitting(program.pid)) == 2
+        finally:
+            program.kill()
     assert within(2, lambda: not alive(processes))

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs
 
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import SuspiciousOperation
+from django.core.signals import request_finished
+from django.db import connections
 from django.http import HttpRequest, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 from starlette.requests import Request
@@ -22,16 +24,24 @@ django = get_asgi_application()
 # What follows imports models, so Django is set up first.
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 
-from schema.served import schema  # noqa: E402
 from schema.errors import refusal_of  # noqa: E402
 from schema.http import GraphQLApp  # noqa: E402
 from schema.negotiation import prefers_page  # noqa: E402
+from schema.served import schema  # noqa: E402
 from store import operation, serving, threads  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that readiness may take to find out: whoever asks has a time limit too.
 READY_SECONDS = 3
+
+
+def let_go(**_: Any) -> None:
+    """Close the connections of a page's thread, which ends with the page; the rows' threads keep theirs."""
+    connections.close_all()
+
+
+request_finished.connect(let_go)
 
 
 class Pages(ASGIStaticFilesHandler):

@@ -3,10 +3,13 @@
 import json
 import re
 import time
+from contextlib import closing
 from typing import Any
 
+import psycopg2
 import pytest
 
+from project.engines import PostgreSQL
 from tests.system import System
 
 PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -41,6 +44,19 @@ def test_static_files_are_served_and_nothing_beside_them(exemplar: System):
 
 def test_the_admin_asks_for_a_login(exemplar: System):
     assert exemplar.client.get("/admin/", headers=PAGE).status_code == 302
+
+
+def test_pages_leave_no_connections_behind(exemplar: System):
+    def connections() -> int:
+        with closing(psycopg2.connect(**PostgreSQL(exemplar.folder).dsn)) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'exemplar'")
+            return cursor.fetchone()[0]
+
+    before = connections()
+    for _ in range(30):
+        exemplar.client.get("/graphql/", headers=PAGE)
+    assert connections() <= before + 8  # the rows' threads may have taken theirs in between
 
 
 @pytest.mark.parametrize("product", PRODUCTS)

@@ -22,13 +22,13 @@ def row(**features: Any) -> dict[str, Any]:
     return {"features": {"radius": 1.0} | features}
 
 
-def test_a_refusal_below_tells_its_code_its_path_and_its_range(ask):
+def test_a_refusal_below_tells_its_code_its_range_and_its_path_in_the_words_of_the_schema(ask):
     answer = ask("{ refused hello }")
     assert answer["data"] == {"refused": None, "hello": "Hello, world"}
-    assert answer["errors"][0]["message"] == "Too large."
+    assert answer["errors"][0]["message"] == "meanRadius is large."
     assert answer["errors"][0]["extensions"] == {
         "code": "OUT_OF_RANGE",
-        "argument": ["rows", "3", "radius"],
+        "argument": ["rows", "3", "meanRadius"],
         "minimum": 0,
         "maximum": 10,
     }

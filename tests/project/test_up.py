@@ -33,7 +33,7 @@ def up(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedPr
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def restarts(system: System, name: str, seconds: float = 20) -> bool:
+def restarts(system: System, name: str, seconds: float = 60) -> bool:
     """Kill a process; return whether another one takes its place and the system is healthy."""
     before = system.process(name)
     os.kill(before, SIGKILL)

@@ -196,7 +196,7 @@ def write_label(product: DataProduct, base: Any, label: Any) -> int:
     rows = _Rows(base)
     if not rows.set(product.join.label_path, label):
         return 0
-    rows.save()
+    rows.save(check=False)  # what the table held before counts again, whatever is declared by now
     return 1
 
 
@@ -206,6 +206,19 @@ def read_label(product: DataProduct, base: Any) -> Any:
 
 def _sentence(error: Exception) -> str:
     return str(error).strip().splitlines()[-1].removeprefix("DETAIL:").strip()
+
+
+def _check(row: Any, changed: set[str]) -> None:
+    """What the models' own validators say of the columns that were changed. Raises BadInput."""
+    fields = [f for f in row._meta.concrete_fields if f.name in changed or row._state.adding]
+    null = {f for f in fields if not f.primary_key and getattr(row, f.attname) is None}
+    if missing := [f.name for f in fields if f in null and not f.null]:
+        raise BadInput(f"A {row._meta.verbose_name} needs {', '.join(missing)} too.", argument=("row",))
+    try:
+        unchanged = [f.name for f in row._meta.fields if f.name not in changed or f in null]
+        row.full_clean(exclude=unchanged, validate_unique=False, validate_constraints=False)
+    except ValidationError as error:
+        raise BadInput(" ".join(error.messages), argument=("row",)) from error
 
 
 class _Rows:
@@ -221,6 +234,8 @@ class _Rows:
             accessor = hop.get_accessor_name() if hop.auto_created else hop.name
             existing = None if parent._state.adding else getattr(parent, accessor, None)
             self.rows[hops] = existing or hop.related_model()
+            if existing is None and self._before(hops):
+                self.dirty.setdefault(hops[:-1], []).append(hop.name)
         return self.rows[hops]
 
     def get(self, path: Any) -> Any:
@@ -235,29 +250,21 @@ class _Rows:
         self.dirty.setdefault(path.hops, []).append(path.column.name)
         return True
 
-    def save(self) -> None:
+    def save(self, check: bool = True) -> None:
         """Parents that the base row points to first, then the base row, then the rows that point to it."""
         for hops in sorted(self.dirty, key=lambda hops: (not self._before(hops), len(hops))):
-            self._save(hops)
+            self._save(hops, check)
 
     def _before(self, hops: tuple[Any, ...]) -> bool:
         return bool(hops) and not hops[-1].auto_created
 
-    def _save(self, hops: tuple[Any, ...]) -> None:
+    def _save(self, hops: tuple[Any, ...], check: bool) -> None:
         row, new = self.rows[hops], self.rows[hops]._state.adding
         if new and hops and hops[-1].auto_created:
             setattr(row, hops[-1].field.name, self.rows[hops[:-1]])
         for other, related in self.rows.items():
             if other[:-1] == hops and self._before(other):
                 setattr(row, other[-1].name, related)
-        fields = {f.name: f for f in row._meta.concrete_fields if new or f.name in self.dirty[hops]}
-        values = {name: getattr(row, f.attname) for name, f in fields.items() if not f.primary_key}
-        if missing := [name for name, value in values.items() if value is None and not fields[name].null]:
-            raise BadInput(f"A {row._meta.verbose_name} needs {', '.join(missing)} too.", argument=("row",))
-        try:
-            given = {name for name in self.dirty[hops] if values.get(name) is not None}
-            unchanged = [f.name for f in row._meta.fields if f.name not in given]
-            row.full_clean(exclude=unchanged, validate_unique=False, validate_constraints=False)
-        except ValidationError as error:
-            raise BadInput(" ".join(error.messages), argument=("row",)) from error
+        if check:
+            _check(row, set(self.dirty[hops]))
         row.save(force_insert=new) if new else row.save(update_fields=self.dirty[hops])

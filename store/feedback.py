@@ -73,9 +73,10 @@ class FeedbackManager(models.Manager["Feedback"]):
         said = {"answer": answer, "observed_at": observed_at, "comment": comment or ""}
         latest = self._latest(product, subject.id, author)
         self._keep_table_word(product, subject)
-        known = latest is not None and all(getattr(latest, name) == value for name, value in said.items())
-        feedback = latest if known else self._append(product, subject, author, **said)
-        return Given(feedback, not known, inserted + self._settle(product, subject))
+        if latest and all(getattr(latest, name) == value for name, value in said.items()):
+            return Given(latest, False, inserted + self._settle(product, subject))
+        feedback = self._append(product, subject, author, **said)
+        return Given(feedback, True, inserted + self._settle(product, subject))
 
     @transaction.atomic
     def retract(self, product: DataProduct, pk: int, actor: Actor) -> Given:

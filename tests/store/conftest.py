@@ -1,0 +1,141 @@
+"""Rows of the clinic, versions that can serve, and threads that meet."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from sklearn.dummy import DummyClassifier, DummyRegressor
+
+from learning.families import Candidate as Recipe
+from learning.model import Model
+from learning.problem import Classification
+from learning.steps import Fitted
+from store import catalogue
+from store.builds import Build
+from store.candidates import Candidate
+from store.features import Join
+from store.product import DataProduct
+from store.registry import ModelVersion
+from store.snapshots import Snapshot
+from tests.clinic.models import Anamnesis, Lab, Operation, Visit
+
+NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def tables(transactional_db: None) -> Iterator[None]:
+    """Rows that are really committed; the snapshots' tables, which Django does not know, are dropped afterwards."""
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA snapshots CASCADE; CREATE SCHEMA snapshots")
+
+
+@pytest.fixture
+def stay() -> DataProduct:
+    return catalogue.get("stay")
+
+
+@pytest.fixture
+def relapse() -> DataProduct:
+    return catalogue.get("relapse")
+
+
+@pytest.fixture
+def diabetes() -> DataProduct:
+    return catalogue.get("diabetes")
+
+
+def declared(
+    features: dict[str, Any],
+    rows: Any = None,
+    label: str | None = "relapsed",
+    at: str | None = None,
+    **more: Any,
+) -> DataProduct:
+    """A product over the clinic's operations that no app declares."""
+    join = Join(Operation.objects.all() if rows is None else rows, features=features, label=label, at=at)
+    return DataProduct(**{"name": "declared", "problem": Classification(folds=3), **more}, join=join)
+
+
+def operate(
+    *,
+    at: datetime = NOON,
+    age: int | None = 50,
+    relapsed: bool | None = None,
+    visits: Sequence[tuple[timedelta, float]] = (),
+    labs: Sequence[tuple[timedelta, float]] = (),
+    pk: int | None = None,
+    **columns: Any,
+) -> Operation:
+    """An operation with its anamnesis (unless `age` is None); visits and labs are (time from the event, value)."""
+    known = {"urgency": "planned", "cost": 100} | {
+        k: columns.pop(k) for k in ("urgency", "cost", "ward") if k in columns
+    }
+    operation = Operation.objects.create(pk=pk, done_at=at, relapsed=relapsed, **known)
+    if age is not None:
+        Anamnesis.objects.create(operation=operation, age=age, **columns)
+    Visit.objects.bulk_create(
+        Visit(operation=operation, on=at + when, minutes=value) for when, value in visits
+    )
+    Lab.objects.bulk_create(
+        Lab(operation=operation, taken_at=at + when, marker=value) for when, value in labs
+    )
+    return operation
+
+
+def examples(n: int) -> None:
+    """`n` operations, every other one relapsed, and old people more often than young ones."""
+    for number in range(n):
+        relapsed = number % 2 == 0
+        operate(age=40 + number + 10 * relapsed, relapsed=relapsed, at=NOON + number * HOUR)
+
+
+#: Features of `stay` that are right.
+STAY = {"age": 61, "smokes": None, "born": None, "note": "", "urgency": "planned", "cost": 10}
+
+
+@transaction.atomic
+def version(product: DataProduct, **changes: Any) -> ModelVersion:
+    """A registered version that says the same of everything."""
+    regression = product.task == "REGRESSION"
+    dummy = DummyRegressor() if regression else DummyClassifier(strategy="prior")
+    estimator = dummy.fit([[0.0]] * 4, [1.5] * 4 if regression else [0, 1, 1, 1])
+    model = Model(signature=product.signature, family="baseline", hyperparameters={}, estimator=estimator)
+    build, _ = Build.objects.request(product, by="a test", enqueue=False)
+    build.snapshot = snapshot_row(product)
+    build.save()
+    recipe = Recipe("baseline", {})
+    Candidate.objects.draw(build, (recipe,))
+    step = Fitted(percent=99.0, candidate=recipe, model=model, metric=product.metric, score=0.5, winner=True)
+    registered = ModelVersion.objects.register(build, step)
+    Build.objects.filter(pk=build.pk).update(status="SUCCEEDED", model=registered)
+    ModelVersion.objects.filter(pk=registered.pk).update(**changes)
+    return ModelVersion.objects.get(pk=registered.pk)
+
+
+def snapshot_row(product: DataProduct) -> Snapshot:
+    number = Snapshot.objects.filter(product=product.name).count() + 1
+    return Snapshot.objects.create(
+        product=product.name, number=number, rows_in=0, incomplete=0, fingerprint=f"{number}", sql=""
+    )
+
+
+def at_once(*functions: Callable[[], Any]) -> list[Any]:
+    """What the functions return, called at the same moment, each on a thread with a connection of its own."""
+    ready = Barrier(len(functions))
+
+    def call(function: Callable[[], Any]) -> Any:
+        try:
+            connection.ensure_connection()
+            ready.wait(10)
+            return function()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(functions)) as pool:
+        return [future.result(30) for future in [pool.submit(call, function) for function in functions]]

@@ -1,0 +1,107 @@
+"""Pages: going forward through a list, whatever is equal or changes meanwhile."""
+
+from typing import Any
+
+import pytest
+
+from store import entities, pages
+from store.exceptions import BadInput, OutOfRange
+from store.product import DataProduct
+from tests.clinic.models import Operation
+
+from .conftest import HOUR, NOON, operate
+
+pytestmark = pytest.mark.django_db
+
+ORDER = ("-done_at", "-pk")
+
+
+def page(first: int | None = None, after: str | None = None, order: Any = ORDER) -> pages.Page:
+    return pages.page(Operation.objects.all(), order, first, after)
+
+
+def through(first: int, order: Any = ORDER) -> list[int]:
+    """The keys of all pages, one after the other."""
+    keys, after, more = [], None, True
+    while more:
+        found = page(first, after, order)
+        keys += [node.pk for node in found.nodes]
+        after, more = found.cursors[-1], found.has_next
+    return keys
+
+
+@pytest.fixture
+def operations() -> list[int]:
+    """Seven, of which some happened at the same time."""
+    return [operate(at=NOON + (n // 3) * HOUR).pk for n in range(7)]
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("order", [ORDER, ("done_at", "pk"), ("pk",)])
+def test_every_row_comes_once_and_in_order(operations: list[int], first: int, order: Any) -> None:
+    assert through(first, order) == list(Operation.objects.order_by(*order).values_list("pk", flat=True))
+
+
+def test_a_row_that_is_written_meanwhile_moves_no_other(operations: list[int]) -> None:
+    before = page(3)
+    newest = operate(at=NOON + 9 * HOUR)
+    after = page(100, before.cursors[-1])
+    assert [node.pk for node in before.nodes + after.nodes] == list(reversed(operations))
+    assert page(1).nodes == [newest]
+
+
+def test_a_page_says_what_lies_around_it(operations: list[int]) -> None:
+    first = page(3)
+    assert (first.has_previous, first.has_next, first.total()) == (False, True, 7)
+    last = page(4, first.cursors[-1])
+    assert (last.has_previous, last.has_next, last.total()) == (True, False, 7)
+    empty = page(4, last.cursors[-1])
+    assert (empty.nodes, empty.has_next) == ([], False)
+
+
+@pytest.mark.parametrize("first", [0, -1, 101])
+def test_a_page_of_no_or_too_many_nodes_is_refused(first: int) -> None:
+    with pytest.raises(OutOfRange, match=f"A page has 1 to 100 nodes, not {first}") as refused:
+        page(first)
+    assert (refused.value.minimum, refused.value.maximum) == (1, 100)
+
+
+BAD = [
+    "",
+    "!",
+    "é",
+    "AAAA",
+    "\0",
+    pages.encode(None),
+    pages.encode({"a": 1}),
+    pages.encode([list(ORDER)]),
+    pages.encode([list(ORDER), "yesterday", 1]),
+    pages.encode([list(ORDER), None, None]),
+    pages.encode([list(ORDER), {}, []]),
+    pages.encode([list(ORDER), str(NOON), "x"]),
+]
+
+
+@pytest.mark.parametrize("cursor", BAD)
+def test_what_is_no_cursor_is_refused(cursor: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        page(3, cursor)
+    assert refused.value.argument == ("after",)
+
+
+def test_the_cursor_of_another_order_is_refused(operations: list[int]) -> None:
+    with pytest.raises(BadInput, match="belongs to a list in another order"):
+        page(3, page(3).cursors[0], order=("done_at", "pk"))
+
+
+def test_entities_come_in_the_order_of_their_keys(operations: list[int], stay: DataProduct) -> None:
+    first = entities.page(stay, 4, None)
+    second = entities.page(stay, 4, first.cursors[-1])
+    assert [int(entity.key) for entity in first.nodes + second.nodes] == operations
+    assert (first.has_next, second.has_next, second.total()) == (True, False, 7)
+
+
+@pytest.mark.parametrize("cursor", [*BAD, pages.encode(["x"]), pages.encode([None])])
+def test_what_is_no_cursor_of_entities_is_refused(cursor: str, stay: DataProduct) -> None:
+    with pytest.raises(BadInput):
+        entities.page(stay, 4, cursor)

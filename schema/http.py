@@ -1,5 +1,6 @@
 """GraphQL over HTTP in full: POST, GET, server-sent events, multipart; one application with WebSocket."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from functools import partial
@@ -129,7 +130,11 @@ class GraphQLApp(GraphQL[Context, None]):
         response = await self.respond(Request(scope, receive))
         for name, value in HEADERS.items():
             response.headers[name] = value
-        await response(scope, receive, send)
+        try:
+            await response(scope, receive, send)
+        except asyncio.CancelledError:
+            # The server stops and has waited long enough: the stream ends properly rather than breaking off.
+            await send({"type": "http.response.body"})
 
     async def respond(self, request: Request) -> Response:
         """The answer to a request, whatever happens: the unexpected is an internal error with an id."""

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds after which a client may try again when a server behind us could not be reached.
 RETRY_AFTER = 2.0
+#: Characters of a sentence: it may quote what a client sent.
+LONGEST_MESSAGE = 500
 
 DATABASE_ERRORS = (OperationalError, InterfaceError, psycopg2.OperationalError, psycopg2.InterfaceError)
 #: The database answered, but not now: deadlock, serialization, a lock or a statement that took too long.
@@ -89,7 +91,7 @@ def translate(error: GraphQLError) -> None:
     if "code" in (error.extensions or {}):
         return
     refusal = refusal_of(error)
-    error.message = refusal.message
+    error.message = shortened(refusal.message)
     error.extensions = extensions_of(refusal)
     if error.path:
         speak_of_fields(error)
@@ -122,6 +124,14 @@ def refusal_of(error: BaseException) -> ExemplarError:
             return BadRequest(cause.message)  # syntax and validation: nothing was executed
         case cause:
             return internal_error(cause)
+
+
+def shortened(message: str) -> str:
+    """A sentence without the middle of what a client sent, where that is too long for anybody to read."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    half = LONGEST_MESSAGE // 2
+    return f"{message[:half]} … {message[-half:]}"
 
 
 def root_cause(error: BaseException) -> BaseException:

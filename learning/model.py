@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import platform
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -11,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pandas import DataFrame
 
 from .columns import Column, Kind, frame
 from .exceptions import NotAModel, NotFinite
@@ -50,6 +52,11 @@ class Signature:
             for column in data["columns"]
         )
         return cls(task=data["task"], columns=columns, classes=tuple(data["classes"]))
+
+
+#: Held while an estimator computes: forests reset the process's warning filters for a moment, and another thread that
+#: meets them reset warns for each of its trees. Python's own lock lets only one compute at a time anyway.
+_asking = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,10 @@ class Model:
         if not rows:
             return []
         X = frame(self.signature.columns, rows)
+        with _asking:
+            return self._answers(X)
+
+    def _answers(self, X: DataFrame) -> list[Answer]:
         match self.signature.task:
             case "CLASSIFICATION":
                 return self._classes(_finite(self.estimator.predict_proba(X)))

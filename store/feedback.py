@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, connection, models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -139,7 +139,9 @@ class FeedbackManager(models.Manager["Feedback"]):
         return _Subject(subject, reference=reference)
 
     def _of_prediction(self, product: DataProduct, pk: uuid.UUID) -> tuple[_Subject, int]:
-        prediction = Prediction.objects.filter(product=product.name, pk=pk).first()
+        # Held, so that it cannot be deleted before the feedback on it is committed.
+        held = Prediction.objects.select_for_update(of=("self",), no_key=True)
+        prediction = held.filter(product=product.name, pk=pk).first()
         if prediction is None:
             raise UnknownId(
                 f"No prediction of {product.name} has this id; it may have been deleted.",
@@ -171,21 +173,15 @@ class FeedbackManager(models.Manager["Feedback"]):
         return agreed.answer if agreed and agreed.answer is not None else kept.answer
 
     def _append(self, product: DataProduct, subject: _Subject, author: str, **said: Any) -> "Feedback":
-        try:
-            with transaction.atomic():
-                return self.create(
-                    product=product.name,
-                    subject=subject.id,
-                    entity=subject.entity,
-                    reference=subject.reference,
-                    prediction=subject.prediction,
-                    author=author,
-                    **said,
-                )
-        except IntegrityError as error:
-            raise UnknownId(
-                "The prediction was deleted meanwhile.", argument=("about", "prediction")
-            ) from error
+        return self.create(
+            product=product.name,
+            subject=subject.id,
+            entity=subject.entity,
+            reference=subject.reference,
+            prediction=None if author == TABLE else subject.prediction,
+            author=author,
+            **said,
+        )
 
     def _settle(self, product: DataProduct, subject: _Subject) -> int:
         """Write what counts now to the label column; returns how many rows that changed."""

@@ -8,6 +8,9 @@ from . import families as known_families
 from . import metrics
 from .exceptions import InvalidProblem
 
+#: Candidates that one search may draw: all of them are rows, and each is fitted once for every fold.
+MOST_CANDIDATES = 10_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
@@ -70,16 +73,20 @@ class Problem:
     def _check_numbers(self) -> None:
         if self.folds < 2:
             raise InvalidProblem(f"folds={self.folds} cannot validate anything; use 2 or more.")
-        if self.candidates < 1:
+        if not 1 <= self.candidates <= MOST_CANDIDATES:
             raise InvalidProblem(
-                f"candidates={self.candidates} leaves nothing to choose from; use 1 or more."
+                f"candidates={self.candidates} is not between 1 and {MOST_CANDIDATES}.",
+                argument=("candidates",),
             )
         if self.keep < 1:
             raise InvalidProblem(f"keep={self.keep} would keep no model; use 1 or more.")
         if self.seconds is not None and not self.seconds > 0:
-            raise InvalidProblem(f"seconds={self.seconds} leaves no time to learn; use more than 0, or None.")
+            raise InvalidProblem(
+                f"seconds={self.seconds} leaves no time to learn; use more than 0, or None.",
+                argument=("seconds",),
+            )
         if not 0 <= self.seed < 2**32:
-            raise InvalidProblem(f"seed={self.seed} is not between 0 and 4294967295.")
+            raise InvalidProblem(f"seed={self.seed} is not between 0 and 4294967295.", argument=("seed",))
 
     def _check_metric(self) -> None:
         known = metrics.OF_TASK[self.task]
@@ -92,11 +99,15 @@ class Problem:
     def _check_families(self) -> None:
         known = known_families.names(self.task)
         if self.families is not None and not self.families:
-            raise InvalidProblem(f"families=() leaves nothing to choose from. Known: {', '.join(known)}.")
+            raise InvalidProblem(
+                f"families=() leaves nothing to choose from. Known: {', '.join(known)}.",
+                argument=("families",),
+            )
         for name in self.families or ():
             if name not in known:
                 raise InvalidProblem(
-                    f"No family for a {self.task.lower()} is called {name!r}. {metrics.near(name, known)}"
+                    f"No family for a {self.task.lower()} is called {name!r}. {metrics.near(name, known)}",
+                    argument=("families",),
                 )
 
 

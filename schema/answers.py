@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 
-from store import catalogue, models, surroundings
+from store import catalogue, models, serving, surroundings
 from store.predictions import PredictionQuerySet
 
 from . import ids
@@ -109,12 +109,12 @@ class PredictionFilter:
     since: datetime.datetime | None = UNSET
     until: datetime.datetime | None = UNSET
 
-    def rows(self) -> PredictionQuerySet:
-        """The predictions that it matches. Raises UnknownProduct, WrongKindOfId."""
+    def rows(self, path: tuple[str, ...] = ("filter",)) -> PredictionQuerySet:
+        """The predictions that it matches. Raises UnknownProduct, UnknownId, WrongKindOfId."""
         return models.Prediction.objects.matching(
-            catalogue.get(self.product),
+            catalogue.get(self.product, (*path, "product")),
             entity=given(self.entity),
-            model=ids.number(self.model, "ModelVersion", ("filter", "model")) if self.model else None,
+            model=version_number(given(self.model), path),
             answer=given(self.answer),
             labelled=given(self.labelled),
             since=given(self.since),
@@ -122,16 +122,26 @@ class PredictionFilter:
         )
 
 
-@strawberry.input(one_of=True, description="Predictions by their ids, or all that match.")
+def version_number(model: str | None, path: tuple[str, ...] = ("filter",)) -> int | None:
+    """The number of the model version that a filter names. Raises UnknownId, WrongKindOfId."""
+    return None if model is None else ids.number(model, "ModelVersion", (*path, "model"))
+
+
+@strawberry.input(one_of=True, description="Predictions by their ids, 10,000 at most, or all that match.")
 class PredictionSelection:
     ids: list[strawberry.ID] | None = UNSET
     filter: PredictionFilter | None = UNSET
 
     def rows(self) -> PredictionQuerySet:
-        """The predictions selected; ids that are gone already select nothing. Raises WrongKindOfId, UnknownProduct."""
+        """The predictions selected; ids that are gone already select nothing.
+
+        Raises UnknownId, WrongKindOfId, UnknownProduct, OutOfRange.
+        """
         if self.filter:
-            return self.filter.rows()
-        return models.Prediction.objects.filter(pk__in=[_digest(*pair) for pair in enumerate(self.ids or ())])
+            return self.filter.rows(("which", "filter"))
+        named = self.ids or []
+        serving.check_size(named, "which", "ids")
+        return models.Prediction.objects.filter(pk__in=[_digest(*pair) for pair in enumerate(named)])
 
 
 def _digest(place: int, id: str) -> uuid.UUID:

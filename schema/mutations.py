@@ -76,7 +76,7 @@ class Mutation:
     def promote(
         self, info: Info, model: strawberry.ID, reason: str, champion: strawberry.ID | None = UNSET
     ) -> PromotePayload | None:
-        believed = version(champion, "champion") if champion else None
+        believed = None if given(champion) is None else version(champion, "champion")
         author = info.context.actor.author
         return promoted(models.Promotion.objects.promote(version(model, "model"), reason, author, believed))
 

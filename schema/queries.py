@@ -5,7 +5,7 @@ from typing import Any
 import strawberry
 from strawberry.types import Info
 
-from store import catalogue, entities, models
+from store import catalogue, entities, models, serving
 from store.product import DataProduct as Declared
 
 from . import answers, ids, names
@@ -19,6 +19,9 @@ TABLES: dict[str, Any] = {
     for model in (models.Build, models.Candidate, models.ModelVersion, models.Promotion, models.Snapshot)
 }
 
+#: Nodes of one request, at most: each is looked up by itself.
+MOST_NODES = 1_000
+
 
 @strawberry.type(description="What can be read. A data product is a field of its own.")
 class Query:
@@ -26,8 +29,9 @@ class Query:
     def node(self, id: strawberry.ID) -> Node | None:
         return find(id)
 
-    @strawberry.field(description="As `node`, in the order of the ids.")
+    @strawberry.field(description="As `node`, in the order of the ids. 1,000 at most.")
     def nodes(self, ids: list[strawberry.ID]) -> list[Node | None]:
+        serving.check_size(ids, "ids", most=MOST_NODES)
         return [find(id) for id in ids]
 
     @strawberry.field(description="Who asks.")

@@ -8,7 +8,7 @@ from store import follow
 
 from . import ids
 from .events import BuildEvent
-from .nodes import UNSET
+from .nodes import UNSET, given
 from .types import Build, Promotion
 
 
@@ -28,10 +28,10 @@ class Subscription:
         description="The unfinished builds, then each build whenever something happens to it."
     )
     async def builds(self, product: str | None = UNSET) -> AsyncGenerator[Build, None]:
-        async for build in follow.builds(product or None):
+        async for build in follow.builds(given(product)):
             yield build
 
     @strawberry.subscription(description="Each promotion from now on.")
     async def promotions(self, product: str | None = UNSET) -> AsyncGenerator[Promotion, None]:
-        async for promotion in follow.promotions(product or None):
+        async for promotion in follow.promotions(given(product)):
             yield promotion

@@ -55,7 +55,7 @@ class BuildManager(models.Manager["Build"]):
         try:
             problem = product.problem.with_options(**given)
         except ExemplarError as error:
-            raise BadInput(str(error), argument=("options",)) from error
+            raise BadInput(str(error), argument=("options", *error.argument)) from error
         try:
             with transaction.atomic():
                 build = self._begin(product, by, given, problem)

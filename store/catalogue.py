@@ -1,5 +1,6 @@
 """The declared products: `products.py` of every installed app is discovered, as `admin.py` is."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
@@ -48,11 +49,11 @@ def products() -> list[DataProduct]:
     return list(_products.values())
 
 
-def get(name: str) -> DataProduct:
+def get(name: str, argument: Sequence[str | int] = ("product",)) -> DataProduct:
     """The product called `name`. Raises UnknownProduct."""
     if name not in _products:
         known = ", ".join(_products) or "none"
-        raise UnknownProduct(f"No product is called {name!r}; declared are: {known}.", argument=("product",))
+        raise UnknownProduct(f"No product is called {name!r}; declared are: {known}.", argument=argument)
     return _products[name]
 
 

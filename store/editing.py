@@ -9,7 +9,7 @@ from django.db import transaction
 
 from . import entities
 from .entities import KEEP, Entity
-from .exceptions import BadInput, NotWritable, StaleVersion, UnknownEntity
+from .exceptions import BadInput, Conflict, NotWritable, StaleVersion, UnknownEntity
 from .feedback import Feedback
 from .product import DataProduct
 
@@ -59,10 +59,15 @@ def replace(
     if key is None:
         raise BadInput("Name the entity to replace.", argument=("row", "key"))
     base = entities.lock(product, key)
+    if base is None and version is not None:
+        raise StaleVersion(f"{key} does not exist any more.", argument=("version",))
     if base is None:
-        if version is not None:
-            raise StaleVersion(f"{key} does not exist any more.", argument=("version",))
-        return create(product, key, features, label, at)
+        try:
+            return create(product, key, features, label, at)
+        except Conflict:
+            # Somebody else created it meanwhile: then that row is made so.
+            if (base := entities.lock(product, key)) is None:
+                raise
     _check_version(product, key, version)
     return _update(product, base, _cleaned(product, features), label, KEEP if at is None else at)
 
@@ -78,6 +83,7 @@ def patch(
             f"No {product.join.model._meta.verbose_name} has the key {key!r}.", argument=("entity",)
         )
     _check_version(product, key, version)
+    _check_time(product, at)
     values = {}
     for column in product.columns:
         if column.name not in features:
@@ -108,6 +114,11 @@ def _writable(product: DataProduct) -> None:
             f"The rows of {product.name} cannot be written as a whole: a feature is computed or shared, "
             f"or these columns have no default: {', '.join(product.join.missing_columns) or 'none'}."
         )
+
+
+def _check_time(product: DataProduct, at: Any) -> None:
+    if at is None and product.join.at_path and not product.join.at_path.column.null:
+        raise BadInput("The time may not be null: leave it out to keep it.", argument=("at",))
 
 
 def _check_version(product: DataProduct, key: str, version: str | None) -> None:

@@ -139,7 +139,7 @@ def insert(
             rows.save()
     except IntegrityError as error:
         raise Conflict(
-            f"{model._meta.verbose_name} {key} contradicts another row: {_sentence(error)}"
+            f"{model._meta.verbose_name} {key} contradicts another row: {_sentence(error)}", argument=("row",)
         ) from error
     if key is not None:
         _advance_sequence(model, base.pk)

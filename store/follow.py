@@ -11,16 +11,21 @@ from .registry import Promotion
 #: Seconds after which a silent stream is compared with the rows: a ring may be lost, or Redis down.
 PATIENCE = 2.0
 
+#: What comes next of a build; None: nothing any more.
+Events = list[BuildEvent] | None
+
 
 async def build(pk: int, cursor: str | None = None) -> AsyncIterator[BuildEvent]:
     """The build's events from the start or behind `cursor`, each once and in order, until the final one.
+
+    Where that one is not behind `cursor`, nothing comes once the build has ended.
 
     Raises UnknownId, BadInput.
     """
     async with hub.subscription() as subscriber:
         # Subscribed before the rows are read, so that nothing falls between the two.
         waiting = await threads.run(_events, pk, cursor)
-        while True:
+        while waiting is not None:
             for event in waiting:
                 yield event
                 cursor = event.cursor
@@ -30,7 +35,7 @@ async def build(pk: int, cursor: str | None = None) -> AsyncIterator[BuildEvent]
             waiting = await _next(pk, cursor, ring)
 
 
-async def _next(pk: int, cursor: str | None, ring: Event | None) -> list[BuildEvent]:  # type: ignore[type-arg]
+async def _next(pk: int, cursor: str | None, ring: Event | None) -> Events:
     """What has come: the event that was rung, where it is the next one; else what the rows say."""
     if ring is None:
         return await threads.run(_events, pk, cursor)  # type: ignore[no-any-return]
@@ -42,10 +47,13 @@ async def _next(pk: int, cursor: str | None, ring: Event | None) -> list[BuildEv
     return [] if sequence <= seen else await threads.run(_events, pk, cursor)
 
 
-def _events(pk: int, cursor: str | None) -> list[BuildEvent]:
-    if not Build.objects.filter(pk=pk).exists():
+def _events(pk: int, cursor: str | None) -> Events:
+    # Looked at before its events, or the final one could come between the two.
+    followed = Build.objects.filter(pk=pk).first()
+    if followed is None:
         raise UnknownId("No build has this id.", argument=("build",))
-    return list(BuildEvent.objects.after(pk, cursor))
+    found = list(BuildEvent.objects.after(pk, cursor))
+    return None if followed.ended and not found else found
 
 
 async def builds(product: str | None = None) -> AsyncIterator[Build]:

@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -98,7 +99,9 @@ def _value(model: type[Model], name: str, raw: Any) -> Any:
     field: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
     try:
         value = field.to_python(raw)
-    except (ValidationError, TypeError, ValueError):
+        if isinstance(value, datetime):
+            value = value.astimezone(UTC)  # a moment before the year 1 is none that the database knows
+    except (ValidationError, TypeError, ValueError, OverflowError):
         value = None
     if value is None:
         raise BadInput("This is no cursor of this list: take one from `pageInfo`.", argument=("after",))

@@ -143,7 +143,7 @@ def predict(champion: Champion, asked: Asked) -> Prediction:
 
 def predict_many(champion: Champion, rows: Sequence[Asked]) -> list[Prediction | ExemplarError]:
     """Answer each row, or say why not; what was answered is stored whatever became of the others."""
-    _check_size(rows, "rows")
+    check_size(rows, "rows")
     return _answered(champion, _questions(champion.product, rows, lambda place: ("rows", place)))
 
 
@@ -154,16 +154,15 @@ def predict_for(champion: Champion, key: str) -> Prediction:
 
 def predict_for_many(champion: Champion, keys: Sequence[str]) -> list[Prediction | ExemplarError]:
     """Answer for each entity, or say why not."""
-    _check_size(keys, "entities")
+    check_size(keys, "entities")
     return _answered(champion, _questions_about(champion.product, keys, lambda place: ("entities", place)))
 
 
-def _check_size(rows: Sequence[Any], argument: str) -> None:
-    if len(rows) > MOST_ROWS:
+def check_size(rows: Sequence[Any], *argument: str, most: int = MOST_ROWS) -> None:
+    """Raises OutOfRange where a list is longer than one request may bring."""
+    if len(rows) > most:
         raise OutOfRange(
-            f"At most {MOST_ROWS} rows at once, not {len(rows)}: ask in parts.",
-            argument=(argument,),
-            maximum=MOST_ROWS,
+            f"At most {most} at once, not {len(rows)}: send them in parts.", argument=argument, maximum=most
         )
 
 
@@ -197,8 +196,13 @@ def _question(
     product: DataProduct, asked: Asked, known: Container[str], path: tuple[str | int, ...]
 ) -> Question | ExemplarError:
     try:
-        if asked.entity is not None and (asked.entity not in known or not product.is_key(asked.entity)):
+        if asked.entity is not None and asked.entity not in known:
             return _unknown(product, asked.entity, (*path, "entity"))
+        if asked.entity is not None and not product.is_key(asked.entity):
+            noun = product.join.model._meta.verbose_name
+            return UnknownEntity(
+                f"{asked.entity!r} cannot be the key of a {noun}.", argument=(*path, "entity")
+            )
         return Question(
             instance=product.clean(asked.features, (*path, "features")),
             entity=asked.entity,

@@ -14,7 +14,6 @@ from learning.exceptions import ExemplarError
 from store import editing, models, serving
 from store.access import Actor
 from store.entities import KEEP
-from store.exceptions import OutOfRange
 from store.feedback import About, Given
 
 from .. import ids, names
@@ -68,7 +67,7 @@ def _feedback(t: Types) -> Fields:
     def feedback_many(
         self: Any, info: Info, inputs: list[t.FeedbackInput]
     ) -> list[t.FeedbackPayload | None] | None:
-        check_size(inputs)
+        serving.check_size(inputs, "inputs")
         return [one_of_many(t, info.context.actor, input, place) for place, input in enumerate(inputs)]
 
     @mutation(description="Take a feedback back; a second time changes nothing.")
@@ -80,15 +79,6 @@ def _feedback(t: Types) -> Fields:
 
 def feedback_id(t: Types, id: str) -> int:
     return ids.number(id, f"{t.prefix}Feedback")
-
-
-def check_size(inputs: list[Any]) -> None:
-    if len(inputs) > serving.MOST_ROWS:
-        raise OutOfRange(
-            f"At most {serving.MOST_ROWS} at once, not {len(inputs)}: send them in parts.",
-            argument=("inputs",),
-            maximum=serving.MOST_ROWS,
-        )
 
 
 def give(t: Types, actor: Actor, input: Any, path: tuple[str | int, ...]) -> Given:
@@ -112,9 +102,9 @@ def give(t: Types, actor: Actor, input: Any, path: tuple[str | int, ...]) -> Giv
 def about(t: Types, target: Any) -> About:
     prediction = given(target.prediction)
     return About(
-        prediction=ids.digest(prediction, f"{t.prefix}Prediction", ("about", "prediction"))
-        if prediction
-        else None,
+        prediction=None
+        if prediction is None
+        else ids.digest(prediction, f"{t.prefix}Prediction", ("about", "prediction")),
         entity=given(target.entity),
         reference=given(target.reference),
     )
@@ -183,7 +173,7 @@ def _patch(t: Types) -> Any:
                 t.product,
                 entity,
                 {} if not features else values(features),
-                KEEP if label is UNSET else value_of(t, label),
+                KEEP if label is UNSET else value_of(t, label, (t.label_name,)),
                 KEEP if at is UNSET else at,
                 given(version),
             ),
@@ -204,18 +194,16 @@ def _patch(t: Types) -> Any:
     )
 
 
-def value_of(t: Types, label: Any) -> Any:
+def value_of(t: Types, label: Any, path: tuple[str, ...]) -> Any:
     """A label as its column holds it. Raises BadInput, OutOfRange, NotFinite."""
     if label is UNSET or label is None:
         return None
-    return t.product.label_of(
-        t.product.answer_of(label.value if t.product.labels else label, (t.label_name,))
-    )
+    return t.product.label_of(t.product.answer_of(label.value if t.product.labels else label, path))
 
 
 def row_of(t: Types, row: Any) -> tuple[Any, ...]:
     """Key, features, label and time of a row that is written as a whole."""
-    label = value_of(t, getattr(row, t.label_name, UNSET))
+    label = value_of(t, getattr(row, t.label_name, UNSET), ("row", t.label_name))
     return given(row.key), values(row.features), label, getattr(row, "at", None)
 
 

@@ -9,8 +9,7 @@ from store import entities, models, serving
 from store.product import DataProduct
 from store.serving import Asked
 
-from .. import ids
-from ..answers import PredictionOrder
+from ..answers import PredictionOrder, version_number
 from ..nodes import UNSET, Connection, connection, given
 from ..types import DataProduct as Product
 from .making import Types, values
@@ -109,8 +108,7 @@ def _reading(t: Types) -> dict[str, Any]:
 def matching(product: DataProduct, filter: Any) -> Any:
     """The predictions that a product's filter matches."""
     conditions = {name: value for name, value in vars(filter).items() if value is not UNSET} if filter else {}
-    if model := conditions.pop("model", None):
-        conditions["model"] = ids.number(model, "ModelVersion", ("filter", "model"))
+    conditions["model"] = version_number(conditions.get("model"))
     if (label := conditions.pop("label", None)) is not None:
         conditions["answer"] = str(label.value)
     if (cluster := conditions.pop("cluster", None)) is not None:

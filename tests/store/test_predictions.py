@@ -180,7 +180,8 @@ def test_feedback_on_a_prediction_that_is_being_removed_leaves_nothing_half_done
     for _ in range(5):
         [row] = record(stay, served, question(stay))
         at_once(
-            lambda: erasure.remove_predictions(Prediction.objects.all()), lambda: _try_to_speak(stay, row)
+            lambda: erasure.remove_predictions(Prediction.objects.all()),
+            lambda row=row: _try_to_speak(stay, row),
         )
         assert not Prediction.objects.exists()
         assert not Feedback.objects.exists()

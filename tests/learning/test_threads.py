@@ -1,7 +1,10 @@
 """A web process asks one model from several threads."""
 
+import sys
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -23,7 +26,20 @@ def test_threads_that_ask_a_forest_at_once_get_its_answers_and_no_warnings() -> 
         Signature(task="CLASSIFICATION", columns=columns, classes=("no", "yes")), "forest", {}, estimator
     )
     alone = model.predict(rows[:1])
-    with warnings.catch_warnings(record=True) as warned, ThreadPoolExecutor(8) as threads:
-        together = list(threads.map(model.predict, [rows[:1]] * 60))
-    assert together == [alone] * 60
+    filters = list(warnings.filters)
+    with switching_often(), warnings.catch_warnings(record=True) as warned, ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(model.predict, [rows[:1]] * 100))
+    assert together == [alone] * 100
     assert warned == []
+    assert list(warnings.filters) == filters
+
+
+@contextmanager
+def switching_often() -> Iterator[None]:
+    """Let threads meet in the middle of everything."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)

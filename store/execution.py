@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from rq import get_current_job
 
 from learning import build as learning
+from learning import search
 from learning.dataset import Dataset
 from learning.exceptions import ExemplarError
 from learning.select import Incumbent
@@ -119,6 +120,7 @@ class _Run:
         self.held: str | None = None
 
     def through(self) -> None:
+        search.prepare()  # starts while the tables are being joined
         with TemporaryDirectory(prefix="exemplar-build-") as folder:
             steps = learning.build(
                 self.build.problem(),

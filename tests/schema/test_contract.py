@@ -22,10 +22,14 @@ def test_the_committed_contract_is_the_schema() -> None:
 
 def test_every_type_field_and_argument_that_people_see_is_described() -> None:
     schema = compose([catalogue.get(name) for name in EXAMPLES])._schema
-    silent = [name for name, type_ in schema.type_map.items() if not type_.description and not name.startswith("__")]
+    silent = [
+        name for name, type_ in schema.type_map.items() if not type_.description and not name.startswith("__")
+    ]
     assert silent == []
     roots = (schema.query_type, schema.mutation_type, schema.subscription_type)
-    assert [f"{root}.{name}" for root in roots for name, field in root.fields.items() if not field.description] == []
+    assert [
+        f"{root}.{name}" for root in roots for name, field in root.fields.items() if not field.description
+    ] == []
 
 
 def test_two_schemas_of_the_same_products_are_equal() -> None:

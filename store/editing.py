@@ -36,7 +36,7 @@ def create(
     _writable(product)
     values = _cleaned(product, features)
     base = entities.insert(product, key, values, at)
-    if label is not None:
+    if product.learns_from_labels:
         Feedback.objects.table_says(product, base, label)
     told = ["label"] * (label is not None) + ["at"] * (at is not None)
     return Edited(entities.get(product, str(base.pk)), True, [*values, *told])
@@ -99,7 +99,8 @@ def patch(
 
 def _update(product: DataProduct, base: Any, values: Mapping[str, Any], label: Any, at: Any) -> Edited:
     changed = entities.update(product, base, values, at)
-    if label is not KEEP and Feedback.objects.table_says(product, base, label):
+    told = product.learns_from_labels and label is not KEEP
+    if told and Feedback.objects.table_says(product, base, label):
         changed.append("label")
     return Edited(entities.get(product, str(base.pk)), False, changed)
 

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from pickle import PickleError
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.db import models, transaction
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from learning.build import Fitted
+from learning.exceptions import NotAModel
 from learning.model import Model, Signature, loads, versions
 
 from . import catalogue, events
@@ -140,7 +142,12 @@ class ModelVersion(models.Model):
             raise ModelDoesNotFit(
                 f"The artifact of version {self.number} of {self.product} was changed; build again."
             )
-        return loads(artifact)
+        try:
+            return loads(artifact)
+        except (NotAModel, AttributeError, ImportError, PickleError) as error:
+            raise ModelDoesNotFit(
+                f"Version {self.number} of {self.product} was written by another release; build again."
+            ) from error
 
 
 def _sealed(model: Model) -> dict[str, Any]:

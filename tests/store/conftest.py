@@ -30,7 +30,12 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def tables(transactional_db: None) -> Iterator[None]:
     """Rows that are really committed; the snapshots' tables, which Django does not know, are dropped afterwards."""
+    drop_snapshots()
     yield
+    drop_snapshots()
+
+
+def drop_snapshots() -> None:
     with connection.cursor() as cursor:
         cursor.execute("DROP SCHEMA snapshots CASCADE; CREATE SCHEMA snapshots")
 

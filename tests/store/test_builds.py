@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
+from project.processes import members
 from store import builds, queue
 from store.builds import CANCELLED, FAILED, READY, RUNNING, SUCCEEDED, Build, BuildEvent, Superseded
 from store.candidates import Candidate, FoldScore, Score
@@ -428,16 +429,8 @@ def test_a_cancelled_build_ends_with_its_fits_within_two_seconds(stay: DataProdu
     Build.objects.cancel(build.pk, "bob")
     said = child.communicate(timeout=5)[0]
     assert "Build 1 of stay ended as CANCELLED" in said
-    assert alive(child.pid) == []
+    assert list(members(child.pid)) == []
     assert finals(build) == ["BuildCancelled"]
-
-
-def alive(ancestor: int) -> list[str]:
-    """Processes that are left of the command's session."""
-    listed = subprocess.run(["ps", "-eo", "sid,stat,args"], capture_output=True, text=True).stdout
-    return [
-        line for line in listed.splitlines() if line.split()[0] == str(ancestor) and line.split()[1][0] != "Z"
-    ]
 
 
 def test_a_job_that_comes_twice_runs_once(stay: DataProduct) -> None:

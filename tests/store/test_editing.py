@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from examples.diabetes.models import Patient
-from store import editing, entities
+from store import catalogue, editing, entities
 from store.editing import Edited
 from store.entities import KEEP
 from store.exceptions import (
@@ -266,6 +266,21 @@ def test_what_people_said_of_a_key_holds_for_the_row_that_comes_back_under_it(st
     Feedback.objects.give(stay, About(entity=key), "True", "ann")
     Operation.objects.all().delete()
     assert create(stay, key=key, label=False).entity.label is True
+
+
+def test_an_unlabelled_row_that_comes_back_has_the_label_that_people_agree_on(stay: DataProduct) -> None:
+    key = str(operate().pk)
+    Feedback.objects.give(stay, About(entity=key), "True", "ann")
+    Operation.objects.all().delete()
+    assert create(stay, key=key).entity.label is True
+
+
+def test_rows_without_a_label_are_written_too() -> None:
+    wine = catalogue.get("wine")
+    features = {column.name: 1.0 for column in wine.columns}
+    assert editing.replace(wine, "W-1", features, None, None, None).created
+    changed = editing.replace(wine, "W-1", features | {"ash": 2.0}, None, None, None)
+    assert (changed.changed, changed.entity.label) == (["ash"], None)
 
 
 def test_times_are_kept_in_utc(stay: DataProduct) -> None:

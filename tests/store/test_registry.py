@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from learning.exceptions import NotAModel
 from learning.model import Signature
 from store import serving
 from store.builds import Build
@@ -101,12 +100,14 @@ def test_a_seal_of_another_key_is_refused(stay: DataProduct, settings: Any) -> N
     assert "The seal of version 1 of stay is not ours" in str(registered.misfit(stay))
 
 
-def test_a_sealed_artifact_that_holds_no_model_is_refused(stay: DataProduct) -> None:
-    artifact = pickle.dumps("no model")
+@pytest.mark.parametrize(
+    "artifact", [pickle.dumps("no model"), b"clearning.model\nGone\n.", b"cgone\nGone\n.", b"x"]
+)
+def test_a_sealed_artifact_of_another_release_does_not_fit(stay: DataProduct, artifact: bytes) -> None:
     digest, registered = hashlib.sha256(artifact).hexdigest(), version(stay)
     seal = _seal(digest, registered.versions, registered.signature)
     ModelVersion.objects.filter(pk=registered.pk).update(artifact=artifact, digest=digest, seal=seal)
-    with pytest.raises(NotAModel):
+    with pytest.raises(ModelDoesNotFit, match="was written by another release; build again"):
         ModelVersion.objects.get(pk=registered.pk).load(stay)
 
 

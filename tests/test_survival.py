@@ -1,0 +1,92 @@
+"""Builds survive those who run them, and end when they are told to."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any
+
+import pytest
+
+from tests.project.test_processes import alive, eventually
+from tests.system import System, state_folder
+from tests.test_lifecycle import champion, data, ended, nodes
+
+STATE = "query($id: ID!) { build(id: $id) { status percent } }"
+
+
+@pytest.fixture(scope="module")
+def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system whose workers are killed."""
+    system = System(state_folder(tmp_path_factory))
+    try:
+        system.start()
+        for product in ("diabetes", "tumor", "wine"):
+            champion(system, product)
+        yield system
+    finally:
+        system.stop()
+
+
+@pytest.mark.parametrize("victim", ["work-horse", "worker"])
+def test_a_build_goes_on_after_its_runner_was_killed(fragile: System, victim: str) -> None:
+    build = running(fragile)
+    worker = fragile.process("worker")
+    os.kill(worker if victim == "worker" else children(worker)[0], SIGKILL)
+    scored = state(fragile, build)["percent"]
+    assert eventually(lambda: state(fragile, build)["percent"] > scored, 20), "nobody took it up within 20 s"
+    done = ended(fragile, build, 60)
+    assert done["status"] == "SUCCEEDED"
+    events = nodes(done["events"])
+    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
+    assert [event["final"] for event in events].count(True) == 1
+    kinds = [event["__typename"] for event in events]
+    assert kinds.count("SnapshotTaken") == 1
+
+
+def test_a_build_ends_within_two_seconds_of_being_cancelled(fragile: System) -> None:
+    build = running(fragile)
+    family = descendants(fragile.process("worker"))
+    cancel = "mutation($id: ID!) { cancelBuild(id: $id) { build { status } } }"
+    assert data(fragile.ask(cancel, {"id": build}))["cancelBuild"]["build"]["status"] == "CANCELLED"
+    assert eventually(lambda: not any(map(alive, family)), 2)
+    done = ended(fragile, build, 1)
+    assert nodes(done["events"])[-1]["__typename"] == "BuildCancelled"
+    assert fragile.ask(cancel, {"id": build})["errors"][0]["extensions"]["code"] == "BUILD_ENDED"
+
+
+def running(system: System) -> str:
+    """The id of a build that is in the middle of its search."""
+    request = (
+        'mutation { requestBuild(product: "tumor", options: {candidates: 12}) { started build { id } } }'
+    )
+    while not (requested := data(system.ask(request))["requestBuild"])["started"]:
+        time.sleep(0.2)
+    build = str(requested["build"]["id"])
+    assert eventually(lambda: state(system, build)["percent"] > 5, 60)
+    return build
+
+
+def state(system: System, build: str) -> Any:
+    return data(system.ask(STATE, {"id": build}))["build"]
+
+
+def children(parent: int) -> list[int]:
+    return [pid for pid, its_parent in parents().items() if its_parent == parent]
+
+
+def descendants(root: int) -> list[int]:
+    found = children(root)
+    return found + [pid for child in found for pid in descendants(child)]
+
+
+def parents() -> dict[int, int]:
+    """Every process with its parent (Linux)."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found[int(entry.parent.name)] = int(entry.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    return found

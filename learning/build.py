@@ -139,6 +139,9 @@ def _nothing(problem: Problem, searched: Tally, met: Tally) -> NothingFitted | T
             f"No candidate could be scored on all folds within {problem.seconds:g} s; allow more."
         )
     first = failures[0]
-    return NothingFitted(
+    nothing = NothingFitted(
         f"No candidate could be fitted and scored on all folds. {first.candidate}: {first.reason}"
     )
+    if all(failure.code == first.code for failure in failures):
+        nothing.code = first.code
+    return nothing

@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from .columns import Column, Kind, frame
+from .columns import LARGEST, Column, Kind, frame
 from .exceptions import NoRows, OneClass, TooFewInstances
 from .problem import Classification, Problem
 
@@ -48,6 +47,8 @@ def dataset(
 ) -> Dataset:
     """The labelled rows as a dataset; `choices` are the declared label values as text.
 
+    A regression's label that is no number, or too large to compute with, is as good as none.
+
     Raises NoRows, OneClass, and TooFewInstances where the problem's folds could not each hold an example of
     each class (classification), two examples (regression) or four (clustering).
     """
@@ -73,7 +74,7 @@ def _labelled(problem: Problem, n: int, labels: Sequence[Any] | None) -> list[in
         return list(range(n))
     known = [label is not None for label in labels or ()]
     if problem.task == "REGRESSION":
-        known = [told and isfinite(label) for told, label in zip(known, labels or (), strict=True)]
+        known = [told and abs(label) <= LARGEST for told, label in zip(known, labels or (), strict=True)]
     return [i for i, told in enumerate(known) if told]
 
 
@@ -86,6 +87,10 @@ def _target(
     if len(labels) < per_fold * problem.folds:
         needed = per_fold * problem.folds
         raise TooFewInstances(f"{problem.folds} folds need {needed} instances; there are {len(labels)}.")
+    if problem.task == "REGRESSION" and len(set(labels)) == 1:
+        raise OneClass(
+            f"All {len(labels)} labelled instances are {labels[0]}; two different numbers are needed."
+        )
     return (None if problem.task == "CLUSTERING" else np.array([float(y) for y in labels])), ()
 
 

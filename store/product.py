@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -136,8 +137,8 @@ class DataProduct:
         return column.field.to_python(float(answer)) if column.kind != "INTEGER" else int(float(answer))
 
     def stored_answer(self, label: Any) -> str | None:
-        """The text of what the label column holds, declared or not; None for null."""
-        if label is None:
+        """The text of what the label column holds, declared or not; None for null and for what is no number."""
+        if label is None or (self.task == "REGRESSION" and not isfinite(label)):
             return None
         return str(label) if self.task == "CLASSIFICATION" else repr(float(label))
 

@@ -1,6 +1,7 @@
 """What a product answers: predictions, entities and feedback, typed by its columns."""
 
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 import strawberry
@@ -183,7 +184,9 @@ def instance_of(t: Types, features: dict[str, Any]) -> Any:
 
 
 def _shown(t: Types, column: Any, value: Any) -> Any:
-    """A category's value as its enum's member; null where a stored value is no longer declared."""
+    """A category's value as its enum's member; null where that is no longer declared, or is no number."""
+    if isinstance(value, float) and not isfinite(value):
+        return None
     if value is None or column.kind is not Kind.CATEGORY:
         return value
     return next((member for member in t.enums[column.name] if member.value == value), None)

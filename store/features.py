@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import models
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
-from django.db.models.expressions import BaseExpression
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Value
+from django.db.models.expressions import BaseExpression, CombinedExpression
 from django.db.models.functions import Coalesce
 
 from .columns import TypedColumn
@@ -125,6 +125,12 @@ def references(expression: Any) -> Iterator[str]:
             yield from references(source)
 
 
+def _is_arithmetic(expression: Any) -> bool:
+    if isinstance(expression, CombinedExpression):
+        return all(map(_is_arithmetic, expression.get_source_expressions()))
+    return isinstance(expression, F | Value)
+
+
 def _is_aggregate(expression: Any) -> bool:
     if not isinstance(expression, BaseExpression):
         return False
@@ -217,7 +223,8 @@ class Join:
             )
         output = self.queryset.model._base_manager.annotate(**{f"feature_{name}": expression})
         resolved = output.query.annotations[f"feature_{name}"].output_field
-        nullable = any(path.nullable for path in paths)
+        # Only of sums and products it is known that they are null where one of their columns is, and nowhere else.
+        nullable = not _is_arithmetic(expression) or any(path.nullable for path in paths)
         return Feature(name=name, field=resolved, nullable=nullable, expression=expression, path=None)
 
     def _aggregated(self, name: str, aggregate: Any, at: str | None) -> Feature:

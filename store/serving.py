@@ -1,6 +1,7 @@
 """Serving: the champions in memory, switched whole when another version is promoted."""
 
 import logging
+import threading
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,18 +41,27 @@ class Champion:
         return Prediction.objects.record(self.product, self.version, questions, answers)
 
 
+@dataclass(frozen=True)
+class Misfit:
+    """A version that is promoted and cannot serve here, and why."""
+
+    version: ModelVersion
+    reason: str
+
+
 #: What serves now, by product; an entry is replaced, never changed.
-_champions: dict[str, Champion] = {}
-#: Why a product's recorded champion does not serve.
-_refusals: dict[str, StoreError] = {}
+_promoted: dict[str, Champion | Misfit] = {}
+#: Held while memory is made to agree with the registry: who has read it earlier must not write later.
+_refreshing = threading.Lock()
 
 
 def of(product: DataProduct) -> Champion:
     """The product's champion. Raises NoChampion, or ModelDoesNotFit with what to do."""
-    if champion := _champions.get(product.name):
-        return champion
-    if refusal := _refusals.get(product.name):
-        raise ModelDoesNotFit(str(refusal))
+    match _promoted.get(product.name):
+        case Champion() as champion:
+            return champion
+        case Misfit() as misfit:
+            raise ModelDoesNotFit(misfit.reason)
     build = Build.objects.filter(product=product.name).order_by("-pk").first()
     raise NoChampion(f"{product} has no model that serves yet: {_what_next(product, build)}")
 
@@ -68,7 +78,7 @@ def load() -> None:
     """Load every champion that fits, and ask for a build where a product that could have one has none."""
     refresh()
     for product in catalogue.products():
-        if product.name not in _champions and _can_learn(product):
+        if not isinstance(_promoted.get(product.name), Champion) and _can_learn(product):
             Build.objects.request(product, by="start-up")
 
 
@@ -81,24 +91,27 @@ def _can_learn(product: DataProduct) -> bool:
 
 def refresh() -> None:
     """Make memory agree with the registry; a product whose champion has not changed is not touched."""
-    recorded = dict(ProductState.objects.exclude(champion=None).values_list("product", "champion"))
-    for product in catalogue.products():
-        version, served = recorded.get(product.name), _champions.get(product.name)
-        if version is None or (served and served.version.pk == version):
-            continue
-        _switch(product, ModelVersion.objects.get(pk=version))
+    with _refreshing:
+        recorded = _recorded()
+        for product in catalogue.products():
+            version, known = recorded.get(product.name), _promoted.get(product.name)
+            if version is not None and (known is None or known.version.pk != version):
+                _promoted[product.name] = _loaded(product, ModelVersion.objects.get(pk=version))
 
 
-def _switch(product: DataProduct, version: ModelVersion) -> None:
+def _recorded() -> dict[str, int]:
+    """The registry's champions by product."""
+    return dict(ProductState.objects.exclude(champion=None).values_list("product", "champion"))
+
+
+def _loaded(product: DataProduct, version: ModelVersion) -> Champion | Misfit:
     try:
         champion = Champion(product, version, version.load(product))
     except ModelDoesNotFit as refusal:
-        _refusals[product.name] = refusal
         log.warning("%s", refusal)
-        return
-    _champions[product.name] = champion
-    _refusals.pop(product.name, None)
+        return Misfit(version, str(refusal))
     log.info("Version %s of %s serves.", version.number, product.name)
+    return champion
 
 
 def unready() -> list[str]:
@@ -108,13 +121,11 @@ def unready() -> list[str]:
 
 def _postgresql() -> list[str]:
     try:
-        recorded = dict(ProductState.objects.exclude(champion=None).values_list("product", "champion"))
+        recorded = _recorded()
     except (DatabaseError, InterfaceError) as error:
         connection.close()
         return [f"PostgreSQL cannot be reached: {str(error).strip().splitlines()[0]}"]
-    missing = [
-        name for name in recorded if catalogue.find(name) and name not in _champions and name not in _refusals
-    ]
+    missing = [name for name in recorded if catalogue.find(name) and name not in _promoted]
     return [f"The champion of {name} is not loaded yet." for name in missing]
 
 

@@ -1,0 +1,221 @@
+"""A build's events as they are streamed: over WebSocket and as server-sent events, from a worker elsewhere."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.system import System
+from tests.test_lifecycle import champion, data, ended, nodes
+
+Event = dict[str, Any]
+
+WATCH = """subscription($build: ID!, $after: String) { buildProgress(build: $build, after: $after) {
+  __typename id cursor sequence percent message final build { id status } } }"""
+REQUEST = """mutation { requestBuild(product: "wine", options: { candidates: 2, families: ["kmeans"] }) {
+  started build { id } } }"""
+
+
+class Socket:
+    """A connection over graphql-transport-ws that carries several subscriptions."""
+
+    def __init__(self, connection: ClientConnection):
+        self.connection = connection
+        self.send(type="connection_init")
+        assert self.receive() == {"type": "connection_ack"}
+
+    def send(self, **message: Any) -> None:
+        self.connection.send(json.dumps(message))
+
+    def receive(self) -> Event:
+        return dict(json.loads(self.connection.recv(timeout=60)))
+
+    def subscribe(self, id: str, query: str, **variables: Any) -> None:
+        self.send(type="subscribe", id=id, payload={"query": query, "variables": variables})
+
+    def results(self, id: str) -> Iterator[dict[str, Any]]:
+        """The payloads of one subscription until it completes; nothing else may come."""
+        while (message := self.receive())["type"] == "next":
+            assert message["id"] == id
+            yield message["payload"]
+        assert message == {"id": id, "type": "complete"}
+
+
+@contextmanager
+def socket_to(system: System) -> Iterator[Socket]:
+    url = f"{system.url.replace('http', 'ws')}/graphql/"
+    with connect(url, subprotocols=["graphql-transport-ws"], proxy=None) as connection:  # type: ignore[list-item]
+        yield Socket(connection)
+
+
+def watched(system: System, build: str, after: str | None = None) -> list[Event]:
+    """All events over a socket of their own, until the stream ends."""
+    with socket_to(system) as socket:
+        socket.subscribe("1", WATCH, build=build, after=after)
+        return [data(result)["buildProgress"] for result in socket.results("1")]
+
+
+def streamed(system: System, build: str, after: str | None = None) -> list[Event]:
+    """All events as server-sent events, until the stream ends."""
+    body = {"query": WATCH, "variables": {"build": build, "after": after}}
+    with system.client.stream(
+        "POST", "/graphql/", json=body, headers={"Accept": "text/event-stream"}
+    ) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = list(stream.iter_lines())
+    assert lines[-3:] == ["event: complete", "data: ", ""]
+    results = [line.removeprefix("data: ") for line in lines if line.startswith("data: {")]
+    return [data(json.loads(result))["buildProgress"] for result in results]
+
+
+def stored(system: System, build: str) -> list[Event]:
+    query = """query($id: ID!) { build(id: $id) { events(first: 500) { edges { node {
+      __typename id cursor sequence percent message final build { id status } } } } } }"""
+    return nodes(data(system.ask(query, {"id": build}))["build"]["events"])
+
+
+def told(event: Event) -> Event:
+    """What stays the same of an event, whenever it is read."""
+    return {name: value for name, value in event.items() if name != "build"}
+
+
+def begun(system: System) -> str:
+    """The id of a build that begins now."""
+    champion(system, "wine")
+    while not (requested := data(system.ask(REQUEST))["requestBuild"])["started"]:
+        ended(system, requested["build"]["id"], 60)
+    return str(requested["build"]["id"])
+
+
+@pytest.fixture(scope="module")
+def built(exemplar: System) -> str:
+    """The id of a build that has ended."""
+    build = begun(exemplar)
+    ended(exemplar, build, 60)
+    return build
+
+
+@pytest.mark.parametrize("follow", [watched, streamed])
+def test_a_build_is_told_as_it_runs(exemplar: System, follow: Any) -> None:
+    build = begun(exemplar)
+    events = follow(exemplar, build)
+    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
+    assert [event["final"] for event in events] == [False] * (len(events) - 1) + [True]
+    assert events[0]["__typename"] == "SnapshotTaken" and events[-1]["__typename"] == "BuildSucceeded"
+    percents = [event["percent"] for event in events]
+    assert percents == sorted(percents) and percents[-1] == 100
+    assert {event["build"]["id"] for event in events} == {build}
+    assert list(map(told, events)) == list(map(told, stored(exemplar, build)))
+
+
+def test_all_who_watch_see_the_same(exemplar: System) -> None:
+    build = begun(exemplar)
+    with ThreadPoolExecutor(6) as pool:
+        watching = [pool.submit(follow, exemplar, build) for follow in [watched, streamed] * 3]
+        seen = [list(map(told, watcher.result())) for watcher in watching]
+    assert seen[0][-1]["final"]
+    assert all(events == seen[0] for events in seen)
+
+
+@pytest.mark.parametrize("follow", [watched, streamed])
+def test_a_build_that_has_ended_is_told_again_from_anywhere(
+    exemplar: System, built: str, follow: Any
+) -> None:
+    events = stored(exemplar, built)
+    assert follow(exemplar, built) == events
+    assert follow(exemplar, built, after=events[1]["cursor"]) == events[2:]
+
+
+@pytest.mark.parametrize("follow", [watched, streamed])
+def test_behind_the_final_event_a_stream_ends(exemplar: System, built: str, follow: Any) -> None:
+    last = stored(exemplar, built)[-1]
+    assert follow(exemplar, built, after=last["cursor"]) == []
+    assert follow(exemplar, built, after="999999999") == []
+
+
+def test_a_watcher_who_comes_back_misses_nothing(exemplar: System) -> None:
+    build = begun(exemplar)
+    with socket_to(exemplar) as socket:
+        socket.subscribe("1", WATCH, build=build)
+        first = data(socket.receive()["payload"])["buildProgress"]
+    assert first["sequence"] == 1
+    rest = watched(exemplar, build, after=first["cursor"])
+    assert list(map(told, [first, *rest])) == list(map(told, stored(exemplar, build)))
+
+
+def test_one_socket_carries_builds_and_their_events(exemplar: System) -> None:
+    with socket_to(exemplar) as socket:
+        socket.subscribe("builds", 'subscription { builds(product: "wine") { id status percent } }')
+        build = begun(exemplar)
+        socket.subscribe("events", WATCH, build=build)
+        statuses: list[str] = []
+        events: list[Event] = []
+        complete = False
+        while not (complete and statuses[-1:] == ["SUCCEEDED"]):
+            match socket.receive():
+                case {"type": "next", "id": "builds", "payload": payload}:
+                    told = data(payload)["builds"]
+                    statuses += [told["status"]] if told["id"] == build else []
+                case {"type": "next", "id": "events", "payload": payload}:
+                    events.append(data(payload)["buildProgress"])
+                case {"type": "complete", "id": "events"}:
+                    complete = True
+        socket.send(type="complete", id="builds")
+    assert events[-1]["final"]
+    assert "RUNNING" in statuses
+
+
+def test_promotions_are_told_to_who_watches(exemplar: System) -> None:
+    build = begun(exemplar)
+    ended(exemplar, build, 60)
+    serving = champion(exemplar, "wine")["id"]
+    query = "{ wine { models(status: [CHALLENGER, RETIRED]) { edges { node { id } } } } }"
+    other = nodes(data(exemplar.ask(query))["wine"]["models"])[0]["id"]
+    with socket_to(exemplar) as socket:
+        socket.subscribe("1", 'subscription { promotions(product: "wine") { reason model { id } } }')
+        # A subscription does not say that it has begun: one behind it that ends at once does.
+        socket.subscribe("2", WATCH, build=build, after="999999999")
+        assert list(socket.results("2")) == []
+        for model, reason in ((other, "to be told"), (serving, "as it was")):
+            promote(exemplar, model, reason)
+            told = data(socket.receive()["payload"])["promotions"]
+            assert told == {"reason": reason, "model": {"id": model}}
+
+
+def promote(system: System, model: str, reason: str) -> None:
+    query = """mutation($model: ID!, $reason: String!) {
+      promote(model: $model, reason: $reason) { promotion { id } } }"""
+    data(system.ask(query, {"model": model, "reason": reason}))
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "code", "argument"),
+    [
+        (WATCH, {"build": "garbage"}, "UNKNOWN_ID", "build"),
+        (WATCH, {"build": ""}, "UNKNOWN_ID", "build"),
+        (WATCH, {"build": "QnVpbGQ6OTk5OTk"}, "UNKNOWN_ID", "build"),
+        (WATCH, {"build": "TW9kZWxWZXJzaW9uOjE"}, "WRONG_KIND_OF_ID", "build"),
+        (WATCH, {"build": None}, "BAD_INPUT", "build"),
+        (WATCH, {"build": "QnVpbGQ6MQ", "after": "garbage"}, "BAD_INPUT", "after"),
+        (WATCH, {"build": "QnVpbGQ6MQ", "after": "-1"}, "BAD_INPUT", "after"),
+        ("subscription($p: String) { builds(product: $p) { id } }", {"p": "nothing"}, "UNKNOWN_PRODUCT", "product"),
+        ("subscription($p: String) { builds(product: $p) { id } }", {"p": ""}, "UNKNOWN_PRODUCT", "product"),
+        ("subscription($p: String) { promotions(product: $p) { id } }", {"p": ""}, "UNKNOWN_PRODUCT", "product"),
+    ],
+)  # fmt: skip
+def test_a_subscription_to_nothing_is_refused(
+    exemplar: System, query: str, variables: Event, code: str, argument: str
+) -> None:
+    with socket_to(exemplar) as socket:
+        socket.subscribe("1", query, **variables)
+        refused = socket.receive()
+    errors = refused["payload"] if refused["type"] == "error" else refused["payload"]["errors"]
+    headers = {"Accept": "text/event-stream"}
+    body = {"query": query, "variables": variables}
+    lines = exemplar.client.post("/graphql/", json=body, headers=headers).text.splitlines()
+    for (error,) in (errors, json.loads(lines[1].removeprefix("data: "))["errors"]):
+        assert (error["extensions"]["code"], error["extensions"]["argument"]) == (code, [argument])

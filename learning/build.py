@@ -7,7 +7,7 @@ every fit.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from . import families, model, rounds, search, select
@@ -54,7 +54,7 @@ def build(
     *,
     workers: int = 2,
     folder: Path | None = None,
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Search, contest, decide, fit: `workers` fits at a time, temporary files in `folder`.
 
     `scored` are folds of an interrupted run by (candidate's key, round, fold): they are not fitted again,

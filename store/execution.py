@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -130,10 +130,12 @@ class _Run:
                 workers=settings.EXEMPLAR_CPUS,
                 folder=Path(folder),
             )
-            for step in steps:
-                with transaction.atomic():
-                    self.build.hold()
-                    self.record(step)
+            # Closed whatever happens, or fits go on until the generator is collected.
+            with closing(steps):
+                for step in steps:
+                    with transaction.atomic():
+                        self.build.hold()
+                        self.record(step)
         self.succeed()
 
     def dataset(self) -> Dataset:

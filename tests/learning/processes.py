@@ -50,8 +50,15 @@ def below(pid: int) -> set[int]:
 
 def fitting(pid: int) -> set[int]:
     """The worker processes of a build in this process: what the fork server forked."""
-    others = below(pid)
-    return {child for child, parent in _parents().items() if parent in others}
+    servers = {child for child, parent in _parents().items() if parent == pid and _is_fork_server(child)}
+    return {child for child, parent in _parents().items() if parent in servers}
+
+
+def _is_fork_server(pid: int) -> bool:
+    try:
+        return b"multiprocessing.forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def alive(pids: set[int]) -> set[int]:

@@ -247,8 +247,7 @@ def test_of_two_who_believe_the_same_one_promotes(stay: DataProduct) -> None:
 
 @pytest.fixture
 def nothing_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "_champions", {})
-    monkeypatch.setattr(serving, "_refusals", {})
+    monkeypatch.setattr(serving, "_promoted", {})
 
 
 @pytest.mark.usefixtures("nothing_served")

@@ -9,10 +9,12 @@
     return found ? decodeURIComponent(found.slice(name.length + 1)) : "";
   }
 
-  // Each product keeps tabs of its own; another set of tabs from the server starts anew.
-  const space = "exemplar:" + page.product + ":" + page.tabs.map((tab) => tab.query).join("").length + ":";
+  // Each product keeps its history. The tabs come from the server, with fresh variables: a stored query would take the
+  // place of the first.
+  const space = "exemplar:" + page.product + ":";
+  const fresh = ["graphiql:query", "graphiql:variables", "graphiql:tabState"];
   const storage = {
-    getItem: (key) => localStorage.getItem(space + key),
+    getItem: (key) => (fresh.includes(key) ? null : localStorage.getItem(space + key)),
     setItem: (key, value) => localStorage.setItem(space + key, value),
     removeItem: (key) => localStorage.removeItem(space + key),
     clear: () => Object.keys(localStorage).filter((key) => key.startsWith(space)).forEach((key) => localStorage.removeItem(key)),
@@ -48,7 +50,7 @@
 
   // The explorer shows and edits the query of the open tab.
   function Page() {
-    const [query, setQuery] = React.useState(storage.getItem("graphiql:query") || (page.tabs[0] || {}).query);
+    const [query, setQuery] = React.useState((page.tabs[0] || {}).query);
     const explorer = GraphiQLPluginExplorer.useExplorerPlugin({ query, onEdit: setQuery });
     return React.createElement(GraphiQL, {
       fetcher,

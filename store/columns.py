@@ -165,7 +165,7 @@ class TypedColumn:
         low, high = self.limits
         if (low is not None and value < low) or (high is not None and value > high):
             raise OutOfRange(
-                f"{self.name} must {_between(low, high)}, and {value} is not.",
+                f"{self.name} must {between(low, high)}, and {value} is not.",
                 argument=argument,
                 minimum=None if low is None else float(low),
                 maximum=None if high is None else float(high),
@@ -223,7 +223,7 @@ def _is_finite(value: Any) -> bool:
         return False  # an integer longer than any float
 
 
-def _between(low: float | None, high: float | None) -> str:
+def between(low: float | None, high: float | None) -> str:
     if low is None:
         return f"be at most {high}"
     if high is None:

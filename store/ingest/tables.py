@@ -1,0 +1,251 @@
+"""Which columns of a file go where: the product's feature tables, found by their fields and the file's headers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from django.db import models
+
+from ..exceptions import StoreError
+from ..files import Layout, field_names
+from ..product import DataProduct
+from .casts import Cast
+
+#: The name under which the key that is made of a row itself stands in the typed rows.
+ROW_KEY = "row_key"
+
+
+class NoTable(StoreError):
+    """The file's columns are not those of one feature table."""
+
+    code = "BAD_INPUT"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the file that is loaded."""
+
+    header: str
+    #: Its name in the staging table, and of its values in the typed rows.
+    staged: str
+    cast: Cast
+
+
+@dataclass(frozen=True)
+class Table:
+    """A feature table and what of each typed row goes into it."""
+
+    model: type[models.Model]
+    #: By which its rows are recognised; None: only by all that they hold.
+    key: models.Field | None
+    #: The names of the typed values, by field; the key's is among them.
+    values: Mapping[models.Field, str]
+
+    @property
+    def title(self) -> str:
+        return str(self.model._meta.verbose_name)
+
+    @cached_property
+    def rest(self) -> dict[models.Field, str]:
+        """What is not the key."""
+        return {field: staged for field, staged in self.values.items() if field != self.key}
+
+    @cached_property
+    def lacking(self) -> tuple[models.Field, ...]:
+        """What a new row needs and the file has not."""
+        return tuple(f for f in self._absent if not (f.primary_key and f.has_default()) and not _fills(f))
+
+    @cached_property
+    def filled(self) -> tuple[models.Field, ...]:
+        """What Django fills in where a new row does not say it."""
+        return tuple(f for f in self._absent if _fills(f) and not f.has_db_default())
+
+    @property
+    def _absent(self) -> list[Any]:
+        given = set(self.values)
+        return [
+            f
+            for f in self.model._meta.concrete_fields
+            if f not in given and not f.generated and not isinstance(f, models.AutoField)
+        ]
+
+
+def _fills(field: Any) -> bool:
+    automatic = getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
+    blank = field.blank and field.empty_strings_allowed and not field.primary_key
+    return bool(automatic or field.null or field.has_default() or field.has_db_default() or blank)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one file is loaded."""
+
+    layout: Layout
+    columns: tuple[Column, ...]
+    #: Those whose rows others point to come first; all have the same key.
+    tables: tuple[Table, ...]
+    #: Columns that no table has.
+    new_columns: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        return Path(self.layout.path)
+
+    @property
+    def makes_keys(self) -> bool:
+        return ROW_KEY in self.tables[0].values.values()
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of the staging table: all that the file has."""
+        return [f"c{place}" for place in range(len(self.layout.header))]
+
+
+def plans(product: DataProduct, layouts: Sequence[Layout], day_first: bool | None = None) -> list[Plan]:
+    """How each file is loaded, in the order in which that must happen. Raises NoTable."""
+    models_ = list(feature_tables(product))
+    found = [_plan(product, models_, layout, day_first) for layout in layouts]
+    return sorted(found, key=lambda plan: models_.index(plan.tables[0].model))
+
+
+def feature_tables(product: DataProduct) -> Iterator[type[models.Model]]:
+    """Every table that features can come from: those the base rows point to, theirs, those that point to them."""
+    base = product.join.model
+    reverse = [relation.related_model for relation in base._meta.related_objects]
+    hops = [hop for column in product.columns if column.path for hop in column.path.hops]
+    forward = [hop.related_model for hop in hops if not hop.auto_created]
+    beyond = [hop.related_model for hop in hops if hop.auto_created]
+    yield from dict.fromkeys([*forward, base, *reverse, *beyond])
+
+
+def _plan(
+    product: DataProduct, models_: Sequence[type[models.Model]], layout: Layout, day_first: bool | None
+) -> Plan:
+    matches = [(model, match(model, layout.header)) for model in models_]
+    keyed = [(model, found) for model, found in matches if _has_key(model, found)]
+    if not keyed:
+        raise NoTable(_no_table(product, models_, layout))
+    most = max(len(found) for _, found in keyed)
+    best = [(model, found) for model, found in keyed if len(found) == most]
+    if len(best) > 1:
+        best = [(model, found) for model, found in best if _is_named_after(layout, model)] or best
+    if len(best) > 1:
+        names = ", ".join(model.__name__ for model, _ in best)
+        raise NoTable(f"{layout.path} could be {names}: name the file after one of them.")
+    model, found = best[0]
+    beside = _beside(product, found, layout.header) if model is product.join.model else {}
+    return _planned(layout, model, found, beside, day_first)
+
+
+Found = dict[Any, int]  # the place of the column in the file, by the field that it goes to
+
+
+def match(model: type[models.Model], header: Sequence[str]) -> Found:
+    """The columns of a file that are `model`'s: by the original header in `help_text`, else by name."""
+    fields = [field for field in model._meta.concrete_fields if not field.generated]
+    found: Found = {}
+    for known_as in (_original, _name, _target):
+        for place, names in enumerate(zip(header, field_names(header), strict=True)):
+            if place in found.values():
+                continue
+            for field in fields:
+                if field not in found and known_as(field) & {*names, names[0].strip().casefold()}:
+                    found[field] = place
+                    break
+    return found
+
+
+def _original(field: Any) -> set[str]:
+    return {str(field.help_text)} - {""}
+
+
+def _name(field: Any) -> set[str]:
+    return {field.name, field.attname}
+
+
+def _target(field: Any) -> set[str]:
+    """What the key is called that a relation's column holds."""
+    if not field.is_relation:
+        return set()
+    target = field.target_field
+    return _target(target) | _original(target) | _name(target)
+
+
+def _has_key(model: type[models.Model], found: Found) -> bool:
+    if not found:
+        return False
+    return any(field in found for field in _keys(model)) or makes_key(model) or _is_counted(model, found)
+
+
+def _keys(model: type[models.Model]) -> list[Any]:
+    """The fields that each recognise a row."""
+    unique = [field for field in model._meta.concrete_fields if field.unique and not field.primary_key]
+    return [model._meta.pk, *unique]
+
+
+def makes_key(model: type[models.Model]) -> bool:
+    """Whether the key of a row is made of the row: text that nobody edits."""
+    key: Any = model._meta.pk
+    return isinstance(key, models.CharField) and not key.editable
+
+
+def _is_counted(model: type[models.Model], found: Found) -> bool:
+    """Whether rows are recognised by all that they hold: what belongs to another row and has only a number."""
+    numbered = isinstance(model._meta.pk, models.AutoField)
+    return numbered and any(f.many_to_one for f in found if f.is_relation)
+
+
+def _is_named_after(layout: Layout, model: type[models.Model]) -> bool:
+    stem = Path(layout.path).name.split(".")[0].casefold()
+    return "".join(filter(str.isalnum, stem)) == model.__name__.casefold()
+
+
+def _beside(product: DataProduct, found: Found, header: Sequence[str]) -> dict[Any, Found]:
+    """The file's other columns that are features of one-to-one rows, by the relation to them."""
+    places = {name: place for place, name in enumerate(field_names(header)) if place not in found.values()}
+    beside: dict[Any, Found] = {}
+    for column in product.columns:
+        path = column.path
+        if path is None or len(path.hops) != 1 or not path.hops[0].auto_created:
+            continue
+        hop = path.hops[0]
+        for name in (column.name, f"{hop.get_accessor_name()}_{path.column.name}"):
+            if name in places:
+                beside.setdefault(hop, {})[path.column] = places.pop(name)
+                break
+    return beside
+
+
+def _planned(
+    layout: Layout,
+    model: type[models.Model],
+    found: Found,
+    beside: dict[Any, Found],
+    day_first: bool | None,
+) -> Plan:
+    places = {**found, **{field: place for one in beside.values() for field, place in one.items()}}
+    columns = tuple(
+        Column(layout.header[place], f"c{place}", Cast(field, layout.decimal_comma, day_first))
+        for field, place in sorted(places.items(), key=lambda item: item[1])
+    )
+    key = next((field for field in _keys(model) if field in found), None)
+    values = {field: f"c{place}" for field, place in found.items()}
+    if key is None and makes_key(model):
+        key = model._meta.pk
+        values[key] = ROW_KEY
+    tables = [Table(model, key, values)]
+    for hop, others in beside.items():
+        shared = {hop.field: values[hop.field.target_field]} if hop.field.target_field in values else {}
+        named = {field: f"c{place}" for field, place in others.items()}
+        tables.append(Table(hop.related_model, hop.field, shared | named))
+    new = tuple(name for place, name in enumerate(layout.header) if place not in places.values())
+    return Plan(layout, columns, tuple(tables), new)
+
+
+def _no_table(product: DataProduct, models_: Sequence[type[models.Model]], layout: Layout) -> str:
+    needed = "; ".join(
+        f"{model.__name__} is recognised by {' or '.join(f.name for f in _keys(model))}" for model in models_
+    )
+    return f"{layout.path} has no column that says which rows of {product} it is about: {needed}."

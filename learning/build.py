@@ -80,7 +80,8 @@ def build(
         entries = met.entries(searched.means)
         if not entries:
             raise _nothing(problem, searched, met)
-        decision = select.decide(problem, metric, entries, incumbent, dataset.fingerprint)
+        baseline = next((s for c, s in searched.means.items() if c.family == "baseline"), None)
+        decision = select.decide(problem, metric, entries, incumbent, dataset.fingerprint, baseline)
         yield _decided(decision, searched.cut_short(problem.seconds))
         last = select.kept(decision.winner, entries, problem.keep) if decision.winner else []
         yield from _fitted(processes, last, metric, met.means)

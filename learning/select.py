@@ -5,7 +5,7 @@ champion's recipe is beaten, and only these are reported: the best of many noisy
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from statistics import fmean, variance
 
@@ -86,18 +86,37 @@ def kept(winner: Candidate, entries: Sequence[Entry], keep: int) -> list[Candida
 
 
 def decide(
+    problem: Problem,
+    metric: str,
+    entries: Sequence[Entry],
+    incumbent: Incumbent | None,
+    fingerprint: str,
+    baseline: float | None = None,
+) -> Decision:
+    """Decide the contest of `entries`, at least one, on the snapshot with this fingerprint.
+
+    `baseline` is what the baseline scored in the search; None where it took no part.
+    """
+    decision = _decided(problem, metric, entries, incumbent, fingerprint)
+    winner = next((entry for entry in entries if entry.candidate == decision.winner), None)
+    if winner is None:
+        return decision
+    held = " ".join(_objections(problem, metric, winner, incumbent, baseline))
+    return replace(decision, held=held or None)
+
+
+def _decided(
     problem: Problem, metric: str, entries: Sequence[Entry], incumbent: Incumbent | None, fingerprint: str
 ) -> Decision:
-    """Decide the contest of `entries`, at least one, on the snapshot with this fingerprint."""
+    """Who won and why, whatever speaks against letting it serve."""
     defender = next((entry for entry in entries if entry.candidate.incumbent), None)
     others = [entry for entry in _ranked(entries) if entry is not defender]
     challenger = others[0] if others else None
     if defender is None:
         assert challenger is not None
-        return _fitted(problem, metric, challenger, incumbent, False, _first(challenger, metric, incumbent))
+        return _won(challenger, _first(challenger, metric, incumbent))
     if challenger is not None and beaten(defender, challenger, problem.folds):
-        reason = _comparison(challenger, defender, problem.folds)
-        return _fitted(problem, metric, challenger, incumbent, False, reason)
+        return _won(challenger, _comparison(challenger, defender, problem.folds))
     reason = _kept(defender, challenger)
     if incumbent is not None and incumbent.fingerprint == fingerprint:
         return Decision(
@@ -106,7 +125,7 @@ def decide(
             held=None,
             reason=f"{reason} The examples are those it was learned from: nothing was fitted.",
         )
-    return _fitted(problem, metric, defender, incumbent, True, reason)
+    return replace(_won(defender, reason), incumbent_kept=True)
 
 
 def beaten(defender: Entry, challenger: Entry, folds: int) -> bool:
@@ -131,20 +150,20 @@ def standard_error(scores: Sequence[float], ratio: float) -> float:
     return sqrt((1 / len(scores) + ratio) * variance(scores))
 
 
-def _fitted(
-    problem: Problem,
-    metric: str,
-    winner: Entry,
-    incumbent: Incumbent | None,
-    incumbent_kept: bool,
-    reason: str,
-) -> Decision:
-    held = " ".join(_objections(problem, metric, winner, incumbent))
-    return Decision(winner=winner.candidate, incumbent_kept=incumbent_kept, held=held or None, reason=reason)
+def _won(winner: Entry, reason: str) -> Decision:
+    return Decision(winner=winner.candidate, incumbent_kept=False, held=None, reason=reason)
 
 
-def _objections(problem: Problem, metric: str, winner: Entry, incumbent: Incumbent | None) -> Iterator[str]:
+def _objections(
+    problem: Problem, metric: str, winner: Entry, incumbent: Incumbent | None, baseline: float | None
+) -> Iterator[str]:
     """Why the winner may not serve without a person."""
+    if baseline is not None and winner.candidate.family != "baseline" and winner.score < baseline - _SAME:
+        # Where one fold went wild, the noise is as large as the loss, and no test would find it.
+        yield (
+            f"{metric} {_number(winner.score)} is worse than the baseline's {_number(baseline)}, "
+            "which looks at no feature."
+        )
     if isinstance(problem, Classification):
         for label, floor in problem.floors.items():
             recall = winner.recalls.get(label)

@@ -14,7 +14,8 @@ query Build($id: ID!) { build(id: $id) {
   events(first: 500) { edges { node { __typename sequence percent final } } } } }"""
 FEEDBACK = """
 mutation Say($input: TumorFeedbackInput!) { tumorFeedback(input: $input) {
-  created featureRowsChanged feedback { id label author status } entity { label truth } prediction { truth disputed } } }"""
+  created featureRowsChanged feedback { id label author status }
+  entity { label truth } prediction { truth disputed } } }"""
 
 
 def data(answer: dict[str, Any]) -> Any:

@@ -24,8 +24,8 @@ def incumbent(score=0.91, metric="roc_auc", fingerprint="before"):
     )
 
 
-def decided(*entries, champion=None, fingerprint="now", **problem):
-    return decide(Classification(**problem), "roc_auc", entries, champion, fingerprint)
+def decided(*entries, champion=None, fingerprint="now", baseline=None, **problem):
+    return decide(Classification(**problem), "roc_auc", entries, champion, fingerprint, baseline)
 
 
 def test_the_corrected_t_test_agrees_with_a_computation_by_hand():
@@ -131,3 +131,11 @@ def test_every_reason_to_hold_is_told():
     )
     assert decision.held.count(".") >= 3
     assert "switched off" in decision.held
+
+
+def test_what_is_worse_than_the_baseline_is_held_though_its_noise_is_as_large_as_its_loss():
+    wild = entry(CHAMPION, (0.9, 0.9, 0.9, 0.9, -9e50))
+    decision = decided(wild, entry(FOREST, GOOD, 0.9), champion=incumbent(), baseline=0.5)
+    assert decision.winner == CHAMPION
+    assert decision.held and "worse than the baseline's 0.500" in decision.held
+    assert decided(entry(FOREST, GOOD, 0.9), baseline=0.5).held is None

@@ -18,15 +18,16 @@ from store.models import (
     Feedback,
     ModelVersion,
     Prediction,
-    Promotion,
     ProductState,
+    Promotion,
     Snapshot,
 )
 from store.predictions import Question
 
 PREDICTIONS = """{ tumor { predictions(first: %d) { totalCount edges { cursor node {
   id label confidence truth disputed timesAsked features { meanRadius } feedback { author status }
-  entity { key label } model { number status family score } probabilities { label probability } product { name } } } } } }"""
+  entity { key label } model { number status family score }
+  probabilities { label probability } product { name } } } } } }"""
 REGISTRY = """{ tumor {
   models(first: %d) { edges { node { number status score build { number } snapshot { rows } } } }
   builds(first: %d) { edges { node { number status decision model { number status } snapshot { rows } } } }
@@ -66,8 +67,8 @@ def registry(db: None) -> list[ModelVersion]:
         )
         version = ModelVersion.objects.create(
             product="tumor", number=number, build=build, snapshot=snapshot, candidate=candidate, family="linear",
-            hyperparameters={}, metric="roc_auc", score=0.9, signature={"classes": ["benign", "malignant"]}, versions={},
-            artifact=b"", size=0, digest="", seal="",
+            hyperparameters={}, metric="roc_auc", score=0.9, signature={"classes": ["benign", "malignant"]},
+            versions={}, artifact=b"", size=0, digest="", seal="",
         )  # fmt: skip
         Build.objects.filter(pk=build.pk).update(model=version)
         Promotion.objects.record(ProductState.objects.lock("tumor"), version, "a test", "tests")

@@ -13,6 +13,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         for app in apps.get_app_configs():
-            if app.name.startswith("examples.") and module_has_submodule(app.module, "loader"):
-                if rows := import_module(f"{app.name}.loader").load():
-                    self.stdout.write(f"Loaded {rows} rows into {app.label}.")
+            if not app.name.startswith("examples.") or not module_has_submodule(app.module, "loader"):
+                continue
+            if rows := import_module(f"{app.name}.loader").load():
+                self.stdout.write(f"Loaded {rows} rows into {app.label}.")

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 #: Loaded here because a child may only do little between fork and exec.
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -106,6 +107,23 @@ class Child:
             for pid in left:
                 _kill(pid)
             time.sleep(GLANCE)
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of whatever its children leave behind (Linux): not every init reaps soon."""
+    if LIBC:
+        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def reap(known: Collection[int | None]) -> bool:
+    """Bury the adopted that have ended; those in `known` are waited for elsewhere. Whether any child is left."""
+    look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    try:
+        while (ended := os.waitid(os.P_ALL, 0, look)) and ended.si_pid not in known:
+            os.waitpid(ended.si_pid, 0)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def members(session: int) -> Iterator[int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL
 
-from project.processes import Child
+from project.processes import GLANCE, Child, adopt_orphans, reap
 
 #: Seconds after which a process counts as having worked.
 SETTLED = 60.0
@@ -53,6 +53,7 @@ class Supervisor:
     """The processes of `up`, in the order they were started; `processes.json` in the state folder has their pids."""
 
     def __init__(self, folder: Path, say: Callable[[str], None]):
+        adopt_orphans()
         self.say = say
         self.kept: list[Kept] = []
         self.directory = folder / "processes.json"
@@ -68,6 +69,7 @@ class Supervisor:
 
     def look(self) -> None:
         """Start again what is due."""
+        reap([kept.child.pid for kept in self.kept])
         if [kept for kept in self.kept if kept.look(self.say)]:
             self._write()
 
@@ -85,6 +87,12 @@ class Supervisor:
             with ThreadPoolExecutor(len(going)) as pool:
                 list(pool.map(lambda kept: kept.child.stop(), going))
         self._write()
+
+    def farewell(self, seconds: float = 2.0) -> None:
+        """Wait for the last of those that a killed process has left to us."""
+        until = time.monotonic() + seconds
+        while reap(()) and time.monotonic() < until:
+            time.sleep(GLANCE)
 
     def kill(self) -> None:
         """Let nobody finish anything."""

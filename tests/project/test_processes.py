@@ -106,3 +106,19 @@ def test_members_are_found_by_their_session(child: Child) -> None:
     child.start()
     assert child.pid and list(members(child.pid)) == [child.pid]
     assert os.getpid() not in members(child.pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere orphans go to init")
+def test_what_a_killed_process_leaves_is_adopted_and_buried() -> None:
+    # In a process of its own: pytest has children that it waits for itself.
+    program = """
+import subprocess, sys, time
+from project.processes import adopt_orphans, reap
+adopt_orphans()
+leave_one = "import subprocess; print(subprocess.Popen(['sleep', '0.2']).pid)"
+subprocess.run([sys.executable, "-c", leave_one], check=True)
+assert reap(())
+time.sleep(0.5)
+assert not reap(())
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=True)

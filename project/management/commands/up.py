@@ -202,6 +202,7 @@ def shut_down(supervisor: Supervisor) -> None:
     supervisor.stop("web", "worker")
     supervisor.stop("valkey")
     supervisor.stop("postgres")
+    supervisor.farewell()
 
 
 @contextmanager

@@ -127,11 +127,14 @@ class _Loading:
         are_numbers = staging.stage(plan.layout, plan.names, told)
         self.told(Progress(plan.path, "checking", read.bytes, read.rows))
         rows = checking.check(plan)
+        if not rows:
+            raise files.FileError(f"{plan.path} has a header and no rows.")
         rejected = checking.rejected()
         if rejected:
             self._reject(plan, rejected, are_numbers)
         self.told(Progress(plan.path, "writing", read.bytes, rows))
         self._write(plan)
+        staging.drop()
         self.rows += rows
         self.new_columns += plan.new_columns
 
@@ -153,7 +156,7 @@ class _Loading:
         label = words.label_table(self.product, plan.tables)
         kept = words.kept(self.product, label)
         upsert.upsert(plan.tables, kept)
-        if label and kept:
+        if label:
             upsert.note(words.say(self.product, label))
         inserted, updated = upsert.written()
         self.inserted += inserted

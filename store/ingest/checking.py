@@ -37,7 +37,7 @@ def numbers(statement: sql.Composable) -> tuple[int, ...]:
 
 def check(plan: Plan) -> int:
     """Make the typed rows of what is staged; returns how many rows there are, those that do not fit included."""
-    execute(sql.SQL("DROP TABLE IF EXISTS {}, {}").format(REJECTS, KEYS))
+    execute(sql.SQL("DROP TABLE IF EXISTS {}, {} CASCADE").format(REJECTS, KEYS))
     execute(
         sql.SQL(
             'CREATE TEMPORARY TABLE {} (line bigint, "column" text, value text, reason text, breaks bigint '

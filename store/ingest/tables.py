@@ -91,7 +91,7 @@ class Plan:
 
     @property
     def path(self) -> Path:
-        return Path(self.layout.path)
+        return self.layout.path
 
     @property
     def makes_keys(self) -> bool:
@@ -198,7 +198,7 @@ def _is_counted(model: type[models.Model], found: Found) -> bool:
 
 
 def _is_named_after(layout: Layout, model: type[models.Model]) -> bool:
-    stem = Path(layout.path).name.split(".")[0].casefold()
+    stem = layout.path.name.split(".")[0].casefold()
     return "".join(filter(str.isalnum, stem)) == model.__name__.casefold()
 
 

@@ -139,7 +139,7 @@ def insert(
             rows.save()
     except IntegrityError as error:
         raise Conflict(
-            f"{model._meta.verbose_name} {key} contradicts another row: {_sentence(error)}", argument=("row",)
+            f"{model._meta.verbose_name} {key} contradicts another row: {sentence(error)}", argument=("row",)
         ) from error
     if key is not None:
         _advance_sequence(model, base.pk)
@@ -187,7 +187,7 @@ def update(product: DataProduct, base: Any, values: Mapping[str, Any], at: Any =
         with transaction.atomic():
             rows.save()
     except IntegrityError as error:
-        raise Conflict(f"The row contradicts another one: {_sentence(error)}") from error
+        raise Conflict(f"The row contradicts another one: {sentence(error)}") from error
     return changed
 
 
@@ -204,7 +204,8 @@ def read_label(product: DataProduct, base: Any) -> Any:
     return _Rows(base).get(product.join.label_path)
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
+    """What the database says of a row that it refuses."""
     return str(error).strip().splitlines()[-1].removeprefix("DETAIL:").strip()
 
 

@@ -30,7 +30,7 @@ SUFFIXES = (
     "EntityPayload",
 )
 #: Behind the product's name, the mutation fields that a product may have.
-MUTATIONS = ("feedback", "feedback_many", "feedback_retract", "create", "replace", "patch")
+MUTATIONS = ("feedback", "feedback_many", "feedback_retract", "create", "replace", "patch", "upsert_many")
 
 
 def make(product: DataProduct) -> tuple[Types, dict[str, Any]]:

@@ -23,6 +23,13 @@ from .making import Types, values
 Fields = dict[str, Any]
 
 
+@strawberry.type(description="What became of rows that were upserted.")
+class UpsertManyPayload:
+    inserted: int
+    updated: int
+    unchanged: int = strawberry.field(description="Rows which the tables held just so.")
+
+
 def mutation(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """A mutation field: one transaction, which a refusal rolls back."""
     return lambda resolver: strawberry.mutation(transaction.atomic(resolver), **options)
@@ -152,7 +159,15 @@ def _editing(t: Types) -> Fields:
     def replace(self: Any, row: t.EntityInput, version: str | None = UNSET) -> t.EntityPayload | None:
         return edited(t, editing.replace(t.product, *row_of(t, row), given(version)))
 
-    return {"create": create, "replace": replace, "patch": _patch(t)}
+    @mutation(
+        description="All rows or none, 10,000 at most. A row whose key exists is made so; what is left out of it "
+        "becomes null, but a label that is left out stays as it is."
+    )
+    def upsert_many(self: Any, rows: list[t.EntityInput]) -> UpsertManyPayload | None:
+        given = [editing.Row(*row_of(t, row, ("rows", place), KEEP)) for place, row in enumerate(rows)]
+        return editing.upsert_many(t.product, given)
+
+    return {"create": create, "replace": replace, "patch": _patch(t), "upsert_many": upsert_many}
 
 
 def _patch(t: Types) -> Any:
@@ -194,17 +209,20 @@ def _patch(t: Types) -> Any:
     )
 
 
-def value_of(t: Types, label: Any, path: tuple[str, ...]) -> Any:
+def value_of(t: Types, label: Any, path: tuple[str | int, ...]) -> Any:
     """A label as its column holds it. Raises BadInput, OutOfRange, NotFinite."""
     if label is UNSET or label is None:
         return None
     return t.product.label_of(t.product.answer_of(label.value if t.product.labels else label, path))
 
 
-def row_of(t: Types, row: Any) -> tuple[Any, ...]:
-    """Key, features, label and time of a row that is written as a whole."""
-    label = value_of(t, getattr(row, t.label_name, UNSET), ("row", t.label_name))
-    return given(row.key), values(row.features), label, getattr(row, "at", None)
+def row_of(
+    t: Types, row: Any, path: tuple[str | int, ...] = ("row",), unlabelled: Any = None
+) -> tuple[Any, ...]:
+    """Key, features, label and time of a row that is written as a whole; `unlabelled` where no label was given."""
+    label = getattr(row, t.label_name, UNSET)
+    told = unlabelled if label is UNSET else value_of(t, label, (*path, t.label_name))
+    return given(row.key), values(row.features), told, getattr(row, "at", None)
 
 
 def edited(t: Types, done: editing.Edited) -> Any:

@@ -1,0 +1,49 @@
+"""Runs a benchmark with engines of its own, which are thrown away: `./dev bench NAME [its options]`."""
+
+import os
+import runpy
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+#: What would have the benchmark use engines, or settings, of the user's.
+FOREIGN = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
+
+
+def main() -> None:
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in (known := names()):
+        sys.exit(f"./dev bench NAME: there {'are' if len(known) > 1 else 'is'} {', '.join(known)}.")
+    folder = tempfile.mkdtemp(prefix="exemplar-bench-")
+    try:
+        run(name, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def names() -> list[str]:
+    return sorted(file.stem for file in HERE.glob("*.py") if not file.stem.startswith("_"))
+
+
+def run(name: str, folder: str) -> None:
+    for variable in [v for v in os.environ if v in FOREIGN or v.startswith("EXEMPLAR_")]:
+        del os.environ[variable]
+    os.environ |= {"EXEMPLAR_STATE": folder, "DJANGO_SETTINGS_MODULE": "project.settings"}
+    # Only now: the settings read the environment when they are imported.
+    import django
+    from django.conf import settings
+    from django.core.management import call_command
+
+    from project import engines
+
+    with engines.running(settings.EXEMPLAR_STATE, engines.embedded(settings), f"bench {name}"):
+        django.setup()
+        call_command("migrate", interactive=False, verbosity=0)
+        sys.argv = sys.argv[1:]
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

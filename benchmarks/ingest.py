@@ -1,0 +1,194 @@
+"""`ingest` beside bare `COPY` and `INSERT … ON CONFLICT` of the same file: 12 mixed columns, in turns, medians."""
+
+import argparse
+import multiprocessing
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import connection, models
+from rich.console import Console
+from rich.table import Table
+
+from learning.problem import Classification
+from project.engines import PostgreSQL
+from store import ingest
+from store.features import Join
+from store.product import DataProduct
+
+TARGET = 2.0  # times what the bare statements take
+MEMORY = 200  # MB
+
+
+class Customer(models.Model):
+    class Plan(models.TextChoices):
+        BASIC = "basic"
+        FAMILY = "family"
+        BUSINESS = "business"
+
+    customer = models.CharField(max_length=20, primary_key=True)
+    age = models.PositiveSmallIntegerField(validators=[MaxValueValidator(130)])
+    plan = models.CharField(max_length=10, choices=Plan.choices)
+    city = models.CharField(max_length=40)
+    since = models.DateField()
+    seen_at = models.DateTimeField()
+    minutes = models.FloatField(validators=[MinValueValidator(0.0)])
+    bill = models.DecimalField(max_digits=8, decimal_places=2)
+    calls = models.IntegerField()
+    score = models.FloatField(null=True)
+    roams = models.BooleanField()
+    churned = models.BooleanField(null=True)
+
+    class Meta:
+        app_label = "benchmarks"
+
+
+FEATURES = ["age", "plan", "city", "minutes", "bill", "calls", "score", "roams"]
+product = DataProduct(
+    name="churn",
+    join=Join(Customer._default_manager.all(), features={name: name for name in FEATURES}, label="churned"),
+    problem=Classification(),
+)
+
+
+def write(path: Path, rows: int, seed: int) -> None:
+    """Write `rows` customers; another seed gives the same customers other values."""
+    draw = random.Random(seed)
+    start = datetime(2020, 1, 1)
+    plans = Customer.Plan.values
+    with path.open("w") as file:
+        file.write(",".join(field.name for field in Customer._meta.concrete_fields) + "\n")
+        for number in range(rows):
+            when = start + timedelta(minutes=draw.randrange(2_000_000))
+            score = f"{draw.gauss(0, 1):.5f}" if draw.random() < 0.9 else ""
+            file.write(
+                f"C{number:08},{draw.randrange(18, 95)},{draw.choice(plans)},city {draw.randrange(400)},"
+                f"{when:%Y-%m-%d},{when:%Y-%m-%d %H:%M:%S},{draw.expovariate(0.01):.3f},"
+                f"{draw.randrange(20000) / 100:.2f},{draw.randrange(500)},{score},"
+                f"{'true' if draw.random() < 0.2 else 'false'},{draw.choice(('true', 'false', ''))}\n"
+            )
+
+
+def empty() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE benchmarks_customer")
+        cursor.execute("CHECKPOINT")
+
+
+def bare(path: Path) -> None:
+    """What a person would write for psql, with the table's own types."""
+    names = [field.column for field in Customer._meta.concrete_fields]
+    updates = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
+    script = f"""\\set ON_ERROR_STOP on
+BEGIN;
+CREATE TEMPORARY TABLE given (LIKE benchmarks_customer) ON COMMIT DROP;
+\\copy given FROM '{path}' (FORMAT csv, HEADER true)
+INSERT INTO benchmarks_customer SELECT * FROM given ON CONFLICT (customer) DO UPDATE SET {updates};
+COMMIT;
+"""
+    dsn = settings.DATABASES["default"]
+    psql = PostgreSQL(settings.EXEMPLAR_STATE).binaries / "psql"
+    environment = {
+        "PGHOST": dsn["HOST"],
+        "PGPORT": dsn["PORT"],
+        "PGUSER": dsn["USER"],
+        "PGPASSWORD": dsn["PASSWORD"],
+        "PGDATABASE": dsn["NAME"],
+        "PGOPTIONS": "-c search_path=exemplar,public -c timezone=UTC",
+    }
+    subprocess.run(
+        [psql, "--no-psqlrc", "--quiet"],
+        input=script,
+        text=True,
+        check=True,
+        env={k: str(v) for k, v in environment.items()},
+    )
+
+
+def ours(path: Path) -> None:
+    ingest.load(product, [path])
+
+
+def timed(load: Callable[[Path], None], path: Path) -> float:
+    start = time.perf_counter()
+    load(path)
+    return time.perf_counter() - start
+
+
+def turns(paths: Sequence[Path], repeats: int) -> dict[str, dict[str, list[float]]]:
+    """Seconds of each way for each step: new rows, the same file again, every row changed."""
+    steps = dict(zip(("new rows", "the same again", "every row changed"), (paths[0], *paths), strict=True))
+    seconds: dict[str, dict[str, list[float]]] = {step: {"bare": [], "ingest": []} for step in steps}
+    for _ in range(repeats):
+        for name, load in (("bare", bare), ("ingest", ours)):
+            empty()
+            for step, path in steps.items():
+                seconds[step][name].append(timed(load, path))
+    return seconds
+
+
+def peak(path: Path) -> float:
+    """The memory of a process of its own that loads the file, at its peak, in MB."""
+    empty()
+    connection.close()
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_load_and_tell, args=[path, sender])
+    child.start()
+    sender.close()
+    memory: float = receiver.recv()
+    child.join()
+    return memory
+
+
+def _load_and_tell(path: Path, sender: "multiprocessing.connection.Connection") -> None:
+    ours(path)
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    sender.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="./dev bench ingest", description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    with connection.schema_editor() as editor:
+        editor.create_model(Customer)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, "customers.csv"), Path(folder, "changed.csv")]
+        for seed, path in enumerate(paths):
+            write(path, options.rows, seed)
+        seconds, memory = turns(paths, options.repeats), peak(paths[0])
+    show(options.rows, seconds, memory)
+
+
+def show(rows: int, seconds: dict[str, dict[str, list[float]]], memory: float) -> None:
+    table = Table(
+        "", "bare [s]", "ingest [s]", "ratio", "rows a second", title=f"{rows:,} rows of 12 columns"
+    )
+    for step, by_name in seconds.items():
+        medians = {name: statistics.median(values) for name, values in by_name.items()}
+        ratio = medians["ingest"] / medians["bare"]
+        table.add_row(
+            step,
+            f"{medians['bare']:.2f}",
+            f"{medians['ingest']:.2f}",
+            f"{ratio:.2f}{'' if ratio <= TARGET else ' (!)'}",
+            f"{rows / medians['ingest']:,.0f}",
+        )
+    console = Console()
+    console.print(table)
+    console.print(f"Peak memory of the Python process: {memory:.0f} MB (at most {MEMORY}).")
+
+
+if __name__ == "__main__":
+    main()

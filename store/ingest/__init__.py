@@ -1,8 +1,9 @@
 """Files into feature tables: staged as text, checked and cast in SQL, upserted by key; all or nothing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg2
@@ -13,6 +14,7 @@ from ..exceptions import StoreError
 from ..files import Layout
 from ..product import DataProduct
 from . import checking, staging, tables, upsert, words
+from .progress import CHECKING, READING, WRITING, Progress, Told
 from .tables import NoTable, Plan
 
 __all__ = ["CannotLoad", "NoTable", "Progress", "Summary", "TooManyRejects", "load"]
@@ -44,21 +46,6 @@ class Summary:
     rejects_file: Path | None
     #: Columns of the files that no table has.
     new_columns: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a load is."""
-
-    path: Path
-    #: What happens to the file: "reading", "checking" or "writing".
-    step: str
-    #: Bytes that were read, packed ones counted unpacked.
-    bytes: int
-    rows: int
-
-
-Told = Callable[[Progress], None]
 
 
 def load(
@@ -117,26 +104,24 @@ class _Loading:
         self.new_columns: list[str] = []
 
     def load(self, plan: Plan) -> None:
-        read = Progress(plan.path, "reading", 0, 0)
-
-        def told(bytes_: int, rows: int) -> None:
-            nonlocal read
-            read = Progress(plan.path, "reading", bytes_, rows)
-            self.told(read)
-
-        are_numbers = staging.stage(plan.layout, plan.names, told)
-        self.told(Progress(plan.path, "checking", read.bytes, read.rows))
+        are_numbers = staging.stage(plan.layout, plan.names, partial(self._tell, plan, READING))
+        self._tell(plan, CHECKING)
         rows = checking.check(plan)
         if not rows:
             raise files.FileError(f"{plan.path} has a header and no rows.")
         rejected = checking.rejected()
         if rejected:
             self._reject(plan, rejected, are_numbers)
-        self.told(Progress(plan.path, "writing", read.bytes, rows))
+        self._tell(plan, WRITING, rows=rows)
         self._write(plan)
         staging.drop()
         self.rows += rows
         self.new_columns += plan.new_columns
+
+    def _tell(self, plan: Plan, step: str, bytes: int = 0, rows: int = 0) -> None:
+        is_plain = plan.layout.format == "csv" and plan.path.suffix != ".gz"
+        total = plan.path.stat().st_size if is_plain else None
+        self.told(Progress(plan.path, step, bytes, total, rows))
 
     def _reject(self, plan: Plan, rejected: int, are_numbers: bool) -> None:
         if are_numbers:

@@ -1,0 +1,104 @@
+"""How far a load is, and how that is shown: a bar in a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+
+READING, CHECKING, WRITING = "reading", "checking", "writing"
+
+#: Seconds between two plain lines about the same step.
+PAUSE = 5.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a load is."""
+
+    path: Path
+    #: What happens to the file: READING, CHECKING or WRITING.
+    step: str
+    #: Bytes that were read, packed ones counted unpacked.
+    bytes: int
+    #: Of the file; None where it is not known, because they are packed or not read as they are.
+    total: int | None
+    rows: int
+
+
+Told = Callable[[Progress], None]
+
+
+@contextmanager
+def shown(terminal: bool) -> Iterator[Told]:
+    """What to tell `load`'s progress."""
+    if not terminal:
+        yield Lines().show
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[rows]}"),
+    )
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield Bar(progress).show
+
+
+class _Rate:
+    """Rows a second of the step that runs."""
+
+    def __init__(self) -> None:
+        self.step: tuple[Path, str] | None = None
+        self.begun = 0.0
+
+    def begins(self, now: Progress) -> bool:
+        """Whether another step has begun."""
+        if (now.path, now.step) == self.step:
+            return False
+        self.step, self.begun = (now.path, now.step), time.monotonic()
+        return True
+
+    def rows(self, now: Progress) -> str:
+        seconds = time.monotonic() - self.begun
+        rate = f", {now.rows / seconds:,.0f} a second" if now.step == READING and seconds > 0.5 else ""
+        return f"{now.rows:,} rows{rate}"
+
+
+class Lines(_Rate):
+    """A line when a step begins, and now and then while it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = 0.0
+
+    def show(self, now: Progress) -> None:
+        if self.begins(now) or time.monotonic() - self.said > PAUSE:
+            self.said = time.monotonic()
+            print(f"{now.step} {now.path.name}" + (f": {self.rows(now)}" if now.rows else ""), flush=True)
+
+
+class Bar(_Rate):
+    """A bar for each file, with rows a second."""
+
+    def __init__(self, progress: RichProgress):
+        super().__init__()
+        self.progress = progress
+        self.tasks: dict[Path, TaskID] = {}
+
+    def show(self, now: Progress) -> None:
+        self.begins(now)
+        if now.path not in self.tasks:
+            self.tasks[now.path] = self.progress.add_task("", rows="")
+        total = now.total if now.step == READING else None  # nobody knows how long statements run
+        self.progress.update(
+            self.tasks[now.path],
+            description=f"{now.step} {now.path.name}",
+            completed=min(now.bytes, total or now.bytes),
+            total=total,
+            rows=self.rows(now),
+        )

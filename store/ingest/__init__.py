@@ -126,7 +126,13 @@ class _Loading:
     def _reject(self, plan: Plan, rejected: int, are_numbers: bool) -> None:
         if are_numbers:
             checking.find_lines(plan)
-        checking.write_rejects(self.rejects, str(plan.path), append=bool(self.rejected))
+        try:
+            checking.write_rejects(self.rejects, str(plan.path), append=bool(self.rejected))
+        except OSError as error:
+            raise CannotLoad(
+                f"Nothing was loaded: {rejected} rows of {plan.path} do not fit, and {self.rejects}, "
+                f"which would list them, cannot be written: {error.strerror}."
+            ) from error
         self.rejected += rejected
         if self.rejected > self.max_rejects:
             line, column, value, reason = checking.first_reject()

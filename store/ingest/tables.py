@@ -123,23 +123,42 @@ def feature_tables(product: DataProduct) -> Iterator[type[models.Model]]:
 def _plan(
     product: DataProduct, models_: Sequence[type[models.Model]], layout: Layout, day_first: bool | None
 ) -> Plan:
-    matches = [(model, match(model, layout.header)) for model in models_]
-    keyed = [(model, found) for model, found in matches if _has_key(model, found)]
+    matches = [_Match(product, model, layout.header) for model in models_]
+    keyed = [found for found in matches if found.has_key]
     if not keyed:
         raise NoTable(_no_table(product, models_, layout))
-    most = max(len(found) for _, found in keyed)
-    best = [(model, found) for model, found in keyed if len(found) == most]
+    most = max(found.size for found in keyed)
+    best = [found for found in keyed if found.size == most]
     if len(best) > 1:
-        best = [(model, found) for model, found in best if _is_named_after(layout, model)] or best
+        best = [found for found in best if _is_named_after(layout, found.model)] or best
     if len(best) > 1:
-        names = ", ".join(model.__name__ for model, _ in best)
+        names = ", ".join(found.model.__name__ for found in best)
         raise NoTable(f"{layout.path} could be {names}: name the file after one of them.")
-    model, found = best[0]
-    beside = _beside(product, found, layout.header) if model is product.join.model else {}
-    return _planned(layout, model, found, beside, day_first)
+    return _planned(layout, best[0], day_first)
 
 
 Found = dict[Any, int]  # the place of the column in the file, by the field that it goes to
+
+
+class _Match:
+    """What of a file would go to `model`, and to the one-to-one tables beside it where it is the base."""
+
+    def __init__(self, product: DataProduct, model: type[models.Model], header: Sequence[str]):
+        self.model, self.found = model, match(model, header)
+        is_base = self.found and model is product.join.model
+        self.beside = _beside(product, self.found, header) if is_base else {}
+
+    @property
+    def size(self) -> int:
+        """How many columns."""
+        return len(self.found) + sum(map(len, self.beside.values()))
+
+    @property
+    def has_key(self) -> bool:
+        if not self.found:
+            return False
+        named = any(field in self.found for field in _keys(self.model))
+        return named or makes_key(self.model) or _is_counted(self.model, self.found)
 
 
 def match(model: type[models.Model], header: Sequence[str]) -> Found:
@@ -171,12 +190,6 @@ def _target(field: Any) -> set[str]:
         return set()
     target = field.target_field
     return _target(target) | _original(target) | _name(target)
-
-
-def _has_key(model: type[models.Model], found: Found) -> bool:
-    if not found:
-        return False
-    return any(field in found for field in _keys(model)) or makes_key(model) or _is_counted(model, found)
 
 
 def _keys(model: type[models.Model]) -> list[Any]:
@@ -218,13 +231,8 @@ def _beside(product: DataProduct, found: Found, header: Sequence[str]) -> dict[A
     return beside
 
 
-def _planned(
-    layout: Layout,
-    model: type[models.Model],
-    found: Found,
-    beside: dict[Any, Found],
-    day_first: bool | None,
-) -> Plan:
+def _planned(layout: Layout, match: _Match, day_first: bool | None) -> Plan:
+    model, found, beside = match.model, match.found, match.beside
     places = {**found, **{field: place for one in beside.values() for field, place in one.items()}}
     columns = tuple(
         Column(layout.header[place], f"c{place}", Cast(field, layout.decimal_comma, day_first))

@@ -149,9 +149,9 @@ class _Match:
         self.beside = _beside(product, self.found, header) if is_base else {}
 
     @property
-    def size(self) -> int:
-        """How many columns."""
-        return len(self.found) + sum(map(len, self.beside.values()))
+    def size(self) -> tuple[int, int]:
+        """How many columns, and how many of them `model` itself has."""
+        return len(self.found) + sum(map(len, self.beside.values())), len(self.found)
 
     @property
     def has_key(self) -> bool:

@@ -31,9 +31,9 @@ def django_db_modify_db_settings(engines: None) -> None:
 
 
 @pytest.fixture(scope="session")
-def exemplar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def exemplar() -> Iterator[System]:
     """A running Exemplar with the example products, shared by all tests: leave it as you found it."""
-    system = System(state_folder(tmp_path_factory))
+    system = System(state_folder())
     try:
         yield system.start()
     finally:
@@ -41,9 +41,9 @@ def exemplar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @pytest.fixture
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system() -> Iterator[System]:
     """An Exemplar of the test's own, not started yet."""
-    system = System(state_folder(tmp_path_factory))
+    system = System(state_folder())
     try:
         yield system
     finally:

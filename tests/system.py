@@ -1,16 +1,18 @@
 """A whole Exemplar in processes of its own, for tests which go through the front door."""
 
+import atexit
 import json
 import os
+import shutil
 import socket
 import sys
+import tempfile
 import time
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 from typing import Any
 
 import httpx
-import pytest
 
 from project.processes import Child
 
@@ -90,11 +92,11 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def state_folder(factory: pytest.TempPathFactory) -> Path:
-    """A path for a state folder that does not exist yet."""
-    # Pytest's folders are closed to others; PostgreSQL, which root runs as nobody, must pass through.
-    folder = factory.mktemp("state")
+def state_folder() -> Path:
+    """A path for a state folder that does not exist yet, in a folder that goes when the tests end."""
+    # Not one of pytest's: those are closed to others, and PostgreSQL, which root runs as nobody, must pass through.
+    folder = tempfile.mkdtemp(prefix="exemplar-tests-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     if os.geteuid() == 0:
-        for parent in (folder, *folder.parents)[:3]:
-            parent.chmod(0o711)
-    return folder / "exemplar"
+        os.chmod(folder, 0o711)
+    return Path(folder) / "exemplar"

@@ -11,8 +11,8 @@ WHO = {"query": "{ viewer { name anonymous } products { viewerPermissions } }"}
 
 
 @pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    system = System(state_folder(tmp_path_factory), EXEMPLAR_OPEN="off")
+def closed() -> Iterator[System]:
+    system = System(state_folder(), EXEMPLAR_OPEN="off")
     try:
         yield system.start()
     finally:

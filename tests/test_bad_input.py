@@ -597,9 +597,9 @@ class rows_of:
 
 
 @pytest.fixture(scope="module")
-def unlearned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def unlearned() -> Iterator[System]:
     """A system without a champion: its first builds were cancelled."""
-    system = System(state_folder(tmp_path_factory))
+    system = System(state_folder())
     try:
         system.start()
         query = "{ products { builds(status: [READY, RUNNING]) { edges { node { id } } } } }"

@@ -17,9 +17,9 @@ STATE = "query($id: ID!) { build(id: $id) { status percent } }"
 
 
 @pytest.fixture(scope="module")
-def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def fragile() -> Iterator[System]:
     """A system whose workers are killed."""
-    system = System(state_folder(tmp_path_factory))
+    system = System(state_folder())
     try:
         system.start()
         for product in ("diabetes", "tumor", "wine"):

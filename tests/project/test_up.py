@@ -17,9 +17,9 @@ ALL = ("supervisor", "web", "worker", *EMBEDDED)
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def running() -> Iterator[System]:
     """A system that may be hurt: builds of the shared one would not survive a killed worker."""
-    system = System(state_folder(tmp_path_factory))
+    system = System(state_folder())
     try:
         yield system.start()
     finally:

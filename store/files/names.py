@@ -22,8 +22,8 @@ LETTERS = str.maketrans(
         "#": " number ",
     }
 )
-#: Characters of a name, so that what is made of it stays below PostgreSQL's 63.
-LONGEST = 50
+#: Characters of a name, so that what is made of it is a feature that GraphQL takes.
+LONGEST = 36
 #: A unit in brackets at the end: `Blood pressure (mmHg)`.
 UNIT = re.compile(r"\s*(\([^()]*\)|\[[^\[\]]*\])\s*$")
 #: Where a word begins in `PassengerId` and in `HTTPStatus`.

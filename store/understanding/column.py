@@ -60,7 +60,8 @@ class Column:
 
     @property
     def optional(self) -> bool:
-        return bool(self.missing) or self.role is Role.LABEL
+        """Whether a row may lack it: nobody needs to say what is not learned from."""
+        return bool(self.missing) or self.role in (Role.LABEL, Role.LEFT_OUT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,8 @@ class Table:
     remarks: tuple[str, ...] = ()
     #: By the label's value, as text, how many rows have it; empty where they are too many.
     labels: dict[str, int] = field(default_factory=dict)
+    #: And the line of the first of them.
+    first_lines: dict[str, int] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> Column | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from .. import files
 from ..files import FileError, Layout
 from .column import Column, Role, Table, Type
-from .forms import YES_OR_NO, Form
+from .forms import YES_OR_NO, ZERO_OR_ONE, Form
 from .reading import Reading, Seen, read
 
 #: A column of text with more values than this is no category.
@@ -57,13 +57,15 @@ def understand(layout: Layout, wishes: Wishes, rows: Iterable[files.Row] | None 
         if role is Role.FEATURE:
             column = _fate(column, seen, place in leave_out, place in reading.copies, wishes.label)
         columns.append(column)
+    labels, first_lines = _labels(reading, wanted[Role.LABEL])
     table = Table(
         layout=layout,
         columns=tuple(columns),
         rows=reading.rows,
         day_first=day_first,
         remarks=(*remarks, *_about(layout)),
-        labels=_labels(reading, wanted[Role.LABEL]),
+        labels=labels,
+        first_lines=first_lines,
     )
     _check(table, reading)
     return table
@@ -156,7 +158,7 @@ def _mixed(seen: Seen) -> Iterable[str]:
 
 def _is_boolean(seen: Seen, role: Role) -> bool:
     found = {value.casefold() for value in seen.values or ()}
-    if found == {"0", "1"}:
+    if found in ZERO_OR_ONE:
         return seen.cells >= SURE or role is Role.LABEL
     return found in YES_OR_NO
 
@@ -203,12 +205,13 @@ def _about(layout: Layout) -> Iterable[str]:
         yield "The first line looks like data, not like names: say --no-header if it is."
 
 
-def _labels(reading: Reading, place: int | None) -> dict[str, int]:
+def _labels(reading: Reading, place: int | None) -> tuple[dict[str, int], dict[str, int]]:
+    """How often each label comes, and where first; nothing where they are too many."""
     if place is None or reading.columns[place].values is None:
-        return {}
+        return {}, {}
     seen = reading.columns[place]
     dashes = {"-": seen.dashes} if seen.minus else {}
-    return {**(seen.values or {}), **dashes}
+    return {**(seen.values or {}), **dashes}, seen.lines
 
 
 def _check(table: Table, reading: Reading) -> None:

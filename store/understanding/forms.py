@@ -6,7 +6,9 @@ from datetime import date
 from enum import StrEnum
 
 #: Cells that say yes or no, as PostgreSQL reads them.
-YES_OR_NO = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"on", "off"}, {"0", "1"})
+YES_OR_NO = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"on", "off"})
+#: The same as numbers, which could be counts as well.
+ZERO_OR_ONE = ({"0", "1"}, {"0.0", "1.0"})
 
 _YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d\d?)\2(\d\d?)")
 _YEAR_LAST = re.compile(r"(\d\d?)([-/.])(\d\d?)\2(\d{4})")

@@ -1,0 +1,125 @@
+"""Fields: a column as the Python text of its Django field."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ..files import field_names
+from ..understanding import Column, Role, Type
+
+#: As the project's formatter breaks lines.
+WIDTH = 110
+#: Whole numbers that leave room below the 32 bits of an IntegerField.
+ROOM = range(-200_000_000, 200_000_001)
+#: Lengths that a key of text may have.
+LENGTHS = (20, 50, 100, 255, 1000)
+
+CLASSES = {
+    Type.DECIMAL: "FloatField",
+    Type.BOOLEAN: "BooleanField",
+    Type.DATE: "DateField",
+    Type.TIME: "DateTimeField",
+    Type.CATEGORY: "CharField",
+    Type.TEXT: "TextField",
+    Type.EMPTY: "TextField",
+}
+
+
+def call(start: str, arguments: Sequence[str]) -> str:
+    """A call, broken where a line would be too long."""
+    line = f"{start}{', '.join(arguments)})"
+    if len(line) <= WIDTH:
+        return line
+    indent = " " * (len(start) - len(start.lstrip()))
+    inner = f"{indent}    {', '.join(arguments)}"
+    if len(inner) <= WIDTH:
+        return f"{start}\n{inner}\n{indent})"
+    return "\n".join([start, *(f"{indent}    {argument}," for argument in arguments), f"{indent})"])
+
+
+def quoted(text: str) -> str:
+    """The text as Python writes it, in double quotes where it has none itself."""
+    written = repr(text)
+    if written[0] == "'" and '"' not in text:
+        return '"' + written[1:-1].replace("\\'", "'") + '"'
+    return written
+
+
+def declared(column: Column, choices: str | None) -> str:
+    """The line, or lines, of a field."""
+    name, arguments = _type(column)
+    if choices:
+        arguments = [*arguments, f"choices={choices}.choices"]
+    if column.optional:
+        arguments = [*arguments, "null=True", "blank=True"]
+    return call(f"    {column.name} = models.{name}(", [*arguments, *_help(column)])
+
+
+def key(column: Column) -> str:
+    """The field of an entity's key."""
+    if not is_text_key(column):
+        name, arguments = _type(column)
+    else:
+        length = next((length for length in LENGTHS if column.longest <= length), column.longest)
+        name, arguments = "CharField", [f"max_length={length}"]
+    return call(f"    {column.name} = models.{name}(", [*arguments, "primary_key=True", *_help(column)])
+
+
+def is_text_key(column: Column) -> bool:
+    return column.type is not Type.INTEGER
+
+
+def has_choices(column: Column, task: str) -> bool:
+    is_class = column.role is Role.LABEL and task == "Classification" and column.type is Type.INTEGER
+    return (column.type is Type.CATEGORY and column.role is not Role.KEY) or is_class
+
+
+def choices(name: str, column: Column) -> Iterator[str]:
+    """The class of a category's values."""
+    whole = column.type is Type.INTEGER
+    yield f"    class {name}(models.{'IntegerChoices' if whole else 'TextChoices'}):"
+    members = _members(column.values)
+    for value, member in zip(column.values, members, strict=True):
+        written = value if whole else quoted(value)
+        title = member.replace("_", " ").title()
+        differs = not whole and title.casefold() != value.replace("_", " ").casefold()
+        yield f"        {member} = {written}{f', {quoted(value)}' if differs else ''}"
+
+
+def _members(values: Sequence[str]) -> list[str]:
+    """Names in upper case: of numbers CLASS_1, of what has no letters VALUE_0."""
+    wanted = []
+    for place, value in enumerate(values):
+        sign = "MINUS_" if value.startswith("-") else ""
+        if re.fullmatch(r"[+-]?[\d,.]+", value):
+            wanted.append(f"CLASS_{sign}{value.lstrip('+-')}")
+            continue
+        (name,) = field_names([value])
+        wanted.append(
+            f"VALUE_{place}" if name == "column_0" else name.removesuffix("_field").removeprefix("column_")
+        )
+    return [_member(name) for name in field_names(wanted)]
+
+
+def _member(name: str) -> str:
+    member = name.removesuffix("_field").upper()
+    # Digits begin no name, enums keep some for themselves, and linters take I and O for 1 and 0.
+    unfit = member[:1].isdigit() or member in ("MRO", "NAME", "VALUE", "LABEL", "I", "O")
+    return f"VALUE_{member}" if unfit else member
+
+
+def _type(column: Column) -> tuple[str, list[str]]:
+    if column.role is Role.TIME:
+        return "DateTimeField", []
+    match column.type:
+        case Type.INTEGER:
+            return ("IntegerField" if column.low in ROOM and column.high in ROOM else "BigIntegerField"), []
+        case Type.LARGE:
+            return "DecimalField", [f"max_digits={max(40, column.longest)}", "decimal_places=0"]
+        case Type.CATEGORY:
+            return "CharField", [f"max_length={max(map(len, column.values))}"]
+    return CLASSES[column.type], []
+
+
+def _help(column: Column) -> list[str]:
+    """The original header, where the name does not say it."""
+    return [] if column.header == column.name else [f"help_text={quoted(column.header)}"]

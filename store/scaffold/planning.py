@@ -1,0 +1,211 @@
+"""Planning: which models an app has, what its product learns from, and how."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ..files import FileError, field_names
+from ..files.names import is_reserved
+from ..understanding import Column, Role, Table, Type
+from ..understanding.deciding import FEW, MOST_CLASSES
+
+#: Parts of the cross-validation, unless a class has fewer examples, and how few it may have.
+FOLDS, LEAST = 5, 3
+NUMBERS = (Type.INTEGER, Type.DECIMAL, Type.LARGE)
+TIMES = (Type.DATE, Type.TIME)
+#: What GraphQL types of a product are called already; a category of that name would make another one.
+TAKEN = {
+    "label",
+    "features",
+    "entity",
+    "feedback",
+    "prediction",
+    "product",
+    "instance",
+    "probability",
+    "cluster",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A feature table to be."""
+
+    name: str
+    table: Table
+    #: None: a hash of the row and its occurrence.
+    key: Column | None
+    #: "" for the base rows, else what their rows here are called: one or many of each.
+    accessor: str = ""
+    many: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """A feature of the product, and its declaration as Python text."""
+
+    name: str
+    declared: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """A Django app to be."""
+
+    name: str
+    #: The base rows first.
+    models: tuple[Model, ...]
+    #: "Classification", "Regression" or "Clustering".
+    task: str
+    folds: int
+    features: tuple[Feature, ...]
+
+    @property
+    def base(self) -> Model:
+        return self.models[0]
+
+
+def plan(name: str, tables: Sequence[Table], task: str | None = None) -> App:
+    """The app over tables, of which the first has the label and the others share its key. Raises FileError."""
+    base = Model(name=_class_name(tables[0], name), table=tables[0], key=tables[0].key)
+    models = [base]
+    for table in tables[1:]:
+        taken = {model.name for model in models}
+        wanted = _class_name(table, f"{name} part")
+        class_name = next(n for n in (wanted, *(f"{wanted}{i}" for i in range(2, 99))) if n not in taken)
+        many = bool(table.key and not table.key.unique)
+        models.append(
+            Model(
+                name=class_name, table=table, key=table.key, accessor=_accessor(class_name, many), many=many
+            )
+        )
+    models = [replace(model, table=_renamed(model, base)) for model in models]
+    task = _task(tables[0], task)
+    features = tuple(_named_apart(_features(models)))
+    if not features:
+        raise FileError(f"{tables[0].layout.path}: no column is left to learn from.")
+    return App(name=name, models=tuple(models), task=task, folds=_folds(tables[0], task), features=features)
+
+
+def _task(table: Table, wished: str | None) -> str:
+    label, path = table.label, table.layout.path
+    if label is None:
+        if wished not in (None, "clustering"):
+            raise FileError(f"{path}: a {wished} needs --label COLUMN.")
+        return "Clustering"
+    if wished == "clustering":
+        raise FileError(
+            f"{path}: a clustering has no label: say --leave-out {label.header} instead of --label."
+        )
+    fewest = label.distinct <= FEW and table.rows >= 3 * label.distinct
+    numeric = label.type in (Type.DECIMAL, Type.LARGE) or (label.type is Type.INTEGER and not fewest)
+    task = wished or ("regression" if numeric else "classification")
+    if task == "regression" and label.type not in NUMBERS:
+        raise FileError(
+            f"{path}, column {label.header}: {label.example!r} is no number, so it is no regression."
+        )
+    if task == "classification" and (
+        label.type in (Type.DECIMAL, Type.LARGE, *TIMES) or not 2 <= len(table.labels) <= MOST_CLASSES
+    ):
+        raise FileError(
+            f"{path}, column {label.header}: {label.distinct:,} different values as {label.example!r} are no "
+            f"classes to choose from (at most {MOST_CLASSES})."
+        )
+    return task.capitalize()
+
+
+def _folds(table: Table, task: str) -> int:
+    if task != "Classification":
+        return FOLDS
+    smallest = min(table.labels, key=lambda label: table.labels[label])
+    count = table.labels[smallest]
+    if count < LEAST:
+        line = table.first_lines.get(smallest, table.layout.first_line)
+        assert table.label
+        raise FileError(
+            f"{table.layout.path}, line {line}, column {table.label.header}: {smallest!r} has {count} "
+            f"example{'s' * (count > 1)}, and nothing can be learned from fewer than {LEAST}: "
+            "take the row out, or empty its label."
+        )
+    return min(FOLDS, count)
+
+
+def _class_name(table: Table, otherwise: str) -> str:
+    """`Customer` for customers.csv."""
+    stem = table.layout.path.name.split(".")[0]
+    (name,) = field_names([stem])
+    if stem == "standard-input" or name == "column_0" or is_reserved(name.removesuffix("_field")):
+        (name,) = field_names([otherwise])
+    return camel(_singular(name))
+
+
+def camel(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def _singular(name: str) -> str:
+    if name.endswith("ies") and len(name) > 4:
+        return f"{name[:-3]}y"
+    return name[:-1] if re.search(r"[^suix]s$", name) and len(name) > 3 else name
+
+
+def _accessor(class_name: str, many: bool) -> str:
+    (name,) = field_names([class_name])
+    if not many:
+        return name
+    return f"{name[:-1]}ies" if re.search(r"[^aeiou]y$", name) else f"{name}s"
+
+
+def _renamed(model: Model, base: Model) -> Table:
+    """Django keeps `id` for keys, and a relation's name must be free."""
+    taken = {column.name for column in model.table.columns} | {"key"} | {_accessor(base.name, False)}
+    free = next(name for name in ("identifier", "row_id", "given_id") if name not in taken)
+
+    def fitting(column: Column) -> Column:
+        clashes = column.name == "id" and (column.role is not Role.KEY or model.accessor)
+        if clashes:
+            return replace(column, name=free)
+        if model.accessor and column.role is not Role.KEY and column.name == _accessor(base.name, False):
+            return replace(column, name=f"{column.name}_value")
+        return column
+
+    return replace(model.table, columns=tuple(map(fitting, model.table.columns)))
+
+
+def _features(models: Sequence[Model]) -> Iterator[Feature]:
+    base = models[0].table
+    for model in models:
+        if model.many:
+            yield from _aggregates(model, base.time is not None)
+            continue
+        prefix = f"{model.accessor}__" if model.accessor else ""
+        for column in model.table.features:
+            taken = column.type is Type.CATEGORY and column.name in TAKEN
+            name = f"{column.name}_value" if taken else column.name
+            yield Feature(name=name, declared=f'"{prefix}{column.name}"')
+
+
+def _aggregates(model: Model, before: bool) -> Iterator[Feature]:
+    """How many rows there are, the averages of their numbers, and what the latest of them says."""
+    many = model.accessor
+    at = next((column for column in model.table.columns if column.type in TIMES and not column.missing), None)
+    if before and not at:
+        return
+
+    def declared(aggregate: str) -> str:
+        return f'Before({aggregate}, at="{many}__{at.name}")' if before and at else aggregate
+
+    yield Feature(name=f"{many}_count", declared=declared(f'Count("{many}")'))
+    for column in model.table.features:
+        path = f"{many}__{column.name}"
+        if column.type in NUMBERS:
+            yield Feature(name=f"{column.name}_average", declared=declared(f'Avg("{path}")'))
+        if at and column is not at and column.type not in TIMES:
+            yield Feature(name=f"{column.name}_latest", declared=f'Latest("{path}", at="{many}__{at.name}")')
+
+
+def _named_apart(features: Iterator[Feature]) -> Iterator[Feature]:
+    found = list(features)
+    names = field_names(feature.name for feature in found)
+    for feature, name in zip(found, names, strict=True):
+        yield replace(feature, name=name)

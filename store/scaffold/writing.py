@@ -1,0 +1,162 @@
+"""Writing: an app as the text of its files."""
+
+from collections.abc import Iterator, Sequence
+
+from ..understanding import Column, Role, Type
+from . import fields
+from .fields import call, quoted
+from .planning import App, Model, _accessor
+from .readme import readme
+
+
+def sources(app: App, command: str, again: str) -> dict[str, str]:
+    """The app's files by their path; `command` is what wrote them, `again` loads the data once more."""
+    return {
+        "__init__.py": f'"""{_sentence(app)}"""\n',
+        "models.py": models(app),
+        "products.py": products(app),
+        "README.md": readme(app, _sentence(app), command, again),
+        "migrations/__init__.py": "",
+    }
+
+
+def _sentence(app: App) -> str:
+    """The question that the product answers."""
+    label, base = app.base.table.label, app.base.table.layout.path.name
+    if label is None:
+        return f"Which rows of {_plain(base)} are alike?"
+    words = label.name.replace("_", " ")
+    if label.type is Type.BOOLEAN:
+        return f"{words.capitalize()}, yes or no?"
+    return f"Which {words}?" if app.task == "Classification" else f"What is the {words}?"
+
+
+def models(app: App) -> str:
+    """The text of models.py."""
+    named = " and ".join(model.table.layout.path.name for model in app.models)
+    one = "The table" if len(app.models) == 1 else "The tables"
+    parts = [f'"""{one} of {_plain(named)}."""\n\nfrom django.db import models\n']
+    for model in app.models:
+        parts.append("\n\n" + "\n".join(_model(app, model)) + "\n")
+    return "".join(parts)
+
+
+def _model(app: App, model: Model) -> Iterator[str]:
+    yield f"class {model.name}(models.Model):"
+    yield f'    """A row of {_plain(model.table.layout.path.name)}."""'
+    yield ""
+    choices = {
+        column.name: _choices_name(model, column)
+        for column in model.table.columns
+        if fields.has_choices(column, app.task)
+    }
+    for column in model.table.columns:
+        if column.name in choices:
+            yield from fields.choices(choices[column.name], column)
+            yield ""
+    yield from _key(app.base, model)
+    for column in model.table.columns:
+        if column.role is not Role.KEY:
+            yield fields.declared(column, choices.get(column.name))
+    yield ""
+    if model.accessor and model.many:
+        return
+    yield "    def __str__(self) -> str:"
+    yield f"        return {_shown(app.base, model)}"
+
+
+def _choices_name(model: Model, column: Column) -> str:
+    name = "".join(part.capitalize() for part in column.name.removesuffix("_field").split("_"))
+    return f"{name}Choice" if name in ("Meta", model.name) else name
+
+
+def _key(base: Model, model: Model) -> Iterator[str]:
+    """The field that names a row, or the base row that it belongs to."""
+    if model.accessor:
+        kind = "ForeignKey" if model.many else "OneToOneField"
+        own = [] if model.many else ["primary_key=True"]
+        arguments = [base.name, "models.CASCADE", *own, f'related_name="{model.accessor}"']
+        yield call(f"    {_accessor(base.name, False)} = models.{kind}(", arguments)
+    elif model.key:
+        yield fields.key(model.key)
+    else:
+        yield "    # A hash of the row, and which of several equal ones it is."
+        yield f"    {_key_name(model)} = models.CharField(max_length=50, primary_key=True, editable=False)"
+
+
+def _key_name(model: Model) -> str:
+    return "row_key" if any(column.name == "key" for column in model.table.columns) else "key"
+
+
+def _shown(base: Model, model: Model) -> str:
+    if model.accessor:
+        return f"str(self.{_accessor(base.name, False)})"
+    if model.key is None:
+        return f"self.{_key_name(model)}"
+    return f"self.{model.key.name}" if fields.is_text_key(model.key) else f"str(self.{model.key.name})"
+
+
+def products(app: App) -> str:
+    """The text of products.py."""
+    return "\n".join(
+        [
+            f'"""The data product: {_sentence(app)[0].lower()}{_sentence(app)[1:]}"""',
+            "",
+            *_imports(app),
+            "",
+            f"from .models import {app.base.name}",
+            "",
+            f"{app.name} = DataProduct(",
+            f'    name="{app.name}",',
+            f'    title="{app.name.replace("_", " ").capitalize()}",',
+            f"    description={quoted(_sentence(app))},",
+            "    join=Join(",
+            f"        {app.base.name}.objects.all(),",
+            "        features={",
+            *(f'            "{feature.name}": {feature.declared},' for feature in app.features),
+            *_left_out(app.models),
+            "        },",
+            *_asked(app.base),
+            "    ),",
+            f"    problem={app.task}({_folds(app)}),",
+            ")",
+            "",
+        ]
+    )
+
+
+def _imports(app: App) -> Iterator[str]:
+    text = " ".join(feature.declared for feature in app.features)
+    aggregates = [name for name in ("Avg", "Count") if f"{name}(" in text]
+    if aggregates:
+        yield f"from django.db.models import {', '.join(aggregates)}"
+        yield ""
+    yield f"from learning.problem import {app.task}"
+    joined = ["Before"] * ("Before(" in text) + ["Join"] + ["Latest"] * ("Latest(" in text)
+    yield f"from store.features import {', '.join(joined)}"
+    yield "from store.product import DataProduct"
+
+
+def _left_out(models: Sequence[Model]) -> Iterator[str]:
+    """What is known and not learned from, with the reason; the owner may decide otherwise."""
+    for model in models:
+        prefix = f"{model.accessor}__" if model.accessor else ""
+        for column in model.table.columns:
+            if column.role is Role.LEFT_OUT:
+                yield f"            # not {prefix}{column.name}: {_plain(column.remarks[-1])}"
+
+
+def _asked(base: Model) -> Iterator[str]:
+    if base.table.label:
+        yield f'        label="{base.table.label.name}",'
+    if base.table.time:
+        yield f'        at="{base.table.time.name}",'
+
+
+def _folds(app: App) -> str:
+    return f"folds={app.folds}" if app.folds != 5 else ""
+
+
+def _plain(text: str) -> str:
+    """Text that can stand in a docstring or a comment."""
+    return "".join(c if c.isprintable() else " " for c in text).replace("\\", "/").replace('"', "'")

@@ -28,7 +28,7 @@ class SnapshotManager(models.Manager["Snapshot"]):
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             number = _next_number(product)
-            snapshot = self.model(product=product.name, number=number, **_counts(product))
+            snapshot = self.model(product=product.name, number=number, **counts(product))
             snapshot.sql = _create_table(product, snapshot.table)
             snapshot.count_rows()
             snapshot.fingerprint = _fingerprint(snapshot.table)
@@ -119,23 +119,30 @@ def _next_number(product: DataProduct) -> int:
     return (newest or 0) + 1
 
 
-def _counts(product: DataProduct) -> dict[str, int]:
+def counts(product: DataProduct) -> dict[str, int]:
+    """Rows of the base queryset, and those that lack a one-to-one row."""
     rows_in = product.join.queryset.count()
     return {"rows_in": rows_in, "incomplete": rows_in - product.join.complete().count()}
 
 
 def _create_table(product: DataProduct, table: str) -> str:
-    """CREATE TABLE AS over the joined rows and the examples from predictions; returns the statement."""
-    statement, values = _instances(product)
-    if product.learns_from_labels:
-        examples, more = _examples(product)
-        statement, values = f"{statement}\nUNION ALL\n({examples})", [*values, *more]
+    """CREATE TABLE AS over what is selected; returns the statement."""
     names = ", ".join(map(connection.ops.quote_name, (*FIXED, *product.feature_names)))
+    sql = f"CREATE TABLE {table} ({names}) AS\n{statement(product)}"
     with connection.cursor() as cursor:
-        sql: str = cursor.mogrify(f"CREATE TABLE {table} ({names}) AS\n{statement}", values).decode()
         # Without parameters a percent sign in a literal stays what it is.
         cursor.execute(sql)
     return sql
+
+
+def statement(product: DataProduct) -> str:
+    """The join, compiled: the joined rows and the examples from predictions, parameters in place."""
+    sql, values = _instances(product)
+    if product.learns_from_labels:
+        examples, more = _examples(product)
+        sql, values = f"{sql}\nUNION ALL\n({examples})", [*values, *more]
+    with connection.cursor() as cursor:
+        return str(cursor.mogrify(sql, values).decode())
 
 
 def _instances(product: DataProduct) -> tuple[str, list[Any]]:

@@ -12,7 +12,8 @@ from .staging import STAGING
 from .tables import ROW_KEY, Column, Plan, Table
 
 REJECTS = sql.Identifier("ingest_rejects")
-KEYS = sql.Identifier("ingest_keys")
+#: Where rows have no key of their own: the keys that are made of them, and the rows without these.
+KEYS, VALUES = sql.Identifier("ingest_keys"), sql.Identifier("ingest_values")
 #: The rows that fit, as values of their columns' types: what is loaded.
 TYPED = sql.Identifier("ingest_typed")
 
@@ -54,9 +55,9 @@ def check(plan: Plan) -> int:
         bad = sql.SQL("problem IS NULL AND NOT {}").format(column.cast.fits(text))
         cell = sql.Identifier(column.staged)
         _reject(sql.Literal(column.header), cell, column.cast.reason(text), bad)
-    if plan.makes_keys:
-        _make_keys(plan)
     _make_typed(plan, texts)
+    if plan.makes_keys:
+        _add_keys(plan)
     for table in plan.tables:
         _check_table(plan, table)
     return rows
@@ -106,32 +107,38 @@ def _reject(
     )
 
 
-def _make_keys(plan: Plan) -> None:
-    """The key of a row without one: a hash of all its cells, and which of the equal rows it is."""
-    cells = sql.SQL(", ").join(map(sql.Identifier, plan.names))
+def _make_typed(plan: Plan, texts: dict[str, sql.Composable]) -> None:
+    values = [sql.SQL("s.line")]
+    for column in plan.columns:
+        text = texts.get(column.staged, sql.Identifier("s", column.staged))
+        values.append(sql.SQL("{} AS {}").format(column.cast.value(text), sql.Identifier(column.staged)))
+    execute(
+        sql.SQL("CREATE OR REPLACE TEMPORARY VIEW {} AS SELECT {} FROM {} s WHERE NOT {}").format(
+            TYPED, sql.SQL(", ").join(values), STAGING, _is_rejected("s")
+        )
+    )
+
+
+def _add_keys(plan: Plan) -> None:
+    """The key of a row without one: a hash of its values, however they are written, and which of the equal rows it is.
+
+    The order of the file's columns does not matter, nor do columns that are not loaded.
+    """
+    columns = sorted(plan.columns, key=lambda column: column.header)
+    values = sql.SQL(", ").join(sql.Identifier(column.staged) for column in columns)
+    execute(sql.SQL("ALTER VIEW {} RENAME TO {}").format(TYPED, VALUES))
     execute(
         sql.SQL(
             "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS "
             "SELECT line, CASE WHEN occurrence = 1 THEN hash ELSE hash || '-' || occurrence END AS key FROM ("
             "SELECT line, hash, row_number() OVER (PARTITION BY hash ORDER BY line) AS occurrence FROM ("
             "SELECT line, md5(CAST(ROW({}) AS text)) AS hash FROM {}) hashed) counted"
-        ).format(KEYS, cells, STAGING)
+        ).format(KEYS, values, VALUES)
     )
-
-
-def _make_typed(plan: Plan, texts: dict[str, sql.Composable]) -> None:
-    values = [sql.SQL("s.line")]
-    for column in plan.columns:
-        text = texts.get(column.staged, sql.Identifier("s", column.staged))
-        values.append(sql.SQL("{} AS {}").format(column.cast.value(text), sql.Identifier(column.staged)))
-    rows = sql.SQL("{} s").format(STAGING)
-    if plan.makes_keys:
-        values.append(sql.SQL("k.key AS {}").format(sql.Identifier(ROW_KEY)))
-        rows = sql.SQL("{} s JOIN {} k USING (line)").format(STAGING, KEYS)
     execute(
-        sql.SQL("CREATE OR REPLACE TEMPORARY VIEW {} AS SELECT {} FROM {} WHERE NOT {}").format(
-            TYPED, sql.SQL(", ").join(values), rows, _is_rejected("s")
-        )
+        sql.SQL(
+            "CREATE TEMPORARY VIEW {} AS SELECT v.*, k.key AS {} FROM {} v JOIN {} k USING (line)"
+        ).format(TYPED, sql.Identifier(ROW_KEY), VALUES, KEYS)
     )
 
 

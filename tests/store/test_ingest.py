@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, models
+from django.test.utils import isolate_apps
 
 from examples.diabetes.models import Patient, Serum
 from examples.tumor.models import Biopsy, CellMeans, Nuclei, WorstValues
@@ -20,7 +21,7 @@ from store.ingest import NoTable, Summary, TooManyRejects
 from store.product import DataProduct
 from tests.clinic.models import Anamnesis, Lab, Operation, Visit
 
-from .conftest import NOON, operate
+from .conftest import NOON, declared, operate
 
 pytestmark = pytest.mark.django_db
 
@@ -174,6 +175,28 @@ def test_numbered_rows_keep_their_numbers_and_the_table_goes_on_from_there(
     assert Operation.objects.create(done_at=NOON, urgency="planned").pk > 9_000_000
     anamnesis = Anamnesis.objects.get(operation=9_000_000)
     assert (anamnesis.age, anamnesis.smokes, anamnesis.note) == (61, None, "")
+
+
+@isolate_apps("tests.clinic")
+def test_rows_without_a_key_are_known_by_what_they_hold(write: Write) -> None:
+    class Passenger(models.Model):
+        key = models.CharField(max_length=50, primary_key=True, editable=False)
+        age = models.FloatField(null=True)
+        survived = models.BooleanField(null=True)
+
+        class Meta:
+            app_label = "clinic"
+
+    with connection.schema_editor() as editor:
+        editor.create_model(Passenger)
+    titanic = declared({"age": "age"}, Passenger.objects.all(), label="survived")
+    text = "age,survived\n22,0\n22,0\n38,1\n,1\n"
+    assert load(titanic, write(text)) == (4, 0, 0, 0)
+    assert load(titanic, write(text)) == (0, 0, 4, 0)
+    otherwise = "survived,cabin,age\nno,C1,22.0\nno,C2,22.0\nyes,,38.0\nyes,,NA\n"
+    assert load(titanic, write(otherwise)) == (0, 0, 4, 0)
+    assert load(titanic, write(text + "22,0\n")) == (1, 0, 4, 0)
+    assert Passenger.objects.filter(age=22).count() == 3
 
 
 def test_a_file_without_the_key_is_refused(tumor: DataProduct, write: Write) -> None:

@@ -43,7 +43,7 @@ def folder(name: str) -> Path:
 
 def check_name(name: str) -> None:
     """Raises NoName where it cannot name an app and a product, and Exists where something else is called so."""
-    if field_name(name) != name:
+    if not name or field_name(name) != name:
         raise NoName(
             f"{name!r} cannot be the name of a product: lower case ASCII letters, digits and single underscores, "
             "at most 36, a letter first, and no word of Python's, as 'heart_attack'."

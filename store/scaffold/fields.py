@@ -82,7 +82,8 @@ def choices(name: str, column: Column) -> Iterator[str]:
         written = value if whole else quoted(value)
         title = member.replace("_", " ").title()
         differs = not whole and title.casefold() != value.replace("_", " ").casefold()
-        yield f"        {member} = {written}{f', {quoted(value)}' if differs else ''}"
+        line = f"        {member} = {written}{f', {written}' if differs else ''}"
+        yield line if len(line) <= WIDTH else call(f"        {member} = (", [written, written])
 
 
 def _members(values: Sequence[str]) -> list[str]:

@@ -26,8 +26,7 @@ After a change of `models.py` run `./dev makemigrations {name}` and `./dev migra
 $ {again}
 ```
 
-Rows that are known are updated, new ones added; the same file twice changes nothing.
-{key}
+Rows that are known are updated, new ones added; the same file twice changes nothing.{key}
 
 ## Serve it
 
@@ -43,7 +42,7 @@ $ ./dev up       # learns where there is no model yet, and serves it
 def readme(app: App, sentence: str, command: str, again: str) -> str:
     """The text of README.md."""
     names = ", ".join(f"`{model.name}`: {model.table.layout.path.name}" for model in app.models)
-    key = "" if app.base.key else "A row without a key of its own is known by what it holds.\n"
+    key = "" if app.base.key else "\nA row has no key of its own here: it is known by what it holds."
     title = app.name.replace("_", " ").capitalize()
     return TEXT.format(
         title=title, sentence=sentence, command=command, name=app.name, models=names, again=again, key=key

@@ -33,9 +33,9 @@ def _sentence(app: App) -> str:
 
 def models(app: App) -> str:
     """The text of models.py."""
-    named = " and ".join(model.table.layout.path.name for model in app.models)
-    one = "The table" if len(app.models) == 1 else "The tables"
-    parts = [f'"""{one} of {_plain(named)}."""\n\nfrom django.db import models\n']
+    *names, last = (model.table.layout.path.name for model in app.models)
+    named = f"The tables of {', '.join(names)} and {last}" if names else f"The table of {last}"
+    parts = [f'"""{_plain(named)}."""\n\nfrom django.db import models\n']
     for model in app.models:
         parts.append("\n\n" + "\n".join(_model(app, model)) + "\n")
     return "".join(parts)
@@ -58,9 +58,9 @@ def _model(app: App, model: Model) -> Iterator[str]:
     for column in model.table.columns:
         if column.role is not Role.KEY:
             yield fields.declared(column, choices.get(column.name))
-    yield ""
-    if model.accessor and model.many:
+    if model.many:
         return
+    yield ""
     yield "    def __str__(self) -> str:"
     yield f"        return {_shown(app.base, model)}"
 

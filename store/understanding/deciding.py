@@ -12,6 +12,8 @@ from .reading import Reading, Seen, read
 
 #: A column of text with more values than this is no category.
 MOST_CATEGORIES = 50
+#: Characters that the value of a category may have.
+LONGEST = 80
 #: A label with more classes than this is no classification.
 MOST_CLASSES = 100
 #: Whole numbers with at most this many values are classes, as a label.
@@ -140,7 +142,7 @@ def _type(seen: Seen, role: Role, day_first: bool | None) -> tuple[Type, list[st
         return (Type.DATE if Form.DATE in seen.forms else Type.TIME), []
     few = seen.values is not None and len(seen.values) <= MOST_CATEGORIES
     repeated = seen.values is not None and seen.cells >= 2 * len(seen.values)
-    is_category = role is Role.LABEL or (few and repeated)
+    is_category = role is Role.LABEL or (few and repeated and seen.longest <= LONGEST)
     return (Type.CATEGORY if is_category else Type.TEXT), list(_mixed(seen))
 
 
@@ -223,15 +225,15 @@ def _check(table: Table, reading: Reading) -> None:
         raise FileError(
             f"{path}, column {label.header}: each label is {_short(label.example)!r}, so there is nothing to learn."
         )
-    if key and key.missing:
-        raise FileError(f"{path}, column {key.header}: {key.missing} rows have no key.")
     if time and time.type not in (Type.DATE, Type.TIME):
         raise FileError(f"{path}, column {time.header}: {_short(time.example)!r} is no date and no time.")
-    if time and time.missing:
-        raise FileError(
-            f"{path}, column {time.header}: {time.missing} rows have no time, and then nothing is known to have "
-            "come before them."
-        )
+    for column in filter(None, (key, time)):
+        if column.missing:
+            gap = reading.columns[table.columns.index(column)].gap
+            raise FileError(
+                f"{path}, line {gap}, column {column.header}: the {column.role} is missing (in "
+                f"{column.missing:,} of {table.rows:,} rows)."
+            )
 
 
 def _short(value: str) -> str:

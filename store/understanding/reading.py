@@ -87,6 +87,8 @@ class Seen:
         self.values: Counter[str] | None = Counter()
         self.lines: dict[str, int] = {}
         self.example = ""
+        #: The line of the first cell that says nothing.
+        self.gap = 0
         self.forms = forms.matchers(layout.decimal_comma)
         #: Line and value at which a form that had held so far was contradicted.
         self.contradicted: dict[Form, tuple[int, str]] = {}
@@ -99,6 +101,8 @@ class Seen:
         counts: Counter[str] = Counter(cell for cell in cells if cell is not None)
         self.rows += len(cells)
         self.dashes += counts.pop("-", 0)
+        if not self.gap and counts.total() < len(cells):
+            self.gap = next(line for line, cell in zip(lines, cells, strict=True) if cell in (None, "-"))
         if not counts:
             return
         self.cells += counts.total()

@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ KINDS: tuple[tuple[type[models.Field], Kind], ...] = (
     (models.CharField, Kind.TEXT),
     (models.TextField, Kind.TEXT),
 )
+
+
+UNIT = re.compile(r"(?:\[([^\]]+)\]|\(([^\s)]{1,12})\))\s*$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +83,9 @@ class TypedColumn:
 
     @property
     def unit(self) -> str | None:
-        """What stands in square brackets at the end of `help_text`: "Age [years]"."""
-        _, bracket, unit = self.help_text.rpartition("[")
-        return unit.rstrip()[:-1] if bracket and unit.rstrip().endswith("]") else None
+        """What stands in square brackets at the end of `help_text`, or one word in round ones: "Pressure (mmHg)"."""
+        found = UNIT.search(self.help_text)
+        return (found[1] or found[2]) if found else None
 
     @property
     def description(self) -> str | None:

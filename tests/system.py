@@ -22,9 +22,9 @@ UNSET = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE"}
 
 
 class System:
-    """What `./dev up` starts, in the state folder `folder`; `settings` are environment variables."""
+    """What `./dev up` starts in `root`, in the state folder `folder`; `settings` are environment variables."""
 
-    def __init__(self, folder: Path, *arguments: str, **settings: str):
+    def __init__(self, folder: Path, *arguments: str, root: Path = ROOT, **settings: str):
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -37,7 +37,7 @@ class System:
         }
         self.supervisor = Child(
             name="up",
-            command=[sys.executable, ROOT / "manage.py", "up", f"--port={self.port}", *arguments],
+            command=[sys.executable, root / "manage.py", "up", f"--port={self.port}", *arguments],
             signals=[SIGINT],
             patience=30,
             orphaned=SIGTERM,

@@ -1,0 +1,103 @@
+"""The tutorial's commands and queries do what it says, in their order, in a copy of the project."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from tests.system import ROOT, UNSET, System, state_folder
+from tests.test_lifecycle import data
+
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
+#: A file or folder beside these may be a product of the user's.
+OURS = [*sorted(settings.OURS), "dev", "manage.py", "worker.py", "requirements.lock"]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The project in a folder of its own, with this environment."""
+    if not (ROOT / ".venv").exists():
+        pytest.skip("the tutorial starts with ./dev, and there is no environment that ./dev made")
+    for name in OURS:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif (ROOT / name).exists():
+            shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    return tmp_path
+
+
+@pytest.fixture
+def system(copy: Path) -> Iterator[System]:
+    system = System(state_folder(), root=copy)
+    try:
+        yield system
+    finally:
+        system.stop()
+
+
+def test_the_tutorial_works(system: System, copy: Path) -> None:
+    answers: dict[str, Any] = {}
+    for kind, text in re.findall(r"```(console|graphql)\n(.*?)```", TUTORIAL, re.DOTALL):
+        if kind == "graphql":
+            name = re.search(r"(?:query|mutation) (\w+)", text)
+            assert name
+            answers[name[1]] = data(system.ask(text, variables(answers)))
+        elif text == "$ ./dev up\n":
+            system.start()
+        else:
+            command, shown = parts(text)
+            run(command, shown, system, copy)
+    predicted = answers["Predict"]["iris"]["predict"]
+    assert predicted["model"]["score"] > 0.95
+    assert answers["Correct"]["irisFeedback"] == {
+        "created": True,
+        "featureRowsChanged": 2,
+        "prediction": {"label": predicted["label"], "truth": "VERSICOLOR"},
+    }
+    assert answers["Look"]["iris"]["entity"] == {
+        "label": "VERSICOLOR",
+        "features": {"sepalLength": 6.0, "petalLength": 5.0},
+    }
+    assert answers["More"]["irisUpsertMany"] == {"inserted": 2, "updated": 0, "unchanged": 0}
+    assert answers["Champion"]["iris"]["champion"]["snapshot"] == {"rows": 153, "unlabelled": 1}
+    assert not (copy / "iris").exists()
+
+
+def variables(answers: dict[str, Any]) -> dict[str, Any]:
+    return {"prediction": answers["Predict"]["iris"]["predict"]["id"]} if "Predict" in answers else {}
+
+
+def parts(text: str) -> tuple[str, list[str]]:
+    """The command, which may go on over lines as its quotes do, and the lines that it is said to print."""
+    lines = text.removeprefix("$ ").splitlines()
+    command = lines.pop(0)
+    while command.count('"') % 2:
+        command += "\n" + lines.pop(0)
+    return command, lines
+
+
+def run(command: str, shown: list[str], system: System, copy: Path) -> None:
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in UNSET and not name.startswith("EXEMPLAR_")
+    }
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=copy,
+        env=environment | {"EXEMPLAR_STATE": str(system.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    printed = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    for line in shown:
+        assert any(one.startswith(" ".join(line.split())) for one in printed), (line, done.stdout)

@@ -66,14 +66,20 @@ def check_name(name: str) -> None:
 
 
 def tables(name: str) -> list[str]:
-    """Tables that the app's own migrations made here, also where the app is gone since."""
+    """Tables that the app's own migrations made here, also where the app is gone since; never another's."""
     recorder = MigrationRecorder(connection)
-    if not recorder.has_table() or not recorder.migration_qs.filter(app=name).exists():
+    if _is_elsewhere(name) or not recorder.has_table() or not recorder.migration_qs.filter(app=name).exists():
         return []
     others = apps.get_models(include_auto_created=True)
     known = {model._meta.db_table for model in others if model._meta.app_label != name}
     found = connection.introspection.table_names()
     return [table for table in found if table.startswith(f"{name}_") and table not in known]
+
+
+def _is_elsewhere(name: str) -> bool:
+    """Whether an app of this name is installed that does not lie beside manage.py, or is part of the project."""
+    config = apps.app_configs.get(name)
+    return name in settings.OURS or (config is not None and Path(config.path) != folder(name))
 
 
 def write(name: str, sources: Mapping[str, str]) -> None:
@@ -114,7 +120,7 @@ def undone_on_failure(name: str) -> Iterator[None]:
 
 def files(name: str) -> list[Path]:
     """What the folder of a product's app holds; nothing where there is none beside manage.py."""
-    if name in settings.OURS or not name.isidentifier() or not (folder(name) / "products.py").exists():
+    if _is_elsewhere(name) or not name.isidentifier() or not (folder(name) / "products.py").exists():
         return []
     return [path for path in folder(name).rglob("*") if path.is_file() and path.suffix != ".pyc"]
 

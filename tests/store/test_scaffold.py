@@ -14,6 +14,7 @@ from django.conf import settings
 from store import files
 from store.files import FileError
 from store.scaffold import App, joining, plan, sources
+from store.scaffold import app as apps
 from store.scaffold.app import Exists, NoName, check_name
 from store.understanding import Wishes
 
@@ -240,3 +241,9 @@ def test_strange_names_and_values_become_good_code(planned: Any, tmp_path: Path)
 def test_names_that_are_none_or_taken_are_refused(name: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         check_name(name)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["store", "auth", "tumor", "project", "../main", ""])
+def test_what_is_no_product_beside_manage_py_is_never_removed(name: str) -> None:
+    assert apps.files(name) == apps.tables(name) == []

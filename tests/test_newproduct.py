@@ -1,0 +1,153 @@
+"""From files to a champion by the commands alone, in a copy of the project."""
+
+import csv
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from project import engines
+from tests.system import ROOT, UNSET, state_folder
+
+PARTS = ("learning", "store", "schema", "project", "manage.py", "worker.py")
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The project, with engines of its own and no product."""
+
+    folder: Path
+    state: Path
+
+    def run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        kept = {k: v for k, v in os.environ.items() if k not in UNSET and not k.startswith("EXEMPLAR_")}
+        return subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=self.folder,
+            env=kept | {"EXEMPLAR_STATE": str(self.state)},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def done(self, *command: str, stdin: str = "") -> str:
+        ended = self.run(*command, stdin=stdin)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    def refused(self, *command: str) -> str:
+        """The one line that it says."""
+        ended = self.run(*command)
+        assert ended.returncode == 1, ended.stdout + ended.stderr
+        return ended.stderr.strip().splitlines()[-1].removeprefix("CommandError: ")
+
+    @property
+    def apps(self) -> set[str]:
+        return {path.parent.name for path in self.folder.glob("*/products.py")} - {"schema", "store"}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    folder, state = tmp_path_factory.mktemp("copy"), state_folder()
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    chosen = [engines.PostgreSQL(state, durable=False), engines.Valkey(state)]
+    with engines.running(state, chosen, "the tests"):
+        yield Copy(folder, state)
+
+
+@pytest.fixture
+def passengers(tmp_path: Path) -> Path:
+    draw, path = random.Random(1), tmp_path / "passengers.csv"
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["Name", "Class", "Age (years)", "Fare", "survived", "alive"])
+        for number in range(120):
+            age, survived = draw.randint(1, 80), draw.random() < 0.5
+            fare = draw.randint(10, 40) + 30 * survived
+            told = "" if number > 115 else int(survived)
+            rows.writerow([f"P{number}", draw.choice("ABC"), age or "", fare, told, ["no", "yes"][survived]])
+    return path
+
+
+@pytest.fixture
+def no_apps(copy: Copy) -> Iterator[None]:
+    yield
+    for app in copy.apps:
+        copy.done("rmproduct", app, "--yes", "--drop-data")
+
+
+def test_a_file_becomes_a_product_with_a_champion(copy: Copy, passengers: Path, no_apps: None) -> None:
+    said = copy.done("newproduct", "survival", str(passengers), "--label", "survived", "--yes")
+    assert "copy of survived" in said
+    assert "120 inserted" in said
+    assert {file.name for file in (copy.folder / "survival").iterdir()} - {"__pycache__"} == {
+        *("__init__.py", "models.py", "products.py", "README.md", "migrations")
+    }
+    assert (copy.folder / "survival" / "migrations" / "0001_initial.py").exists()
+    assert "no issues" in copy.done("check")
+    assert "No changes" in copy.done("makemigrations", "--check", "--dry-run", "survival")
+    built = copy.done("build", "survival", "--candidates", "2")
+    assert "roc_auc" in built.splitlines()[-1]
+
+    again = f"./dev ingest survival {passengers}"
+    assert again in (copy.folder / "survival" / "README.md").read_text()
+    assert "0 inserted, 0 updated, 120 unchanged" in copy.done(*again.split()[1:])
+
+    said = copy.refused("newproduct", "survival", str(passengers), "--label", "survived", "--yes")
+    assert "exists already, and nothing was changed" in said
+    assert "./dev ingest survival" in said
+
+
+def test_rows_without_header_come_from_the_standard_input(copy: Copy, no_apps: None) -> None:
+    rows = "".join(f"{i % 13},{i * i % 7},{(i % 13) * 2 + i % 7}\n" for i in range(60))
+    copy.done("newproduct", "sums", "-", "--no-header", "--label", "2", "--yes", stdin=rows)
+    assert "Regression(" in (copy.folder / "sums" / "products.py").read_text()
+    assert "./dev ingest sums - --no-header" in (copy.folder / "sums" / "README.md").read_text()
+
+
+def test_related_files_are_joined_by_their_key(copy: Copy, tmp_path: Path, no_apps: None) -> None:
+    customers = "".join(f"C{i},{i % 7},{'yes' if i % 7 > 3 else 'no'}\n" for i in range(60))
+    visits = "".join(f"C{i % 50},2024-{i % 12 + 1:02}-05,{i % 31}\n" for i in range(200))
+    (tmp_path / "customers.csv").write_text(f"customer,age,churned\n{customers}")
+    (tmp_path / "visits.csv").write_text(f"customer,on,minutes\n{visits}")
+    paths = [str(tmp_path / name) for name in ("customers.csv", "visits.csv")]
+    assert "260 inserted" in copy.done("newproduct", "churn", *paths, "--label", "churned", "--yes")
+    assert "no issues" in copy.done("check")
+    assert "0 inserted, 0 updated, 260 unchanged" in copy.done("ingest", "churn", *paths)
+
+
+def test_what_cannot_be_loaded_leaves_nothing(copy: Copy, tmp_path: Path) -> None:
+    (tmp_path / "customers.csv").write_text("customer,age\n" + "".join(f"C{i},{i % 7}\n" for i in range(30)))
+    (tmp_path / "visits.csv").write_text("customer,minutes\nC1,7\nnobody,8\nC1,9\n")
+    paths = [str(tmp_path / name) for name in ("customers.csv", "visits.csv")]
+    said = copy.refused("newproduct", "churn", *paths, "--yes")
+    assert "visits.csv, line 3, column customer: 'nobody'" in said
+    assert not copy.apps
+    assert "No product's app" in copy.refused("rmproduct", "churn", "--drop-data", "--yes")
+
+
+def test_nobody_is_asked_where_nobody_is(copy: Copy, passengers: Path) -> None:
+    assert "--yes" in copy.refused("newproduct", "survival", str(passengers))
+    assert not copy.apps
+
+
+def test_rows_outlive_their_product_until_they_are_dropped(copy: Copy, passengers: Path) -> None:
+    copy.done("newproduct", "groups", str(passengers), "--yes")
+    assert "--yes" in copy.refused("rmproduct", "groups")
+    assert "groups_passenger" in copy.done("rmproduct", "groups", "--yes")
+    assert not (copy.folder / "groups").exists()
+    assert "--drop-data" in copy.refused("newproduct", "groups", str(passengers), "--yes")
+    copy.done("rmproduct", "groups", "--yes", "--drop-data")
+    assert "No product's app" in copy.refused("rmproduct", "groups")

@@ -1,7 +1,7 @@
 """Files into feature tables: staged as text, checked and cast in SQL, upserted by key; all or nothing."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -91,7 +91,8 @@ def _begin(product: DataProduct) -> None:
     """One load of a product at a time; a server whose client died notices it."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL jit = off; SET LOCAL work_mem = '64MB'")
-        cursor.execute("SET LOCAL client_connection_check_interval = '1s'")
+        with suppress(Error), transaction.atomic():  # not every server's system can
+            cursor.execute("SET LOCAL client_connection_check_interval = '1s'")
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [f"ingest {product.name}"])
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from psycopg2 import sql
 
 from .staging import STAGING
-from .tables import ROW_KEY, Column, Plan, Table
+from .tables import ROW_KEY, Column, Plan, Table, named
 
 REJECTS = sql.Identifier("ingest_rejects")
 #: Where rows have no key of their own: the keys that are made of them, and the rows without these.
@@ -167,7 +167,7 @@ def _check_relation(column: Column, field: Any) -> None:
     reason = f"is no key of a {target.model._meta.verbose_name}"
     condition = sql.SQL("t.{0} IS NOT NULL AND NOT EXISTS (SELECT FROM {1} o WHERE o.{2} = t.{0})").format(
         sql.Identifier(column.staged),
-        sql.Identifier(target.model._meta.db_table),
+        named(target.model),
         sql.Identifier(target.column),
     )
     _reject_typed(column, condition, reason)
@@ -190,7 +190,7 @@ def _check_new(table: Table, column: Column) -> None:
     assert table.key is not None
     lacking = ", ".join(field.name for field in table.lacking)
     condition = sql.SQL("NOT EXISTS (SELECT FROM {} o WHERE o.{} = t.{})").format(
-        sql.Identifier(table.model._meta.db_table),
+        table.name,
         sql.Identifier(table.key.column),
         sql.Identifier(column.staged),
     )

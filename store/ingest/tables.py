@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
+from psycopg2 import sql
 
 from ..exceptions import StoreError
 from ..files import Layout, field_names
@@ -47,6 +48,16 @@ class Table:
     def title(self) -> str:
         return str(self.model._meta.verbose_name)
 
+    @property
+    def name(self) -> sql.Composable:
+        """As SQL writes it, in another schema too."""
+        return named(self.model)
+
+    @property
+    def entity(self) -> Any:
+        """The column that holds the base row's key."""
+        return self.key if self.key and self.key.is_relation else self.model._meta.pk
+
     @cached_property
     def rest(self) -> dict[models.Field, str]:
         """What is not the key."""
@@ -70,6 +81,10 @@ class Table:
             for f in self.model._meta.concrete_fields
             if f not in given and not f.generated and not isinstance(f, models.AutoField)
         ]
+
+
+def named(model: type[models.Model]) -> sql.Composable:
+    return sql.SQL(connection.ops.quote_name(model._meta.db_table))
 
 
 def _fills(field: Any) -> bool:
@@ -145,8 +160,8 @@ class _Match:
 
     def __init__(self, product: DataProduct, model: type[models.Model], header: Sequence[str]):
         self.model, self.found = model, match(model, header)
-        is_base = self.found and model is product.join.model
-        self.beside = _beside(product, self.found, header) if is_base else {}
+        self.is_base = model is product.join.model
+        self.beside = _beside(product, self.found, header) if self.found and self.is_base else {}
 
     @property
     def size(self) -> tuple[int, int]:
@@ -157,8 +172,8 @@ class _Match:
     def has_key(self) -> bool:
         if not self.found:
             return False
-        named = any(field in self.found for field in _keys(self.model))
-        return named or makes_key(self.model) or _is_counted(self.model, self.found)
+        is_known = any(field in self.found for field in _keys(self.model))
+        return is_known or makes_key(self.model) or (not self.is_base and _is_counted(self.model, self.found))
 
 
 def match(model: type[models.Model], header: Sequence[str]) -> Found:
@@ -246,8 +261,8 @@ def _planned(layout: Layout, match: _Match, day_first: bool | None) -> Plan:
     tables = [Table(model, key, values)]
     for hop, others in beside.items():
         shared = {hop.field: values[hop.field.target_field]} if hop.field.target_field in values else {}
-        named = {field: f"c{place}" for field, place in others.items()}
-        tables.append(Table(hop.related_model, hop.field, shared | named))
+        own = {field: f"c{place}" for field, place in others.items()}
+        tables.append(Table(hop.related_model, hop.field, shared | own))
     new = tuple(name for place, name in enumerate(layout.header) if place not in places.values())
     return Plan(layout, columns, tuple(tables), new)
 

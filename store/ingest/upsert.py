@@ -52,17 +52,16 @@ def _write(statement: sql.Composable) -> None:
 def _insert(table: Table, kept: Kept, is_base: bool) -> sql.Composable:
     assert table.key is not None
     fields = [*table.values, *table.filled]
-    key = sql.Identifier("t", table.key.column)
     return sql.SQL(
         "INSERT INTO {} AS t ({}) SELECT {} FROM {} n ON CONFLICT ({}) {} RETURNING CAST({} AS text), {}"
     ).format(
-        _named(table),
+        table.name,
         _columns(fields),
         sql.SQL(", ").join([*map(_given, table.values.values()), *map(_filled, table.filled)]),
         TYPED,
         sql.Identifier(table.key.column),
         _do_update(table, kept, lambda field: sql.Identifier("excluded", field.column)),
-        key,
+        sql.Identifier("t", table.entity.column),
         sql.SQL("t.xmax = 0") if is_base else sql.SQL("false"),
     )
 
@@ -85,7 +84,9 @@ def _update(table: Table, kept: Kept) -> sql.Composable:
     key = sql.Identifier("t", table.key.column)
     return sql.SQL(
         "UPDATE {} t SET {} FROM {} n WHERE {} = {} AND {} RETURNING CAST({} AS text), false"
-    ).format(_named(table), changes, TYPED, key, _given(staged), differ, key)
+    ).format(
+        table.name, changes, TYPED, key, _given(staged), differ, sql.Identifier("t", table.entity.column)
+    )
 
 
 New = Callable[[models.Field], sql.Composable]
@@ -126,7 +127,7 @@ def _add(table: Table) -> sql.Composable:
         WHERE occurrence > coalesce(held, 0)
         RETURNING CAST(t.{key} AS text), true"""
     ).format(
-        table=_named(table),
+        table=table.name,
         columns=_columns([*table.values, *table.filled]),
         values=sql.SQL(", ").join([*map(_given, table.values.values()), *map(_filled, table.filled)]),
         given=given,
@@ -134,10 +135,6 @@ def _add(table: Table) -> sql.Composable:
         typed=TYPED,
         key=sql.Identifier(table.model._meta.pk.column),
     )
-
-
-def _named(table: Table) -> sql.Composable:
-    return sql.Identifier(table.model._meta.db_table)
 
 
 def _columns(fields: Iterable[Any]) -> sql.Composable:
@@ -167,7 +164,7 @@ def _advance_sequence(table: Table) -> None:
             "FROM CAST(pg_get_serial_sequence({name}, {column}) AS regclass) AS sequence"
         ).format(
             key=sql.Identifier(key.column),
-            table=_named(table),
+            table=table.name,
             name=sql.Literal(connection.ops.quote_name(table.model._meta.db_table)),
             column=sql.Literal(key.column),
         )

@@ -23,7 +23,7 @@ def label_table(product: DataProduct, tables: tuple[Table, ...]) -> Table | None
     """The one of the tables that the file's labels go to."""
     path = product.join.label_path
     for table in tables if path and product.learns_from_labels else ():
-        if table.model is path.column.model and path.column in table.values:  # type: ignore[union-attr]
+        if table.key and table.model is path.column.model and path.column in table.values:  # type: ignore[union-attr]
             return table
     return None
 
@@ -32,10 +32,10 @@ def kept(product: DataProduct, table: Table | None) -> Kept:
     """The label's column where somebody has spoken of the entity: it has one writer, and that is not the upsert."""
     if table is None or not Feedback.objects.filter(product=product.name, entity__isnull=False).exists():
         return {}
-    assert product.join.label_path and table.key
+    assert product.join.label_path
     spoken = sql.SQL("EXISTS (SELECT FROM {} f WHERE {})").format(
         sql.Identifier(Feedback._meta.db_table),
-        _is_about(product, sql.Identifier("t", table.key.column)),
+        _is_about(product, sql.Identifier("t", table.entity.column)),
     )
     return {product.join.label_path.column: spoken}
 
@@ -73,15 +73,18 @@ def _said(product: DataProduct, keys: list[str]) -> dict[str, tuple[str | None, 
 def _spoken(product: DataProduct, table: Table) -> Iterator[tuple[str, Any]]:
     """Key and label of the typed rows whose entity somebody has spoken of."""
     assert product.join.label_path and table.key
-    key = sql.Identifier("n", table.values[table.key])
+    entity = sql.Identifier("t", table.entity.column)
     statement = sql.SQL(
-        "SELECT CAST({0} AS text), {1} FROM {2} n WHERE EXISTS (SELECT FROM {3} f WHERE {4})"
+        "SELECT CAST({} AS text), n.{} FROM {} n JOIN {} t ON t.{} = n.{} WHERE EXISTS (SELECT FROM {} f WHERE {})"
     ).format(
-        key,
-        sql.Identifier("n", table.values[product.join.label_path.column]),
+        entity,
+        sql.Identifier(table.values[product.join.label_path.column]),
         TYPED,
+        table.name,
+        sql.Identifier(table.key.column),
+        sql.Identifier(table.values[table.key]),
         sql.Identifier(Feedback._meta.db_table),
-        _is_about(product, key),
+        _is_about(product, entity),
     )
     with connection.chunked_cursor() as cursor:
         cursor.execute(statement)

@@ -299,7 +299,7 @@ def test_every_format_is_loaded(tumor: DataProduct, write: Write) -> None:
         assert load(tumor, same) == (0, 0, 3, 0), same.read_bytes()
 
 
-def test_a_file_without_header_is_loaded_with_names_from_elsewhere(tumor: DataProduct, write: Write) -> None:
+def test_numbers_for_names_are_refused_where_no_field_is_called_so(tumor: DataProduct, write: Write) -> None:
     path = write(BIOPSIES.partition("\n")[2])
     layout = files.sniff(path, no_header=True)
     with pytest.raises(NoTable):
@@ -343,6 +343,29 @@ def test_a_label_counts_at_once_where_people_disagree(tumor: DataProduct, write:
     Feedback.objects.give(tumor, About(entity="B-1"), "benign", "bob")
     assert load(tumor, write(BIOPSIES.replace("12:00,benign", "12:00,malignant"))) == (0, 1, 2, 0)
     assert diagnoses()["B-1"] == "malignant"
+
+
+@isolate_apps("tests.clinic")
+def test_labels_find_their_entity_by_another_unique_column(write: Write) -> None:
+    class Case(models.Model):
+        code = models.CharField(max_length=10, unique=True)
+        age = models.FloatField()
+        ill = models.BooleanField(null=True)
+
+        class Meta:
+            app_label = "clinic"
+
+    with connection.schema_editor() as editor:
+        editor.create_model(Case)
+    cases = declared({"age": "age"}, Case.objects.all(), label="ill")
+    assert load(cases, write("code,age,ill\nA,1,no\nB,2,no\n")) == (2, 0, 0, 0)
+    key = str(Case.objects.get(code="A").pk)
+    Feedback.objects.give(cases, About(entity=key), "True", "ann")
+    assert load(cases, write("code,age,ill\nA,1,no\nB,2,yes\n")) == (0, 1, 1, 0)
+    assert dict(Case.objects.values_list("code", "ill")) == {"A": True, "B": True}
+    Feedback.objects.give(cases, About(entity=key), "False", "bob")
+    assert load(cases, write("code,age,ill\nA,5,yes\nB,2,yes\n")) == (0, 1, 1, 0)
+    assert Case.objects.get(code="A").ill is True
 
 
 def test_temporary_tables_do_not_outlive_the_load(tumor: DataProduct, write: Write) -> None:

@@ -67,24 +67,27 @@ class App:
 
 def plan(name: str, tables: Sequence[Table], task: str | None = None) -> App:
     """The app over tables, of which the first has the label and the others share its key. Raises FileError."""
-    base = Model(name=_class_name(tables[0], name), table=tables[0], key=tables[0].key)
+    base = Model(name=class_name(tables[0], name), table=tables[0], key=tables[0].key)
     models = [base]
     for table in tables[1:]:
         taken = {model.name for model in models}
-        wanted = _class_name(table, f"{name} part")
-        class_name = next(n for n in (wanted, *(f"{wanted}{i}" for i in range(2, 99))) if n not in taken)
+        wanted = class_name(table, f"{name} part")
+        chosen = next(n for n in (wanted, *(f"{wanted}{i}" for i in range(2, 99))) if n not in taken)
         many = bool(table.key and not table.key.unique)
         models.append(
-            Model(
-                name=class_name, table=table, key=table.key, accessor=_accessor(class_name, many), many=many
-            )
+            Model(name=chosen, table=table, key=table.key, accessor=accessor_of(chosen, many), many=many)
         )
-    models = [replace(model, table=_renamed(model, base)) for model in models]
-    task = _task(tables[0], task)
+    return planned(name, [replace(model, table=_renamed(model, base)) for model in models], task)
+
+
+def planned(name: str, models: Sequence[Model], task: str | None) -> App:
+    """The app of these models, the base rows' first. Raises FileError where there is nothing to learn, or from."""
+    base = models[0].table
+    task = _task(base, task)
     features = tuple(_named_apart(_features(models)))
     if not features:
-        raise FileError(f"{tables[0].layout.path}: no column is left to learn from.")
-    return App(name=name, models=tuple(models), task=task, folds=_folds(tables[0], task), features=features)
+        raise FileError(f"{base.layout.path}: no column is left to learn from.")
+    return App(name=name, models=tuple(models), task=task, folds=_folds(base, task), features=features)
 
 
 def _task(table: Table, wished: str | None) -> str:
@@ -130,7 +133,7 @@ def _folds(table: Table, task: str) -> int:
     return min(FOLDS, count)
 
 
-def _class_name(table: Table, otherwise: str) -> str:
+def class_name(table: Table, otherwise: str) -> str:
     """`Customer` for customers.csv."""
     stem = table.layout.path.name.split(".")[0]
     (name,) = field_names([stem])
@@ -149,7 +152,7 @@ def _singular(name: str) -> str:
     return name[:-1] if re.search(r"[^suix]s$", name) and len(name) > 3 else name
 
 
-def _accessor(class_name: str, many: bool) -> str:
+def accessor_of(class_name: str, many: bool) -> str:
     (name,) = field_names([class_name])
     if not many:
         return name
@@ -158,14 +161,14 @@ def _accessor(class_name: str, many: bool) -> str:
 
 def _renamed(model: Model, base: Model) -> Table:
     """Django keeps `id` for keys, and a relation's name must be free."""
-    taken = {column.name for column in model.table.columns} | {"key"} | {_accessor(base.name, False)}
+    taken = {column.name for column in model.table.columns} | {"key"} | {accessor_of(base.name, False)}
     free = next(name for name in ("identifier", "row_id", "given_id") if name not in taken)
 
     def fitting(column: Column) -> Column:
         clashes = column.name == "id" and (column.role is not Role.KEY or model.accessor)
         if clashes:
             return replace(column, name=free)
-        if model.accessor and column.role is not Role.KEY and column.name == _accessor(base.name, False):
+        if model.accessor and column.role is not Role.KEY and column.name == accessor_of(base.name, False):
             return replace(column, name=f"{column.name}_value")
         return column
 

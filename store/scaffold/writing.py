@@ -4,27 +4,28 @@ from collections.abc import Iterator, Sequence
 
 from ..understanding import Column, Role, Type
 from . import fields
+from .existing import LEADS_TO
 from .fields import call, quoted
-from .planning import App, Model, _accessor
+from .planning import App, Model, accessor_of
 from .readme import readme
 
 
 def sources(app: App, command: str, again: str) -> dict[str, str]:
     """The app's files by their path; `command` is what wrote them, `again` loads the data once more."""
     return {
-        "__init__.py": f'"""{_sentence(app)}"""\n',
+        "__init__.py": f'"""{question(app)}"""\n',
         "models.py": models(app),
         "products.py": products(app),
-        "README.md": readme(app, _sentence(app), command, again),
+        "README.md": readme(app, question(app), command, again),
         "migrations/__init__.py": "",
     }
 
 
-def _sentence(app: App) -> str:
+def question(app: App) -> str:
     """The question that the product answers."""
     label, base = app.base.table.label, app.base.table.layout.path.name
     if label is None:
-        return f"Which rows of {_plain(base)} are alike?"
+        return f"Which rows of {plain(base)} are alike?"
     words = label.name.replace("_", " ")
     if label.type is Type.BOOLEAN:
         return f"{words.capitalize()}, yes or no?"
@@ -35,7 +36,7 @@ def models(app: App) -> str:
     """The text of models.py."""
     *names, last = (model.table.layout.path.name for model in app.models)
     named = f"The tables of {', '.join(names)} and {last}" if names else f"The table of {last}"
-    parts = [f'"""{_plain(named)}."""\n\nfrom django.db import models\n']
+    parts = [f'"""{plain(named)}."""\n\nfrom django.db import models\n']
     for model in app.models:
         parts.append("\n\n" + "\n".join(_model(app, model)) + "\n")
     return "".join(parts)
@@ -43,10 +44,10 @@ def models(app: App) -> str:
 
 def _model(app: App, model: Model) -> Iterator[str]:
     yield f"class {model.name}(models.Model):"
-    yield f'    """A row of {_plain(model.table.layout.path.name)}."""'
+    yield f'    """A row of {plain(model.table.layout.path.name)}."""'
     yield ""
     choices = {
-        column.name: _choices_name(model, column)
+        column.name: choices_name(model, column)
         for column in model.table.columns
         if fields.has_choices(column, app.task)
     }
@@ -65,7 +66,7 @@ def _model(app: App, model: Model) -> Iterator[str]:
     yield f"        return {_shown(app.base, model)}"
 
 
-def _choices_name(model: Model, column: Column) -> str:
+def choices_name(model: Model, column: Column) -> str:
     name = "".join(part.capitalize() for part in column.name.removesuffix("_field").split("_"))
     return f"{name}Choice" if name in ("Meta", model.name) else name
 
@@ -76,7 +77,7 @@ def _key(base: Model, model: Model) -> Iterator[str]:
         kind = "ForeignKey" if model.many else "OneToOneField"
         own = [] if model.many else ["primary_key=True"]
         arguments = [base.name, "models.CASCADE", *own, f'related_name="{model.accessor}"']
-        yield call(f"    {_accessor(base.name, False)} = models.{kind}(", arguments)
+        yield call(f"    {accessor_of(base.name, False)} = models.{kind}(", arguments)
     elif model.key:
         yield fields.key(model.key)
     else:
@@ -90,7 +91,7 @@ def _key_name(model: Model) -> str:
 
 def _shown(base: Model, model: Model) -> str:
     if model.accessor:
-        return f"str(self.{_accessor(base.name, False)})"
+        return f"str(self.{accessor_of(base.name, False)})"
     if model.key is None:
         return f"self.{_key_name(model)}"
     return f"self.{model.key.name}" if fields.is_text_key(model.key) else f"str(self.{model.key.name})"
@@ -100,7 +101,7 @@ def products(app: App) -> str:
     """The text of products.py."""
     return "\n".join(
         [
-            f'"""The data product: {_sentence(app)[0].lower()}{_sentence(app)[1:]}"""',
+            f'"""The data product: {question(app)[0].lower()}{question(app)[1:]}"""',
             "",
             *_imports(app),
             "",
@@ -109,7 +110,7 @@ def products(app: App) -> str:
             f"{app.name} = DataProduct(",
             f'    name="{app.name}",',
             f'    title="{app.name.replace("_", " ").capitalize()}",',
-            f"    description={quoted(_sentence(app))},",
+            f"    description={quoted(question(app))},",
             "    join=Join(",
             f"        {app.base.name}.objects.all(),",
             "        features={",
@@ -142,8 +143,8 @@ def _left_out(models: Sequence[Model]) -> Iterator[str]:
     for model in models:
         prefix = f"{model.accessor}__" if model.accessor else ""
         for column in model.table.columns:
-            if column.role is Role.LEFT_OUT:
-                yield f"            # not {prefix}{column.name}: {_plain(column.remarks[-1])}"
+            if column.role is Role.LEFT_OUT and not column.remarks[-1].startswith(LEADS_TO):
+                yield f"            # not {prefix}{column.name}: {plain(column.remarks[-1])}"
 
 
 def _asked(base: Model) -> Iterator[str]:
@@ -157,6 +158,6 @@ def _folds(app: App) -> str:
     return f"folds={app.folds}" if app.folds != 5 else ""
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that can stand in a docstring or a comment."""
     return "".join(c if c.isprintable() else " " for c in text).replace("\\", "/").replace('"', "'")

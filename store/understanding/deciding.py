@@ -57,7 +57,8 @@ def understand(layout: Layout, wishes: Wishes, rows: Iterable[files.Row] | None 
         role = next((role for role, wished in wanted.items() if wished == place), Role.FEATURE)
         column = _typed(seen, name, role, day_first)
         if role is Role.FEATURE:
-            column = _fate(column, seen, place in leave_out, place in reading.copies, wishes.label)
+            copies = place in reading.copies and _relabels(seen, reading.columns[wanted[Role.LABEL] or 0])
+            column = _fate(column, seen, place in leave_out, copies, wishes.label)
         columns.append(column)
     labels, first_lines = _labels(reading, wanted[Role.LABEL])
     table = Table(
@@ -184,9 +185,14 @@ def _why_not(column: Column, seen: Seen, unwanted: bool, copies: bool, label: st
         return "the same in each row"
     if _is_identifier(column, seen):
         return "an identifier: different in each row"
-    if copies and seen.cells >= max(SURE, 2 * column.distinct):
+    if copies:
         return f"looks like a copy of {label}: each value comes with the same one"
     return None
+
+
+def _relabels(seen: Seen, label: Seen) -> bool:
+    """Whether a column that never contradicts the label does so by little more values than labels, each often."""
+    return seen.distinct <= 2 * label.distinct and seen.cells >= max(SURE, 5 * seen.distinct)
 
 
 def _is_identifier(column: Column, seen: Seen) -> bool:

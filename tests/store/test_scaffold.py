@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from store import files
 from store.files import FileError
-from store.scaffold import App, joining, plan, sources
+from store.scaffold import App, existing, joining, plan, sources, unmanaged
 from store.scaffold import app as apps
 from store.scaffold.app import Exists, NoName, check_name
 from store.understanding import Wishes
@@ -247,3 +248,82 @@ def test_names_that_are_none_or_taken_are_refused(name: str, error: type[Excepti
 @pytest.mark.parametrize("name", ["store", "auth", "tumor", "project", "../main", ""])
 def test_what_is_no_product_beside_manage_py_is_never_removed(name: str) -> None:
     assert apps.files(name) == apps.tables(name) == []
+
+
+TABLES = """
+CREATE SCHEMA sales;
+CREATE TABLE sales.regions (code text PRIMARY KEY, "Population" integer);
+CREATE TABLE sales.customers (
+    id bigserial PRIMARY KEY, region_code text REFERENCES sales.regions, plan text, flag integer, tags jsonb,
+    joined timestamptz NOT NULL, churned text);
+CREATE TABLE sales.visits (
+    id serial PRIMARY KEY, customer_id bigint NOT NULL REFERENCES sales.customers, at timestamptz NOT NULL,
+    minutes integer);
+INSERT INTO sales.regions SELECT 'R' || i, i * 10 FROM generate_series(1, 4) i;
+INSERT INTO sales.customers (region_code, plan, flag, joined, churned)
+SELECT 'R' || 1 + i % 4, (ARRAY['basic', 'gold'])[1 + i % 2], i % 2, now() - i * interval '1 hour',
+       CASE WHEN i < 50 THEN (ARRAY['yes', 'no'])[1 + i % 3 / 2] END FROM generate_series(1, 60) i;
+INSERT INTO sales.visits (customer_id, at, minutes)
+SELECT 1 + i % 50, now() - interval '1 day' * i, i % 31 FROM generate_series(1, 90) i;
+CREATE VIEW sales.people AS SELECT id, plan, churned FROM sales.customers;
+"""
+CUSTOMER = """class Customer(models.Model):
+    class Plan(models.TextChoices):
+        BASIC = "basic"
+        GOLD = "gold"
+
+    class Churned(models.TextChoices):
+        NO = "no"
+        YES = "yes"
+
+    id = models.BigIntegerField(primary_key=True)
+    region_code = models.ForeignKey(
+        "Region", models.DO_NOTHING, related_name="+", db_column="region_code", null=True, blank=True
+    )
+    plan = models.TextField(choices=Plan.choices, null=True, blank=True)
+    flag = models.IntegerField(null=True, blank=True)
+    tags = models.JSONField(null=True, blank=True)
+    joined = models.DateTimeField()
+    churned = models.TextField(choices=Churned.choices, null=True, blank=True)
+
+    class Meta:
+        managed = False
+        db_table = '"sales"."customers"'
+"""
+
+
+@pytest.fixture
+def sales(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(TABLES)
+
+
+def test_existing_tables_are_followed_and_left_as_they_are(sales: None) -> None:
+    found = existing.find(["sales.customers", "sales.visits"])
+    planned = unmanaged.plan("loyal", found, Wishes(label="churned", time="joined"), None)
+    assert {feature.name: feature.declared for feature in planned.app.features} == {
+        "plan": '"plan"',
+        "flag": '"flag"',
+        "population": '"region_code__population"',
+        "visits_count": 'Before(Count("visits"), at="visits__at")',
+        "minutes_average": 'Before(Avg("visits__minutes"), at="visits__at")',
+        "minutes_latest": 'Latest("visits__minutes", at="visits__at")',
+    }
+    text = unmanaged.sources(planned, "./dev newproduct …")["models.py"]
+    assert CUSTOMER in text
+    assert 'customer = models.ForeignKey("Customer", models.DO_NOTHING, related_name="visits")' in text
+    assert 'population = models.IntegerField(db_column="Population", null=True, blank=True)' in text
+
+
+def test_a_view_needs_to_be_told_its_key(sales: None) -> None:
+    found = existing.find(["sales.people"])
+    with pytest.raises(FileError, match="people has no key of one column: name one with --entity"):
+        unmanaged.plan("loyal", found, Wishes(label="churned"), None)
+    planned = unmanaged.plan("loyal", found, Wishes(label="churned", entity="id"), None)
+    assert "id = models.BigIntegerField(primary_key=True)" in unmanaged.models(planned)
+
+
+@pytest.mark.parametrize("names", [["nothing"], ["sales.nothing"], ["sales.people", "auth_user"]])
+def test_tables_that_are_not_there_are_refused(sales: None, names: list[str]) -> None:
+    with pytest.raises(FileError, match=r"no table or view|different schemas"):
+        existing.find(names)

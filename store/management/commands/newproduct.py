@@ -1,4 +1,4 @@
-"""Writes a product's app from files, makes its tables and loads them."""
+"""Writes a product's app: from files, whose rows it loads, or over tables of the database."""
 
 import shlex
 import sys
@@ -14,7 +14,7 @@ from rich.console import Console
 
 from learning.exceptions import ExemplarError
 from store import files, scaffold
-from store.scaffold import joining
+from store.scaffold import existing, joining, unmanaged
 from store.understanding import Table, Wishes
 from store.understanding.showing import grid
 
@@ -23,16 +23,25 @@ WIDTH = 130
 
 
 class Command(BaseCommand):
-    help = "Writes a product beside manage.py from files, and loads its rows."
+    help = (
+        "Writes a product beside manage.py: from files, whose rows it loads, or over tables of the database."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="of the product and its app, as heart_attack")
         parser.add_argument(
             "files",
-            nargs="+",
+            nargs="*",
             type=Path,
             metavar="FILE",
             help="CSV, TSV, JSON lines or Parquet, each of one feature table; - is the standard input",
+        )
+        parser.add_argument(
+            "--table",
+            nargs="+",
+            default=[],
+            metavar="TABLE",
+            help="tables or views of the database instead of files; the first has the label",
         )
         parser.add_argument("--label", metavar="COLUMN", help="what is predicted; without it: clustering")
         parser.add_argument(
@@ -59,9 +68,11 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="go on without asking")
 
     def handle(self, *, name: str, yes: bool, **options: Any) -> None:
+        if bool(options["files"]) == bool(options["table"]):
+            raise CommandError("Name the files that the product is made of, or the tables with --table.")
         try:
             scaffold.check_name(name)
-            self.from_files(name, yes, options)
+            (self.from_tables if options["table"] else self.from_files)(name, yes, options)
         except (ExemplarError, OSError) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
@@ -87,6 +98,15 @@ class Command(BaseCommand):
             )
         self.welcome(name)
 
+    def from_tables(self, name: str, yes: bool, options: dict[str, Any]) -> None:
+        found = unmanaged.plan(name, existing.find(options["table"]), _wishes(options), options["task"])
+        self.show([table for _, table in found.tables.values()])
+        self.ask(found.app, yes)
+        with scaffold.undone_on_failure(name):
+            scaffold.write(name, unmanaged.sources(found, _command()))
+            scaffold.install(name)
+        self.welcome(name)
+
     def show(self, tables: Sequence[Table]) -> None:
         console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH)
         for table in tables:
@@ -102,7 +122,7 @@ class Command(BaseCommand):
             return
         if not sys.stdin.isatty():
             raise CommandError("Nothing was written, because nobody can be asked here: say --yes.")
-        if input(f"Write {app.name}/ beside manage.py, and load the rows? [Y/n] ").strip().lower() not in (
+        if input(f"Write {app.name}/ beside manage.py? [Y/n] ").strip().lower() not in (
             "",
             "y",
             "yes",

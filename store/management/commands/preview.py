@@ -72,7 +72,7 @@ def _shown(value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
+        return f"{value:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

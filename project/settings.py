@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -124,8 +125,22 @@ ALLOWED_HOSTS = EXEMPLAR_ALLOWED_HOSTS or ["127.0.0.1", "localhost", "[::1]"]
 
 OURS = {"learning", "store", "schema", "project", "tests", "examples", "benchmarks", "docs"}
 
-#: Apps that declare products, added to those beside manage.py; default: the examples, in embedded mode.
-EXEMPLAR_PRODUCTS: list[str] = names("EXEMPLAR_PRODUCTS")
+
+def app(named: str) -> str:
+    """The module of an app that is named so, or by its folder: then what lies beside it can be imported, too."""
+    if os.sep not in named:
+        return named
+    folder = Path(named).expanduser().resolve()
+    if not (folder / "products.py").exists():
+        raise ImproperlyConfigured(f"EXEMPLAR_PRODUCTS names {named}, where there is no products.py.")
+    if str(folder.parent) not in sys.path:
+        sys.path.append(str(folder.parent))
+    return folder.name
+
+
+#: Apps that declare products, as modules or folders, added to those beside manage.py; default: the examples, in
+#: embedded mode.
+EXEMPLAR_PRODUCTS: list[str] = [app(named) for named in names("EXEMPLAR_PRODUCTS")]
 
 
 def examples() -> list[str]:

@@ -80,7 +80,8 @@ class Command(BaseCommand):
 
     def from_files(self, name: str, yes: bool, options: dict[str, Any]) -> None:
         layouts = [files.sniff(path, no_header=options["no_header"]) for path in options["files"]]
-        tables = joining.tables(layouts, _wishes(options))
+        with Console(stderr=True).status("Reading every row, to see what the columns hold …"):
+            tables = joining.tables(layouts, _wishes(options))
         app = scaffold.plan(name, tables, options["task"])
         again = _again(name, tables, options)
         self.show(tables)

@@ -82,9 +82,10 @@ class Command(BaseCommand):
         layouts = [files.sniff(path, no_header=options["no_header"]) for path in options["files"]]
         with Console(stderr=True).status("Reading every row, to see what the columns hold …"):
             tables = joining.tables(layouts, _wishes(options))
+        # Before the plan, which may refuse: here stands why a column was left out.
+        self.show(tables)
         app = scaffold.plan(name, tables, options["task"])
         again = _again(name, tables, options)
-        self.show(tables)
         self.ask(app, yes)
         with scaffold.undone_on_failure(name):
             scaffold.write(name, scaffold.sources(app, _command(), again))

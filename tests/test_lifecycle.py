@@ -56,7 +56,7 @@ def test_a_product_is_built_serves_and_learns_from_feedback(exemplar: System) ->
     newer = predict_for(exemplar, "B-0001")
     assert newer["id"] != asked["id"] and newer["truth"] == "BENIGN"
     assert newer["confidence"] != asked["confidence"]
-    assert [other["id"] for other in nodes(newer["others"])] == [asked["id"]]
+    assert asked["id"] in [other["id"] for other in nodes(newer["others"])]
 
     # Taking it back gives the old value back.
     retract = "mutation($id: ID!) { tumorFeedbackRetract(id: $id) { feedback { status } entity { label } } }"

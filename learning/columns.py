@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ class Kind(StrEnum):
     INTEGER = "INTEGER"
     BOOLEAN = "BOOLEAN"
     CATEGORY = "CATEGORY"
+    #: A category in an order: nobody declares it, `Column.ordinal` tells.
+    ORDINAL = "ORDINAL"
     DATE = "DATE"
     DATETIME = "DATETIME"
     TEXT = "TEXT"
@@ -40,6 +43,15 @@ class Column:
     nullable: bool = False
     #: A category's values as text, in declared order.
     choices: tuple[str, ...] = ()
+
+    @property
+    def ordinal(self) -> bool:
+        """Whether it is a category whose choices are numbers in ascending order."""
+        try:
+            numbers = [float(choice) for choice in self.choices]
+        except ValueError:
+            return False
+        return len(numbers) > 1 and all(one < next_ for one, next_ in pairwise(numbers))
 
 
 def frame(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> DataFrame:

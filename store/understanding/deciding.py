@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from learning.analysis import PROSE, SURE, is_identifier
+
 from .. import files
 from ..files import FileError, Layout
 from .column import Column, Role, Table, Type
@@ -18,12 +20,6 @@ LONGEST = 80
 MOST_CLASSES = 100
 #: Whole numbers with at most this many values are classes, as a label.
 FEW = 10
-#: Cells below which nothing is concluded from what they have in common.
-SURE = 20
-#: Spaces in a text, on average, that make it prose rather than a name or a code.
-PROSE = 3.0
-#: How a column with a different value in each row is called where these are no measurements.
-IDENTIFIER = re.compile(r"(^|_)(id|ids|key|number|no|nr|num|index|idx|code|uuid|guid|row|unnamed_0)$")
 BITS_64 = range(-(2**63), 2**63)
 
 
@@ -196,15 +192,12 @@ def _relabels(seen: Seen, label: Seen) -> bool:
 
 
 def _is_identifier(column: Column, seen: Seen) -> bool:
-    if not column.unique or seen.cells < SURE or column.missing:
+    if not column.unique or column.missing:
         return False
     if column.type is Type.TEXT:
-        return seen.words < PROSE * seen.cells
-    named = bool(IDENTIFIER.search(column.name))
-    counted = (
-        column.high - column.low + 1 - (column.low == 0 and "0" not in (seen.values or "0")) == seen.rows
-    )
-    return column.type in (Type.INTEGER, Type.LARGE) and (named or counted)
+        return is_identifier(column.name, seen.cells, seen.cells, words=seen.words / seen.cells)
+    whole = column.type in (Type.INTEGER, Type.LARGE)
+    return whole and is_identifier(column.name, seen.cells, seen.cells, low=column.low, high=column.high)
 
 
 def _about(layout: Layout) -> Iterable[str]:

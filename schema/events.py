@@ -41,6 +41,13 @@ class SnapshotTaken(BuildEvent):
         return self.build.snapshot
 
 
+@strawberry.type(description="It is known what the features are like: `Build.snapshot.analysis` has it all.")
+class FeaturesAnalysed(BuildEvent):
+    @strawberry.field(description="What is odd about them, a sentence each.")
+    def findings(self: Any) -> list[str]:
+        return self.findings or []
+
+
 @strawberry.type(description="A candidate was scored on all its folds, or failed.")
 class CandidateScored(BuildEvent):
     candidate: Candidate
@@ -87,6 +94,7 @@ class BuildCancelled(BuildEvent):
 
 KINDS = [
     SnapshotTaken,
+    FeaturesAnalysed,
     CandidateScored,
     ModelRegistered,
     ModelPromoted,

@@ -7,14 +7,13 @@ import strawberry
 from strawberry import auto
 from strawberry.types import Info
 
-import store.product
 from store import catalogue, models, pages
 from store.candidates import CONTEST, SEARCH
-from store.columns import Choice as DeclaredChoice
-from store.features import Feature as Column
 
-from . import ids, names
-from .enums import Direction, FeatureKind, JobStatus, ModelOrderField, ModelStatus, Permission, Task
+from . import names
+from .analysis import FeatureAnalysis, LabelShare
+from .columns import Choice, Feature
+from .enums import Direction, JobStatus, ModelOrderField, ModelStatus, Permission, Task
 from .errors import ErrorCode
 from .nodes import UNSET, Connection, Node, connection, given, row_type
 
@@ -43,52 +42,6 @@ class Problem:
         """The problem that a build's or a candidate's row holds."""
         return (
             cls(code=ErrorCode(row.problem_code), message=row.problem_message) if row.problem_code else None
-        )
-
-
-@strawberry.type(description="A value that a category or a label can take: `name` is the enum's member.")
-class Choice:
-    name: str
-    value: str
-    title: str
-
-    @classmethod
-    def all(cls, choices: tuple[DeclaredChoice, ...]) -> "list[Choice]":
-        return [cls(name=name, value=c.text, title=c.title) for name, c in names.members(choices).items()]
-
-
-@strawberry.type(
-    description="One column that models learn from: enough to draw its form field. `name` is the GraphQL field, "
-    "`column` the database's."
-)
-class Feature:
-    id: strawberry.ID
-    name: str
-    column: str
-    kind: FeatureKind
-    title: str
-    description: str | None
-    unit: str | None
-    required: bool
-    minimum: float | None
-    maximum: float | None
-    choices: list[Choice] | None
-
-    @classmethod
-    def of(cls, product: store.product.DataProduct, column: Column) -> "Feature":
-        low, high = column.declared_limits
-        return cls(
-            id=ids.of_feature(product, column),
-            name=names.field(column.name),
-            column=column.name,
-            kind=column.kind,  # type: ignore[arg-type]
-            title=column.title,
-            description=column.description,
-            unit=column.unit,
-            required=not column.nullable,
-            minimum=None if low is None else float(low),
-            maximum=None if high is None else float(high),
-            choices=Choice.all(column.choices) if column.choices else None,
         )
 
 
@@ -209,6 +162,22 @@ class Snapshot(Node):
     from_predictions: int = strawberry.field(description="Labelled predictions without a row of their own.")
     fingerprint: str = strawberry.field(description="SHA-256 of the content.")
     sql: str = strawberry.field(description="The statement that made it.")
+
+    @strawberry.field(
+        description="Of each feature that is still declared; null until they have been analysed."
+    )
+    def analysis(self: Any) -> list[FeatureAnalysis] | None:
+        return FeatureAnalysis.all(self.product, self.analysed)
+
+    @strawberry.field(description="Of the labelled rows; null unless it is a classification.")
+    def label_balance(self: Any) -> list[LabelShare] | None:
+        return LabelShare.all(self.analysed)
+
+    @strawberry.field(
+        description="Of the labelled rows, at 0.05, 0.25, 0.5, 0.75 and 0.95; null unless it is a regression."
+    )
+    def label_quantiles(self: Any) -> list[float] | None:
+        return self.analysed and self.analysed.label_quantiles
 
 
 @row_type(

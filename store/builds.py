@@ -275,6 +275,8 @@ class BuildEvent(models.Model):
     best = models.FloatField(null=True)
     model = models.ForeignKey("store.ModelVersion", models.CASCADE, null=True, related_name="+")
     promotion = models.ForeignKey("store.Promotion", models.CASCADE, null=True, related_name="+")
+    #: What was found odd about the features, a sentence each.
+    findings = models.JSONField(null=True)
     #: Who cancelled.
     by = models.CharField(max_length=200, blank=True)
 

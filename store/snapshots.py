@@ -6,6 +6,7 @@ from django.db import connection, models, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Cast
 
+from learning.analysis import Analysis
 from learning.dataset import Dataset, dataset
 
 from . import truth
@@ -55,6 +56,8 @@ class Snapshot(models.Model):
     fingerprint = models.CharField(max_length=64)
     #: The statement that made the table, with its parameters in place.
     sql = models.TextField()
+    #: What was learned of its features before the search, as `Analysis.as_json` writes it; null before.
+    analysis = models.JSONField(null=True)
 
     objects = SnapshotManager()
 
@@ -68,6 +71,11 @@ class Snapshot(models.Model):
     def table(self) -> str:
         """The quoted name of its table."""
         return f"snapshots.{connection.ops.quote_name(f'{self.product}_{self.number}')}"
+
+    @property
+    def analysed(self) -> Analysis | None:
+        """What is known of its features and its label; None before they have been analysed."""
+        return Analysis.from_json(self.analysis) if self.analysis else None
 
     def count_rows(self) -> None:
         """Fill in what the table holds, and refuse it unless every row is accounted for."""

@@ -184,6 +184,7 @@ class Migration(migrations.Migration):
                 ('message', models.TextField()),
                 ('final', models.BooleanField(default=False)),
                 ('best', models.FloatField(null=True)),
+                ('findings', models.JSONField(null=True)),
                 ('by', models.CharField(blank=True, max_length=200)),
                 ('build', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='store.build')),
                 ('candidate', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='store.candidate')),
@@ -218,6 +219,7 @@ class Migration(migrations.Migration):
                 ('from_predictions', models.BigIntegerField(default=0)),
                 ('fingerprint', models.CharField(max_length=64)),
                 ('sql', models.TextField()),
+                ('analysis', models.JSONField(null=True)),
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('product', 'number'), name='one_snapshot_per_number')],

@@ -281,7 +281,18 @@ def test_an_event_is_the_same_after_its_ride_through_redis(stay: DataProduct) ->
     event = claimed(stay).tell("CandidateScored", "…", 12.5, best=0.5, findings=["odd"])
     ridden = BuildEvent.from_ring(orjson.loads(orjson.dumps(event.as_ring())))
     stored = BuildEvent.objects.get()
-    for name in ("pk", "build_id", "sequence", "kind", "at", "percent", "message", "final", "best", "findings"):
+    for name in (
+        "pk",
+        "build_id",
+        "sequence",
+        "kind",
+        "at",
+        "percent",
+        "message",
+        "final",
+        "best",
+        "findings",
+    ):
         assert getattr(ridden, name) == getattr(stored, name)
 
 

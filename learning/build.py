@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from . import families, model, rounds, search, select
+from . import families, model, portfolio, rounds, search, select
 from .dataset import Dataset
 from .exceptions import NothingFitted, TimedOut
 from .families import Candidate
@@ -100,7 +100,7 @@ def _decided(decision: Decision, cut_short: str) -> Decided:
 def _drawn(problem: Problem, incumbent: Incumbent | None) -> list[Candidate]:
     """The champion's recipe, where its family is still known, and the problem's number of others."""
     clusters = problem.clusters if isinstance(problem, Clustering) else ()
-    drawn = families.candidates(problem.task, problem.families, problem.candidates, problem.seed, clusters)
+    drawn = portfolio.candidates(problem.task, problem.families, problem.candidates, problem.seed, clusters)
     if incumbent is None or incumbent.family not in families.names(problem.task):
         return drawn
     return [incumbent.candidate, *(c for c in drawn if c.key != incumbent.candidate.key)]

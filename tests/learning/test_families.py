@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from learning import families
+from learning import families, portfolio
 from learning.dataset import dataset
 from learning.families import FAMILIES, Candidate
 from learning.model import Model, Signature, loads
@@ -19,7 +19,7 @@ ALL = [(problem, name) for problem in PROBLEMS for name in FAMILIES[problem.task
 def fitted(problem, family):
     rows, labels = mixed_rows(60)
     data = dataset(problem, MIXED, rows, labels, ("False", "True"))
-    (candidate,) = families.candidates(
+    (candidate,) = portfolio.candidates(
         problem.task, [family], 1, 0, (3,) if problem.task == "CLUSTERING" else ()
     )
     pipeline = families.pipeline(problem.task, candidate, MIXED, 0).fit(data.X, data.y)
@@ -52,25 +52,25 @@ def test_a_model_answers_alike_one_by_one_all_at_once_from_threads_and_from_byte
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_the_same_seed_draws_the_same_candidates_and_more_only_add_to_the_end(problem):
     clusters = (2, 3) if problem.task == "CLUSTERING" else ()
-    few = families.candidates(problem.task, None, 8, 1, clusters)
-    many = families.candidates(problem.task, None, 10, 1, clusters)
+    few = portfolio.candidates(problem.task, None, 8, 1, clusters)
+    many = portfolio.candidates(problem.task, None, 10, 1, clusters)
     assert many[:8] == few
     assert len({candidate.key for candidate in many}) == 10
 
 
 def test_another_seed_draws_others_after_the_portfolio():
-    one, other = (families.candidates("REGRESSION", ["boosting"], 5, seed) for seed in (1, 2))
+    one, other = (portfolio.candidates("REGRESSION", ["boosting"], 5, seed) for seed in (1, 2))
     assert one[:2] == other[:2]
     assert one[2:] != other[2:]
 
 
 def test_a_family_without_draws_runs_out():
-    assert families.candidates("CLASSIFICATION", ["baseline"], 5, 0) == [Candidate("baseline", {})]
+    assert portfolio.candidates("CLASSIFICATION", ["baseline"], 5, 0) == [Candidate("baseline", {})]
 
 
 def test_hyperparameters_survive_json_and_so_does_the_key():
     for task in FAMILIES:
-        for candidate in families.candidates(task, None, 30, 0, (2, 3) if task == "CLUSTERING" else ()):
+        for candidate in portfolio.candidates(task, None, 30, 0, (2, 3) if task == "CLUSTERING" else ()):
             again = Candidate(
                 candidate.family, json.loads(json.dumps(candidate.hyperparameters)), incumbent=True
             )

@@ -17,6 +17,7 @@ LARGEST = 1e30
 #: pandas' code of a category that is missing.
 MISSING = -1
 _DAY = 86_400.0
+_EXACT = 1 << 53
 _EPOCH = date(1970, 1, 1)
 
 
@@ -75,26 +76,49 @@ def _series(column: Column, cells: Sequence[Any]) -> Series:
         case Kind.TEXT:
             return Series([None if cell is None else str(cell) for cell in cells], dtype=object)
         case Kind.DATE | Kind.DATETIME:
-            return Series(_floats(cells, _days))
+            return Series(times(cells))
         case _:
             return Series(_floats(cells, float))
 
 
 def _category(choices: Sequence[str], cells: Sequence[Any]) -> Series:
     code = {choice: position for position, choice in enumerate(choices)}
-    codes = [MISSING if cell is None else code.get(str(cell), MISSING) for cell in cells]
+    return category(choices, [MISSING if cell is None else code.get(str(cell), MISSING) for cell in cells])
+
+
+def category(choices: Sequence[str], codes: Sequence[int] | NDArray[np.signedinteger]) -> Series:
+    """Positions in the declared choices, `MISSING` where it is none of them, as pandas' categories."""
     dtype = pd.CategoricalDtype(pd.Index(choices, dtype=object))
     return Series(pd.Categorical.from_codes(codes, dtype=dtype))
 
 
 def _floats(cells: Sequence[Any], number: Callable[[Any], float]) -> NDArray[np.float64]:
     floats = (np.nan if cell is None else number(cell) for cell in cells)
-    values = np.fromiter(floats, dtype=np.float64, count=len(cells))
+    return bounded(np.fromiter(floats, dtype=np.float64, count=len(cells)))
+
+
+def bounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numbers that can be computed with, in place: NaN for what is not finite, cut at LARGEST."""
     values[~np.isfinite(values)] = np.nan
-    return np.clip(values, -LARGEST, LARGEST)
+    return np.clip(values, -LARGEST, LARGEST, out=values)
 
 
-def _days(when: date | datetime) -> float:
+def times(cells: Sequence[date | datetime | None]) -> NDArray[np.float64]:
+    """As `frame` has them: `(n,)` days since 1970-01-01 (UTC), NaN for None."""
+    return _floats(cells, days)
+
+
+def days(when: date | datetime) -> float:
+    """Since 1970-01-01 (UTC)."""
     if not isinstance(when, datetime):
         return float((when - _EPOCH).days)
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() / _DAY
+
+
+def days_of(microseconds: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`days` of times given in microseconds since 1970-01-01 (UTC), to the last bit."""
+    found = microseconds / 1e6 / _DAY
+    # Two centuries around 1970 float64 has a place for each microsecond; beyond, only whole numbers are exact.
+    far = np.flatnonzero(np.abs(microseconds) >= _EXACT)
+    found[far] = [int(microseconds[row]) / 10**6 / _DAY for row in far]
+    return found

@@ -1,19 +1,22 @@
 """A snapshot in memory: the frame that models see, and the labels."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pandas import DataFrame
+from pandas import DataFrame, factorize
 
-from .columns import LARGEST, Column, Kind, frame
+from . import columns as columns_
+from .columns import LARGEST, MISSING, Column, Kind, frame
 from .exceptions import NoRows, OneClass, TooFewInstances
 from .problem import Classification, Problem
 
 __all__ = ["Column", "Dataset", "Kind", "dataset", "frame"]
+
+NO_LABEL = "No row has a label yet: there is nothing to learn from."
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,11 +32,55 @@ class Dataset:
     classes: tuple[str, ...]
     #: The hash of the snapshot's content.
     fingerprint: str
-    #: `(n,)`: when each instance happened; None where the product has no event time.
-    times: NDArray[Any] | None = None
+    #: `(n,)`: when each instance happened, in days since 1970-01-01 (UTC) as float64; None where the product has no
+    #: event time.
+    times: NDArray[np.float64] | None = None
+    #: `(n,)`: the number of the group that each row belongs to, from 0 in the order in which they appear; a row
+    #: without a group is one by itself. None where the product has no groups.
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.X)
+
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        columns: Sequence[Column],
+        X: DataFrame,
+        labels: NDArray[Any] | None,
+        choices: Sequence[str] = (),
+        fingerprint: str = "",
+        times: NDArray[np.float64] | None = None,
+        groups: NDArray[np.int64] | None = None,
+    ) -> Self:
+        """The labelled rows of a frame that is as `frame` makes it.
+
+        `labels`, `(n,)`, are codes into `choices` with `MISSING` for none (classification), numbers with NaN for
+        none (regression) or None (clustering); `groups`, `(n,)`, any numbers, negative for none. A regression's
+        label that is too large to compute with is as good as none.
+
+        Raises NoRows, OneClass, and TooFewInstances where the problem's folds could not each hold an example of
+        each class (classification), two examples (regression) or four (clustering).
+        """
+        known = _known(problem, len(X), labels)
+        if not known.any():
+            raise NoRows(NO_LABEL if len(X) else None)
+        if not known.all():
+            X = X.loc[known].reset_index(drop=True)
+            labels = None if labels is None else labels[known]
+            times = None if times is None else times[known]
+            groups = None if groups is None else groups[known]
+        y, classes = _target(problem, len(X), labels, choices)
+        return cls(
+            columns=tuple(columns),
+            X=X,
+            y=y,
+            classes=classes,
+            fingerprint=fingerprint,
+            times=times,
+            groups=None if groups is None else _numbered(groups),
+        )
 
 
 def dataset(
@@ -43,62 +90,83 @@ def dataset(
     labels: Sequence[Any] | None,
     choices: Sequence[str] = (),
     fingerprint: str = "",
-    times: Sequence[Any] | None = None,
+    times: Sequence[datetime] | None = None,
+    groups: Sequence[Any] | None = None,
 ) -> Dataset:
-    """The labelled rows as a dataset; `choices` are the declared label values as text.
+    """The labelled rows of Python values as a dataset; `choices` are the declared label values as text.
 
-    A regression's label that is no number, or too large to compute with, is as good as none.
-
-    Raises NoRows, OneClass, and TooFewInstances where the problem's folds could not each hold an example of
-    each class (classification), two examples (regression) or four (clustering).
+    Labels that were not declared follow the declared ones. Rows without a group (None) are one by themselves.
+    Raises as `Dataset.of` does.
     """
-    kept = _labelled(problem, len(rows), labels)
-    if not kept:
-        raise NoRows("No row has a label yet: there is nothing to learn from." if rows else None)
-    y, classes = _target(
-        problem, [labels[i] for i in kept] if labels is not None else [None] * len(kept), choices
-    )
-    return Dataset(
-        columns=tuple(columns),
-        X=frame(columns, [rows[i] for i in kept]),
-        y=y,
-        classes=classes,
-        fingerprint=fingerprint,
-        times=None if times is None else np.array([times[i] for i in kept], dtype=object),
+    if labels is not None and problem.task == "CLASSIFICATION":
+        found = {str(label) for label in labels if label is not None}
+        choices = [*choices, *sorted(found - set(choices))]
+    number: dict[Any, int] = {None: MISSING}
+    return Dataset.of(
+        problem,
+        columns,
+        frame(columns, rows),
+        None if labels is None else _coded(problem, labels, choices),
+        choices,
+        fingerprint,
+        None if times is None else columns_.times(times),
+        None
+        if groups is None
+        else np.array([number.setdefault(group, len(number)) for group in groups], dtype=np.int64),
     )
 
 
-def _labelled(problem: Problem, n: int, labels: Sequence[Any] | None) -> list[int]:
+def _coded(problem: Problem, labels: Sequence[Any], choices: Sequence[str]) -> NDArray[Any]:
+    if problem.task != "CLASSIFICATION":
+        return np.array([np.nan if label is None else float(label) for label in labels])
+    code = {choice: place for place, choice in enumerate(choices)}
+    codes = [MISSING if label is None else code[str(label)] for label in labels]
+    return np.array(codes, dtype=np.int64)
+
+
+def _known(problem: Problem, n: int, labels: NDArray[Any] | None) -> NDArray[np.bool_]:
     """The rows to learn from: all of them for clustering, else those with a label that says something."""
     if problem.task == "CLUSTERING":
-        return list(range(n))
-    known = [label is not None for label in labels or ()]
+        return np.ones(n, dtype=np.bool_)
+    if labels is None:
+        return np.zeros(n, dtype=np.bool_)
     if problem.task == "REGRESSION":
-        known = [told and abs(label) <= LARGEST for told, label in zip(known, labels or (), strict=True)]
-    return [i for i, told in enumerate(known) if told]
+        return np.abs(labels) <= LARGEST
+    return labels != MISSING
+
+
+def _numbered(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers from 0 in the order in which the groups appear; each negative one is a group by itself."""
+    alone = groups < 0
+    if alone.any():
+        _, groups = np.unique(groups, return_inverse=True)
+        groups = np.where(alone, len(groups) + np.arange(len(groups)), groups)
+    return np.asarray(factorize(groups)[0], dtype=np.int64)
 
 
 def _target(
-    problem: Problem, labels: Sequence[Any], choices: Sequence[str]
+    problem: Problem, n: int, labels: NDArray[Any] | None, choices: Sequence[str]
 ) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
     if isinstance(problem, Classification):
-        return _codes(problem, [str(label) for label in labels], choices)
+        assert labels is not None
+        return _codes(problem, labels, choices)
     per_fold = 2 if problem.task == "REGRESSION" else 4
-    if len(labels) < per_fold * problem.folds:
+    if n < per_fold * problem.folds:
         needed = per_fold * problem.folds
-        raise TooFewInstances(f"{problem.folds} folds need {needed} instances; there are {len(labels)}.")
-    if problem.task == "REGRESSION" and len(set(labels)) == 1:
-        raise OneClass(
-            f"All {len(labels)} labelled instances are {labels[0]}; two different numbers are needed."
-        )
-    return (None if problem.task == "CLUSTERING" else np.array([float(y) for y in labels])), ()
+        raise TooFewInstances(f"{problem.folds} folds need {needed} instances; there are {n}.")
+    if problem.task == "CLUSTERING":
+        return None, ()
+    assert labels is not None
+    if (labels == labels[0]).all():
+        raise OneClass(f"All {n} labelled instances are {labels[0]:g}; two different numbers are needed.")
+    return labels, ()
 
 
 def _codes(
-    problem: Classification, labels: Sequence[str], choices: Sequence[str]
+    problem: Classification, labels: NDArray[Any], choices: Sequence[str]
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    counts = Counter(labels)
-    classes = _order(problem, counts, choices)
+    counts = dict(zip(choices, np.bincount(labels, minlength=len(choices)).tolist(), strict=True))
+    classes = _order(problem, counts)
     if len(classes) < 2:
         raise OneClass(
             f"All {len(labels)} labelled instances are {classes[0]!r}; two different labels are needed."
@@ -109,14 +177,13 @@ def _codes(
             f"{problem.folds} folds need {problem.folds} instances of each class; "
             f"{smallest!r} has {counts[smallest]}."
         )
-    codes = {label: code for code, label in enumerate(classes)}
-    return np.array([codes[label] for label in labels], dtype=np.int64), classes
+    place = np.array([classes.index(choice) if choice in classes else MISSING for choice in choices])
+    return place[labels], classes
 
 
-def _order(problem: Classification, counts: Counter[str], choices: Sequence[str]) -> tuple[str, ...]:
-    """The labels found, in declared order, undeclared ones behind; the positive one of two last."""
-    known = [choice for choice in choices if choice in counts]
-    classes = known + sorted(counts.keys() - set(known))
+def _order(problem: Classification, counts: Mapping[str, int]) -> tuple[str, ...]:
+    """The labels found, in declared order; the positive one of two last."""
+    classes = [choice for choice, n in counts.items() if n]
     positive = str(problem.positive)
     if len(classes) == 2 and problem.positive is not None and positive in classes:
         classes.sort(key=lambda label: label == positive)

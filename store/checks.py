@@ -35,6 +35,7 @@ def problems(product: DataProduct) -> Iterator[str]:
     compiled = yield from _features(product)
     fits = yield from _label(product)
     yield from _time(product)
+    yield from _group(product)
     if compiled and fits:
         labels = tuple(label.text for label in product.labels) if product.task == "CLASSIFICATION" else None
         yield from learning.problems(product.problem, labels)
@@ -110,3 +111,16 @@ def _time(product: DataProduct) -> Iterator[str]:
         yield f"at={product.join.at!r} is a {type(column).__name__}: the event's time must be a DateTimeField."
     elif column.null:
         yield f"at={product.join.at!r} may be null, and then nothing is known to have come before it: make it required."
+
+
+def _group(product: DataProduct) -> Iterator[str]:
+    join = product.join
+    try:
+        path = join.group_path
+    except InvalidJoin as error:
+        yield f"group: {error}"
+        return
+    if path and path.to_many:
+        yield f"group={join.group!r} has many rows for one instance, which belongs to one group: take a to-one path."
+    elif path and join.group == join.label:
+        yield f"group={join.group!r} is the label: no model is validated on labels that it has not seen."

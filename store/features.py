@@ -155,13 +155,16 @@ class Join:
     One row of `queryset` is one instance, and its primary key names the entity. `features` maps a name to a path
     through to-one relations, to any Django expression over such paths, or to `Before` or `Latest` over to-many ones.
     `label` is a column of the base row or of a one-to-one relation; None where there is nothing to tell (clustering).
-    `at` is the column with the event's time: no feature may come from after it.
+    `at` is the column with the event's time: no feature may come from after it. `group` is a path through to-one
+    relations to what several instances share, as a patient's key: models are validated on groups that they have not
+    seen, and an instance without a group is one by itself.
     """
 
     queryset: QuerySet[Any]
     features: Mapping[str, Any]
     label: str | None = None
     at: str | None = None
+    group: str | None = None
 
     @property
     def model(self) -> type[models.Model]:
@@ -179,6 +182,10 @@ class Join:
     @cached_property
     def at_path(self) -> Path | None:
         return walk(self.model, self.at) if self.at else None
+
+    @cached_property
+    def group_path(self) -> Path | None:
+        return walk(self.model, self.group) if self.group else None
 
     @cached_property
     def columns(self) -> tuple[Feature, ...]:

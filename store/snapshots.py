@@ -7,15 +7,18 @@ from django.db.models import F, Value
 from django.db.models.functions import Cast
 
 from learning.analysis import Analysis
-from learning.dataset import Dataset, dataset
+from learning.dataset import Dataset
 
-from . import truth
+from . import contents, loading, truth
 from .exceptions import RowsMultiplied
 from .features import Feature
 from .product import DataProduct
 
-#: Before the features: key, prediction (of an example without a row of its own), label, time of the event.
-FIXED = ("_entity", "_prediction", "_label", "_at")
+#: Before the features: key, prediction (of an example without a row of its own), label, time of the event, group.
+FIXED = ("_entity", "_prediction", "_label", "_at", "_group")
+#: Memory that a join's hash tables may take, unless the server allows more: with PostgreSQL's own 4 MB they go
+#: through files.
+WORK_MEM = "32MB"
 
 
 class SnapshotManager(models.Manager["Snapshot"]):
@@ -28,11 +31,14 @@ class SnapshotManager(models.Manager["Snapshot"]):
         with transaction.atomic(durable=True):
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            number = _next_number(product)
-            snapshot = self.model(product=product.name, number=number, **counts(product))
+                cursor.execute(
+                    "SELECT set_config('work_mem', %s, true) "
+                    "WHERE pg_size_bytes(%s) > pg_size_bytes(current_setting('work_mem'))",
+                    [WORK_MEM, WORK_MEM],
+                )
+            snapshot = self.model(product=product.name, number=_next_number(product))
             snapshot.sql = _create_table(product, snapshot.table)
-            snapshot.count_rows()
-            snapshot.fingerprint = _fingerprint(snapshot.table)
+            snapshot.account(product)
             snapshot.save(force_insert=True)
         return snapshot
 
@@ -77,15 +83,18 @@ class Snapshot(models.Model):
         """What is known of its features and its label; None before they have been analysed."""
         return Analysis.from_json(self.analysis) if self.analysis else None
 
-    def count_rows(self) -> None:
+    def account(self, product: DataProduct) -> None:
         """Fill in what the table holds, and refuse it unless every row is accounted for."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT count(*), count(*) FILTER (WHERE _label IS NULL), count(_prediction), "
-                f"count(DISTINCT _entity) FILTER (WHERE _prediction IS NULL) FROM {self.table}"
-            )
-            self.rows, self.unlabelled, self.from_predictions, entities = cursor.fetchone()
-        joined = self.rows - self.from_predictions
+        found = contents.of(self.table)
+        self.rows, self.unlabelled, self.fingerprint = found.rows, found.unlabelled, found.fingerprint
+        self.from_predictions = found.from_predictions
+        self.rows_in, keys = contents.of_keys(product.join.queryset)
+        joined, self.incomplete = self.rows - self.from_predictions, 0
+        # One row each of all instances: nothing was lost or came twice.
+        if contents.has_distinct_keys(product.join.queryset) and (joined, found.keys) == (self.rows_in, keys):
+            return
+        self.incomplete = self.rows_in - product.join.complete().count()
+        entities = contents.entities(self.table)
         if joined != entities:
             raise RowsMultiplied(
                 f"The join multiplies: {joined} rows for {entities} entities ({self.rows_in} rows in). "
@@ -98,23 +107,11 @@ class Snapshot(models.Model):
             )
 
     def dataset(self, product: DataProduct) -> Dataset:
-        """The labelled rows in memory. Raises NoRows, TooFewInstances or OneClass."""
-        columns = product.columns
-        with connection.cursor() as cursor:
-            selected = ", ".join(map(connection.ops.quote_name, (*FIXED, *(c.name for c in columns))))
-            cursor.execute(
-                f'SELECT {selected} FROM {self.table} ORDER BY _prediction NULLS FIRST, _entity COLLATE "C"'
-            )
-            rows = cursor.fetchall()
-        return dataset(
-            product.problem,
-            tuple(column.learning_column() for column in columns),
-            [row[len(FIXED) :] for row in rows],
-            [product.label_of(row[2]) for row in rows] if product.learns_from_labels else None,
-            tuple(label.text for label in product.labels),
-            self.fingerprint,
-            [row[3] for row in rows] if product.join.at else None,
-        )
+        """The labelled rows in memory, in the order of their keys, examples from predictions last.
+
+        Raises NoRows, TooFewInstances or OneClass.
+        """
+        return loading.load(product, self.table, self.rows, self.fingerprint, bool(self.from_predictions))
 
     def drop(self) -> None:
         """Remove its table; the row, with what is known of it, stays."""
@@ -161,6 +158,7 @@ def _instances(product: DataProduct) -> tuple[str, list[Any]]:
         "snapshot_entity": Cast(F("pk"), text),
         "snapshot_label": truth.column_text(product) if join.label else Cast(Value(None), text),
         "snapshot_at": Cast(F(join.at), time) if join.at else Cast(Value(None), time),
+        "snapshot_group": Cast(F(join.group) if join.group else Value(None), text),
     }
     features = [f"feature_{name}" for name in product.feature_names]
     query = join.instances().annotate(**fixed).values(*fixed, *features).query
@@ -169,7 +167,7 @@ def _instances(product: DataProduct) -> tuple[str, list[Any]]:
     # Numbers are written as the column writes them, so that a feedback which confirms the label changes nothing.
     answer = "t.answer::float8::text" if product.task == "REGRESSION" else "t.answer"
     statement = f"""SELECT i.snapshot_entity, NULL::uuid, COALESCE({answer}, i.snapshot_label), i.snapshot_at,
-{selected}
+i.snapshot_group, {selected}
 FROM ({joined}) i LEFT JOIN store_truth t ON t.product = %s AND t.entity = i.snapshot_entity"""
     return statement, [*parameters, product.name]
 
@@ -178,7 +176,7 @@ def _examples(product: DataProduct) -> tuple[str, list[Any]]:
     """The newest labelled prediction of each subject that is no entity, its instance cast to the features' types."""
     cast = ",\n".join(map(_cast, product.columns))
     statement = f"""
-        SELECT DISTINCT ON (p.subject) NULL::text, p.id, t.answer, p.created_at,
+        SELECT DISTINCT ON (p.subject) NULL::text, p.id, t.answer, p.created_at, NULL::text,
         {cast}
         FROM store_prediction p JOIN store_truth t ON t.product = p.product AND t.subject = p.subject
         WHERE p.product = %s AND p.entity IS NULL AND t.answer IS NOT NULL
@@ -198,16 +196,3 @@ def _sql_type(column: Feature) -> str:
     kind = column.field.db_type(connection)
     assert kind is not None, f"{column.name} has no column type"
     return {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}.get(kind, kind)
-
-
-def _fingerprint(table: str) -> str:
-    """SHA-256 over the column names, their types and every row's content, whatever the order of the rows."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""SELECT encode(sha256(convert_to(concat(
-                    (SELECT string_agg(attname || ' ' || atttypid::regtype, ',' ORDER BY attnum)
-                     FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0),
-                    string_agg(md5(t::text), '' ORDER BY md5(t::text)))::text, 'UTF8')), 'hex') FROM {table} t""",
-            [table],
-        )
-        return str(cursor.fetchone()[0])

@@ -2,10 +2,13 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from learning.columns import Column, Kind, frame
-from learning.dataset import dataset
+from learning.columns import Column, Kind, days, days_of, frame
+from learning.dataset import Dataset, dataset
 from learning.exceptions import NoRows, OneClass, TooFewInstances
 from learning.problem import Classification, Clustering, Regression
 
@@ -70,9 +73,53 @@ def test_unlabelled_rows_are_left_out_with_their_times():
         NUMBER,
         [(float(i),) for i in range(6)],
         [0, None, 2, float("nan"), 4, 5],
-        times=range(6),
+        times=[datetime(1970, 1, 1 + i, tzinfo=UTC) for i in range(6)],
+        groups="aabbcc",
     )
     assert data.X["x"].tolist() == data.y.tolist() == data.times.tolist() == [0, 2, 4, 5]
+    assert data.groups.tolist() == [0, 1, 2, 2]
+    assert list(data.X.index) == [0, 1, 2, 3]
+
+
+def test_groups_are_numbered_as_they_appear_and_who_has_none_is_one_by_himself():
+    rows = [(float(i),) for i in range(8)]
+    given = ["b", None, "a", "b", None, "a", "c", None]
+    data = dataset(Clustering(folds=2), NUMBER, rows, None, groups=given)
+    assert data.groups.tolist() == [0, 1, 2, 0, 3, 2, 4, 5]
+    assert data.groups.dtype == np.int64
+    assert dataset(Clustering(folds=2), NUMBER, rows, None, groups=[None] * 8).groups.tolist() == list(
+        range(8)
+    )
+    assert dataset(Clustering(folds=2), NUMBER, rows, None).groups is None
+
+
+def test_a_dataset_of_a_frame_is_the_one_of_its_rows():
+    rows = [(float(i),) for i in range(9)]
+    labels = ["b", "a", None] * 3
+    one = dataset(Classification(folds=2, positive="b"), NUMBER, rows, labels, ("c", "b", "a"))
+    codes = np.array([1, 2, -1] * 3)
+    two = Dataset.of(
+        Classification(folds=2, positive="b"), NUMBER, frame(NUMBER, rows), codes, ("c", "b", "a")
+    )
+    pd.testing.assert_frame_equal(one.X, two.X)
+    assert one.y.tolist() == two.y.tolist() == [1, 0] * 3
+    assert one.y.dtype == two.y.dtype == np.int64
+    assert one.classes == two.classes == ("a", "b")
+
+
+def test_the_frame_of_a_dataset_without_gaps_is_not_copied():
+    X = frame(NUMBER, [(float(i),) for i in range(9)])
+    assert Dataset.of(Clustering(folds=2), NUMBER, X, None).X is X
+
+
+@settings(max_examples=300)
+@given(st.datetimes(timezones=st.just(UTC)))
+@example(datetime.max.replace(tzinfo=UTC))
+@example(datetime.min.replace(tzinfo=UTC))
+def test_days_of_microseconds_are_the_days_of_the_time_to_the_last_bit(when):
+    since = when - datetime(1970, 1, 1, tzinfo=UTC)
+    microseconds = since // timedelta(microseconds=1)
+    assert days_of(np.array([microseconds]))[0] == days(when)
 
 
 def test_clustering_has_no_labels_and_leaves_no_row_out():

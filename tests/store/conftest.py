@@ -60,10 +60,13 @@ def declared(
     rows: Any = None,
     label: str | None = "relapsed",
     at: str | None = None,
+    group: str | None = None,
     **more: Any,
 ) -> DataProduct:
     """A product over the clinic's operations that no app declares."""
-    join = Join(Operation.objects.all() if rows is None else rows, features=features, label=label, at=at)
+    join = Join(
+        Operation.objects.all() if rows is None else rows, features=features, label=label, at=at, group=group
+    )
     return DataProduct(**{"name": "declared", "problem": Classification(folds=3), **more}, join=join)
 
 

@@ -57,6 +57,16 @@ REFUSED = {
     ),
     "no time": (declared({"x": Latest("labs__marker", at="labs__marker")}), "name the time of those rows"),
     "latest of one": (declared({"x": Latest("cost", at="labs__taken_at")}), "'cost' is one value for each"),
+    "no such group": (
+        declared(COST, group="clinic__pk"),
+        "group: 'clinic__pk': Operation has no column 'clinic'; it has",
+    ),
+    "a relation as a group": (declared(COST, group="ward"), "group: 'ward' is a relation: name a column"),
+    "several groups": (
+        declared(COST, group="visits__pk"),
+        "group='visits__pk' has many rows for one instance, which belongs to one group",
+    ),
+    "the label as a group": (declared(COST, group="relapsed"), "group='relapsed' is the label"),
     "the label": (declared({"x": "relapsed"}), "the feature x is the label itself: take it out"),
     "the label in an expression": (declared({"x": F("relapsed")}), "the feature x is the label itself"),
     "the event's time": (declared(COST | {"x": "done_at"}, at="done_at"), "the event's own time"),

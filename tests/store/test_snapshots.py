@@ -1,16 +1,17 @@
 """Snapshots: every row accounted for, and a fingerprint of what was learned from."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import F, FloatField, Func, IntegerField, Q
+from django.db.models import DateTimeField, F, FloatField, Func, IntegerField, Q
 from django.db.models.functions import Cast
 
 from examples.diabetes.models import Patient, Serum
 from learning.exceptions import NoRows, OneClass, TooFewInstances
 from learning.problem import Classification
+from store import contents
 from store.exceptions import RowsMultiplied
 from store.feedback import About, Feedback
 from store.predictions import Prediction, Question
@@ -184,6 +185,51 @@ def test_changed_content_has_another_fingerprint(stay: DataProduct, change: Any)
     assert take(stay).fingerprint != first.fingerprint
 
 
+def test_values_that_change_places_between_rows_change_the_fingerprint() -> None:
+    with connection.cursor() as cursor:
+        for number in range(1, 100):
+            found = set()
+            for labels in (["yes", "no"], ["no", "yes"]):
+                cursor.execute(
+                    "CREATE TABLE snapshots.pair AS SELECT _entity, NULL::uuid _prediction, _label "
+                    "FROM unnest(%s, %s) AS t(_entity, _label)",
+                    [[f"{number}", f"{-number}"], labels],
+                )
+                found.add(contents.of("snapshots.pair").fingerprint)
+                cursor.execute("DROP TABLE snapshots.pair")
+            assert len(found) == 2
+
+
+def test_large_numbers_and_times_that_postgresql_hashes_alike_have_other_fingerprints() -> None:
+    ward = Ward.objects.create(beds=1)
+    operation = operate(ward=ward)
+    product = declared({"beds": "ward__beds", "nearly": Cast("done_at", DateTimeField())}, at="done_at")
+    found = {take(product).fingerprint}
+    for beds in (2**32, -1, 2**32 - 1, -(2**32) - 1):
+        Ward.objects.update(beds=beds)
+        found.add(take(product).fingerprint)
+    # The low half of the microseconds since 2000 changes as the high half does.
+    moved = (operation.done_at - datetime(2000, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    alike = (moved ^ 1) + (1 << 32) if not moved >> 32 & 1 else (moved ^ 1) - (1 << 32)
+    Operation.objects.update(done_at=datetime(2000, 1, 1, tzinfo=UTC) + timedelta(microseconds=alike))
+    found.add(take(product).fingerprint)
+    assert len(found) == 6
+
+
+def test_repeated_rows_count_in_the_fingerprint() -> None:
+    found = set()
+    with connection.cursor() as cursor:
+        for times in (0, 1, 2, 3):
+            cursor.execute(
+                "CREATE TABLE snapshots.same AS SELECT NULL::text _entity, NULL::uuid _prediction, '1' _label "
+                "FROM generate_series(1, %s)",
+                [times],
+            )
+            found.add(contents.of("snapshots.same").fingerprint)
+            cursor.execute("DROP TABLE snapshots.same")
+    assert len(found) == 4
+
+
 def test_other_columns_have_another_fingerprint() -> None:
     operate()
     names = [declared({"a": "cost"}), declared({"b": "cost"}), declared({"a": Cast("cost", FloatField())})]
@@ -228,6 +274,21 @@ def test_a_join_that_multiplies_instances_is_refused_with_the_counts() -> None:
     with pytest.raises(RowsMultiplied, match="multiplies: 2 rows for 1 entities"):
         take(filtered)
     assert take(declared({"cost": "cost"}, rows=filtered.join.queryset.distinct())).rows == 1
+
+
+def test_instances_that_come_twice_do_not_hide_those_that_are_lost() -> None:
+    for cost in (0, 2, 1):
+        operate(cost=cost)
+    some = Func(F("cost"), template="generate_series(1, %(expressions)s::int)", output_field=IntegerField())
+    with pytest.raises(RowsMultiplied, match=r"multiplies: 3 rows for 2 entities \(3 rows in\)"):
+        take(declared({"some": some}))
+
+
+def test_instances_are_counted_where_the_base_is_more_than_one_table() -> None:
+    for beds in (0, 5):
+        operate(ward=Ward.objects.create(beds=beds))
+    filtered = declared({"cost": "cost"}, rows=Operation.objects.filter(ward__beds__gt=0))
+    assert counts(take(filtered))["rows"] == counts(take(filtered))["rows_in"] == 1
 
 
 def test_a_join_that_loses_instances_is_refused_with_the_counts() -> None:

@@ -1,6 +1,7 @@
 """Loading: a snapshot's table as the dataset that models learn from."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,9 +49,9 @@ def load(product: DataProduct, table: str, rows: int, fingerprint: str, has_pred
 
 def _ways(product: DataProduct, types: dict[str, transfer.Type], has_predictions: bool) -> dict[str, Way]:
     """What is read, and how; the features by their names, which begin with no underscore."""
-    found: dict[str, Way] = {"_entity": Text(sql="_entity", encoded=True)}
+    found: dict[str, Way] = {"_entity": Text(sql="_entity")}
     if has_predictions:
-        found["_prediction"] = Text(sql="_prediction::text", encoded=True)
+        found["_prediction"] = Text(sql="_prediction::text")
     if product.task == "CLASSIFICATION":
         found["_label"] = ways.coded([label.text for label in product.labels], "_label")
     elif product.task == "REGRESSION":
@@ -90,11 +91,13 @@ def _order(entities: Array, predictions: Array | None) -> NDArray[np.intp]:
 
 
 def _numbers(keys: Array) -> list[Array]:
-    """Numbers that order as the bytes do, the last to decide first; None is before all others."""
-    filled = [key or b"" for key in keys]
-    longest = max(map(len, filled), default=0)
+    """Numbers that order as the texts' bytes in UTF-8 do, the last to decide first; None is before all others."""
+    texts: list[Any] = [key or "" for key in keys]
+    if not all(map(str.isascii, texts)):
+        texts = [text.encode() for text in texts]
+    longest = max(map(len, texts), default=0)
     if longest > SHORT:
-        return [np.unique(np.array(filled, dtype=object), return_inverse=True)[1]]
+        return [np.unique(np.array(texts, dtype=object), return_inverse=True)[1]]
     words = max(1, -(-longest // 8))
-    padded = np.array(filled, dtype=f"S{8 * words}")
+    padded = np.array(texts, dtype=f"S{8 * words}")
     return [word.astype(np.uint64) for word in padded.view(">u8").reshape(-1, words).T[::-1]]

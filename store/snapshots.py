@@ -187,7 +187,8 @@ def _examples(product: DataProduct) -> tuple[str, list[Any]]:
 def _cast(column: Feature) -> str:
     """A stored feature as the declared type; null where the declaration has changed and it no longer is one."""
     kind = _sql_type(column)
-    return f"CASE WHEN pg_input_is_valid(p.features ->> %s, '{kind}') THEN (p.features ->> %s)::{kind} END"
+    # Cast once more, as CASE forgets how many digits a number may have.
+    return f"(CASE WHEN pg_input_is_valid(p.features ->> %s, '{kind}') THEN (p.features ->> %s)::{kind} END)::{kind}"
 
 
 def _sql_type(column: Feature) -> str:

@@ -1,13 +1,15 @@
 """Transfer: a snapshot's table into arrays, some rows at a time, and no Python object for what is no text.
 
 Whatever has a fixed width travels in one binary COPY whose rows, without any null, are of one size: numpy reads them
-as they are. Texts come by a COPY of their own, one column at a time. Anything else comes as Python's values.
+as they are. Texts come by a COPY of their own. Anything else comes as Python's values.
 """
 
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 #: Bytes of the table, its texts included, that are read together.
-CHUNK = 16 << 20
+CHUNK = 8 << 20
 #: In front of the rows of a binary COPY, and behind them.
 HEADER, TRAILER = 19, 2
 
@@ -37,10 +39,9 @@ class Fixed:
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A column of texts, as text or, to be sorted by, as bytes in UTF-8; None for null."""
+    """A column of texts; None for null."""
 
     sql: str
-    encoded: bool = False
     dtype: str = "O"
 
 
@@ -79,15 +80,53 @@ def types(table: str) -> dict[str, Type]:
 def read(table: str, ways: dict[str, Way], rows: int, condition: str = "true") -> dict[str, Array]:
     """The rows of `table` that meet `condition`, at most `rows` of them, in the order of the table: `(n,)` each."""
     found = {name: np.empty(rows, dtype=way.dtype) for name, way in ways.items()}
+    sources = [f"FROM {table} WHERE {blocks} AND {condition}" for blocks in _chunks(table)]
     read = 0
-    for blocks in _chunks(table):
-        source = f"FROM {table} WHERE {blocks} AND {condition}"
-        chunk = _fixed(ways, source) | _texts(ways, source) | _others(ways, source)
-        [size] = {len(values) for values in chunk.values()}
-        for name, values in chunk.items():
-            found[name][read : read + size] = values
-        read += size
+    with connection.cursor() as cursor:
+        for fetched in _ahead(partial(_fetch, cursor, ways), sources):
+            arrays = _fixed(ways, fetched.fixed) | _texts(ways, fetched.texts) | _others(ways, fetched.others)
+            [size] = {len(values) for values in arrays.values()}
+            for name, values in arrays.items():
+                found[name][read : read + size] = values
+            read += size
     return {name: values[:read] for name, values in found.items()}
+
+
+def _ahead(fetch: Callable[[str], "_Fetched"], sources: Sequence[str]) -> Iterator["_Fetched"]:
+    """What is fetched from each source, the next one while this one is looked at."""
+    with ThreadPoolExecutor(1, thread_name_prefix="transfer") as thread:
+        coming = [thread.submit(fetch, source) for source in sources[:1]]
+        for place in range(len(sources)):
+            fetched = coming.pop().result()
+            coming = [thread.submit(fetch, source) for source in sources[place + 1 : place + 2]]
+            yield fetched
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    """Rows as they have come: in binary, as text, and as Python's values."""
+
+    fixed: io.BytesIO
+    texts: io.BytesIO
+    others: Sequence[Sequence[Any]]
+
+
+def _fetch(cursor: Any, ways: dict[str, Way], source: str) -> _Fetched:
+    """The cursor is one connection's, which nobody else uses meanwhile."""
+    fixed, texts = io.BytesIO(), io.BytesIO()
+    others: Sequence[Sequence[Any]] = ()
+    if selected := _selected(ways, Fixed):
+        cursor.copy_expert(f"COPY (SELECT {selected} {source}) TO STDOUT (FORMAT binary)", fixed)
+    if selected := _selected(ways, Text):
+        cursor.copy_expert(f"COPY (SELECT {selected} {source}) TO STDOUT", texts)
+    if selected := _selected(ways, Other):
+        cursor.execute(f"SELECT {selected} {source}")
+        others = cursor.fetchall()
+    return _Fetched(fixed, texts, others)
+
+
+def _selected(ways: dict[str, Way], kind: type[Way]) -> str:
+    return ", ".join(way.sql for way in ways.values() if isinstance(way, kind))
 
 
 def _chunks(table: str) -> Iterator[str]:
@@ -104,62 +143,46 @@ def _chunks(table: str) -> Iterator[str]:
         yield f"ctid >= '({start},0)' AND ctid < '({start + step},0)'"
 
 
-def _copied(selected: str, source: str, options: str) -> io.BytesIO:
-    buffer = io.BytesIO()
-    with connection.cursor() as cursor:
-        cursor.copy_expert(f"COPY (SELECT {selected} {source}) TO STDOUT {options}", buffer)
-    return buffer
-
-
-def _fixed(ways: dict[str, Way], source: str) -> dict[str, Array]:
+def _fixed(ways: dict[str, Way], data: io.BytesIO) -> dict[str, Array]:
     fixed = {name: way for name, way in ways.items() if isinstance(way, Fixed)}
     if not fixed:
         return {}
-    data = _copied(", ".join(way.sql for way in fixed.values()), source, "(FORMAT binary)").getbuffer()
     wire: list[Any] = [("columns", ">i2")]
     for place, way in enumerate(fixed.values()):
         wire += [(f"size{place}", ">i4"), (f"value{place}", way.wire)]
-    dtype = np.dtype(wire)
-    rows = np.frombuffer(data, dtype, (len(data) - HEADER - TRAILER) // dtype.itemsize, HEADER)
-    sizes = all((rows[f"size{p}"] == dtype[f"value{p}"].itemsize).all() for p in range(len(fixed)))
-    if HEADER + rows.nbytes + TRAILER != len(data) or not sizes:
-        raise AssertionError(f"The rows {source} are not all of one size.")
+    dtype, came = np.dtype(wire), data.getbuffer()
+    rows = np.frombuffer(came, dtype, (len(came) - HEADER - TRAILER) // dtype.itemsize, HEADER)
+    if HEADER + rows.nbytes + TRAILER != len(came) or (rows["columns"] != len(fixed)).any():
+        raise AssertionError(f"The rows of {', '.join(fixed)} are not all of one size.")
     return {name: way.read(rows[f"value{place}"]) for place, (name, way) in enumerate(fixed.items())}
 
 
-def _texts(ways: dict[str, Way], source: str) -> dict[str, Array]:
-    texts = {name: way for name, way in ways.items() if isinstance(way, Text)}
-    return {name: _cells(_copied(way.sql, source, "").getvalue(), way.encoded) for name, way in texts.items()}
+def _texts(ways: dict[str, Way], data: io.BytesIO) -> dict[str, Array]:
+    texts = [name for name, way in ways.items() if isinstance(way, Text)]
+    text = data.getvalue().decode()
+    # Ends of lines and tabs within a text are escaped.
+    cells: list[Any] = text.replace("\n", "\t").split("\t")[:-1]
+    if "\\" in text:
+        cells = [_unescaped(cell) if "\\" in cell else cell for cell in cells]
+    return {name: _objects(cells[place :: len(texts)]) for place, name in enumerate(texts)}
 
 
-def _cells(data: bytes, encoded: bool) -> Array:
-    """The lines of a COPY in text format as an array of objects."""
-    lines: list[Any]
-    if b"\\" in data:
-        lines = [_unescaped(line) if "\\" in line else line for line in data.decode().split("\n")]
-        lines = [line.encode() if line is not None and encoded else line for line in lines]
-    else:
-        lines = data.split(b"\n") if encoded else data.decode().split("\n")
-    cells = np.empty(len(lines) - 1, dtype=object)
-    cells[:] = lines[:-1]
-    return cells
+def _objects(cells: Sequence[str | None]) -> Array:
+    array = np.empty(len(cells), dtype=object)
+    array[:] = cells
+    return array
 
 
 _ESCAPED = re.compile(r"\\(.)")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
-def _unescaped(line: str) -> str | None:
-    if line == r"\N":
+def _unescaped(cell: str) -> str | None:
+    if cell == r"\N":
         return None
-    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), line)
+    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), cell)
 
 
-def _others(ways: dict[str, Way], source: str) -> dict[str, Array]:
-    found = {}
-    for name, way in ways.items():
-        if isinstance(way, Other):
-            with connection.cursor() as cursor:
-                cursor.execute(f"SELECT {way.sql} {source}")
-                found[name] = way.read([value for (value,) in cursor.fetchall()])
-    return found
+def _others(ways: dict[str, Way], rows: Sequence[Sequence[Any]]) -> dict[str, Array]:
+    others = {name: way for name, way in ways.items() if isinstance(way, Other)}
+    return {name: way.read([row[place] for row in rows]) for place, (name, way) in enumerate(others.items())}

@@ -39,6 +39,8 @@ def run(name: str, folder: str) -> None:
     from project import engines
 
     with engines.running(settings.EXEMPLAR_STATE, engines.embedded(settings), f"bench {name}"):
+        # So that the models of a benchmark know each other.
+        settings.INSTALLED_APPS.append("benchmarks")
         django.setup()
         call_command("migrate", interactive=False, verbosity=0)
         sys.argv = sys.argv[1:]

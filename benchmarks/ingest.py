@@ -1,26 +1,21 @@
 """`ingest` beside bare `COPY` and `INSERT … ON CONFLICT` of the same file: 12 mixed columns, in turns, medians."""
 
 import argparse
-import multiprocessing
 import random
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
-from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection, models
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks._beside import peak, psql, timed
 from learning.problem import Classification
-from project.engines import PostgreSQL
 from store import ingest
 from store.features import Join
 from store.product import DataProduct
@@ -88,40 +83,15 @@ def bare(path: Path) -> None:
     """What a person would write for psql, with the table's own types."""
     names = [field.column for field in Customer._meta.concrete_fields]
     updates = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
-    script = f"""\\set ON_ERROR_STOP on
-BEGIN;
+    psql(f"""BEGIN;
 CREATE TEMPORARY TABLE given (LIKE benchmarks_customer) ON COMMIT DROP;
 \\copy given FROM '{path}' (FORMAT csv, HEADER true)
 INSERT INTO benchmarks_customer SELECT * FROM given ON CONFLICT (customer) DO UPDATE SET {updates};
-COMMIT;
-"""
-    dsn = settings.DATABASES["default"]
-    psql = PostgreSQL(settings.EXEMPLAR_STATE).binaries / "psql"
-    environment = {
-        "PGHOST": dsn["HOST"],
-        "PGPORT": dsn["PORT"],
-        "PGUSER": dsn["USER"],
-        "PGPASSWORD": dsn["PASSWORD"],
-        "PGDATABASE": dsn["NAME"],
-        "PGOPTIONS": "-c search_path=exemplar,public -c timezone=UTC",
-    }
-    subprocess.run(
-        [psql, "--no-psqlrc", "--quiet"],
-        input=script,
-        text=True,
-        check=True,
-        env={k: str(v) for k, v in environment.items()},
-    )
+COMMIT;""")
 
 
 def ours(path: Path) -> None:
     ingest.load(product, [path])
-
-
-def timed(load: Callable[[Path], None], path: Path) -> float:
-    start = time.perf_counter()
-    load(path)
-    return time.perf_counter() - start
 
 
 def turns(paths: Sequence[Path], repeats: int) -> dict[str, dict[str, list[float]]]:
@@ -132,28 +102,8 @@ def turns(paths: Sequence[Path], repeats: int) -> dict[str, dict[str, list[float
         for name, load in (("bare", bare), ("ingest", ours)):
             empty()
             for step, path in steps.items():
-                seconds[step][name].append(timed(load, path))
+                seconds[step][name].append(timed(partial(load, path)))
     return seconds
-
-
-def peak(path: Path) -> float:
-    """The memory of a process of its own that loads the file, at its peak, in MB."""
-    empty()
-    connection.close()
-    context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_load_and_tell, args=[path, sender])
-    child.start()
-    sender.close()
-    memory: float = receiver.recv()
-    child.join()
-    return memory
-
-
-def _load_and_tell(path: Path, sender: "multiprocessing.connection.Connection") -> None:
-    ours(path)
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    sender.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
 
 
 def main() -> None:
@@ -167,7 +117,9 @@ def main() -> None:
         paths = [Path(folder, "customers.csv"), Path(folder, "changed.csv")]
         for seed, path in enumerate(paths):
             write(path, options.rows, seed)
-        seconds, memory = turns(paths, options.repeats), peak(paths[0])
+        seconds = turns(paths, options.repeats)
+        empty()
+        memory = peak(partial(ours, paths[0]))
     show(options.rows, seconds, memory)
 
 

@@ -1,25 +1,30 @@
 """READ FIRST: the build phase as a generator of steps.
 
-    candidates drawn ─▶ search ─▶ contest on fresh folds ─▶ decided ─▶ fitted on all examples
-
-Whoever iterates decides what to do about each step: store it, show it, stop. Closing the generator ends
-every fit.
+Whoever iterates records what was done, and stops iterating to stop the build.
 """
 
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
-from . import families, model, portfolio, rounds, search, select
+from . import analysis, calibrate, ensemble, families, intervals, model, processes, select
+from .bench import Bench, Failed
+from .contest import Contest
 from .dataset import Dataset
 from .exceptions import NothingFitted, TimedOut
 from .families import Candidate
-from .problem import Clustering, Problem
-from .rounds import Key, Span, Tally
-from .search import Failed, Workers
+from .folds import Plan
+from .model import Model
+from .problem import Problem
+from .rounds import Key, Player, Span
+from .search import Search
 from .select import Decision, Incumbent
 from .steps import (
     ALL_EXAMPLES,
+    Analysed,
+    CandidateDropped,
     CandidateFailed,
     CandidateScored,
     CandidatesDrawn,
@@ -28,8 +33,11 @@ from .steps import (
     FoldScored,
     Step,
 )
+from .workers import Pool, Workers
 
 __all__ = [
+    "Analysed",
+    "CandidateDropped",
     "CandidateFailed",
     "CandidateScored",
     "CandidatesDrawn",
@@ -41,9 +49,14 @@ __all__ = [
     "build",
 ]
 
-#: The share of `problem.seconds` that the search may take.
-SEARCH_SHARE = 0.6
-SEARCHING, CONTESTING, FITTING = Span(1, 70), Span(70, 90), Span(90, 100)
+#: Of `problem.seconds`: what the search may take, and what one fit may.
+SEARCH_SHARE, FIT_SHARE = 0.6, 0.3
+#: A fit may take this many seconds where the problem names no limit.
+FIT_SECONDS = 600.0
+SEARCHING, CONTESTING, FITTING = Span(2, 70), Span(70, 90), Span(90, 100)
+
+#: Opens a pool at a bench for fits that may take this many seconds.
+Opened = Callable[[Bench, float], AbstractContextManager[Pool]]
 
 
 def build(
@@ -54,37 +67,83 @@ def build(
     *,
     workers: int = 2,
     folder: Path | None = None,
+    opened: Opened | None = None,
 ) -> Generator[Step, None, None]:
-    """Search, contest, decide, fit: `workers` fits at a time, temporary files in `folder`.
+    """Analyse, search, contest, decide, fit: `workers` fits at a time, temporary files in `folder`.
 
     `scored` are folds of an interrupted run by (candidate's key, round, fold): they are not fitted again,
-    but yielded again. The same dataset, problem, and incumbent give the same winner whatever `workers`,
-    unless `problem.seconds` bit, which the decision's reason says.
+    but yielded again. `opened` has the fits done elsewhere than in processes of this machine. The same dataset,
+    problem, and incumbent give the same winner whatever does the fits, unless `problem.seconds` bit, which the
+    decision's reason says.
 
-    Raises InvalidProblem (a metric for another number of classes), NothingFitted or TimedOut (no candidate
-    could be scored on all folds), WorkersLost (the processes could not be kept alive).
+    Raises InvalidProblem (a metric for another number of classes), TooFewInstances (a fold lacks a class),
+    NothingFitted or TimedOut (no candidate could be scored on all folds), WorkersLost (the processes could not be
+    kept alive).
     """
     started = time.monotonic()
     metric = problem.metric_for(len(dataset.classes) or None)
-    candidates = _drawn(problem, incumbent)
-    yield CandidatesDrawn(percent=SEARCHING.start, candidates=tuple(candidates))
-    bench = search.Bench(problem.task, dataset, metric, problem.folds, problem.seed)
-    known = scored or {}
-    deadline = None if problem.seconds is None else started + problem.seconds * SEARCH_SHARE
-    with search.at(bench, workers, folder, problem.seconds) as processes:
-        searched = yield from rounds.play(
-            "search", candidates, problem, processes, known, SEARCHING, deadline
+    analysed = analysis.analyse(dataset, problem)
+    yield Analysed(percent=SEARCHING.start, analysis=analysed)
+    bench = Bench(
+        task=problem.task,
+        dataset=dataset,
+        metric=metric,
+        plan=Plan.of(problem, dataset),
+        seed=problem.seed,
+        doubtful=analysed.doubtful,
+        timed=problem.infer_limit is not None,
+    )
+    fit_seconds = FIT_SECONDS if problem.seconds is None else problem.seconds * FIT_SHARE
+    here: Opened = lambda bench, seconds: processes.at(bench, workers, seconds, problem.megabytes, folder)  # noqa: E731
+    with (opened or here)(bench, fit_seconds) as pool:
+        player = Player(workers=Workers(pool, fit_seconds), known=scored or {})
+        search = Search(
+            problem=problem,
+            bench=bench,
+            player=player,
+            span=SEARCHING,
+            deadline=None if problem.seconds is None else started + problem.seconds * SEARCH_SHARE,
+            first=_first(problem, incumbent),
         )
-        finalists = select.finalists(searched.means, problem.keep)
-        met = yield from rounds.play("contest", finalists, problem, processes, known, CONTESTING)
-        entries = met.entries(searched.means)
-        if not entries:
-            raise _nothing(problem, searched, met)
-        baseline = next((s for c, s in searched.means.items() if c.family == "baseline"), None)
-        decision = select.decide(problem, metric, entries, incumbent, dataset.fingerprint, baseline)
-        yield _decided(decision, searched.cut_short(problem.seconds))
-        last = select.kept(decision.winner, entries, problem.keep) if decision.winner else []
-        yield from _fitted(processes, last, metric, met.means)
+        yield from search.run()
+        left = None if problem.seconds is None else started + problem.seconds - time.monotonic()
+        contest = Contest(
+            problem=problem,
+            bench=bench,
+            player=player,
+            span=CONTESTING,
+            search=search,
+            incumbent=_recipe(problem, incumbent),
+            seconds=left,
+        )
+        yield from contest.run()
+        decision = _decision(problem, dataset, search, contest, incumbent)
+        yield _decided(decision, search.stopped)
+        if decision.winner:
+            kept = select.kept(decision.winner, contest.entries(), problem.keep)
+            yield from _fitted(player.workers, contest, kept)
+
+
+def _decision(
+    problem: Problem,
+    dataset: Dataset,
+    search: Search,
+    contest: Contest,
+    incumbent: Incumbent | None,
+) -> Decision:
+    entries = contest.entries()
+    if not entries:
+        raise _nothing(problem, search, contest)
+    means = search.tally.means
+    return select.decide(
+        problem,
+        contest.bench.metric,
+        entries,
+        incumbent,
+        dataset.fingerprint,
+        contest.bench.plan.ratio,
+        baseline=next((score for c, score in means.items() if c.family == "baseline"), None),
+    )
 
 
 def _decided(decision: Decision, cut_short: str) -> Decided:
@@ -97,44 +156,74 @@ def _decided(decision: Decision, cut_short: str) -> Decided:
     )
 
 
-def _drawn(problem: Problem, incumbent: Incumbent | None) -> list[Candidate]:
-    """The champion's recipe, where its family is still known, and the problem's number of others."""
-    clusters = problem.clusters if isinstance(problem, Clustering) else ()
-    drawn = portfolio.candidates(problem.task, problem.families, problem.candidates, problem.seed, clusters)
-    if incumbent is None or incumbent.family not in families.names(problem.task):
-        return drawn
-    return [incumbent.candidate, *(c for c in drawn if c.key != incumbent.candidate.key)]
+def _recipe(problem: Problem, incumbent: Incumbent | None) -> Candidate | None:
+    """The champion's recipe, where all its families are still known."""
+    if incumbent is None:
+        return None
+    known = families.names(problem.task)
+    parts = ensemble.members(incumbent.candidate)
+    return incumbent.candidate if all(part.family in known for part in parts) else None
 
 
-def _fitted(
-    processes: Workers, candidates: Sequence[Candidate], metric: str, scores: Mapping[Candidate, float]
-) -> Iterator[Step]:
-    """The first of the candidates is the winner."""
-    for place, (candidate, artifact) in enumerate(processes.fit(candidates)):
-        percent, winner = FITTING.at(place + 1, len(candidates)), place == 0
-        if not isinstance(artifact, Failed):
-            yield Fitted(
-                percent=percent,
-                candidate=candidate,
-                model=model.loads(artifact),
-                metric=metric,
-                score=scores[candidate],
-                winner=winner,
-            )
-        elif winner:
-            raise NothingFitted(f"The winner, {candidate}, failed on all examples: {artifact.reason}")
-        else:
+def _first(problem: Problem, incumbent: Incumbent | None) -> list[Candidate]:
+    """The champion's recipe, or what it averages."""
+    recipe = _recipe(problem, incumbent)
+    if recipe is None:
+        return []
+    return [recipe] if recipe.family != ensemble.FAMILY else list(ensemble.members(recipe))
+
+
+def _fitted(workers: Workers, contest: Contest, kept: Sequence[Candidate]) -> Iterator[Step]:
+    """The first of the candidates is the winner. What several of them average is fitted once."""
+    singles = list(dict.fromkeys(single for each in kept for single in ensemble.members(each)))
+    fits = workers.fit(singles)
+    told: dict[Candidate, bytes | Failed] = {}
+    for place, candidate in enumerate(kept):
+        weights = ensemble.members(candidate)
+        while any(member not in told for member in weights):
+            told |= [next(fits)]
+        failure = next((told[c] for c in weights if isinstance(told[c], Failed)), None)
+        percent, winner = FITTING.at(place + 1, len(kept)), place == 0
+        if isinstance(failure, Failed):
+            if winner:
+                raise NothingFitted(f"The winner, {candidate}, failed on all examples: {failure.reason}")
             yield CandidateFailed(
-                percent=percent,
-                candidate=candidate,
-                round="contest",
-                fold=ALL_EXAMPLES,
-                **vars(artifact),
+                percent=percent, candidate=candidate, round="contest", fold=ALL_EXAMPLES, **vars(failure)
             )
+            continue
+        models = [model.loads(artifact) for c in weights if isinstance(artifact := told[c], bytes)]
+        yield Fitted(
+            percent=percent,
+            candidate=candidate,
+            model=_completed(contest, candidate, models, list(weights.values())),
+            metric=contest.bench.metric,
+            score=contest.tally.means[candidate],
+            winner=winner,
+        )
 
 
-def _nothing(problem: Problem, searched: Tally, met: Tally) -> NothingFitted | TimedOut:
-    failures = searched.failures + met.failures
+def _completed(
+    contest: Contest,
+    candidate: Candidate,
+    models: Sequence[Model],
+    weights: Sequence[float],
+) -> Model:
+    """The fitted members as one model, with what its predictions out of fold tell of its errors."""
+    made = models[0]
+    if len(models) > 1:
+        estimator = ensemble.Ensemble([each.estimator for each in models], weights)
+        made = Model(made.signature, candidate.family, candidate.hyperparameters, estimator)
+    bench, y = contest.bench, contest.bench.dataset.y
+    if y is None:
+        return made
+    predictions, held = contest.predictions(candidate)
+    if bench.task == "REGRESSION":
+        return replace(made, intervals=intervals.fitted(predictions, y, held))
+    return replace(made, calibration=calibrate.fitted(predictions, y, held))
+
+
+def _nothing(problem: Problem, search: Search, contest: Contest) -> NothingFitted | TimedOut:
+    failures = search.tasted.failures + search.tally.failures + contest.tally.failures
     if not failures:
         return TimedOut(
             f"No candidate could be scored on all folds within {problem.seconds:g} s; allow more."

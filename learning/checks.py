@@ -19,7 +19,7 @@ def problems(problem: Problem, label_choices: tuple[str, ...] | None) -> Iterato
 
 
 def _folds(problem: Problem) -> Iterator[str]:
-    if problem.folds < 3:
+    if problem.folds is not None and problem.folds < 3:
         yield f"folds={problem.folds} are too few to tell a better recipe from noise; use 3 or more."
 
 

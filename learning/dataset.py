@@ -151,9 +151,9 @@ def _target(
         assert labels is not None
         return _codes(problem, labels, choices)
     per_fold = 2 if problem.task == "REGRESSION" else 4
-    if n < per_fold * problem.folds:
-        needed = per_fold * problem.folds
-        raise TooFewInstances(f"{problem.folds} folds need {needed} instances; there are {n}.")
+    folds = problem.folds_for(n)
+    if n < per_fold * folds:
+        raise TooFewInstances(f"{folds} folds need {per_fold * folds} instances; there are {n}.")
     if problem.task == "CLUSTERING":
         return None, ()
     assert labels is not None
@@ -172,10 +172,10 @@ def _codes(
             f"All {len(labels)} labelled instances are {classes[0]!r}; two different labels are needed."
         )
     smallest = min(classes, key=lambda label: counts[label])
-    if counts[smallest] < problem.folds:
+    folds = problem.folds_for(len(labels))
+    if counts[smallest] < folds:
         raise TooFewInstances(
-            f"{problem.folds} folds need {problem.folds} instances of each class; "
-            f"{smallest!r} has {counts[smallest]}."
+            f"{folds} folds need {folds} instances of each class; {smallest!r} has {counts[smallest]}."
         )
     place = np.array([classes.index(choice) if choice in classes else MISSING for choice in choices])
     return place[labels], classes

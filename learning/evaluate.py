@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import (
+    average_precision_score,
     calinski_harabasz_score,
     davies_bouldin_score,
     get_scorer,
+    mean_pinball_loss,
     precision_recall_fscore_support,
+    roc_auc_score,
     silhouette_score,
 )
 
@@ -33,6 +36,8 @@ CLASSIFICATION = (
 TWO_CLASSES = (*CLASSIFICATION, "roc_auc", "average_precision")
 SEVERAL_CLASSES = (*CLASSIFICATION, "roc_auc_ovr")
 REGRESSION = ("r2", "neg_mean_absolute_error", "neg_root_mean_squared_error", "neg_median_absolute_error")
+#: Of which the pinball loss is told: 0.5 is half the mean absolute error.
+QUANTILES = (0.1, 0.5, 0.9)
 CLUSTERING = ("silhouette", "calinski_harabasz", "neg_davies_bouldin")
 
 
@@ -57,21 +62,30 @@ class Scores:
 
 
 def classification(
-    estimator: Any, X: DataFrame, y: NDArray[np.int64], metric: str, classes: Sequence[str]
+    probabilities: NDArray[Any], y: NDArray[np.int64], metric: str, classes: Sequence[str]
 ) -> Scores:
-    """Scores of a classifier on held-out rows, with precision, recall, F1 and support of each class."""
-    probabilities = estimator.predict_proba(X)
-    answers = _Classified(probabilities).fit(None, None)
+    """Scores of what a classifier told of held-out rows, `(n, classes)`, with precision, recall, F1, support, ROC
+    AUC and average precision of each class.
+    """
+    told = np.asarray(probabilities, dtype=np.float64)
+    told = told / told.sum(axis=1, keepdims=True)  # float32 sums to 1 but nearly
+    answers = _Classified(told).fit(None, None)
     others = TWO_CLASSES if len(classes) == 2 else SEVERAL_CLASSES
     scores = _scores(metric, others, lambda name: get_scorer(name)(answers, np.arange(len(y)), y))
-    by_class = _by_class(y, probabilities.argmax(axis=1), classes)
+    by_class = (*_by_class(y, told.argmax(axis=1), classes), *_ranked_by_class(y, told, classes))
     return Scores(scores.score, (*scores.measures, *by_class))
 
 
-def regression(estimator: Any, X: DataFrame, y: NDArray[np.float64], metric: str) -> Scores:
-    """Scores of a regressor on held-out rows."""
-    answers = _Regressed(estimator.predict(X)).fit(None, None)
-    return _scores(metric, REGRESSION, lambda name: get_scorer(name)(answers, np.arange(len(y)), y))
+def regression(values: NDArray[Any], y: NDArray[np.float64], metric: str) -> Scores:
+    """Scores of the values, `(n,)`, that a regressor told of held-out rows."""
+    told = np.asarray(values, dtype=np.float64)
+    answers = _Regressed(told).fit(None, None)
+    scores = _scores(metric, REGRESSION, lambda name: get_scorer(name)(answers, np.arange(len(y)), y))
+    pinball = (
+        Measure(f"pinball_{alpha:g}", None, float(mean_pinball_loss(y, told, alpha=alpha)))
+        for alpha in QUANTILES
+    )
+    return Scores(scores.score, (*scores.measures, *pinball))
 
 
 def clustering(
@@ -150,3 +164,14 @@ def _by_class(
     for name, of_class in zip(("precision", "recall", "f1", "support"), numbers, strict=True):
         for label, value in zip(classes, of_class, strict=True):
             yield Measure(name, label, float(value) if isfinite(value) else None)
+
+
+def _ranked_by_class(
+    y: NDArray[np.int64], probabilities: NDArray[np.float64], classes: Sequence[str]
+) -> Iterator[Measure]:
+    """How well each class is ranked before the others; None where the rows hold no other, or none of it."""
+    for code, label in enumerate(classes):
+        mine = y == code
+        for name, scorer in (("roc_auc", roc_auc_score), ("average_precision", average_precision_score)):
+            value = float(scorer(mine, probabilities[:, code])) if 0 < mine.sum() < len(y) else None
+            yield Measure(name, label, value)

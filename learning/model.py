@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame
 
+from .calibrate import Calibration
 from .columns import Column, Kind, frame
 from .exceptions import NotAModel, NotFinite
+from .intervals import Intervals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,10 @@ class Model:
     hyperparameters: dict[str, Any]
     #: A fitted scikit-learn pipeline that takes what `dataset.frame` makes.
     estimator: Any
+    #: Of a classifier's probabilities; None where they are as good as they are.
+    calibration: Calibration | None = None
+    #: Around a regressor's values.
+    intervals: Intervals | None = None
 
     def predict(self, rows: Sequence[Sequence[Any]]) -> list[Answer]:
         """An answer for each row of Python values, in the signature's order of columns.
@@ -114,7 +120,8 @@ class Model:
     def _answers(self, X: DataFrame) -> list[Answer]:
         match self.signature.task:
             case "CLASSIFICATION":
-                return self._classes(_finite(self.estimator.predict_proba(X)))
+                told = _finite(self.estimator.predict_proba(X))
+                return self._classes(self.calibration.applied(told) if self.calibration else told)
             case "REGRESSION":
                 return [ValueAnswer(value) for value in _finite(self.estimator.predict(X)).tolist()]
             case _:

@@ -3,6 +3,7 @@
 Whatever comes here, numbers come out: missing values, unseen categories, columns that are constant or empty.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, QuantileTransformer, StandardScaler
 
 from .columns import Column, Kind
 
@@ -77,6 +78,21 @@ class Filled(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.where(self.empty_, 0.0, X)
 
 
+class Ranks(QuantileTransformer):  # type: ignore[misc]
+    """Numbers by their ranks, with no more quantiles than there are rows, and no warning about it."""
+
+    def __init__(self, n_quantiles: int = 200, output_distribution: str = "uniform", random_state: int = 0):
+        super().__init__(
+            n_quantiles=n_quantiles, output_distribution=output_distribution, random_state=random_state
+        )
+
+    def fit(self, X: NDArray[np.float64], y: Any = None) -> Self:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="n_quantiles")
+            super().fit(X, y)
+        return self
+
+
 def scaled(columns: Sequence[Column]) -> ColumnTransformer:
     """For what measures distances or weighs columns: standardised numbers, one-hot categories, sparse
     words.
@@ -92,6 +108,13 @@ def dense(columns: Sequence[Column]) -> ColumnTransformer:
     missing.
     """
     numbers = make_pipeline(_imputer(indicator=False), StandardScaler())
+    categories = OneHotEncoder(categories=_categories(columns), handle_unknown="ignore", sparse_output=False)
+    return _columns(columns, numbers, categories, TEXT_DIRECTIONS)
+
+
+def normal(columns: Sequence[Column]) -> ColumnTransformer:
+    """As `dense`, with numbers brought to a normal distribution by their ranks: outliers lose their weight."""
+    numbers = make_pipeline(_imputer(indicator=False), Ranks(output_distribution="normal"), StandardScaler())
     categories = OneHotEncoder(categories=_categories(columns), handle_unknown="ignore", sparse_output=False)
     return _columns(columns, numbers, categories, TEXT_DIRECTIONS)
 

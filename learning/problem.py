@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from . import families as known_families
@@ -10,6 +11,13 @@ from .exceptions import InvalidProblem
 
 #: Candidates that one search may draw: all of them are rows, and each is fitted once for every fold.
 MOST_CANDIDATES = 10_000
+#: Candidates of a search that has no time limit, unless said otherwise.
+CANDIDATES = 24
+#: Folds, unless said otherwise; fewer where there are many rows, which need fewer to tell noise.
+FOLDS, FEW_FOLDS, MANY_ROWS = 5, 3, 20_000
+#: Below this many rows one parting tells too little.
+FEW_ROWS = 400
+MOST_REPEATS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,17 +28,29 @@ class Problem:
 
     #: A scikit-learn scorer's name, greater is better. None: the task's default.
     metric: str | None = None
-    #: Parts of the cross-validation, each of which is scored by a model that has not seen it.
-    folds: int = 5
+    #: Parts of the cross-validation, each of which is scored by a model that has not seen it. None: 5, or 3
+    #: beyond 20,000 rows.
+    folds: int | None = None
+    #: How often the rows are parted anew. None: twice below 400 rows unless `folds` are
+    #: named, else once.
+    repeats: int | None = None
+    #: Whether folds follow the time of the events: each is held out from models of what came before it.
+    ordered: bool = False
+    #: Before each held-out fold, what happened within this time is not learned from: its label was not known.
+    gap: timedelta = timedelta(0)
     #: Everything random is drawn from this seed, so that a build can be repeated.
     seed: int = 0
     #: Families that may compete, by name. None: all that know the task.
     families: tuple[str, ...] | None = None
-    #: How many candidates are drawn for the search.
-    candidates: int = 12
+    #: How many candidates are drawn for the search. None: 24, or as many as `seconds` allow.
+    candidates: int | None = None
     #: Time limit of the build in seconds: the search gets 60 % of it, the contest and the last fits the
-    #: rest, and one fit never more than all of it. None: as long as the candidates take.
+    #: rest, and one fit of the search at most 30 %. None: as long as the candidates take.
     seconds: float | None = None
+    #: Memory that one fit may take, in megabytes. None: its share of what the machine has left.
+    megabytes: int | None = None
+    #: The longest time, in microseconds a row (of a thousand at once), that a model may take to predict.
+    infer_limit: float | None = None
     #: The best of this many families are fitted and registered.
     keep: int = 3
     #: Whether the winner may serve without a person's promotion.
@@ -42,6 +62,20 @@ class Problem:
         self._check_numbers()
         self._check_metric()
         self._check_families()
+
+    def folds_for(self, rows: int) -> int:
+        """How many parts this many rows are parted into."""
+        return self.folds or (FEW_FOLDS if rows > MANY_ROWS else FOLDS)
+
+    def repeats_for(self, rows: int) -> int:
+        """How often this many rows are parted anew."""
+        few = rows < FEW_ROWS and self.folds is None and not self.ordered
+        return self.repeats or (2 if few else 1)
+
+    @property
+    def budget(self) -> int:
+        """How many candidates the search may draw."""
+        return self.candidates or (CANDIDATES if self.seconds is None else MOST_CANDIDATES)
 
     def metric_for(self, n_classes: int | None = None) -> str:
         """The metric's name for data with this many classes (None unless it is a classification).
@@ -71,9 +105,18 @@ class Problem:
         return replace(self, **{name: value for name, value in options.items() if value is not None})
 
     def _check_numbers(self) -> None:
-        if self.folds < 2:
+        if self.folds is not None and self.folds < 2:
             raise InvalidProblem(f"folds={self.folds} cannot validate anything; use 2 or more.")
-        if not 1 <= self.candidates <= MOST_CANDIDATES:
+        if self.repeats is not None and not 1 <= self.repeats <= MOST_REPEATS:
+            raise InvalidProblem(f"repeats={self.repeats} is not between 1 and {MOST_REPEATS}.")
+        if self.ordered and (self.repeats or 1) > 1:
+            raise InvalidProblem("Folds that are ordered by time cannot be repeated: leave repeats out.")
+        if self.gap < timedelta(0) or (self.gap and not self.ordered):
+            raise InvalidProblem(f"gap={self.gap} needs ordered=True, and cannot be negative.")
+        for name in ("megabytes", "infer_limit"):
+            if (limit := getattr(self, name)) is not None and not limit > 0:
+                raise InvalidProblem(f"{name}={limit} allows nothing; use more than 0, or None.")
+        if self.candidates is not None and not 1 <= self.candidates <= MOST_CANDIDATES:
             raise InvalidProblem(
                 f"candidates={self.candidates} is not between 1 and {MOST_CANDIDATES}.",
                 argument=("candidates",),
@@ -162,7 +205,7 @@ class Clustering(Problem):
     task: ClassVar[str] = "CLUSTERING"
 
     #: How many candidates are drawn for the search; as many as let each family try each number of clusters.
-    candidates: int = 21
+    candidates: int | None = 28
     #: How many clusters the candidates may have, each 2 or more.
     clusters: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
 

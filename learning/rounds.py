@@ -1,15 +1,14 @@
-"""A round: all its candidates on all its folds, as steps, and what they told."""
+"""What rounds tell: candidates on folds, as steps, and a tally of what is known so far."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from statistics import fmean
 
+from .bench import Failed, Fit, Scored
 from .families import Candidate
 from .folds import Round
-from .problem import Problem
-from .search import Failed, Fit, Scored, Workers
-from .select import Entry
 from .steps import CandidateFailed, CandidateScored, FoldScored, Step
+from .workers import Workers
 
 #: Of a fold that was scored: the candidate's key, the round, the fold.
 Key = tuple[str, str, int]
@@ -22,116 +21,122 @@ class Span:
     start: float
     end: float
 
-    def at(self, done: int, of: int) -> float:
+    def at(self, done: float, of: float) -> float:
         """The percent that are done with `done` of its `of` parts."""
-        return self.start + (self.end - self.start) * done / of
+        return self.start + (self.end - self.start) * min(1.0, done / of)
 
 
 @dataclass(kw_only=True)
 class Tally:
     """What a round has told so far."""
 
-    candidates: Sequence[Candidate]
+    round: Round
+    #: Of the round.
     folds: int
-    scored: dict[Candidate, list[FoldScored]] = field(default_factory=dict)
-    #: Of each candidate that was scored on all folds, in the candidates' order.
+    #: By fold.
+    scored: dict[Candidate, dict[int, FoldScored]] = field(default_factory=dict)
+    #: Of each candidate that was scored on all folds.
     means: dict[Candidate, float] = field(default_factory=dict)
     failures: list[CandidateFailed] = field(default_factory=list)
 
-    def add(self, step: FoldScored) -> FoldScored:
-        steps = self.scored.setdefault(step.candidate, [])
-        steps.append(step)
+    def add(self, step: FoldScored) -> None:
+        steps = self.scored.setdefault(step.candidate, {})
+        steps[step.fold] = step
         if len(steps) == self.folds:
-            self.means[step.candidate] = fmean(each.score for each in steps)
-        return step
+            self.means[step.candidate] = fmean(steps[fold].score for fold in range(self.folds))
 
-    def failed(self, step: CandidateFailed) -> CandidateFailed:
-        self.failures.append(step)
-        return step
+    def mean(self, candidate: Candidate, folds: Iterable[int]) -> float:
+        """Over these folds."""
+        return fmean(self.scored[candidate][fold].score for fold in folds)
 
-    def entries(self, searched: Mapping[Candidate, float]) -> list[Entry]:
-        """Those that were scored on all folds, as the contest sees them."""
-        return [
-            Entry(
-                candidate=candidate,
-                searched=searched.get(candidate),
-                scores=tuple(step.score for step in self.scored[candidate]),
-                recalls=_recalls(self.scored[candidate]),
-            )
-            for candidate in self.means
+    def scores(self, candidate: Candidate) -> tuple[float, ...]:
+        """Of each fold, for a candidate that was scored on all."""
+        return tuple(self.scored[candidate][fold].score for fold in range(self.folds))
+
+    def seconds(self, candidate: Candidate) -> float:
+        """What one fold of it takes, on average."""
+        steps = self.scored[candidate].values()
+        return fmean(step.fit_seconds + step.predict_seconds for step in steps)
+
+    def microseconds(self, candidate: Candidate) -> float | None:
+        """What it takes to predict one row: the least of what was measured."""
+        told = [s.microseconds for s in self.scored.get(candidate, {}).values() if s.microseconds is not None]
+        return min(told, default=None)
+
+    @property
+    def failed(self) -> set[Candidate]:
+        return {failure.candidate for failure in self.failures}
+
+    def recalls(self, candidate: Candidate) -> dict[str, float]:
+        """Each class's recall over all held-out rows together: its folds' recalls, weighed by its rows in each."""
+        hits: dict[str, float] = {}
+        support: dict[str, float] = {}
+        for step in self.scored[candidate].values():
+            of_class = {(m.metric, m.label): m.value or 0.0 for m in step.measures if m.label is not None}
+            for (metric, label), rows in of_class.items():
+                if metric == "support" and label is not None:
+                    support[label] = support.get(label, 0.0) + rows
+                    hits[label] = hits.get(label, 0.0) + rows * of_class["recall", label]
+        return {label: hits[label] / n for label, n in support.items() if n}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Player:
+    """Plays rounds: has folds fitted that are not known yet, and tells what became of them."""
+
+    workers: Workers
+    #: Folds of an interrupted run: they are told again, and not fitted.
+    known: Mapping[Key, FoldScored]
+
+    def play(
+        self,
+        tally: Tally,
+        candidates: Sequence[Candidate],
+        folds: Sequence[int],
+        percent: float,
+        ahead: Sequence[Fit] = (),
+        deadline: float | None = None,
+    ) -> Generator[Step, None, None]:
+        """Score the candidates on these folds of the tally's round, in whatever order the outcomes come."""
+        fits = [
+            Fit(candidate, tally.round, fold)
+            for candidate in candidates
+            if candidate not in tally.failed
+            for fold in folds
+            if fold not in tally.scored.get(candidate, {})
         ]
+        new = [fit for fit in fits if fit.key not in self.known]
+        self.workers.begin(new)
+        for fit in fits:
+            if fit.key in self.known:
+                yield from _told(tally, fit, percent, _outcome(self.known[fit.key]))
+        ahead = [fit for fit in ahead if fit.key not in self.known]
+        for fit, outcome in self.workers.score(new, ahead, deadline):
+            yield from _told(tally, fit, percent, outcome)
 
-    def cut_short(self, seconds: float | None) -> str:
-        """A sentence where the clock bit, to be added to a reason."""
-        done = len(self.means) + len(self.failures)
-        if done == len(self.candidates):
-            return ""
-        return (
-            f" The time limit of {seconds:g} s cut the search short after {done} of "
-            f"{len(self.candidates)} candidates."
+
+def _told(tally: Tally, fit: Fit, percent: float, outcome: Scored | Failed) -> Generator[Step, None, None]:
+    if isinstance(outcome, Failed):
+        failure = CandidateFailed(
+            percent=percent, candidate=fit.candidate, round=fit.round, fold=fit.fold, **vars(outcome)
         )
-
-
-def play(
-    name: Round,
-    candidates: Sequence[Candidate],
-    problem: Problem,
-    processes: Workers,
-    known: Mapping[Key, FoldScored],
-    span: Span,
-    deadline: float | None = None,
-) -> Generator[Step, None, Tally]:
-    """Score all candidates on all folds of a round; folds that are `known` are not fitted again."""
-    fits = [Fit(candidate, name, fold) for candidate in candidates for fold in range(problem.folds)]
-    position = {fit: place for place, fit in enumerate(fits, start=1)}
-    tally = Tally(candidates=candidates, folds=problem.folds)
-    before = {key: _outcome(step) for key, step in known.items()}
-    for fit, outcome in processes.score(fits, before, deadline):
-        percent = span.at(position[fit], len(fits))
-        if isinstance(outcome, Failed):
-            yield tally.failed(_failure(fit, percent, outcome))
-            continue
-        yield tally.add(_fold(fit, percent, outcome))
-        if fit.candidate in tally.means:
-            yield _candidate(fit, percent, tally.means)
-    return tally
-
-
-def _fold(fit: Fit, percent: float, outcome: Scored) -> FoldScored:
-    return FoldScored(
+        tally.failures.append(failure)
+        yield failure
+        return
+    step = FoldScored(
         percent=percent, candidate=fit.candidate, round=fit.round, fold=fit.fold, **vars(outcome)
     )
+    tally.add(step)
+    yield step
+    if fit.candidate in tally.means and tally.round != "taste":
+        yield CandidateScored(
+            percent=percent,
+            candidate=fit.candidate,
+            round=fit.round,
+            score=tally.means[fit.candidate],
+            best=max(tally.means.values()),
+        )
 
 
 def _outcome(step: FoldScored) -> Scored:
     return Scored(**{each.name: getattr(step, each.name) for each in fields(Scored)})
-
-
-def _candidate(fit: Fit, percent: float, means: Mapping[Candidate, float]) -> CandidateScored:
-    score, best = means[fit.candidate], max(means.values())
-    return CandidateScored(percent=percent, candidate=fit.candidate, round=fit.round, score=score, best=best)
-
-
-def _failure(fit: Fit, percent: float, outcome: Failed) -> CandidateFailed:
-    return CandidateFailed(
-        percent=percent, candidate=fit.candidate, round=fit.round, fold=fit.fold, **vars(outcome)
-    )
-
-
-def _recalls(steps: Sequence[FoldScored]) -> dict[str, float]:
-    """Each class's recall over all held-out rows together: its folds' recalls, weighed by its rows in
-    each.
-    """
-    hits: dict[str, float] = {}
-    support: dict[str, float] = {}
-    for step in steps:
-        recall = {
-            m.label: m.value or 0.0 for m in step.measures if m.metric == "recall" and m.label is not None
-        }
-        rows = {
-            m.label: m.value or 0.0 for m in step.measures if m.metric == "support" and m.label is not None
-        }
-        for label, n in rows.items():
-            support[label] = support.get(label, 0.0) + n
-            hits[label] = hits.get(label, 0.0) + n * recall[label]
-    return {label: hits[label] / n for label, n in support.items() if n}

@@ -11,8 +11,8 @@ from statistics import fmean, variance
 
 from scipy.stats import t
 
+from . import ensemble
 from .families import Candidate
-from .folds import ratio
 from .problem import Classification, Problem
 
 #: Below this probability of chance alone, better is better beyond the folds' noise.
@@ -72,9 +72,8 @@ class Decision:
     reason: str
 
 
-def finalists(searched: Mapping[Candidate, float], keep: int) -> list[Candidate]:
-    """The best candidate of each of the `keep` best families and the incumbent, best first."""
-    ranked = sorted(searched, key=lambda candidate: -searched[candidate])
+def finalists(ranked: Sequence[Candidate], keep: int) -> list[Candidate]:
+    """The best candidate of each of the `keep` best families and the incumbent, best first, as they are ranked."""
     best = _best_of_families(ranked)[:keep]
     return [candidate for candidate in ranked if candidate in best or candidate.incumbent]
 
@@ -91,32 +90,34 @@ def decide(
     entries: Sequence[Entry],
     incumbent: Incumbent | None,
     fingerprint: str,
+    ratio: float,
     baseline: float | None = None,
 ) -> Decision:
     """Decide the contest of `entries`, at least one, on the snapshot with this fingerprint.
 
-    `baseline` is what the baseline scored in the search; None where it took no part.
+    `ratio` is the folds' number of held-out rows for each row to learn from; `baseline` is what the baseline scored
+    in the search, None where it took no part.
     """
-    decision = _decided(problem, metric, entries, incumbent, fingerprint)
+    decision = _decided(metric, entries, incumbent, fingerprint, ratio)
     winner = next((entry for entry in entries if entry.candidate == decision.winner), None)
     if winner is None:
         return decision
-    held = " ".join(_objections(problem, metric, winner, incumbent, baseline))
+    held = " ".join(_objections(problem, metric, winner, incumbent, ratio, baseline))
     return replace(decision, held=held or None)
 
 
 def _decided(
-    problem: Problem, metric: str, entries: Sequence[Entry], incumbent: Incumbent | None, fingerprint: str
+    metric: str, entries: Sequence[Entry], incumbent: Incumbent | None, fingerprint: str, ratio: float
 ) -> Decision:
     """Who won and why, whatever speaks against letting it serve."""
     defender = next((entry for entry in entries if entry.candidate.incumbent), None)
     others = [entry for entry in _ranked(entries) if entry is not defender]
-    challenger = others[0] if others else None
+    challenger = _challenger(others, ratio)
     if defender is None:
         assert challenger is not None
         return _won(challenger, _first(challenger, metric, incumbent))
-    if challenger is not None and beaten(defender, challenger, problem.folds):
-        return _won(challenger, _comparison(challenger, defender, problem.folds))
+    if challenger is not None and beyond_noise(challenger.scores, defender.scores, ratio):
+        return _won(challenger, _comparison(challenger, defender, ratio))
     reason = _kept(defender, challenger)
     if incumbent is not None and incumbent.fingerprint == fingerprint:
         return Decision(
@@ -128,9 +129,19 @@ def _decided(
     return replace(_won(defender, reason), incumbent_kept=True)
 
 
-def beaten(defender: Entry, challenger: Entry, folds: int) -> bool:
-    """Whether the challenger is better beyond the folds' noise."""
-    return chance(challenger.scores, defender.scores, ratio(folds)) < SIGNIFICANT
+def _challenger(others: Sequence[Entry], ratio: float) -> Entry | None:
+    """The best by the search; an ensemble only where it beats the best single candidate beyond noise."""
+    single = next((entry for entry in others if entry.candidate.family != ensemble.FAMILY), None)
+    averages = [entry for entry in others if entry.candidate.family == ensemble.FAMILY]
+    if single is None:
+        return averages[0] if averages else None
+    better = [entry for entry in averages if beyond_noise(entry.scores, single.scores, ratio)]
+    return better[0] if better else single
+
+
+def beyond_noise(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> bool:
+    """Whether the challenger's scores on the same folds are better beyond their noise."""
+    return chance(challenger, defender, ratio) < SIGNIFICANT
 
 
 def chance(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> float:
@@ -155,7 +166,12 @@ def _won(winner: Entry, reason: str) -> Decision:
 
 
 def _objections(
-    problem: Problem, metric: str, winner: Entry, incumbent: Incumbent | None, baseline: float | None
+    problem: Problem,
+    metric: str,
+    winner: Entry,
+    incumbent: Incumbent | None,
+    ratio: float,
+    baseline: float | None,
 ) -> Iterator[str]:
     """Why the winner may not serve without a person."""
     if baseline is not None and winner.candidate.family != "baseline" and winner.score < baseline - _SAME:
@@ -170,7 +186,7 @@ def _objections(
             if recall is not None and recall < floor:
                 yield f"The recall of {label!r} is {recall:.3f}, below its floor of {floor:g}."
     if incumbent is not None and incumbent.metric == metric:
-        allowed = SHORT_BY * standard_error(winner.scores, ratio(problem.folds))
+        allowed = SHORT_BY * standard_error(winner.scores, ratio)
         if incumbent.score - winner.score > allowed + _SAME:
             yield (
                 f"{metric} {_number(winner.score)} is below the champion's recorded "
@@ -187,8 +203,8 @@ def _first(winner: Entry, metric: str, incumbent: Incumbent | None) -> str:
     return f"{reason} The champion's recipe ({incumbent.candidate}) could not be scored."
 
 
-def _comparison(challenger: Entry, defender: Entry, folds: int) -> str:
-    p = chance(challenger.scores, defender.scores, ratio(folds))
+def _comparison(challenger: Entry, defender: Entry, ratio: float) -> str:
+    p = chance(challenger.scores, defender.scores, ratio)
     return (
         f"Chose {challenger.candidate}: better than the champion's recipe beyond the folds' noise "
         f"({_number(challenger.score)} vs {_number(defender.score)}, p = {p:.2g})."

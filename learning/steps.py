@@ -1,7 +1,11 @@
 """What a build has just done: one frozen dataclass for each kind of step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .analysis import Analysis
 from .evaluate import Measure
 from .families import Candidate
 from .folds import Round
@@ -12,11 +16,25 @@ ALL_EXAMPLES = -1
 
 
 @dataclass(frozen=True, kw_only=True)
-class CandidatesDrawn:
-    """It is known who takes part."""
+class Analysed:
+    """The features were looked at, before anything was learned from them."""
 
     percent: float
-    #: In the order in which they are scored; the champion's recipe first.
+    analysis: Analysis
+
+    @property
+    def message(self) -> str:
+        findings = len(self.analysis.findings)
+        found = f"{findings} finding{'s' if findings != 1 else ''}" if findings else "nothing odd"
+        return f"Analysed {len(self.analysis.features)} features of {self.analysis.rows} rows: {found}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidatesDrawn:
+    """It is known who takes part next."""
+
+    percent: float
+    #: In the order in which they are begun; the champion's recipe first of all.
     candidates: tuple[Candidate, ...]
 
     @property
@@ -39,6 +57,13 @@ class FoldScored:
     measures: tuple[Measure, ...]
     fit_seconds: float
     predict_seconds: float
+    #: Of the held-out rows, in their order: float32, `(held out, classes)` probabilities or `(held out,)`
+    #: values; None for clusters.
+    predictions: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    #: What the libraries warned of.
+    warnings: tuple[str, ...] = ()
+    #: To predict one row, of a thousand at once; None where nobody asked.
+    microseconds: float | None = None
 
     @property
     def message(self) -> str:
@@ -81,6 +106,19 @@ class CandidateFailed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CandidateDropped:
+    """A candidate does not go on: others were better so far, or it would be too slow to serve."""
+
+    percent: float
+    candidate: Candidate
+    reason: str
+
+    @property
+    def message(self) -> str:
+        return f"{self.candidate} does not go on: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decided:
     """The contest is over."""
 
@@ -116,4 +154,13 @@ class Fitted:
         return f"Fitted {self.candidate} on all examples, {role} with {self.metric} {self.score:.4g}."
 
 
-Step = CandidatesDrawn | FoldScored | CandidateScored | CandidateFailed | Decided | Fitted
+Step = (
+    Analysed
+    | CandidatesDrawn
+    | FoldScored
+    | CandidateScored
+    | CandidateFailed
+    | CandidateDropped
+    | Decided
+    | Fitted
+)

@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from rq import get_current_job
 
 from learning import build as learning
-from learning import search
+from learning import processes
 from learning.dataset import Dataset
 from learning.exceptions import ExemplarError
 from learning.select import Incumbent
@@ -120,7 +120,7 @@ class _Run:
         self.held: str | None = None
 
     def through(self) -> None:
-        search.prepare()  # starts while the tables are being joined
+        processes.prepare()  # starts while the tables are being joined
         with TemporaryDirectory(prefix="exemplar-build-") as folder:
             steps = learning.build(
                 self.build.problem(),
@@ -164,6 +164,8 @@ class _Run:
 
     def record(self, step: learning.Step) -> None:
         match step:
+            case learning.Analysed():
+                self.analysed(step)
             case learning.CandidatesDrawn():
                 Candidate.objects.draw(self.build, step.candidates)
             case learning.FoldScored():
@@ -172,10 +174,23 @@ class _Run:
                 self.candidate_scored(step)
             case learning.CandidateFailed():
                 self.candidate_failed(step)
+            case learning.CandidateDropped():
+                candidate = self.build.candidates.get(key=step.candidate.key)
+                self.build.tell("CandidateScored", step.message, step.percent, candidate=candidate)
             case learning.Decided():
                 self.decided(step)
             case learning.Fitted():
                 self.fitted(step)
+
+    def analysed(self, step: learning.Analysed) -> None:
+        """Keep it with the snapshot; an attempt that goes on finds it told already."""
+        snapshot = self.build.snapshot
+        assert snapshot is not None
+        if snapshot.analysis is None:
+            snapshot.analysis = step.analysis.as_json()
+            snapshot.save(update_fields=["analysis"])
+            findings = step.analysis.sentences()
+            self.build.tell("FeaturesAnalysed", step.message, step.percent, findings=findings)
 
     def candidate_scored(self, step: learning.CandidateScored) -> None:
         candidate = self.build.candidates.get(key=step.candidate.key)

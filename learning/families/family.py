@@ -15,9 +15,9 @@ from ..columns import Column
 Hyperparameters = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
-    """An estimator with its hyperparameters set, in the contest."""
+    """An estimator with its hyperparameters set, in the contest; the same recipe is the same candidate."""
 
     family: str
     #: In JSON's own types.
@@ -31,10 +31,16 @@ class Candidate:
         recipe = json.dumps([self.family, self.hyperparameters], sort_keys=True)
         return hashlib.sha256(recipe.encode()).hexdigest()[:16]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Candidate) and self.key == other.key
+
     def __hash__(self) -> int:
         return hash(self.key)
 
     def __str__(self) -> str:
+        if members := self.hyperparameters.get("members"):
+            parts = " + ".join(f"{each['weight']:.2g} {each['family']}" for each in members)
+            return f"{self.family} ({parts})"
         settings = ", ".join(f"{name}={value}" for name, value in self.hyperparameters.items())
         return f"{self.family} ({settings})" if settings else self.family
 
@@ -52,6 +58,8 @@ class Family:
     defaults: tuple[Hyperparameters, ...]
     #: Hyperparameters by chance. None: the defaults are all there is to try.
     draw: Callable[[Generator], Hyperparameters] | None = None
+    #: With more rows than this it takes too long to be tried. None: with any.
+    most_rows: int | None = None
 
 
 def by_name(*families: Family) -> Mapping[str, Family]:
@@ -65,6 +73,17 @@ def made_of(
 
     def make(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
         return estimator(**fixed, **hyperparameters, random_state=seed)
+
+    return make
+
+
+def seedless(
+    estimator: Callable[..., Any], **fixed: Any
+) -> Callable[[Hyperparameters, Sequence[Column], int], Any]:
+    """As `made_of`, for an estimator that draws nothing."""
+
+    def make(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
+        return estimator(**fixed, **hyperparameters)
 
     return make
 

@@ -1,20 +1,57 @@
 """Families that estimate numbers."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor, RandomForestRegressor
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import ElasticNet, Ridge
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neural_network import MLPRegressor
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
 
 from .. import preprocess
-from .family import Family, between, by_name, made_of
+from ..columns import Column
+from .family import Family, Hyperparameters, between, by_name, made_of, one_of, seedless
 from .trees import BOOSTING, TREES, boosting, draw_boosting, draw_trees
+
+
+def _linear(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
+    if "l1_ratio" in hyperparameters:
+        return _standardised(ElasticNet(max_iter=5_000, random_state=seed, **hyperparameters))
+    return Ridge(**hyperparameters, random_state=seed)
+
+
+def _kernel_svm(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
+    return _standardised(SVR(**hyperparameters))
+
+
+def _mlp(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
+    return _standardised(
+        MLPRegressor(max_iter=200, early_stopping=True, random_state=seed, **hyperparameters)
+    )
+
+
+def _standardised(regressor: Any) -> Any:
+    """Its penalties mean the same whatever the label's unit."""
+    return TransformedTargetRegressor(regressor, transformer=StandardScaler())
+
 
 FAMILIES = by_name(
     Family(
         name="linear",
         prepare=preprocess.scaled,
-        estimator=made_of(Ridge),
+        estimator=_linear,
         defaults=({"alpha": 1.0}, {"alpha": 30.0}),
-        draw=lambda random: {"alpha": between(random, 0.01, 1_000)},
+        draw=lambda random: one_of(
+            random,
+            (
+                {"alpha": between(random, 0.01, 1_000)},
+                {"alpha": between(random, 0.0003, 0.1), "l1_ratio": one_of(random, (0.1, 0.5, 0.9))},
+            ),
+        ),
     ),
     Family(
         name="boosting",
@@ -36,6 +73,34 @@ FAMILIES = by_name(
         estimator=made_of(RandomForestRegressor),
         defaults=TREES,
         draw=draw_trees,
+    ),
+    Family(
+        name="kernel_svm",
+        prepare=preprocess.dense,
+        estimator=_kernel_svm,
+        defaults=({"C": 1.0}, {"C": 10.0}),
+        draw=lambda random: {"C": between(random, 0.1, 100), "gamma": between(random, 0.001, 1)},
+        most_rows=6_000,
+    ),
+    Family(
+        name="neighbours",
+        prepare=preprocess.dense,
+        estimator=seedless(KNeighborsRegressor, weights="distance"),
+        defaults=({"n_neighbors": 10},),
+        draw=lambda random: {"n_neighbors": one_of(random, (3, 5, 10, 20, 40))},
+        most_rows=50_000,
+    ),
+    Family(
+        name="mlp",
+        prepare=preprocess.normal,
+        estimator=_mlp,
+        defaults=({"hidden_layer_sizes": [64, 32], "alpha": 0.001, "learning_rate_init": 0.003},),
+        draw=lambda random: {
+            "hidden_layer_sizes": one_of(random, ([32], [64, 32], [128, 64])),
+            "alpha": between(random, 1e-5, 1),
+            "learning_rate_init": between(random, 0.0005, 0.01),
+        },
+        most_rows=50_000,
     ),
     Family(
         name="baseline",

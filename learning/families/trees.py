@@ -53,8 +53,11 @@ BOOSTING: tuple[Hyperparameters, ...] = (
         "min_samples_leaf": 10,
         "l2_regularization": 1.0,
     },
+    {"learning_rate": 0.06, "max_iter": 200, "max_leaf_nodes": 24, "max_features": 0.4},
+    {"learning_rate": 0.1, "max_iter": 150, "max_depth": 2},
 )
 TREES: tuple[Hyperparameters, ...] = (
     {"n_estimators": 100, "min_samples_leaf": 1, "max_features": "sqrt"},
     {"n_estimators": 100, "min_samples_leaf": 3, "max_features": 0.5},
+    {"n_estimators": 200, "min_samples_leaf": 2, "max_features": 0.8},
 )

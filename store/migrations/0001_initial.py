@@ -81,6 +81,9 @@ class Migration(migrations.Migration):
                 ('score', models.FloatField()),
                 ('fit_seconds', models.FloatField()),
                 ('predict_seconds', models.FloatField()),
+                ('predictions', models.BinaryField(null=True)),
+                ('warnings', models.JSONField(default=list)),
+                ('microseconds', models.FloatField(null=True)),
                 ('candidate', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='folds', to='store.candidate')),
             ],
             options={

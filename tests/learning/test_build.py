@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_wine
 
+from learning import ensemble
 from learning.build import (
+    Analysed,
+    CandidateDropped,
     CandidateFailed,
     CandidateScored,
     CandidatesDrawn,
@@ -19,6 +22,7 @@ from learning.build import (
 )
 from learning.dataset import dataset
 from learning.exceptions import InvalidProblem, NothingFitted, TimedOut
+from learning.families import Candidate
 from learning.problem import Classification, Clustering, Regression
 
 from .conftest import MIXED, mixed_rows, numbers
@@ -48,18 +52,26 @@ def incumbent_of(steps, fingerprint, **changed):
 def told(steps):
     """What must not depend on how many processes fitted."""
     steps = list(steps)
-    timeless = [replace(step, fit_seconds=0, predict_seconds=0) for step in of(steps, FoldScored)]
+    timeless = {
+        (step.candidate.key, step.round, step.fold): (step.score, step.measures)
+        for step in of(steps, FoldScored)
+    }
     return timeless, of(steps, Decided)
 
 
 def test_the_steps_tell_a_build_from_drawing_to_the_last_model(tumor_steps, tumor_problem):
     kinds = [type(step) for step in tumor_steps]
-    assert kinds[0] is CandidatesDrawn
+    assert kinds[:2] == [Analysed, CandidatesDrawn]
     assert kinds.index(Decided) == kinds.index(Fitted) - 1
     assert kinds[-3:] == [Fitted] * 3
-    drawn = only(tumor_steps, CandidatesDrawn).candidates
-    search = [step for step in of(tumor_steps, FoldScored) if step.round == "search"]
-    assert len(search) == len(drawn) * tumor_problem.folds
+    drawn = [
+        c for step in of(tumor_steps, CandidatesDrawn) for c in step.candidates if c.family != "ensemble"
+    ]
+    assert len(drawn) == tumor_problem.budget
+    scored = {step.candidate for step in of(tumor_steps, CandidateScored) if step.round == "search"}
+    dropped = {step.candidate for step in of(tumor_steps, CandidateDropped)}
+    assert scored | dropped == set(drawn)
+    assert not scored & dropped
 
 
 def test_percent_only_grows_and_ends_at_a_hundred(tumor_steps):
@@ -132,8 +144,42 @@ def test_one_process_and_two_give_the_same_scores_and_the_same_winner(tumor_step
     assert told(build(tumor_problem, tumors, workers=1)) == told(tumor_steps)
 
 
+def test_an_ensemble_in_the_contest_costs_no_fit_and_is_scored_by_its_members(tumor_steps):
+    scored = {(s.candidate, s.round, s.fold): s for s in of(tumor_steps, FoldScored)}
+    (average,) = {candidate for candidate, _, _ in scored if candidate.family == "ensemble"}
+    weights = ensemble.members(average)
+    for fold in range(3):
+        members = {member: scored[member, "contest", fold].predictions for member in weights}
+        together = scored[average, "contest", fold]
+        np.testing.assert_array_equal(together.predictions, ensemble.averaged(members, weights))
+
+
+def test_an_ensembles_recipe_defends_itself_and_is_fitted_anew(tumors):
+    recipe = ensemble.candidate({Candidate("linear", {"C": 1.0}): 0.5, Candidate("linear", {"C": 0.1}): 0.5})
+    champion = Incumbent(
+        family=recipe.family,
+        hyperparameters=recipe.hyperparameters,
+        metric="roc_auc",
+        score=0.99,
+        fingerprint="fewer examples",
+    )
+    steps = list(build(Classification(candidates=2, folds=3), tumors, champion))
+    assert only(steps, Decided).incumbent_kept
+    fitted = of(steps, Fitted)[0]
+    assert fitted.candidate == recipe
+    (answer,) = fitted.model.predict([[1.0] * len(tumors.columns)])
+    assert sum(answer.probabilities) == pytest.approx(1)
+
+
+def test_a_slow_candidate_does_not_meet_the_others_where_predictions_must_be_fast(tumors):
+    problem = Classification(families=("baseline", "forest"), candidates=2, folds=3, infer_limit=8.0)
+    steps = list(build(problem, tumors))
+    assert {step.candidate.family for step in of(steps, CandidateDropped)} == {"forest"}
+    assert only(steps, Decided).winner.family == "baseline"
+
+
 def test_an_interrupted_build_fits_nothing_twice(tumor_steps, tumor_problem, tumors):
-    done = of(tumor_steps, FoldScored)[:20]
+    done = [s for s in of(tumor_steps, FoldScored) if s.candidate.family != "ensemble"][:20]
     # Times that no clock gave show which folds were taken over.
     known = {(s.candidate.key, s.round, s.fold): replace(s, fit_seconds=-1.0) for s in done}
     again = list(build(tumor_problem, tumors, scored=known))
@@ -145,7 +191,7 @@ def test_an_interrupted_build_fits_nothing_twice(tumor_steps, tumor_problem, tum
 def test_the_champions_recipe_is_in_the_contest_and_learns_from_more(tumor_steps, tumor_problem, tumors):
     champion = incumbent_of(tumor_steps, "fewer examples")
     steps = list(build(tumor_problem, tumors, champion))
-    assert only(steps, CandidatesDrawn).candidates[0].incumbent
+    assert of(steps, CandidatesDrawn)[0].candidates[0].incumbent
     decided = only(steps, Decided)
     assert decided.incumbent_kept
     assert decided.winner.key == of(tumor_steps, Fitted)[0].candidate.key
@@ -228,9 +274,9 @@ def test_several_classes_are_ranked_one_against_the_rest():
 
 
 def test_a_clock_that_bit_is_told_with_the_reason(tumors):
-    problem = Classification(candidates=3000, seconds=3, folds=3, families="linear")
+    problem = Classification(candidates=3000, seconds=4, folds=3, repeats=20, families="linear")
     reason = only(build(problem, tumors), Decided).reason
-    assert "time limit of 3 s cut the search short" in reason
+    assert "time limit of 4 s cut the search short" in reason
 
 
 def test_a_clock_that_leaves_no_candidate_says_so(tumors):

@@ -19,7 +19,7 @@ def values(scores, label=None):
 
 def test_two_classes_are_measured_as_scikit_learn_measures_them():
     model = LogisticRegression().fit(X, TWO)
-    scores = evaluate.classification(model, X, TWO, "roc_auc", ("no", "yes"))
+    scores = evaluate.classification(model.predict_proba(X), TWO, "roc_auc", ("no", "yes"))
     probabilities = model.predict_proba(X)
     assert scores.score == values(scores)["roc_auc"] == roc_auc_score(TWO, probabilities[:, 1])
     assert values(scores)["log_loss"] == pytest.approx(log_loss(TWO, probabilities))
@@ -30,14 +30,16 @@ def test_two_classes_are_measured_as_scikit_learn_measures_them():
 
 @pytest.mark.parametrize("metric", ["roc_auc_ovr", "f1_macro", "neg_log_loss", "accuracy"])
 def test_several_classes_are_measured_too(metric):
-    scores = evaluate.classification(LogisticRegression().fit(X, THREE), X, THREE, metric, ("a", "b", "c"))
+    scores = evaluate.classification(
+        LogisticRegression().fit(X, THREE).predict_proba(X), THREE, metric, ("a", "b", "c")
+    )
     assert np.isfinite(scores.score)
     assert {measure.label for measure in scores.measures} == {None, "a", "b", "c"}
 
 
 def test_what_is_not_defined_is_none_and_never_nan():
     scores = evaluate.classification(
-        DummyClassifier().fit(X, [0] * 50 + [1] * 40), X, TWO, "roc_auc", ("no", "yes")
+        DummyClassifier().fit(X, [0] * 50 + [1] * 40).predict_proba(X), TWO, "roc_auc", ("no", "yes")
     )
     assert values(scores, "yes")["precision"] is None
     assert all(measure.value is None or np.isfinite(measure.value) for measure in scores.measures)
@@ -45,7 +47,7 @@ def test_what_is_not_defined_is_none_and_never_nan():
 
 def test_errors_are_reported_in_their_natural_sign_and_scored_so_that_greater_is_better():
     model = DummyRegressor().fit(X, X[:, 0])
-    scores = evaluate.regression(model, X, X[:, 0], "neg_root_mean_squared_error")
+    scores = evaluate.regression(model.predict(X), X[:, 0], "neg_root_mean_squared_error")
     assert scores.score == pytest.approx(-X[:, 0].std())
     assert values(scores)["root_mean_squared_error"] == pytest.approx(X[:, 0].std())
 
@@ -53,7 +55,7 @@ def test_errors_are_reported_in_their_natural_sign_and_scored_so_that_greater_is
 @pytest.mark.filterwarnings("ignore:R.2 score is not well-defined")
 def test_a_metric_that_is_not_defined_on_a_fold_is_refused():
     with pytest.raises(NotFinite, match="r2"):
-        evaluate.regression(DummyRegressor().fit(X[:1], [1.0]), X[:1], np.array([1.0]), "r2")
+        evaluate.regression(np.array([1.0]), np.array([1.0]), "r2")
 
 
 class Cut:

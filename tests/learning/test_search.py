@@ -3,15 +3,19 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
 import pytest
 
-from learning import search
-from learning.build import CandidatesDrawn, FoldScored
+from learning import processes
+from learning.bench import Bench, Failed, Fit, Scored
+from learning.build import Analysed, CandidatesDrawn, FoldScored
 from learning.families import Candidate
-from learning.search import Bench, Failed, Fit, Scored
+from learning.folds import Plan
+from learning.problem import Classification
+from learning.workers import Workers
 
 from .processes import ENDLESS, alive, below, endless_build, fitting, within
 
@@ -23,86 +27,116 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 @pytest.fixture
 def bench(tumors):
-    return Bench("CLASSIFICATION", tumors, "roc_auc", 5, 0)
+    plan = Plan.of(Classification(), tumors)
+    return Bench(task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=plan, seed=0)
+
+
+@contextmanager
+def at(bench, workers, folder=None, fit_seconds=60.0, megabytes=None):
+    with processes.at(bench, workers, fit_seconds, megabytes, folder) as pool:
+        yield Workers(pool, fit_seconds)
 
 
 def fits(*candidates, folds=3):
     return [Fit(candidate, "search", fold) for candidate in candidates for fold in range(folds)]
 
 
-def test_outcomes_come_in_the_order_of_the_fits_whichever_ends_first(bench):
+def test_outcomes_come_as_the_fits_end_and_tell_what_was_predicted(bench):
     slow = Candidate("forest", {"n_estimators": 150})
-    with search.at(bench, 2) as workers:
-        told = [fit for fit, outcome in workers.score(fits(slow, LINEAR), {}) if isinstance(outcome, Scored)]
-    assert told == fits(slow, LINEAR)
+    with at(bench, 2) as workers:
+        told = dict(workers.score(fits(slow, LINEAR)))
+    assert list(told)[-1].candidate == slow
+    assert set(told) == set(fits(slow, LINEAR))
+    _, held_out = bench.split("search")[0]
+    outcome = told[fits(LINEAR)[0]]
+    assert outcome.predictions.shape == (len(held_out), 2)
+    assert bench.scores_of(outcome.predictions, held_out).score == outcome.score
 
 
-def test_what_is_known_is_not_fitted_again(bench):
-    known = Scored(score=7.0, measures=(), fit_seconds=1.0, predict_seconds=1.0)
-    with search.at(bench, 1) as workers:
-        outcomes = dict(workers.score(fits(LINEAR), {fits(LINEAR)[1].key: known}))
-    assert outcomes[fits(LINEAR)[1]] is known
-    assert 0.9 < outcomes[fits(LINEAR)[0]].score <= 1
+def test_what_was_begun_ahead_is_kept_until_it_is_asked_for(bench):
+    with at(bench, 1) as workers:
+        list(workers.score(fits(LINEAR, folds=2), ahead=fits(WRONG, folds=1)))
+        ((_, failure),) = workers.score(fits(WRONG, folds=1), deadline=time.monotonic() + 30)
+    assert isinstance(failure, Failed)
+
+
+@linux
+def test_a_fit_that_needs_too_much_memory_fails_alone(bench):
+    huge = Candidate("mlp", {"hidden_layer_sizes": [30_000, 30_000]})
+    with at(bench, 1, megabytes=700) as workers:
+        outcomes = dict(workers.score(fits(huge, LINEAR, folds=1)))
+    assert outcomes[Fit(huge, "search", 0)].code == "OUT_OF_MEMORY"
+    assert isinstance(outcomes[Fit(LINEAR, "search", 0)], Scored)
+
+
+def test_what_the_libraries_warn_of_is_kept(bench):
+    hasty = Candidate("kernel_svm", {"max_iter": 1})
+    with at(bench, 1) as workers:
+        ((_, outcome),) = workers.score(fits(hasty, folds=1))
+    assert any(said.startswith("ConvergenceWarning: ") for said in outcome.warnings)
 
 
 def test_a_candidate_that_raises_is_out_with_its_reason_and_the_others_go_on(bench):
-    with search.at(bench, 2) as workers:
-        outcomes = list(workers.score(fits(WRONG, LINEAR), {}))
-    assert [fit for fit, _ in outcomes] == [fits(WRONG)[0], *fits(LINEAR)]
-    failure = outcomes[0][1]
+    with at(bench, 2) as workers:
+        outcomes = list(workers.score(fits(WRONG, LINEAR)))
+    told = dict(outcomes)
+    assert set(fits(LINEAR)) == {fit for fit in told if fit.candidate == LINEAR}
+    (failure,) = (outcome for fit, outcome in outcomes if fit.candidate == WRONG)
     assert isinstance(failure, Failed)
     assert failure.code == "INTERNAL"
     assert "'C' parameter" in failure.reason
 
 
 def test_a_fit_that_takes_too_long_is_killed_and_the_others_go_on(bench):
-    with search.at(bench, 1, fit_seconds=0.5) as workers:
-        outcomes = list(workers.score([*fits(ENDLESS, folds=1), *fits(LINEAR)], {}))
+    with at(bench, 1, fit_seconds=0.5) as workers:
+        outcomes = list(workers.score([*fits(ENDLESS, folds=1), *fits(LINEAR)]))
     assert outcomes[0][1] == Failed("TIMED_OUT", "The fit took longer than 0.5 s.")
     assert all(isinstance(outcome, Scored) for _, outcome in outcomes[1:])
     assert len(outcomes) == 4
 
 
 def test_at_the_deadline_what_is_unfinished_is_killed(bench):
-    with search.at(bench, 2) as workers:
-        list(workers.score(fits(LINEAR), {}))
+    with at(bench, 2) as workers:
+        list(workers.score(fits(LINEAR)))
         started = time.monotonic()
-        outcomes = list(workers.score(fits(LINEAR, ENDLESS), {}, deadline=started + 1))
-        assert [fit for fit, _ in outcomes] == fits(LINEAR)
+        outcomes = list(workers.score(fits(LINEAR, ENDLESS), deadline=started + 1))
+        assert {fit for fit, _ in outcomes} == set(fits(LINEAR))
         assert time.monotonic() - started < 1.5
-        assert len(list(workers.score(fits(LINEAR), {}))) == 3
+        assert len(list(workers.score(fits(LINEAR)))) == 3
 
 
 def test_a_candidate_is_fitted_on_all_examples_into_an_artifact(bench):
-    with search.at(bench, 2) as workers:
+    with at(bench, 2) as workers:
         (_, artifact), (_, failure) = workers.fit([LINEAR, WRONG])
     assert isinstance(artifact, bytes)
     assert isinstance(failure, Failed)
 
 
 def test_the_folder_is_left_as_it_was_found(bench, tmp_path):
-    with search.at(bench, 1, tmp_path):
+    with at(bench, 1, tmp_path):
         assert list(tmp_path.glob("*/bench.joblib"))
     assert list(tmp_path.iterdir()) == []
 
 
 @linux
-def test_a_worker_that_is_killed_costs_its_candidate_and_nothing_else(bench):
-    with search.at(bench, 1) as workers:
-        list(workers.score(fits(LINEAR), {}))
-        outcomes = workers.score([*fits(ENDLESS, folds=1), *fits(LINEAR)], {})
-        (victim,) = fitting(os.getpid())
-        Timer(0.5, os.kill, (victim, signal.SIGKILL)).start()
-        fit, outcome = next(outcomes)
-        assert fit == Fit(ENDLESS, "search", 0)
-        assert outcome.code == "WORKER_LOST"
-        assert all(isinstance(outcome, Scored) for _, outcome in outcomes)
+@pytest.mark.parametrize(("kills", "became"), [(1, "TIMED_OUT"), (2, "WORKER_LOST")])
+def test_a_fit_whose_worker_is_killed_is_begun_once_more_and_costs_nothing_else(bench, kills, became):
+    with at(bench, 1, fit_seconds=6.0) as workers:
+        list(workers.score(fits(LINEAR)))
+        for kill in range(kills):
+            Timer(
+                0.5 + 2 * kill, lambda: [os.kill(pid, signal.SIGKILL) for pid in fitting(os.getpid())]
+            ).start()
+        outcomes = dict(workers.score([*fits(ENDLESS, folds=1), *fits(LINEAR)]))
+    assert outcomes.pop(Fit(ENDLESS, "search", 0)).code == became
+    assert len(outcomes) == 3
+    assert all(isinstance(outcome, Scored) for outcome in outcomes.values())
 
 
 @linux
 def test_closing_a_build_in_the_middle_of_fits_ends_them_at_once():
     steps = endless_build()
-    assert [type(next(steps)) for _ in range(2)] == [CandidatesDrawn, FoldScored]
+    assert [type(next(steps)) for _ in range(3)] == [Analysed, CandidatesDrawn, FoldScored]
     workers = fitting(os.getpid())
     assert len(workers) == 2
     started = time.monotonic()
@@ -116,6 +150,7 @@ def test_a_build_that_is_killed_leaves_no_process_behind():
     command = [sys.executable, "-m", "tests.learning.processes"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
         try:
+            assert program.stdout.readline().startswith(b"Analysed")
             assert program.stdout.readline().startswith(b"Drew")
             assert b"on fold 1" in program.stdout.readline()
             time.sleep(0.5)  # in the middle of the other folds' fits

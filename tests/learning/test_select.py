@@ -1,5 +1,6 @@
 import pytest
 
+from learning import ensemble
 from learning.families import Candidate
 from learning.problem import Classification
 from learning.select import Entry, Incumbent, chance, decide, finalists, kept, standard_error
@@ -25,7 +26,7 @@ def incumbent(score=0.91, metric="roc_auc", fingerprint="before"):
 
 
 def decided(*entries, champion=None, fingerprint="now", baseline=None, **problem):
-    return decide(Classification(**problem), "roc_auc", entries, champion, fingerprint, baseline)
+    return decide(Classification(**problem), "roc_auc", entries, champion, fingerprint, 0.25, baseline)
 
 
 def test_the_corrected_t_test_agrees_with_a_computation_by_hand():
@@ -46,9 +47,9 @@ def test_the_standard_error_knows_that_folds_share_rows():
 
 
 def test_finalists_are_the_best_of_the_best_families_and_the_incumbent():
-    searched = {CHAMPION: 0.1, TAME: 0.7, LINEAR: 0.6, FOREST: 0.9, BOOSTING: 0.8}
-    assert finalists(searched, 2) == [FOREST, BOOSTING, CHAMPION]
-    assert finalists(searched, 3) == [FOREST, BOOSTING, TAME, CHAMPION]
+    ranked = [FOREST, BOOSTING, TAME, Candidate("linear", {"C": 9.0}), CHAMPION]
+    assert finalists(ranked, 2) == [FOREST, BOOSTING, CHAMPION]
+    assert finalists(ranked, 3) == [FOREST, BOOSTING, TAME, CHAMPION]
 
 
 def test_the_winner_is_kept_before_the_best_of_other_families():
@@ -139,3 +140,9 @@ def test_what_is_worse_than_the_baseline_is_held_though_its_noise_is_as_large_as
     assert decision.winner == CHAMPION
     assert decision.held and "worse than the baseline's 0.500" in decision.held
     assert decided(entry(FOREST, GOOD, 0.9), baseline=0.5).held is None
+
+
+def test_an_ensemble_wins_only_beyond_noise():
+    average = ensemble.candidate({FOREST: 0.5, TAME: 0.5})
+    assert decided(entry(FOREST, GOOD, 0.9), entry(average, NOISY, 0.99)).winner == FOREST
+    assert decided(entry(FOREST, GOOD, 0.9), entry(average, BETTER, 0.8)).winner == average

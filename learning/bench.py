@@ -1,0 +1,185 @@
+"""One fit: what is fitted on which rows, how it is scored, and how it can fail. Runs in a worker process."""
+
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pandas import DataFrame
+
+from . import evaluate, families, preprocess
+from .dataset import Dataset
+from .evaluate import Measure, Scores
+from .exceptions import LearningError
+from .families import Candidate
+from .folds import Fold, Plan, Round
+from .model import Model, Signature
+
+#: Rows at once by which the time of a prediction is measured.
+TIMED_ROWS = 1_000
+#: Kinds of warnings of one fit that are kept, and letters of each.
+MOST_WARNINGS, LONGEST_WARNING = 5, 300
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One candidate, to be scored on one fold."""
+
+    candidate: Candidate
+    round: Round
+    fold: int
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return self.candidate.key, self.round, self.fold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A fit that went well."""
+
+    score: float
+    measures: tuple[Measure, ...]
+    fit_seconds: float
+    predict_seconds: float
+    #: Of the held-out rows, in their order: float32, `(held out, classes)` probabilities or `(held out,)`
+    #: values; None for clusters.
+    predictions: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    #: What the libraries warned of.
+    warnings: tuple[str, ...] = ()
+    #: To predict one row, of a thousand at once; None where nobody asked.
+    microseconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A fit that did not, and why: a code for machines, a sentence for people."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Bench:
+    """What all fits of a build have in common."""
+
+    task: str
+    dataset: Dataset
+    metric: str
+    plan: Plan
+    seed: int
+    #: Columns that the analysis would rather leave out; a candidate's hyperparameters decide.
+    doubtful: tuple[str, ...] = ()
+    #: Whether to measure how long a prediction takes.
+    timed: bool = False
+
+    @cached_property
+    def _splits(self) -> dict[Round, Sequence[Fold]]:
+        return {}
+
+    def split(self, round: Round) -> Sequence[Fold]:
+        """The folds of this round."""
+        if round not in self._splits:
+            self._splits[round] = self.plan.split(self.dataset, round)
+        return self._splits[round]
+
+    def pipeline(self, candidate: Candidate) -> Any:
+        """The candidate, not fitted."""
+        return families.pipeline(self.task, candidate, self.dataset.columns, self.seed, self.doubtful)
+
+    def score(self, fit: Fit) -> Scored | Failed:
+        """Fit the candidate on all folds but one, and score it on that one. Never raises."""
+        try:
+            with _recorded() as warned:
+                scored = self._scored(fit)
+            return replace(scored, warnings=tuple(dict.fromkeys(map(_sentence, warned)))[:MOST_WARNINGS])
+        except Exception as error:  # the edge of the process: whatever it was becomes the fit's outcome
+            return failure(error)
+
+    def _scored(self, fit: Fit) -> Scored:
+        learn, held_out = self.split(fit.round)[fit.fold]
+        data, estimator = self.dataset, self.pipeline(fit.candidate)
+        started = time.perf_counter()
+        estimator.fit(data.X.iloc[learn], None if data.y is None else data.y[learn])
+        fitted = time.perf_counter()
+        X = data.X.iloc[held_out]
+        predictions = self._predictions(estimator, X)
+        predicted = time.perf_counter()
+        scores = self._scores(estimator, predictions, learn, held_out)
+        return Scored(
+            score=scores.score,
+            measures=scores.measures,
+            fit_seconds=fitted - started,
+            predict_seconds=predicted - fitted,
+            predictions=None if self.task == "CLUSTERING" else predictions,
+            microseconds=self._microseconds(estimator, X) if self.timed else None,
+        )
+
+    def _predictions(self, estimator: Any, X: DataFrame) -> NDArray[np.float32]:
+        asked = estimator.predict_proba if self.task == "CLASSIFICATION" else estimator.predict
+        return np.asarray(asked(X), dtype=np.float32)
+
+    def _scores(self, estimator: Any, predictions: NDArray[np.float32], learn: Any, held_out: Any) -> Scores:
+        if self.task != "CLUSTERING":
+            return self.scores_of(predictions, held_out)
+        columns, X = self.dataset.columns, self.dataset.X
+        reference = preprocess.dense(columns).fit(X.iloc[learn]).transform(X.iloc[held_out])
+        return evaluate.clustering(estimator, X.iloc[held_out], reference, self.metric, self.seed)
+
+    def scores_of(self, predictions: NDArray[np.float32], held_out: NDArray[np.intp]) -> Scores:
+        """What such predictions of the held-out rows are worth."""
+        assert self.dataset.y is not None
+        y = self.dataset.y[held_out]
+        if self.task == "REGRESSION":
+            return evaluate.regression(predictions, y, self.metric)
+        return evaluate.classification(predictions, y, self.metric, self.dataset.classes)
+
+    def _microseconds(self, estimator: Any, X: DataFrame) -> float:
+        rows = X.iloc[np.resize(np.arange(len(X)), TIMED_ROWS)]
+        started = time.perf_counter()
+        self._predictions(estimator, rows)
+        return (time.perf_counter() - started) * 1e6 / TIMED_ROWS
+
+    def fitted(self, candidate: Candidate) -> bytes | Failed:
+        """The candidate fitted on all rows, as an artifact. Never raises."""
+        try:
+            with _recorded():
+                estimator = self.pipeline(candidate).fit(self.dataset.X, self.dataset.y)
+                signature = self.signature
+                return Model(signature, candidate.family, candidate.hyperparameters, estimator).dumps()
+        except Exception as error:  # as in `score`
+            return failure(error)
+
+    @property
+    def signature(self) -> Signature:
+        return Signature(task=self.task, columns=self.dataset.columns, classes=self.dataset.classes)
+
+
+@contextmanager
+def _recorded() -> Iterator[list[warnings.WarningMessage]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        yield caught
+
+
+def _sentence(warning: warnings.WarningMessage) -> str:
+    said = " ".join(str(warning.message).split())
+    return f"{warning.category.__name__}: {said}"[:LONGEST_WARNING]
+
+
+def failure(error: Exception) -> Failed:
+    """Why a fit failed."""
+    lines = str(error).strip().splitlines()
+    said = lines[0] if lines else "no reason given"
+    match error:
+        case LearningError():
+            return Failed(error.code, said)
+        case MemoryError():
+            return Failed("OUT_OF_MEMORY", f"The fit needs more memory than it may take: {said}")
+        case _:
+            return Failed("INTERNAL", f"{type(error).__name__}: {said}")

@@ -1,5 +1,6 @@
 """Benchmarks run with engines of their own, and leave nothing."""
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,27 @@ def test_a_builds_way_to_its_frame_is_measured_beside_psql() -> None:
     assert done.returncode == 0, done.stderr
     assert "Three tables of 2,000 rows, 12 features" in done.stdout
     assert all(f"│ {step} beside" in done.stdout for step in ("snapshot", "frame"))
+
+
+def test_a_build_is_measured_on_any_file(tmp_path: Path) -> None:
+    file = tmp_path / "words.csv"
+    rows = [f"{n},{n * 7 % 13},{'even' if n % 2 else ''},{'a' if n % 3 else 'b'}" for n in range(120)]
+    file.write_text("\n".join(["n,rest,word,label", *rows]))
+    options = ["--label", "label", "--leave-out", "n", "--seconds", "8", "--ours", "--json"]
+    done = bench("learning", str(file), *options)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert set(told) == {"score", "seconds", "winner"}
+    assert 0 <= told["score"] <= 1
+    assert told["seconds"] < 12
+    assert told["winner"]
+
+
+def test_a_column_that_a_file_lacks_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "two.csv"
+    file.write_text("a,b\n1,2\n")
+    done = bench("learning", str(file), "--label", "c", "--ours")
+    assert done.stderr.splitlines()[-1] == "two.csv has no column 'c', but a, b."
 
 
 def test_an_unknown_benchmark_is_one_sentence() -> None:

@@ -145,11 +145,16 @@ class Bench:
         self._predictions(estimator, rows)
         return (time.perf_counter() - started) * 1e6 / TIMED_ROWS
 
-    def fitted(self, candidate: Candidate) -> bytes | Failed:
-        """The candidate fitted on all rows, as an artifact. Never raises."""
+    def fitted(self, candidate: Candidate, part: int | None = None) -> bytes | Failed:
+        """The candidate as an artifact, fitted on all rows, or on those that this fold of the search learns from.
+        Never raises.
+        """
         try:
             with _recorded():
-                estimator = self.pipeline(candidate).fit(self.dataset.X, self.dataset.y)
+                data = self.dataset
+                rows = slice(None) if part is None else self.split("search")[part][0]
+                y = None if data.y is None else data.y[rows]
+                estimator = self.pipeline(candidate).fit(data.X.iloc[rows], y)
                 signature = self.signature
                 return Model(signature, candidate.family, candidate.hyperparameters, estimator).dumps()
         except Exception as error:  # as in `score`

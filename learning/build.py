@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from . import analysis, calibrate, ensemble, families, intervals, model, processes, select
 from .bench import Bench, Failed
 from .contest import Contest
 from .dataset import Dataset
+from .ensemble import Piece
 from .exceptions import NothingFitted, TimedOut
 from .families import Candidate
 from .folds import Plan
@@ -49,8 +51,10 @@ __all__ = [
     "build",
 ]
 
-#: Of `problem.seconds`: what the search may take, and what one fit may.
-SEARCH_SHARE, FIT_SHARE = 0.6, 0.3
+#: Of `problem.seconds`: what the search may take, at most where nobody is done by then, and what one fit may.
+SEARCH_SHARE, LATEST_SHARE, FIT_SHARE = 0.55, 0.7, 0.3
+#: Of `problem.seconds`: when all is done; stopping the processes takes its time too.
+END_SHARE = 0.96
 #: A fit may take this many seconds where the problem names no limit.
 FIT_SECONDS = 600.0
 SEARCHING, CONTESTING, FITTING = Span(2, 70), Span(70, 90), Span(90, 100)
@@ -80,7 +84,7 @@ def build(
     NothingFitted or TimedOut (no candidate could be scored on all folds), WorkersLost (the processes could not be
     kept alive).
     """
-    started = time.monotonic()
+    clock = partial(_at, time.monotonic(), problem.seconds)
     metric = problem.metric_for(len(dataset.classes) or None)
     analysed = analysis.analyse(dataset, problem)
     yield Analysed(percent=SEARCHING.start, analysis=analysed)
@@ -102,26 +106,31 @@ def build(
             bench=bench,
             player=player,
             span=SEARCHING,
-            deadline=None if problem.seconds is None else started + problem.seconds * SEARCH_SHARE,
-            first=_first(problem, incumbent),
+            deadline=clock(SEARCH_SHARE),
+            latest=clock(LATEST_SHARE),
+            first=_first(bench, incumbent),
         )
         yield from search.run()
-        left = None if problem.seconds is None else started + problem.seconds - time.monotonic()
         contest = Contest(
             problem=problem,
             bench=bench,
             player=player,
             span=CONTESTING,
             search=search,
-            incumbent=_recipe(problem, incumbent),
-            seconds=left,
+            incumbent=_recipe(bench, incumbent),
+            ends=clock(END_SHARE),
         )
         yield from contest.run()
         decision = _decision(problem, dataset, search, contest, incumbent)
-        yield _decided(decision, search.stopped)
+        yield _decided(decision, search.stopped + contest.stopped)
         if decision.winner:
             kept = select.kept(decision.winner, contest.entries(), problem.keep)
             yield from _fitted(player.workers, contest, kept)
+
+
+def _at(started: float, seconds: float | None, share: float) -> float | None:
+    """The moment by which this share of the seconds has passed; None: no limit."""
+    return None if seconds is None else started + seconds * share
 
 
 def _decision(
@@ -156,33 +165,37 @@ def _decided(decision: Decision, cut_short: str) -> Decided:
     )
 
 
-def _recipe(problem: Problem, incumbent: Incumbent | None) -> Candidate | None:
-    """The champion's recipe, where all its families are still known."""
+def _recipe(bench: Bench, incumbent: Incumbent | None) -> Candidate | None:
+    """The champion's recipe, where all its families are still known; of its fold models, as many as there are
+    folds now.
+    """
     if incumbent is None:
         return None
-    known = families.names(problem.task)
-    parts = ensemble.members(incumbent.candidate)
-    return incumbent.candidate if all(part.family in known for part in parts) else None
+    recipe, known = incumbent.candidate, families.names(bench.task)
+    if any(member.family not in known for member in ensemble.members(recipe)):
+        return None
+    if "parts" in recipe.hyperparameters:
+        recipe = replace(recipe, hyperparameters=recipe.hyperparameters | {"parts": bench.plan.folds})
+    return recipe
 
 
-def _first(problem: Problem, incumbent: Incumbent | None) -> list[Candidate]:
+def _first(bench: Bench, incumbent: Incumbent | None) -> list[Candidate]:
     """The champion's recipe, or what it averages."""
-    recipe = _recipe(problem, incumbent)
+    recipe = _recipe(bench, incumbent)
     if recipe is None:
         return []
     return [recipe] if recipe.family != ensemble.FAMILY else list(ensemble.members(recipe))
 
 
 def _fitted(workers: Workers, contest: Contest, kept: Sequence[Candidate]) -> Iterator[Step]:
-    """The first of the candidates is the winner. What several of them average is fitted once."""
-    singles = list(dict.fromkeys(single for each in kept for single in ensemble.members(each)))
-    fits = workers.fit(singles)
-    told: dict[Candidate, bytes | Failed] = {}
+    """The first of the candidates is the winner. What several of them are made of is fitted once."""
+    fits = workers.fit(list(dict.fromkeys(piece for each in kept for piece in ensemble.pieces(each))))
+    told: dict[Piece, bytes | Failed] = {}
     for place, candidate in enumerate(kept):
-        weights = ensemble.members(candidate)
-        while any(member not in told for member in weights):
+        weights = ensemble.pieces(candidate)
+        while any(piece not in told for piece in weights):
             told |= [next(fits)]
-        failure = next((told[c] for c in weights if isinstance(told[c], Failed)), None)
+        failure = next((told[p] for p in weights if isinstance(told[p], Failed)), None)
         percent, winner = FITTING.at(place + 1, len(kept)), place == 0
         if isinstance(failure, Failed):
             if winner:
@@ -191,7 +204,7 @@ def _fitted(workers: Workers, contest: Contest, kept: Sequence[Candidate]) -> It
                 percent=percent, candidate=candidate, round="contest", fold=ALL_EXAMPLES, **vars(failure)
             )
             continue
-        models = [model.loads(artifact) for c in weights if isinstance(artifact := told[c], bytes)]
+        models = [model.loads(artifact) for p in weights if isinstance(artifact := told[p], bytes)]
         yield Fitted(
             percent=percent,
             candidate=candidate,

@@ -1,4 +1,4 @@
-"""The contest: finalists, the champion's recipe and an ensemble on fresh folds, which alone are reported."""
+"""The contest: finalists, the champion's recipe and averages of them on fresh folds, which alone are reported."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,14 +6,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from . import ensemble, select
-from .bench import Bench
+from . import budget, ensemble, select
+from .bench import Bench, Fit
+from .budget import Budget
 from .families import Candidate
+from .folds import CHEAP_ROWS
 from .problem import Problem
 from .rounds import Player, Span, Tally
 from .search import Search
 from .select import Entry
 from .steps import CandidateDropped, CandidateScored, CandidatesDrawn, FoldScored, Step
+from .workers import over
+
+#: Folds that it takes to tell noise.
+LEAST_FOLDS = 2
 
 
 @dataclass(kw_only=True)
@@ -26,48 +32,46 @@ class Contest:
     span: Span
     search: Search
     incumbent: Candidate | None
-    #: Seconds that are left for it and the last fits; None: no limit.
-    seconds: float | None
+    #: By `time.monotonic`, when the last fits must be done; None: no limit.
+    ends: float | None
     tally: Tally = field(init=False)
-    #: Ensembles, scored by their members' predictions; by what the search says of them.
-    averages: dict[Candidate, float | None] = field(default_factory=dict)
+    #: Scored by what their members predicted.
+    averages: list[Candidate] = field(default_factory=list)
+    #: What the clock left out, as a sentence to be added; empty where it left nothing out.
+    stopped: str = ""
 
     def __post_init__(self) -> None:
         self.tally = Tally(round="contest", folds=self.bench.plan.count("contest"))
 
     def run(self) -> Generator[Step, None, None]:
-        """Score whoever takes part on the fresh folds; ensembles last, from what their members predicted."""
-        fast = yield from self._fast_enough()
-        able = list(self._affordable(fast))
-        if self.incumbent is not None and self.incumbent.family == ensemble.FAMILY:
-            self.averages[self.incumbent] = None
-        if (average := self._average(able)) is not None:
-            self.averages.setdefault(average[0], average[1])
-        singles = dict.fromkeys(select.finalists(able, self.problem.keep))
-        for recipe in self.averages:
-            singles |= dict.fromkeys(ensemble.members(recipe))
-        folds = range(self.tally.folds)
-        yield from self.player.play(self.tally, list(singles), folds, self.span.start)
+        """Score whoever takes part on the fresh folds; averages last, from what their members predicted."""
+        able = yield from self._fast_enough()
+        plan = budget.affordable(self._budget(), self._finalists(able), self._weights(able))
+        self.averages = list(dict.fromkeys(self._ensembles(plan.weights)))
+        yield from self._play(list(dict.fromkeys([*plan.singles, *self._members()])), plan)
+        for single in list(self.tally.means):
+            yield self._scored(single)
+        if (average := self._of_parts()) is not None:
+            self.averages.append(average)
         for recipe in self.averages:
             yield from self._averaged(recipe)
 
     def entries(self) -> list[Entry]:
         """Those that were scored on all folds, as the decision sees them."""
-        searched = self.search.tally.means | {c: s for c, s in self.averages.items() if s is not None}
         return [
             Entry(
                 candidate=candidate,
-                searched=searched.get(candidate),
+                searched=self.search.tally.means.get(candidate),
                 scores=self.tally.scores(candidate),
                 recalls=self.tally.recalls(candidate),
+                losses=self._losses(candidate),
             )
             for candidate in self.tally.means
         ]
 
     def predictions(self, candidate: Candidate) -> tuple[NDArray[np.float32], list[NDArray[np.intp]]]:
         """What it predicted out of fold, one fold behind the other, and the rows of each fold."""
-        held = [held_out for _, held_out in self.bench.split("contest")]
-        return _together(self.tally, candidate), held
+        return _together(self.tally, candidate), self._held("contest", self.tally.folds)
 
     def _fast_enough(self) -> Generator[Step, None, list[Candidate]]:
         limit = self.problem.infer_limit
@@ -81,55 +85,88 @@ class Contest:
                 found.append(candidate)
         return found
 
-    def _affordable(self, ranked: Sequence[Candidate]) -> Iterator[Candidate]:
-        """The best ones whose fits fit into what is left of the time, at least one and the incumbent."""
-        spent = 0.0
-        for place, candidate in enumerate(ranked):
-            takes = self.search.tally.seconds(candidate)
-            # The folds, spread over the processes, and once more on all rows.
-            cost = takes * (self.tally.folds / self.player.workers.count + 1)
-            mine = self.incumbent is not None and candidate in ensemble.members(self.incumbent)
-            if self.seconds is None or place == 0 or mine or spent + cost <= self.seconds:
-                spent += cost
-                yield candidate
+    def _finalists(self, able: Sequence[Candidate]) -> list[Candidate]:
+        return select.finalists(able, self.problem.keep)
 
-    def _average(self, able: Sequence[Candidate]) -> tuple[Candidate, float] | None:
-        """The best ensemble of the able ones by the search's predictions, and its score there."""
+    def _ensembles(self, weights: Mapping[Candidate, float]) -> Iterator[Candidate]:
+        if self.incumbent is not None and self.incumbent.family == ensemble.FAMILY:
+            yield self.incumbent
+        if len(weights) > 1:
+            yield ensemble.candidate(weights)
+
+    def _members(self) -> Iterator[Candidate]:
+        for recipe in self.averages:
+            yield from ensemble.members(recipe)
+
+    def _budget(self) -> Budget:
+        return Budget(
+            ends=self.ends,
+            folds=self.tally.folds,
+            growth=1 + self.bench.plan.ratio,
+            processes=self.player.workers.count,
+            seconds=self.search.seconds,
+            always=tuple(c for c in self.search.first if c in self.search.tally.means),
+        )
+
+    def _play(self, singles: Sequence[Candidate], plan: budget.Affordable) -> Generator[Step, None, None]:
+        """Fold by fold, so that whatever the clock leaves is the same for all."""
+        whole = self.tally.folds
+        for fold in range(plan.folds):
+            after = [Fit(c, "contest", fold + 1) for c in singles if fold + 1 < plan.folds]
+            deadline = plan.deadline if fold >= LEAST_FOLDS else None
+            percent = self.span.at(fold, plan.folds)
+            yield from self.player.play(self.tally, singles, [fold], percent, after, deadline)
+            if over(deadline):
+                break
+        done = [len(steps) for c, steps in self.tally.scored.items() if c not in self.tally.failed]
+        self.tally.cut(min(done, default=whole))
+        if self.tally.folds < whole:
+            self.stopped = f" The time limit left {self.tally.folds} of the contest's {whole} folds."
+
+    def _weights(self, able: Sequence[Candidate]) -> dict[Candidate, float]:
+        """Of the best ensemble of the able ones by the search's predictions; none where one would do."""
         if self.bench.task == "CLUSTERING":
-            return None
+            return {}
         known = {c: _together(self.search.tally, c) for c in able if c.family != "baseline"}
         if len(known) < 2:
-            return None
-        held = [held_out for _, held_out in self.bench.split("search")]
-        y = self.bench.dataset.y
-        assert y is not None
-        weights = ensemble.chosen(known, y[np.concatenate(held)], len(self.bench.dataset.classes))
-        weights = self._light(weights)
-        if len(weights) < 2:
-            return None
-        together = ensemble.averaged(known, weights)
-        ends = np.cumsum([len(rows) for rows in held])[:-1]
-        scores = [
-            self.bench.scores_of(part, rows).score
-            for part, rows in zip(np.split(together, ends), held, strict=True)
-        ]
-        return ensemble.candidate(weights), float(np.mean(scores))
-
-    def _light(self, weights: Mapping[Candidate, float]) -> dict[Candidate, float]:
-        """The weights, unless all members together take too long to predict."""
+            return {}
+        y = self._y[np.concatenate(self._held("search", self.search.tally.folds))]
+        weights = ensemble.chosen(known, y, len(self.bench.dataset.classes))
         limit = self.problem.infer_limit
         takes = sum(self.search.tally.microseconds(c) or 0.0 for c in weights)
-        return {} if limit is not None and takes > limit else dict(weights)
+        return {} if limit is not None and takes > limit else weights
+
+    def _of_parts(self) -> Candidate | None:
+        """The average of the best single candidate's fold models, where it may be worth its price: rows are few,
+        and it is fast enough.
+        """
+        plan, limit = self.bench.plan, self.problem.infer_limit
+        single = next((c for c in self.search.leaders() if c in self.tally.means), None)
+        if self.bench.task == "CLUSTERING" or plan.ordered or plan.rows >= CHEAP_ROWS:
+            return None
+        if single is None or single.family in ("baseline", "linear"):
+            return None
+        takes = self.search.tally.microseconds(single) or 0.0
+        if limit is not None and takes * plan.folds > limit:
+            return None
+        pieces = dict.fromkeys(range(plan.folds), self.search.seconds(single))
+        if not self._budget().fits(list(pieces.values())):
+            return None
+        return ensemble.of_parts(single, plan.folds)
 
     def _averaged(self, recipe: Candidate) -> Iterator[Step]:
-        weights = ensemble.members(recipe)
-        if any(member not in self.tally.means for member in weights):
+        """Scored as if it had been fitted."""
+        members = ensemble.members(recipe)
+        known = self.tally.means.keys() & self.search.tally.means.keys()
+        if not known >= members.keys():
             return
         percent = self.span.end
         yield CandidatesDrawn(percent=percent, candidates=(recipe,))
-        for fold, (_, held_out) in enumerate(self.bench.split("contest")):
-            steps = {c: self.tally.scored[c][fold] for c in weights}
-            predictions = ensemble.averaged({c: _known(s) for c, s in steps.items()}, weights)
+        told = {c: self._row_means(c) for c in members} if "parts" in recipe.hyperparameters else {}
+        for fold, held_out in enumerate(self._held("contest", self.tally.folds)):
+            steps = {c: self.tally.scored[c][fold] for c in members}
+            of_fold = {c: told[c][held_out] if told else _known(step) for c, step in steps.items()}
+            predictions = ensemble.averaged(of_fold, members)
             scores = self.bench.scores_of(predictions, held_out)
             step = FoldScored(
                 percent=percent,
@@ -144,13 +181,51 @@ class Contest:
             )
             self.tally.add(step)
             yield step
-        yield CandidateScored(
-            percent=percent,
-            candidate=recipe,
+        yield self._scored(recipe)
+
+    def _scored(self, candidate: Candidate) -> CandidateScored:
+        means = self.tally.means
+        return CandidateScored(
+            percent=self.span.end,
+            candidate=candidate,
             round="contest",
-            score=self.tally.means[recipe],
-            best=max(self.tally.means.values()),
+            score=means[candidate],
+            best=max(means.values()),
         )
+
+    def _row_means(self, candidate: Candidate) -> NDArray[np.float32]:
+        """What models that had not seen it predicted of each row, averaged: the search's and the contest's."""
+        tallies = (self.search.tally, self.tally)
+        predicted = np.concatenate([_together(tally, candidate) for tally in tallies])
+        held = [each for tally in tallies for each in self._held(tally.round, tally.folds)]
+        return _by_row(predicted, np.concatenate(held), len(self.bench.dataset))
+
+    def _losses(self, candidate: Candidate) -> NDArray[np.float32] | None:
+        """Of each row that was held out, averaged over the folds."""
+        if self.bench.task == "CLUSTERING":
+            return None
+        predicted, held = self.predictions(candidate)
+        rows = np.concatenate(held)
+        losses = ensemble.losses(predicted, self._y[rows], len(self.bench.dataset.classes))
+        return _by_row(losses.astype(np.float32), rows, len(self.bench.dataset))[np.unique(rows)]
+
+    def _held(self, round: str, folds: int) -> list[NDArray[np.intp]]:
+        split = self.bench.split("search" if round == "search" else "contest")
+        return [held_out for _, held_out in split[:folds]]
+
+    @property
+    def _y(self) -> NDArray[np.float64] | NDArray[np.int64]:
+        assert self.bench.dataset.y is not None
+        return self.bench.dataset.y
+
+
+def _by_row(values: NDArray[np.float32], rows: NDArray[np.intp], n: int) -> NDArray[np.float32]:
+    """The mean of each row's values; not a number for rows without any."""
+    sums = np.zeros((n, *values.shape[1:]))
+    np.add.at(sums, rows, values)
+    counts = np.bincount(rows, minlength=n).reshape(-1, *[1] * (values.ndim - 1))
+    with np.errstate(invalid="ignore"):
+        return (sums / counts).astype(np.float32)
 
 
 def _together(tally: Tally, candidate: Candidate) -> NDArray[np.float32]:

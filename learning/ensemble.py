@@ -1,6 +1,8 @@
-"""The ensemble: a weighted average of candidates, chosen greedily by what they predicted out of fold.
+"""The ensemble: a weighted average of candidates, chosen greedily by what they predicted out of fold, or of one
+candidate's models, each of which learned from all but one part of the rows.
 
-Caruana, Niculescu-Mizil, Crew and Ksikes, Ensemble Selection from Libraries of Models, 2004.
+Caruana, Niculescu-Mizil, Crew and Ksikes, Ensemble Selection from Libraries of Models, 2004. Parmanto, Munro and Doyle,
+Reducing Variance of Committee Prediction with Resampling Techniques, 1996.
 """
 
 from collections import Counter
@@ -12,6 +14,9 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 
 from .families import Candidate
+
+#: A candidate on all rows, or on those that this fold of the search learns from.
+Piece = tuple[Candidate, int | None]
 
 FAMILY = "ensemble"
 #: Times that a candidate is added, the best one each time.
@@ -41,13 +46,18 @@ class Ensemble:
         return np.average(answers, axis=0, weights=self.weights)
 
 
-def candidate(weights: Mapping[Candidate, float], incumbent: bool = False) -> Candidate:
+def candidate(weights: Mapping[Candidate, float]) -> Candidate:
     """The recipe of an ensemble of these candidates."""
     members = [
         {"family": c.family, "hyperparameters": c.hyperparameters, "weight": weight}
         for c, weight in weights.items()
     ]
-    return Candidate(FAMILY, {"members": members}, incumbent)
+    return Candidate(FAMILY, {"members": members})
+
+
+def of_parts(single: Candidate, parts: int) -> Candidate:
+    """The recipe of the average of the models of the search's first folds, as many as `parts`."""
+    return Candidate(FAMILY, candidate({single: 1.0}).hyperparameters | {"parts": parts})
 
 
 def members(recipe: Candidate) -> dict[Candidate, float]:
@@ -57,6 +67,16 @@ def members(recipe: Candidate) -> dict[Candidate, float]:
     return {
         Candidate(each["family"], each["hyperparameters"]): each["weight"]
         for each in recipe.hyperparameters["members"]
+    }
+
+
+def pieces(recipe: Candidate) -> dict[Piece, float]:
+    """What a recipe fits, with the weights of what comes of it."""
+    parts = recipe.hyperparameters.get("parts") if recipe.family == FAMILY else None
+    if parts is None:
+        return {(member, None): weight for member, weight in members(recipe).items()}
+    return {
+        (member, part): weight / parts for member, weight in members(recipe).items() for part in range(parts)
     }
 
 
@@ -71,8 +91,8 @@ def chosen(
     turns: Counter[Candidate] = Counter()
     for turn in range(TURNS):
         sums = {c: each if total is None else total + each for c, each in pool.items()}
-        losses = {c: _loss(each / (turn + 1), y, classes) for c, each in sums.items()}
-        best = min(losses, key=lambda c: losses[c])
+        told = {c: float(losses(each / (turn + 1), y, classes).mean()) for c, each in sums.items()}
+        best = min(told, key=lambda c: told[c])
         total, turns[best] = sums[best].astype(np.float64), turns[best] + 1
     weights = {c: turns[c] / TURNS for c in pool if turns[c] / TURNS >= LEAST}
     whole = sum(weights.values())
@@ -87,7 +107,8 @@ def averaged(
     return np.average(answers, axis=0, weights=list(weights.values())).astype(np.float32)
 
 
-def _loss(predictions: NDArray[Any], y: NDArray[Any], classes: int) -> float:
+def losses(predictions: NDArray[Any], y: NDArray[Any], classes: int) -> NDArray[Any]:
+    """Of each row, `(n,)`: log loss for classes, squared error for numbers."""
     if not classes:
-        return float(np.mean((predictions - y) ** 2))
-    return float(-np.log(np.clip(predictions[np.arange(len(y)), y], 1e-7, 1.0)).mean())
+        return np.asarray((predictions - y) ** 2)
+    return np.asarray(-np.log(np.clip(predictions[np.arange(len(y)), y], 1e-7, 1.0)))

@@ -6,15 +6,21 @@ from itertools import count, zip_longest
 
 import numpy as np
 from numpy.random import Generator
+from scipy.stats import skew
 
+from .columns import Kind
 from .dataset import Dataset
 from .families import FAMILIES, Candidate, Family, Hyperparameters
 from .problem import Clustering, Problem
 
-#: Parts of the rows that an average's models each leave one out of.
-PARTS = 5
-#: Families that an average makes better: their models vary with the rows that they see.
-VARYING = ("boosting", "extra_trees", "forest", "mlp")
+#: The order in which families have their turns, which is what a short search gets through: one recipe each time. Those
+#: who are not named follow, in turns.
+ORDER = (
+    *("linear", "baseline", "boosting", "extra_trees", "boosting", "forest", "naive_bayes", "linear"),
+    *("kernel_svm", "kernel_svm", "extra_trees", "mlp", "boosting", "boosting", "neighbours", "linear"),
+)
+#: With more numbers than this their products are too many.
+MOST_FACTORS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,32 +28,57 @@ class Shape:
     """What of a dataset the choice of candidates depends on."""
 
     rows: int
+    #: Columns of numbers.
+    numbers: int = 1
+    #: Columns of texts.
+    texts: int = 0
+    #: Whether the label is a number with a long tail.
+    skewed: bool = False
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Shape":
-        return cls(rows=len(dataset))
+        kinds = [column.kind for column in dataset.columns]
+        return cls(
+            rows=len(dataset),
+            numbers=sum(kind not in (Kind.CATEGORY, Kind.TEXT) for kind in kinds),
+            texts=kinds.count(Kind.TEXT),
+            skewed=dataset.y is not None and not dataset.classes and abs(skew(dataset.y)) > 1,
+        )
+
+    def suits(self, candidate: Candidate) -> bool:
+        """Whether it can learn something from such data that others cannot."""
+        match candidate.hyperparameters.get("prepare"):
+            case "products":
+                return 1 < self.numbers <= MOST_FACTORS
+            case "normal":
+                return self.numbers > 0
+            case "positive":
+                return self.texts > 0
+            case _:
+                return True
 
 
 def opening(problem: Problem, shape: Shape, among: Sequence[str] | None) -> list[Candidate]:
-    """Each family's recipes known to be good, the families in turns; `among` these, or all that can take so many
-    rows. The baseline is among the first, by which all are measured.
+    """The families' recipes known to be good, those first that are good most often; `among` these families, or all
+    that can take so many rows. The baseline is among the first, by which all are measured.
     """
-    turns = zip_longest(*(_recipes(family, problem) for family in _families(problem, shape, among)))
-    found = [candidate for turn in turns for candidate in turn if candidate is not None]
-    baselines = [c for c in found if c.family == "baseline"]
-    others = [c for c in found if c.family != "baseline"]
-    return [*others[:1], *baselines, *others[1:]]
+    families = _families(problem, shape, among)
+    recipes = {f.name: [c for c in _recipes(f, problem) if shape.suits(c)] for f in families}
+    first = [recipes[name].pop(0) for name in ORDER if recipes.get(name)]
+    turns = zip_longest(*recipes.values())
+    return [*first, *(candidate for turn in turns for candidate in turn if candidate is not None)]
 
 
-def variants(task: str, leader: Candidate, shape: Shape, doubtful: Sequence[str]) -> list[Candidate]:
-    """What may make a good recipe better: averaged, and without the columns that the analysis doubts."""
-    own: list[Hyperparameters] = []
-    if leader.family in VARYING and "parts" not in leader.hyperparameters:
-        own.append({"parts": PARTS})
-    if doubtful and "features" not in leader.hyperparameters:
-        own.append({"features": "sound"})
-    if task == "CLUSTERING":
+def variants(problem: Problem, leader: Candidate, shape: Shape, doubtful: Sequence[str]) -> list[Candidate]:
+    """What may make a good recipe better: fewer columns, and ranks where the label has a long tail."""
+    if isinstance(problem, Clustering):
         return []
+    own: list[Hyperparameters] = []
+    if "features" not in leader.hyperparameters:
+        own += [{"features": "sound"}] if doubtful else []
+        own += [{"features": "best"}] if FAMILIES[problem.task][leader.family].selective else []
+    if shape.skewed and "target" not in leader.hyperparameters:
+        own.append({"target": "ranks"})
     return [Candidate(leader.family, leader.hyperparameters | more) for more in own]
 
 

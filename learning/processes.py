@@ -53,13 +53,13 @@ class Processes:
         """Begin a fit of one fold. Raises WorkersLost."""
         return self._schedule(_score, fit)
 
-    def fit(self, candidate: Candidate) -> Future[bytes | Failed]:
-        """Begin a fit on all rows, which gives an artifact. Raises WorkersLost."""
-        return self._schedule(_fit, candidate)
+    def fit(self, candidate: Candidate, part: int | None = None) -> Future[bytes | Failed]:
+        """Begin a fit which gives an artifact, as `Bench.fitted` does. Raises WorkersLost."""
+        return self._schedule(_fit, candidate, part)
 
-    def _schedule(self, function: Any, task: Any) -> Future[Any]:
+    def _schedule(self, function: Any, *task: Any) -> Future[Any]:
         try:
-            return self._pool.schedule(function, args=(self._path, task), timeout=self._fit_seconds)
+            return self._pool.schedule(function, args=(self._path, *task), timeout=self._fit_seconds)
         except RuntimeError as error:  # how the pool says that its processes are gone for good
             raise WorkersLost from error
 
@@ -160,5 +160,5 @@ def _score(path: str, fit: Fit) -> Scored | Failed:
     return _bench(path).score(fit)
 
 
-def _fit(path: str, candidate: Candidate) -> bytes | Failed:
-    return _bench(path).fitted(candidate)
+def _fit(path: str, candidate: Candidate, part: int | None) -> bytes | Failed:
+    return _bench(path).fitted(candidate, part)

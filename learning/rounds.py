@@ -45,6 +45,16 @@ class Tally:
         if len(steps) == self.folds:
             self.means[step.candidate] = fmean(steps[fold].score for fold in range(self.folds))
 
+    def cut(self, folds: int) -> None:
+        """Make do with the first folds: with whoever was scored on all of these."""
+        self.folds = folds
+        self.means = {
+            candidate: self.mean(candidate, range(folds))
+            for candidate, steps in self.scored.items()
+            if all(fold in steps for fold in range(folds))
+        }
+        self.scored = {c: {fold: self.scored[c][fold] for fold in range(folds)} for c in self.means}
+
     def mean(self, candidate: Candidate, folds: Iterable[int]) -> float:
         """Over these folds."""
         return fmean(self.scored[candidate][fold].score for fold in folds)
@@ -128,7 +138,7 @@ def _told(tally: Tally, fit: Fit, percent: float, outcome: Scored | Failed) -> G
     )
     tally.add(step)
     yield step
-    if fit.candidate in tally.means and tally.round != "taste":
+    if fit.candidate in tally.means and tally.round == "search":
         yield CandidateScored(
             percent=percent,
             candidate=fit.candidate,

@@ -39,6 +39,8 @@ class Search:
     span: Span
     #: By `time.monotonic`; None: no limit.
     deadline: float | None
+    #: The deadline where nobody is done by the other one.
+    latest: float | None
     #: The champion's recipe, and what it is made of.
     first: Sequence[Candidate] = ()
     tasted: Tally = field(init=False)
@@ -65,8 +67,20 @@ class Search:
             after = waves[number + 1] if number + 1 < len(waves) else []
             yield from self._play(wave, after)
             if self._over():
+                yield from self._rescue()
                 return
         yield from self._refine(shape)
+
+    def _rescue(self) -> Generator[Step, None, None]:
+        """Give whoever came furthest the time that it needs, where the clock left nobody but the baseline."""
+        if any(candidate.family != "baseline" for candidate in self.tally.means):
+            return
+        failed = self.tally.failed | self.tasted.failed
+        able = [c for c in self.drawn if c not in failed and c.family != "baseline"]
+        for best in sorted(able, key=lambda c: -len(self.tally.scored.get(c, {})))[:1]:
+            yield from self.player.play(
+                self.tally, [best], range(self.tally.folds), self._percent(), (), self.latest
+            )
 
     def _refine(self, shape: portfolio.Shape) -> Generator[Step, None, None]:
         """Variants of the leaders, then draws of their families, while something improves."""
@@ -88,7 +102,7 @@ class Search:
     def _more(self, shape: portfolio.Shape) -> Iterator[Candidate]:
         leaders = _of_different_families(self.leaders())[: self.problem.keep]
         for leader in leaders:
-            for variant in portfolio.variants(self.bench.task, leader, shape, self.bench.doubtful):
+            for variant in portfolio.variants(self.problem, leader, shape, self.bench.doubtful):
                 if variant not in self.drawn:
                     yield variant
         families = [leader.family for leader in leaders]
@@ -103,6 +117,10 @@ class Search:
         """Those that were scored on all folds, best first; of equal ones, the first drawn."""
         place = {candidate: number for number, candidate in enumerate(self.drawn)}
         return sorted(self.tally.means, key=lambda c: (-self.tally.means[c], place[c]))
+
+    def seconds(self, candidate: Candidate) -> float:
+        """What one fit of it on a fold takes; nothing where it is not known."""
+        return self.tally.seconds(candidate) if candidate in self.tally.scored else 0.0
 
     def _play(self, wave: Sequence[Candidate], after: Sequence[Candidate]) -> Generator[Step, None, None]:
         self.drawn |= dict.fromkeys(wave)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from math import sqrt
 from statistics import fmean, variance
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import t
 
 from . import ensemble
@@ -17,6 +19,8 @@ from .problem import Classification, Problem
 
 #: Below this probability of chance alone, better is better beyond the folds' noise.
 SIGNIFICANT = 0.05
+#: The share of the loss that an average of models must save, which takes as many times as long to predict.
+WORTH = 0.005
 #: Lower by more than this many corrected standard errors falls short of a recorded score.
 SHORT_BY = 2.0
 #: Scores closer than this are the same but for rounding.
@@ -53,6 +57,8 @@ class Entry:
     scores: tuple[float, ...]
     #: Out-of-fold recall of each class.
     recalls: Mapping[str, float] = field(default_factory=dict, hash=False)
+    #: Of each row that was held out: log loss or squared error, averaged over the folds; None for clusters.
+    losses: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property
     def score(self) -> float:
@@ -130,13 +136,33 @@ def _decided(
 
 
 def _challenger(others: Sequence[Entry], ratio: float) -> Entry | None:
-    """The best by the search; an ensemble only where it beats the best single candidate beyond noise."""
+    """The best by the search; an average only where it is worth it."""
     single = next((entry for entry in others if entry.candidate.family != ensemble.FAMILY), None)
     averages = [entry for entry in others if entry.candidate.family == ensemble.FAMILY]
     if single is None:
         return averages[0] if averages else None
-    better = [entry for entry in averages if beyond_noise(entry.scores, single.scores, ratio)]
-    return better[0] if better else single
+    better = [entry for entry in averages if worth_it(entry, single, ratio)]
+    return min(better, key=_loss) if better else single
+
+
+def worth_it(average: Entry, single: Entry, ratio: float) -> bool:
+    """Whether an average of models is better than the best of them beyond noise, and by enough to pay for.
+
+    Both were scored on the same rows by models that had not seen them, so that their losses are compared row by
+    row: a paired one-sided t-test, which finds what the few folds' scores leave in the dark. Those must at least
+    not contradict it.
+    """
+    if average.losses is None or single.losses is None:
+        return beyond_noise(average.scores, single.scores, ratio)
+    gained = single.losses.astype(np.float64) - average.losses
+    if gained.mean() < WORTH * single.losses.mean() or average.score < single.score:
+        return False
+    error = gained.std(ddof=1) / sqrt(len(gained))
+    return bool(error == 0 or t.sf(gained.mean() / error, df=len(gained) - 1) < SIGNIFICANT)
+
+
+def _loss(entry: Entry) -> float:
+    return float("inf") if entry.losses is None else float(entry.losses.mean())
 
 
 def beyond_noise(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> bool:

@@ -72,7 +72,7 @@ class FoldScored:
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateScored:
-    """A candidate was scored on all folds of a round."""
+    """A candidate was scored on all folds of the search, or on those of the contest that there was time for."""
 
     percent: float
     candidate: Candidate

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pebble import ProcessExpired
 
 from .bench import Failed, Fit, Scored
+from .ensemble import Piece
 from .exceptions import WorkersLost
 from .families import Candidate
 
@@ -29,8 +30,8 @@ class Pool(Protocol):
     def score(self, fit: Fit) -> Future[Scored | Failed]:
         """Begin a fit of one fold. Raises WorkersLost."""
 
-    def fit(self, candidate: Candidate) -> Future[bytes | Failed]:
-        """Begin a fit on all rows, which gives an artifact. Raises WorkersLost."""
+    def fit(self, candidate: Candidate, part: int | None = None) -> Future[bytes | Failed]:
+        """Begin a fit which gives an artifact, as `Bench.fitted` does. Raises WorkersLost."""
 
     def restart(self) -> None:
         """Give up what is running."""
@@ -81,15 +82,15 @@ class Workers:
             wanted = {fit: None for fit in wanted if fit != told and fit.candidate != out}
             todo = deque(fit for fit in todo if fit.candidate != out)
 
-    def fit(self, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, bytes | Failed]]:
-        """Each candidate fitted on all rows, as an artifact, in the candidates' order. Raises WorkersLost."""
+    def fit(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes | Failed]]:
+        """Each piece fitted, as an artifact, in the pieces' order. Raises WorkersLost."""
         self.forget()
-        started = [(candidate, self._pool.fit(candidate)) for candidate in candidates]
-        for candidate, future in started:
+        started = [(piece, self._pool.fit(*piece)) for piece in pieces]
+        for piece, future in started:
             outcome = self._outcome(future)
             if outcome is None:
-                outcome = self._outcome(self._pool.fit(candidate)) or _LOST
-            yield candidate, outcome
+                outcome = self._outcome(self._pool.fit(*piece)) or _LOST
+            yield piece, outcome
 
     def forget(self) -> None:
         """Give up what was begun ahead and is not wanted any more."""

@@ -4,17 +4,19 @@ with each.
 
 from collections.abc import Mapping, Sequence
 
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.feature_selection import f_classif, f_regression
 from sklearn.pipeline import Pipeline
 
+from .. import preprocess
 from ..columns import Column
 from . import classifiers, clusterers, regressors
-from .averaged import Averaged
 from .family import Candidate, Family, Hyperparameters
 
 __all__ = ["EVERYBODYS", "FAMILIES", "Candidate", "Family", "Hyperparameters", "names", "pipeline"]
 
 #: Hyperparameters that every family has.
-EVERYBODYS = ("features", "parts")
+EVERYBODYS = ("features", "prepare", "target")
 #: By task, then by name.
 FAMILIES: Mapping[str, Mapping[str, Family]] = {
     "CLASSIFICATION": classifiers.FAMILIES,
@@ -33,15 +35,22 @@ def pipeline(
 ) -> Pipeline:
     """The candidate, not fitted, as a pipeline that takes what `dataset.frame` makes of these columns.
 
-    Two hyperparameters are every family's own: `features` is "sound" where the `doubtful` columns are left out, and
-    `parts` makes it the average of as many models, each learned on all but one part of the rows.
+    Three hyperparameters are every family's own: `features` is "sound" where the `doubtful` columns are left out and
+    "best" where only the better half of what `prepare` makes is kept, which names another of the `preprocess.WAYS` than
+    the family's; `target` is "ranks" where a number is learned as its rank in a normal distribution.
     """
     family = FAMILIES[task][candidate.family]
     own = {name: value for name, value in candidate.hyperparameters.items() if name not in EVERYBODYS}
     if candidate.hyperparameters.get("features") == "sound":
         columns = [column for column in columns if column.name not in doubtful] or columns
     estimator = family.estimator(own, columns, seed)
-    made = Pipeline([("prepare", family.prepare(columns)), ("estimate", estimator)])
-    if parts := candidate.hyperparameters.get("parts"):
-        return Pipeline([("average", Averaged(made, parts, seed))])
-    return made
+    if candidate.hyperparameters.get("target") == "ranks":
+        ranks = preprocess.Ranks(output_distribution="normal")
+        estimator = TransformedTargetRegressor(estimator, transformer=ranks, check_inverse=False)
+    way = candidate.hyperparameters.get("prepare")
+    prepare = preprocess.WAYS[way] if way else family.prepare
+    steps = [("prepare", prepare(columns)), ("estimate", estimator)]
+    if candidate.hyperparameters.get("features") == "best":
+        relevance = f_classif if task == "CLASSIFICATION" else f_regression
+        steps.insert(1, ("select", preprocess.Best(relevance, percentile=50)))
+    return Pipeline(steps)

@@ -7,7 +7,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.naive_bayes import GaussianNB
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC, LinearSVC
@@ -15,7 +15,7 @@ from sklearn.svm import SVC, LinearSVC
 from .. import preprocess
 from ..columns import Column
 from .family import Family, Hyperparameters, between, by_name, made_of, one_of, seedless
-from .trees import BOOSTING, TREES, boosting, draw_boosting, draw_trees
+from .trees import BOOSTING, CLASSIFYING_TREES, boosting, draw_boosting, draw_trees
 
 
 def _linear(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
@@ -32,6 +32,11 @@ def _kernel_svm(hyperparameters: Hyperparameters, columns: Sequence[Column], see
     return _calibrated(SVC(random_state=seed, **hyperparameters))
 
 
+def _naive_bayes(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
+    """Of normal distributions, or of counts where their smoothing is given."""
+    return MultinomialNB(**hyperparameters) if "alpha" in hyperparameters else GaussianNB(**hyperparameters)
+
+
 def _calibrated(machine: Any) -> Any:
     """Margins as probabilities, by what the machine says of rows that it has not seen."""
     return CalibratedClassifierCV(machine, ensemble=False, cv=3)
@@ -42,7 +47,13 @@ FAMILIES = by_name(
         name="linear",
         prepare=preprocess.scaled,
         estimator=_linear,
-        defaults=({"C": 1.0}, {"C": 0.1}),
+        defaults=(
+            {"C": 1.0},
+            {"C": 1.0, "prepare": "normal"},
+            {"C": 0.1, "prepare": "products"},
+            {"C": 0.1},
+            {"C": 10.0},
+        ),
         draw=lambda random: {
             "C": between(random, 0.003, 100),
             "l1_ratio": one_of(random, (0.0, 0.0, 0.5, 1.0)),
@@ -54,19 +65,20 @@ FAMILIES = by_name(
         estimator=boosting(HistGradientBoostingClassifier),
         defaults=BOOSTING,
         draw=draw_boosting,
+        selective=False,  # it knows by their place which columns are codes
     ),
     Family(
         name="extra_trees",
         prepare=preprocess.plain,
         estimator=made_of(ExtraTreesClassifier),
-        defaults=TREES,
+        defaults=CLASSIFYING_TREES,
         draw=draw_trees,
     ),
     Family(
         name="forest",
         prepare=preprocess.plain,
         estimator=made_of(RandomForestClassifier),
-        defaults=TREES,
+        defaults=CLASSIFYING_TREES,
         draw=draw_trees,
     ),
     Family(
@@ -87,9 +99,15 @@ FAMILIES = by_name(
     Family(
         name="naive_bayes",
         prepare=preprocess.dense,
-        estimator=seedless(GaussianNB),
-        defaults=({"var_smoothing": 1e-3},),
-        draw=lambda random: {"var_smoothing": between(random, 1e-9, 1)},
+        estimator=_naive_bayes,
+        defaults=({"alpha": 0.1, "prepare": "positive"}, {"var_smoothing": 1e-3}),
+        draw=lambda random: one_of(
+            random,
+            (
+                {"var_smoothing": between(random, 1e-9, 1)},
+                {"alpha": between(random, 0.003, 3), "prepare": "positive"},
+            ),
+        ),
     ),
     Family(
         name="neighbours",

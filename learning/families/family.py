@@ -39,8 +39,10 @@ class Candidate:
 
     def __str__(self) -> str:
         if members := self.hyperparameters.get("members"):
-            parts = " + ".join(f"{each['weight']:.2g} {each['family']}" for each in members)
-            return f"{self.family} ({parts})"
+            if parts := self.hyperparameters.get("parts"):
+                return f"{self.family} ({parts} fold models of {members[0]['family']})"
+            weighed = " + ".join(f"{each['weight']:.2g} {each['family']}" for each in members)
+            return f"{self.family} ({weighed})"
         settings = ", ".join(f"{name}={value}" for name, value in self.hyperparameters.items())
         return f"{self.family} ({settings})" if settings else self.family
 
@@ -58,6 +60,8 @@ class Family:
     defaults: tuple[Hyperparameters, ...]
     #: Hyperparameters by chance. None: the defaults are all there is to try.
     draw: Callable[[Generator], Hyperparameters] | None = None
+    #: Whether single columns of what `prepare` makes may be left out.
+    selective: bool = True
     #: With more rows than this it takes too long to be tried. None: with any.
     most_rows: int | None = None
 

@@ -15,7 +15,7 @@ from sklearn.svm import SVR
 from .. import preprocess
 from ..columns import Column
 from .family import Family, Hyperparameters, between, by_name, made_of, one_of, seedless
-from .trees import BOOSTING, TREES, boosting, draw_boosting, draw_trees
+from .trees import BOOSTING, ESTIMATING_TREES, boosting, draw_boosting, draw_trees
 
 
 def _linear(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
@@ -44,7 +44,12 @@ FAMILIES = by_name(
         name="linear",
         prepare=preprocess.scaled,
         estimator=_linear,
-        defaults=({"alpha": 1.0}, {"alpha": 30.0}),
+        defaults=(
+            {"alpha": 1.0},
+            {"alpha": 1.0, "prepare": "normal"},
+            {"alpha": 10.0, "prepare": "products"},
+            {"alpha": 30.0},
+        ),
         draw=lambda random: one_of(
             random,
             (
@@ -59,19 +64,20 @@ FAMILIES = by_name(
         estimator=boosting(HistGradientBoostingRegressor),
         defaults=BOOSTING,
         draw=draw_boosting,
+        selective=False,  # it knows by their place which columns are codes
     ),
     Family(
         name="extra_trees",
         prepare=preprocess.plain,
         estimator=made_of(ExtraTreesRegressor),
-        defaults=TREES,
+        defaults=ESTIMATING_TREES,
         draw=draw_trees,
     ),
     Family(
         name="forest",
         prepare=preprocess.plain,
         estimator=made_of(RandomForestRegressor),
-        defaults=TREES,
+        defaults=ESTIMATING_TREES,
         draw=draw_trees,
     ),
     Family(

@@ -56,8 +56,13 @@ BOOSTING: tuple[Hyperparameters, ...] = (
     {"learning_rate": 0.06, "max_iter": 200, "max_leaf_nodes": 24, "max_features": 0.4},
     {"learning_rate": 0.1, "max_iter": 150, "max_depth": 2},
 )
-TREES: tuple[Hyperparameters, ...] = (
+CLASSIFYING_TREES: tuple[Hyperparameters, ...] = (
     {"n_estimators": 100, "min_samples_leaf": 1, "max_features": "sqrt"},
-    {"n_estimators": 100, "min_samples_leaf": 3, "max_features": 0.5},
+    {"n_estimators": 200, "min_samples_leaf": 3, "max_features": "sqrt"},
     {"n_estimators": 200, "min_samples_leaf": 2, "max_features": 0.8},
+)
+ESTIMATING_TREES: tuple[Hyperparameters, ...] = (
+    {"n_estimators": 100, "min_samples_leaf": 1, "max_features": 0.7},
+    {"n_estimators": 200, "min_samples_leaf": 3, "max_features": 0.7},
+    {"n_estimators": 200, "min_samples_leaf": 1, "max_features": 1.0},
 )

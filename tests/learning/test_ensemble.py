@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from learning import ensemble
+from learning import ensemble, select
 from learning.families import Candidate
+from learning.select import Entry
 
 A, B, C = (Candidate("linear", {"C": float(c)}) for c in (1, 2, 3))
 
@@ -31,3 +32,27 @@ def test_a_recipe_names_its_members_and_gives_them_back():
     assert ensemble.members(recipe) == {A: 0.25, B: 0.75}
     assert ensemble.members(C) == {C: 1.0}
     assert str(recipe) == "ensemble (0.25 linear + 0.75 linear)"
+
+
+def entry(candidate, score, losses=None, searched=None):
+    return Entry(candidate=candidate, searched=searched, scores=(score,) * 3, losses=losses)
+
+
+def test_an_average_wins_where_its_losses_row_by_row_are_lower_beyond_noise():
+    random = np.random.default_rng(0)
+    losses = random.exponential(size=2_000)
+    single = entry(A, 0.8, losses, searched=0.8)
+    average = ensemble.candidate({A: 0.5, B: 0.5})
+    assert select.worth_it(entry(average, 0.81, losses * 0.9), single, 0.25)
+    assert not select.worth_it(entry(average, 0.81, losses * 0.999), single, 0.25), "too little to pay for"
+    noisy = losses * 0.99 + random.normal(size=2_000)
+    assert not select.worth_it(entry(average, 0.81, noisy), single, 0.25), "may be chance"
+    assert not select.worth_it(entry(average, 0.79, losses * 0.9), single, 0.25), "the metric says no"
+
+
+def test_fold_models_are_a_recipe_too():
+    recipe = ensemble.of_parts(A, 3)
+    assert ensemble.members(recipe) == {A: 1.0}
+    assert ensemble.pieces(recipe) == {(A, part): pytest.approx(1 / 3) for part in range(3)}
+    assert ensemble.pieces(C) == {(C, None): 1.0}
+    assert str(recipe) == "ensemble (3 fold models of linear)"

@@ -5,7 +5,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from learning import families, portfolio
+from learning import families, portfolio, preprocess
+from learning.columns import Column, Kind, frame
 from learning.dataset import dataset
 from learning.families import FAMILIES, Candidate
 from learning.model import Model, Signature, loads
@@ -78,26 +79,76 @@ def test_families_that_grow_with_the_rows_leave_large_data_to_others():
     assert not families & {"kernel_svm", "neighbours", "mlp"}
 
 
-def test_variants_average_a_recipe_and_leave_out_what_the_analysis_doubts():
-    forest = Candidate("forest", {"n_estimators": 9})
-    found = portfolio.variants("REGRESSION", forest, SHAPE, ["number"])
+def test_variants_leave_out_columns_and_learn_ranks_where_the_label_has_a_long_tail():
+    linear = Candidate("linear", {"alpha": 1.0})
+    skewed = portfolio.Shape(rows=100, skewed=True)
+    found = portfolio.variants(Regression(), linear, skewed, ["number"])
     assert [c.hyperparameters for c in found] == [
-        {"n_estimators": 9, "parts": 5},
-        {"n_estimators": 9, "features": "sound"},
+        {"alpha": 1.0, "features": "sound"},
+        {"alpha": 1.0, "features": "best"},
+        {"alpha": 1.0, "target": "ranks"},
     ]
-    assert portfolio.variants("REGRESSION", Candidate("linear", {}), SHAPE, []) == []
+    assert portfolio.variants(Regression(), Candidate("boosting", {}), SHAPE, []) == []
 
 
-def test_an_average_answers_between_its_models():
+def test_recipes_that_suit_other_data_are_left_out():
+    def ways(shape):
+        return {c.hyperparameters.get("prepare") for c in portfolio.opening(Classification(), shape, None)}
+
+    assert ways(portfolio.Shape(rows=100, numbers=3)) == {None, "normal", "products"}
+    assert ways(portfolio.Shape(rows=100, numbers=0, texts=1)) == {None, "positive"}
+    assert ways(portfolio.Shape(rows=100, numbers=60)) == {None, "normal"}
+
+
+def test_the_better_half_of_the_columns_is_kept_where_a_recipe_says_so():
     rows, labels = mixed_rows(60)
     data = dataset(Classification(), MIXED, rows, labels, ("False", "True"))
-    average = families.pipeline("CLASSIFICATION", Candidate("linear", {"parts": 3}), MIXED, 0).fit(
-        data.X, data.y
+    fitted = families.pipeline("CLASSIFICATION", Candidate("linear", {"features": "best"}), MIXED, 0)
+    fitted.fit(data.X, data.y)
+    kept = fitted["select"].get_support()
+    assert 0 < kept.sum() <= len(kept) / 2 + 1
+
+
+def test_a_long_tail_learned_as_ranks_comes_back_in_its_unit():
+    random = np.random.default_rng(0)
+    x = random.normal(size=300)
+    y = np.exp(3 * x)
+    columns = [Column(name="x", kind=Kind.NUMBER)]
+    data = dataset(Regression(), columns, [(float(each),) for each in x], y.tolist())
+    plain, ranks = (
+        families.pipeline("REGRESSION", Candidate("linear", {"alpha": 1.0} | more), columns, 0)
+        .fit(data.X, data.y)
+        .predict(data.X)
+        for more in ({}, {"target": "ranks"})
     )
-    models = average[0].fitted_
-    told = [model.predict_proba(data.X) for model in models]
-    assert len(models) == 3
-    np.testing.assert_allclose(average.predict_proba(data.X), np.mean(told, axis=0))
+    assert np.abs(ranks - y).mean() < np.abs(plain - y).mean() / 3
+    assert y.min() <= ranks.min()
+    assert ranks.max() <= y.max() * 1.001
+
+
+def test_many_categories_are_coded_by_their_labels_and_unseen_ones_by_the_mean():
+    random = np.random.default_rng(0)
+    names = [f"city{number:03}" for number in range(300)]
+    worth = dict(zip(names, random.normal(size=300), strict=True))
+    rows = [(names[int(place)],) for place in random.integers(299, size=3_000)]
+    columns = [Column(name="city", kind=Kind.CATEGORY, choices=tuple(names), nullable=True)]
+    labels = [worth[row[0]] for row in rows]
+    data = dataset(Regression(), columns, rows, labels)
+    for family in ("boosting", "extra_trees", "neighbours"):
+        fitted = families.pipeline("REGRESSION", Candidate(family, {}), columns, 0).fit(data.X, data.y)
+        assert fitted.named_steps["prepare"].transform(data.X[:5]).shape == (5, 1)
+        assert np.corrcoef(fitted.predict(data.X), labels)[0, 1] > 0.9
+        unseen = fitted.predict(frame(columns, [(names[299],), (None,)]))
+        assert np.abs(unseen - np.mean(labels)).max() < 1
+
+
+def test_many_categories_without_a_label_are_coded_by_how_often_they_occur():
+    columns = [
+        Column(name="city", kind=Kind.CATEGORY, choices=tuple(f"c{n}" for n in range(60)), nullable=True)
+    ]
+    X = frame(columns, [("c1",), ("c1",), ("c2",), (None,)])
+    coded = preprocess.dense(columns).fit(X).transform(frame(columns, [("c1",), ("c9",), (None,)]))
+    assert coded.tolist() == [[0.5], [0.0], [0.25]]
 
 
 def test_what_the_analysis_doubts_is_left_out_where_a_recipe_says_so():

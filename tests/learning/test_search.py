@@ -107,7 +107,7 @@ def test_at_the_deadline_what_is_unfinished_is_killed(bench):
 
 def test_a_candidate_is_fitted_on_all_examples_into_an_artifact(bench):
     with at(bench, 2) as workers:
-        (_, artifact), (_, failure) = workers.fit([LINEAR, WRONG])
+        (_, artifact), (_, failure) = workers.fit([(LINEAR, None), (WRONG, None)])
     assert isinstance(artifact, bytes)
     assert isinstance(failure, Failed)
 

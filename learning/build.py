@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 #: Of `problem.seconds`: what the search may take, at most where nobody is done by then, and what one fit may.
-SEARCH_SHARE, LATEST_SHARE, FIT_SHARE = 0.55, 0.7, 0.3
+SEARCH_SHARE, LATEST_SHARE, FIT_SHARE = 0.6, 0.7, 0.3
 #: Of `problem.seconds`: when all is done; stopping the processes takes its time too.
 END_SHARE = 0.96
 #: A fit may take this many seconds where the problem names no limit.

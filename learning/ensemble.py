@@ -24,7 +24,7 @@ TURNS = 25
 #: Members with a smaller weight than this are left out.
 LEAST = 0.08
 #: Candidates that may become members, the best ones.
-MOST = 12
+MOST = 16
 
 
 class Ensemble:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from math import ceil
 
-from . import portfolio
+from . import ensemble, portfolio
 from .bench import Bench, Fit
 from .families import Candidate
 from .problem import Problem
@@ -21,8 +21,9 @@ from .workers import over
 
 #: Candidates of one wave.
 WAVE = 6
-#: Whoever has this share of the best's advantage over the baseline goes on, whatever its place.
-CLOSE = 0.97
+#: Whoever has this share of the best's advantage over the baseline goes on, whatever its place: where fits are cheap,
+#: also those that may be worth something to the ensemble.
+CLOSE, CLOSE_WHERE_CHEAP = 0.97, 0.92
 #: The search ends after this many waves of variants and draws that improved nothing.
 PATIENCE = 2
 #: Families that always go all the way: what all others are measured by.
@@ -48,6 +49,7 @@ class Search:
     drawn: dict[Candidate, None] = field(default_factory=dict)
     #: Candidates that may be drawn; the champion's recipe takes no other's place.
     budget: int = field(init=False)
+    _losses: dict[Candidate, float] = field(default_factory=dict)
     #: Why it ended before its budget did, as a sentence to be added; empty where it did not.
     stopped: str = ""
 
@@ -114,9 +116,22 @@ class Search:
                 yield candidate
 
     def leaders(self) -> list[Candidate]:
-        """Those that were scored on all folds, best first; of equal ones, the first drawn."""
+        """Those that were scored on all folds, best first; of equal ones that with less loss, then the first drawn."""
         place = {candidate: number for number, candidate in enumerate(self.drawn)}
-        return sorted(self.tally.means, key=lambda c: (-self.tally.means[c], place[c]))
+        return sorted(self.tally.means, key=lambda c: (-self.tally.means[c], self._loss(c), place[c]))
+
+    def _loss(self, candidate: Candidate) -> float:
+        """Log loss or squared error, by which many are told apart whose ranks are all perfect."""
+        if candidate not in self._losses:
+            y, classes = self.bench.dataset.y, len(self.bench.dataset.classes)
+            told = [
+                ensemble.losses(predictions, y[held_out], classes).sum()
+                for fold, (_, held_out) in enumerate(self.bench.split("search"))
+                if y is not None
+                and (predictions := self.tally.scored[candidate][fold].predictions) is not None
+            ]
+            self._losses[candidate] = float(sum(told))
+        return self._losses[candidate]
 
     def seconds(self, candidate: Candidate) -> float:
         """What one fit of it on a fold takes; nothing where it is not known."""
@@ -157,9 +172,10 @@ class Search:
         if not means:
             return list(left)
         best = max(means.values())
+        close = CLOSE if self.bench.plan.tasted else CLOSE_WHERE_CHEAP
         half = sorted(means.values(), reverse=True)[ceil(len(means) / 2) - 1]
         floor = next((score for c, score in means.items() if c.family == "baseline"), None)
-        enough = half if floor is None else min(half, floor + CLOSE * (best - floor))
+        enough = half if floor is None else min(half, floor + close * (best - floor))
         for candidate in left:
             if not self._stays(candidate) and means[candidate] < enough:
                 reason = f"{means[candidate]:.4g} where the better half has {enough:.4g} or more."

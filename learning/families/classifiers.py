@@ -121,7 +121,10 @@ FAMILIES = by_name(
         name="mlp",
         prepare=preprocess.normal,
         estimator=made_of(MLPClassifier, max_iter=200, early_stopping=True),
-        defaults=({"hidden_layer_sizes": [64, 32], "alpha": 0.001, "learning_rate_init": 0.003},),
+        defaults=(
+            {"hidden_layer_sizes": [64, 32], "alpha": 0.001, "learning_rate_init": 0.003},
+            {"hidden_layer_sizes": [128, 64], "alpha": 0.1, "learning_rate_init": 0.001},
+        ),
         draw=lambda random: {
             "hidden_layer_sizes": one_of(random, ([32], [64, 32], [128, 64])),
             "alpha": between(random, 1e-5, 1),

@@ -8,7 +8,7 @@ from schema.composition import compose
 from store import catalogue
 
 COMMITTED = Path(__file__).parents[2] / "schema" / "schema.graphql"
-EXAMPLES = ("diabetes", "tumor", "wine")
+EXAMPLES = ("diabetes", "manual", "tumor", "wine")
 
 
 def composed() -> str:

@@ -87,6 +87,6 @@ def test_a_subscription_streams_a_builds_events(page: Page):
 
 
 def test_every_product_has_tabs(page: Page, exemplar: System):
-    for product, tabs in {"diabetes": 5, "wine": 4}.items():
+    for product, tabs in {"diabetes": 5, "wine": 4, "manual": 5}.items():
         page.browser.get(f"{exemplar.url}/graphql/?product={product}")
         page.wait(lambda tabs=tabs: len(page.tabs) == tabs)

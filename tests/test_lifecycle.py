@@ -17,6 +17,9 @@ mutation Say($input: TumorFeedbackInput!) { tumorFeedback(input: $input) {
   created featureRowsChanged feedback { id label author status }
   entity { label truth } prediction { truth disputed } } }"""
 
+#: Scores that the examples' first champions have at least: ROC AUC, R², silhouette, accuracy.
+LEAST = {"tumor": 0.99, "diabetes": 0.45, "wine": 0.2, "manual": 0.75}
+
 
 def data(answer: dict[str, Any]) -> Any:
     assert "errors" not in answer, answer["errors"]
@@ -91,13 +94,15 @@ def test_a_build_says_all_that_it_did(exemplar: System) -> None:
     assert [candidate["incumbent"] for candidate in nodes(built["candidates"])].count(True) == 1
 
 
-def test_three_problems_are_answered(exemplar: System) -> None:
-    for product, least in (("tumor", 0.99), ("diabetes", 0.45), ("wine", 0.2)):
-        assert champion(exemplar, product)["score"] >= least
+def test_four_problems_are_answered(exemplar: System) -> None:
+    for product, least in LEAST.items():
+        assert champion(exemplar, product)["score"] >= least, product
     query = """{
       diabetes { predictFor(entity: "P-0001") { value truth features { sex age } model { family } } }
-      wine { predictFor(entity: "W-0001") { cluster distances { cluster distance } feedback { id } disputed } } }"""
+      wine { predictFor(entity: "W-0001") { cluster distances { cluster distance } feedback { id } disputed } }
+      manual { predict(features: { text: "Lay out the log record by its format string." }) { label } } }"""
     answer = data(exemplar.ask(query))
+    assert answer["manual"]["predict"]["label"] == "LOGGING"
     assert answer["diabetes"]["predictFor"]["truth"] == 151.0
     assert answer["diabetes"]["predictFor"]["features"] == {"sex": "SECOND", "age": 59}
     wine = answer["wine"]["predictFor"]

@@ -13,7 +13,7 @@ from project.engines import PostgreSQL
 from tests.system import System
 
 PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
-PRODUCTS = ["tumor", "diabetes", "wine"]
+PRODUCTS = ["tumor", "diabetes", "wine", "manual"]
 
 
 def test_a_process_that_runs_is_healthy_and_ready(exemplar: System):
@@ -73,7 +73,9 @@ def test_the_tabs_of_a_product_run_as_they_are(exemplar: System, product):
     assert events.text.endswith("event: complete\ndata: \n\n")
 
 
-@pytest.mark.parametrize(("product", "told"), [("tumor", True), ("diabetes", True), ("wine", False)])
+@pytest.mark.parametrize(
+    ("product", "told"), [("tumor", True), ("diabetes", True), ("wine", False), ("manual", True)]
+)
 def test_a_product_that_learns_from_labels_has_a_tab_for_feedback(exemplar: System, product, told):
     tabs = tabs_of(exemplar, product)
     assert ("Feedback" in tabs) is told

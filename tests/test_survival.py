@@ -22,7 +22,7 @@ def fragile() -> Iterator[System]:
     system = System(state_folder())
     try:
         system.start()
-        for product in ("diabetes", "tumor", "wine"):
+        for product in ("diabetes", "manual", "tumor", "wine"):
             champion(system, product)
         yield system
     finally:

@@ -22,6 +22,8 @@ from .model import Model, Signature
 
 #: Rows at once by which the time of a prediction is measured.
 TIMED_ROWS = 1_000
+#: The share of what a fold may take that a taste of its rows may.
+TASTE_SHARE = 0.3
 #: Kinds of warnings of one fit that are kept, and letters of each.
 MOST_WARNINGS, LONGEST_WARNING = 5, 300
 
@@ -33,6 +35,10 @@ class Fit:
     candidate: Candidate
     round: Round
     fold: int
+
+    def seconds(self, of_fold: float) -> float:
+        """What it may take, where a fit of a fold may take so many."""
+        return of_fold * TASTE_SHARE if self.round == "taste" else of_fold
 
     @property
     def key(self) -> tuple[str, str, int]:

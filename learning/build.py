@@ -51,8 +51,9 @@ __all__ = [
     "build",
 ]
 
-#: Of `problem.seconds`: what the search may take, at most where nobody is done by then, and what one fit may.
-SEARCH_SHARE, LATEST_SHARE, FIT_SHARE = 0.6, 0.7, 0.3
+#: Of `problem.seconds`: what the search may take, what at most where its best is not done by then, and
+#: what one fit may.
+SEARCH_SHARE, LATEST_SHARE, FIT_SHARE = 0.6, 0.8, 0.3
 #: Of `problem.seconds`: when all is done; stopping the processes takes its time too.
 END_SHARE = 0.96
 #: A fit may take this many seconds where the problem names no limit.
@@ -108,6 +109,7 @@ def build(
             span=SEARCHING,
             deadline=clock(SEARCH_SHARE),
             latest=clock(LATEST_SHARE),
+            ends=clock(END_SHARE),
             first=_first(bench, incumbent),
         )
         yield from search.run()

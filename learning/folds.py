@@ -18,7 +18,7 @@ Round = Literal["taste", "search", "contest"]
 ROUNDS: tuple[Round, ...] = ("taste", "search", "contest")
 
 #: Rows that a taste learns from, and rows that it is scored on.
-TASTE = 10_000
+TASTE = 5_000
 #: Below this many rows the contest parts them twice as often as the search, unless the problem names its folds:
 #: more folds, less noise.
 CHEAP_ROWS = 4_000
@@ -69,6 +69,13 @@ class Plan:
     def tasted(self) -> bool:
         """Whether a taste of the rows costs much less than a fold."""
         return self.rows * (self.folds - 1) / self.folds > 2 * TASTE
+
+    @property
+    def growth(self) -> float:
+        """How many times as long as a taste a fold takes, more or less: few estimators need time in proportion to the
+        rows.
+        """
+        return float(max(1.0, self.rows * (self.folds - 1) / self.folds / TASTE) ** 0.8)
 
     @property
     def opening(self) -> int:

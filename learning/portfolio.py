@@ -19,6 +19,13 @@ ORDER = (
     *("linear", "baseline", "boosting", "extra_trees", "boosting", "forest", "naive_bayes", "linear"),
     *("kernel_svm", "kernel_svm", "extra_trees", "mlp", "boosting", "boosting", "neighbours", "linear"),
 )
+#: The same where rows are many: what takes them quickly.
+ORDER_OF_MANY = (
+    *("linear", "baseline", "boosting", "boosting", "boosting", "extra_trees"),
+    *("mlp", "boosting", "forest", "naive_bayes", "linear", "neighbours", "linear"),
+)
+#: From this number of rows on they are many.
+MANY_ROWS = 10_000
 #: With more numbers than this their products are too many.
 MOST_FACTORS = 20
 
@@ -63,8 +70,9 @@ def opening(problem: Problem, shape: Shape, among: Sequence[str] | None) -> list
     that can take so many rows. The baseline is among the first, by which all are measured.
     """
     families = _families(problem, shape, among)
-    recipes = {f.name: [c for c in _recipes(f, problem) if shape.suits(c)] for f in families}
-    first = [recipes[name].pop(0) for name in ORDER if recipes.get(name)]
+    recipes = {f.name: [c for c in _recipes(f, problem, shape) if shape.suits(c)] for f in families}
+    order = ORDER_OF_MANY if shape.rows >= MANY_ROWS else ORDER
+    first = [recipes[name].pop(0) for name in order if recipes.get(name)]
     turns = zip_longest(*recipes.values())
     return [*first, *(candidate for turn in turns for candidate in turn if candidate is not None)]
 
@@ -102,10 +110,11 @@ def _families(problem: Problem, shape: Shape, among: Sequence[str] | None) -> li
     return able or named
 
 
-def _recipes(family: Family, problem: Problem) -> list[Candidate]:
+def _recipes(family: Family, problem: Problem, shape: Shape) -> list[Candidate]:
     """A clustering family's recipes each have every number of clusters."""
+    many = family.of_many if shape.rows >= MANY_ROWS else None
     if not isinstance(problem, Clustering):
-        return [Candidate(family.name, dict(recipe)) for recipe in family.defaults]
+        return [Candidate(family.name, dict(recipe)) for recipe in many or family.defaults]
     return [
         Candidate(family.name, {"clusters": k} | recipe)
         for recipe in family.defaults

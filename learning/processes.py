@@ -51,15 +51,15 @@ class Processes:
 
     def score(self, fit: Fit) -> Future[Scored | Failed]:
         """Begin a fit of one fold. Raises WorkersLost."""
-        return self._schedule(_score, fit)
+        return self._schedule(fit.seconds(self._fit_seconds), _score, fit)
 
     def fit(self, candidate: Candidate, part: int | None = None) -> Future[bytes | Failed]:
         """Begin a fit which gives an artifact, as `Bench.fitted` does. Raises WorkersLost."""
-        return self._schedule(_fit, candidate, part)
+        return self._schedule(self._fit_seconds, _fit, candidate, part)
 
-    def _schedule(self, function: Any, *task: Any) -> Future[Any]:
+    def _schedule(self, seconds: float, function: Any, *task: Any) -> Future[Any]:
         try:
-            return self._pool.schedule(function, args=(self._path, *task), timeout=self._fit_seconds)
+            return self._pool.schedule(function, args=(self._path, *task), timeout=seconds)
         except RuntimeError as error:  # how the pool says that its processes are gone for good
             raise WorkersLost from error
 

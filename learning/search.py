@@ -5,6 +5,7 @@ Optimization, 2016) with waves instead of one bracket: every decision is taken w
 known, so that it does not depend on which of them came first.
 """
 
+import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,6 +13,7 @@ from math import ceil
 
 from . import ensemble, portfolio
 from .bench import Bench, Fit
+from .budget import CAUTION, GOOD
 from .families import Candidate
 from .problem import Problem
 from .rounds import Player, Span, Tally
@@ -26,6 +28,8 @@ WAVE = 6
 CLOSE, CLOSE_WHERE_CHEAP = 0.97, 0.92
 #: The search ends after this many waves of variants and draws that improved nothing.
 PATIENCE = 2
+#: Those whose contest is provided for: as many as an ensemble has, more or less.
+LEADING = 4
 #: Families that always go all the way: what all others are measured by.
 MEASURES = ("baseline", "linear")
 
@@ -38,10 +42,12 @@ class Search:
     bench: Bench
     player: Player
     span: Span
-    #: By `time.monotonic`; None: no limit.
+    #: By `time.monotonic`; None: no limit. The search goes on while the contest would not take what is left.
     deadline: float | None
-    #: The deadline where nobody is done by the other one.
+    #: The deadline of the best, where it is not done by the other one.
     latest: float | None
+    #: When the last fits must be done.
+    ends: float | None
     #: The champion's recipe, and what it is made of.
     first: Sequence[Candidate] = ()
     tasted: Tally = field(init=False)
@@ -74,15 +80,20 @@ class Search:
         yield from self._refine(shape)
 
     def _rescue(self) -> Generator[Step, None, None]:
-        """Give whoever came furthest the time that it needs, where the clock left nobody but the baseline."""
-        if any(candidate.family != "baseline" for candidate in self.tally.means):
-            return
-        failed = self.tally.failed | self.tasted.failed
-        able = [c for c in self.drawn if c not in failed and c.family != "baseline"]
-        for best in sorted(able, key=lambda c: -len(self.tally.scored.get(c, {})))[:1]:
-            yield from self.player.play(
-                self.tally, [best], range(self.tally.folds), self._percent(), (), self.latest
-            )
+        """Give the best so far the time that it needs, where the clock left it unfinished."""
+        seen = self.tally if self.tally.scored else self.tasted
+        able = [c for c in seen.scored if c not in self.tally.failed]
+        left = (self.latest or 0.0) - time.monotonic()
+        able = [c for c in able if self._needs(c) <= left] or sorted(able, key=self._needs)[:1]
+        best = max(able, key=lambda c: seen.mean(c, seen.scored[c]), default=None)
+        if best is not None and best not in self.tally.means:
+            folds = range(self.tally.folds)
+            yield from self.player.play(self.tally, [best], folds, self._percent(), (), self.latest)
+
+    def _needs(self, candidate: Candidate) -> float:
+        """Seconds until it is scored on all folds of the search."""
+        folds = self.tally.folds - len(self.tally.scored.get(candidate, {}))
+        return self.seconds(candidate) * folds / min(self.player.workers.count, max(1, folds))
 
     def _refine(self, shape: portfolio.Shape) -> Generator[Step, None, None]:
         """Variants of the leaders, then draws of their families, while something improves."""
@@ -92,6 +103,7 @@ class Search:
             before = self.leaders()
             yield from self._play(wave, [])
             if self._over():
+                yield from self._rescue()
                 return
             without = 0 if self._improved(before) else without + 1
             if without == PATIENCE:
@@ -134,8 +146,12 @@ class Search:
         return self._losses[candidate]
 
     def seconds(self, candidate: Candidate) -> float:
-        """What one fit of it on a fold takes; nothing where it is not known."""
-        return self.tally.seconds(candidate) if candidate in self.tally.scored else 0.0
+        """What one fit of it on a fold takes, or would by its taste; nothing where it is not known."""
+        if candidate in self.tally.scored:
+            return self.tally.seconds(candidate)
+        if candidate in self.tasted.scored:
+            return self.tasted.seconds(candidate) * self.bench.plan.growth
+        return 0.0
 
     def _play(self, wave: Sequence[Candidate], after: Sequence[Candidate]) -> Generator[Step, None, None]:
         self.drawn |= dict.fromkeys(wave)
@@ -145,7 +161,7 @@ class Search:
         for number, (tally, folds) in enumerate(rungs):
             first_tally, first_folds = rungs[0]
             ahead = [Fit(c, first_tally.round, fold) for c in after for fold in first_folds]
-            yield from self.player.play(tally, left, folds, self._percent(), ahead, self.deadline)
+            yield from self.player.play(tally, left, folds, self._percent(), ahead, self._deadline())
             if self._over():
                 self.stopped = (
                     f" The time limit of {self.problem.seconds:g} s cut the search short after "
@@ -155,6 +171,7 @@ class Search:
             left = [candidate for candidate in left if candidate not in tally.failed]
             if number + 1 < len(rungs):
                 left = yield from self._halved(left, tally, folds)
+                left = yield from self._in_time(left)
 
     def _rungs(self) -> list[tuple[Tally, Sequence[int]]]:
         opening, folds = self.bench.plan.opening, self.tally.folds
@@ -180,7 +197,32 @@ class Search:
             if not self._stays(candidate) and means[candidate] < enough:
                 reason = f"{means[candidate]:.4g} where the better half has {enough:.4g} or more."
                 yield CandidateDropped(percent=self._percent(), candidate=candidate, reason=reason)
-        return [c for c in left if self._stays(c) or means[c] >= enough]
+        on = [c for c in left if self._stays(c) or means[c] >= enough]
+        # Those first that are cheap or the best: should the clock bite, they are done.
+        return sorted(on, key=lambda c: (c.family not in MEASURES, -means[c]))
+
+    def _in_time(self, left: Sequence[Candidate]) -> Generator[Step, None, list[Candidate]]:
+        """Who of a wave, best first, can be scored on all folds before the search must end."""
+        if self.ends is None:
+            return list(left)
+        found, spent = [], 0.0
+        for candidate in left:
+            needs = self._needs(candidate)
+            if self._stays(candidate) or time.monotonic() + spent + needs <= (self._deadline() or 0.0):
+                spent += needs
+                found.append(candidate)
+            else:
+                reason = f"its folds would take another {needs:.0f} s."
+                yield CandidateDropped(percent=self._percent(), candidate=candidate, reason=reason)
+        return found
+
+    def _deadline(self) -> float | None:
+        """The later, the less the contest of those who lead now would take."""
+        if self.deadline is None or self.latest is None or self.ends is None:
+            return self.deadline
+        takes = [self.seconds(c) for c in self.leaders() if c.family != "baseline"][:LEADING]
+        reserve = sum(takes) * (GOOD + 1 + self.bench.plan.ratio) / self.player.workers.count * CAUTION
+        return max(self.deadline, min(self.latest, self.ends - reserve)) if takes else self.deadline
 
     def _stays(self, candidate: Candidate) -> bool:
         return candidate in self.first or candidate.family in MEASURES
@@ -200,7 +242,7 @@ class Search:
         return self.span.at(done, min(self.budget, 3 * WAVE))
 
     def _over(self) -> bool:
-        return over(self.deadline)
+        return over(self._deadline())
 
 
 def _of_different_families(ranked: Sequence[Candidate]) -> list[Candidate]:

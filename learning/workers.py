@@ -87,9 +87,9 @@ class Workers:
         self.forget()
         started = [(piece, self._pool.fit(*piece)) for piece in pieces]
         for piece, future in started:
-            outcome = self._outcome(future)
+            outcome = self._outcome(future, self._fit_seconds)
             if outcome is None:
-                outcome = self._outcome(self._pool.fit(*piece)) or _LOST
+                outcome = self._outcome(self._pool.fit(*piece), self._fit_seconds) or _LOST
             yield piece, outcome
 
     def forget(self) -> None:
@@ -122,19 +122,19 @@ class Workers:
             self._running[self._pool.score(fit)] = fit
 
     def _ended(self, fit: Fit, future: Future[Any], todo: deque[Fit]) -> None:
-        outcome = self._outcome(future)
+        outcome = self._outcome(future, fit.seconds(self._fit_seconds))
         if outcome is None and not self._lost[fit]:
             self._lost[fit] += 1
             todo.appendleft(fit)
             return
         self._told[fit] = outcome or _LOST
 
-    def _outcome(self, future: Future[Any]) -> Any:
+    def _outcome(self, future: Future[Any], seconds: float) -> Any:
         """What the future holds; None where its process was lost."""
         try:
             return future.result()
         except TimeoutError:
-            return Failed("TIMED_OUT", f"The fit took longer than {self._fit_seconds:g} s.")
+            return Failed("TIMED_OUT", f"The fit took longer than {seconds:g} s.")
         except ProcessExpired:
             return None
         except (BrokenProcessPool, CancelledError) as error:

@@ -15,7 +15,7 @@ from sklearn.svm import SVC, LinearSVC
 from .. import preprocess
 from ..columns import Column
 from .family import Family, Hyperparameters, between, by_name, made_of, one_of, seedless
-from .trees import BOOSTING, CLASSIFYING_TREES, boosting, draw_boosting, draw_trees
+from .trees import BOOSTING, BOOSTING_OF_MANY, CLASSIFYING_TREES, boosting, draw_boosting, draw_trees
 
 
 def _linear(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
@@ -64,6 +64,7 @@ FAMILIES = by_name(
         prepare=preprocess.ordinal,
         estimator=boosting(HistGradientBoostingClassifier),
         defaults=BOOSTING,
+        of_many=BOOSTING_OF_MANY,
         draw=draw_boosting,
         selective=False,  # it knows by their place which columns are codes
     ),

@@ -58,6 +58,8 @@ class Family:
     estimator: Callable[[Hyperparameters, Sequence[Column], int], Any]
     #: Hyperparameters known to be good, best first.
     defaults: tuple[Hyperparameters, ...]
+    #: What is better where rows are many. None: the same.
+    of_many: tuple[Hyperparameters, ...] | None = None
     #: Hyperparameters by chance. None: the defaults are all there is to try.
     draw: Callable[[Generator], Hyperparameters] | None = None
     #: Whether single columns of what `prepare` makes may be left out.

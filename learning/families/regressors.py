@@ -15,7 +15,7 @@ from sklearn.svm import SVR
 from .. import preprocess
 from ..columns import Column
 from .family import Family, Hyperparameters, between, by_name, made_of, one_of, seedless
-from .trees import BOOSTING, ESTIMATING_TREES, boosting, draw_boosting, draw_trees
+from .trees import BOOSTING, BOOSTING_OF_MANY, ESTIMATING_TREES, boosting, draw_boosting, draw_trees
 
 
 def _linear(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
@@ -63,6 +63,7 @@ FAMILIES = by_name(
         prepare=preprocess.ordinal,
         estimator=boosting(HistGradientBoostingRegressor),
         defaults=BOOSTING,
+        of_many=BOOSTING_OF_MANY,
         draw=draw_boosting,
         selective=False,  # it knows by their place which columns are codes
     ),

@@ -13,10 +13,11 @@ from .family import Hyperparameters, between, one_of
 def draw_boosting(random: Generator) -> Hyperparameters:
     return {
         "learning_rate": between(random, 0.02, 0.3),
-        "max_iter": one_of(random, (60, 100, 200)),
+        "max_iter": one_of(random, (100, 200, 400)),
         "max_leaf_nodes": one_of(random, (4, 7, 15, 31)),
         "min_samples_leaf": one_of(random, (5, 10, 20, 40)),
         "l2_regularization": between(random, 0.001, 10),
+        "max_features": one_of(random, (0.3, 0.6, 1.0)),
     }
 
 
@@ -55,6 +56,18 @@ BOOSTING: tuple[Hyperparameters, ...] = (
     },
     {"learning_rate": 0.06, "max_iter": 200, "max_leaf_nodes": 24, "max_features": 0.4},
     {"learning_rate": 0.1, "max_iter": 150, "max_depth": 2},
+)
+BOOSTING_OF_MANY: tuple[Hyperparameters, ...] = (
+    BOOSTING[0],
+    {"learning_rate": 0.07, "max_iter": 300, "max_leaf_nodes": 31, "max_features": 0.5},
+    {
+        "learning_rate": 0.05,
+        "max_iter": 600,
+        "max_leaf_nodes": 48,
+        "max_features": 0.4,
+        "l2_regularization": 1.0,
+    },
+    {"learning_rate": 0.1, "max_iter": 400, "max_leaf_nodes": 8, "max_features": 0.7},
 )
 CLASSIFYING_TREES: tuple[Hyperparameters, ...] = (
     {"n_estimators": 100, "min_samples_leaf": 1, "max_features": "sqrt"},

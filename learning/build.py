@@ -239,6 +239,10 @@ def _completed(
 
 def _nothing(problem: Problem, search: Search, contest: Contest) -> NothingFitted | TimedOut:
     failures = search.tasted.failures + search.tally.failures + contest.tally.failures
+    if not failures and problem.seconds is None:
+        return NothingFitted(
+            f"No candidate predicts a row within {problem.infer_limit:g} µs; allow more, or name faster families."
+        )
     if not failures:
         return TimedOut(
             f"No candidate could be scored on all folds within {problem.seconds:g} s; allow more."

@@ -45,8 +45,15 @@ class Tally:
         if len(steps) == self.folds:
             self.means[step.candidate] = fmean(steps[fold].score for fold in range(self.folds))
 
+    def whole(self, candidate: Candidate) -> int:
+        """How many of the first folds it was scored on, without a gap."""
+        steps = self.scored.get(candidate, {})
+        return next(fold for fold in range(self.folds + 1) if fold not in steps)
+
     def cut(self, folds: int) -> None:
         """Make do with the first folds: with whoever was scored on all of these."""
+        if not folds:
+            return
         self.folds = folds
         self.means = {
             candidate: self.mean(candidate, range(folds))

@@ -89,6 +89,8 @@ class Search:
         if best is not None and best not in self.tally.means:
             folds = range(self.tally.folds)
             yield from self.player.play(self.tally, [best], folds, self._percent(), (), self.latest)
+            if best not in self.tally.means:
+                self.tally.cut(self.tally.whole(best))
 
     def _needs(self, candidate: Candidate) -> float:
         """Seconds until it is scored on all folds of the search."""
@@ -138,7 +140,7 @@ class Search:
             y, classes = self.bench.dataset.y, len(self.bench.dataset.classes)
             told = [
                 ensemble.losses(predictions, y[held_out], classes).sum()
-                for fold, (_, held_out) in enumerate(self.bench.split("search"))
+                for fold, (_, held_out) in enumerate(self.bench.split("search")[: self.tally.folds])
                 if y is not None
                 and (predictions := self.tally.scored[candidate][fold].predictions) is not None
             ]

@@ -172,7 +172,7 @@ def test_an_ensembles_recipe_defends_itself_and_is_fitted_anew(tumors):
 
 
 def test_a_slow_candidate_does_not_meet_the_others_where_predictions_must_be_fast(tumors):
-    problem = Classification(families=("baseline", "forest"), candidates=2, folds=3, infer_limit=8.0)
+    problem = Classification(families=("baseline", "forest"), candidates=2, folds=3, infer_limit=12.0)
     steps = list(build(problem, tumors))
     assert {step.candidate.family for step in of(steps, CandidateDropped)} == {"forest"}
     assert only(steps, Decided).winner.family == "baseline"

@@ -5,18 +5,20 @@ import json
 import pickle
 import platform
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame
 
+from . import ensemble
 from .calibrate import Calibration
 from .columns import Column, Kind, frame
 from .exceptions import NotAModel, NotFinite
+from .families import Candidate, boosters
 from .intervals import Intervals
 
 
@@ -129,6 +131,13 @@ class Model:
                 clusters = self.estimator.predict(X).tolist()
                 return [ClusterAnswer(int(c), tuple(d)) for c, d in zip(clusters, distances, strict=True)]
 
+    @property
+    def libraries(self) -> dict[str, str]:
+        """The versions that it depends on."""
+        recipe = Candidate(self.family, self.hyperparameters)
+        made_of = {member.family for member in ensemble.members(recipe)}
+        return versions(library for library in boosters.LIBRARIES if library in made_of)
+
     def dumps(self) -> bytes:
         """The model as bytes for `loads`. They can run code when loaded: sign them, and check before
         loading.
@@ -153,10 +162,23 @@ def loads(artifact: bytes) -> Model:
     return model
 
 
-def versions() -> dict[str, str]:
-    """What an unpickled model depends on: Python's minor version and the libraries whose objects it holds."""
+def versions(also: Iterable[str] = ()) -> dict[str, str]:
+    """What an unpickled model depends on: Python's minor version and those of the libraries whose objects it holds,
+    `also` these.
+    """
     python = ".".join(platform.python_version_tuple()[:2])
-    return {"python": python} | {name: version(name) for name in ("scikit-learn", "numpy", "pandas", "scipy")}
+    names = dict.fromkeys(["scikit-learn", "numpy", "pandas", "scipy", *also])
+    return {"python": python} | {name: _version(name) for name in names if name != "python"}
+
+
+def _version(name: str) -> str:
+    # XGBoost comes without support for graphics processors by another name.
+    for distribution in (name, f"{name}-cpu"):
+        try:
+            return version(distribution)
+        except PackageNotFoundError:
+            continue
+    return "not installed"
 
 
 def _finite(values: Any) -> NDArray[np.float64]:

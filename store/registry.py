@@ -124,7 +124,7 @@ class ModelVersion(models.Model):
             return (
                 f"Version {self.number} of {self.product} was learned for another declaration; build again."
             )
-        now = versions()
+        now = versions(self.versions)
         if changed := [name for name in now if self.versions.get(name) != now[name]]:
             was = ", ".join(f"{name} {self.versions.get(name)} (now {now[name]})" for name in changed)
             return f"Version {self.number} of {self.product} was learned with {was}; build again."
@@ -151,7 +151,7 @@ class ModelVersion(models.Model):
 
 
 def _sealed(model: Model) -> dict[str, Any]:
-    artifact, signature, libraries = model.dumps(), model.signature.as_json(), versions()
+    artifact, signature, libraries = model.dumps(), model.signature.as_json(), model.libraries
     digest = hashlib.sha256(artifact).hexdigest()
     return {
         "signature": signature,

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from .. import preprocess
 from ..columns import Column
-from . import classifiers, clusterers, regressors
+from . import boosters, classifiers, clusterers, regressors
 from .family import Candidate, Family, Hyperparameters
 
 __all__ = ["EVERYBODYS", "FAMILIES", "Candidate", "Family", "Hyperparameters", "names", "pipeline"]
@@ -19,8 +19,8 @@ __all__ = ["EVERYBODYS", "FAMILIES", "Candidate", "Family", "Hyperparameters", "
 EVERYBODYS = ("features", "prepare", "target")
 #: By task, then by name.
 FAMILIES: Mapping[str, Mapping[str, Family]] = {
-    "CLASSIFICATION": classifiers.FAMILIES,
-    "REGRESSION": regressors.FAMILIES,
+    "CLASSIFICATION": {**classifiers.FAMILIES, **boosters.families("Classifier")},
+    "REGRESSION": {**regressors.FAMILIES, **boosters.families("Regressor")},
     "CLUSTERING": clusterers.FAMILIES,
 }
 

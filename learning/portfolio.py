@@ -24,6 +24,8 @@ ORDER_OF_MANY = (
     *("linear", "baseline", "boosting", "boosting", "boosting", "extra_trees"),
     *("mlp", "boosting", "forest", "naive_bayes", "linear", "neighbours", "linear"),
 )
+#: The same where there are texts: what takes thousands of words as they are.
+ORDER_OF_TEXTS = ("linear", "baseline", "svm", "naive_bayes", "svm", "boosting", "linear", "extra_trees")
 #: From this number of rows on they are many.
 MANY_ROWS = 10_000
 #: With more numbers than this their products are too many.
@@ -71,10 +73,15 @@ def opening(problem: Problem, shape: Shape, among: Sequence[str] | None) -> list
     """
     families = _families(problem, shape, among)
     recipes = {f.name: [c for c in _recipes(f, problem, shape) if shape.suits(c)] for f in families}
-    order = ORDER_OF_MANY if shape.rows >= MANY_ROWS else ORDER
-    first = [recipes[name].pop(0) for name in order if recipes.get(name)]
+    first = [recipes[name].pop(0) for name in _order(shape) if recipes.get(name)]
     turns = zip_longest(*recipes.values())
     return [*first, *(candidate for turn in turns for candidate in turn if candidate is not None)]
+
+
+def _order(shape: Shape) -> Sequence[str]:
+    if shape.texts:
+        return ORDER_OF_TEXTS
+    return ORDER_OF_MANY if shape.rows >= MANY_ROWS else ORDER
 
 
 def variants(problem: Problem, leader: Candidate, shape: Shape, doubtful: Sequence[str]) -> list[Candidate]:

@@ -86,7 +86,7 @@ FAMILIES = by_name(
         name="svm",
         prepare=preprocess.scaled,
         estimator=_svm,
-        defaults=({"C": 0.1},),
+        defaults=({"C": 0.1}, {"C": 1.0}),
         draw=lambda random: {"C": between(random, 0.001, 10)},
     ),
     Family(

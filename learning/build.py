@@ -47,6 +47,7 @@ __all__ = [
     "Fitted",
     "FoldScored",
     "Incumbent",
+    "Opened",
     "Step",
     "build",
 ]
@@ -60,8 +61,8 @@ END_SHARE = 0.96
 FIT_SECONDS = 600.0
 SEARCHING, CONTESTING, FITTING = Span(2, 70), Span(70, 90), Span(90, 100)
 
-#: Opens a pool at a bench for fits that may take this many seconds.
-Opened = Callable[[Bench, float], AbstractContextManager[Pool]]
+#: Opens a pool at a bench for fits that may take this many seconds and megabytes each; None: what there is.
+Opened = Callable[[Bench, float, int | None], AbstractContextManager[Pool]]
 
 
 def build(
@@ -99,8 +100,8 @@ def build(
         timed=problem.infer_limit is not None,
     )
     fit_seconds = FIT_SECONDS if problem.seconds is None else problem.seconds * FIT_SHARE
-    here: Opened = lambda bench, seconds: processes.at(bench, workers, seconds, problem.megabytes, folder)  # noqa: E731
-    with (opened or here)(bench, fit_seconds) as pool:
+    here: Opened = lambda bench, seconds, megabytes: processes.at(bench, workers, seconds, megabytes, folder)  # noqa: E731
+    with (opened or here)(bench, fit_seconds, problem.megabytes) as pool:
         player = Player(workers=Workers(pool, fit_seconds), known=scored or {})
         search = Search(
             problem=problem,

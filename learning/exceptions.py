@@ -87,6 +87,18 @@ class WorkersLost(LearningError):
     code = "WORKER_LOST"
 
 
+class ClusterUnreachable(LearningError):
+    """No Dask scheduler with workers answers."""
+
+    code = "UNAVAILABLE"
+
+
+class ClusterUnfit(LearningError):
+    """The Dask cluster cannot fit what would serve here."""
+
+    code = "UNAVAILABLE"
+
+
 class OneCluster(LearningError):
     """All instances fell into one cluster, which says nothing about any of them."""
 

@@ -79,6 +79,9 @@ EXEMPLAR_THREADS: int = number("EXEMPLAR_THREADS", 8, least=1)
 #: Fits that a build runs at once; default: one for each processor.
 EXEMPLAR_CPUS: int = number("EXEMPLAR_CPUS", os.cpu_count() or 1, least=1)
 
+#: The Dask scheduler whose workers run the fits instead, as `tcp://10.0.0.5:8786`; none by default.
+SEARCH_SCHEDULER: str = text("SEARCH_SCHEDULER")
+
 #: Builds whose snapshots and unserved artifacts are kept, for each product.
 EXEMPLAR_KEEP_BUILDS: int = number("EXEMPLAR_KEEP_BUILDS", 10, least=1)
 

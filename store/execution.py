@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from rq import get_current_job
 
 from learning import build as learning
-from learning import processes
+from learning import cluster, processes
 from learning.dataset import Dataset
 from learning.exceptions import ExemplarError
 from learning.select import Incumbent
@@ -110,6 +110,13 @@ def _fail(build: Build, error: ExemplarError, finished: threading.Event, trace: 
         build.fail(error, trace)
 
 
+def elsewhere(scheduler: str) -> learning.Opened | None:
+    """Who runs the fits, where it is not this machine."""
+    if not scheduler:
+        return None
+    return lambda bench, seconds, megabytes: cluster.at(bench, scheduler, seconds, megabytes)
+
+
 class _Run:
     """One attempt at one build."""
 
@@ -129,6 +136,7 @@ class _Run:
                 FoldScore.objects.scored(self.build),
                 workers=settings.EXEMPLAR_CPUS,
                 folder=Path(folder),
+                opened=elsewhere(settings.SEARCH_SCHEDULER),
             )
             # Closed whatever happens, or fits go on until the generator is collected.
             with closing(steps):

@@ -18,6 +18,8 @@ from .select import Entry
 from .steps import CandidateDropped, CandidateScored, CandidatesDrawn, FoldScored, Step
 from .workers import over
 
+#: Families whose models hardly vary with the rows that they see.
+STEADY = ("baseline", "linear", "naive_bayes", "svm")
 #: Folds that it takes to tell noise.
 LEAST_FOLDS = 2
 
@@ -51,8 +53,7 @@ class Contest:
         yield from self._play(list(dict.fromkeys([*plan.singles, *self._members()])), plan)
         for single in list(self.tally.means):
             yield self._scored(single)
-        if (average := self._of_parts()) is not None:
-            self.averages.append(average)
+        self.averages += self._of_parts(plan.weights)
         for recipe in self.averages:
             yield from self._averaged(recipe)
 
@@ -136,23 +137,23 @@ class Contest:
         takes = sum(self.search.tally.microseconds(c) or 0.0 for c in weights)
         return {} if limit is not None and takes > limit else weights
 
-    def _of_parts(self) -> Candidate | None:
-        """The average of the best single candidate's fold models, where it may be worth its price: rows are few,
-        and it is fast enough.
+    def _of_parts(self, weights: Mapping[Candidate, float]) -> Iterator[Candidate]:
+        """The averages of fold models, of the best single candidate and of the ensemble, where they may be worth their
+        price: rows are few, predictions fast enough, and there is time.
         """
-        plan, limit = self.bench.plan, self.problem.infer_limit
-        single = next((c for c in self.search.leaders() if c in self.tally.means), None)
+        plan = self.bench.plan
         if self.bench.task == "CLUSTERING" or plan.ordered or plan.rows >= CHEAP_ROWS:
-            return None
-        if single is None or single.family in ("baseline", "linear"):
-            return None
-        takes = self.search.tally.microseconds(single) or 0.0
-        if limit is not None and takes * plan.folds > limit:
-            return None
-        pieces = dict.fromkeys(range(plan.folds), self.search.seconds(single))
-        if not self._budget().fits(list(pieces.values())):
-            return None
-        return ensemble.of_parts(single, plan.folds)
+            return
+        single = next((c for c in self.search.leaders() if c in self.tally.means), None)
+        recipes = [] if single is None or single.family in STEADY else [single]
+        recipes += [ensemble.candidate(weights)] if weights else []
+        for recipe in recipes:
+            members = list(ensemble.members(recipe))
+            takes = sum(self.search.tally.microseconds(c) or 0.0 for c in members) * plan.folds
+            slow = self.problem.infer_limit is not None and takes > self.problem.infer_limit
+            seconds = [self.search.seconds(c) for c in members for _ in range(plan.folds)]
+            if not slow and self._budget().fits(seconds):
+                yield ensemble.of_parts(recipe, plan.folds)
 
     def _averaged(self, recipe: Candidate) -> Iterator[Step]:
         """Scored as if it had been fitted."""

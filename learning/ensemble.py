@@ -55,9 +55,9 @@ def candidate(weights: Mapping[Candidate, float]) -> Candidate:
     return Candidate(FAMILY, {"members": members})
 
 
-def of_parts(single: Candidate, parts: int) -> Candidate:
-    """The recipe of the average of the models of the search's first folds, as many as `parts`."""
-    return Candidate(FAMILY, candidate({single: 1.0}).hyperparameters | {"parts": parts})
+def of_parts(recipe: Candidate, parts: int) -> Candidate:
+    """The recipe of the average of what a recipe gives on the search's first folds, as many as `parts`."""
+    return Candidate(FAMILY, candidate(members(recipe)).hyperparameters | {"parts": parts})
 
 
 def members(recipe: Candidate) -> dict[Candidate, float]:

@@ -139,17 +139,19 @@ def _decided(
 
 
 def _challenger(others: Sequence[Entry], ratio: float) -> Entry | None:
-    """The best by the search; an average only where it is worth it."""
+    """The best by the search; an average only where it is worth it, and one of more models than another too."""
     single = next((entry for entry in others if entry.candidate.family != ensemble.FAMILY), None)
     averages = [entry for entry in others if entry.candidate.family == ensemble.FAMILY]
     if single is None:
         return averages[0] if averages else None
-    better = [entry for entry in averages if worth_it(entry, single, ratio)]
-    return min(better, key=_loss) if better else single
+    best = single
+    for average in sorted(averages, key=lambda entry: len(ensemble.pieces(entry.candidate))):
+        best = average if worth_it(average, best, ratio) else best
+    return best
 
 
 def worth_it(average: Entry, single: Entry, ratio: float) -> bool:
-    """Whether an average of models is better than the best of them beyond noise, and by enough to pay for.
+    """Whether an average of models is better than one of fewer beyond noise, and by enough to pay for.
 
     Both were scored on the same rows by models that had not seen them, so that their losses are compared row by
     row: a paired one-sided t-test to one standard error, which finds what the few folds' scores leave in the dark.
@@ -162,10 +164,6 @@ def worth_it(average: Entry, single: Entry, ratio: float) -> bool:
         return False
     error = gained.std(ddof=1) / sqrt(len(gained))
     return bool(error == 0 or t.sf(gained.mean() / error, df=len(gained) - 1) < ONE_ERROR)
-
-
-def _loss(entry: Entry) -> float:
-    return float("inf") if entry.losses is None else float(entry.losses.mean())
 
 
 def beyond_noise(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> bool:

@@ -39,9 +39,9 @@ class Candidate:
 
     def __str__(self) -> str:
         if members := self.hyperparameters.get("members"):
-            if parts := self.hyperparameters.get("parts"):
-                return f"{self.family} ({parts} fold models of {members[0]['family']})"
             weighed = " + ".join(f"{each['weight']:.2g} {each['family']}" for each in members)
+            if parts := self.hyperparameters.get("parts"):
+                weighed = f"{parts} fold models of {weighed if len(members) > 1 else members[0]['family']}"
             return f"{self.family} ({weighed})"
         settings = ", ".join(f"{name}={value}" for name, value in self.hyperparameters.items())
         return f"{self.family} ({settings})" if settings else self.family

@@ -31,7 +31,7 @@ CHAMPION, CHALLENGER, RETIRED = "CHAMPION", "CHALLENGER", "RETIRED"
 
 class ModelVersionManager(models.Manager["ModelVersion"]):
     def get_queryset(self) -> models.QuerySet["ModelVersion"]:
-        """Without the artifact, which may be large, and with the status that follows from the promotions."""
+        """Without artifact and intervals, which may be large, and with the status that follows from the promotions."""
         serves = ProductState.objects.filter(champion=OuterRef("pk"))
         served = Promotion.objects.filter(model=OuterRef("pk"))
         status = Case(
@@ -39,7 +39,7 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
             When(Exists(served), then=Value(RETIRED)),
             default=Value(CHALLENGER),
         )
-        return super().get_queryset().defer("artifact").annotate(status=status)
+        return super().get_queryset().defer("artifact", "intervals").annotate(status=status)
 
     def champion_of(self, product: str) -> "ModelVersion | None":
         """The version that serves, by the registry; a web process may be a moment behind."""
@@ -71,6 +71,7 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
             hyperparameters=fitted.candidate.hyperparameters,
             metric=fitted.metric,
             score=fitted.score,
+            intervals=fitted.model.intervals and fitted.model.intervals.as_json(),
             **_sealed(fitted.model),
         )
 
@@ -98,6 +99,8 @@ class ModelVersion(models.Model):
     signature = models.JSONField()
     #: The libraries that an unpickled model depends on.
     versions = models.JSONField()
+    #: How far truths lie from a regressor's values, as `Intervals.as_json` has it; null for others.
+    intervals = models.JSONField(null=True)
     artifact = models.BinaryField()
     #: Bytes of the artifact.
     size = models.PositiveIntegerField()

@@ -4,10 +4,13 @@ import uuid
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
+from learning.intervals import Intervals
+
 from . import catalogue, entities, feedback, truth
 from .entities import Entity
 from .feedback import Feedback
 from .predictions import Prediction
+from .registry import ModelVersion
 from .truth import Truth
 
 
@@ -42,6 +45,13 @@ class Surroundings:
             keys = {p.entity for p in predictions if p.entity is not None}
             found |= {(name, key): entity for key, entity in entities.find(catalogue.get(name), keys).items()}
         return found
+
+    @cached_property
+    def intervals(self) -> dict[int, Intervals | None]:
+        """Around the values of each version."""
+        versions = ModelVersion.objects.filter(pk__in={p.model_id for p in self.predictions})
+        told = versions.values_list("pk", "intervals")
+        return {version: stored and Intervals.from_json(stored) for version, stored in told}
 
     def entity_of(self, prediction: Prediction) -> Entity | None:
         return self.entities.get((prediction.product, prediction.entity)) if prediction.entity else None

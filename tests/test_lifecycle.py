@@ -98,13 +98,21 @@ def test_four_problems_are_answered(exemplar: System) -> None:
     for product, least in LEAST.items():
         assert champion(exemplar, product)["score"] >= least, product
     query = """{
-      diabetes { predictFor(entity: "P-0001") { value truth features { sex age } model { family } } }
+      diabetes { predictFor(entity: "P-0001") {
+        value truth features { sex age } model { family }
+        interval { low high level coverage } narrow: interval(level: 0.5) { low high } } }
       wine { predictFor(entity: "W-0001") { cluster distances { cluster distance } feedback { id } disputed } }
       manual { predict(features: { text: "Lay out the log record by its format string." }) { label } } }"""
     answer = data(exemplar.ask(query))
     assert answer["manual"]["predict"]["label"] == "LOGGING"
     assert answer["diabetes"]["predictFor"]["truth"] == 151.0
     assert answer["diabetes"]["predictFor"]["features"] == {"sex": "SECOND", "age": 59}
+    value, wide = answer["diabetes"]["predictFor"]["value"], answer["diabetes"]["predictFor"]["interval"]
+    narrow = answer["diabetes"]["predictFor"]["narrow"]
+    assert wide["low"] < narrow["low"] < value < narrow["high"] < wide["high"]
+    assert wide["level"] == 0.9 and 0.8 < wide["coverage"] <= 1
+    refused = exemplar.ask('{ diabetes { predictFor(entity: "P-0001") { interval(level: 1) { low } } } }')
+    assert refused["errors"][0]["extensions"] == {"code": "OUT_OF_RANGE", "argument": ["level"]}
     wine = answer["wine"]["predictFor"]
     nearest = min(wine["distances"], key=lambda pair: pair["distance"])
     assert wine["cluster"] == nearest["cluster"] and wine["feedback"] == []

@@ -9,6 +9,7 @@ import strawberry
 from learning.dataset import Kind
 from store import models, pages, surroundings
 from store.entities import Entity as Row
+from store.exceptions import OutOfRange
 from store.product import DataProduct
 
 from ..answers import Entity, Feedback, Prediction, PredictionOrder, ordered
@@ -155,7 +156,37 @@ def _of_class(t: Types) -> Fields:
 
 def _of_number(t: Types) -> Fields:
     column = t.product.join.label_column
-    return {"value": (float, strawberry.field(description=described(column) if column else None))}
+    value = strawberry.field(description=described(column) if column else None)
+
+    @strawberry.field(
+        description="Where the truth lies with this probability; null where the version cannot tell."
+    )
+    def interval(self: models.Prediction, level: float = 0.9) -> Interval | None:
+        return Interval.around(self, level)
+
+    return {"value": (float, value), "interval": interval}
+
+
+@strawberry.type(description="From errors on rows that the model's folds had not seen.")
+class Interval:
+    low: float
+    high: float
+    level: float
+    coverage: float | None = strawberry.field(
+        description="The share of truths that such intervals held where that was measured: "
+        "at 0.5, 0.8, 0.9 and 0.95."
+    )
+
+    @classmethod
+    def around(cls, prediction: models.Prediction, level: float) -> "Interval | None":
+        """Raises OutOfRange."""
+        if not 0 < level < 1:
+            raise OutOfRange(f"A level lies between 0 and 1, not at {level:g}.", argument=("level",))
+        told = surroundings.of(prediction).intervals.get(prediction.model_id)
+        if told is None:
+            return None
+        low, high = told.interval(prediction.value, level)
+        return cls(low=low, high=high, level=level, coverage=told.coverage.get(f"{level:g}"))
 
 
 @strawberry.type(description="How far an instance is from a cluster's centre, in standardised features.")

@@ -103,6 +103,7 @@ class Migration(migrations.Migration):
                 ('built_at', models.DateTimeField(auto_now_add=True)),
                 ('signature', models.JSONField()),
                 ('versions', models.JSONField()),
+                ('intervals', models.JSONField(null=True)),
                 ('artifact', models.BinaryField()),
                 ('size', models.PositiveIntegerField()),
                 ('digest', models.CharField(max_length=64)),

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame
+from sklearn.base import clone
+from sklearn.metrics import adjusted_rand_score
 
 from . import evaluate, families, preprocess
 from .dataset import Dataset
@@ -135,7 +137,22 @@ class Bench:
             return self.scores_of(predictions, held_out)
         columns, X = self.dataset.columns, self.dataset.X
         reference = preprocess.dense(columns).fit(X.iloc[learn]).transform(X.iloc[held_out])
-        return evaluate.clustering(estimator, X.iloc[held_out], reference, self.metric, self.seed)
+        scores = evaluate.clustering(estimator, X.iloc[held_out], reference, self.metric, self.seed)
+        stability = Measure("stability", None, self._stability(estimator, learn, held_out))
+        return Scores(scores.score, (*scores.measures, stability))
+
+    def _stability(self, estimator: Any, learn: NDArray[np.intp], held_out: NDArray[np.intp]) -> float | None:
+        """How far a clustering of half the rows agrees about the held-out ones: the adjusted Rand index (Hubert and
+        Arabie, Comparing partitions, 1985), 1 where it does in all. None where that finds no clusters.
+        """
+        half = np.random.default_rng(self.seed).permutation(learn)[: len(learn) // 2]
+        X = self.dataset.X
+        try:
+            other = clone(estimator).fit(X.iloc[half])
+        except (LearningError, ValueError):  # as scikit-learn says that there are fewer rows than clusters
+            return None
+        held = X.iloc[held_out]
+        return float(adjusted_rand_score(estimator.predict(held), other.predict(held)))
 
     def scores_of(self, predictions: NDArray[np.float32], held_out: NDArray[np.intp]) -> Scores:
         """What such predictions of the held-out rows are worth."""

@@ -128,7 +128,7 @@ def build(
         yield _decided(decision, search.stopped + contest.stopped)
         if decision.winner:
             kept = select.kept(decision.winner, contest.entries(), problem.keep)
-            yield from _fitted(player.workers, contest, kept)
+            yield from _numbered(_fitted(player.workers, contest, kept), dataset, incumbent)
 
 
 def _at(started: float, seconds: float | None, share: float) -> float | None:
@@ -216,6 +216,15 @@ def _fitted(workers: Workers, contest: Contest, kept: Sequence[Candidate]) -> It
             score=contest.tally.means[candidate],
             winner=winner,
         )
+
+
+def _numbered(steps: Iterator[Step], dataset: Dataset, incumbent: Incumbent | None) -> Iterator[Step]:
+    """New models' clusters get the numbers that the champion's have."""
+    for step in steps:
+        if isinstance(step, Fitted) and incumbent is not None and incumbent.clusters is not None:
+            pipeline = step.model.estimator
+            pipeline[-1].numbered_as(pipeline.predict(dataset.X), incumbent.clusters)
+        yield step
 
 
 def _completed(

@@ -4,9 +4,12 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, ClusterMixin
+
+from .exceptions import OneCluster
 
 #: The cluster of rows that belong to none.
 NOISE = -1
@@ -25,14 +28,39 @@ class Clusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.seed = seed
 
     def fit(self, X: NDArray[np.float64], y: Any = None) -> Self:
+        """Raises OneCluster where there is nothing but noise."""
         assigns = hasattr(self.algorithm, "predict")
         given = X if assigns else self._some(X)
         found = np.asarray(self.algorithm.fit_predict(given))
         self.numbers_ = _by_size(found)
+        if not self.numbers_:
+            raise OneCluster("All rows are noise.")
         labels = self._renumbered(found)
         self.centres_ = np.array([given[labels == c].mean(axis=0) for c in range(len(self.numbers_))])
         self.nearest_ = None if assigns else (KDTree(given), labels)
         self.labels_ = self.predict(X)
+        return self
+
+    def numbered_as(self, mine: NDArray[np.int64], before: NDArray[np.int64]) -> Self:
+        """Number the clusters as an earlier clustering of the same rows does, by the greatest overlap of both (Kuhn,
+        The Hungarian method for the assignment problem, 1955). `mine` and `before` are what each says: `(n,)`.
+
+        Numbers stay without a gap: what has no counterpart takes the lowest that are free.
+        """
+        k = len(self.numbers_)
+        overlap = np.zeros((k, max(k, int(before.max(initial=0)) + 1)), dtype=np.int64)
+        both = (mine != NOISE) & (before != NOISE)
+        np.add.at(overlap, (mine[both], before[both]), 1)
+        pairs = zip(*linear_sum_assignment(-overlap), strict=True)
+        kept = {int(new): int(old) for new, old in pairs if overlap[new, old] and old < k}
+        free = iter(sorted(set(range(k)) - set(kept.values())))
+        number = np.array([kept[new] if new in kept else next(free) for new in range(k)] + [NOISE])
+        self.numbers_ = {label: int(number[new]) for label, new in self.numbers_.items()}
+        self.centres_ = self.centres_[np.argsort(number[:k])]
+        self.labels_ = number[self.labels_]
+        if self.nearest_ is not None:
+            tree, labels = self.nearest_
+            self.nearest_ = tree, number[labels]
         return self
 
     def predict(self, X: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -20,6 +20,7 @@ from sklearn.metrics import (
     silhouette_score,
 )
 
+from .clusters import NOISE
 from .exceptions import NotFinite, OneCluster
 
 #: Rows that a silhouette looks at; it compares each with each.
@@ -102,12 +103,18 @@ def clustering(
         clusters, reference = clusters[some], reference[some]
     if not 1 < len(np.unique(clusters)) < len(clusters):
         raise OneCluster("The held-out rows did not fall into two or more clusters.")
+    inside = clusters != NOISE
+    if len(np.unique(clusters[inside])) < 2:
+        raise OneCluster("All held-out rows but noise fell into one cluster.")
     compare: dict[str, Callable[[Any, Any], float]] = {
-        "silhouette": silhouette_score,
+        # Noise lies neither well nor badly: left out, it would pay to call all doubtful rows noise.
+        "silhouette": lambda X, labels: silhouette_score(X, labels) * inside.mean(),
         "calinski_harabasz": calinski_harabasz_score,
         "neg_davies_bouldin": lambda X, labels: -davies_bouldin_score(X, labels),
     }
-    return _scores(metric, CLUSTERING, lambda name: compare[name](reference, clusters))
+    scores = _scores(metric, CLUSTERING, lambda name: compare[name](reference[inside], clusters[inside]))
+    noise = Measure("noise", None, 1 - float(inside.mean()))
+    return Scores(scores.score, (*scores.measures, noise))
 
 
 class _Classified(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

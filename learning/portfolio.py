@@ -118,9 +118,9 @@ def _families(problem: Problem, shape: Shape, among: Sequence[str] | None) -> li
 
 
 def _recipes(family: Family, problem: Problem, shape: Shape) -> list[Candidate]:
-    """A clustering family's recipes each have every number of clusters."""
+    """A clustering family's recipes each have every number of clusters, unless it finds that out."""
     many = family.of_many if shape.rows >= MANY_ROWS else None
-    if not isinstance(problem, Clustering):
+    if not isinstance(problem, Clustering) or not family.counted:
         return [Candidate(family.name, dict(recipe)) for recipe in many or family.defaults]
     return [
         Candidate(family.name, {"clusters": k} | recipe)

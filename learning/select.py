@@ -43,6 +43,8 @@ class Incumbent:
     #: That snapshot's. Give another (such as "") where the champion cannot be loaded: then a model is
     #: fitted anyway.
     fingerprint: str
+    #: Which cluster its model puts each example of the new snapshot into, `(n,)`: clusters are numbered alike.
+    clusters: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)
 
     @property
     def candidate(self) -> Candidate:

@@ -129,10 +129,11 @@ class _Run:
     def through(self) -> None:
         processes.prepare()  # starts while the tables are being joined
         with TemporaryDirectory(prefix="exemplar-build-") as folder:
+            dataset = self.dataset()
             steps = learning.build(
                 self.build.problem(),
-                self.dataset(),
-                self.incumbent(),
+                dataset,
+                self.incumbent(dataset),
                 FoldScore.objects.scored(self.build),
                 workers=settings.EXEMPLAR_CPUS,
                 folder=Path(folder),
@@ -159,15 +160,19 @@ class _Run:
                 )
         return snapshot.dataset(self.product)
 
-    def incumbent(self) -> Incumbent | None:
+    def incumbent(self, dataset: Dataset) -> Incumbent | None:
         if self.champion is None:
             return None
+        clusters = None
+        if dataset.y is None:
+            clusters = self.champion.load(self.product).estimator.predict(dataset.X)
         return Incumbent(
             family=self.champion.family,
             hyperparameters=self.champion.hyperparameters,
             metric=self.champion.metric,
             score=self.champion.score,
             fingerprint=self.champion.snapshot.fingerprint,
+            clusters=clusters,
         )
 
     def record(self, step: learning.Step) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sklearn.cluster import AgglomerativeClustering, KMeans
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.mixture import GaussianMixture
 
 from .. import preprocess
@@ -27,6 +27,10 @@ def _agglomerative(hyperparameters: Hyperparameters, columns: Sequence[Column], 
     return Clusters(AgglomerativeClustering(hyperparameters["clusters"], linkage=linkage), seed=seed)
 
 
+def _hdbscan(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Clusters:
+    return Clusters(HDBSCAN(copy=True, **hyperparameters), seed=seed)
+
+
 FAMILIES = by_name(
     Family(name="kmeans", prepare=preprocess.dense, estimator=_kmeans, defaults=({},)),
     Family(
@@ -40,5 +44,12 @@ FAMILIES = by_name(
         prepare=preprocess.dense,
         estimator=_agglomerative,
         defaults=({"linkage": "ward"}, {"linkage": "average"}),
+    ),
+    Family(
+        name="hdbscan",
+        prepare=preprocess.dense,
+        estimator=_hdbscan,
+        defaults=({"min_cluster_size": 5}, {"min_cluster_size": 15}, {"min_cluster_size": 40}),
+        counted=False,
     ),
 )

@@ -62,6 +62,8 @@ class Family:
     of_many: tuple[Hyperparameters, ...] | None = None
     #: Hyperparameters by chance. None: the defaults are all there is to try.
     draw: Callable[[Generator], Hyperparameters] | None = None
+    #: Whether it is told the number of clusters.
+    counted: bool = True
     #: Whether single columns of what `prepare` makes may be left out.
     selective: bool = True
     #: With more rows than this it takes too long to be tried. None: with any.

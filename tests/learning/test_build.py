@@ -299,3 +299,28 @@ def test_a_metric_for_two_classes_is_refused_for_three():
     wines = dataset(problem, numbers(data.feature_names), data.data.tolist(), data.target.tolist())
     with pytest.raises(InvalidProblem, match="roc_auc_ovr"):
         next(build(problem, wines))
+
+
+def test_clusters_keep_their_numbers_from_build_to_build():
+    data = load_wine()
+    problem = Clustering(candidates=3, folds=3, families="kmeans", clusters=(3,))
+    wines = dataset(problem, numbers(data.feature_names), data.data.tolist(), None)
+    first = of(build(problem, wines), Fitted)[0].model
+    before = 2 - first.estimator.predict(wines.X)
+    champion = Incumbent(
+        family="kmeans", hyperparameters={}, metric="silhouette", score=0.0, fingerprint="", clusters=before
+    )
+    again = of(build(problem, wines, champion), Fitted)[0].model
+    assert (again.estimator.predict(wines.X) == before).mean() > 0.95
+
+
+def test_each_clustering_tells_of_noise_and_of_how_stable_it_is():
+    data = load_wine()
+    problem = Clustering(candidates=4, folds=3, families=("kmeans", "hdbscan"), clusters=(3,))
+    wines = dataset(problem, numbers(data.feature_names), data.data.tolist(), None)
+    scored = of(build(problem, wines), FoldScored)
+    of_kmeans = [
+        {m.metric: m.value for m in step.measures} for step in scored if step.candidate.family == "kmeans"
+    ]
+    assert all(measures["stability"] > 0.6 for measures in of_kmeans)
+    assert all(measures["noise"] == 0 for measures in of_kmeans)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
+from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans
 
 from learning.clusters import NOISE, Clusters
+from learning.exceptions import OneCluster
 
 RANDOM = np.random.default_rng(0)
 #: Thirty points around 0, ten around 10.
@@ -35,3 +36,28 @@ def test_an_algorithm_that_compares_all_rows_is_given_a_part_of_many():
     clusters = Clusters(AgglomerativeClustering(2), most_rows=20).fit(POINTS)
     assert clusters.algorithm.labels_.shape == (20,)
     assert clusters.labels_.tolist() == [0] * 30 + [1] * 10
+
+
+def test_nothing_but_noise_is_no_clustering():
+    with pytest.raises(OneCluster, match="noise"):
+        Clusters(HDBSCAN(min_cluster_size=30, copy=True)).fit(RANDOM.uniform(size=(40, 2)) * 1_000)
+
+
+@pytest.mark.parametrize("algorithm", [KMeans(3, n_init=1, random_state=0), AgglomerativeClustering(3)])
+def test_clusters_keep_the_numbers_that_they_had(algorithm):
+    others = np.concatenate([POINTS, RANDOM.normal((0, 20), 1, (50, 2))])
+    before = np.repeat([0, 1, 2], [30, 10, 50])
+    found = Clusters(algorithm).fit(others)
+    assert found.labels_.tolist() == np.repeat([1, 2, 0], [30, 10, 50]).tolist(), "by size"
+    found.numbered_as(found.predict(others), before)
+    assert found.labels_.tolist() == before.tolist()
+    assert found.predict(others).tolist() == before.tolist()
+    assert found.transform(others).argmin(axis=1).tolist() == before.tolist()
+
+
+def test_a_cluster_that_is_new_takes_the_lowest_free_number():
+    found = Clusters(KMeans(2, n_init=1, random_state=0)).fit(POINTS)
+    found.numbered_as(found.predict(POINTS), np.repeat([NOISE, 0], [30, 10]))
+    assert found.labels_.tolist() == [1] * 30 + [0] * 10
+    found.numbered_as(found.predict(POINTS), np.repeat([7, 1], [30, 10]))
+    assert found.labels_.tolist() == [0] * 30 + [1] * 10

@@ -124,7 +124,7 @@ def build(
             ends=clock(END_SHARE),
         )
         yield from contest.run()
-        decision = _decision(problem, dataset, search, contest, incumbent)
+        decision = _decision(problem, dataset, search, contest, incumbent, _changed(incumbent, analysed))
         yield _decided(decision, search.stopped + contest.stopped)
         if decision.winner:
             kept = select.kept(decision.winner, contest.entries(), problem.keep)
@@ -142,6 +142,7 @@ def _decision(
     search: Search,
     contest: Contest,
     incumbent: Incumbent | None,
+    changed: Sequence[str] | None,
 ) -> Decision:
     entries = contest.entries()
     if not entries:
@@ -155,7 +156,15 @@ def _decision(
         dataset.fingerprint,
         contest.bench.plan.ratio,
         baseline=next((score for c, score in means.items() if c.family == "baseline"), None),
+        changed=changed,
     )
+
+
+def _changed(incumbent: Incumbent | None, now: analysis.Analysis) -> list[str] | None:
+    """The columns that differ from those that the champion learned from; None where these are not known."""
+    if incumbent is None or incumbent.analysis is None:
+        return None
+    return analysis.changes(incumbent.analysis, now)
 
 
 def _decided(decision: Decision, cut_short: str) -> Decided:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from . import ensemble
+from .analysis import Analysis
 from .families import Candidate
 from .problem import Classification, Problem
 
@@ -45,6 +46,8 @@ class Incumbent:
     fingerprint: str
     #: Which cluster its model puts each example of the new snapshot into, `(n,)`: clusters are numbered alike.
     clusters: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)
+    #: Of that snapshot; None where it is not known.
+    analysis: Analysis | None = field(default=None, repr=False, compare=False)
 
     @property
     def candidate(self) -> Candidate:
@@ -103,17 +106,19 @@ def decide(
     fingerprint: str,
     ratio: float,
     baseline: float | None = None,
+    changed: Sequence[str] | None = None,
 ) -> Decision:
     """Decide the contest of `entries`, at least one, on the snapshot with this fingerprint.
 
     `ratio` is the folds' number of held-out rows for each row to learn from; `baseline` is what the baseline scored
-    in the search, None where it took no part.
+    in the search, None where it took no part; `changed` are the columns that did since the champion's snapshot, None
+    where that is not known.
     """
     decision = _decided(metric, entries, incumbent, fingerprint, ratio)
     winner = next((entry for entry in entries if entry.candidate == decision.winner), None)
     if winner is None:
         return decision
-    held = " ".join(_objections(problem, metric, winner, incumbent, ratio, baseline))
+    held = " ".join(_objections(problem, metric, winner, incumbent, ratio, baseline, changed))
     return replace(decision, held=held or None)
 
 
@@ -201,6 +206,7 @@ def _objections(
     incumbent: Incumbent | None,
     ratio: float,
     baseline: float | None,
+    changed: Sequence[str] | None,
 ) -> Iterator[str]:
     """Why the winner may not serve without a person."""
     if baseline is not None and winner.candidate.family != "baseline" and winner.score < baseline - _SAME:
@@ -220,9 +226,16 @@ def _objections(
             yield (
                 f"{metric} {_number(winner.score)} is below the champion's recorded "
                 f"{_number(incumbent.score)} by more than the folds' noise ({_number(allowed)})."
+                f"{_since(changed)}"
             )
     if not problem.auto_promote:
         yield "Automatic promotion is switched off."
+
+
+def _since(changed: Sequence[str] | None) -> str:
+    if changed is None:
+        return ""
+    return f" What changed since: {', '.join(changed)}." if changed else " No column changed visibly since."
 
 
 def _first(winner: Entry, metric: str, incumbent: Incumbent | None) -> str:

@@ -173,6 +173,7 @@ class _Run:
             score=self.champion.score,
             fingerprint=self.champion.snapshot.fingerprint,
             clusters=clusters,
+            analysis=self.champion.snapshot.analysed,
         )
 
     def record(self, step: learning.Step) -> None:

@@ -5,6 +5,7 @@ sentences.
 from ..dataset import Dataset
 from ..problem import Problem
 from . import findings, relations, statistics
+from .changes import changes
 from .identifiers import PROSE, SURE, is_identifier
 from .report import Analysis, Correlation, FeatureAnalysis, Finding, FindingKind, LabelShare
 
@@ -18,6 +19,7 @@ __all__ = [
     "FindingKind",
     "LabelShare",
     "analyse",
+    "changes",
     "is_identifier",
 ]
 

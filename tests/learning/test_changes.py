@@ -1,0 +1,86 @@
+"""The columns that changed are named where a score fell."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from learning.analysis import Analysis, analyse, changes
+from learning.build import Decided, Fitted, Incumbent, build
+from learning.columns import Column, Kind
+from learning.dataset import dataset
+from learning.problem import Classification, Regression
+
+COLUMNS = [
+    Column(name="length", kind=Kind.NUMBER, nullable=True),
+    Column(name="width", kind=Kind.NUMBER, nullable=True),
+    Column(name="colour", kind=Kind.CATEGORY, choices=tuple("abcdefgh")),
+]
+PROBLEM = Classification(families=("linear",), candidates=1, folds=3)
+
+
+def flowers(shift=0.0, missing=0.0, colours=2, share=0.5, noise=0.5, scale=1.0):
+    random = np.random.default_rng(0)
+    labels = random.random(600) < share
+    length = labels + random.normal(0, noise, 600) + shift
+    width = [None if random.random() < missing else scale * each for each in random.normal(size=600)]
+    colour = random.choice(list("abcdefgh")[:colours], 600)
+    rows = list(zip(length.tolist(), width, colour.tolist(), strict=True))
+    return dataset(PROBLEM, COLUMNS, rows, [str(label) for label in labels])
+
+
+def seen(**how) -> Analysis:
+    return analyse(flowers(**how), PROBLEM)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"shift": 100.0}, "length (median 100.5, was 0.5"),
+        ({"missing": 0.4}, "width (4"),
+        ({"scale": 5.0}, "width (its middle half is "),
+        ({"colours": 8}, "colour (8 different values, was 2)"),
+        ({"share": 0.9}, "the label "),
+    ],
+)
+def test_what_changed_is_named_and_nothing_else(how, says):
+    (sentence,) = [s for s in changes(seen(), seen(**how)) if "length" not in s or "shift" in how]
+    assert sentence.startswith(says[:12]) and says.split("(")[0] in sentence
+
+
+def test_the_same_rows_have_not_changed():
+    assert changes(seen(), seen()) == []
+
+
+def test_the_greatest_change_comes_first_and_five_are_enough():
+    found = changes(seen(), seen(shift=100.0, missing=0.4, colours=8))
+    assert [sentence.partition(" ")[0] for sentence in found] == ["length", "width", "colour"]
+
+
+def test_a_label_that_moved_is_named():
+    problem = Regression(folds=3)
+    rows = [(float(n), 1.0, "a") for n in range(100)]
+    before, after = (
+        analyse(dataset(problem, COLUMNS, rows, [n * scale for n in range(100)]), problem)
+        for scale in (1.0, 9.0)
+    )
+    assert changes(before, after)[0].startswith("the label (median 445.5, was 49.5)")
+
+
+def test_a_score_that_fell_names_the_columns_that_changed():
+    (first,) = [step for step in build(PROBLEM, flowers()) if isinstance(step, Fitted)]
+    champion = Incumbent(
+        family=first.candidate.family,
+        hyperparameters=first.candidate.hyperparameters,
+        metric=first.metric,
+        score=first.score,
+        fingerprint="of other rows",
+        analysis=seen(),
+    )
+
+    def held(data, champion):
+        return next(step.held for step in build(PROBLEM, data, champion) if isinstance(step, Decided))
+
+    assert "What changed since: length (median" in held(flowers(shift=100.0, noise=9.0), champion)
+    assert held(flowers(noise=9.0), replace(champion, analysis=None)).endswith(").")
+    assert held(flowers(), champion) is None

@@ -6,7 +6,7 @@ limit, can be killed, and shares the frame by memory map with its neighbours.
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -51,25 +51,26 @@ class Cluster:
 
     def stop(self) -> None:
         """Kill the fits, wherever they run; what comes of them is discarded."""
-        self._client.cancel(self._begun, force=True)
+        self._client.cancel(list(self._begun), force=True)
         self._client.run(_close, self._key, on_error="ignore")
 
     def _open(self) -> None:
         # A key of its own after each restart: what was begun before must not open the bench again.
         self._key = uuid4().hex
-        self._begun: list[Any] = []
+        # Dask forgets a fit that nobody holds. Adding and discarding are atomic: callbacks come in other threads.
+        self._begun: set[Any] = set()
         self._shared = self._client.scatter(self._bench, broadcast=True, hash=False)
 
     def _begin(self, function: Any, *task: Any) -> Future[Any]:
         told: Future[Any] = Future()
         begun = self._client.submit(function, self._key, self._shared, *self._limits, *task, pure=False)
-        self._begun.append(begun)
+        self._begun.add(begun)
         begun.add_done_callback(partial(self._tell, told))
         return told
 
     def _tell(self, told: Future[Any], begun: Any) -> None:
         """Runs in a thread of the client. None is the outcome of a fit whose worker was lost."""
-        self._begun = [each for each in self._begun if each is not begun]
+        self._begun.discard(begun)
         error = begun.exception() if begun.status == "error" else None
         if error is None or type(error).__name__ in LOST:
             told.set_result(begun.result() if begun.status == "finished" else None)
@@ -167,7 +168,7 @@ def _close(key: str) -> None:
 
 
 def _score(key: str, bench: Bench, fit_seconds: float, megabytes: int | None, fit: Fit) -> Any:
-    return _outcome(_at(key, bench, fit_seconds, megabytes).score(fit))
+    return _outcome(key, _at(key, bench, fit_seconds, megabytes).score(fit))
 
 
 def _fit(
@@ -178,11 +179,16 @@ def _fit(
     candidate: Candidate,
     part: int | None,
 ) -> Any:
-    return _outcome(_at(key, bench, fit_seconds, megabytes).fit(candidate, part))
+    return _outcome(key, _at(key, bench, fit_seconds, megabytes).fit(candidate, part))
 
 
-def _outcome(future: Future[Any]) -> Any:
+def _outcome(key: str, future: Future[Any]) -> Any:
     """What the future holds; None where its process was lost."""
+    # A pool that is stopped leaves the futures of what it killed as they are.
+    while key not in _closed and not future.done():
+        wait([future], timeout=0.5)
+    if not future.done():
+        return None
     try:
         return future.result()
     except ProcessExpired:

@@ -53,7 +53,7 @@ class Contest:
         yield from self._play(list(dict.fromkeys([*plan.singles, *self._members()])), plan)
         for single in list(self.tally.means):
             yield self._scored(single)
-        self.averages += self._of_parts(plan.weights)
+        self.averages += [each for each in self._of_parts(plan.weights) if each not in self.averages]
         for recipe in self.averages:
             yield from self._averaged(recipe)
 

@@ -23,6 +23,7 @@ from learning.build import (
 from learning.dataset import dataset
 from learning.exceptions import InvalidProblem, NothingFitted, TimedOut
 from learning.families import Candidate
+from learning.folds import Plan
 from learning.problem import Classification, Clustering, Regression
 
 from .conftest import MIXED, mixed_rows, numbers
@@ -146,12 +147,34 @@ def test_one_process_and_two_give_the_same_scores_and_the_same_winner(tumor_step
 
 def test_an_ensemble_in_the_contest_costs_no_fit_and_is_scored_by_its_members(tumor_steps):
     scored = {(s.candidate, s.round, s.fold): s for s in of(tumor_steps, FoldScored)}
-    (average,) = {candidate for candidate, _, _ in scored if candidate.family == "ensemble"}
+    averages = {candidate for candidate, _, _ in scored if candidate.family == "ensemble"}
+    (average,) = {each for each in averages if "parts" not in each.hyperparameters}
     weights = ensemble.members(average)
     for fold in range(3):
         members = {member: scored[member, "contest", fold].predictions for member in weights}
         together = scored[average, "contest", fold]
         np.testing.assert_array_equal(together.predictions, ensemble.averaged(members, weights))
+
+
+def test_fold_models_compete_by_what_models_that_had_not_seen_a_row_said_of_it(
+    tumor_steps, tumors, tumor_problem
+):
+    scored = {(s.candidate, s.round, s.fold): s for s in of(tumor_steps, FoldScored)}
+    averages = {candidate for candidate, _, _ in scored if "parts" in candidate.hyperparameters}
+    plan = Plan.of(tumor_problem, tumors)
+    assert averages
+    for average in averages:
+        weights = ensemble.members(average)
+        told = {}
+        for member in weights:
+            sums = np.zeros((len(tumors), 2))
+            for round in ("search", "contest"):
+                for fold, (_, held_out) in enumerate(plan.split(tumors, round)):
+                    sums[held_out] += scored[member, round, fold].predictions / 2
+            told[member] = sums
+        for fold, (_, held_out) in enumerate(plan.split(tumors, "contest")):
+            expected = ensemble.averaged({m: told[m][held_out] for m in weights}, weights)
+            np.testing.assert_allclose(scored[average, "contest", fold].predictions, expected, atol=1e-6)
 
 
 def test_an_ensembles_recipe_defends_itself_and_is_fitted_anew(tumors):
@@ -172,8 +195,13 @@ def test_an_ensembles_recipe_defends_itself_and_is_fitted_anew(tumors):
 
 
 def test_a_slow_candidate_does_not_meet_the_others_where_predictions_must_be_fast(tumors):
-    problem = Classification(families=("baseline", "forest"), candidates=2, folds=3, infer_limit=12.0)
-    steps = list(build(problem, tumors))
+    problem = Classification(families=("baseline", "forest"), candidates=2, folds=3, infer_limit=1e9)
+    takes = {"baseline": 0.0, "forest": 0.0}
+    for step in of(build(problem, tumors), FoldScored):
+        if step.candidate.family in takes:
+            takes[step.candidate.family] = max(takes[step.candidate.family], step.microseconds)
+    limit = (takes["baseline"] * takes["forest"]) ** 0.5
+    steps = list(build(replace(problem, infer_limit=limit), tumors))
     assert {step.candidate.family for step in of(steps, CandidateDropped)} == {"forest"}
     assert only(steps, Decided).winner.family == "baseline"
 

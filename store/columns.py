@@ -195,6 +195,11 @@ class TypedColumn:
             )
         return text
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether cleaned values stand in JSON as they are."""
+        return not isinstance(self.field, models.DecimalField | models.DateField)
+
     def as_json(self, value: Any) -> Any:
         """The cleaned value as it stands in a stored instance."""
         match value:

@@ -213,13 +213,13 @@ class TypedColumn:
         """The Python value of what `as_json` wrote; None where it no longer fits."""
         if value is None:
             return None
-        match self.kind:
-            case Kind.DATETIME:
+        match self.field:
+            case models.DateTimeField():
                 return parse_datetime(value)
-            case Kind.DATE:
+            case models.DateField():
                 return parse_date(value)
-        if isinstance(self.field, models.DecimalField):
-            return Decimal(value)
+            case models.DecimalField():
+                return Decimal(value)
         return value
 
 

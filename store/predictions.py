@@ -1,5 +1,6 @@
 """Predictions: each answer is stored before it leaves; asking again is the same row."""
 
+import re
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -31,6 +32,16 @@ FROM unnest(%(id)s::uuid[], %(subject)s::uuid[], %(entity)s::text[], %(reference
 ON CONFLICT (id) DO UPDATE
 SET updated_at = now(), times_asked = store_prediction.times_asked + excluded.times_asked
 RETURNING id::text, created_at, updated_at, times_asked
+"""
+
+#: UPSERT, parsed and planned once for a connection, and how it is then run.
+PREPARE = "PREPARE record AS " + UPSERT % {
+    name: f"${place}" for place, name in enumerate(re.findall(r"%\((\w+)\)s", UPSERT), 1)
+}
+EXECUTE = """
+EXECUTE record (%(product)s, %(model)s, %(id)s::uuid[], %(subject)s::uuid[], %(entity)s::text[], %(reference)s::text[],
+    %(features)s::text[], %(answer)s::text[], %(value)s::float8[], %(confidence)s::float8[], %(output)s::text[],
+    %(asked)s::int[])
 """
 
 #: When a row was first asked, when last, and how often.

@@ -17,7 +17,8 @@ Result = TypeVar("Result")
 MOST = 256
 #: Batches of one key that are worked on at once: while one is being computed another is being stored.
 AT_ONCE = 2
-#: Items of one key that may wait, some seconds' work; whoever comes then is told when to come again.
+#: Items of one key that may wait, some seconds' work and more than one request may bring; whoever comes then is told
+#: when to come again.
 MOST_WAITING = 20_000
 RETRY_AFTER = 1.0
 #: Seconds after which somebody who waits may have hung up.
@@ -59,8 +60,8 @@ class Batches(Generic[Key, Item, Result]):
         self.tasks: set[asyncio.Task[None]] = set()
 
     def check(self, key: Key, size: int) -> None:
-        """Raises Overloaded where too many wait already; a large question is taken while few wait."""
-        if self.sizes[key] + min(size, MOST_WAITING // 2) > MOST_WAITING:
+        """Raises Overloaded where too many wait already."""
+        if self.sizes[key] + size > MOST_WAITING:
             raise Overloaded("Too many wait for this already; try again.", retry_after=RETRY_AFTER)
 
     async def ask(self, key: Key, items: Sequence[Item], gone: Callable[[], bool] = here) -> Sequence[Result]:

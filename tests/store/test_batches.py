@@ -127,7 +127,7 @@ def test_who_has_hung_up_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> Non
     async def test(work: Work, asked: "Batches[str, int, int]") -> None:
         work.open.clear()
         first = [asyncio.create_task(asked.ask("a", [n])) for n in range(AT_ONCE)]
-        for task in first:
+        for _ in first:
             await ticks()
         gone = asyncio.create_task(asked.ask("a", [7], lambda: True))
         stays = asyncio.create_task(asked.ask("a", [8], lambda: False))

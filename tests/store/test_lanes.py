@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from signal import SIGCONT, SIGSTOP
 
 import psycopg2
@@ -193,7 +194,7 @@ def test_attempts_to_connect_become_rarer(monkeypatch: pytest.MonkeyPatch) -> No
 
     run(test)
     assert 3 <= len(attempts) <= 5
-    pauses = [later - earlier for earlier, later in zip(attempts, attempts[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(attempts)]
     assert pauses == sorted(pauses)
 
 

@@ -17,7 +17,7 @@ from .predictions import Question, Row, Stamps
 from .product import DataProduct
 from .serving import Champion
 
-#: Connections that store predictions: with one, PostgreSQL would wait while a batch is being computed.
+#: Connections that store predictions: one product's need not wait for another's.
 LANES = 2
 #: Microseconds that a batch may take on the event loop; beyond, a thread is worth its price.
 ON_LOOP = 2_000

@@ -15,7 +15,8 @@ Result = TypeVar("Result")
 
 #: Items of a batch: more at once are no faster, and others wait longer.
 MOST = 256
-#: Batches of one key that are worked on at once: while one is being computed another is being stored.
+#: Batches of one key that are worked on at once, where those behind the first are full: half full ones cost more than
+#: they save.
 AT_ONCE = 2
 #: Items of one key that may wait, some seconds' work and more than one request may bring; whoever comes then is told
 #: when to come again.
@@ -80,17 +81,21 @@ class Batches(Generic[Key, Item, Result]):
         queue = self.waiting.setdefault(key, deque())
         queue.append(Asked(items, results, gone, loop.time()))
         self.sizes[key] += len(items)
-        if len(queue) == 1 and self.running[key] < AT_ONCE:
+        if len(queue) == 1 or self.sizes[key] >= MOST:
             loop.call_soon(self.dispatch, key)  # not now: who asks in the same moment comes along
         return results
 
     def dispatch(self, key: Key) -> None:
         """Begin as many batches as may run at once."""
-        while self.running[key] < AT_ONCE and (batch := self.take(key)):
+        while self.may_begin(key) and (batch := self.take(key)):
             self.running[key] += 1
             task = asyncio.create_task(self.run(key, batch), name="batch")
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
+
+    def may_begin(self, key: Key) -> bool:
+        running = self.running.get(key, 0)
+        return not running or (running < AT_ONCE and self.sizes[key] >= MOST)
 
     def take(self, key: Key) -> "list[Asked[Item, Result]]":
         """The next batch: those who have waited longest and still wait; empty where nobody does."""

@@ -73,10 +73,23 @@ def test_who_comes_while_others_are_answered_forms_the_next_batch() -> None:
         for n in range(10):
             tasks.append(asyncio.create_task(asked.ask("a", [n])))
             await ticks()
-        assert work.sizes == [1] * AT_ONCE
+        assert work.sizes == [1]
         work.open.set()
         await asyncio.gather(*tasks)
-        assert work.sizes == [1] * AT_ONCE + [10 - AT_ONCE]
+        assert work.sizes == [1, 9]
+
+    run(test)
+
+
+def test_a_full_batch_does_not_wait_for_the_one_before() -> None:
+    async def test(work: Work, asked: "Batches[str, int, int]") -> None:
+        work.open.clear()
+        tasks = [asyncio.create_task(asked.ask("a", [n])) for n in range(3 * MOST)]
+        await ticks()
+        assert work.sizes == [MOST] * AT_ONCE
+        work.open.set()
+        await asyncio.gather(*tasks)
+        assert work.sizes == [MOST] * 3
 
     run(test)
 
@@ -126,9 +139,8 @@ def test_who_has_hung_up_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> Non
 
     async def test(work: Work, asked: "Batches[str, int, int]") -> None:
         work.open.clear()
-        first = [asyncio.create_task(asked.ask("a", [n])) for n in range(AT_ONCE)]
-        for _ in first:
-            await ticks()
+        first = asyncio.create_task(asked.ask("a", [1]))
+        await ticks()
         gone = asyncio.create_task(asked.ask("a", [7], lambda: True))
         stays = asyncio.create_task(asked.ask("a", [8], lambda: False))
         await ticks()
@@ -137,7 +149,7 @@ def test_who_has_hung_up_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> Non
         assert await stays == [16]
         with pytest.raises(Cancelled):
             await gone
-        await asyncio.gather(*first)
+        await first
         assert not any(7 in items for _, items in work.done)
 
     run(test)

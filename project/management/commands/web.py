@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from project.listening import bind
+from project.transport import Protocol
 
 #: Seconds that an answer under way is given at the end; a stream never ends by itself.
 GRACE = 3
@@ -42,7 +43,7 @@ def configuration() -> uvicorn.Config:
     return uvicorn.Config(
         "project.asgi:application",
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         lifespan="on",
         log_config=None,  # Django's settings have configured it
         access_log=False,

@@ -10,7 +10,6 @@ from . import budget, ensemble, select
 from .bench import Bench, Fit
 from .budget import Budget
 from .families import Candidate
-from .folds import CHEAP_ROWS
 from .problem import Problem
 from .rounds import Player, Span, Tally
 from .search import Search
@@ -59,10 +58,11 @@ class Contest:
 
     def entries(self) -> list[Entry]:
         """Those that were scored on all folds, as the decision sees them."""
+        standing = self.search.standing()
         return [
             Entry(
                 candidate=candidate,
-                searched=self.search.tally.means.get(candidate),
+                searched=standing.get(candidate),
                 scores=self.tally.scores(candidate),
                 recalls=self.tally.recalls(candidate),
                 losses=self._losses(candidate),
@@ -142,7 +142,7 @@ class Contest:
         price: rows are few, predictions fast enough, and there is time.
         """
         plan = self.bench.plan
-        if self.bench.task == "CLUSTERING" or plan.ordered or plan.rows >= CHEAP_ROWS:
+        if not self.bench.averages:
             return
         single = next((c for c in self.search.leaders() if c in self.tally.means), None)
         recipes = [] if single is None or single.family in STEADY else [single]
@@ -151,7 +151,9 @@ class Contest:
             members = list(ensemble.members(recipe))
             takes = sum(self.search.tally.microseconds(c) or 0.0 for c in members) * plan.folds
             slow = self.problem.infer_limit is not None and takes > self.problem.infer_limit
-            seconds = [self.search.seconds(c) for c in members for _ in range(plan.folds)]
+            keeps = self.player.workers.keeps
+            parts = [(c, part) for c in members for part in range(plan.folds)]
+            seconds = [self.search.seconds(c) for c, part in parts if not keeps(c, part)]
             if not slow and self._budget().fits(seconds):
                 yield ensemble.of_parts(recipe, plan.folds)
 

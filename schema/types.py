@@ -7,7 +7,7 @@ import strawberry
 from strawberry import auto
 from strawberry.types import Info
 
-from store import catalogue, models, pages
+from store import catalogue, models, pages, retraining
 from store.candidates import CONTEST, SEARCH
 
 from . import names
@@ -143,6 +143,30 @@ class DataProduct(Node):
     @strawberry.field
     def promotions(self, first: int | None = 20, after: str | None = UNSET) -> "Connection[Promotion] | None":
         rows = models.Promotion.objects.filter(product=self.name).prefetch_related("model", "previous")
+        return connection(pages.page(rows, ("-pk",), first, after or None))
+
+    @strawberry.field(description="Null where no rule is declared: then a build comes when it is requested.")
+    def retraining(self: Any) -> "Retraining | None":
+        return Retraining(product=self) if self.retrain else None
+
+
+@strawberry.type(description="When a product learns again by itself, and what its rules said.")
+class Retraining:
+    product: strawberry.Private[Any]
+
+    @strawberry.field(description="The next moment of the rules that go by the clock; null without one.")
+    def due_at(self) -> datetime.datetime | None:
+        return retraining.due_at(self.product.retrain)
+
+    @strawberry.field(description="What a rule said last.")
+    def latest(self) -> "RetrainDecision | None":
+        return models.RetrainDecision.objects.listed(self.product.name).order_by("-pk").first()
+
+    @strawberry.field(description="Newest first; of what a rule said while it waited, only the last.")
+    def decisions(
+        self, first: int | None = 20, after: str | None = UNSET
+    ) -> "Connection[RetrainDecision] | None":
+        rows = models.RetrainDecision.objects.listed(self.product.name)
         return connection(pages.page(rows, ("-pk",), first, after or None))
 
 
@@ -295,6 +319,14 @@ class Build(Job, Node):
         self: Any, first: int | None = 100, after: str | None = UNSET
     ) -> "Connection[LazyEvent] | None":
         return connection(models.BuildEvent.objects.page(self, first, after or None))
+
+
+@row_type(models.RetrainDecision, description="What a rule said at a moment, and why.")
+class RetrainDecision(Node):
+    at: auto
+    rule: str = strawberry.field(description="As it is declared.")
+    build: Build | None = strawberry.field(description="What it began, or found under way; null: nothing.")
+    reason: auto
 
 
 @row_type(models.Promotion, description="A version began to serve.")

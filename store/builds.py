@@ -61,11 +61,15 @@ class BuildManager(models.Manager["Build"]):
                 build = self._begin(product, by, given, problem)
         except IntegrityError:
             # Only the database can say that nobody else began one meanwhile.
-            running = self.filter(product=product.name, status__in=UNFINISHED).first()
+            running = self.unfinished(product.name)
             return (running, False) if running else self.request(product, by, options, enqueue)
         if enqueue:
             transaction.on_commit(lambda: queue.enqueue(build.pk))
         return build, True
+
+    def unfinished(self, product: str) -> "Build | None":
+        """The one that waits or runs."""
+        return self.filter(product=product, status__in=UNFINISHED).first()
 
     def _begin(self, product: DataProduct, by: str, options: dict[str, Any], problem: Problem) -> "Build":
         newest = self.filter(product=product.name).aggregate(newest=models.Max("number"))["newest"]

@@ -5,6 +5,7 @@ from .candidates import Candidate, FoldScore, Score
 from .feedback import Feedback
 from .predictions import Prediction
 from .registry import ModelVersion, ProductState, Promotion
+from .retraining import RetrainDecision
 from .snapshots import Snapshot
 from .truth import Truth
 
@@ -18,6 +19,7 @@ __all__ = [
     "Prediction",
     "ProductState",
     "Promotion",
+    "RetrainDecision",
     "Score",
     "Snapshot",
     "Truth",

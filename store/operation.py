@@ -8,6 +8,7 @@ from django.db import DatabaseError, InterfaceError
 
 from . import builds, events, serving, threads
 from .builds import Build
+from .retraining import RetrainDecision
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ async def _look_for_ever() -> None:
         await asyncio.sleep(builds.LOOK)
         await _look(serving.refresh)
         await _look(Build.objects.reconcile)
+        await _look(RetrainDecision.objects.look)
 
 
 async def _look(function: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import connection, models, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Cast
+from django.utils import timezone
 
 from learning.analysis import Analysis
 from learning.dataset import Dataset
@@ -36,7 +37,9 @@ class SnapshotManager(models.Manager["Snapshot"]):
                     "WHERE pg_size_bytes(%s) > pg_size_bytes(current_setting('work_mem'))",
                     [WORK_MEM, WORK_MEM],
                 )
-            snapshot = self.model(product=product.name, number=_next_number(product))
+                cursor.execute("SELECT now()")
+                (began,) = cursor.fetchone()
+            snapshot = self.model(product=product.name, number=_next_number(product), taken_at=began)
             snapshot.sql = _create_table(product, snapshot.table)
             snapshot.account(product)
             snapshot.save(force_insert=True)
@@ -48,7 +51,8 @@ class Snapshot(models.Model):
 
     product = models.CharField(max_length=40)
     number = models.PositiveIntegerField()
-    taken_at = models.DateTimeField(auto_now_add=True)
+    #: When its transaction began: it holds nothing that was committed later.
+    taken_at = models.DateTimeField(default=timezone.now)
     #: Rows of the base queryset.
     rows_in = models.BigIntegerField()
     #: Rows of the table: complete instances, and predictions that joined as examples.

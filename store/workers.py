@@ -14,6 +14,7 @@ from rq.serializers import JSONSerializer
 
 from . import builds, execution, queue
 from .builds import Build
+from .retraining import RetrainDecision
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ def _reconcile_for_ever(stopped: threading.Event) -> None:
     while not stopped.wait(builds.LOOK):
         try:
             Build.objects.reconcile()
+            RetrainDecision.objects.look()
         except (DatabaseError, InterfaceError) as error:
             log.warning("PostgreSQL cannot be reached: %s", error)
         finally:

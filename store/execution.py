@@ -22,7 +22,7 @@ from learning.dataset import Dataset
 from learning.exceptions import ExemplarError
 from learning.select import Incumbent
 
-from . import catalogue, events
+from . import catalogue, events, room
 from .builds import Build, Superseded
 from .candidates import SEARCH, Candidate, FoldScore
 from .product import DataProduct
@@ -51,6 +51,14 @@ def run_job(pk: int) -> None:
 def run(build: Build) -> None:
     """Run a claimed build to its end. If PostgreSQL is lost, the lease runs out and it is taken up again."""
     events.ring("build", build=build.pk, product=build.product)
+    _carry_out(build)
+    try:
+        room.make(build.product)
+    except (OperationalError, InterfaceError) as error:
+        log.warning("No room was made after %s; the next build makes it: %s", build, error)
+
+
+def _carry_out(build: Build) -> None:
     with _lease(build) as finished:
         try:
             _Run(build, finished).through()

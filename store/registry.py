@@ -101,6 +101,7 @@ class ModelVersion(models.Model):
     versions = models.JSONField()
     #: How far truths lie from a regressor's values, as `Intervals.as_json` has it; null for others.
     intervals = models.JSONField(null=True)
+    #: Empty once it went to make room.
     artifact = models.BinaryField()
     #: Bytes of the artifact.
     size = models.PositiveIntegerField()
@@ -108,6 +109,8 @@ class ModelVersion(models.Model):
     digest = models.CharField(max_length=64)
     #: HMAC over digest, versions and signature: we wrote it.
     seal = models.CharField(max_length=64)
+    #: When its artifact went to make room: it never served, and its build is old. Null: it is there.
+    dropped_at = models.DateTimeField(null=True)
 
     objects = ModelVersionManager()
 
@@ -123,6 +126,8 @@ class ModelVersion(models.Model):
 
     def misfit(self, product: DataProduct) -> str | None:
         """Why it cannot serve `product` as declared today, as a sentence; None where it fits."""
+        if self.dropped_at:
+            return f"The artifact of version {self.number} of {self.product} went to make room; build again."
         if not product.fits(Signature.from_json(self.signature)):
             return (
                 f"Version {self.number} of {self.product} was learned for another declaration; build again."

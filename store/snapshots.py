@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from learning.analysis import Analysis
 from learning.dataset import Dataset
+from learning.exceptions import NoRows
 
 from . import contents, loading, truth
 from .exceptions import RowsMultiplied
@@ -68,6 +69,8 @@ class Snapshot(models.Model):
     sql = models.TextField()
     #: What was learned of its features before the search, as `Analysis.as_json` writes it; null before.
     analysis = models.JSONField(null=True)
+    #: When its table went to make room; null: it is there.
+    dropped_at = models.DateTimeField(null=True)
 
     objects = SnapshotManager()
 
@@ -113,8 +116,10 @@ class Snapshot(models.Model):
     def dataset(self, product: DataProduct) -> Dataset:
         """The labelled rows in memory, in the order of their keys, examples from predictions last.
 
-        Raises NoRows, TooFewInstances or OneClass.
+        Raises NoRows (its table went to make room, too), TooFewInstances or OneClass.
         """
+        if self.dropped_at:
+            raise NoRows(f"The table of snapshot {self} went to make room: only the last builds keep theirs.")
         return loading.load(product, self.table, self.rows, self.fingerprint, bool(self.from_predictions))
 
     def drop(self) -> None:

@@ -10,10 +10,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from . import analysis, calibrate, ensemble, families, intervals, model, processes, select
+from . import analysis, calibrate, diagnostics, ensemble, families, intervals, model, processes, select
 from .bench import Bench, Failed
 from .contest import Contest
 from .dataset import Dataset
+from .diagnostics import drawing
 from .ensemble import Piece
 from .exceptions import NothingFitted, TimedOut
 from .families import Candidate
@@ -31,6 +32,7 @@ from .steps import (
     CandidateScored,
     CandidatesDrawn,
     Decided,
+    DiagnosticDrawn,
     Fitted,
     FoldScored,
     Step,
@@ -44,6 +46,7 @@ __all__ = [
     "CandidateScored",
     "CandidatesDrawn",
     "Decided",
+    "DiagnosticDrawn",
     "Fitted",
     "FoldScored",
     "Incumbent",
@@ -59,7 +62,9 @@ SEARCH_SHARE, LATEST_SHARE, FIT_SHARE = 0.6, 0.8, 0.3
 END_SHARE = 0.96
 #: A fit may take this many seconds where the problem names no limit.
 FIT_SECONDS = 600.0
-SEARCHING, CONTESTING, FITTING = Span(2, 70), Span(70, 90), Span(90, 100)
+#: Seconds that pictures may take, however short the build was.
+PICTURE_SECONDS = 15.0
+SEARCHING, CONTESTING, FITTING, DRAWING = Span(2, 70), Span(70, 85), Span(85, 92), Span(92, 100)
 
 #: Opens a pool at a bench for fits that may take this many seconds and megabytes each; None: what there is.
 Opened = Callable[[Bench, float, int | None], AbstractContextManager[Pool]]
@@ -75,7 +80,7 @@ def build(
     folder: Path | None = None,
     opened: Opened | None = None,
 ) -> Generator[Step, None, None]:
-    """Analyse, search, contest, decide, fit: `workers` fits at a time, temporary files in `folder`.
+    """Analyse, search, contest, decide, fit, draw: `workers` fits at a time, temporary files in `folder`.
 
     `scored` are folds of an interrupted run by (candidate's key, round, fold): they are not fitted again,
     but yielded again. `opened` has the fits done elsewhere than in processes of this machine. The same dataset,
@@ -86,7 +91,8 @@ def build(
     NothingFitted or TimedOut (no candidate could be scored on all folds), WorkersLost (the processes could not be
     kept alive).
     """
-    clock = partial(_at, time.monotonic(), problem.seconds)
+    started = time.monotonic()
+    clock = partial(_at, started, problem.seconds)
     metric = problem.metric_for(len(dataset.classes) or None)
     analysed = analysis.analyse(dataset, problem)
     yield Analysed(percent=SEARCHING.start, analysis=analysed)
@@ -128,7 +134,8 @@ def build(
         yield _decided(decision, search.stopped + contest.stopped)
         if decision.winner:
             kept = select.kept(decision.winner, contest.entries(), problem.keep)
-            yield from _numbered(_fitted(player.workers, contest, kept), dataset, incumbent)
+            fitted = _numbered(_fitted(player.workers, contest, kept), dataset, incumbent)
+            yield from _drawn(fitted, contest, _pictures_end(started, problem.pictures))
 
 
 def _at(started: float, seconds: float | None, share: float) -> float | None:
@@ -234,6 +241,33 @@ def _numbered(steps: Iterator[Step], dataset: Dataset, incumbent: Incumbent | No
             pipeline = step.model.estimator
             pipeline[-1].numbered_as(pipeline.predict(dataset.X), incumbent.clusters)
         yield step
+
+
+def _drawn(fitted: Iterator[Step], contest: Contest, ends: Callable[[], float]) -> Iterator[Step]:
+    """The steps that fit, then pictures of the winner, until `ends`."""
+    winner = None
+    for step in fitted:
+        winner = step if isinstance(step, Fitted) and step.winner else winner
+        yield step
+    if winner is None or not contest.problem.pictures:
+        return
+    bench, recipe = contest.bench, winner.candidate
+    told = None if bench.dataset.y is None else contest.predictions(recipe)
+    number = len(diagnostics.kinds(bench.task, len(bench.dataset.classes)))
+    drawn = drawing.draw(bench, recipe, winner.model, told, deadline=ends())
+    for place, diagnostic in enumerate(drawn, start=1):
+        percent = DRAWING.at(place, number)
+        yield DiagnosticDrawn(percent=percent, candidate=recipe, diagnostic=diagnostic)
+
+
+def _pictures_end(started: float, share: float) -> Callable[[], float]:
+    """When pictures that begin now have had their share of the whole, by `time.monotonic`."""
+
+    def ends() -> float:
+        now = time.monotonic()
+        return now + max(PICTURE_SECONDS, (now - started) * share / (1 - share))
+
+    return ends
 
 
 def _completed(

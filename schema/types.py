@@ -13,9 +13,10 @@ from store.candidates import CONTEST, SEARCH
 from . import names
 from .analysis import FeatureAnalysis, LabelShare
 from .columns import Choice, Feature
+from .diagnostics import Diagnostic, DiagnosticKind
 from .enums import Direction, JobStatus, ModelOrderField, ModelStatus, Permission, Task
-from .errors import ErrorCode
 from .nodes import UNSET, Connection, Node, connection, given, row_type
+from .problems import Problem
 
 LazyEvent = Annotated["BuildEvent", strawberry.lazy("schema.events")]  # noqa: F821
 
@@ -26,23 +27,6 @@ class Viewer:
     #: None for strangers.
     name: str | None
     anonymous: bool
-
-
-@strawberry.type(
-    description="A failure that is stored. A refused request has the same three in `errors[]`: message, "
-    "extensions.code, extensions.argument (the input's path)."
-)
-class Problem:
-    code: ErrorCode
-    message: str
-    argument: list[str] | None = None
-
-    @classmethod
-    def of(cls, row: Any) -> "Problem | None":
-        """The problem that a build's or a candidate's row holds."""
-        return (
-            cls(code=ErrorCode(row.problem_code), message=row.problem_message) if row.problem_code else None
-        )
 
 
 @strawberry.type(description="One hyperparameter, its value as text.")
@@ -242,6 +226,13 @@ class ModelVersion(Node):
                 self.candidate_id, CONTEST, given(metric), given(fold), given(label)
             )
         ]
+
+    @strawberry.field(
+        description="Pictures of it, in the order in which they were drawn; empty until its build has drawn them, "
+        "which it does of its winner."
+    )
+    def diagnostics(self: Any, kinds: list[DiagnosticKind] | None = UNSET) -> list[Diagnostic] | None:
+        return list(models.Diagnostic.objects.of(self.pk, given(kinds)))
 
     @strawberry.field(description="The labels that it knows, by value; null unless it is a classification.")
     def labels(self: Any) -> list[str] | None:

@@ -242,7 +242,7 @@ class BuildEventManager(models.Manager["BuildEvent"]):
     def after(self, build: int, cursor: str | None = None) -> models.QuerySet["BuildEvent"]:
         """The build's events behind `cursor`, in order. Raises BadInput."""
         rows = self.filter(build=build).select_related("candidate", "build")
-        rows = rows.prefetch_related("model", "promotion__model")
+        rows = rows.prefetch_related("model", "promotion__model", "diagnostic")
         return rows.filter(sequence__gt=_sequence(cursor)).order_by("sequence")
 
     def page(self, build: "Build", first: int | None, after: str | None) -> pages.Page["BuildEvent"]:
@@ -279,6 +279,7 @@ class BuildEvent(models.Model):
     best = models.FloatField(null=True)
     model = models.ForeignKey("store.ModelVersion", models.CASCADE, null=True, related_name="+")
     promotion = models.ForeignKey("store.Promotion", models.CASCADE, null=True, related_name="+")
+    diagnostic = models.ForeignKey("store.Diagnostic", models.CASCADE, null=True, related_name="+")
     #: What was found odd about the features, a sentence each.
     findings = models.JSONField(null=True)
     #: Who cancelled.

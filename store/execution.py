@@ -25,6 +25,7 @@ from learning.select import Incumbent
 from . import catalogue, events, room
 from .builds import Build, Superseded
 from .candidates import SEARCH, Candidate, FoldScore
+from .diagnostics import Diagnostic
 from .product import DataProduct
 from .registry import ModelVersion, ProductState, Promotion
 from .snapshots import Snapshot
@@ -203,6 +204,8 @@ class _Run:
                 self.decided(step)
             case learning.Fitted():
                 self.fitted(step)
+            case learning.DiagnosticDrawn():
+                self.drawn(step)
 
     def analysed(self, step: learning.Analysed) -> None:
         """Keep it with the snapshot; an attempt that goes on finds it told already."""
@@ -239,6 +242,12 @@ class _Run:
         self.build.tell("ModelRegistered", step.message, step.percent, model=model)
         if step.winner and self.build.model is None:
             self.promote(model)
+
+    def drawn(self, step: learning.DiagnosticDrawn) -> None:
+        model = self.build.models.get(candidate__key=step.candidate.key)
+        diagnostic, new = Diagnostic.objects.keep(model, step.diagnostic)
+        if new:
+            self.build.tell("DiagnosticDrawn", step.message, step.percent, diagnostic=diagnostic)
 
     def promote(self, model: ModelVersion) -> None:
         """Let the winner serve, or hold it for a person; nothing is held while no champion can be loaded."""

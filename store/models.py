@@ -2,6 +2,7 @@
 
 from .builds import Build, BuildEvent
 from .candidates import Candidate, FoldScore, Score
+from .diagnostics import Diagnostic
 from .feedback import Feedback
 from .predictions import Prediction
 from .registry import ModelVersion, ProductState, Promotion
@@ -13,6 +14,7 @@ __all__ = [
     "Build",
     "BuildEvent",
     "Candidate",
+    "Diagnostic",
     "Feedback",
     "FoldScore",
     "ModelVersion",

@@ -201,7 +201,7 @@ class Contest:
         tallies = (self.search.tally, self.tally)
         predicted = np.concatenate([_together(tally, candidate) for tally in tallies])
         held = [each for tally in tallies for each in self._held(tally.round, tally.folds)]
-        return _by_row(predicted, np.concatenate(held), len(self.bench.dataset))
+        return by_row(predicted, np.concatenate(held), len(self.bench.dataset))
 
     def _losses(self, candidate: Candidate) -> NDArray[np.float32] | None:
         """Of each row that was held out, averaged over the folds."""
@@ -210,7 +210,7 @@ class Contest:
         predicted, held = self.predictions(candidate)
         rows = np.concatenate(held)
         losses = ensemble.losses(predicted, self._y[rows], len(self.bench.dataset.classes))
-        return _by_row(losses.astype(np.float32), rows, len(self.bench.dataset))[np.unique(rows)]
+        return by_row(losses.astype(np.float32), rows, len(self.bench.dataset))[np.unique(rows)]
 
     def _held(self, round: str, folds: int) -> list[NDArray[np.intp]]:
         split = self.bench.split("search" if round == "search" else "contest")
@@ -222,7 +222,7 @@ class Contest:
         return self.bench.dataset.y
 
 
-def _by_row(values: NDArray[np.float32], rows: NDArray[np.intp], n: int) -> NDArray[np.float32]:
+def by_row(values: NDArray[np.float32], rows: NDArray[np.intp], n: int) -> NDArray[np.float32]:
     """The mean of each row's values; not a number for rows without any."""
     sums = np.zeros((n, *values.shape[1:]))
     np.add.at(sums, rows, values)

@@ -40,7 +40,9 @@ class Diagnostic:
         return True
 
 
-@strawberry.type(description="A line through points, with `low` and `high` around them where they were measured.")
+@strawberry.type(
+    description="A line through points, with `low` and `high` around them where they were measured."
+)
 class Curve:
     name: str
     x: list[float]

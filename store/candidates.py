@@ -9,9 +9,9 @@ from django.db.models import Avg
 from numpy.typing import NDArray
 
 from learning import families
-from learning.build import FoldScored
 from learning.evaluate import Measure
 from learning.folds import ROUNDS, Round
+from learning.steps import FoldScored
 
 #: Candidates are chosen in the search and scored again on fresh folds in the contest.
 SEARCH, CONTEST = "search", "contest"

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
-from learning.build import Fitted
 from learning.exceptions import NotAModel
 from learning.model import Model, Signature, loads, versions
+from learning.steps import Fitted
 
 from . import catalogue, events
 from .exceptions import (

@@ -173,6 +173,7 @@ INSTALLED_APPS = list(
             "django.contrib.sessions",
             "django.contrib.messages",
             "django.contrib.staticfiles",
+            "django.contrib.humanize",
             "strawberry_django",
             "store",
             "schema",

@@ -45,7 +45,12 @@ class BuildManager(models.Manager["Build"]):
         return rows if status is None else rows.filter(status__in=status)
 
     def request(
-        self, product: DataProduct, by: str, options: dict[str, Any] | None = None, enqueue: bool = True
+        self,
+        product: DataProduct,
+        by: str,
+        options: dict[str, Any] | None = None,
+        enqueue: bool = True,
+        reason: str = "",
     ) -> tuple["Build", bool]:
         """The product's unfinished build, and whether it was begun by this request.
 
@@ -58,11 +63,11 @@ class BuildManager(models.Manager["Build"]):
             raise BadInput(str(error), argument=("options", *error.argument)) from error
         try:
             with transaction.atomic():
-                build = self._begin(product, by, given, problem)
+                build = self._begin(product, by, given, problem, reason)
         except IntegrityError:
             # Only the database can say that nobody else began one meanwhile.
             running = self.unfinished(product.name)
-            return (running, False) if running else self.request(product, by, options, enqueue)
+            return (running, False) if running else self.request(product, by, options, enqueue, reason)
         if enqueue:
             transaction.on_commit(lambda: queue.enqueue(build.pk))
         return build, True
@@ -71,12 +76,15 @@ class BuildManager(models.Manager["Build"]):
         """The one that waits or runs."""
         return self.filter(product=product, status__in=UNFINISHED).first()
 
-    def _begin(self, product: DataProduct, by: str, options: dict[str, Any], problem: Problem) -> "Build":
+    def _begin(
+        self, product: DataProduct, by: str, options: dict[str, Any], problem: Problem, reason: str
+    ) -> "Build":
         newest = self.filter(product=product.name).aggregate(newest=models.Max("number"))["newest"]
         build = self.create(
             product=product.name,
             number=(newest or 0) + 1,
             requested_by=by,
+            reason=reason,
             options=options,
             seed=problem.seed,
         )
@@ -84,7 +92,7 @@ class BuildManager(models.Manager["Build"]):
         return build
 
     @transaction.atomic
-    def cancel(self, pk: int, by: str) -> "Build":
+    def cancel(self, pk: int, by: str, reason: str = "") -> "Build":
         """End an unfinished build now; whoever runs it is told to stop, and can write nothing any more.
 
         Raises UnknownId, BuildEnded.
@@ -94,7 +102,8 @@ class BuildManager(models.Manager["Build"]):
             raise UnknownId("No build has this id.", argument=("id",))
         if build.status not in UNFINISHED:
             raise BuildEnded(f"{build} has ended already: {build.status}.", argument=("id",))
-        build.end(CANCELLED, "BuildCancelled", f"Cancelled by {by}.", by=by)
+        why = f": {reason}" if reason else "."
+        build.end(CANCELLED, "BuildCancelled", f"Cancelled by {by}{why}", by=by)
         if job := build.job:
             transaction.on_commit(lambda: queue.stop(job))
         return build
@@ -146,6 +155,8 @@ class Build(models.Model):
     number = models.PositiveIntegerField()
     status = models.CharField(max_length=9, default=READY)
     requested_by = models.CharField(max_length=200)
+    #: Why it was requested, where somebody said so.
+    reason = models.TextField(blank=True)
     requested_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -175,6 +186,11 @@ class Build(models.Model):
     objects = BuildManager()
 
     class Meta:
+        permissions = [
+            ("request_build", "Can request builds"),
+            ("cancel_build", "Can cancel builds"),
+            ("see_traceback", "Can see the traceback of a failed build"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["product"],

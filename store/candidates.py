@@ -63,7 +63,12 @@ class Candidate(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.family} {self.hyperparameters}"
+        return str(self.recipe)
+
+    @property
+    def recipe(self) -> families.Candidate:
+        """As the learning package knows it."""
+        return families.Candidate(self.family, self.hyperparameters, self.incumbent)
 
     @property
     def complete(self) -> bool:
@@ -133,10 +138,9 @@ class FoldScore(models.Model):
         ]
 
     def as_step(self) -> FoldScored:
-        recipe = self.candidate
         return FoldScored(
             percent=0.0,
-            candidate=families.Candidate(recipe.family, recipe.hyperparameters, recipe.incumbent),
+            candidate=self.candidate.recipe,
             round=_round(self.round),
             fold=self.fold,
             score=self.score,

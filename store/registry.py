@@ -116,6 +116,8 @@ class ModelVersion(models.Model):
 
     class Meta:
         base_manager_name = "objects"
+        verbose_name = "version"
+        permissions = [("promote_modelversion", "Can let versions serve, and roll back")]
         constraints = [
             models.UniqueConstraint(fields=["product", "number"], name="one_version_per_number"),
             models.UniqueConstraint(fields=["build", "candidate"], name="one_version_per_candidate"),
@@ -193,6 +195,12 @@ class ProductState(models.Model):
 
     objects = ProductStateManager()
 
+    class Meta:
+        verbose_name = "product"
+
+    def __str__(self) -> str:
+        return self.product
+
 
 class PromotionManager(models.Manager["Promotion"]):
     @transaction.atomic
@@ -229,6 +237,14 @@ class PromotionManager(models.Manager["Promotion"]):
             raise ModelDoesNotFit(why)
         why = _given(reason)
         return self.record(state, came.previous, why, by, rollback=True, hold=f"Rolled back by {by}: {why}")
+
+    def newest(self, product: str) -> models.QuerySet["Promotion"]:
+        return self.filter(product=product).prefetch_related("model", "previous").order_by("-pk")
+
+    def undoable(self, product: str) -> bool:
+        """Whether there is a version before the champion that could serve again."""
+        chain = self._chain(product)
+        return bool(chain and chain[-1].previous_id)
 
     def _chain(self, product: str) -> "list[Promotion]":
         """The promotions that still stand, the champion's last: each rollback has undone the one before it."""

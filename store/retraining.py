@@ -77,7 +77,7 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
         if running and verdict.due is None:
             waits = f"Not yet: {verdict.reason} {running} has not ended, and may learn from some of it."
             return self._wait(product, rule, Verdict(reason=waits))
-        build, started = Build.objects.request(product, by=str(rule))
+        build, started = Build.objects.request(product, by=str(rule), reason=verdict.reason)
         under_way = "" if started else f" {build} was under way already."
         self._waiting(product, rule).delete()
         return self.create(

@@ -10,11 +10,13 @@ from learning.retrain import AfterFeedback, Every
 from store import catalogue, retraining
 from store.access import Actor
 from store.builds import CANCELLED, FAILED, Build
+from store.execution import run
 from store.feedback import About, Feedback
-from store.models import RetrainDecision
+from store.models import ModelVersion, RetrainDecision
 from store.product import DataProduct
 
-from .conftest import at_once, examples, version
+from .conftest import at_once, examples, operate, version
+from .test_builds import built
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -184,3 +186,30 @@ def test_the_next_due_moment_is_known(nightly, attentive):
     assert due is not None
     assert due.hour == 3
     assert retraining.due_at(attentive.retrain) is None
+
+
+def test_five_words_of_three_people_make_a_champion_that_learned_from_them(stay, monkeypatch):
+    product = declared(replace(stay, retrain=[AfterFeedback(5)]), monkeypatch)
+    examples(30)
+    for _ in range(3):
+        operate(age=90, relapsed=None)
+    first = built(product)
+    assert (first.snapshot.unlabelled, first.promoted) == (3, True)
+    one, two, three = keys()[-3:]
+    for author, key in (("ann", one), ("bob", two), ("cleo", three), ("ann", two), ("bob", three)):
+        look()
+        Feedback.objects.give(product, About(entity=str(key)), "True", author)
+    at_once(*[look] * 10)
+    (build,) = began(product)
+    decision = RetrainDecision.objects.of(product).get(build=build)
+    assert decision.reason == "5 words came since build 1; 5 are enough."
+    claimed = Build.objects.claim(build.pk)
+    assert claimed is not None
+    run(claimed)
+    champion = ModelVersion.objects.champion_of("stay")
+    assert champion is not None
+    assert champion.build == build
+    assert champion.snapshot.unlabelled == 0
+    assert len(champion.snapshot.dataset(product)) == len(first.snapshot.dataset(product)) + 3
+    at_once(*[look] * 10)
+    assert len(began(product)) == 1

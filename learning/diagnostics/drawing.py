@@ -11,7 +11,7 @@ from ..exceptions import TimedOut
 from ..families import Candidate
 from ..model import Model
 from ..workers import over
-from . import figures, groups, labels, numbers, ranks, relations, trials, yellow
+from . import curves, figures, groups, importances, labels, numbers, ranks, relations, yellow
 from .evidence import Drawn, Evidence
 from .held import Predictions
 from .kinds import TITLES, Diagnostic, Kind, kinds, shape
@@ -30,9 +30,9 @@ CHARTS: Mapping[Kind, Callable[[Evidence, Figure], Drawn]] = {
     Kind.RESIDUALS: numbers.residuals,
     Kind.PREDICTION_ERROR: numbers.prediction_error,
     Kind.RANK2D: relations.rank2d,
-    Kind.FEATURE_IMPORTANCES: trials.importances,
-    Kind.LEARNING_CURVE: trials.learning_curve,
-    Kind.VALIDATION_CURVE: trials.validation_curve,
+    Kind.FEATURE_IMPORTANCES: importances.importances,
+    Kind.LEARNING_CURVE: curves.learning_curve,
+    Kind.VALIDATION_CURVE: curves.validation_curve,
     Kind.SILHOUETTE: groups.silhouette,
     Kind.INTERCLUSTER_DISTANCE: groups.distances,
     Kind.ELBOW: groups.elbow,

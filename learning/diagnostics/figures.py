@@ -117,24 +117,39 @@ def svg(figure: Figure, title: str) -> str:
 
 def _embeddable(drawn: str, title: str) -> str:
     """Attributes instead of styles, which a page's security policy may forbid, or which would reach beyond the
-    picture; no names but those that the picture itself refers to.
+    picture; nothing that cannot be seen.
     """
     box = re.search(r'viewBox="[^"]*"', drawn)
     assert box
-    head = (
-        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'{box[0]} role="img" aria-label="{escape(title)}" font-family="DejaVu Sans, Verdana, sans-serif" '
-        'stroke-linejoin="round" stroke-linecap="butt">'
-    )
     body = drawn[drawn.index(">") + 1 :]
-    body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, count=1, flags=re.DOTALL)
+    for pattern, instead in _UNSEEN:
+        body = pattern.sub(instead, body)
     body = re.sub(r' style="([^"]*)"', _attributes, body)
-    body = re.sub(r'<g id="[^"]*"', "<g", body)
-    body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
-    return head + re.sub(r"\n\s*", "\n", body).strip()
+    body = re.sub(r' (?:d|x|y|transform)="[^"]*"', _rounded, body)
+    return f"{_HEAD.format(box=box[0], title=escape(title))}{_EMPTY.sub('', body).strip()}"
+
+
+_HEAD = (
+    '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {box} role="img" '
+    'aria-label="{title}" font-family="DejaVu Sans, Verdana, sans-serif" stroke-linejoin="round" '
+    'stroke-linecap="butt">'
+)
+_UNSEEN = (
+    (re.compile(r"<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL), ""),
+    (re.compile(r"<!--.*?-->", re.DOTALL), ""),
+    (re.compile(r'<g id="[^"]*"'), "<g"),
+    (re.compile(r"\n\s*"), "\n"),
+)
+#: Groups of nothing, and cells of no colour.
+_EMPTY = re.compile(r'<g/>\n|<path d="[^"]*"(?: clip-path="[^"]*")? fill="none"/>\n')
 
 
 def _attributes(style: re.Match[str]) -> str:
     pairs = (pair.partition(":") for pair in style[1].split(";") if pair.strip())
     kept = [(name.strip(), value.strip()) for name, _, value in pairs if name.strip() != "font-family"]
     return "".join(f' {name}="{value}"' for name, value in kept)
+
+
+def _rounded(numbers: re.Match[str]) -> str:
+    """To hundredths of a point."""
+    return re.sub(r"(\.\d\d)\d+", r"\1", numbers[0])

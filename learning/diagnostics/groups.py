@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+from sklearn.metrics import silhouette_samples
 
 from ..clusters import NOISE
 from ..exceptions import OneCluster
@@ -13,8 +14,8 @@ from .shapes import Curve, Curves, Points, floats
 
 #: Numbers of clusters that are tried.
 MOST_CLUSTERS = 10
-#: Values of one cluster that the data keeps.
-MOST_VALUES = 200
+#: Rows that a picture of silhouettes has room for, and values of one cluster that the data keeps.
+MOST_ROWS, MOST_VALUES = 1_000, 200
 #: The area of the largest cluster's circle, in points squared.
 LARGEST = 5_000
 
@@ -26,28 +27,38 @@ def silhouette(evidence: Evidence, figure: Figure) -> Drawn:
     found, codes = np.unique(labels[inside], return_inverse=True)
     if not 1 < len(found) < len(codes):
         raise OneCluster("The rows did not fall into two or more clusters.")
-    space = evidence.space[inside]
-    axes = figures.axes(figure, 6.4, 3.4 + 0.25 * len(found))
-    centres = np.array([space[codes == code].mean(axis=0) for code in range(len(found))])
+    samples = silhouette_samples(evidence.space[inside], codes)
+    order = np.lexsort((samples, codes))
+    _draw_silhouettes(figure, [str(number) for number in found], codes[order], samples[order])
+    of_cluster = {int(n): np.sort(samples[codes == c]) for c, n in enumerate(found)}
+    curves = tuple(_sorted(number, values) for number, values in of_cluster.items())
+    data = Curves(x_title="rows", y_title="silhouette", curves=curves)
+    return Drawn(_of_silhouettes(of_cluster, float((~inside).mean())) + evidence.sampled, data)
+
+
+def _draw_silhouettes(
+    figure: Figure, names: list[str], codes: NDArray[np.intp], samples: NDArray[np.float64]
+) -> None:
+    """Of rows in the order of their clusters and values, which Yellowbrick would compute from all of them."""
+    axes = figures.axes(figure, 6.4, 3.4 + 0.25 * len(names))
     visualizer = yellow.SilhouetteVisualizer(
-        yellow.Clustered(codes, centres),
+        yellow.Clustered(codes, np.empty((len(names), 0))),
         ax=axes,
         fig=figure,
         colors=figures.PALETTE,
         is_fitted=True,
         force_model=True,
     )
-    visualizer.fit(space)
+    kept = spread(len(codes), MOST_ROWS)
+    visualizer.n_clusters_, visualizer.n_samples_ = len(names), len(kept)
+    visualizer.silhouette_samples_, visualizer.silhouette_score_ = samples[kept], samples.mean()
+    visualizer.draw(codes[kept])
     visualizer.finalize()
     axes.lines[0].set(color=figures.GREY, label="mean")
     axes.set(xlabel="silhouette", ylabel="cluster", title="")
-    axes.set_yticks(visualizer.y_tick_pos_, [str(number) for number in found])
+    axes.set_yticks(visualizer.y_tick_pos_, names)
     axes.grid(False, axis="y")
     figures.legend(axes)
-    samples = {int(n): np.sort(visualizer.silhouette_samples_[codes == c]) for c, n in enumerate(found)}
-    curves = tuple(_sorted(number, values) for number, values in samples.items())
-    data = Curves(x_title="rows", y_title="silhouette", curves=curves)
-    return Drawn(_of_silhouettes(samples, float((~inside).mean())) + evidence.sampled, data)
 
 
 def distances(evidence: Evidence, figure: Figure) -> Drawn:

@@ -15,6 +15,8 @@ from .shapes import Points, floats
 MOST_POINTS = 1_000
 #: From this rank correlation on between values and the size of errors, errors grow, or shrink, with the value.
 GROWS = 0.2
+#: As near to 1, predictions rise as the truth does.
+STRAIGHT = 0.03
 
 
 def residuals(evidence: Evidence, figure: Figure) -> Drawn:
@@ -86,10 +88,13 @@ def _of_residuals(held: HeldValues) -> str:
 
 def _of_slope(held: HeldValues, slope: float) -> str:
     explained = r2_score(held.y, held.values)
-    pulled = (
-        "High values are predicted too low and low ones too high" if slope < 1 else "Extremes are overdone"
-    )
-    return f"R² of the held-out values is {explained:.3f}. {pulled}: per unit they rise by {slope:.2f}."
+    if abs(slope - 1) < STRAIGHT:
+        pulled = "Predictions rise as the truth does"
+    elif slope < 1:
+        pulled = "High values are predicted too low and low ones too high"
+    else:
+        pulled = "High values are predicted too high and low ones too low"
+    return f"R² of the held-out values is {explained:.3f}. {pulled}: by {slope:.2f} for each 1 of the truth."
 
 
 def _shown(held: HeldValues, some_: NDArray[np.intp]) -> str:

@@ -16,7 +16,7 @@ from .held import HeldClasses
 from .shapes import Curve, Curves, floats
 
 #: Points that a curve keeps; more would not be seen.
-MOST_POINTS = 200
+MOST_POINTS = 300
 #: Curves that a picture has room for.
 MOST_CURVES = len(figures.PALETTE)
 BINS = 10
@@ -31,12 +31,13 @@ def roc(evidence: Evidence, figure: Figure) -> Drawn:
     visualizer.score(held.places, held.y)
     keys = ["binary"] if len(held.classes) == 2 else range(len(held.classes))
     areas = {code: float(visualizer.roc_auc[key]) for code, key in zip(held.shown, keys, strict=True)}
-    _name(axes, held, areas)
     axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1), ylim=(0, 1.01))
     curves = [
         _curve(held.classes[code], visualizer.fpr[key], visualizer.tpr[key])
         for code, key in zip(held.shown, keys, strict=True)
     ]
+    _thin(axes, curves)
+    _name(axes, held, areas)
     figures.legend(axes, "class (area)")
     text = _of_areas(held, areas, "the area under the curve", "0.5 would be chance")
     return Drawn(text, _curves("false positive rate", "true positive rate", curves))
@@ -59,8 +60,8 @@ def precision_recall(evidence: Evidence, figure: Figure) -> Drawn:
         mine, told = held.y == code, held.probabilities[:, code]
         precision, recall, _ = precision_recall_curve(mine, told)
         areas[code] = float(average_precision_score(mine, told))
-        visualizer._draw_pr_curve(recall, precision, label=held.classes[code])
         curves.append(_curve(held.classes[code], recall, precision))
+        visualizer._draw_pr_curve(curves[-1].x, curves[-1].y, label=held.classes[code])
     _name(axes, held, areas)
     axes.set(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.01), ylim=(0, 1.02))
     figures.legend(axes, "class (average precision)")
@@ -190,6 +191,12 @@ def _label(held: HeldClasses, code: int, numbers: dict[int, float]) -> str:
 def _curve(name: str, x: NDArray[Any], y: NDArray[Any]) -> Curve:
     kept = spread(len(x), MOST_POINTS)
     return Curve(name=name, x=floats(x[kept]), y=floats(y[kept]))
+
+
+def _thin(axes: Axes, curves: Sequence[Curve]) -> None:
+    """Leave out what would not be seen of the lines, which come first."""
+    for line, curve in zip(axes.lines, curves, strict=False):
+        line.set_data(curve.x, curve.y)
 
 
 def _curves(x_title: str, y_title: str, curves: Sequence[Curve]) -> Curves:

@@ -64,7 +64,9 @@ END_SHARE = 0.96
 FIT_SECONDS = 600.0
 #: Seconds that pictures may take, however short the build was.
 PICTURE_SECONDS = 15.0
-SEARCHING, CONTESTING, FITTING, DRAWING = Span(2, 70), Span(70, 85), Span(85, 92), Span(92, 100)
+SEARCHING, CONTESTING = Span(2, 70), Span(70, 85)
+#: With pictures of the winner after it, and without.
+FITTING, DRAWING, ONLY_FITTING = Span(85, 92), Span(92, 100), Span(85, 100)
 
 #: Opens a pool at a bench for fits that may take this many seconds and megabytes each; None: what there is.
 Opened = Callable[[Bench, float, int | None], AbstractContextManager[Pool]]
@@ -134,7 +136,8 @@ def build(
         yield _decided(decision, search.stopped + contest.stopped)
         if decision.winner:
             kept = select.kept(decision.winner, contest.entries(), problem.keep)
-            fitted = _numbered(_fitted(player.workers, contest, kept), dataset, incumbent)
+            span = FITTING if problem.pictures else ONLY_FITTING
+            fitted = _numbered(_fitted(player.workers, contest, kept, span), dataset, incumbent)
             yield from _drawn(fitted, contest, _pictures_end(started, problem.pictures))
 
 
@@ -176,7 +179,7 @@ def _changed(incumbent: Incumbent | None, now: analysis.Analysis) -> list[str] |
 
 def _decided(decision: Decision, cut_short: str) -> Decided:
     return Decided(
-        percent=FITTING.start if decision.winner else FITTING.end,
+        percent=FITTING.start if decision.winner else DRAWING.end,
         winner=decision.winner,
         incumbent_kept=decision.incumbent_kept,
         held=decision.held,
@@ -206,7 +209,7 @@ def _first(bench: Bench, incumbent: Incumbent | None) -> list[Candidate]:
     return [recipe] if recipe.family != ensemble.FAMILY else list(ensemble.members(recipe))
 
 
-def _fitted(workers: Workers, contest: Contest, kept: Sequence[Candidate]) -> Iterator[Step]:
+def _fitted(workers: Workers, contest: Contest, kept: Sequence[Candidate], span: Span) -> Iterator[Step]:
     """The first of the candidates is the winner. What several of them are made of is fitted once."""
     fits = workers.fit(list(dict.fromkeys(piece for each in kept for piece in ensemble.pieces(each))))
     told: dict[Piece, bytes | Failed] = {}
@@ -215,7 +218,7 @@ def _fitted(workers: Workers, contest: Contest, kept: Sequence[Candidate]) -> It
         while any(piece not in told for piece in weights):
             told |= [next(fits)]
         failure = next((told[p] for p in weights if isinstance(told[p], Failed)), None)
-        percent, winner = FITTING.at(place + 1, len(kept)), place == 0
+        percent, winner = span.at(place + 1, len(kept)), place == 0
         if isinstance(failure, Failed):
             if winner:
                 raise NothingFitted(f"The winner, {candidate}, failed on all examples: {failure.reason}")

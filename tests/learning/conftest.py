@@ -94,7 +94,7 @@ def wines() -> Dataset:
 
 @pytest.fixture(scope="session")
 def tumor_problem() -> Classification:
-    return Classification(candidates=6, folds=3)
+    return Classification(candidates=6, folds=3, pictures=0.0)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """A build as one page: what it holds, and what it says where something is gone."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from learning.diagnostics import Diagnostic as Drawn
 from learning.diagnostics import Kind
-from store import report, showing
+from store import catalogue, report, showing
 from store.builds import Build
 from store.candidates import FoldScore
 from store.diagnostics import Diagnostic
@@ -30,20 +31,29 @@ def build(stay: DataProduct) -> Build:
     return built(stay)
 
 
+@pytest.fixture
+def drawn(stay: DataProduct, monkeypatch: Any) -> Build:
+    """A build that draws pictures, which those of other tests leave out."""
+    drawing = replace(stay, problem=replace(stay.problem, pictures=0.2))
+    monkeypatch.setitem(catalogue._products, stay.name, drawing)
+    examples(60)
+    return built(drawing)
+
+
 def written(capsys: Any, *arguments: str) -> tuple[Path, str]:
     call_command("report", *arguments)
     path = Path(capsys.readouterr().out.strip().splitlines()[-1])
     return path, path.read_text()
 
 
-def test_the_report_is_one_file_that_needs_nothing_else(build, stay, tmp_path, capsys):
+def test_the_report_is_one_file_that_needs_nothing_else(drawn, stay, tmp_path, capsys):
     champion = ModelVersion.objects.champion_of("stay")
     assert champion is not None
     asked = Question(instance=stay.clean(STAY), reference="form-17")
     Prediction.objects.record(stay, champion, [asked], champion.load(stay).predict([asked.instance]))
     path, page = written(capsys, "stay", "--to", str(tmp_path / "new" / "stay.html"))
     assert path == tmp_path / "new" / "stay.html"
-    assert build.decision in page.replace("&#x27;", "'").replace("&quot;", '"')
+    assert drawn.decision in page.replace("&#x27;", "'").replace("&quot;", '"')
     assert "<script" not in page
     assert all(address.startswith("data:") for address in re.findall(r'(?:src|href)="([^"]*)"', page))
     assert page.count("<img") == Diagnostic.objects.exclude(svg="").count() > 5
@@ -95,14 +105,14 @@ def test_without_a_model_there_is_nothing_to_report(stay):
         call_command("report", "stray")
 
 
-def test_pictures_come_after_the_winner_serves_and_once(build):
-    kinds = list(build.events.order_by("sequence").values_list("kind", flat=True))
+def test_pictures_come_after_the_winner_serves_and_once(drawn):
+    kinds = list(drawn.events.order_by("sequence").values_list("kind", flat=True))
     assert kinds.index("ModelPromoted") < kinds.index("DiagnosticDrawn")
-    assert kinds.count("DiagnosticDrawn") == Diagnostic.objects.filter(model=build.model).count()
-    drawn = Diagnostic.objects.filter(model=build.model).first()
-    assert drawn is not None
-    again, new = Diagnostic.objects.keep(build.model, _as_drawn(drawn))
-    assert (again, new) == (drawn, False)
+    assert kinds.count("DiagnosticDrawn") == Diagnostic.objects.filter(model=drawn.model).count()
+    first = Diagnostic.objects.filter(model=drawn.model).first()
+    assert first is not None
+    again, new = Diagnostic.objects.keep(drawn.model, _as_drawn(first))
+    assert (again, new) == (first, False)
 
 
 def _as_drawn(row: Diagnostic) -> Any:

@@ -54,7 +54,7 @@ def learning_curve(evidence: Evidence, figure: Figure) -> Drawn:
         bench.dataset.X,
         bench.dataset.y,
         cv=folds,
-        train_sizes=_sizes(evidence, folds),
+        train_sizes=_sizes(candidate, folds, len(bench.dataset.classes)),
         scoring=bench.metric,
         error_score="raise",
     )
@@ -104,10 +104,11 @@ def validation_curve(evidence: Evidence, figure: Figure) -> Drawn:
     return Drawn(text + _whose(evidence, candidate) + trials.sampled(evidence, folds), data)
 
 
-def _sizes(evidence: Evidence, folds: list[Fold]) -> NDArray[np.intp]:
+def _sizes(candidate: Candidate, folds: list[Fold], classes: int) -> NDArray[np.intp]:
+    """Enough for a tenth of them to hold each class, and for the neighbours that are asked for."""
     most = min(len(learn) for learn, _ in folds)
-    least = min(most, max(20, trials.FIRST * len(evidence.bench.dataset.classes)))
-    return np.unique([max(least, int(most * share)) for share in SHARES])
+    least = max(30, 12 * classes, candidate.hyperparameters.get("n_neighbors", 0))
+    return np.unique([max(min(least, most), int(most * share)) for share in SHARES])
 
 
 def _main(candidate: Candidate) -> str:

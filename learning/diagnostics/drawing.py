@@ -53,6 +53,7 @@ def draw(
     `predictions` are those out of fold, as `Contest.predictions` gives them; None for clusters. After the `deadline`
     (by `time.monotonic`) none is begun: what is left comes with the problem TIMED_OUT. A diagnostic that fails comes
     with its problem, and the others go on. At most `rows` rows are fitted on or compared with each other.
+    Not for several threads at once: matplotlib's style is the process's.
     """
     evidence = Evidence(
         bench=bench,

@@ -31,6 +31,7 @@ def compose(declared: Sequence[DataProduct]) -> Schema:
         subscription=Subscription,
         types=[*made, *events.KINDS, *diagnostics.SHAPES, types.Snapshot, types.Candidate, types.Promotion],
         config=StrawberryConfig(scalar_map=SCALARS),
+        products=declared,
     )
 
 

@@ -1,6 +1,6 @@
 """Documents: parsed and validated once, within limits, and refused where another site could write rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,8 +32,11 @@ from graphql import (
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 
+from store import threads
 from store.exceptions import Forbidden
+from store.product import DataProduct
 
+from .compiled import Plan, plan
 from .errors import BadRequest, TooComplex
 from .inputs import InputLiterals, RequiredArguments
 
@@ -122,9 +125,12 @@ class Document:
 class Library:
     """The documents of one schema, the most recently used ones kept."""
 
-    def __init__(self, schema: GraphQLSchema):
+    def __init__(self, schema: GraphQLSchema, products: Sequence[DataProduct] = ()):
         self.schema = schema
+        self.products = products
         self.kept = lru_cache(MOST_DOCUMENTS)(self.read)
+        #: By text and operation; None where there is none. The event loop's alone.
+        self.plans: dict[tuple[str, str | None], Plan | None] = {}
 
     def get(self, text: str) -> Document:
         """The document, from memory if it was asked for before. Raises GraphQLSyntaxError."""
@@ -135,6 +141,24 @@ class Library:
         errors = tuple(validate(self.schema, node, RULES, hide_suggestions=not settings.EXEMPLAR_OPEN))
         operations = sum(isinstance(definition, OperationDefinitionNode) for definition in node.definitions)
         return Document(node, errors, operations, not errors and selects_predictions(self.schema, node))
+
+    async def plan(self, text: str, operation: str | None) -> Plan | None:
+        """How the operation is answered without being executed; None where it is not."""
+        key = (text, operation)
+        if key not in self.plans and len(text) <= LONGEST_DOCUMENT:
+            found = await threads.run(self.make_plan, text, operation)
+            while len(self.plans) >= MOST_DOCUMENTS:
+                self.plans.pop(next(iter(self.plans)))
+            self.plans[key] = found
+        return self.plans.get(key)
+
+    def make_plan(self, text: str, operation: str | None) -> Plan | None:
+        try:
+            document = self.get(text)
+        except GraphQLSyntaxError:
+            return None
+        predicts = document.predicts and not document.errors
+        return plan(self.schema, self.products, document.node, operation) if predicts else None
 
 
 def selects_predictions(schema: GraphQLSchema, node: DocumentNode) -> bool:

@@ -14,7 +14,7 @@ from graphql import GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
 from learning.exceptions import ExemplarError
-from store.exceptions import BadInput, Unavailable
+from store.exceptions import BadInput, Overloaded, Unavailable
 
 from . import names
 
@@ -79,12 +79,6 @@ class TooComplex(ExemplarError):
     """The document asks for more than one request may."""
 
     code = "TOO_COMPLEX"
-
-
-class Overloaded(ExemplarError):
-    """There is too much to do at the moment; try again."""
-
-    code = "OVERLOADED"
 
 
 def translate(error: GraphQLError) -> None:

@@ -11,6 +11,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, Stre
 from strawberry.types import ExecutionContext
 
 from store import threads
+from store.product import DataProduct
 
 from . import documents
 from .context import Context
@@ -70,14 +71,21 @@ def unpinned(executor: Any) -> Any:
 class Schema(strawberry.Schema):
     """A schema whose documents are kept, whose resolvers are synchronous and whose errors are translated."""
 
-    def __init__(self, query: type, *, extensions: Sequence[Any] = (), **options: Any):
+    def __init__(
+        self,
+        query: type,
+        *,
+        extensions: Sequence[Any] = (),
+        products: Sequence[DataProduct] = (),
+        **options: Any,
+    ):
         super().__init__(
             query,
             extensions=[*documents.extensions, *extensions],
             execution_context_class=Executor,
             **options,
         )
-        self.library = documents.Library(self._schema)
+        self.library = documents.Library(self._schema, products)
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None

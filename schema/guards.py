@@ -15,7 +15,11 @@ from store.exceptions import Forbidden
 
 def host_is_served(connection: HTTPConnection) -> bool:
     """Whether the Host header names a host that is served here: another name may have been rebound to us."""
-    domain, _ = split_domain_port(connection.headers.get("host", ""))
+    return is_served(connection.headers.get("host", ""))
+
+
+def is_served(host: str) -> bool:
+    domain, _ = split_domain_port(host)
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
 
 

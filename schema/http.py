@@ -17,7 +17,6 @@ from starlette.websockets import WebSocket, WebSocketState
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import MissingQueryError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData, GraphQLRequestProtocol
-from strawberry.http.parse_content_type import parse_content_type
 from strawberry.http.streaming import MultipartSubscriptionTransport, SSETransport
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import (
@@ -35,33 +34,8 @@ from . import guards, negotiation, websocket
 from .context import Context
 from .errors import BadRequest, extensions_of, refusal_of
 from .execution import Schema
-
-#: Bytes of a body. 10,000 rows of thirty features in one request are 10 MB, with long names and spaces 20.
-LARGEST_BODY = 64 * 1024 * 1024
-#: Bytes that are decoded within a millisecond.
-LARGE_BODY = 128 * 1024
-
-#: On every answer. Answers depend on who asks and change with the next build, and none is ever a page.
-HEADERS = {
-    "Cache-Control": "no-store, no-transform",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",
-    "Vary": "Accept, Cookie",
-    "X-Content-Type-Options": "nosniff",
-}
-
-METHODS = "GET, POST, OPTIONS"
-
-#: The status of a request that was refused before it was executed. What is not named here is 400.
-STATUS = {
-    "UNAUTHENTICATED": HTTPStatus.UNAUTHORIZED,
-    "FORBIDDEN": HTTPStatus.FORBIDDEN,
-    "RATE_LIMITED": HTTPStatus.TOO_MANY_REQUESTS,
-    "OVERLOADED": HTTPStatus.SERVICE_UNAVAILABLE,
-    "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
-    "INTERNAL": HTTPStatus.INTERNAL_SERVER_ERROR,
-}
+from .hot import LARGE_BODY, LARGEST_BODY, HotWay
+from .responses import HEADERS, METHODS, STATUS, answer_type, retry, status_of
 
 #: What a method may execute; what a stream may is decided by its transport.
 KINDS = {"GET": {OperationType.QUERY}, "POST": {OperationType.QUERY, OperationType.MUTATION}}
@@ -122,11 +96,15 @@ class GraphQLApp(GraphQL[Context, None]):
             max_subscriptions_per_connection=None,
             allowed_origins=settings.CSRF_TRUSTED_ORIGINS,
         )
+        self.hot_way = HotWay(schema.library, self.encode_json)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await self.connect(WebSocket(scope, receive, send))
-            return
+        elif not (taken := await self.hot_way.take(scope, receive, send)).answered:
+            await self.answer(scope, taken.receive, send)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self.respond(Request(scope, receive))
         for name, value in HEADERS.items():
             response.headers[name] = value
@@ -227,8 +205,7 @@ class GraphQLApp(GraphQL[Context, None]):
         if request.method == "GET":
             parameters = self.parse_query_params(request.query_params)
             return {name: value for name, value in parameters.items() if value != ""}
-        content_type, details = parse_content_type(request.content_type or "text/plain")
-        if content_type.lower() != "application/json" or details.get("charset", "utf-8").lower() != "utf-8":
+        if not negotiation.is_json(request.content_type or ""):
             raise HTTPException(415, "Send application/json in UTF-8.")
         body = await request.get_body()
         # A large body would keep the loop from everybody else.
@@ -293,12 +270,6 @@ class GraphQLApp(GraphQL[Context, None]):
 SOCKET_CLOSES = {"UNAUTHENTICATED": websocket.FORBIDDEN, "UNAVAILABLE": websocket.TRY_AGAIN_LATER}
 
 
-def answer_type(request: HTTPConnection) -> str:
-    """The media type of an answer that is not a stream."""
-    chosen = negotiation.choose(request.headers.get("accept", ""))
-    return negotiation.RESPONSE if chosen == negotiation.RESPONSE else negotiation.JSON
-
-
 def parameter(parameters: Mapping[str, Any], name: str, type_: type) -> Any:
     """A parameter of the request, which may be absent. Raises HTTPException where it has another type."""
     value = parameters.get(name)
@@ -321,15 +292,3 @@ def explained(execute: Any) -> ExecutionResult:
         raise HTTPException(
             400, f"A subscription is a stream: send Accept: {negotiation.EVENTS}, or open a WebSocket."
         ) from None
-
-
-def status_of(errors: list[dict[str, Any]], media_type: str) -> int:
-    """The status of a request error; under application/json a client's mistake is 200, as was the custom."""
-    code = errors[0].get("extensions", {}).get("code", "")
-    return STATUS.get(code, HTTPStatus.BAD_REQUEST if media_type == negotiation.RESPONSE else HTTPStatus.OK)
-
-
-def retry(response: Mapping[str, Any]) -> dict[str, str]:
-    """The header that says when to try again, if an error does."""
-    waits = [error.get("extensions", {}).get("retryAfter", 0) for error in response.get("errors", ())]
-    return {"Retry-After": str(round(max(waits)))} if any(waits) else {}

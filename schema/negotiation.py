@@ -45,6 +45,12 @@ def quality(text: str) -> float:
         return 0.0
 
 
+def is_json(content_type: str) -> bool:
+    """Whether a body is JSON in UTF-8."""
+    media_type, parameters = parse_content_type(content_type or "text/plain")
+    return media_type.lower() == JSON and parameters.get("charset", "utf-8").lower() == "utf-8"
+
+
 def prefers_page(accept: str) -> bool:
     """Whether a web page is what `accept` ranks highest."""
     ranges = sorted(read(accept), key=lambda range_: -range_[1])

@@ -16,8 +16,10 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
 from strawberry.types.execution import PreExecutionError
 
+from store.exceptions import Overloaded
+
 from .context import Context
-from .errors import Overloaded, translate
+from .errors import translate
 
 #: Seconds that a client has to say connection_init.
 INIT_TIMEOUT = timedelta(seconds=10)

@@ -195,6 +195,11 @@ class TypedColumn:
             )
         return text
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether cleaned values stand in JSON as they are."""
+        return not isinstance(self.field, models.DecimalField | models.DateField)
+
     def as_json(self, value: Any) -> Any:
         """The cleaned value as it stands in a stored instance."""
         match value:
@@ -208,13 +213,13 @@ class TypedColumn:
         """The Python value of what `as_json` wrote; None where it no longer fits."""
         if value is None:
             return None
-        match self.kind:
-            case Kind.DATETIME:
+        match self.field:
+            case models.DateTimeField():
                 return parse_datetime(value)
-            case Kind.DATE:
+            case models.DateField():
                 return parse_date(value)
-        if isinstance(self.field, models.DecimalField):
-            return Decimal(value)
+            case models.DecimalField():
+                return Decimal(value)
         return value
 
 

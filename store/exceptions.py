@@ -123,6 +123,18 @@ class Unavailable(StoreError):
     code = "UNAVAILABLE"
 
 
+class Overloaded(StoreError):
+    """There is too much to do at the moment; try again."""
+
+    code = "OVERLOADED"
+
+
+class Cancelled(StoreError):
+    """Whoever asked has hung up."""
+
+    code = "CANCELLED"
+
+
 class Unauthenticated(StoreError):
     """Log in first: strangers may not do this here."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.db import DatabaseError, InterfaceError
 
-from . import builds, events, serving, threads
+from . import answering, builds, events, serving, threads
 from .builds import Build
 from .retraining import RetrainDecision
 
@@ -18,6 +18,7 @@ _tasks: set["asyncio.Task[None]"] = set()
 async def start() -> None:
     """Load the champions, then listen for others. Raises what the database raises: without it nothing can serve."""
     await threads.run(serving.load)
+    await answering.start()
     events.hub.listen(_on_event)
     await events.hub.start()
     _keep(asyncio.create_task(_look_for_ever(), name="look"))
@@ -28,6 +29,7 @@ async def stop() -> None:
     for task in list(_tasks):
         task.cancel()
     await asyncio.gather(*_tasks, return_exceptions=True)
+    await answering.stop()
 
 
 def _keep(task: "asyncio.Task[None]") -> None:

@@ -1,12 +1,11 @@
 """Predictions: each answer is stored before it leaves; asking again is the same row."""
 
+import re
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.contrib.postgres.indexes import BrinIndex
@@ -25,24 +24,52 @@ LONGEST = 200
 UPSERT = """
 INSERT INTO store_prediction (id, product, model_id, subject, entity, reference, features, answer, value, confidence,
     output, created_at, updated_at, times_asked)
-SELECT id, %(product)s, %(model)s, subject, entity, reference, features::jsonb, answer, value, confidence,
+SELECT id, %(product)s::text, %(model)s::bigint, subject, entity, reference, features::jsonb, answer, value, confidence,
     output::jsonb, now(), now(), asked
 FROM unnest(%(id)s::uuid[], %(subject)s::uuid[], %(entity)s::text[], %(reference)s::text[], %(features)s::text[],
     %(answer)s::text[], %(value)s::float8[], %(confidence)s::float8[], %(output)s::text[], %(asked)s::int[])
     AS row (id, subject, entity, reference, features, answer, value, confidence, output, asked)
 ON CONFLICT (id) DO UPDATE
 SET updated_at = now(), times_asked = store_prediction.times_asked + excluded.times_asked
-RETURNING id, created_at, updated_at, times_asked
+RETURNING id::text, created_at, updated_at, times_asked
 """
 
+#: UPSERT, parsed and planned once for a connection, and how it is then run.
+PREPARE = "PREPARE record AS " + UPSERT % {
+    name: f"${place}" for place, name in enumerate(re.findall(r"%\((\w+)\)s", UPSERT), 1)
+}
+EXECUTE = """
+EXECUTE record (%(product)s, %(model)s, %(id)s::uuid[], %(subject)s::uuid[], %(entity)s::text[], %(reference)s::text[],
+    %(features)s::text[], %(answer)s::text[], %(value)s::float8[], %(confidence)s::float8[], %(output)s::text[],
+    %(asked)s::int[])
+"""
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
+#: When a row was first asked, when last, and how often.
+Stamps = tuple[datetime, datetime, int]
+
+
+class Question(NamedTuple):
     """What is asked of a model: a cleaned instance, and whom or what it is about."""
 
     instance: Sequence[Any]
     entity: str | None = None
     reference: str | None = None
+
+
+class Row(NamedTuple):
+    """What is stored of a prediction beside product and version: a tuple, as thousands are made in a second."""
+
+    id: str
+    subject: str
+    entity: str | None
+    reference: str | None
+    #: The instance as served, as canonical JSON by the features' names.
+    features: str
+    answer: str
+    value: float | None
+    confidence: float | None
+    #: JSON of the probabilities by label, or of the distances by cluster.
+    output: str | None
 
 
 class PredictionQuerySet(models.QuerySet["Prediction"]):
@@ -98,14 +125,13 @@ class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # ty
 
         The same features asked of the same version about the same subject are one row, also within one call.
         """
-        predictions = [_prediction(product, version, *pair) for pair in zip(questions, answers, strict=True)]
-        # Sorted, so that two processes that store the same rows cannot wait for each other.
-        distinct = sorted({p.pk: p for p in predictions}.values(), key=lambda p: p.pk)
-        if distinct:
-            stored = _upsert(product, version, distinct, Counter(p.pk for p in predictions))
-            for prediction in predictions:
-                prediction.created_at, prediction.updated_at, prediction.times_asked = stored[prediction.pk]
-        return predictions
+        rows = rows_of(product, version, questions, answers)
+        if not rows:
+            return []
+        with connection.cursor() as cursor:
+            cursor.execute(UPSERT, parameters(product, version, rows))
+            stamps = stamps_by_id(cursor.fetchall())
+        return [_prediction(product, version, row, stamps[row.id]) for row in rows]
 
 
 class Prediction(models.Model):
@@ -153,60 +179,77 @@ class Prediction(models.Model):
         return f"{self.product}: {self.answer}"
 
 
-def _prediction(product: DataProduct, version: Any, question: Question, answer: Answer) -> Prediction:
-    features = product.instance_json(question.instance)
-    subject = subject_of(product, question, features)
-    digest = blake2b(f"{version.pk}\0{subject}\0{features}".encode(), digest_size=16).digest()
-    return Prediction(
-        id=uuid.UUID(bytes=digest),
-        product=product.name,
-        model=version,
-        subject=subject,
-        entity=question.entity,
-        reference=question.reference,
-        features=orjson.loads(features),
-        **_output(answer, version),
-    )
+def rows_of(
+    product: DataProduct, version: Any, questions: Sequence[Question], answers: Sequence[Answer]
+) -> list[Row]:
+    """The row of each answer, in order."""
+    classes = version.signature["classes"]
+    return [
+        _row(product, version.pk, question, _output(answer, classes))
+        for question, answer in zip(questions, answers, strict=True)
+    ]
 
 
-def subject_of(product: DataProduct, question: Question, features: str) -> uuid.UUID:
+def _row(
+    product: DataProduct, version: int, question: Question, output: tuple[str, Any, Any, str | None]
+) -> Row:
+    instance, entity, reference = question
+    features = product.instance_json(instance)
+    subject = _subject(product, question, features)
+    id = truth.digest(f"{version}\0{subject}\0{features}")
+    return Row(id, subject, entity, reference, features, *output)
+
+
+def _subject(product: DataProduct, question: Question, features: str) -> str:
     if question.entity is not None:
-        return truth.subject_of_entity(product, question.entity)
+        return truth.subject(product, "entity", question.entity)
     if question.reference is not None:
-        return truth.subject_of_reference(product, question.reference)
-    return truth.subject_of_features(product, features)
+        return truth.subject(product, "reference", question.reference)
+    return truth.subject(product, "features", features)
 
 
-def _output(answer: Answer, version: Any) -> dict[str, Any]:
+def _output(answer: Answer, classes: Sequence[str]) -> tuple[str, float | None, float | None, str | None]:
+    """Answer, value, confidence and output as they are stored."""
     match answer:
-        case ClassAnswer():
-            by_label = dict(zip(version.signature["classes"], answer.probabilities, strict=True))
-            return {"answer": answer.label, "confidence": answer.confidence, "output": by_label}
-        case ValueAnswer():
-            return {"answer": repr(answer.value), "value": answer.value}
-        case ClusterAnswer():
-            return {"answer": str(answer.cluster), "output": list(answer.distances)}
+        case ClassAnswer(label, confidence, probabilities):
+            by_label = dict(zip(classes, probabilities, strict=True))
+            return label, None, confidence, orjson.dumps(by_label).decode()
+        case ValueAnswer(value):
+            return repr(value), value, None, None
+        case ClusterAnswer(cluster, distances):
+            return str(cluster), None, None, orjson.dumps(distances).decode()
 
 
-def _upsert(
-    product: DataProduct, version: Any, rows: Sequence[Prediction], asked: Counter[uuid.UUID]
-) -> dict[uuid.UUID, tuple[datetime, datetime, int]]:
-    columns = {
-        name: [getattr(row, name) for row in rows]
-        for name in ("subject", "entity", "reference", "answer", "value", "confidence")
-    }
-    parameters = columns | {
+def parameters(product: DataProduct, version: Any, rows: Sequence[Row]) -> dict[str, Any]:
+    """What UPSERT takes for these rows, of which there is at least one."""
+    asked = Counter(row.id for row in rows)
+    # Each once, as one statement cannot touch a row twice, and sorted, so that two who store the same rows cannot
+    # wait for each other.
+    distinct = sorted({row.id: row for row in rows}.values())
+    columns = dict(zip(Row._fields, map(list, zip(*distinct, strict=True)), strict=True))
+    return {
         "product": product.name,
         "model": version.pk,
-        "id": [str(row.pk) for row in rows],
-        "subject": [str(subject) for subject in columns["subject"]],
-        "features": [orjson.dumps(row.features).decode() for row in rows],
-        "output": [None if row.output is None else orjson.dumps(row.output).decode() for row in rows],
-        "asked": [asked[row.pk] for row in rows],
+        **columns,
+        "asked": [asked[row.id] for row in distinct],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(UPSERT, parameters)
-        return {row[0]: row[1:] for row in cursor.fetchall()}
+
+
+def stamps_by_id(returned: Iterable[tuple[Any, ...]]) -> dict[str, Stamps]:
+    """What UPSERT returned, by the rows' ids."""
+    return {id: (created, updated, asked) for id, created, updated, asked in returned}
+
+
+def _prediction(product: DataProduct, version: Any, row: Row, stamps: Stamps) -> Prediction:
+    created, updated, asked = stamps
+    fields = row._asdict() | {
+        "id": uuid.UUID(row.id),
+        "subject": uuid.UUID(row.subject),
+        "features": orjson.loads(row.features),
+        "output": None if row.output is None else orjson.loads(row.output),
+    }
+    times = {"created_at": created, "updated_at": updated, "times_asked": asked}
+    return Prediction(product=product.name, model=version, **fields, **times)
 
 
 def checked_name(value: str | None, argument: Iterable[str | int]) -> str | None:

@@ -107,8 +107,15 @@ class DataProduct:
 
     def instance_json(self, instance: Sequence[Any]) -> str:
         """A cleaned instance as it is stored with its prediction: one canonical JSON object."""
-        pairs = zip(self.columns, instance, strict=True)
-        return orjson.dumps({column.name: column.as_json(value) for column, value in pairs}).decode()
+        found = dict(zip(self.feature_names, instance, strict=True))
+        for column in self._written_otherwise:
+            found[column.name] = column.as_json(found[column.name])
+        return orjson.dumps(found).decode()
+
+    @cached_property
+    def _written_otherwise(self) -> tuple[Feature, ...]:
+        """The columns whose values are not JSON's."""
+        return tuple(column for column in self.columns if not column.is_plain)
 
     def answer_of(self, label: Any, argument: Sequence[str | int] = ()) -> str:
         """The stored text of a label: the choice's value, or the number's shortest decimal.

@@ -2,8 +2,10 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import redis
@@ -27,13 +29,15 @@ log = logging.getLogger(__name__)
 MOST_ROWS = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Champion:
     """A version that serves, with its model loaded; one request uses one of these from beginning to end."""
 
     product: DataProduct
     version: ModelVersion
     model: Model
+    #: What one row alone takes, as measured when the model was loaded; infinite where there was none to try.
+    microseconds: float = inf
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """Answer, and store every answer before it is returned."""
@@ -53,6 +57,12 @@ class Misfit:
 _promoted: dict[str, Champion | Misfit] = {}
 #: Held while memory is made to agree with the registry: who has read it earlier must not write later.
 _refreshing = threading.Lock()
+
+
+def find(product: DataProduct) -> Champion | None:
+    """The product's champion, from memory; None where nothing serves."""
+    found = _promoted.get(product.name)
+    return found if isinstance(found, Champion) else None
 
 
 def of(product: DataProduct) -> Champion:
@@ -106,12 +116,28 @@ def _recorded() -> dict[str, int]:
 
 def _loaded(product: DataProduct, version: ModelVersion) -> Champion | Misfit:
     try:
-        champion = Champion(product, version, version.load(product))
+        model = version.load(product)
     except ModelDoesNotFit as refusal:
         log.warning("%s", refusal)
         return Misfit(version, str(refusal))
+    champion = Champion(product, version, model, _warmed(product, model))
     log.info("Version %s of %s serves.", version.number, product.name)
     return champion
+
+
+def _warmed(product: DataProduct, model: Model) -> float:
+    """What one row takes, in microseconds, once everything that the first one brings about has come about."""
+    try:
+        row = product.clean(entities.page(product, 1, None).nodes[0].features)
+        return min(_timed(model, row) for _ in range(5)) * 1e6
+    except (IndexError, ExemplarError):
+        return inf  # no row, or none that could be asked about
+
+
+def _timed(model: Model, row: Sequence[Any]) -> float:
+    start = time.perf_counter()
+    model.predict([row])
+    return time.perf_counter() - start
 
 
 def unready() -> list[str]:
@@ -160,13 +186,13 @@ def predict_many(champion: Champion, rows: Sequence[Asked]) -> list[Prediction |
 
 def predict_for(champion: Champion, key: str) -> Prediction:
     """Answer for an entity as its tables stand. Raises UnknownEntity, IncompleteEntity."""
-    return _one(_answered(champion, _questions_about(champion.product, [key], lambda _: ("entity",))))
+    return _one(_answered(champion, questions_about(champion.product, [key], lambda _: ("entity",))))
 
 
 def predict_for_many(champion: Champion, keys: Sequence[str]) -> list[Prediction | ExemplarError]:
     """Answer for each entity, or say why not."""
     check_size(keys, "entities")
-    return _answered(champion, _questions_about(champion.product, keys, lambda place: ("entities", place)))
+    return _answered(champion, questions_about(champion.product, keys, lambda place: ("entities", place)))
 
 
 def check_size(rows: Sequence[Any], *argument: str, most: int = MOST_ROWS) -> None:
@@ -223,7 +249,9 @@ def _question(
         return refusal
 
 
-def _questions_about(product: DataProduct, keys: Sequence[str], path: Path) -> list[Question | ExemplarError]:
+def questions_about(
+    product: DataProduct, keys: Sequence[str], path: Path = lambda _: ()
+) -> list[Question | ExemplarError]:
     """The entities' features as the tables hold them, in one query."""
     found = entities.find(product, keys)
     return [_question_about(product, key, found.get(key), path(place)) for place, key in enumerate(keys)]

@@ -59,20 +59,22 @@ def of(product: DataProduct, subjects: Iterable[uuid.UUID]) -> dict[uuid.UUID, T
 
 
 def subject_of_entity(product: DataProduct, key: str) -> uuid.UUID:
-    return _subject(product.name, "entity", key)
+    return uuid.UUID(subject(product, "entity", key))
 
 
 def subject_of_reference(product: DataProduct, reference: str) -> uuid.UUID:
-    return _subject(product.name, "reference", reference)
+    return uuid.UUID(subject(product, "reference", reference))
 
 
-def subject_of_features(product: DataProduct, canonical: str) -> uuid.UUID:
-    """The subject of a prediction about nobody: its canonical features."""
-    return _subject(product.name, "features", canonical)
+def subject(product: DataProduct, kind: str, name: str) -> str:
+    """The text of a subject's UUID. A prediction about nobody is about its canonical features: their `kind` is so."""
+    return digest(f"{product.name}\0{kind}\0{name}")
 
 
-def _subject(*parts: str) -> uuid.UUID:
-    return uuid.UUID(bytes=blake2b("\0".join(parts).encode(), digest_size=16).digest())
+def digest(text: str) -> str:
+    """A hash of `text`, written as UUIDs are."""
+    hash = blake2b(text.encode(), digest_size=16).hexdigest()
+    return f"{hash[:8]}-{hash[8:12]}-{hash[12:16]}-{hash[16:20]}-{hash[20:]}"
 
 
 def column_text(product: DataProduct) -> Any:

@@ -1,0 +1,199 @@
+"""The hot way: a compiled document, asynchronous from the bytes of its request to those of its answer.
+
+Whatever is unusual about a request (its headers, a session, its document, its variables) goes the ordinary way, which
+says what is wrong where something is. Nothing has been stored by then.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+from django.conf import settings
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
+
+from store import access, answering, threads
+from store.exceptions import Overloaded
+
+from . import guards, negotiation
+from .compiled import Operation, Unusual
+from .errors import extensions_of
+from .responses import HEADERS, STATUS, retry
+
+if TYPE_CHECKING:
+    from .documents import Library
+
+#: Bytes of a body. 10,000 rows of thirty features in one request are 10 MB, with long names and spaces 20.
+LARGEST_BODY = 64 * 1024 * 1024
+#: Bytes that are decoded within a millisecond.
+LARGE_BODY = 128 * 1024
+#: Characters of the headers that are looked at; sensible ones have a hundred.
+LONGEST_HEADERS = 1_000
+
+ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+class Taken(NamedTuple):
+    """Whether a request was answered; if not, what the ordinary way receives."""
+
+    answered: bool
+    receive: Receive
+
+
+class HotWay:
+    """Takes the requests that it can answer."""
+
+    def __init__(self, library: "Library", encode: Callable[[Any], str]):
+        self.library = library
+        self.encode = encode
+
+    async def take(self, scope: Scope, receive: Receive, send: Send) -> Taken:
+        desk = answering.desk
+        media_type = desk and admitted(scope)
+        if not desk or not media_type:
+            return Taken(False, receive)
+        body = Body(receive)
+        try:
+            text = b"" if scope["method"] == "GET" else await body.read()
+            status, answer = await self.answer(scope, text, desk, body.gone)
+        except Unusual:
+            return Taken(False, body.replayed)
+        await respond(send, status, answer, media_type, self.encode)
+        return Taken(True, receive)
+
+    async def answer(
+        self, scope: Scope, text: bytes, desk: answering.Desk, gone: Callable[[], bool]
+    ) -> tuple[int, Any]:
+        """Status and body of the answer. Raises Unusual."""
+        run = threads.run if len(text) > LARGE_BODY else at_once
+        query, variables, name = await run(request_of, scope, text)
+        plan = await self.library.plan(query, name)
+        if plan is None:
+            raise Unusual
+        operation = plan.operation(variables)
+        asked = await run(operation.read, variables)
+        try:
+            outcomes = await operation.answer(asked, desk, gone)
+        except Overloaded as refusal:
+            error = {"message": refusal.message, "extensions": extensions_of(refusal)}
+            return STATUS[refusal.code], {"errors": [error]}
+        return 200, await run(shown, operation, outcomes)
+
+
+async def at_once(function: Callable[..., Any], *args: Any) -> Any:
+    return function(*args)
+
+
+def shown(operation: Operation, outcomes: Any) -> Any:
+    """The body of the answer: bytes already, where there are no errors to look into."""
+    data, errors = operation.shown(outcomes)
+    if errors:
+        return {"data": data, "errors": [error.formatted for error in errors]}
+    return orjson.dumps({"data": data})
+
+
+def admitted(scope: Scope) -> str | None:
+    """The media type of the answer; None where the ordinary way has to look at the request."""
+    pairs = scope["headers"]
+    headers = dict(pairs)
+    if len(headers) != len(pairs) or brings_credentials(headers) or not access.actor(None).admitted:
+        return None
+    if scope["method"] == "GET" and not guards.may_be_cross_site(Request(scope)):
+        content_type = negotiation.JSON.encode()
+    elif scope["method"] == "POST":
+        content_type = headers.get(b"content-type", b"")
+    else:
+        return None
+    looked_at = (headers.get(b"host", b""), headers.get(b"accept", b""), content_type)
+    if sum(map(len, looked_at)) > LONGEST_HEADERS:
+        return None
+    return media_type_of(*looked_at, tuple(settings.ALLOWED_HOSTS))
+
+
+def brings_credentials(headers: Mapping[bytes, bytes]) -> bool:
+    """Who asks is found out by the ordinary way, which also checks that no other site asks for them."""
+    cookie = settings.SESSION_COOKIE_NAME.encode()
+    return b"authorization" in headers or cookie in headers.get(b"cookie", b"")
+
+
+@lru_cache(1_000)
+def media_type_of(host: bytes, accept: bytes, content_type: bytes, hosts: tuple[str, ...]) -> str | None:
+    """`hosts` are those that are served, which may change in tests."""
+    chosen = negotiation.choose(accept.decode("latin-1"))
+    usual = guards.is_served(host.decode("latin-1")) and negotiation.is_json(content_type.decode("latin-1"))
+    return chosen if usual and chosen in (negotiation.JSON, negotiation.RESPONSE) else None
+
+
+class Body:
+    """What is received of a request, kept for the ordinary way."""
+
+    def __init__(self, receive: Receive):
+        self.receive = receive
+        self.messages: list[Message] = []
+
+    async def read(self) -> bytes:
+        """Raises Unusual where it is too large, or breaks off."""
+        size, more = 0, True
+        while more:
+            message = await self.receive()
+            self.messages.append(message)
+            size += len(message.get("body", b""))
+            more = message.get("more_body", False)
+            if message["type"] != "http.request" or size > LARGEST_BODY:
+                raise Unusual
+        if len(self.messages) == 1:
+            return self.messages[0].get("body", b"")  # type: ignore[no-any-return]
+        return b"".join(message.get("body", b"") for message in self.messages)
+
+    async def replayed(self) -> Message:
+        return self.messages.pop(0) if self.messages else await self.receive()
+
+    def gone(self) -> bool:
+        """Whether the client has hung up: then there is a next message at once."""
+        waiting: Any = self.receive()
+        try:
+            waiting.send(None)
+        except StopIteration as received:
+            return bool(received.value["type"] == "http.disconnect")
+        waiting.close()
+        return False
+
+
+def request_of(scope: Scope, text: bytes) -> tuple[str, dict[str, Any], str | None]:
+    """Document, variables and the operation's name. Raises Unusual."""
+    try:
+        given = parameters_of(scope) if scope["method"] == "GET" else orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise Unusual from None
+    if type(given) is not dict or given.get("extensions"):
+        raise Unusual
+    query, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
+    if type(query) is not str or type(variables or {}) is not dict or type(name or "") is not str:
+        raise Unusual
+    return query, variables or {}, name or None
+
+
+def parameters_of(scope: Scope) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        name: value for name, value in QueryParams(scope["query_string"]).items() if value
+    }
+    if "variables" in given:
+        given["variables"] = orjson.loads(given["variables"])
+    return given
+
+
+async def respond(
+    send: Send, status: int, answer: Any, media_type: str, encode: Callable[[Any], str]
+) -> None:
+    body = answer if isinstance(answer, bytes) else encode(answer).encode()
+    headers = [
+        (b"content-length", str(len(body)).encode()),
+        (b"content-type", f"{media_type}; charset=utf-8".encode()),
+        *ENCODED,
+    ]
+    if not isinstance(answer, bytes):
+        headers += [(name.lower().encode(), value.encode()) for name, value in retry(answer).items()]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,113 @@
+"""Answering: questions that arrive on the event loop, predicted and stored in batches."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from django.db import DatabaseError, InterfaceError
+
+from learning.exceptions import ExemplarError
+from learning.model import Answer
+
+from . import entities, predictions, serving, threads
+from .batches import Batches
+from .lanes import Lanes, Lost
+from .predictions import Question, Row, Stamps
+from .product import DataProduct
+from .serving import Champion
+
+#: Connections that store predictions: with one, PostgreSQL would wait while a batch is being computed.
+LANES = 2
+#: Microseconds that a batch may take on the event loop; beyond, a thread is worth its price.
+ON_LOOP = 2_000
+#: Microseconds that a row takes beside its prediction.
+PER_ROW = 10
+
+
+class Answered(NamedTuple):
+    """A prediction that is stored."""
+
+    champion: Champion
+    instance: Sequence[Any]
+    answer: Answer
+    row: Row
+    stamps: Stamps
+
+
+class Desk:
+    """Where what is asked on one event loop is answered."""
+
+    def __init__(self) -> None:
+        self.lanes = Lanes(LANES, predictions.PREPARE)
+        self.predictions: Batches[Champion, Question, Answered] = Batches(self.answer, fatal=Lost)
+        self.entities: Batches[DataProduct, str, Question | ExemplarError] = Batches(find, UNREACHABLE)
+        self.existing: Batches[DataProduct, str, bool] = Batches(exist, UNREACHABLE)
+        # Not the rows' pool: its threads may all be waiting for PostgreSQL.
+        self.thinkers = ThreadPoolExecutor(LANES, thread_name_prefix="models")
+
+    async def start(self) -> None:
+        await self.lanes.start()
+
+    async def stop(self) -> None:
+        """Let what has begun end; what is asked from now on is refused."""
+        await asyncio.gather(*self.predictions.tasks, return_exceptions=True)
+        self.lanes.stop()
+        self.thinkers.shutdown(wait=False)
+
+    async def answer(self, champion: Champion, questions: Sequence[Question]) -> list[Answered]:
+        """The answers, once they are committed: one model, one statement."""
+        if (champion.microseconds + PER_ROW) * len(questions) <= ON_LOOP:
+            answers, rows, parameters = computed(champion, questions)
+        else:
+            loop = asyncio.get_running_loop()
+            answers, rows, parameters = await loop.run_in_executor(
+                self.thinkers, computed, champion, questions
+            )
+        stamps = predictions.stamps_by_id(await self.lanes.run(predictions.EXECUTE, parameters))
+        return [
+            Answered(champion, question.instance, answer, row, stamps[row.id])
+            for question, answer, row in zip(questions, answers, rows, strict=True)
+        ]
+
+
+def computed(
+    champion: Champion, questions: Sequence[Question]
+) -> tuple[list[Answer], list[Row], dict[str, Any]]:
+    """The answers, their rows, and what the statement takes that stores them."""
+    answers = champion.model.predict([question.instance for question in questions])
+    rows = predictions.rows_of(champion.product, champion.version, questions, answers)
+    return answers, rows, predictions.parameters(champion.product, champion.version, rows)
+
+
+#: PostgreSQL is not there for one, so not for another.
+UNREACHABLE = (DatabaseError, InterfaceError)
+
+
+async def find(product: DataProduct, keys: Sequence[str]) -> list[Question | ExemplarError]:
+    """What is asked about the entities with these keys, as their tables stand, in one query."""
+    found: list[Question | ExemplarError] = await threads.run(serving.questions_about, product, keys)
+    return found
+
+
+async def exist(product: DataProduct, keys: Sequence[str]) -> list[bool]:
+    """Whether each of the keys has a base row, in one query."""
+    found = await threads.run(entities.existing, product, keys)
+    return [key in found for key in keys]
+
+
+#: The running event loop's, while the operation phase runs.
+desk: Desk | None = None
+
+
+async def start() -> None:
+    global desk
+    desk = Desk()
+    await desk.start()
+
+
+async def stop() -> None:
+    global desk
+    if desk:
+        await desk.stop()
+    desk = None

@@ -29,7 +29,7 @@ def compose(declared: Sequence[DataProduct]) -> Schema:
         query=_extended(Query, query_fields),
         mutation=_extended(Mutation, mutation_fields),
         subscription=Subscription,
-        types=[*made, *events.KINDS, *diagnostics.SHAPES, types.Snapshot, types.Candidate, types.Promotion],
+        types=[*made, *events.KINDS, *diagnostics.SHAPES, *types.NODES],
         config=StrawberryConfig(scalar_map=SCALARS),
         products=declared,
     )

@@ -22,6 +22,7 @@ TABLES: dict[str, Any] = {
         models.ModelVersion,
         models.Promotion,
         models.RetrainDecision,
+        models.Scoring,
         models.Snapshot,
     )
 }

@@ -320,6 +320,22 @@ class RetrainDecision(Node):
     reason: auto
 
 
+@row_type(
+    models.Scoring,
+    description="Every entity predicted anew, by the version that served when it was asked for.",
+)
+class Scoring(Job, Node):
+    scored: int = strawberry.field(description="Entities that were predicted; the predictions are stored.")
+    refused: int = strawberry.field(
+        description="Entities that cannot be: a row is missing, a value out of its range."
+    )
+    model: ModelVersion | None
+
+    @strawberry.field
+    def product(self) -> DataProduct:
+        return product_of(self)
+
+
 @row_type(models.Promotion, description="A version began to serve.")
 class Promotion(Node):
     model: ModelVersion
@@ -332,3 +348,7 @@ class Promotion(Node):
     @strawberry.field
     def product(self) -> DataProduct:
         return product_of(self)
+
+
+#: Those that no field of a root leads to by their own names.
+NODES = [Snapshot, Candidate, Promotion, Scoring]

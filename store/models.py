@@ -6,6 +6,7 @@ from .diagnostics import Diagnostic
 from .feedback import Feedback
 from .predictions import Prediction
 from .registry import ModelVersion, ProductState, Promotion
+from .rescoring import Scoring
 from .retraining import RetrainDecision
 from .snapshots import Snapshot
 from .truth import Truth
@@ -23,6 +24,7 @@ __all__ = [
     "Promotion",
     "RetrainDecision",
     "Score",
+    "Scoring",
     "Snapshot",
     "Truth",
 ]

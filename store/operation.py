@@ -1,4 +1,4 @@
-"""What a web process does beside answering: follow promotions, and look after builds that nobody runs."""
+"""What a web process does beside answering: follow promotions, and look after jobs that nobody runs."""
 
 import asyncio
 import logging
@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 from django.db import DatabaseError, InterfaceError
 
-from . import answering, builds, events, serving, threads
-from .builds import Build
-from .retraining import RetrainDecision
+from . import answering, events, jobs, serving, threads, upkeep
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +42,9 @@ def _on_event(event: events.Event) -> None:
 
 async def _look_for_ever() -> None:
     while True:
-        await asyncio.sleep(builds.LOOK)
+        await asyncio.sleep(jobs.LOOK)
         await _look(serving.refresh)
-        await _look(Build.objects.reconcile)
-        await _look(RetrainDecision.objects.look)
+        await _look(upkeep.look)
 
 
 async def _look(function: Callable[[], None]) -> None:

@@ -13,10 +13,11 @@ from learning.folds import Plan
 from learning.weaknesses import Miss, Segment
 
 from . import loading, showing
-from .builds import SUCCEEDED, Build
+from .builds import Build
 from .candidates import CONTEST, FoldScore
 from .diagnostics import Diagnostic
 from .exceptions import NoChampion
+from .jobs import SUCCEEDED
 from .predictions import Prediction
 from .product import DataProduct
 from .registry import ModelVersion, Promotion

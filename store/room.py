@@ -7,8 +7,9 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
-from .builds import UNFINISHED, Build
+from .builds import Build
 from .candidates import FoldScore
+from .jobs import UNFINISHED
 from .predictions import Prediction
 from .registry import ModelVersion, ProductState, Promotion
 from .snapshots import Snapshot

@@ -15,9 +15,10 @@ from learning.exceptions import ExemplarError
 from learning.model import Model
 
 from . import catalogue, entities, events
-from .builds import UNFINISHED, Build
+from .builds import Build
 from .entities import Entity
 from .exceptions import IncompleteEntity, ModelDoesNotFit, NoChampion, OutOfRange, StoreError, UnknownEntity
+from .jobs import UNFINISHED
 from .predictions import Prediction, Question, checked_name
 from .product import DataProduct
 from .registry import ModelVersion, ProductState
@@ -254,12 +255,13 @@ def questions_about(
 ) -> list[Question | ExemplarError]:
     """The entities' features as the tables hold them, in one query."""
     found = entities.find(product, keys)
-    return [_question_about(product, key, found.get(key), path(place)) for place, key in enumerate(keys)]
+    return [question_about(product, key, found.get(key), path(place)) for place, key in enumerate(keys)]
 
 
-def _question_about(
-    product: DataProduct, key: str, entity: Entity | None, path: tuple[str | int, ...]
+def question_about(
+    product: DataProduct, key: str, entity: Entity | None, path: tuple[str | int, ...] = ()
 ) -> Question | ExemplarError:
+    """What is asked about an entity that was looked up, or why nothing can be."""
     if entity is None:
         return _unknown(product, key, path)
     if not entity.complete:

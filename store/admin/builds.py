@@ -9,7 +9,8 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from .. import showing
-from ..builds import SUCCEEDED, UNFINISHED, Build
+from ..builds import Build
+from ..jobs import SUCCEEDED, UNFINISHED
 from .pages import Act, Shown
 
 #: Events that the page shows, the newest ones.

@@ -9,9 +9,10 @@ import pytest
 from learning.retrain import AfterFeedback, Every
 from store import catalogue, retraining
 from store.access import Actor
-from store.builds import CANCELLED, FAILED, Build
+from store.builds import Build
 from store.execution import run
 from store.feedback import About, Feedback
+from store.jobs import CANCELLED, FAILED
 from store.models import ModelVersion, RetrainDecision
 from store.product import DataProduct
 

@@ -19,7 +19,7 @@ from .recipe import heaviest, recipe
 from .shapes import Curve, Curves, floats
 
 #: Shares of the rows to learn from.
-SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
+SHARES = (0.1, 0.3, 0.6, 1.0)
 LEARNED, HELD_OUT, CONTEST = "learned from", "held out", "the winner in the contest"
 
 #: A family's main hyperparameter; of several, the one that a candidate has.

@@ -1,6 +1,7 @@
 """Charts of clusters: how close they are in themselves, how far from each other, and how many."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
@@ -79,7 +80,15 @@ def distances(evidence: Evidence, figure: Figure) -> Drawn:
         force_model=True,
     )
     visualizer.fit(centres)
-    # Yellowbrick draws the smallest the same size whatever the others are.
+    _size(axes, sizes)
+    names = tuple(f"{number} ({n:,} rows)" for number, n in enumerate(sizes))
+    where = visualizer.embedded_centers_
+    data = Points(x_title="", y_title="", x=floats(where[:, 0]), y=floats(where[:, 1]), groups=names)
+    return Drawn(_of_distances(centres, sizes), data)
+
+
+def _size(axes: Axes, sizes: NDArray[np.intp]) -> None:
+    """Circles in proportion to their rows: Yellowbrick draws the smallest the same size whatever the others are."""
     areas = np.maximum(LARGEST * sizes / sizes.max(), LARGEST / 40)
     axes.collections[0].set(
         sizes=areas, facecolor=figures.PALETTE[5], edgecolor=figures.PALETTE[0], alpha=0.5
@@ -89,10 +98,6 @@ def distances(evidence: Evidence, figure: Figure) -> Drawn:
     axes.set(
         xticklabels=[], yticklabels=[], xlabel="as near, or far, as two dimensions can show", aspect="equal"
     )
-    names = tuple(f"{number} ({n:,} rows)" for number, n in enumerate(sizes))
-    where = visualizer.embedded_centers_
-    data = Points(x_title="", y_title="", x=floats(where[:, 0]), y=floats(where[:, 1]), groups=names)
-    return Drawn(_of_distances(centres, sizes), data)
 
 
 def elbow(evidence: Evidence, figure: Figure) -> Drawn:

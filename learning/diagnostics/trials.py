@@ -1,5 +1,7 @@
 """On which rows a recipe is fitted anew: some of the contest's folds, so that groups and time stay apart."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,21 +24,29 @@ def folds(evidence: Evidence, candidate: Candidate) -> list[Fold]:
     """Some rows of the contest's first folds, those to learn from in an order of which any beginning will do."""
     fast = all(member.family in FAST for member in ensemble.members(candidate))
     most = evidence.rows if fast else max(1, int(evidence.rows * SHARE))
-    split = evidence.bench.split("contest")
-    few = len(split[0][0]) > most
-    return [
-        _some(evidence, *split[fold], most, fold)
-        for fold in range(min(len(split), FEW_FOLDS if few else FOLDS))
-    ]
+    return [_some(evidence, *fold, most, number) for number, fold in enumerate(_whole(evidence, most))]
 
 
 def sampled(evidence: Evidence, folds: list[Fold]) -> str:
     """A sentence where the folds have not all rows, else empty."""
-    rows = np.unique(np.concatenate([part for fold in folds for part in fold]))
-    whole = np.unique(
-        np.concatenate([part for fold in evidence.bench.split("contest")[: len(folds)] for part in fold])
-    )
-    return drawn_from(len(rows), len(whole))
+    whole = _contest(evidence)[: len(folds)]
+    return drawn_from(_rows(folds), _rows(whole))
+
+
+def _whole(evidence: Evidence, most: int) -> Sequence[Fold]:
+    """Fewer folds where there are more rows to learn from than will be."""
+    found = _contest(evidence)
+    return found[: FEW_FOLDS if len(found[0][0]) > most else FOLDS]
+
+
+def _contest(evidence: Evidence) -> Sequence[Fold]:
+    """The contest's folds; those in the order of time from the last, which has most to learn from."""
+    found = evidence.bench.split("contest")
+    return found[::-1] if evidence.bench.plan.ordered else found
+
+
+def _rows(folds: Sequence[Fold]) -> int:
+    return len(np.unique(np.concatenate([part for fold in folds for part in fold])))
 
 
 def _some(

@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -206,6 +207,20 @@ def test_any_beginning_of_the_rows_to_learn_from_has_all_classes(wine_winner):
     for learn, held_out in trials.folds(evidence(wine_winner), LINEAR):
         assert set(wine_winner.y[learn[:15]]) == set(wine_winner.y[held_out]) == {0, 1, 2}
         assert not set(learn) & set(held_out)
+
+
+def test_where_time_orders_the_folds_a_recipe_is_fitted_on_the_latest():
+    random = np.random.default_rng(0)
+    y = np.tile([0, 1], 60)
+    times = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(len(y))]
+    problem = Classification(ordered=True, folds=4)
+    X = (random.normal(size=(len(y), 2)) + y[:, None]).tolist()
+    of = winner(problem, dataset(problem, numbers("ab"), X, y.tolist(), times=times), LINEAR)
+    folds = trials.folds(evidence(of), LINEAR)
+    assert max(folds[0][1]) == len(y) - 1
+    assert all(max(learn) < min(held_out) for learn, held_out in folds)
+    assert of[Kind.LEARNING_CURVE].problem is None
+    assert of[Kind.LEARNING_CURVE].data.curves[0].x[-1] == len(folds[-1][0])
 
 
 def test_the_validation_curve_turns_the_winners_main_hyperparameter(tumor_winner):

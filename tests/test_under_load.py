@@ -1,0 +1,115 @@
+"""Predictions under load: versions are switched, PostgreSQL is killed, and what was answered is stored."""
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import count
+from signal import SIGKILL
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.project.test_processes import eventually
+from tests.system import System, state_folder
+from tests.test_lifecycle import champion, data, nodes
+
+ASK = """query($features: DiabetesFeatures!) { diabetes { predict(features: $features) {
+  id value features { age } model { number } } } }"""
+FEATURES = {
+    "age": 59, "sex": "FIRST", "bmi": 32.1, "bloodPressure": 101.0, "totalCholesterol": 157, "ldl": 93.2, "hdl": 38.0,
+    "cholesterolRatio": 4.0, "logTriglycerides": 4.8598, "glucose": 87,
+}  # fmt: skip
+STORED = """query($ids: [ID!]!) { nodes(ids: $ids) { ... on DiabetesPrediction {
+  id value features { age } model { number } } } }"""
+
+
+@pytest.fixture(scope="module")
+def busy() -> Iterator[System]:
+    """A system of which much is asked."""
+    system = System(state_folder())
+    try:
+        system.start()
+        champion(system, "diabetes")
+        yield system
+    finally:
+        system.stop()
+
+
+class Load:
+    """Six who ask, one question after another; `answers` and `refusals` hold what they were told."""
+
+    def __init__(self, system: System):
+        self.system = system
+        self.answers: list[dict[str, Any]] = []
+        self.refusals: Counter[str] = Counter()
+        self.numbers = count()
+        self.stop = threading.Event()
+        self.threads = [threading.Thread(target=self.ask) for _ in range(6)]
+
+    def __enter__(self) -> "Load":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(30)
+
+    def ask(self) -> None:
+        with httpx.Client(base_url=self.system.url, trust_env=False, timeout=30) as client:
+            while not self.stop.is_set():
+                number = next(self.numbers)
+                features = FEATURES | {"age": 19 + number % 60, "glucose": 60 + number // 60 % 60}
+                body = {"query": ASK, "variables": {"features": features}}
+                self.take(client.post("/graphql/", json=body).json())
+
+    def take(self, answer: dict[str, Any]) -> None:
+        for error in answer.get("errors", ()):
+            self.refusals[error["extensions"]["code"]] += 1
+        if "errors" not in answer:
+            self.answers.append(answer["data"]["diabetes"]["predict"])
+
+
+def stored(system: System, answers: list[dict[str, Any]]) -> bool:
+    """Whether every answer is a row that says the same."""
+    told = {answer["id"]: answer for answer in answers}
+    ids = list(told)
+    found = [
+        node
+        for start in range(0, len(ids), 500)
+        for node in data(system.ask(STORED, {"ids": ids[start : start + 500]}))["nodes"]
+    ]
+    return {node["id"]: node for node in found if node} == told
+
+
+def versions(system: System) -> list[dict[str, Any]]:
+    query = "{ diabetes { models { edges { node { id number } } } } }"
+    return nodes(data(system.ask(query))["diabetes"]["models"])
+
+
+def test_versions_are_switched_under_load_and_every_answer_is_of_the_one_it_names(busy: System) -> None:
+    assert eventually(lambda: len(versions(busy)) > 1, 60)
+    promote = 'mutation($model: ID!) { promote(model: $model, reason: "load") { promotion { id } } }'
+    with Load(busy) as load:
+        for turn in range(8):
+            known = versions(busy)
+            busy.ask(promote, {"model": known[turn % len(known)]["id"]})
+            time.sleep(0.5)
+    assert not load.refusals
+    assert len({answer["model"]["number"] for answer in load.answers}) > 1
+    assert stored(busy, load.answers)
+
+
+def test_when_postgresql_is_killed_nothing_that_was_answered_is_lost(busy: System) -> None:
+    with Load(busy) as load:
+        assert eventually(lambda: len(load.answers) > 50)
+        os.kill(busy.process("postgres"), SIGKILL)
+        assert eventually(lambda: load.refusals["UNAVAILABLE"], 10)
+        answered = len(load.answers)
+        assert eventually(lambda: len(load.answers) > answered + 100, 30)
+    assert set(load.refusals) <= {"UNAVAILABLE", "OVERLOADED"}
+    assert stored(busy, load.answers)

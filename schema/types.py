@@ -48,6 +48,18 @@ class Score:
     fold: int | None
     label: str | None
 
+    @classmethod
+    def all(cls, row: Any, candidate: str, round: str, **narrowed: Any) -> "list[Score]":
+        """Of a row whose attribute `candidate` names the candidate; looked up for its whole page."""
+
+        def look(rows: Any) -> dict[int, list[dict[str, Any]]]:
+            of_row = {each.pk: getattr(each, candidate) for each in rows}
+            measured = models.Score.objects.of_each(of_row.values(), round, **narrowed)
+            return {pk: measured[key] for pk, key in of_row.items()}
+
+        found = pages.together(row, ("scores", round, *narrowed.values()), look)
+        return [cls(**measured) for measured in found]
+
 
 @strawberry.input(description="In which order versions come.")
 class ModelOrder:
@@ -220,19 +232,21 @@ class ModelVersion(Node):
     def scores(
         self: Any, metric: str | None = UNSET, fold: int | None = UNSET, label: str | None = UNSET
     ) -> list[Score]:
-        return [
-            Score(**row)
-            for row in models.Score.objects.of(
-                self.candidate_id, CONTEST, given(metric), given(fold), given(label)
-            )
-        ]
+        return Score.all(
+            self, "candidate_id", CONTEST, metric=given(metric), fold=given(fold), label=given(label)
+        )
 
     @strawberry.field(
         description="Pictures of it, in the order in which they were drawn; empty until its build has drawn them, "
         "which it does of its winner."
     )
     def diagnostics(self: Any, kinds: list[DiagnosticKind] | None = UNSET) -> list[Diagnostic] | None:
-        return list(models.Diagnostic.objects.of(self.pk, given(kinds)))
+        wanted = given(kinds)
+        return pages.together(
+            self,
+            ("diagnostics", wanted and tuple(wanted)),
+            lambda rows: models.Diagnostic.objects.of_each((row.pk for row in rows), wanted),
+        )
 
     @strawberry.field(description="The labels that it knows, by value; null unless it is a classification.")
     def labels(self: Any) -> list[str] | None:
@@ -255,7 +269,7 @@ class Candidate(Node):
 
     @strawberry.field(description="Of the search.")
     def scores(self: Any, metric: str | None = UNSET) -> list[Score]:
-        return [Score(**row) for row in models.Score.objects.of(self.pk, SEARCH, given(metric))]
+        return Score.all(self, "pk", SEARCH, metric=given(metric))
 
     @strawberry.field(description="Why it is out; null where it is not.")
     def problem(self) -> Problem | None:

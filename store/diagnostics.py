@@ -1,6 +1,6 @@
 """Diagnostics: pictures of a version with their numbers and sentences, drawn by the build after it serves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db import models
 
@@ -31,10 +31,19 @@ class DiagnosticManager(models.Manager["Diagnostic"]):
             },
         )
 
-    def of(self, model: int, kinds: Sequence[str] | None = None) -> models.QuerySet["Diagnostic"]:
+    def of(self, model: int, kinds: Sequence[str] | None = None) -> list["Diagnostic"]:
         """A version's, in the order in which they were drawn."""
-        rows = self.filter(model=model).order_by("pk")
-        return rows if kinds is None else rows.filter(kind__in=kinds)
+        return self.of_each([model], kinds)[model]
+
+    def of_each(
+        self, versions: Iterable[int], kinds: Sequence[str] | None = None
+    ) -> dict[int, list["Diagnostic"]]:
+        """As `of`, by version, in one query."""
+        found: dict[int, list[Diagnostic]] = {version: [] for version in versions}
+        rows = self.filter(model__in=found).order_by("pk")
+        for diagnostic in rows if kinds is None else rows.filter(kind__in=kinds):
+            found[diagnostic.model_id].append(diagnostic)
+        return found
 
 
 class Diagnostic(models.Model):

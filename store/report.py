@@ -65,7 +65,7 @@ def of(product: DataProduct, number: int | None = None) -> Report:
     model = build.model
     assert model is not None
     by_class = showing.by_class(model)
-    diagnostics = list(Diagnostic.objects.of(model.pk))
+    diagnostics = Diagnostic.objects.of(model.pk)
     unsure = _unsure(product)
     return Report(
         product=product,

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Avg, F, Q, QuerySet, Sum
 
 from .builds import Build
-from .candidates import CONTEST, Candidate, Score
+from .candidates import CONTEST, Candidate, Measured, Score
 from .registry import ModelVersion
 
 #: Measures of which everybody wants to see the first.
@@ -102,7 +102,7 @@ def by_class(model: ModelVersion) -> Table | None:
     )
 
 
-def _measures(model: ModelVersion) -> list[dict[str, Any]]:
+def _measures(model: ModelVersion) -> list[Measured]:
     return Score.objects.of(model.candidate_id, CONTEST)
 
 

@@ -61,7 +61,7 @@ class ModelVersionAdmin(Shown):
             "hyperparameters": sorted(row.hyperparameters.items()),
             "by_fold": showing.by_fold(row),
             "by_class": showing.by_class(row),
-            "diagnostics": list(Diagnostic.objects.of(row.pk)),
+            "diagnostics": Diagnostic.objects.of(row.pk),
             "promotions": Promotion.objects.filter(model=row).order_by("-pk"),
             "state": ProductState.objects.filter(product=row.product).first(),
         }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from . import retention
 from .builds import Build
 from .rescoring import Scoring
 from .retraining import RetrainDecision
@@ -11,7 +12,8 @@ KINDS: tuple[Any, ...] = (Build, Scoring)
 
 
 def look() -> None:
-    """Take up jobs that nobody runs, and request the builds that are due."""
+    """Take up jobs that nobody runs, request the builds that are due, let old predictions go."""
     for kind in KINDS:
         kind.objects.reconcile()
     RetrainDecision.objects.look()
+    retention.sweep()

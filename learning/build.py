@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import analysis, calibrate, ensemble, families, intervals, model, processes, select
 from .bench import Bench, Failed
+from .compiled.make import compiled
 from .contest import Contest
 from .dataset import Dataset
 from .ensemble import Piece
@@ -57,6 +58,8 @@ __all__ = [
 SEARCH_SHARE, LATEST_SHARE, FIT_SHARE = 0.6, 0.8, 0.3
 #: Of `problem.seconds`: when all is done; stopping the processes takes its time too.
 END_SHARE = 0.96
+#: Of `problem.seconds`: until when the winner may be compiled; the alternatives, until all is done.
+LAST_SHARE = 1.0
 #: A fit may take this many seconds where the problem names no limit.
 FIT_SECONDS = 600.0
 SEARCHING, CONTESTING, FITTING = Span(2, 70), Span(70, 90), Span(90, 100)
@@ -128,7 +131,8 @@ def build(
         yield _decided(decision, search.stopped + contest.stopped)
         if decision.winner:
             kept = select.kept(decision.winner, contest.entries(), problem.keep)
-            yield from _numbered(_fitted(player.workers, contest, kept), dataset, incumbent)
+            fitted = _numbered(_fitted(player.workers, contest, kept), dataset, incumbent)
+            yield from _compiled(fitted, dataset, {True: clock(LAST_SHARE), False: clock(END_SHARE)})
 
 
 def _at(started: float, seconds: float | None, share: float) -> float | None:
@@ -233,6 +237,15 @@ def _numbered(steps: Iterator[Step], dataset: Dataset, incumbent: Incumbent | No
         if isinstance(step, Fitted) and incumbent is not None and incumbent.clusters is not None:
             pipeline = step.model.estimator
             pipeline[-1].numbered_as(pipeline.predict(dataset.X), incumbent.clusters)
+        yield step
+
+
+def _compiled(steps: Iterator[Step], dataset: Dataset, ends: Mapping[bool, float | None]) -> Iterator[Step]:
+    """New models with what serves in their pipelines' stead, which must be done by what `ends` says of the winner."""
+    for step in steps:
+        if isinstance(step, Fitted):
+            made = compiled(step.model, dataset, ends[step.winner])
+            step = replace(step, model=replace(step.model, compiled=made))
         yield step
 
 

@@ -11,6 +11,7 @@ from django.db import models, transaction
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from learning.build import Fitted
+from learning.compiled import PIPELINE
 from learning.exceptions import NotAModel
 from learning.model import Model, Signature, loads, versions
 
@@ -72,6 +73,7 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
             metric=fitted.metric,
             score=fitted.score,
             intervals=fitted.model.intervals and fitted.model.intervals.as_json(),
+            **_served(fitted.model),
             **_sealed(fitted.model),
         )
 
@@ -101,6 +103,12 @@ class ModelVersion(models.Model):
     versions = models.JSONField()
     #: How far truths lie from a regressor's values, as `Intervals.as_json` has it; null for others.
     intervals = models.JSONField(null=True)
+    #: The libraries that answer, or "pipeline".
+    runtime = models.CharField(max_length=100)
+    #: Of 32 rows at once, from Python values to numbers; null where the pipeline serves.
+    microseconds_per_row = models.FloatField(null=True)
+    #: On how many rows the runtime says what the pipeline says, or why that serves; null where nobody looked.
+    parity = models.TextField(null=True)
     artifact = models.BinaryField()
     #: Bytes of the artifact.
     size = models.PositiveIntegerField()
@@ -135,8 +143,10 @@ class ModelVersion(models.Model):
             return f"The seal of version {self.number} of {self.product} is not ours; build again."
         return None
 
-    def load(self, product: DataProduct) -> Model:
-        """The fitted model, unpickled only after its seal was checked. Raises ModelDoesNotFit."""
+    def load(self, product: DataProduct, whole: bool = False) -> Model:
+        """The fitted model, unpickled only after its seal was checked; unless it is to be `whole`, without the
+        estimator where it answers without. Raises ModelDoesNotFit.
+        """
         if why := self.misfit(product):
             raise ModelDoesNotFit(why)
         # Selected by itself: a loaded row would keep the bytes beside the model for as long as it serves.
@@ -146,11 +156,22 @@ class ModelVersion(models.Model):
                 f"The artifact of version {self.number} of {self.product} was changed; build again."
             )
         try:
-            return loads(artifact)
+            return loads(artifact, whole=whole)
         except (NotAModel, AttributeError, ImportError, PickleError) as error:
             raise ModelDoesNotFit(
                 f"Version {self.number} of {self.product} was written by another release; build again."
             ) from error
+
+
+def _served(model: Model) -> dict[str, Any]:
+    compiled = model.compiled
+    if compiled is None:
+        return {"runtime": PIPELINE}
+    return {
+        "runtime": compiled.runtime,
+        "microseconds_per_row": compiled.microseconds_per_row,
+        "parity": compiled.parity,
+    }
 
 
 def _sealed(model: Model) -> dict[str, Any]:

@@ -16,10 +16,11 @@ from sklearn.ensemble import (
 from treelite import TreeliteError
 
 from . import runtimes, trees
+from .gtil import Trees
 from .numbers import Floats
 from .plan import Plan
 from .runtimes import Runtime
-from .sessions import Session, Trees, narrowed
+from .sessions import Session, narrowed
 
 #: With more nodes than this, trees take too long to be written down, and too much memory beside the pipeline's.
 MOST_NODES = 2_000_000

@@ -120,7 +120,7 @@ class _Trial:
         n = len(self._order)
         rows = f"{n:,} rows" if seen == n else f"{seen:,} of {n:,} rows, as many as there was time for,"
         on = f"on {rows} of the snapshot and {len(self._edges)} edge rows"
-        within = f"within {max(found.largest, 1e-16):.0e}"
+        within = f"within {_rounded_up(found.largest)}"
         match self._model.signature.task:
             case "REGRESSION":
                 return f"Values {within} of their size {on}."
@@ -128,6 +128,13 @@ class _Trial:
                 return f"Clusters equal and distances {within} of their size {on}."
         ties = f", but for {found.ties} that tie within {2 * TOLERANCE:g}," if found.ties else ""
         return f"Labels equal{ties} and probabilities {within} {on}."
+
+
+def _rounded_up(number: float) -> str:
+    """To one digit; a difference that float64 cannot help is given as that."""
+    number = max(number, 1e-16)
+    step = 10.0 ** np.floor(np.log10(number))
+    return f"{np.ceil(number / step) * step:.0e}"
 
 
 def _width(form: Form) -> int:

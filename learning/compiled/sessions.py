@@ -1,15 +1,13 @@
-"""Runtimes of other libraries, kept as bytes: what they hold in memory cannot be pickled."""
+"""onnxruntime, kept as bytes: what it holds in memory cannot be pickled."""
 
 import zlib
-from typing import Any
 
 import numpy as np
 import onnxruntime
-import treelite
 
 from .numbers import Floats
 
-#: Compiled trees are as good as this fast, and a quarter as large.
+#: zlib's fastest: what takes most of the bytes, nodes' numbers, is as small as with the slowest.
 _LEVEL = 1
 
 
@@ -36,23 +34,6 @@ class Session:
     def __call__(self, X: Floats) -> Floats:
         (told,) = self._session.run(["Y"], {"X": X})
         return told.astype(np.float64)  # type: ignore[no-any-return]
-
-
-class Trees:
-    """Treelite's General Tree Inference Library on one thread."""
-
-    def __init__(self, model: Any):
-        self._model = model
-
-    def __getstate__(self) -> bytes:
-        return zlib.compress(self._model.serialize_bytes(), _LEVEL)
-
-    def __setstate__(self, packed: bytes) -> None:
-        self._model = treelite.Model.deserialize_bytes(zlib.decompress(packed))
-
-    def __call__(self, X: Floats) -> Floats:
-        told = treelite.gtil.predict(self._model, X, nthread=1)
-        return np.asarray(told, dtype=np.float64).reshape(len(X), -1)
 
 
 def narrowed(X: Floats) -> Floats:

@@ -64,8 +64,10 @@ class Categories:
     def write(self, cells: Cells, out: Floats) -> None:
         """Into zeros: `(n, width)`."""
         at = cells.codes.take(self.sources, axis=1) + self.offsets
-        rows = np.arange(0, out.size, out.shape[1])[:, None]
-        out.reshape(-1)[self.places.take(at) + rows] = self.values.take(at)
+        places = self.places.take(at)
+        if len(out) > 1:
+            places += np.arange(0, out.size, out.shape[1])[:, None]
+        out.reshape(-1)[places] = self.values.take(at)
 
 
 @dataclass(frozen=True, eq=False)

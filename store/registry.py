@@ -2,20 +2,17 @@
 
 import hashlib
 import hmac
-import json
 from pickle import PickleError
 from typing import Any
 
-from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from learning.build import Fitted
-from learning.compiled import PIPELINE
 from learning.exceptions import NotAModel
 from learning.model import Model, Signature, loads, versions
 
-from . import catalogue, events
+from . import artifacts, catalogue, events
 from .exceptions import (
     BadInput,
     ChampionChanged,
@@ -73,8 +70,8 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
             metric=fitted.metric,
             score=fitted.score,
             intervals=fitted.model.intervals and fitted.model.intervals.as_json(),
-            **_served(fitted.model),
-            **_sealed(fitted.model),
+            **artifacts.served(fitted.model),
+            **artifacts.sealed(fitted.model),
         )
 
     def next_number(self, product: str) -> int:
@@ -139,7 +136,7 @@ class ModelVersion(models.Model):
         if changed := [name for name in now if self.versions.get(name) != now[name]]:
             was = ", ".join(f"{name} {self.versions.get(name)} (now {now[name]})" for name in changed)
             return f"Version {self.number} of {self.product} was learned with {was}; build again."
-        if not hmac.compare_digest(self.seal, _seal(self.digest, self.versions, self.signature)):
+        if not hmac.compare_digest(self.seal, artifacts.seal(self.digest, self.versions, self.signature)):
             return f"The seal of version {self.number} of {self.product} is not ours; build again."
         return None
 
@@ -161,35 +158,6 @@ class ModelVersion(models.Model):
             raise ModelDoesNotFit(
                 f"Version {self.number} of {self.product} was written by another release; build again."
             ) from error
-
-
-def _served(model: Model) -> dict[str, Any]:
-    compiled = model.compiled
-    if compiled is None:
-        return {"runtime": PIPELINE}
-    return {
-        "runtime": compiled.runtime,
-        "microseconds_per_row": compiled.microseconds_per_row,
-        "parity": compiled.parity,
-    }
-
-
-def _sealed(model: Model) -> dict[str, Any]:
-    artifact, signature, libraries = model.dumps(), model.signature.as_json(), model.libraries
-    digest = hashlib.sha256(artifact).hexdigest()
-    return {
-        "signature": signature,
-        "versions": libraries,
-        "artifact": artifact,
-        "size": len(artifact),
-        "digest": digest,
-        "seal": _seal(digest, libraries, signature),
-    }
-
-
-def _seal(digest: str, libraries: dict[str, str], signature: dict[str, Any]) -> str:
-    text = json.dumps([digest, libraries, signature], sort_keys=True, separators=(",", ":"))
-    return hmac.new(settings.EXEMPLAR_SIGNING_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 class ProductStateManager(models.Manager["ProductState"]):

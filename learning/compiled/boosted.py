@@ -1,6 +1,6 @@
 """Runtimes of forests and of histogram boosting."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,35 +22,37 @@ from .plan import Plan
 from .runtimes import Runtime
 from .sessions import Session, narrowed
 
-#: With more nodes than this, trees take too long to be written down, and too much memory beside the pipeline's.
-MOST_NODES = 2_000_000
+#: With more nodes than this, trees take too long to be written down for onnxruntime, and half a kilobyte each to load.
+MOST_NODES = 500_000
 ONNX, TREELITE = "onnxruntime", "treelite"
 Step = Callable[[Any], Any]
 
 
 def _forest(forest: Any, plan: Plan) -> Iterator[Runtime]:
-    if sum(each.tree_.node_count for each in forest.estimators_) > MOST_NODES:
-        return
     made, answers = trees.of_forest(forest)
-    session = Session(trees.written(made, answers, forest.n_features_in_))
     classes = hasattr(forest, "n_classes_")
     one: list[Step] = [runtimes.both] if classes else [runtimes.value]
-    yield Runtime(ONNX, [narrowed, session, *(one if answers == 1 else [])])
+    if _nodes(made) <= MOST_NODES:
+        session = Session(trees.written(made, answers, forest.n_features_in_))
+        yield Runtime(ONNX, [narrowed, session, *(one if answers == 1 else [])])
     yield from _treelite(forest, [narrowed], [] if classes else one)
 
 
 def _boosting(boosting: Any, plan: Plan) -> Iterator[Runtime]:
-    if sum(len(each.nodes) for predictors in boosting._predictors for each in predictors) > MOST_NODES:
-        return
     width = boosting.n_features_in_
     splits = trees.Splits(_codes(boosting), width)
     made, answers = trees.of_boosting(boosting, splits)
     tables = splits.tables()
-    wide = width + (tables.more if tables else 0)
-    session = Session(trees.written(made, answers, wide, boosting._baseline_prediction.ravel()))
-    yield Runtime(ONNX, [*([tables] if tables else []), session, _link(boosting, answers)])
+    if _nodes(made) <= MOST_NODES:
+        wide = width + (tables.more if tables else 0)
+        session = Session(trees.written(made, answers, wide, boosting._baseline_prediction.ravel()))
+        yield Runtime(ONNX, [*([tables] if tables else []), session, _link(boosting, answers)])
     one: Step = runtimes.both if hasattr(boosting, "classes_") else runtimes.value
     yield from _treelite(boosting, [], [one] if answers == 1 else [])
+
+
+def _nodes(made: Sequence[trees.Tree]) -> int:
+    return sum(len(tree.leaf) for tree in made)
 
 
 def _treelite(estimator: Any, before: list[Step], behind: list[Step]) -> Iterator[Runtime]:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from learning.calibrate import Calibration
 from learning.columns import Column, Kind
-from learning.compiled import PIPELINE, choose, edges, make
+from learning.compiled import PIPELINE, boosted, choose, edges, make
 from learning.compiled.make import compiled
 from learning.compiled.parity import difference
 from learning.compiled.runtimes import Runtime
@@ -56,6 +56,19 @@ def test_fold_models_have_plans_of_their_own_and_are_timed_once(monkeypatch):
     assert len(fast.compiled.form.members) == 3
     assert len(timed) == 6  # onnxruntime, treelite and scikit-learn, with one row and with many
     assert_alike(fast, model, [*rows, *edges.rows(MIXED, rows)])
+
+
+@pytest.mark.parametrize("problem", PROBLEMS[:2], ids=lambda each: each.task)
+def test_trees_too_many_for_onnxruntime_are_left_to_treelite(problem, monkeypatch):
+    monkeypatch.setattr(boosted, "MOST_NODES", 10)
+    data, rows = data_of(problem)
+    for family, more in FAST.items():
+        model = model_of(problem, Candidate(family, more), data)
+        fast = served(model, data)
+        assert fast.compiled.runtime == "treelite", fast.compiled.parity
+        assert "treelite" in fast.libraries
+        again = loads(fast.dumps(), whole=False)
+        assert_alike(again, model, [*rows, *edges.rows(MIXED, rows)])
 
 
 def test_what_is_calibrated_is_proved_as_it_is_answered():

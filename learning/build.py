@@ -4,28 +4,24 @@ Whoever iterates records what was done, and stops iterating to stop the build.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from . import analysis, calibrate, diagnostics, ensemble, families, intervals, model, processes, select
-from .bench import Bench, Failed
+from . import analysis, ensemble, families, fitting, processes, select
+from .bench import Bench
 from .contest import Contest
 from .dataset import Dataset
-from .diagnostics import drawing
-from .ensemble import Piece
 from .exceptions import NothingFitted, TimedOut
 from .families import Candidate
 from .folds import Plan
-from .model import Model
 from .problem import Problem
 from .rounds import Key, Player, Span
 from .search import Search
 from .select import Decision, Incumbent
 from .steps import (
-    ALL_EXAMPLES,
     Analysed,
     CandidateDropped,
     CandidateFailed,
@@ -60,13 +56,11 @@ __all__ = [
 SEARCH_SHARE, LATEST_SHARE, FIT_SHARE = 0.6, 0.8, 0.3
 #: Of `problem.seconds`: when all is done; stopping the processes takes its time too.
 END_SHARE = 0.96
+#: Of `problem.seconds`: until when the winner may be compiled; the alternatives, until all is done.
+LAST_SHARE = 1.0
 #: A fit may take this many seconds where the problem names no limit.
 FIT_SECONDS = 600.0
-#: Seconds that pictures may take, however short the build was.
-PICTURE_SECONDS = 15.0
 SEARCHING, CONTESTING = Span(2, 70), Span(70, 85)
-#: With pictures of the winner after it, and without.
-FITTING, DRAWING, ONLY_FITTING = Span(85, 92), Span(92, 100), Span(85, 100)
 
 #: Opens a pool at a bench for fits that may take this many seconds and megabytes each; None: what there is.
 Opened = Callable[[Bench, float, int | None], AbstractContextManager[Pool]]
@@ -136,9 +130,8 @@ def build(
         yield _decided(decision, search.stopped + contest.stopped)
         if decision.winner:
             kept = select.kept(decision.winner, contest.entries(), problem.keep)
-            span = FITTING if problem.pictures else ONLY_FITTING
-            fitted = _numbered(_fitted(player.workers, contest, kept, span), dataset, incumbent)
-            yield from _drawn(fitted, contest, _pictures_end(started, problem.pictures))
+            last = {True: clock(LAST_SHARE), False: clock(END_SHARE)}
+            yield from fitting.fitted(player.workers, contest, kept, incumbent, started, last)
 
 
 def _at(started: float, seconds: float | None, share: float) -> float | None:
@@ -179,7 +172,7 @@ def _changed(incumbent: Incumbent | None, now: analysis.Analysis) -> list[str] |
 
 def _decided(decision: Decision, cut_short: str) -> Decided:
     return Decided(
-        percent=FITTING.start if decision.winner else DRAWING.end,
+        percent=fitting.FITTING.start if decision.winner else fitting.DRAWING.end,
         winner=decision.winner,
         incumbent_kept=decision.incumbent_kept,
         held=decision.held,
@@ -207,90 +200,6 @@ def _first(bench: Bench, incumbent: Incumbent | None) -> list[Candidate]:
     if recipe is None:
         return []
     return [recipe] if recipe.family != ensemble.FAMILY else list(ensemble.members(recipe))
-
-
-def _fitted(workers: Workers, contest: Contest, kept: Sequence[Candidate], span: Span) -> Iterator[Step]:
-    """The first of the candidates is the winner. What several of them are made of is fitted once."""
-    fits = workers.fit(list(dict.fromkeys(piece for each in kept for piece in ensemble.pieces(each))))
-    told: dict[Piece, bytes | Failed] = {}
-    for place, candidate in enumerate(kept):
-        weights = ensemble.pieces(candidate)
-        while any(piece not in told for piece in weights):
-            told |= [next(fits)]
-        failure = next((told[p] for p in weights if isinstance(told[p], Failed)), None)
-        percent, winner = span.at(place + 1, len(kept)), place == 0
-        if isinstance(failure, Failed):
-            if winner:
-                raise NothingFitted(f"The winner, {candidate}, failed on all examples: {failure.reason}")
-            yield CandidateFailed(
-                percent=percent, candidate=candidate, round="contest", fold=ALL_EXAMPLES, **vars(failure)
-            )
-            continue
-        models = [model.loads(artifact) for p in weights if isinstance(artifact := told[p], bytes)]
-        yield Fitted(
-            percent=percent,
-            candidate=candidate,
-            model=_completed(contest, candidate, models, list(weights.values())),
-            metric=contest.bench.metric,
-            score=contest.tally.means[candidate],
-            winner=winner,
-        )
-
-
-def _numbered(steps: Iterator[Step], dataset: Dataset, incumbent: Incumbent | None) -> Iterator[Step]:
-    """New models' clusters get the numbers that the champion's have."""
-    for step in steps:
-        if isinstance(step, Fitted) and incumbent is not None and incumbent.clusters is not None:
-            pipeline = step.model.estimator
-            pipeline[-1].numbered_as(pipeline.predict(dataset.X), incumbent.clusters)
-        yield step
-
-
-def _drawn(fitted: Iterator[Step], contest: Contest, ends: Callable[[], float]) -> Iterator[Step]:
-    """The steps that fit, then pictures of the winner, until `ends`."""
-    winner = None
-    for step in fitted:
-        winner = step if isinstance(step, Fitted) and step.winner else winner
-        yield step
-    if winner is None or not contest.problem.pictures:
-        return
-    bench, recipe = contest.bench, winner.candidate
-    told = None if bench.dataset.y is None else contest.predictions(recipe)
-    number = len(diagnostics.kinds(bench.task, len(bench.dataset.classes)))
-    drawn = drawing.draw(bench, recipe, winner.model, told, deadline=ends())
-    for place, diagnostic in enumerate(drawn, start=1):
-        percent = DRAWING.at(place, number)
-        yield DiagnosticDrawn(percent=percent, candidate=recipe, diagnostic=diagnostic)
-
-
-def _pictures_end(started: float, share: float) -> Callable[[], float]:
-    """When pictures that begin now have had their share of the whole, by `time.monotonic`."""
-
-    def ends() -> float:
-        now = time.monotonic()
-        return now + max(PICTURE_SECONDS, (now - started) * share / (1 - share))
-
-    return ends
-
-
-def _completed(
-    contest: Contest,
-    candidate: Candidate,
-    models: Sequence[Model],
-    weights: Sequence[float],
-) -> Model:
-    """The fitted members as one model, with what its predictions out of fold tell of its errors."""
-    made = models[0]
-    if len(models) > 1:
-        estimator = ensemble.Ensemble([each.estimator for each in models], weights)
-        made = Model(made.signature, candidate.family, candidate.hyperparameters, estimator)
-    bench, y = contest.bench, contest.bench.dataset.y
-    if y is None:
-        return made
-    predictions, held = contest.predictions(candidate)
-    if bench.task == "REGRESSION":
-        return replace(made, intervals=intervals.fitted(predictions, y, held))
-    return replace(made, calibration=calibrate.fitted(predictions, y, held))
 
 
 def _nothing(problem: Problem, search: Search, contest: Contest) -> NothingFitted | TimedOut:

@@ -213,6 +213,18 @@ class ModelVersion(Node):
     score: auto
     size: int = strawberry.field(description="Bytes of the pickled model.")
     digest: str = strawberry.field(description="SHA-256 of the pickled model.")
+    runtime: str = strawberry.field(
+        description="The libraries that answer in the fitted pipeline's stead, joined by commas; `pipeline` where it "
+        "answers itself."
+    )
+    microseconds_per_row: float | None = strawberry.field(
+        description="From a row's values to its numbers, of 32 rows at once on one thread of the worker that built it; "
+        "null where the pipeline answers."
+    )
+    parity: str | None = strawberry.field(
+        description="On how many rows the runtime was found to say what the pipeline says, and how exactly; or why the "
+        "pipeline answers."
+    )
     build: "Build | None"
     snapshot: Snapshot | None
 

@@ -98,7 +98,7 @@ class _Run:
             return None
         clusters = None
         if dataset.y is None:
-            clusters = self.champion.load(self.product).estimator.predict(dataset.X)
+            clusters = self.champion.load(self.product, whole=True).estimator.predict(dataset.X)
         return Incumbent(
             family=self.champion.family,
             hyperparameters=self.champion.hyperparameters,

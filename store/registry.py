@@ -2,11 +2,9 @@
 
 import hashlib
 import hmac
-import json
 from pickle import PickleError
 from typing import Any
 
-from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
@@ -14,7 +12,7 @@ from learning.exceptions import NotAModel
 from learning.model import Model, Signature, loads, versions
 from learning.steps import Fitted
 
-from . import catalogue, events
+from . import artifacts, catalogue, events
 from .exceptions import (
     BadInput,
     ChampionChanged,
@@ -72,7 +70,8 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
             metric=fitted.metric,
             score=fitted.score,
             intervals=fitted.model.intervals and fitted.model.intervals.as_json(),
-            **_sealed(fitted.model),
+            **artifacts.served(fitted.model),
+            **artifacts.sealed(fitted.model),
         )
 
     def next_number(self, product: str) -> int:
@@ -101,6 +100,12 @@ class ModelVersion(models.Model):
     versions = models.JSONField()
     #: How far truths lie from a regressor's values, as `Intervals.as_json` has it; null for others.
     intervals = models.JSONField(null=True)
+    #: The libraries that answer, or "pipeline".
+    runtime = models.CharField(max_length=100, default=artifacts.PIPELINE)
+    #: Of 32 rows at once, from Python values to numbers; null where the pipeline serves.
+    microseconds_per_row = models.FloatField(null=True)
+    #: On how many rows the runtime says what the pipeline says, or why that serves; null where nobody looked.
+    parity = models.TextField(null=True)
     #: Empty once it went to make room.
     artifact = models.BinaryField()
     #: Bytes of the artifact.
@@ -138,12 +143,14 @@ class ModelVersion(models.Model):
         if changed := [name for name in now if self.versions.get(name) != now[name]]:
             was = ", ".join(f"{name} {self.versions.get(name)} (now {now[name]})" for name in changed)
             return f"Version {self.number} of {self.product} was learned with {was}; build again."
-        if not hmac.compare_digest(self.seal, _seal(self.digest, self.versions, self.signature)):
+        if not hmac.compare_digest(self.seal, artifacts.seal(self.digest, self.versions, self.signature)):
             return f"The seal of version {self.number} of {self.product} is not ours; build again."
         return None
 
-    def load(self, product: DataProduct) -> Model:
-        """The fitted model, unpickled only after its seal was checked. Raises ModelDoesNotFit."""
+    def load(self, product: DataProduct, whole: bool = False) -> Model:
+        """The fitted model, unpickled only after its seal was checked; unless it is to be `whole`, without the
+        estimator where it answers without. Raises ModelDoesNotFit.
+        """
         if why := self.misfit(product):
             raise ModelDoesNotFit(why)
         # Selected by itself: a loaded row would keep the bytes beside the model for as long as it serves.
@@ -153,29 +160,11 @@ class ModelVersion(models.Model):
                 f"The artifact of version {self.number} of {self.product} was changed; build again."
             )
         try:
-            return loads(artifact)
+            return loads(artifact, whole=whole)
         except (NotAModel, AttributeError, ImportError, PickleError) as error:
             raise ModelDoesNotFit(
                 f"Version {self.number} of {self.product} was written by another release; build again."
             ) from error
-
-
-def _sealed(model: Model) -> dict[str, Any]:
-    artifact, signature, libraries = model.dumps(), model.signature.as_json(), model.libraries
-    digest = hashlib.sha256(artifact).hexdigest()
-    return {
-        "signature": signature,
-        "versions": libraries,
-        "artifact": artifact,
-        "size": len(artifact),
-        "digest": digest,
-        "seal": _seal(digest, libraries, signature),
-    }
-
-
-def _seal(digest: str, libraries: dict[str, str], signature: dict[str, Any]) -> str:
-    text = json.dumps([digest, libraries, signature], sort_keys=True, separators=(",", ":"))
-    return hmac.new(settings.EXEMPLAR_SIGNING_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 class ProductStateManager(models.Manager["ProductState"]):

@@ -16,6 +16,7 @@ _tasks: set["asyncio.Task[None]"] = set()
 async def start() -> None:
     """Load the champions, then listen for others. Raises what the database raises: without it nothing can serve."""
     await threads.run(serving.load)
+    log.info("%s", serving.summary())
     await answering.start()
     events.hub.listen(_on_event)
     await events.hub.start()

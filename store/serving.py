@@ -1,6 +1,9 @@
 """Serving: the champions in memory, switched whole when another version is promoted."""
 
 import logging
+import os
+import resource
+import sys
 import threading
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -139,6 +142,15 @@ def _timed(model: Model, row: Sequence[Any]) -> float:
     start = time.perf_counter()
     model.predict([row])
     return time.perf_counter() - start
+
+
+def summary() -> str:
+    """What serves here, and the memory that this process takes."""
+    models = [f"{name} {c.version.number}" for name, c in _promoted.items() if isinstance(c, Champion)]
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
+        1024 if sys.platform == "linux" else 2**20
+    )
+    return f"Process {os.getpid()} serves {', '.join(models) or 'nothing yet'} in {megabytes} MB."
 
 
 def unready() -> list[str]:

@@ -57,7 +57,7 @@ SEARCH_SHARE, LATEST_SHARE, FIT_SHARE = 0.6, 0.8, 0.3
 #: Of `problem.seconds`: when all is done; stopping the processes takes its time too.
 END_SHARE = 0.96
 #: Of `problem.seconds`: until when the winner may be compiled; the alternatives, until all is done.
-LAST_SHARE = 1.0
+LAST_SHARE = 0.98
 #: A fit may take this many seconds where the problem names no limit.
 FIT_SECONDS = 600.0
 SEARCHING, CONTESTING = Span(2, 70), Span(70, 85)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import treelite.frontend
 import treelite.sklearn
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -47,8 +48,7 @@ def _boosting(boosting: Any, plan: Plan) -> Iterator[Runtime]:
         wide = width + (tables.more if tables else 0)
         session = Session(trees.written(made, answers, wide, boosting._baseline_prediction.ravel()))
         yield Runtime(ONNX, [*([tables] if tables else []), session, _link(boosting, answers)])
-    one: Step = runtimes.both if hasattr(boosting, "classes_") else runtimes.value
-    yield from _treelite(boosting, [], [one] if answers == 1 else [])
+    yield from _treelite(boosting, [], _ends(boosting))
 
 
 def _nodes(made: Sequence[trees.Tree]) -> int:
@@ -65,6 +65,21 @@ def _treelite(estimator: Any, before: list[Step], behind: list[Step]) -> Iterato
     ):  # as it says that it does not know the estimator
         return
     yield Runtime(TREELITE, [*before, Trees(model), *behind])
+
+
+def _ends(boosting: Any) -> list[Step]:
+    """From what Treelite says of boosting."""
+    if not hasattr(boosting, "classes_"):
+        return [runtimes.value]
+    return [runtimes.both] if len(boosting.classes_) == 2 else []
+
+
+def _lightgbm(boosting: Any, plan: Plan) -> Iterator[Runtime]:
+    yield Runtime(TREELITE, [Trees(treelite.frontend.from_lightgbm(boosting.booster_)), *_ends(boosting)])
+
+
+def _xgboost(boosting: Any, plan: Plan) -> Iterator[Runtime]:
+    yield Runtime(TREELITE, [Trees(treelite.frontend.from_xgboost(boosting.get_booster())), *_ends(boosting)])
 
 
 def _link(boosting: Any, answers: int) -> Step:
@@ -97,4 +112,9 @@ MAKERS: Mapping[type, Callable[[Any, Plan], Iterator[Runtime]]] = {
         (ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor), _forest
     ),
     **dict.fromkeys((HistGradientBoostingClassifier, HistGradientBoostingRegressor), _boosting),
+}
+#: By the package that an estimator is from: it need not be installed.
+MAKERS_OF_OTHERS: Mapping[str, Callable[[Any, Plan], Iterator[Runtime]]] = {
+    "lightgbm": _lightgbm,
+    "xgboost": _xgboost,
 }

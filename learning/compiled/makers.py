@@ -34,7 +34,8 @@ def runtimes_of(estimator: Any, plan: Plan, task: str) -> Iterator[Runtime]:
         back = _back(estimator.transformer_)
         yield from (each.then(back) for each in runtimes_of(estimator.regressor_, plan, task))
         return
-    make = MAKERS.get(type(estimator))
+    package = type(estimator).__module__.split(".")[0]
+    make = MAKERS.get(type(estimator)) or boosted.MAKERS_OF_OTHERS.get(package)
     if make is not None:
         yield from make(estimator, plan)
     if not plan.words or plan.kept is None:

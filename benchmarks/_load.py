@@ -77,7 +77,7 @@ def _by_wrk(wrk: str, load: Load, connections: int, seconds: float, first: int) 
 
 
 def _time(percent: int, said: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(\w+)", _found(rf"{percent}%\s+(\S+)", said)).groups()  # type: ignore[union-attr]
+    number, unit = re.fullmatch(r"([\d.]+)(\w+)", _found(rf"(?m)^ +{percent}% +(\S+)", said)).groups()  # type: ignore[union-attr]
     return float(number) * UNITS[unit]
 
 

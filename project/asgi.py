@@ -86,7 +86,7 @@ class Application:
         if answer := self.answers.get(scope["path"]):
             response = await answer(Request(scope, receive))
             await response(scope, receive, send)
-        elif scope["path"] == "/graphql/" and not wants_page(Request(scope)):
+        elif scope["path"] == "/graphql/" and (scope["method"] == "POST" or not wants_page(Request(scope))):
             await self.graphql(scope, receive, send)
         else:
             await self.pages(scope, receive, send)
@@ -94,9 +94,8 @@ class Application:
 
 def wants_page(request: Request) -> bool:
     """Whether a browser wants to be shown GraphiQL, rather than to have a query answered."""
-    if request.method != "GET" or "query" in parse_qs(request.url.query):
-        return False
-    return prefers_page(request.headers.get("accept", ""))
+    asks = "query" in parse_qs(request.url.query)
+    return request.method == "GET" and not asks and prefers_page(request.headers.get("accept", ""))
 
 
 async def health(request: Request) -> Response:

@@ -32,6 +32,9 @@ LARGE_BODY = 128 * 1024
 #: Characters of the headers that are looked at; sensible ones have a hundred.
 LONGEST_HEADERS = 1_000
 
+#: Who has no session.
+STRANGER = access.actor(None)
+
 ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
@@ -96,31 +99,31 @@ def shown(operation: Operation, outcomes: Any) -> Any:
 
 def admitted(scope: Scope) -> str | None:
     """The media type of the answer; None where the ordinary way has to look at the request."""
-    pairs = scope["headers"]
+    pairs, method = scope["headers"], scope["method"]
     headers = dict(pairs)
-    if len(headers) != len(pairs) or brings_credentials(headers) or not access.actor(None).admitted:
+    if len(headers) != len(pairs) or brings_credentials(headers) or not STRANGER.admitted:
         return None
-    if scope["method"] == "GET" and not guards.may_be_cross_site(Request(scope)):
-        content_type = negotiation.JSON.encode()
-    elif scope["method"] == "POST":
+    if method == "POST":
         content_type = headers.get(b"content-type", b"")
+    elif method == "GET" and not guards.may_be_cross_site(Request(scope)):
+        content_type = b"application/json"
     else:
         return None
-    looked_at = (headers.get(b"host", b""), headers.get(b"accept", b""), content_type)
-    if sum(map(len, looked_at)) > LONGEST_HEADERS:
+    host, accept = headers.get(b"host", b""), headers.get(b"accept", b"")
+    if len(host) + len(accept) + len(content_type) > LONGEST_HEADERS:
         return None
-    return media_type_of(*looked_at, tuple(settings.ALLOWED_HOSTS))
+    return media_type_of(host, accept, content_type)
 
 
-def brings_credentials(headers: Mapping[bytes, bytes]) -> bool:
+def brings_credentials(headers: Mapping[bytes, bytes]) -> Any:
     """Who asks is found out by the ordinary way, which also checks that no other site asks for them."""
-    cookie = settings.SESSION_COOKIE_NAME.encode()
-    return b"authorization" in headers or cookie in headers.get(b"cookie", b"")
+    cookies = headers.get(b"cookie", b"")
+    return b"authorization" in headers or (cookies and settings.SESSION_COOKIE_NAME.encode() in cookies)
 
 
 @lru_cache(1_000)
-def media_type_of(host: bytes, accept: bytes, content_type: bytes, hosts: tuple[str, ...]) -> str | None:
-    """`hosts` are those that are served, which may change in tests."""
+def media_type_of(host: bytes, accept: bytes, content_type: bytes) -> str | None:
+    """As the ordinary way decides; None where it would refuse, or stream."""
     chosen = negotiation.choose(accept.decode("latin-1"))
     usual = guards.is_served(host.decode("latin-1")) and negotiation.is_json(content_type.decode("latin-1"))
     return chosen if usual and chosen in (negotiation.JSON, negotiation.RESPONSE) else None

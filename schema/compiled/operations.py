@@ -7,10 +7,11 @@ from typing import Any
 
 from graphql import FieldNode, GraphQLError, GraphQLSchema
 
-from store import serving
 from store.answering import Answered, Desk
+from store.exceptions import Overloaded
 from store.predictions import Question
 from store.product import DataProduct
+from store.serving import Champion, find
 
 from .. import ids, names
 from ..errors import translate
@@ -20,7 +21,7 @@ from .reading import Reader, Unusual, listed, text
 from .showing import Show, Shower, leaf
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Predicting:
     """A field that predicts."""
 
@@ -57,7 +58,9 @@ class Operation:
 
     async def answer(self, asked: Sequence[Asked], desk: Desk, gone: Callable[[], bool]) -> list[Outcome]:
         """What became of each predicting field. Raises Unusual and Overloaded, before anything is stored."""
-        champions = [champion(field.product) for field in self.predicting]
+        # One for all fields of a product, whatever is promoted meanwhile.
+        serving = {product: champion(product) for product in {field.product for field in self.predicting}}
+        champions = [serving[field.product] for field in self.predicting]
         for of, what in zip(champions, asked, strict=True):
             desk.predictions.check(of, len(what))
         questions = [
@@ -70,25 +73,30 @@ class Operation:
 
     def shown(self, outcomes: Sequence[Outcome]) -> tuple[dict[str, Any], list[GraphQLError]]:
         """The data, and the errors where fields are null."""
-        by_field = dict(zip(map(id, self.predicting), outcomes, strict=True))
+        became = dict(zip(self.predicting, outcomes, strict=True))
         errors: list[GraphQLError] = []
-
-        def value(found: Any) -> Any:
-            if isinstance(found, dict):
-                return {key: value(inner) for key, inner in found.items()}
-            if not isinstance(found, Predicting):
-                return found
-            became = by_field[id(found)]
-            if not isinstance(became, Exception):
-                return found.shown(became)
-            errors.append(refused(found, became))
-            return None
-
-        return value(self.fields), errors
+        data = {
+            key: {inner: value(field, became, errors) for inner, field in found.items()}
+            if isinstance(found, dict)
+            else found
+            for key, found in self.fields.items()
+        }
+        return data, errors
 
 
-def champion(product: DataProduct) -> serving.Champion:
-    found = serving.find(product)
+def value(field: Any, became: Mapping[Any, Outcome], errors: list[GraphQLError]) -> Any:
+    """What a field shows; null, and one error more, where it was refused."""
+    if not isinstance(field, Predicting):
+        return field
+    outcome = became[field]
+    if not isinstance(outcome, Exception):
+        return field.shown(outcome)
+    errors.append(refused(field, outcome))
+    return None
+
+
+def champion(product: DataProduct) -> Champion:
+    found = find(product)
     if found is None:
         raise Unusual
     return found
@@ -112,12 +120,14 @@ async def looked_up(asked: Any) -> Any:
     """What was found. Nothing is stored yet, so the ordinary way may tell why nothing could be."""
     try:
         return await asked
+    except Overloaded:
+        raise
     except Exception:
         raise Unusual from None
 
 
 async def outcome(
-    desk: Desk, of: serving.Champion, questions: Sequence[Question], gone: Callable[[], bool]
+    desk: Desk, of: Champion, questions: Sequence[Question], gone: Callable[[], bool]
 ) -> Outcome:
     try:
         return await desk.predictions.ask(of, questions, gone) if questions else ()

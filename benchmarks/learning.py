@@ -55,7 +55,7 @@ class Outcome:
 def ours(case: Parted, seconds: float, seed: int) -> Outcome:
     started = time.perf_counter()
     task = Regression if case.task == "regression" else Classification
-    problem = task(seconds=seconds, seed=seed, keep=1)
+    problem = task(seconds=seconds, seed=seed, keep=1, pictures=0.0)
     columns = [_column(case.learn, name) for name in case.learn]
     model, winner = _built(problem, _dataset(problem, columns, case))
     took = time.perf_counter() - started

@@ -21,6 +21,8 @@ from .exceptions import LearningError
 from .families import Candidate
 from .folds import Fold, Plan, Round
 from .model import Model, Signature
+from .problem import MANY_ROWS
+from .shelf import Shelf
 
 #: Rows at once by which the time of a prediction is measured.
 TIMED_ROWS = 1_000
@@ -85,6 +87,8 @@ class Bench:
     doubtful: tuple[str, ...] = ()
     #: Whether to measure how long a prediction takes.
     timed: bool = False
+    #: Where the models of the search's folds are kept; None: nowhere.
+    shelf: Shelf | None = None
 
     @cached_property
     def _splits(self) -> dict[Round, Sequence[Fold]]:
@@ -118,6 +122,8 @@ class Bench:
         X = data.X.iloc[held_out]
         predictions = self._predictions(estimator, X)
         predicted = time.perf_counter()
+        if self.shelf and self.averages and fit.round == "search":
+            self.shelf.put(fit.candidate, fit.fold, self._artifact(fit.candidate, estimator))
         scores = self._scores(estimator, predictions, learn, held_out)
         return Scored(
             score=scores.score,
@@ -172,16 +178,28 @@ class Bench:
         """The candidate as an artifact, fitted on all rows, or on those that this fold of the search learns from.
         Never raises.
         """
+        kept = self.shelf.get(candidate, part) if self.shelf and part is not None else None
+        if kept is not None:
+            return kept
         try:
             with _recorded():
                 data = self.dataset
                 rows = slice(None) if part is None else self.split("search")[part][0]
                 y = None if data.y is None else data.y[rows]
                 estimator = self.pipeline(candidate).fit(data.X.iloc[rows], y)
-                signature = self.signature
-                return Model(signature, candidate.family, candidate.hyperparameters, estimator).dumps()
+                return self._artifact(candidate, estimator)
         except Exception as error:  # as in `score`
             return failure(error)
+
+    def _artifact(self, candidate: Candidate, estimator: Any) -> bytes:
+        return Model(self.signature, candidate.family, candidate.hyperparameters, estimator).dumps()
+
+    @property
+    def averages(self) -> bool:
+        """Whether averages of fold models may compete: each row is held out as often, and rows are not so many that
+        the models hardly differ.
+        """
+        return self.task != "CLUSTERING" and not self.plan.ordered and self.plan.rows <= MANY_ROWS
 
     @property
     def signature(self) -> Signature:

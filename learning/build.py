@@ -4,33 +4,31 @@ Whoever iterates records what was done, and stops iterating to stop the build.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from . import analysis, calibrate, ensemble, families, intervals, model, processes, select
-from .bench import Bench, Failed
+from . import analysis, ensemble, families, fitting, processes, select
+from .bench import Bench
 from .contest import Contest
 from .dataset import Dataset
-from .ensemble import Piece
 from .exceptions import NothingFitted, TimedOut
 from .families import Candidate
 from .folds import Plan
-from .model import Model
 from .problem import Problem
 from .rounds import Key, Player, Span
 from .search import Search
 from .select import Decision, Incumbent
 from .steps import (
-    ALL_EXAMPLES,
     Analysed,
     CandidateDropped,
     CandidateFailed,
     CandidateScored,
     CandidatesDrawn,
     Decided,
+    DiagnosticDrawn,
     Fitted,
     FoldScored,
     Step,
@@ -44,6 +42,7 @@ __all__ = [
     "CandidateScored",
     "CandidatesDrawn",
     "Decided",
+    "DiagnosticDrawn",
     "Fitted",
     "FoldScored",
     "Incumbent",
@@ -57,9 +56,11 @@ __all__ = [
 SEARCH_SHARE, LATEST_SHARE, FIT_SHARE = 0.6, 0.8, 0.3
 #: Of `problem.seconds`: when all is done; stopping the processes takes its time too.
 END_SHARE = 0.96
+#: Of `problem.seconds`: until when the winner may be compiled; the alternatives, until all is done.
+LAST_SHARE = 0.98
 #: A fit may take this many seconds where the problem names no limit.
 FIT_SECONDS = 600.0
-SEARCHING, CONTESTING, FITTING = Span(2, 70), Span(70, 90), Span(90, 100)
+SEARCHING, CONTESTING = Span(2, 70), Span(70, 85)
 
 #: Opens a pool at a bench for fits that may take this many seconds and megabytes each; None: what there is.
 Opened = Callable[[Bench, float, int | None], AbstractContextManager[Pool]]
@@ -75,7 +76,7 @@ def build(
     folder: Path | None = None,
     opened: Opened | None = None,
 ) -> Generator[Step, None, None]:
-    """Analyse, search, contest, decide, fit: `workers` fits at a time, temporary files in `folder`.
+    """Analyse, search, contest, decide, fit, draw: `workers` fits at a time, temporary files in `folder`.
 
     `scored` are folds of an interrupted run by (candidate's key, round, fold): they are not fitted again,
     but yielded again. `opened` has the fits done elsewhere than in processes of this machine. The same dataset,
@@ -86,7 +87,8 @@ def build(
     NothingFitted or TimedOut (no candidate could be scored on all folds), WorkersLost (the processes could not be
     kept alive).
     """
-    clock = partial(_at, time.monotonic(), problem.seconds)
+    started = time.monotonic()
+    clock = partial(_at, started, problem.seconds)
     metric = problem.metric_for(len(dataset.classes) or None)
     analysed = analysis.analyse(dataset, problem)
     yield Analysed(percent=SEARCHING.start, analysis=analysed)
@@ -128,7 +130,8 @@ def build(
         yield _decided(decision, search.stopped + contest.stopped)
         if decision.winner:
             kept = select.kept(decision.winner, contest.entries(), problem.keep)
-            yield from _numbered(_fitted(player.workers, contest, kept), dataset, incumbent)
+            last = {True: clock(LAST_SHARE), False: clock(END_SHARE)}
+            yield from fitting.fitted(player.workers, contest, kept, incumbent, started, last)
 
 
 def _at(started: float, seconds: float | None, share: float) -> float | None:
@@ -169,7 +172,7 @@ def _changed(incumbent: Incumbent | None, now: analysis.Analysis) -> list[str] |
 
 def _decided(decision: Decision, cut_short: str) -> Decided:
     return Decided(
-        percent=FITTING.start if decision.winner else FITTING.end,
+        percent=fitting.FITTING.start if decision.winner else fitting.DRAWING.end,
         winner=decision.winner,
         incumbent_kept=decision.incumbent_kept,
         held=decision.held,
@@ -197,63 +200,6 @@ def _first(bench: Bench, incumbent: Incumbent | None) -> list[Candidate]:
     if recipe is None:
         return []
     return [recipe] if recipe.family != ensemble.FAMILY else list(ensemble.members(recipe))
-
-
-def _fitted(workers: Workers, contest: Contest, kept: Sequence[Candidate]) -> Iterator[Step]:
-    """The first of the candidates is the winner. What several of them are made of is fitted once."""
-    fits = workers.fit(list(dict.fromkeys(piece for each in kept for piece in ensemble.pieces(each))))
-    told: dict[Piece, bytes | Failed] = {}
-    for place, candidate in enumerate(kept):
-        weights = ensemble.pieces(candidate)
-        while any(piece not in told for piece in weights):
-            told |= [next(fits)]
-        failure = next((told[p] for p in weights if isinstance(told[p], Failed)), None)
-        percent, winner = FITTING.at(place + 1, len(kept)), place == 0
-        if isinstance(failure, Failed):
-            if winner:
-                raise NothingFitted(f"The winner, {candidate}, failed on all examples: {failure.reason}")
-            yield CandidateFailed(
-                percent=percent, candidate=candidate, round="contest", fold=ALL_EXAMPLES, **vars(failure)
-            )
-            continue
-        models = [model.loads(artifact) for p in weights if isinstance(artifact := told[p], bytes)]
-        yield Fitted(
-            percent=percent,
-            candidate=candidate,
-            model=_completed(contest, candidate, models, list(weights.values())),
-            metric=contest.bench.metric,
-            score=contest.tally.means[candidate],
-            winner=winner,
-        )
-
-
-def _numbered(steps: Iterator[Step], dataset: Dataset, incumbent: Incumbent | None) -> Iterator[Step]:
-    """New models' clusters get the numbers that the champion's have."""
-    for step in steps:
-        if isinstance(step, Fitted) and incumbent is not None and incumbent.clusters is not None:
-            pipeline = step.model.estimator
-            pipeline[-1].numbered_as(pipeline.predict(dataset.X), incumbent.clusters)
-        yield step
-
-
-def _completed(
-    contest: Contest,
-    candidate: Candidate,
-    models: Sequence[Model],
-    weights: Sequence[float],
-) -> Model:
-    """The fitted members as one model, with what its predictions out of fold tell of its errors."""
-    made = models[0]
-    if len(models) > 1:
-        estimator = ensemble.Ensemble([each.estimator for each in models], weights)
-        made = Model(made.signature, candidate.family, candidate.hyperparameters, estimator)
-    bench, y = contest.bench, contest.bench.dataset.y
-    if y is None:
-        return made
-    predictions, held = contest.predictions(candidate)
-    if bench.task == "REGRESSION":
-        return replace(made, intervals=intervals.fitted(predictions, y, held))
-    return replace(made, calibration=calibrate.fitted(predictions, y, held))
 
 
 def _nothing(problem: Problem, search: Search, contest: Contest) -> NothingFitted | TimedOut:

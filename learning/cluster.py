@@ -44,6 +44,10 @@ class Cluster:
         """Begin a fit which gives an artifact, as `Bench.fitted` does."""
         return self._begin(_fit, candidate, part)
 
+    def keeps(self, candidate: Candidate, part: int) -> bool:
+        """What is kept lies with the workers: here nothing is counted on."""
+        return False
+
     def restart(self) -> None:
         """Kill what is running and begin anew with nothing to do."""
         self.stop()

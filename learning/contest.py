@@ -10,7 +10,6 @@ from . import budget, ensemble, select
 from .bench import Bench, Fit
 from .budget import Budget
 from .families import Candidate
-from .folds import CHEAP_ROWS
 from .problem import Problem
 from .rounds import Player, Span, Tally
 from .search import Search
@@ -59,10 +58,11 @@ class Contest:
 
     def entries(self) -> list[Entry]:
         """Those that were scored on all folds, as the decision sees them."""
+        standing = self.search.standing()
         return [
             Entry(
                 candidate=candidate,
-                searched=self.search.tally.means.get(candidate),
+                searched=standing.get(candidate),
                 scores=self.tally.scores(candidate),
                 recalls=self.tally.recalls(candidate),
                 losses=self._losses(candidate),
@@ -142,7 +142,7 @@ class Contest:
         price: rows are few, predictions fast enough, and there is time.
         """
         plan = self.bench.plan
-        if self.bench.task == "CLUSTERING" or plan.ordered or plan.rows >= CHEAP_ROWS:
+        if not self.bench.averages:
             return
         single = next((c for c in self.search.leaders() if c in self.tally.means), None)
         recipes = [] if single is None or single.family in STEADY else [single]
@@ -151,7 +151,9 @@ class Contest:
             members = list(ensemble.members(recipe))
             takes = sum(self.search.tally.microseconds(c) or 0.0 for c in members) * plan.folds
             slow = self.problem.infer_limit is not None and takes > self.problem.infer_limit
-            seconds = [self.search.seconds(c) for c in members for _ in range(plan.folds)]
+            keeps = self.player.workers.keeps
+            parts = [(c, part) for c in members for part in range(plan.folds)]
+            seconds = [self.search.seconds(c) for c, part in parts if not keeps(c, part)]
             if not slow and self._budget().fits(seconds):
                 yield ensemble.of_parts(recipe, plan.folds)
 
@@ -199,7 +201,7 @@ class Contest:
         tallies = (self.search.tally, self.tally)
         predicted = np.concatenate([_together(tally, candidate) for tally in tallies])
         held = [each for tally in tallies for each in self._held(tally.round, tally.folds)]
-        return _by_row(predicted, np.concatenate(held), len(self.bench.dataset))
+        return by_row(predicted, np.concatenate(held), len(self.bench.dataset))
 
     def _losses(self, candidate: Candidate) -> NDArray[np.float32] | None:
         """Of each row that was held out, averaged over the folds."""
@@ -208,7 +210,7 @@ class Contest:
         predicted, held = self.predictions(candidate)
         rows = np.concatenate(held)
         losses = ensemble.losses(predicted, self._y[rows], len(self.bench.dataset.classes))
-        return _by_row(losses.astype(np.float32), rows, len(self.bench.dataset))[np.unique(rows)]
+        return by_row(losses.astype(np.float32), rows, len(self.bench.dataset))[np.unique(rows)]
 
     def _held(self, round: str, folds: int) -> list[NDArray[np.intp]]:
         split = self.bench.split("search" if round == "search" else "contest")
@@ -220,7 +222,7 @@ class Contest:
         return self.bench.dataset.y
 
 
-def _by_row(values: NDArray[np.float32], rows: NDArray[np.intp], n: int) -> NDArray[np.float32]:
+def by_row(values: NDArray[np.float32], rows: NDArray[np.intp], n: int) -> NDArray[np.float32]:
     """The mean of each row's values; not a number for rows without any."""
     sums = np.zeros((n, *values.shape[1:]))
     np.add.at(sums, rows, values)

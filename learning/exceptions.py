@@ -41,6 +41,12 @@ class InvalidProblem(LearningError):
     code = "BAD_INPUT"
 
 
+class InvalidRule(LearningError):
+    """The rule says when to learn again in a way that never comes, or never ends."""
+
+    code = "BAD_INPUT"
+
+
 class NoRows(LearningError):
     """There is nothing to learn from."""
 

@@ -4,19 +4,20 @@ import hashlib
 import json
 import pickle
 import platform
-import threading
+import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pandas import DataFrame
 
 from . import ensemble
 from .calibrate import Calibration
 from .columns import Column, Kind, frame
+from .compiled import Compiled, Told
+from .compiled.own import asking, told
 from .exceptions import NotAModel, NotFinite
 from .families import Candidate, boosters
 from .intervals import Intervals
@@ -58,11 +59,6 @@ class Signature:
         return cls(task=data["task"], columns=columns, classes=tuple(data["classes"]))
 
 
-#: Held while an estimator computes: forests reset the process's warning filters for a moment, and another thread that
-#: meets them reset warns for each of its trees. Python's own lock lets only one compute at a time anyway.
-_asking = threading.Lock()
-
-
 @dataclass(frozen=True)
 class ClassAnswer:
     """The class an instance belongs to."""
@@ -101,48 +97,74 @@ class Model:
     family: str
     #: In JSON's own types.
     hyperparameters: dict[str, Any]
-    #: A fitted scikit-learn pipeline that takes what `dataset.frame` makes.
+    #: A fitted scikit-learn pipeline that takes what `dataset.frame` makes; None where it was left out, because the
+    #: compiled form serves.
     estimator: Any
     #: Of a classifier's probabilities; None where they are as good as they are.
     calibration: Calibration | None = None
     #: Around a regressor's values.
     intervals: Intervals | None = None
+    #: What serves instead of the estimator, or why that serves; None: nobody has compiled it.
+    compiled: Compiled | None = None
 
     def predict(self, rows: Sequence[Sequence[Any]]) -> list[Answer]:
         """An answer for each row of Python values, in the signature's order of columns.
 
         Every number in an answer is finite; raises NotFinite where the estimator finds none.
         """
-        if not rows:
-            return []
-        X = frame(self.signature.columns, rows)
-        with _asking:
-            return self._answers(X)
+        return self.answers(self.arrays(rows)) if rows else []
 
-    def _answers(self, X: DataFrame) -> list[Answer]:
-        match self.signature.task:
-            case "CLASSIFICATION":
-                told = _finite(self.estimator.predict_proba(X))
-                return self._classes(self.calibration.applied(told) if self.calibration else told)
-            case "REGRESSION":
-                return [ValueAnswer(value) for value in _finite(self.estimator.predict(X)).tolist()]
-            case _:
-                distances = _finite(self.estimator.transform(X)).tolist()
-                clusters = self.estimator.predict(X).tolist()
-                return [ClusterAnswer(int(c), tuple(d)) for c, d in zip(clusters, distances, strict=True)]
+    def arrays(self, rows: Sequence[Sequence[Any]]) -> Told:
+        """What `predict` says of one row or more, as arrays: `(n, classes)` probabilities, `(n,)` values, or `(n,)`
+        clusters with `(n, clusters)` distances. Raises NotFinite.
+        """
+        if self.compiled is not None and self.compiled.form is not None:
+            return _finite(self.calibrated(self.compiled.form.arrays(rows)))
+        X = frame(self.signature.columns, rows)
+        with asking:
+            said = told(self.estimator, X, self.signature.task)
+        return _finite(self.calibrated(said))
+
+    def answers(self, arrays: Told) -> list[Answer]:
+        """What `arrays` gave, as an answer for each row."""
+        if isinstance(arrays, tuple):
+            clusters, distances = (each.tolist() for each in arrays)
+            return [ClusterAnswer(c, tuple(d)) for c, d in zip(clusters, distances, strict=True)]
+        if self.signature.task == "REGRESSION":
+            return [ValueAnswer(value) for value in arrays.tolist()]
+        return self._classes(arrays)
+
+    def calibrated(self, said: Told) -> Told:
+        """What an estimator says, as the model answers it."""
+        if self.calibration is None or isinstance(said, tuple):
+            return said
+        return self.calibration.applied(said)
 
     @property
     def libraries(self) -> dict[str, str]:
         """The versions that it depends on."""
         recipe = Candidate(self.family, self.hyperparameters)
         made_of = {member.family for member in ensemble.members(recipe)}
-        return versions(library for library in boosters.LIBRARIES if library in made_of)
+        runtimes = self.compiled.libraries if self.compiled is not None else ()
+        return versions([*(library for library in boosters.LIBRARIES if library in made_of), *runtimes])
 
     def dumps(self) -> bytes:
         """The model as bytes for `loads`. They can run code when loaded: sign them, and check before
         loading.
+
+        Its parts stand one behind the other, so that who serves need not load the estimator: how long the first is;
+        the model, without the estimator where the compiled form does without; the estimator.
         """
-        return pickle.dumps(self, protocol=5)
+        apart = self._serves_alone
+        model = pickle.dumps(replace(self, estimator=None) if apart else self, protocol=5)
+        estimator = pickle.dumps(self.estimator, protocol=5) if apart else b""
+        return _LENGTH.pack(len(model)) + model + estimator
+
+    @property
+    def _serves_alone(self) -> bool:
+        """Whether it answers without its estimator."""
+        compiled = self.compiled
+        return compiled is not None and compiled.form is not None and not compiled.whole
 
     def _classes(self, probabilities: NDArray[np.float64]) -> list[Answer]:
         best = probabilities.argmax(axis=1).tolist()
@@ -152,13 +174,26 @@ class Model:
         ]
 
 
-def loads(artifact: bytes) -> Model:
-    """The model that `Model.dumps` wrote. Unpickles: the caller has checked who wrote it. Raises
-    NotAModel.
+#: How the length of an artifact's first part is written.
+_LENGTH = struct.Struct(">Q")
+
+
+def loads(artifact: bytes, *, whole: bool = True) -> Model:
+    """The model that `Model.dumps` wrote; unless it is to be `whole`, without the estimator where it answers without.
+
+    Unpickles: the caller has checked who wrote it. Raises NotAModel.
     """
-    model = pickle.loads(artifact)
+    if len(artifact) < _LENGTH.size:
+        raise NotAModel
+    parts = memoryview(artifact)[_LENGTH.size :]
+    (length,) = _LENGTH.unpack_from(artifact)
+    if length > len(parts):
+        raise NotAModel
+    model = pickle.loads(parts[:length])
     if not isinstance(model, Model):
         raise NotAModel
+    if whole and length < len(parts):
+        return replace(model, estimator=pickle.loads(parts[length:]))
     return model
 
 
@@ -181,8 +216,9 @@ def _version(name: str) -> str:
     return "not installed"
 
 
-def _finite(values: Any) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(array).all():
+def _finite(said: Told) -> Told:
+    """Raises NotFinite unless every number is."""
+    numbers = said[1] if isinstance(said, tuple) else said
+    if not np.isfinite(numbers).all():
         raise NotFinite
-    return array
+    return said

@@ -18,6 +18,7 @@ FOLDS, FEW_FOLDS, MANY_ROWS = 5, 3, 20_000
 #: Below this many rows one parting tells too little.
 FEW_ROWS = 400
 MOST_REPEATS = 20
+MOST_PICTURES = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,9 @@ class Problem:
     infer_limit: float | None = None
     #: The best of this many families are fitted and registered.
     keep: int = 3
+    #: The share of the build's time that pictures of the winner may take, 0 (none) to 0.9, after it serves; it may be
+    #: 15 seconds at least, in which those of small data are all drawn.
+    pictures: float = 0.2
     #: Whether the winner may serve without a person's promotion.
     auto_promote: bool = True
 
@@ -121,6 +125,8 @@ class Problem:
                 f"candidates={self.candidates} is not between 1 and {MOST_CANDIDATES}.",
                 argument=("candidates",),
             )
+        if not 0 <= self.pictures <= MOST_PICTURES:
+            raise InvalidProblem(f"pictures={self.pictures} is no share between 0 and {MOST_PICTURES}.")
         if self.keep < 1:
             raise InvalidProblem(f"keep={self.keep} would keep no model; use 1 or more.")
         if self.seconds is not None and not self.seconds > 0:

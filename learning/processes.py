@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from multiprocessing import forkserver
 from pathlib import Path
@@ -23,6 +24,7 @@ from pebble import ProcessPool
 from .bench import Bench, Failed, Fit, Scored
 from .exceptions import WorkersLost
 from .families import Candidate
+from .shelf import Shelf
 
 #: What every worker process needs: imported once, by the server that they are forked from.
 PRELOAD = ["pandas", "sklearn.ensemble", "sklearn.pipeline", "sklearn.metrics", "learning.bench"]
@@ -38,8 +40,9 @@ class Processes:
     #: Whether a fit can be killed, and so has a clock.
     killable = True
 
-    def __init__(self, count: int, path: Path, fit_seconds: float, megabytes: int | None):
+    def __init__(self, count: int, path: Path, fit_seconds: float, megabytes: int | None, shelf: Shelf):
         self.count = count
+        self._shelf = shelf
         self._path = str(path)
         self._fit_seconds = fit_seconds
         self._bytes = megabytes * 2**20 if megabytes else _share(count)
@@ -56,6 +59,10 @@ class Processes:
     def fit(self, candidate: Candidate, part: int | None = None) -> Future[bytes | Failed]:
         """Begin a fit which gives an artifact, as `Bench.fitted` does. Raises WorkersLost."""
         return self._schedule(self._fit_seconds, _fit, candidate, part)
+
+    def keeps(self, candidate: Candidate, part: int) -> bool:
+        """Whether the model of this part is kept from the search: then it costs no fit."""
+        return self._shelf.has(candidate, part)
 
     def _schedule(self, seconds: float, function: Any, *task: Any) -> Future[Any]:
         try:
@@ -99,8 +106,9 @@ def at(
     prepare()
     with TemporaryDirectory(prefix="bench-", dir=folder, ignore_cleanup_errors=True) as place:
         path = Path(place) / "bench.joblib"
-        joblib.dump(bench, path)
-        processes = Processes(workers, path, fit_seconds, megabytes)
+        shelf = Shelf(Path(place))
+        joblib.dump(replace(bench, shelf=shelf), path)
+        processes = Processes(workers, path, fit_seconds, megabytes, shelf)
         try:
             yield processes
         finally:

@@ -17,7 +17,7 @@ from .budget import CAUTION, GOOD
 from .families import Candidate
 from .problem import Problem
 from .rounds import Player, Span, Tally
-from .select import beyond_noise
+from .select import beyond_noise, differences, standard_error
 from .steps import CandidateDropped, CandidatesDrawn, Step
 from .workers import over
 
@@ -55,6 +55,8 @@ class Search:
     drawn: dict[Candidate, None] = field(default_factory=dict)
     #: Candidates that may be drawn; the champion's recipe takes no other's place.
     budget: int = field(init=False)
+    #: Recipes known to be good, and the champion's: what comes later is one of many draws.
+    known: set[Candidate] = field(default_factory=set)
     _losses: dict[Candidate, float] = field(default_factory=dict)
     #: Why it ended before its budget did, as a sentence to be added; empty where it did not.
     stopped: str = ""
@@ -70,6 +72,7 @@ class Search:
         opening = portfolio.opening(self.problem, shape, self.problem.families)[: self.problem.budget]
         self.budget += sum(candidate not in opening for candidate in self.first)
         fresh = list(dict.fromkeys([*self.first, *opening]))
+        self.known = set(fresh)
         waves = [fresh[i : i + WAVE] for i in range(0, len(fresh), WAVE)]
         for number, wave in enumerate(waves):
             after = waves[number + 1] if number + 1 < len(waves) else []
@@ -130,9 +133,27 @@ class Search:
                 yield candidate
 
     def leaders(self) -> list[Candidate]:
-        """Those that were scored on all folds, best first; of equal ones that with less loss, then the first drawn."""
+        """Those that were scored on all folds, by their standing; of equal ones those known to be good, then that with
+        less loss, then the first drawn.
+        """
         place = {candidate: number for number, candidate in enumerate(self.drawn)}
-        return sorted(self.tally.means, key=lambda c: (-self.tally.means[c], self._loss(c), place[c]))
+        standing = self.standing()
+        return sorted(standing, key=lambda c: (-standing[c], c not in self.known, self._loss(c), place[c]))
+
+    def standing(self) -> dict[Candidate, float]:
+        """The mean of each that was scored on all folds. What was drawn by chance stands one standard error lower: the
+        best of many draws is in part the luckiest (Breiman, Friedman, Olshen and Stone, Classification and Regression
+        Trees, 1984). The error is that of its advantage over the best recipe known to be good.
+        """
+        means = self.tally.means
+        best = max(self.known & means.keys(), key=lambda c: means[c], default=None)
+        if best is None:
+            return dict(means)
+        scores, ratio = self.tally.scores, self.bench.plan.ratio
+        return {
+            c: mean if c in self.known else mean - standard_error(differences(scores(c), scores(best)), ratio)
+            for c, mean in means.items()
+        }
 
     def _loss(self, candidate: Candidate) -> float:
         """Log loss or squared error, by which many are told apart whose ranks are all perfect."""

@@ -59,7 +59,7 @@ class Entry:
     """A candidate that was scored on all fresh folds."""
 
     candidate: Candidate
-    #: Mean over the search's folds; None where only the contest scored it.
+    #: Its standing in the search; None where only the contest scored it.
     searched: float | None
     #: Of each fresh fold.
     scores: tuple[float, ...]
@@ -183,11 +183,16 @@ def chance(challenger: Sequence[float], defender: Sequence[float], ratio: float)
     corrected resampled t-test (Nadeau and Bengio, Inference for the Generalization Error, 2003). `ratio` is
     the number of held-out rows for each row to learn from.
     """
-    advantages = [a - b for a, b in zip(challenger, defender, strict=True)]
+    advantages = differences(challenger, defender)
     mean, error = fmean(advantages), standard_error(advantages, ratio)
     if error < _SAME:
         return 0.0 if mean > _SAME else 1.0
     return float(t.sf(mean / error, df=len(advantages) - 1))
+
+
+def differences(challenger: Sequence[float], defender: Sequence[float]) -> list[float]:
+    """The challenger's advantage on each fold."""
+    return [a - b for a, b in zip(challenger, defender, strict=True)]
 
 
 def standard_error(scores: Sequence[float], ratio: float) -> float:

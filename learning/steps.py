@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .analysis import Analysis
+from .diagnostics import Diagnostic
 from .evaluate import Measure
 from .families import Candidate
 from .folds import Round
@@ -154,6 +155,21 @@ class Fitted:
         return f"Fitted {self.candidate} on all examples, {role} with {self.metric} {self.score:.4g}."
 
 
+@dataclass(frozen=True, kw_only=True)
+class DiagnosticDrawn:
+    """A picture of the winner was drawn, or could not be."""
+
+    percent: float
+    candidate: Candidate
+    diagnostic: Diagnostic
+
+    @property
+    def message(self) -> str:
+        if self.diagnostic.problem:
+            return f"No picture of {self.diagnostic.title!r}: {self.diagnostic.problem[1]}"
+        return f"Drew {self.diagnostic.title!r}."
+
+
 Step = (
     Analysed
     | CandidatesDrawn
@@ -163,4 +179,5 @@ Step = (
     | CandidateDropped
     | Decided
     | Fitted
+    | DiagnosticDrawn
 )

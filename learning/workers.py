@@ -33,6 +33,9 @@ class Pool(Protocol):
     def fit(self, candidate: Candidate, part: int | None = None) -> Future[bytes | Failed]:
         """Begin a fit which gives an artifact, as `Bench.fitted` does. Raises WorkersLost."""
 
+    def keeps(self, candidate: Candidate, part: int) -> bool:
+        """Whether the model of this part of the search is kept, and costs no fit."""
+
     def restart(self) -> None:
         """Give up what is running."""
 
@@ -52,6 +55,10 @@ class Workers:
     def count(self) -> int:
         """Fits at a time."""
         return self._pool.count
+
+    def keeps(self, candidate: Candidate, part: int) -> bool:
+        """Whether the model of this part of the search is kept, and costs no fit."""
+        return self._pool.keeps(candidate, part)
 
     def begin(self, fits: Sequence[Fit]) -> None:
         """Keep everybody busy with these until they are asked for."""

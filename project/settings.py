@@ -85,6 +85,9 @@ SEARCH_SCHEDULER: str = text("SEARCH_SCHEDULER")
 #: Builds whose snapshots and unserved artifacts are kept, for each product.
 EXEMPLAR_KEEP_BUILDS: int = number("EXEMPLAR_KEEP_BUILDS", 10, least=1)
 
+#: Days that predictions are kept which nobody asked again or spoke of; 0: for ever.
+EXEMPLAR_KEEP_PREDICTIONS: int = number("EXEMPLAR_KEEP_PREDICTIONS", 0)
+
 # -- Who may do what --
 
 
@@ -173,6 +176,7 @@ INSTALLED_APPS = list(
             "django.contrib.sessions",
             "django.contrib.messages",
             "django.contrib.staticfiles",
+            "django.contrib.humanize",
             "strawberry_django",
             "store",
             "schema",
@@ -265,5 +269,6 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django": {"level": "WARNING", "handlers": [], "propagate": True},
         "django.server": {"level": "WARNING", "handlers": [], "propagate": True},
+        "store.operation": {"level": "INFO"},
     },
 }

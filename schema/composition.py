@@ -9,7 +9,7 @@ from strawberry.tools import create_type
 
 from store.product import DataProduct
 
-from . import events, names, products, types
+from . import diagnostics, events, names, products, types
 from .execution import Schema
 from .mutations import Mutation
 from .queries import Query
@@ -29,7 +29,7 @@ def compose(declared: Sequence[DataProduct]) -> Schema:
         query=_extended(Query, query_fields),
         mutation=_extended(Mutation, mutation_fields),
         subscription=Subscription,
-        types=[*made, *events.KINDS, types.Snapshot, types.Candidate, types.Promotion],
+        types=[*made, *events.KINDS, *diagnostics.SHAPES, *types.NODES],
         config=StrawberryConfig(scalar_map=SCALARS),
         products=declared,
     )

@@ -6,8 +6,10 @@ from typing import Any
 import strawberry
 
 from . import ids
+from .diagnostics import Diagnostic
 from .nodes import Node
-from .types import Build, Candidate, ModelVersion, Problem, Promotion, Snapshot
+from .problems import Problem
+from .types import Build, Candidate, ModelVersion, Promotion, Snapshot
 
 
 @strawberry.interface(
@@ -64,6 +66,11 @@ class ModelPromoted(BuildEvent):
     promotion: Promotion
 
 
+@strawberry.type(description="A picture of the winner was drawn, or could not be.")
+class DiagnosticDrawn(BuildEvent):
+    diagnostic: Diagnostic
+
+
 @strawberry.type(description="The champion stays: nothing was better, or a person must decide.")
 class ChampionKept(BuildEvent):
     @strawberry.field
@@ -98,6 +105,7 @@ KINDS = [
     CandidateScored,
     ModelRegistered,
     ModelPromoted,
+    DiagnosticDrawn,
     ChampionKept,
     BuildSucceeded,
     BuildFailed,

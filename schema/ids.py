@@ -25,6 +25,10 @@ OF_PRODUCT: dict[type, str] = {
 }
 
 
+#: What workers do, by type.
+JOBS: dict[str, Any] = {model.__name__: model for model in (models.Build, models.Scoring)}
+
+
 def typename(node: Any) -> str:
     """The GraphQL type of something with an id."""
     if isinstance(node, models.BuildEvent):
@@ -96,6 +100,15 @@ def number(id: str, kind: str, argument: Sequence[str | int] = ("id",)) -> int:
     if not is_number(text):
         raise UnknownId(f"No {kind} has this id.", argument=argument)
     return int(text)
+
+
+def job(id: str, argument: Sequence[str | int] = ("job",)) -> tuple[Any, int]:
+    """The table and the number of a job's row, whatever kind it is of. Raises as `key` does."""
+    found = split(id)
+    kind = JOBS.get(found[0]) if found else None
+    if found and kind is None:
+        raise WrongKindOfId(f"This is the id of a {found[0]}, and a job is wanted.", argument=argument)
+    return kind, number(id, found[0] if found else "", argument)
 
 
 def digest(id: str, kind: str, argument: Sequence[str | int] = ("id",)) -> uuid.UUID:

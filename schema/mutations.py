@@ -9,7 +9,7 @@ from . import ids
 from .answers import PredictionSelection
 from .nodes import UNSET, given
 from .products.mutations import mutation
-from .types import Build, DataProduct, Promotion
+from .types import Build, DataProduct, Promotion, Scoring
 
 
 @strawberry.input(description="What to do otherwise than declared, in this build.")
@@ -30,6 +30,12 @@ class RequestBuildPayload:
 @strawberry.type(description="The build that was ended.")
 class CancelBuildPayload:
     build: Build
+
+
+@strawberry.type(description="The product's unfinished re-scoring.")
+class ScoreTablePayload:
+    job: Scoring
+    started: bool = strawberry.field(description="False where it was unfinished already.")
 
 
 @strawberry.type(description="Which version serves now.")
@@ -68,6 +74,13 @@ class Mutation:
     def cancel_build(self, info: Info, id: strawberry.ID) -> CancelBuildPayload | None:
         build = models.Build.objects.cancel(ids.number(id, "Build"), info.context.actor.author)
         return CancelBuildPayload(build=build)
+
+    @mutation(
+        description="Predict every entity anew, as a job. Where one of the product is unfinished, that is answered."
+    )
+    def score_table(self, info: Info, product: str) -> ScoreTablePayload | None:
+        scoring, started = models.Scoring.objects.request(catalogue.get(product), info.context.actor.author)
+        return ScoreTablePayload(job=scoring, started=started)
 
     @mutation(
         description="`champion` is the version that the caller believes serves; another one serving: "

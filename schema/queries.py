@@ -16,7 +16,15 @@ from .types import Build, DataProduct, ModelVersion, Viewer
 #: Node types that are rows with a number, with their tables.
 TABLES: dict[str, Any] = {
     model.__name__: model
-    for model in (models.Build, models.Candidate, models.ModelVersion, models.Promotion, models.Snapshot)
+    for model in (
+        models.Build,
+        models.Candidate,
+        models.ModelVersion,
+        models.Promotion,
+        models.RetrainDecision,
+        models.Scoring,
+        models.Snapshot,
+    )
 }
 
 #: Nodes of one request, at most: each is looked up by itself.

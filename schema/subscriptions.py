@@ -9,7 +9,7 @@ from store import follow
 from . import ids
 from .events import BuildEvent
 from .nodes import UNSET, given
-from .types import Build, Promotion
+from .types import Build, Job, Promotion
 
 
 @strawberry.type(description="What can be watched.")
@@ -23,6 +23,14 @@ class Subscription:
     ) -> AsyncGenerator[BuildEvent, None]:
         async for event in follow.build(ids.number(build, "Build", ("build",)), after or None):
             yield event
+
+    @strawberry.subscription(
+        description="A build or a re-scoring, at once and whenever something has happened to it, until it has ended."
+    )
+    async def job_progress(self, job: strawberry.ID) -> AsyncGenerator[Job, None]:
+        kind, number = ids.job(job)
+        async for row in follow.job(kind, number):
+            yield row
 
     @strawberry.subscription(
         description="The unfinished builds, then each build whenever something happens to it."

@@ -7,15 +7,16 @@ import strawberry
 from strawberry import auto
 from strawberry.types import Info
 
-from store import catalogue, models, pages
+from store import catalogue, models, pages, retraining
 from store.candidates import CONTEST, SEARCH
 
 from . import names
 from .analysis import FeatureAnalysis, LabelShare
 from .columns import Choice, Feature
+from .diagnostics import Diagnostic, DiagnosticKind
 from .enums import Direction, JobStatus, ModelOrderField, ModelStatus, Permission, Task
-from .errors import ErrorCode
 from .nodes import UNSET, Connection, Node, connection, given, row_type
+from .problems import Problem
 
 LazyEvent = Annotated["BuildEvent", strawberry.lazy("schema.events")]  # noqa: F821
 
@@ -26,23 +27,6 @@ class Viewer:
     #: None for strangers.
     name: str | None
     anonymous: bool
-
-
-@strawberry.type(
-    description="A failure that is stored. A refused request has the same three in `errors[]`: message, "
-    "extensions.code, extensions.argument (the input's path)."
-)
-class Problem:
-    code: ErrorCode
-    message: str
-    argument: list[str] | None = None
-
-    @classmethod
-    def of(cls, row: Any) -> "Problem | None":
-        """The problem that a build's or a candidate's row holds."""
-        return (
-            cls(code=ErrorCode(row.problem_code), message=row.problem_message) if row.problem_code else None
-        )
 
 
 @strawberry.type(description="One hyperparameter, its value as text.")
@@ -63,6 +47,18 @@ class Score:
     value: float | None
     fold: int | None
     label: str | None
+
+    @classmethod
+    def all(cls, row: Any, candidate: str, round: str, **narrowed: Any) -> "list[Score]":
+        """Of a row whose attribute `candidate` names the candidate; looked up for its whole page."""
+
+        def look(rows: Any) -> dict[int, list[dict[str, Any]]]:
+            of_row = {each.pk: getattr(each, candidate) for each in rows}
+            measured = models.Score.objects.of_each(of_row.values(), round, **narrowed)
+            return {pk: measured[key] for pk, key in of_row.items()}
+
+        found = pages.together(row, ("scores", round, *narrowed.values()), look)
+        return [cls(**measured) for measured in found]
 
 
 @strawberry.input(description="In which order versions come.")
@@ -145,6 +141,30 @@ class DataProduct(Node):
         rows = models.Promotion.objects.filter(product=self.name).prefetch_related("model", "previous")
         return connection(pages.page(rows, ("-pk",), first, after or None))
 
+    @strawberry.field(description="Null where no rule is declared: then a build comes when it is requested.")
+    def retraining(self: Any) -> "Retraining | None":
+        return Retraining(product=self) if self.retrain else None
+
+
+@strawberry.type(description="When a product learns again by itself, and what its rules said.")
+class Retraining:
+    product: strawberry.Private[Any]
+
+    @strawberry.field(description="The next moment of the rules that go by the clock; null without one.")
+    def due_at(self) -> datetime.datetime | None:
+        return retraining.due_at(self.product.retrain)
+
+    @strawberry.field(description="What a rule said last.")
+    def latest(self) -> "RetrainDecision | None":
+        return models.RetrainDecision.objects.listed(self.product.name).order_by("-pk").first()
+
+    @strawberry.field(description="Newest first; of what a rule said while it waited, only the last.")
+    def decisions(
+        self, first: int | None = 20, after: str | None = UNSET
+    ) -> "Connection[RetrainDecision] | None":
+        rows = models.RetrainDecision.objects.listed(self.product.name)
+        return connection(pages.page(rows, ("-pk",), first, after or None))
+
 
 def product_of(row: Any) -> Any:
     """The declared product of a row; an error, so null where that may be, when it is gone."""
@@ -193,6 +213,18 @@ class ModelVersion(Node):
     score: auto
     size: int = strawberry.field(description="Bytes of the pickled model.")
     digest: str = strawberry.field(description="SHA-256 of the pickled model.")
+    runtime: str = strawberry.field(
+        description="The libraries that answer in the fitted pipeline's stead, joined by commas; `pipeline` where it "
+        "answers itself."
+    )
+    microseconds_per_row: float | None = strawberry.field(
+        description="From a row's values to its numbers, of 32 rows at once on one thread of the worker that built it; "
+        "null where the pipeline answers."
+    )
+    parity: str | None = strawberry.field(
+        description="On how many rows the runtime was found to say what the pipeline says, and how exactly; or why the "
+        "pipeline answers."
+    )
     build: "Build | None"
     snapshot: Snapshot | None
 
@@ -212,12 +244,21 @@ class ModelVersion(Node):
     def scores(
         self: Any, metric: str | None = UNSET, fold: int | None = UNSET, label: str | None = UNSET
     ) -> list[Score]:
-        return [
-            Score(**row)
-            for row in models.Score.objects.of(
-                self.candidate_id, CONTEST, given(metric), given(fold), given(label)
-            )
-        ]
+        return Score.all(
+            self, "candidate_id", CONTEST, metric=given(metric), fold=given(fold), label=given(label)
+        )
+
+    @strawberry.field(
+        description="Pictures of it, in the order in which they were drawn; empty until its build has drawn them, "
+        "which it does of its winner."
+    )
+    def diagnostics(self: Any, kinds: list[DiagnosticKind] | None = UNSET) -> list[Diagnostic] | None:
+        wanted = given(kinds)
+        return pages.together(
+            self,
+            ("diagnostics", wanted and tuple(wanted)),
+            lambda rows: models.Diagnostic.objects.of_each((row.pk for row in rows), wanted),
+        )
 
     @strawberry.field(description="The labels that it knows, by value; null unless it is a classification.")
     def labels(self: Any) -> list[str] | None:
@@ -240,7 +281,7 @@ class Candidate(Node):
 
     @strawberry.field(description="Of the search.")
     def scores(self: Any, metric: str | None = UNSET) -> list[Score]:
-        return [Score(**row) for row in models.Score.objects.of(self.pk, SEARCH, given(metric))]
+        return Score.all(self, "pk", SEARCH, metric=given(metric))
 
     @strawberry.field(description="Why it is out; null where it is not.")
     def problem(self) -> Problem | None:
@@ -297,6 +338,30 @@ class Build(Job, Node):
         return connection(models.BuildEvent.objects.page(self, first, after or None))
 
 
+@row_type(models.RetrainDecision, description="What a rule said at a moment, and why.")
+class RetrainDecision(Node):
+    at: auto
+    rule: str = strawberry.field(description="As it is declared.")
+    build: Build | None = strawberry.field(description="What it began, or found under way; null: nothing.")
+    reason: auto
+
+
+@row_type(
+    models.Scoring,
+    description="Every entity predicted anew, by the version that served when it was asked for.",
+)
+class Scoring(Job, Node):
+    scored: int = strawberry.field(description="Entities that were predicted; the predictions are stored.")
+    refused: int = strawberry.field(
+        description="Entities that cannot be: a row is missing, a value out of its range."
+    )
+    model: ModelVersion | None
+
+    @strawberry.field
+    def product(self) -> DataProduct:
+        return product_of(self)
+
+
 @row_type(models.Promotion, description="A version began to serve.")
 class Promotion(Node):
     model: ModelVersion
@@ -309,3 +374,7 @@ class Promotion(Node):
     @strawberry.field
     def product(self) -> DataProduct:
         return product_of(self)
+
+
+#: Those that no field of a root leads to by their own names.
+NODES = [Snapshot, Candidate, Promotion, Scoring]

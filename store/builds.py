@@ -1,51 +1,36 @@
 """Builds as rows: requested, claimed by one attempt after another, told step by step, and ended exactly once."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, models, transaction
-from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Coalesce, Greatest, Now
+from django.db.models import F, Q
+from django.db.models.functions import Greatest, Now
 
 from learning.exceptions import ExemplarError
 from learning.problem import Problem
 
 from . import catalogue, events, pages, queue
-from .exceptions import BadInput, BuildEnded, StoreError, UnknownId, WorkerLost
+from .exceptions import BadInput, BuildEnded, UnknownId
+from .jobs import CANCELLED, FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
 from .product import DataProduct
-
-READY, RUNNING, SUCCEEDED, FAILED, CANCELLED = STATUSES = (
-    "READY",
-    "RUNNING",
-    "SUCCEEDED",
-    "FAILED",
-    "CANCELLED",
-)
-UNFINISHED = (READY, RUNNING)
-
-#: Seconds after which a lease that was not renewed is over.
-LEASE = 10
-#: Seconds between two looks at what has no job, or no longer anybody who runs it.
-LOOK = 5.0
-#: Runs of one build; the last one that is lost fails it.
-ATTEMPTS = 3
-
 
 #: Events of one page: unless said otherwise, and at most.
 USUAL_EVENTS, MOST_EVENTS = 100, 500
 
 
-class Superseded(StoreError):
-    """This attempt no longer runs the build: it was cancelled, or somebody else took it up."""
-
-
-class BuildManager(models.Manager["Build"]):
+class BuildManager(JobManager["Build"]):
     def listed(self, product: str, status: list[str] | None = None) -> models.QuerySet["Build"]:
         rows = self.filter(product=product).select_related("snapshot").prefetch_related("model")
         return rows if status is None else rows.filter(status__in=status)
 
     def request(
-        self, product: DataProduct, by: str, options: dict[str, Any] | None = None, enqueue: bool = True
+        self,
+        product: DataProduct,
+        by: str,
+        options: dict[str, Any] | None = None,
+        enqueue: bool = True,
+        reason: str = "",
     ) -> tuple["Build", bool]:
         """The product's unfinished build, and whether it was begun by this request.
 
@@ -58,21 +43,24 @@ class BuildManager(models.Manager["Build"]):
             raise BadInput(str(error), argument=("options", *error.argument)) from error
         try:
             with transaction.atomic():
-                build = self._begin(product, by, given, problem)
+                build = self._begin(product, by, given, problem, reason)
         except IntegrityError:
             # Only the database can say that nobody else began one meanwhile.
-            running = self.filter(product=product.name, status__in=UNFINISHED).first()
-            return (running, False) if running else self.request(product, by, options, enqueue)
+            running = self.unfinished(product.name)
+            return (running, False) if running else self.request(product, by, options, enqueue, reason)
         if enqueue:
-            transaction.on_commit(lambda: queue.enqueue(build.pk))
+            build.enqueue_after_commit()
         return build, True
 
-    def _begin(self, product: DataProduct, by: str, options: dict[str, Any], problem: Problem) -> "Build":
+    def _begin(
+        self, product: DataProduct, by: str, options: dict[str, Any], problem: Problem, reason: str
+    ) -> "Build":
         newest = self.filter(product=product.name).aggregate(newest=models.Max("number"))["newest"]
         build = self.create(
             product=product.name,
             number=(newest or 0) + 1,
             requested_by=by,
+            reason=reason,
             options=options,
             seed=problem.seed,
         )
@@ -80,7 +68,7 @@ class BuildManager(models.Manager["Build"]):
         return build
 
     @transaction.atomic
-    def cancel(self, pk: int, by: str) -> "Build":
+    def cancel(self, pk: int, by: str, reason: str = "") -> "Build":
         """End an unfinished build now; whoever runs it is told to stop, and can write nothing any more.
 
         Raises UnknownId, BuildEnded.
@@ -90,71 +78,24 @@ class BuildManager(models.Manager["Build"]):
             raise UnknownId("No build has this id.", argument=("id",))
         if build.status not in UNFINISHED:
             raise BuildEnded(f"{build} has ended already: {build.status}.", argument=("id",))
-        build.end(CANCELLED, "BuildCancelled", f"Cancelled by {by}.", by=by)
+        why = f": {reason}" if reason else "."
+        build.end(CANCELLED, "BuildCancelled", f"Cancelled by {by}{why}", by=by)
         if job := build.job:
             transaction.on_commit(lambda: queue.stop(job))
         return build
 
-    def claim(self, pk: int, job: str = "") -> "Build | None":
-        """Take up a build that is READY as its next attempt; None where somebody else has it, or it has ended."""
-        claimed = self.filter(pk=pk, status=READY).update(
-            status=RUNNING,
-            attempt=F("attempt") + 1,
-            job=job,
-            lease=Now(),
-            started_at=Coalesce("started_at", Now()),
-        )
-        return self.get(pk=pk) if claimed else None
 
-    @transaction.atomic
-    def abandon(self, pk: int, attempt: int) -> None:
-        """The attempt has died: let another take the build up, or fail it where too many have died."""
-        build = self.select_for_update().filter(pk=pk, attempt=attempt, status=RUNNING).first()
-        if build is None:
-            return
-        if build.attempt >= ATTEMPTS:
-            build.fail(
-                WorkerLost(
-                    f"Its worker was lost {build.attempt} times; see the worker's log, then try again."
-                )
-            )
-            return
-        build.status, build.job = READY, ""
-        build.save(update_fields=["status", "job"])
-        transaction.on_commit(lambda: queue.enqueue(build.pk))
-
-    def reconcile(self) -> None:
-        """Take up what nobody runs any more, and queue what has no job. Anybody may call this at any time."""
-        over = Now() - timedelta(seconds=LEASE)
-        for pk, attempt in self.filter(status=RUNNING, lease__lt=over).values_list("pk", "attempt"):
-            self.abandon(pk, attempt)
-        settled = Now() - timedelta(seconds=LOOK)
-        ready = self.filter(status=READY, requested_at__lt=settled).values_list("pk", flat=True)
-        if ready and (waiting := queue.waiting()) is not None:
-            for pk in set(ready) - waiting:
-                queue.enqueue(pk)
-
-
-class Build(models.Model):
+class Build(Job):
     """One passage from feature tables to a model version."""
 
-    product = models.CharField(max_length=40)
+    KIND = "build"
+
     number = models.PositiveIntegerField()
-    status = models.CharField(max_length=9, default=READY)
-    requested_by = models.CharField(max_length=200)
-    requested_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
+    #: Why it was requested, where somebody said so.
+    reason = models.TextField(blank=True)
     #: What the request asked for instead of what the problem declares.
     options = models.JSONField(default=dict)
     seed = models.BigIntegerField()
-    percent = models.FloatField(default=0.0)
-    #: How often it was taken up; every write of an attempt is conditional on it.
-    attempt = models.PositiveIntegerField(default=0)
-    #: When whoever runs it last said so, by the database's clock.
-    lease = models.DateTimeField(null=True)
-    #: RQ's job that runs it; empty while it waits, or is run by `manage.py build`.
-    job = models.CharField(max_length=100, blank=True)
     #: Number of the newest event.
     sequence = models.PositiveIntegerField(default=0)
     snapshot = models.ForeignKey("store.Snapshot", models.PROTECT, null=True, related_name="builds")
@@ -163,14 +104,15 @@ class Build(models.Model):
     promoted = models.BooleanField(default=False)
     #: The contest's outcome and its reason, as a sentence.
     decision = models.TextField(blank=True)
-    problem_code = models.CharField(max_length=40, blank=True)
-    problem_message = models.TextField(blank=True)
-    #: For those who may see it: never shown over the API.
-    traceback = models.TextField(blank=True)
 
     objects = BuildManager()
 
     class Meta:
+        permissions = [
+            ("request_build", "Can request builds"),
+            ("cancel_build", "Can cancel builds"),
+            ("see_traceback", "Can see the traceback of a failed build"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["product"],
@@ -184,25 +126,9 @@ class Build(models.Model):
     def __str__(self) -> str:
         return f"Build {self.number} of {self.product}"
 
-    @property
-    def ended(self) -> bool:
-        return self.status not in UNFINISHED
-
     def problem(self) -> Problem:
         """The declared problem with the options that were asked for."""
         return catalogue.get(self.product).problem.with_options(**self.options)
-
-    def renew(self) -> bool:
-        """Keep the lease; False where this attempt no longer runs the build."""
-        return bool(self._mine().update(lease=Now()))
-
-    def _mine(self) -> QuerySet["Build"]:
-        return Build.objects.filter(pk=self.pk, attempt=self.attempt, status=RUNNING)
-
-    def hold(self) -> None:
-        """Lock the row for the rest of the transaction. Raises Superseded where another attempt has the build."""
-        if not self._mine().select_for_update().exists():
-            raise Superseded(f"{self} is no longer run by attempt {self.attempt}.")
 
     def tell(self, kind: str, message: str, percent: float | None = None, **facts: Any) -> "BuildEvent":
         """Append an event, in the transaction of what it tells; Redis carries it on once that is committed."""
@@ -238,7 +164,7 @@ class BuildEventManager(models.Manager["BuildEvent"]):
     def after(self, build: int, cursor: str | None = None) -> models.QuerySet["BuildEvent"]:
         """The build's events behind `cursor`, in order. Raises BadInput."""
         rows = self.filter(build=build).select_related("candidate", "build")
-        rows = rows.prefetch_related("model", "promotion__model")
+        rows = rows.prefetch_related("model", "promotion__model", "diagnostic")
         return rows.filter(sequence__gt=_sequence(cursor)).order_by("sequence")
 
     def page(self, build: "Build", first: int | None, after: str | None) -> pages.Page["BuildEvent"]:
@@ -275,6 +201,7 @@ class BuildEvent(models.Model):
     best = models.FloatField(null=True)
     model = models.ForeignKey("store.ModelVersion", models.CASCADE, null=True, related_name="+")
     promotion = models.ForeignKey("store.Promotion", models.CASCADE, null=True, related_name="+")
+    diagnostic = models.ForeignKey("store.Diagnostic", models.CASCADE, null=True, related_name="+")
     #: What was found odd about the features, a sentence each.
     findings = models.JSONField(null=True)
     #: Who cancelled.

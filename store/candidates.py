@@ -1,17 +1,18 @@
 """Candidates and their scores: each finished fold is a row, so that nothing is fitted twice."""
 
+from collections.abc import Iterable, Iterator
 from io import BytesIO
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 from django.db import models
-from django.db.models import Avg
 from numpy.typing import NDArray
 
 from learning import families
-from learning.build import FoldScored
 from learning.evaluate import Measure
 from learning.folds import ROUNDS, Round
+from learning.steps import FoldScored
 
 #: Candidates are chosen in the search and scored again on fresh folds in the contest.
 SEARCH, CONTEST = "search", "contest"
@@ -63,7 +64,12 @@ class Candidate(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.family} {self.hyperparameters}"
+        return str(self.recipe)
+
+    @property
+    def recipe(self) -> families.Candidate:
+        """As the learning package knows it."""
+        return families.Candidate(self.family, self.hyperparameters, self.incumbent)
 
     @property
     def complete(self) -> bool:
@@ -133,10 +139,9 @@ class FoldScore(models.Model):
         ]
 
     def as_step(self) -> FoldScored:
-        recipe = self.candidate
         return FoldScored(
             percent=0.0,
-            candidate=families.Candidate(recipe.family, recipe.hyperparameters, recipe.incumbent),
+            candidate=self.candidate.recipe,
             round=_round(self.round),
             fold=self.fold,
             score=self.score,
@@ -165,38 +170,49 @@ def _array(stored: bytes | memoryview | None) -> NDArray[np.float32] | None:
     return None if stored is None else np.load(BytesIO(stored), allow_pickle=False)
 
 
+#: What is measured, as pages show it: `metric`, `label`, `fold` and `value`.
+Measured = dict[str, Any]
+
+
 class ScoreManager(models.Manager["Score"]):
-    def of(
+    def of(self, candidate: int, round: str, **narrowed: Any) -> list[Measured]:
+        """As `of_each`, of one candidate."""
+        return self.of_each([candidate], round, **narrowed)[candidate]
+
+    def of_each(
         self,
-        candidate: int,
+        candidates: Iterable[int],
         round: str,
         metric: str | None = None,
         fold: int | None = None,
         label: str | None = None,
-    ) -> list[dict[str, Any]]:
-        """A candidate's measures as `metric`, `label`, `fold` and `value`: the means (fold null), and each fold's.
+    ) -> dict[int, list[Measured]]:
+        """The candidates' measures, in one query: the means over the folds (fold null), then each fold's.
 
         What is given narrows them; without `label` all labels and the whole (label null).
         """
-        rows = self.filter(fold__candidate=candidate, fold__round=round).order_by(
-            "metric", "label", "fold__fold"
-        )
-        if metric is not None:
-            rows = rows.filter(metric=metric)
-        if label is not None:
-            rows = rows.filter(label=label)
-        if fold is not None:
-            return [_measure(*row) for row in rows.filter(fold__fold=fold).values_list(*MEASURE)]
-        means = rows.order_by("metric", "label").values("metric", "label").annotate(mean=Avg("value"))
-        of_folds = [_measure(*row) for row in rows.values_list(*MEASURE)]
-        return [_measure(row["metric"], row["label"], None, row["mean"]) for row in means] + of_folds
+        found: dict[int, list[Measured]] = {candidate: [] for candidate in candidates}
+        wanted = {"metric": metric, "fold__fold": fold, "label": label}
+        rows = self.filter(fold__candidate__in=found, fold__round=round)
+        rows = rows.filter(**{name: value for name, value in wanted.items() if value is not None})
+        rows = rows.order_by("metric", "label", "fold__fold")
+        for candidate, name, of_class, number, value in rows.values_list(*MEASURE):
+            measured = {"metric": name, "label": of_class or None, "fold": number, "value": value}
+            found[candidate].append(measured)
+        return found if fold is not None else {c: [*_means(folds), *folds] for c, folds in found.items()}
 
 
-MEASURE = ("metric", "label", "fold__fold", "value")
+MEASURE = ("fold__candidate", "metric", "label", "fold__fold", "value")
 
 
-def _measure(metric: str, label: str, fold: int | None, value: float | None) -> dict[str, Any]:
-    return {"metric": metric, "label": label or None, "fold": fold, "value": value}
+def _means(folds: Iterable[Measured]) -> Iterator[Measured]:
+    """Over the folds that know the measure, in the folds' order; null where none does."""
+    values: dict[tuple[str, str | None], list[float]] = {}
+    for measured in folds:
+        known = values.setdefault((measured["metric"], measured["label"]), [])
+        known += [measured["value"]] if measured["value"] is not None else []
+    for (metric, label), known in values.items():
+        yield {"metric": metric, "label": label, "fold": None, "value": fmean(known) if known else None}
 
 
 class Score(models.Model):

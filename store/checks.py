@@ -8,6 +8,7 @@ from django.db import models
 
 from learning import checks as learning
 from learning.dataset import Kind
+from learning.retrain import AfterFeedback
 
 from . import catalogue
 from .features import InvalidJoin, references, walk
@@ -36,6 +37,7 @@ def problems(product: DataProduct) -> Iterator[str]:
     fits = yield from _label(product)
     yield from _time(product)
     yield from _group(product)
+    yield from _retrain(product)
     if compiled and fits:
         labels = tuple(label.text for label in product.labels) if product.task == "CLASSIFICATION" else None
         yield from learning.problems(product.problem, labels)
@@ -124,3 +126,11 @@ def _group(product: DataProduct) -> Iterator[str]:
         yield f"group={join.group!r} has many rows for one instance, which belongs to one group: take a to-one path."
     elif path and join.group == join.label:
         yield f"group={join.group!r} is the label: no model is validated on labels that it has not seen."
+
+
+def _retrain(product: DataProduct) -> Iterator[str]:
+    for rule in product.retrain:
+        if isinstance(rule, AfterFeedback) and not product.learns_from_labels:
+            yield f"retrain={rule} waits for words about a label, and a clustering has none: use Every."
+    if len(set(map(str, product.retrain))) < len(product.retrain):
+        yield "retrain names the same rule twice: take one out."

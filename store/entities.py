@@ -52,6 +52,17 @@ def find(product: DataProduct, keys: Iterable[str]) -> dict[str, Entity]:
     return {entity.key: entity for entity in rows}
 
 
+def after(product: DataProduct, key: Any, most: int) -> list[Entity]:
+    """Those behind a base row's key (None: from the first), in the order of the keys."""
+    rows = product.join.queryset.order_by("pk")
+    rows = rows if key is None else rows.filter(pk__gt=key)
+    keys = list(rows.values_list("pk", flat=True)[:most])
+    if not keys:
+        return []
+    by_key = {entity.key: entity for entity in _rows(product, rows.filter(pk__lte=keys[-1]))}
+    return [by_key[str(key)] for key in keys if str(key) in by_key]
+
+
 def existing(product: DataProduct, keys: Iterable[str]) -> set[str]:
     """Those of the keys that have a base row."""
     wanted = [product.key_of(key) for key in keys if product.is_key(key)]

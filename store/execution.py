@@ -1,44 +1,29 @@
 """Running a build: each step of learning becomes rows, as long as this attempt holds the lease."""
 
-import ctypes
 import logging
-import os
-import signal
-import sys
 import threading
-import traceback
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from rq import get_current_job
 
 from learning import build as learning
 from learning import cluster, processes
 from learning.dataset import Dataset
-from learning.exceptions import ExemplarError
 from learning.select import Incumbent
 
-from . import catalogue, events
-from .builds import Build, Superseded
+from . import catalogue, events, leases, room
+from .builds import Build
 from .candidates import SEARCH, Candidate, FoldScore
+from .diagnostics import Diagnostic
 from .product import DataProduct
 from .registry import ModelVersion, ProductState, Promotion
 from .snapshots import Snapshot
 
 log = logging.getLogger(__name__)
-
-#: Seconds between two renewals of the lease; a cancelled build stops within this time even without Redis.
-RENEWAL = 1.0
-#: The prctl option that sends a signal to a process when its parent dies.
-PR_SET_PDEATHSIG = 1
-
-
-class Unexpected(ExemplarError):
-    """Something unexpected happened."""
 
 
 def run_job(pk: int) -> None:
@@ -49,65 +34,13 @@ def run_job(pk: int) -> None:
 
 
 def run(build: Build) -> None:
-    """Run a claimed build to its end. If PostgreSQL is lost, the lease runs out and it is taken up again."""
+    """Run a claimed build to its end, and make room."""
     events.ring("build", build=build.pk, product=build.product)
-    with _lease(build) as finished:
-        try:
-            _Run(build, finished).through()
-        except Superseded as error:
-            log.warning("%s", error)
-        except (OperationalError, InterfaceError):
-            raise
-        except ExemplarError as error:
-            _fail(build, error, finished)
-        except Exception as error:
-            _fail(build, Unexpected(f"{type(error).__name__}: {error}"), finished, traceback.format_exc())
-            raise
-
-
-@contextmanager
-def _lease(build: Build) -> Iterator[threading.Event]:
-    """Renew the lease while the block runs; yields what to set before the build's last write."""
-    finished = threading.Event()
-    keeper = threading.Thread(target=_renew_until, args=[build, finished], name="lease", daemon=True)
-    keeper.start()
+    leases.carry_out(build, lambda finished: _Run(build, finished).through())
     try:
-        yield finished
-    finally:
-        finished.set()
-        keeper.join()
-
-
-def _renew_until(build: Build, finished: threading.Event) -> None:
-    while not finished.wait(RENEWAL):
-        try:
-            if not build.renew() and not finished.is_set():
-                log.warning("%s is no longer ours: stopping.", build)
-                _die()
-        except (OperationalError, InterfaceError) as error:
-            log.warning("The lease of %s was not renewed: %s", build, error)
-        finally:
-            connection.close()
-
-
-def die_with_parent() -> None:
-    """On Linux, make the kernel kill this process when its parent dies; elsewhere the lease ends it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _die() -> None:
-    """End this process with the fits that it started, in the middle of whatever they do."""
-    if os.getpgrp() == os.getpid():
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-    os._exit(1)
-
-
-def _fail(build: Build, error: ExemplarError, finished: threading.Event, trace: str = "") -> None:
-    finished.set()
-    with transaction.atomic():
-        build.hold()
-        build.fail(error, trace)
+        room.make(build.product)
+    except (OperationalError, InterfaceError) as error:
+        log.warning("No room was made after %s; the next build makes it: %s", build, error)
 
 
 def elsewhere(scheduler: str) -> learning.Opened | None:
@@ -165,7 +98,7 @@ class _Run:
             return None
         clusters = None
         if dataset.y is None:
-            clusters = self.champion.load(self.product).estimator.predict(dataset.X)
+            clusters = self.champion.load(self.product, whole=True).estimator.predict(dataset.X)
         return Incumbent(
             family=self.champion.family,
             hyperparameters=self.champion.hyperparameters,
@@ -195,6 +128,8 @@ class _Run:
                 self.decided(step)
             case learning.Fitted():
                 self.fitted(step)
+            case learning.DiagnosticDrawn():
+                self.drawn(step)
 
     def analysed(self, step: learning.Analysed) -> None:
         """Keep it with the snapshot; an attempt that goes on finds it told already."""
@@ -231,6 +166,12 @@ class _Run:
         self.build.tell("ModelRegistered", step.message, step.percent, model=model)
         if step.winner and self.build.model is None:
             self.promote(model)
+
+    def drawn(self, step: learning.DiagnosticDrawn) -> None:
+        model = self.build.models.get(candidate__key=step.candidate.key)
+        diagnostic, new = Diagnostic.objects.keep(model, step.diagnostic)
+        if new:
+            self.build.tell("DiagnosticDrawn", step.message, step.percent, diagnostic=diagnostic)
 
     def promote(self, model: ModelVersion) -> None:
         """Let the winner serve, or hold it for a person; nothing is held while no champion can be loaded."""

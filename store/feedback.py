@@ -218,6 +218,7 @@ class Feedback(models.Model):
         indexes = [
             models.Index(fields=["product", "subject", "author", "-id"], name="feedback_by_subject"),
             models.Index(fields=["product", "entity"], name="feedback_by_entity"),
+            models.Index(fields=["product", "created_at"], name="feedback_by_age"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -1,11 +1,13 @@
 """Following: what happens to builds and champions, as it happens; the rows fill every gap."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from . import catalogue, threads
-from .builds import UNFINISHED, Build, BuildEvent
+from .builds import Build, BuildEvent
 from .events import Event, hub
 from .exceptions import UnknownId
+from .jobs import UNFINISHED
 from .registry import Promotion
 
 #: Seconds after which a silent stream is compared with the rows: a ring may be lost, or Redis down.
@@ -54,6 +56,28 @@ def _events(pk: int, cursor: str | None) -> Events:
         raise UnknownId("No build has this id.", argument=("build",))
     found = list(BuildEvent.objects.after(pk, cursor))
     return None if followed.ended and not found else found
+
+
+async def job(kind: Any, pk: int) -> AsyncIterator[Any]:
+    """The job whenever something has happened to it, the first time at once, until it has ended. Raises UnknownId."""
+    async with hub.subscription() as subscriber:
+        seen = None
+        while seen is None or not seen.ended:
+            found = await threads.run(kind.objects.filter(pk=pk).first)
+            if found is None:
+                raise UnknownId("No job has this id.", argument=("job",))
+            if seen is None or (found.percent, found.status) != (seen.percent, seen.status):
+                yield found
+            seen = found
+            ring = await subscriber.next(PATIENCE)
+            while ring is not None and not _is_about(ring, kind, pk):
+                ring = await subscriber.next(PATIENCE)
+
+
+def _is_about(ring: Event, kind: Any, pk: int) -> bool:
+    if kind is Build:
+        return ring["kind"] in ("build", "build_event") and bool(ring["build"] == pk)
+    return ring["kind"] == "job" and bool(ring["job"] == pk)
 
 
 async def builds(product: str | None = None) -> AsyncIterator[Build]:

@@ -47,6 +47,15 @@ def load(product: DataProduct, table: str, rows: int, fingerprint: str, has_pred
     )
 
 
+def keys(table: str, rows: int) -> list[str]:
+    """What each row of `load` is about, in its order: an entity's key, or "prediction" and its id."""
+    about: dict[str, Way] = {"_entity": Text(sql="_entity"), "_prediction": Text(sql="_prediction::text")}
+    found = transfer.read(table, about, rows, "_label IS NOT NULL")
+    order = _order(found["_entity"], found["_prediction"])
+    pairs = zip(found["_entity"][order], found["_prediction"][order], strict=True)
+    return [f"prediction {prediction}" if entity is None else entity for entity, prediction in pairs]
+
+
 def _ways(product: DataProduct, types: dict[str, transfer.Type], has_predictions: bool) -> dict[str, Way]:
     """What is read, and how; the features by their names, which begin with no underscore."""
     found: dict[str, Way] = {"_entity": Text(sql="_entity")}

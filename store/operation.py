@@ -1,4 +1,4 @@
-"""What a web process does beside answering: follow promotions, and look after builds that nobody runs."""
+"""What a web process does beside answering: follow promotions, and look after jobs that nobody runs."""
 
 import asyncio
 import logging
@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from django.db import DatabaseError, InterfaceError
 
-from . import answering, builds, events, serving, threads
-from .builds import Build
+from . import answering, events, jobs, serving, threads, upkeep
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +16,7 @@ _tasks: set["asyncio.Task[None]"] = set()
 async def start() -> None:
     """Load the champions, then listen for others. Raises what the database raises: without it nothing can serve."""
     await threads.run(serving.load)
+    log.info("%s", serving.summary())
     await answering.start()
     events.hub.listen(_on_event)
     await events.hub.start()
@@ -43,9 +43,9 @@ def _on_event(event: events.Event) -> None:
 
 async def _look_for_ever() -> None:
     while True:
-        await asyncio.sleep(builds.LOOK)
+        await asyncio.sleep(jobs.LOOK)
         await _look(serving.refresh)
-        await _look(Build.objects.reconcile)
+        await _look(upkeep.look)
 
 
 async def _look(function: Callable[[], None]) -> None:

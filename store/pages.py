@@ -31,6 +31,29 @@ class Page(Generic[Node]):
     total: Callable[[], int]
 
 
+class Together:
+    """The rows of one page, and what the first of them has looked up for all."""
+
+    def __init__(self, rows: Sequence[Any]):
+        self.rows = rows
+        self._known: dict[Any, dict[Any, Any]] = {}
+
+    def look(self, what: Any, look: Callable[[Sequence[Any]], dict[Any, Any]]) -> dict[Any, Any]:
+        if what not in self._known:
+            self._known[what] = look(self.rows)
+        return self._known[what]
+
+
+def together(row: Any, what: Any, look: Callable[[Sequence[Any]], dict[Any, Any]]) -> Any:
+    """What `look` finds for this row; it is asked once for all rows of the page that this one came with.
+
+    `look` takes rows and returns what is known by their primary keys; `what` names it.
+    """
+    if "together" not in vars(row):
+        row.together = Together([row])
+    return row.together.look(what, look).get(row.pk)
+
+
 def page(rows: QuerySet[Any], order: Sequence[str], first: int | None, after: str | None) -> Page[Any]:
     """The next `first` rows after the cursor `after`.
 
@@ -44,6 +67,9 @@ def page(rows: QuerySet[Any], order: Sequence[str], first: int | None, after: st
         ordered = ordered.filter(_beyond(rows.model, order, after))
     found = list(ordered[: first + 1])
     nodes = found[:first]
+    beside = Together(nodes)
+    for node in nodes:
+        node.together = beside
     cursors = [_cursor(order, node) for node in nodes]
     return Page(nodes, cursors, has_next=len(found) > first, has_previous=after is not None, total=total)
 

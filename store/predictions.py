@@ -125,13 +125,19 @@ class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # ty
 
         The same features asked of the same version about the same subject are one row, also within one call.
         """
+        rows, stamps = self.keep(product, version, questions, answers)
+        return [_prediction(product, version, row, stamps[row.id]) for row in rows]
+
+    def keep(
+        self, product: DataProduct, version: Any, questions: Sequence[Question], answers: Sequence[Answer]
+    ) -> tuple[list[Row], dict[str, Stamps]]:
+        """As `record`; returns the rows as they are stored, and their stamps."""
         rows = rows_of(product, version, questions, answers)
         if not rows:
-            return []
+            return [], {}
         with connection.cursor() as cursor:
             cursor.execute(UPSERT, parameters(product, version, rows))
-            stamps = stamps_by_id(cursor.fetchall())
-        return [_prediction(product, version, row, stamps[row.id]) for row in rows]
+            return rows, stamps_by_id(cursor.fetchall())
 
 
 class Prediction(models.Model):

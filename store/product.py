@@ -13,6 +13,7 @@ from django.db import models
 
 from learning.model import Signature
 from learning.problem import Problem
+from learning.retrain import Rule
 
 from .columns import Choice
 from .exceptions import BadInput, NotFinite
@@ -37,6 +38,8 @@ class DataProduct:
     description: str = ""
     #: Labels that stored rows still hold and that the label's `choices` no longer have.
     retired_labels: Sequence[str] = ()
+    #: When to learn again; nothing: when somebody requests it.
+    retrain: Sequence[Rule] = ()
 
     def __str__(self) -> str:
         return self.title or self.name.replace("_", " ").capitalize()

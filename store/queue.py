@@ -14,32 +14,35 @@ from . import events
 log = logging.getLogger(__name__)
 
 NAME = "exemplar"
+#: What runs a job of each kind.
+RUNS = {"build": "store.execution.run_job", "scoring": "store.rescoring.run_job"}
 
 
 def queue(server: "redis.Redis | None" = None) -> Queue:
     return Queue(NAME, connection=server or events.connection(), serializer=JSONSerializer)
 
 
-def enqueue(build: int) -> bool:
-    """Queue a job for the build; False where Redis cannot be reached, and it is found and queued later."""
+def enqueue(kind: str, pk: int) -> bool:
+    """Queue what runs the job; False where Redis cannot be reached, and it is found and queued later."""
     try:
         queue().enqueue(
-            "store.execution.run_job",
-            build,
-            job_id=f"build-{build}-{uuid.uuid4().hex[:8]}",
+            RUNS[kind],
+            pk,
+            job_id=f"{kind}-{pk}-{uuid.uuid4().hex[:8]}",
             job_timeout=-1,
             result_ttl=0,
         )
     except redis.RedisError as error:
-        log.warning("Redis cannot be reached, build %s waits: %s", build, error)
+        log.warning("Redis cannot be reached, %s %s waits: %s", kind, pk, error)
         return False
     return True
 
 
-def waiting() -> set[int] | None:
-    """The builds that have a job in the queue; None where Redis cannot be reached."""
+def waiting(kind: str) -> set[int] | None:
+    """The jobs of this kind that are in the queue; None where Redis cannot be reached."""
     try:
-        return {int(job.split("-")[1]) for job in queue().get_job_ids()}
+        named = [job.split("-") for job in queue().get_job_ids()]
+        return {int(pk) for its_kind, pk, _ in named if its_kind == kind}
     except redis.RedisError:
         return None
 

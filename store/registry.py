@@ -2,19 +2,17 @@
 
 import hashlib
 import hmac
-import json
 from pickle import PickleError
 from typing import Any
 
-from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
-from learning.build import Fitted
 from learning.exceptions import NotAModel
 from learning.model import Model, Signature, loads, versions
+from learning.steps import Fitted
 
-from . import catalogue, events
+from . import artifacts, catalogue, events
 from .exceptions import (
     BadInput,
     ChampionChanged,
@@ -72,7 +70,8 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
             metric=fitted.metric,
             score=fitted.score,
             intervals=fitted.model.intervals and fitted.model.intervals.as_json(),
-            **_sealed(fitted.model),
+            **artifacts.served(fitted.model),
+            **artifacts.sealed(fitted.model),
         )
 
     def next_number(self, product: str) -> int:
@@ -101,6 +100,13 @@ class ModelVersion(models.Model):
     versions = models.JSONField()
     #: How far truths lie from a regressor's values, as `Intervals.as_json` has it; null for others.
     intervals = models.JSONField(null=True)
+    #: The libraries that answer, or "pipeline".
+    runtime = models.CharField(max_length=100, default=artifacts.PIPELINE)
+    #: Of 32 rows at once, from Python values to numbers; null where the pipeline serves.
+    microseconds_per_row = models.FloatField(null=True)
+    #: On how many rows the runtime says what the pipeline says, or why that serves; null where nobody looked.
+    parity = models.TextField(null=True)
+    #: Empty once it went to make room.
     artifact = models.BinaryField()
     #: Bytes of the artifact.
     size = models.PositiveIntegerField()
@@ -108,11 +114,15 @@ class ModelVersion(models.Model):
     digest = models.CharField(max_length=64)
     #: HMAC over digest, versions and signature: we wrote it.
     seal = models.CharField(max_length=64)
+    #: When its artifact went to make room: it never served, and its build is old. Null: it is there.
+    dropped_at = models.DateTimeField(null=True)
 
     objects = ModelVersionManager()
 
     class Meta:
         base_manager_name = "objects"
+        verbose_name = "version"
+        permissions = [("promote_modelversion", "Can let versions serve, and roll back")]
         constraints = [
             models.UniqueConstraint(fields=["product", "number"], name="one_version_per_number"),
             models.UniqueConstraint(fields=["build", "candidate"], name="one_version_per_candidate"),
@@ -123,6 +133,8 @@ class ModelVersion(models.Model):
 
     def misfit(self, product: DataProduct) -> str | None:
         """Why it cannot serve `product` as declared today, as a sentence; None where it fits."""
+        if self.dropped_at:
+            return f"The artifact of version {self.number} of {self.product} went to make room; build again."
         if not product.fits(Signature.from_json(self.signature)):
             return (
                 f"Version {self.number} of {self.product} was learned for another declaration; build again."
@@ -131,12 +143,14 @@ class ModelVersion(models.Model):
         if changed := [name for name in now if self.versions.get(name) != now[name]]:
             was = ", ".join(f"{name} {self.versions.get(name)} (now {now[name]})" for name in changed)
             return f"Version {self.number} of {self.product} was learned with {was}; build again."
-        if not hmac.compare_digest(self.seal, _seal(self.digest, self.versions, self.signature)):
+        if not hmac.compare_digest(self.seal, artifacts.seal(self.digest, self.versions, self.signature)):
             return f"The seal of version {self.number} of {self.product} is not ours; build again."
         return None
 
-    def load(self, product: DataProduct) -> Model:
-        """The fitted model, unpickled only after its seal was checked. Raises ModelDoesNotFit."""
+    def load(self, product: DataProduct, whole: bool = False) -> Model:
+        """The fitted model, unpickled only after its seal was checked; unless it is to be `whole`, without the
+        estimator where it answers without. Raises ModelDoesNotFit.
+        """
         if why := self.misfit(product):
             raise ModelDoesNotFit(why)
         # Selected by itself: a loaded row would keep the bytes beside the model for as long as it serves.
@@ -146,29 +160,11 @@ class ModelVersion(models.Model):
                 f"The artifact of version {self.number} of {self.product} was changed; build again."
             )
         try:
-            return loads(artifact)
+            return loads(artifact, whole=whole)
         except (NotAModel, AttributeError, ImportError, PickleError) as error:
             raise ModelDoesNotFit(
                 f"Version {self.number} of {self.product} was written by another release; build again."
             ) from error
-
-
-def _sealed(model: Model) -> dict[str, Any]:
-    artifact, signature, libraries = model.dumps(), model.signature.as_json(), model.libraries
-    digest = hashlib.sha256(artifact).hexdigest()
-    return {
-        "signature": signature,
-        "versions": libraries,
-        "artifact": artifact,
-        "size": len(artifact),
-        "digest": digest,
-        "seal": _seal(digest, libraries, signature),
-    }
-
-
-def _seal(digest: str, libraries: dict[str, str], signature: dict[str, Any]) -> str:
-    text = json.dumps([digest, libraries, signature], sort_keys=True, separators=(",", ":"))
-    return hmac.new(settings.EXEMPLAR_SIGNING_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 class ProductStateManager(models.Manager["ProductState"]):
@@ -187,6 +183,12 @@ class ProductState(models.Model):
     hold = models.TextField(blank=True)
 
     objects = ProductStateManager()
+
+    class Meta:
+        verbose_name = "product"
+
+    def __str__(self) -> str:
+        return self.product
 
 
 class PromotionManager(models.Manager["Promotion"]):
@@ -224,6 +226,14 @@ class PromotionManager(models.Manager["Promotion"]):
             raise ModelDoesNotFit(why)
         why = _given(reason)
         return self.record(state, came.previous, why, by, rollback=True, hold=f"Rolled back by {by}: {why}")
+
+    def newest(self, product: str) -> models.QuerySet["Promotion"]:
+        return self.filter(product=product).prefetch_related("model", "previous").order_by("-pk")
+
+    def undoable(self, product: str) -> bool:
+        """Whether there is a version before the champion that could serve again."""
+        chain = self._chain(product)
+        return bool(chain and chain[-1].previous_id)
 
     def _chain(self, product: str) -> "list[Promotion]":
         """The promotions that still stand, the champion's last: each rollback has undone the one before it."""

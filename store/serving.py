@@ -1,6 +1,9 @@
 """Serving: the champions in memory, switched whole when another version is promoted."""
 
 import logging
+import os
+import resource
+import sys
 import threading
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -15,9 +18,10 @@ from learning.exceptions import ExemplarError
 from learning.model import Model
 
 from . import catalogue, entities, events
-from .builds import UNFINISHED, Build
+from .builds import Build
 from .entities import Entity
 from .exceptions import IncompleteEntity, ModelDoesNotFit, NoChampion, OutOfRange, StoreError, UnknownEntity
+from .jobs import UNFINISHED
 from .predictions import Prediction, Question, checked_name
 from .product import DataProduct
 from .registry import ModelVersion, ProductState
@@ -140,6 +144,15 @@ def _timed(model: Model, row: Sequence[Any]) -> float:
     return time.perf_counter() - start
 
 
+def summary() -> str:
+    """What serves here, and the memory that this process takes."""
+    models = [f"{name} {c.version.number}" for name, c in _promoted.items() if isinstance(c, Champion)]
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
+        1024 if sys.platform == "linux" else 2**20
+    )
+    return f"Process {os.getpid()} serves {', '.join(models) or 'nothing yet'} in {megabytes} MB."
+
+
 def unready() -> list[str]:
     """Why this process should get no requests, as sentences; empty when all is well."""
     return [*_postgresql(), *_redis()]
@@ -254,12 +267,13 @@ def questions_about(
 ) -> list[Question | ExemplarError]:
     """The entities' features as the tables hold them, in one query."""
     found = entities.find(product, keys)
-    return [_question_about(product, key, found.get(key), path(place)) for place, key in enumerate(keys)]
+    return [question_about(product, key, found.get(key), path(place)) for place, key in enumerate(keys)]
 
 
-def _question_about(
-    product: DataProduct, key: str, entity: Entity | None, path: tuple[str | int, ...]
+def question_about(
+    product: DataProduct, key: str, entity: Entity | None, path: tuple[str | int, ...] = ()
 ) -> Question | ExemplarError:
+    """What is asked about an entity that was looked up, or why nothing can be."""
     if entity is None:
         return _unknown(product, key, path)
     if not entity.complete:

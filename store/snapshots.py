@@ -5,9 +5,11 @@ from typing import Any
 from django.db import connection, models, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Cast
+from django.utils import timezone
 
 from learning.analysis import Analysis
 from learning.dataset import Dataset
+from learning.exceptions import NoRows
 
 from . import contents, loading, truth
 from .exceptions import RowsMultiplied
@@ -36,7 +38,9 @@ class SnapshotManager(models.Manager["Snapshot"]):
                     "WHERE pg_size_bytes(%s) > pg_size_bytes(current_setting('work_mem'))",
                     [WORK_MEM, WORK_MEM],
                 )
-            snapshot = self.model(product=product.name, number=_next_number(product))
+                cursor.execute("SELECT now()")
+                (began,) = cursor.fetchone()
+            snapshot = self.model(product=product.name, number=_next_number(product), taken_at=began)
             snapshot.sql = _create_table(product, snapshot.table)
             snapshot.account(product)
             snapshot.save(force_insert=True)
@@ -48,7 +52,8 @@ class Snapshot(models.Model):
 
     product = models.CharField(max_length=40)
     number = models.PositiveIntegerField()
-    taken_at = models.DateTimeField(auto_now_add=True)
+    #: When its transaction began: it holds nothing that was committed later.
+    taken_at = models.DateTimeField(default=timezone.now)
     #: Rows of the base queryset.
     rows_in = models.BigIntegerField()
     #: Rows of the table: complete instances, and predictions that joined as examples.
@@ -64,6 +69,8 @@ class Snapshot(models.Model):
     sql = models.TextField()
     #: What was learned of its features before the search, as `Analysis.as_json` writes it; null before.
     analysis = models.JSONField(null=True)
+    #: When its table went to make room; null: it is there.
+    dropped_at = models.DateTimeField(null=True)
 
     objects = SnapshotManager()
 
@@ -109,8 +116,10 @@ class Snapshot(models.Model):
     def dataset(self, product: DataProduct) -> Dataset:
         """The labelled rows in memory, in the order of their keys, examples from predictions last.
 
-        Raises NoRows, TooFewInstances or OneClass.
+        Raises NoRows (its table went to make room, too), TooFewInstances or OneClass.
         """
+        if self.dropped_at:
+            raise NoRows(f"The table of snapshot {self} went to make room: only the last builds keep theirs.")
         return loading.load(product, self.table, self.rows, self.fingerprint, bool(self.from_predictions))
 
     def drop(self) -> None:

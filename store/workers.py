@@ -1,4 +1,4 @@
-"""The worker: runs builds from the queue, and notices when its work-horse dies."""
+"""The worker: runs jobs from the queue, and notices when its work-horse dies."""
 
 import logging
 import os
@@ -12,13 +12,12 @@ from django.db import DatabaseError, InterfaceError, connection
 from rq import Worker
 from rq.serializers import JSONSerializer
 
-from . import builds, execution, queue
-from .builds import Build
+from . import jobs, leases, queue, upkeep
 
 log = logging.getLogger(__name__)
 
 
-class BuildWorker(Worker):
+class JobWorker(Worker):
     """An RQ worker whose rows never claim that a dead work-horse is running."""
 
     def __init__(self, **options: Any):
@@ -34,33 +33,33 @@ class BuildWorker(Worker):
         )
 
     def main_work_horse(self, job: Any, queue: Any) -> None:
-        execution.die_with_parent()
+        leases.die_with_parent()
         connection.close()
         super().main_work_horse(job, queue)
 
     def handle_work_horse_killed(self, job: Any, retpid: int, ret_val: int, rusage: Any) -> None:
-        """RQ calls no failure callback here, so the build is taken up, or given up, from its rows."""
-        build = Build.objects.filter(pk=job.args[0], job=job.id).first()
-        if build:
-            Build.objects.abandon(build.pk, build.attempt)
+        """RQ calls no failure callback here, so the job is taken up, or given up, from its rows."""
+        for kind in upkeep.KINDS:
+            if lost := kind.objects.filter(pk=job.args[0], job=job.id).first():
+                kind.objects.abandon(lost.pk, lost.attempt)
         connection.close()
         super().handle_work_horse_killed(job, retpid, ret_val, rusage)
 
 
 def work() -> None:
-    """Run builds until told to stop."""
+    """Run jobs until told to stop."""
     stopped = threading.Event()
-    threading.Thread(target=_reconcile_for_ever, args=[stopped], name="reconcile", daemon=True).start()
-    BuildWorker(name=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}").work(
+    threading.Thread(target=_look_for_ever, args=[stopped], name="upkeep", daemon=True).start()
+    JobWorker(name=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}").work(
         logging_level="WARNING"
     )
     stopped.set()
 
 
-def _reconcile_for_ever(stopped: threading.Event) -> None:
-    while not stopped.wait(builds.LOOK):
+def _look_for_ever(stopped: threading.Event) -> None:
+    while not stopped.wait(jobs.LOOK):
         try:
-            Build.objects.reconcile()
+            upkeep.look()
         except (DatabaseError, InterfaceError) as error:
             log.warning("PostgreSQL cannot be reached: %s", error)
         finally:

@@ -49,6 +49,13 @@ def test_a_build_is_measured_on_any_file(tmp_path: Path) -> None:
     assert told["winner"]
 
 
+def test_a_winners_diagnostics_are_measured_for_each_task() -> None:
+    done = bench("diagnostics", "--rows", "100", "--columns", "4")
+    assert done.returncode == 0, done.stderr
+    assert "All diagnostics of a winner, 4 features" in done.stdout
+    assert all(f"│ {task}" in done.stdout for task in ("classification", "regression", "clustering"))
+
+
 def test_a_column_that_a_file_lacks_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "two.csv"
     file.write_text("a,b\n1,2\n")

@@ -8,7 +8,8 @@ from tests.system import System
 BUILD = """
 query Build($id: ID!) { build(id: $id) {
   status decision promoted
-  model { id number family metric score digest scores(metric: "roc_auc") { fold value } }
+  model { id number family metric score digest runtime microsecondsPerRow parity
+    scores(metric: "roc_auc") { fold value } }
   snapshot { rowsIn rows unlabelled incomplete fromPredictions fingerprint sql }
   candidates { totalCount edges { node { family score complete incumbent } } }
   events(first: 500) { edges { node { __typename sequence percent final } } } } }"""
@@ -58,6 +59,9 @@ def test_a_product_is_built_serves_and_learns_from_feedback(exemplar: System) ->
     assert built["snapshot"]["rows"] == 569
     assert built["snapshot"]["fingerprint"] != first["snapshot"]["fingerprint"]
     assert built["model"]["digest"] != first["digest"]
+    assert built["model"]["runtime"] != "pipeline", built["model"]["parity"]
+    assert " on 569 rows of the snapshot and " in built["model"]["parity"]
+    assert built["model"]["microsecondsPerRow"] < 1_000
     assert built["promoted"], built["decision"]
     await_champion(exemplar, built["model"]["number"])
     newer = predict_for(exemplar, "B-0001")

@@ -219,3 +219,24 @@ def test_a_subscription_to_nothing_is_refused(
     lines = exemplar.client.post("/graphql/", json=body, headers=headers).text.splitlines()
     for (error,) in (errors, json.loads(lines[1].removeprefix("data: "))["errors"]):
         assert (error["extensions"]["code"], error["extensions"]["argument"]) == (code, [argument])
+
+
+def test_a_re_scoring_is_requested_and_watched_to_its_end(exemplar: System) -> None:
+    champion(exemplar, "wine")
+    request = """mutation { scoreTable(product: "wine") { started job {
+      __typename id status product { name } model { number } } } }"""
+    watch = """subscription($job: ID!) { jobProgress(job: $job) {
+      __typename id status percent ... on Scoring { scored refused } } }"""
+    payload = data(exemplar.ask(request))["scoreTable"]
+    job = payload["job"]
+    assert (payload["started"], job["__typename"], job["product"]["name"]) == (True, "Scoring", "wine")
+    with socket_to(exemplar) as socket:
+        socket.subscribe("1", watch, job=job["id"])
+        seen = [data(result)["jobProgress"] for result in socket.results("1")]
+    assert [row["id"] for row in seen] == [job["id"]] * len(seen)
+    last = {key: seen[-1][key] for key in ("status", "percent", "scored", "refused")}
+    assert last == {"status": "SUCCEEDED", "percent": 100.0, "scored": 178, "refused": 0}
+    stored = "query($id: ID!) { node(id: $id) { ... on Scoring { scored model { number } } } }"
+    assert data(exemplar.ask(stored, {"id": job["id"]}))["node"]["scored"] == 178
+    wrong = exemplar.ask('mutation { scoreTable(product: "nothing") { started } }')
+    assert wrong["errors"][0]["extensions"]["code"] == "UNKNOWN_PRODUCT"

@@ -1,6 +1,7 @@
 """The data product: whether a tumor is malignant, from thirty measures in three tables."""
 
 from learning.problem import Classification
+from learning.retrain import AfterFeedback, Every
 from store.features import Join
 from store.product import DataProduct
 
@@ -24,4 +25,5 @@ tumor = DataProduct(
         at="taken_at",
     ),
     problem=Classification(metric="roc_auc", candidates=8),
+    retrain=[Every("0 3 * * *"), AfterFeedback(50)],  # three in the morning, UTC; fifty words that are news
 )

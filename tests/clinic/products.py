@@ -25,7 +25,7 @@ relapse = DataProduct(
         label="relapsed",
         at="done_at",
     ),
-    problem=Classification(families=("baseline", "linear"), candidates=2, folds=3),
+    problem=Classification(families=("baseline", "linear"), candidates=2, folds=3, pictures=0.0),
 )
 
 stay = DataProduct(
@@ -43,5 +43,7 @@ stay = DataProduct(
         label="relapsed",
         at="done_at",
     ),
-    problem=Classification(families=("baseline", "linear"), candidates=2, folds=3, floors={"True": 0.0}),
+    problem=Classification(
+        families=("baseline", "linear"), candidates=2, folds=3, floors={"True": 0.0}, pictures=0.0
+    ),
 )

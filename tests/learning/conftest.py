@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
+from learning import ensemble
 from learning.build import Step, build
 from learning.columns import Column, Kind
 from learning.dataset import Dataset, dataset
+from learning.families import Candidate
 from learning.problem import Classification, Clustering, Regression
+
+from .pictures import Winner, winner
 
 #: One column of each kind, nulls where they may be, columns that are empty or constant, choices never seen.
 MIXED = (
@@ -94,10 +98,43 @@ def wines() -> Dataset:
 
 @pytest.fixture(scope="session")
 def tumor_problem() -> Classification:
-    return Classification(candidates=6, folds=3)
+    return Classification(candidates=6, folds=3, pictures=0.0)
 
 
 @pytest.fixture(scope="session")
 def tumor_steps(tumor_problem: Classification, tumors: Dataset) -> list[Step]:
     """All steps of a first build, made once for all tests that look at them."""
     return list(build(tumor_problem, tumors))
+
+
+def named_wines(names: Sequence[str]) -> Dataset:
+    """The wines with names for their cultivars."""
+    data = load_wine()
+    labels = [names[target] for target in data.target]
+    return dataset(Classification(), numbers(data.feature_names), data.data.tolist(), labels, names)
+
+
+LINEAR = Candidate("linear", {"C": 1.0})
+
+
+@pytest.fixture(scope="session")
+def tumor_winner(tumors: Dataset) -> Winner:
+    return winner(Classification(), tumors, LINEAR)
+
+
+@pytest.fixture(scope="session")
+def wine_winner() -> Winner:
+    """Of three classes."""
+    return winner(Classification(), named_wines(("barolo", "grignolino", "barbera")), LINEAR)
+
+
+@pytest.fixture(scope="session")
+def patient_winner(patients: Dataset) -> Winner:
+    """An ensemble that was scored as its heaviest member alone."""
+    members = {Candidate("linear", {"alpha": 1.0}): 0.7, Candidate("neighbours", {"n_neighbors": 10}): 0.3}
+    return winner(Regression(), patients, ensemble.candidate(members))
+
+
+@pytest.fixture(scope="session")
+def cluster_winner(wines: Dataset) -> Winner:
+    return winner(Clustering(), wines, Candidate("kmeans", {"clusters": 3}))

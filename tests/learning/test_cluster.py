@@ -21,7 +21,9 @@ from learning.folds import Plan
 from learning.problem import Classification
 from tests.system import ROOT, free_port
 
-SMALL = Classification(candidates=4, folds=3, families=("linear", "boosting", "baseline"), keep=1)
+SMALL = Classification(
+    candidates=4, folds=3, families=("linear", "boosting", "baseline"), keep=1, pictures=0.0
+)
 
 
 class Hosts:

@@ -1,4 +1,5 @@
 import pickle
+import struct
 
 import numpy as np
 import pytest
@@ -42,6 +43,11 @@ def test_an_answer_that_is_not_finite_is_refused():
 def test_bytes_that_hold_something_else_are_no_model():
     with pytest.raises(NotAModel):
         loads(pickle.dumps("a model, honestly"))
+    with pytest.raises(NotAModel):
+        loads(b"")
+    text = pickle.dumps("a model, honestly")
+    with pytest.raises(NotAModel):
+        loads(struct.pack(">Q", len(text)) + text)
 
 
 def test_nothing_asked_is_nothing_answered(tumor_steps):

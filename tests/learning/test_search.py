@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Timer
 
@@ -14,7 +15,9 @@ from learning.bench import Bench, Failed, Fit, Scored
 from learning.build import Analysed, CandidatesDrawn, FoldScored
 from learning.families import Candidate
 from learning.folds import Plan
+from learning.model import Model, loads
 from learning.problem import Classification
+from learning.shelf import Shelf
 from learning.workers import Workers
 
 from .processes import ENDLESS, alive, below, endless_build, fitting, within
@@ -159,3 +162,22 @@ def test_a_build_that_is_killed_leaves_no_process_behind():
         finally:
             program.kill()
     assert within(2, lambda: not alive(processes))
+
+
+def test_models_of_the_searchs_folds_are_kept_and_serve_as_they_are(bench):
+    with at(bench, 1) as workers:
+        list(workers.score(fits(LINEAR, folds=1)))
+        assert workers.keeps(LINEAR, 0)
+        assert not workers.keeps(LINEAR, 1)
+        ((_, kept),) = workers.fit([(LINEAR, 0)])
+    _, held_out = bench.split("search")[0]
+    told = loads(kept).estimator.predict_proba(bench.dataset.X.iloc[held_out])
+    assert bench.scores_of(told.astype("float32"), held_out).score > 0.98
+
+
+def test_a_fit_that_is_kept_is_not_done_again(bench, tmp_path):
+    shelf = Shelf(tmp_path)
+    shelf.put(LINEAR, 0, b"as it is kept")
+    at_it = replace(bench, shelf=shelf)
+    assert at_it.fitted(LINEAR, 0) == b"as it is kept"
+    assert isinstance(loads(at_it.fitted(LINEAR, 1)), Model)

@@ -29,7 +29,8 @@ PREDICTIONS = """{ tumor { predictions(first: %d) { totalCount edges { cursor no
   entity { key label } model { number status family score }
   probabilities { label probability } product { name } } } } } }"""
 REGISTRY = """{ tumor {
-  models(first: %d) { edges { node { number status score build { number } snapshot { rows } } } }
+  models(first: %d) { edges { node { number status score build { number } snapshot { rows }
+    scores { metric value fold } means: scores(metric: "roc_auc") { value } diagnostics { title } } } }
   builds(first: %d) { edges { node { number status decision model { number status } snapshot { rows } } } }
   promotions(first: %d) { edges { node { at reason model { number status } previous { number status } } } } } }"""
 
@@ -95,4 +96,15 @@ def test_a_page_of_predictions_has_no_query_for_each_node(predictions: list[Any]
 
 
 def test_a_page_of_the_registry_has_no_query_for_each_node(registry: list[ModelVersion]) -> None:
-    assert queries(REGISTRY % (2, 2, 2)) == queries(REGISTRY % (8, 8, 8)) <= 12
+    assert queries(REGISTRY % (2, 2, 2)) == queries(REGISTRY % (8, 8, 8)) <= 15
+
+
+def test_a_page_of_candidates_has_no_query_for_each_node(registry: list[ModelVersion]) -> None:
+    build = registry[0].build
+    Candidate.objects.bulk_create(
+        Candidate(build=build, key=f"k{n}", position=n, family="linear", hyperparameters={})
+        for n in range(1, 9)
+    )
+    document = """{ tumor { build(number: 1) { candidates(first: %d) { edges { node {
+      family seconds scores { metric value } } } } } } }"""
+    assert queries(document % 2) == queries(document % 9) <= 6

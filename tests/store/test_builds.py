@@ -16,11 +16,12 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from project.processes import members
-from store import builds, queue
-from store.builds import CANCELLED, FAILED, READY, RUNNING, SUCCEEDED, Build, BuildEvent, Superseded
+from store import jobs, queue
+from store.builds import Build, BuildEvent
 from store.candidates import Candidate, FoldScore, Score
 from store.exceptions import BadInput, BuildEnded, UnknownId
 from store.execution import run, run_job
+from store.jobs import CANCELLED, FAILED, READY, RUNNING, SUCCEEDED, Superseded
 from store.product import DataProduct
 from store.registry import ModelVersion, ProductState, Promotion
 from tests.clinic.models import Anamnesis
@@ -135,8 +136,8 @@ def test_options_stand_instead_of_what_is_declared(stay: DataProduct) -> None:
 def test_a_request_queues_a_job_once_it_is_committed(stay: DataProduct) -> None:
     with transaction.atomic():
         build, _ = Build.objects.request(stay, by="ann")
-        assert build.pk not in (queue.waiting() or ())
-    assert build.pk in (queue.waiting() or ())
+        assert build.pk not in (queue.waiting("build") or ())
+    assert build.pk in (queue.waiting("build") or ())
 
 
 def test_one_of_many_claims_a_build(stay: DataProduct) -> None:
@@ -220,7 +221,7 @@ def test_an_attempt_that_was_slow_and_not_dead_does_no_harm(stay: DataProduct) -
 
 def test_the_last_attempt_that_is_lost_fails_the_build(stay: DataProduct) -> None:
     build = request(stay)
-    for _ in range(builds.ATTEMPTS):
+    for _ in range(jobs.ATTEMPTS):
         attempt = Build.objects.claim(build.pk)
         assert attempt
         Build.objects.abandon(attempt.pk, attempt.attempt)
@@ -233,22 +234,22 @@ def test_a_build_whose_lease_is_over_is_taken_up(stay: DataProduct) -> None:
     build = claimed(stay)
     Build.objects.reconcile()
     assert Build.objects.get().status == RUNNING
-    Build.objects.update(lease=Now() - timedelta(seconds=builds.LEASE + 1))
+    Build.objects.update(lease=Now() - timedelta(seconds=jobs.LEASE + 1))
     at_once(*[Build.objects.reconcile] * 3)
     build.refresh_from_db()
     assert (build.status, build.attempt) == (READY, 1)
-    assert build.pk in (queue.waiting() or ())
+    assert build.pk in (queue.waiting("build") or ())
 
 
 def test_a_ready_build_without_a_job_is_queued(stay: DataProduct) -> None:
     build = request(stay)
     Build.objects.reconcile()
-    assert build.pk not in (queue.waiting() or ())  # it may have come this moment
-    Build.objects.update(requested_at=Now() - timedelta(seconds=builds.LOOK + 1))
+    assert build.pk not in (queue.waiting("build") or ())  # it may have come this moment
+    Build.objects.update(requested_at=Now() - timedelta(seconds=jobs.LOOK + 1))
     Build.objects.reconcile()
     Build.objects.reconcile()
-    jobs = [job for job in queue.queue().get_job_ids() if job.startswith(f"build-{build.pk}-")]
-    assert len(jobs) == 1
+    waiting = [job for job in queue.queue().get_job_ids() if job.startswith(f"build-{build.pk}-")]
+    assert len(waiting) == 1
 
 
 def test_events_come_in_pages_without_loss(stay: DataProduct) -> None:

@@ -2,14 +2,17 @@
 
 import hashlib
 import pickle
+import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from learning.compiled import Compiled
 from learning.model import Signature
-from store import serving
+from store import artifacts, serving
 from store.builds import Build
 from store.exceptions import (
     BadInput,
@@ -21,7 +24,7 @@ from store.exceptions import (
     StoreError,
 )
 from store.product import DataProduct
-from store.registry import CHALLENGER, CHAMPION, RETIRED, ModelVersion, ProductState, Promotion, _seal
+from store.registry import CHALLENGER, CHAMPION, RETIRED, ModelVersion, ProductState, Promotion
 
 from .conftest import at_once, version
 
@@ -36,6 +39,11 @@ class Trap:
 
     def __reduce__(self) -> Any:
         return (Path.touch, (self.trace,))
+
+
+def packed(model: bytes) -> bytes:
+    """As an artifact has its model: its length first."""
+    return struct.pack(">Q", len(model)) + model
 
 
 def promote(model: ModelVersion, believed: ModelVersion | None = None) -> Promotion:
@@ -58,6 +66,23 @@ def test_a_registered_model_answers_as_before(stay: DataProduct) -> None:
     assert registered.size == len(model.dumps())
 
 
+def test_a_version_tells_what_answers(stay: DataProduct) -> None:
+    registered = version(stay)
+    assert (registered.runtime, registered.microseconds_per_row, registered.parity) == (
+        "pipeline",
+        None,
+        None,
+    )
+    compiled = Compiled(runtime="numpy, onnxruntime", microseconds_per_row=3.5, parity="Labels equal.")
+    model = replace(registered.load(stay), compiled=compiled)
+    assert artifacts.served(model) == {
+        "runtime": "numpy, onnxruntime",
+        "microseconds_per_row": 3.5,
+        "parity": "Labels equal.",
+    }
+    assert "onnxruntime" in model.libraries
+
+
 def test_versions_are_numbered_for_each_product(stay: DataProduct, diabetes: DataProduct) -> None:
     assert [version(product).number for product in (stay, diabetes, stay)] == [1, 1, 2]
 
@@ -67,7 +92,7 @@ def test_an_artifact_that_we_did_not_write_is_never_unpickled(
     stay: DataProduct, tmp_path: Path, also_the_digest: bool
 ) -> None:
     trace = tmp_path / "trace"
-    trap = pickle.dumps(Trap(trace))
+    trap = packed(pickle.dumps(Trap(trace)))
     digest = {"digest": hashlib.sha256(trap).hexdigest()} if also_the_digest else {}
     registered = version(stay, artifact=trap, **digest)
     with pytest.raises(ModelDoesNotFit, match="build again"):
@@ -101,12 +126,19 @@ def test_a_seal_of_another_key_is_refused(stay: DataProduct, settings: Any) -> N
 
 
 @pytest.mark.parametrize(
-    "artifact", [pickle.dumps("no model"), b"clearning.model\nGone\n.", b"cgone\nGone\n.", b"x"]
+    "artifact",
+    [
+        packed(pickle.dumps("no model")),
+        packed(b"clearning.model\nGone\n."),
+        packed(b"cgone\nGone\n."),
+        pickle.dumps("no length"),
+        b"x",
+    ],
 )
 def test_a_sealed_artifact_of_another_release_does_not_fit(stay: DataProduct, artifact: bytes) -> None:
     digest, registered = hashlib.sha256(artifact).hexdigest(), version(stay)
-    seal = _seal(digest, registered.versions, registered.signature)
-    ModelVersion.objects.filter(pk=registered.pk).update(artifact=artifact, digest=digest, seal=seal)
+    sealed = artifacts.seal(digest, registered.versions, registered.signature)
+    ModelVersion.objects.filter(pk=registered.pk).update(artifact=artifact, digest=digest, seal=sealed)
     with pytest.raises(ModelDoesNotFit, match="was written by another release; build again"):
         ModelVersion.objects.get(pk=registered.pk).load(stay)
 

@@ -7,6 +7,7 @@ import sys
 from argparse import SUPPRESS, ArgumentParser
 from typing import Any
 
+import threadpoolctl
 import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -32,6 +33,8 @@ class Command(BaseCommand):
         importlib.import_module("project.asgi")  # takes a while, and needs no database
         if after is not None:
             os.read(after, 1)
+        # A request's few rows are no work to share: threads that wait for each other cost more than they do.
+        threadpoolctl.threadpool_limits(1)
         server = uvicorn.Server(configuration())
         server.run(sockets=[listener])
         if not server.started:

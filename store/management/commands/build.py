@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from learning.exceptions import ExemplarError
-from store import catalogue, execution
-from store.builds import READY, SUCCEEDED, Build, BuildEvent
+from store import catalogue, execution, leases
+from store.builds import Build, BuildEvent
+from store.jobs import READY, SUCCEEDED
 
 #: Seconds between two looks at the build's rows.
 LOOK = 0.2
@@ -89,7 +90,7 @@ def _run_if_waiting(build: Build, child: Any) -> Any:
 def _run(pk: int) -> None:
     """A process group of its own, so that a build which is cancelled can end itself with all its fits."""
     os.setpgrp()
-    execution.die_with_parent()
+    leases.die_with_parent()
     execution.run_job(pk)
 
 

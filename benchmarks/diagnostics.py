@@ -1,0 +1,151 @@
+"""What it takes to draw all diagnostics of a winner: seconds, and the memory of the process that draws.
+
+    ./dev bench diagnostics [--rows 1000 --rows 100000] [--columns 20]
+
+The winner is an ensemble as builds find them where rows are many; what it told out of fold is a linear model's.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from sklearn.datasets import make_classification, make_regression
+
+from benchmarks._beside import UNIT
+from learning import ensemble, model
+from learning.bench import Bench, Fit, Scored
+from learning.columns import Column, Kind
+from learning.dataset import Dataset
+from learning.diagnostics.drawing import draw
+from learning.families import Candidate
+from learning.folds import Plan
+from learning.problem import Classification, Clustering, Problem, Regression
+
+PROBLEMS: Sequence[Problem] = (Classification(), Regression(), Clustering())
+#: At most, where rows are many.
+SECONDS, MEGABYTES = 20.0, 500.0
+LINEAR = {
+    "CLASSIFICATION": Candidate("linear", {"C": 1.0}),
+    "REGRESSION": Candidate("linear", {"alpha": 1.0}),
+}
+CLUSTERS = Candidate("kmeans", {"clusters": 4})
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One winner's diagnostics."""
+
+    seconds: float
+    #: Of the processor: what it would take with nothing else running.
+    computing: float
+    slowest: str
+    before: float
+    peak: float
+    kilobytes: float
+
+
+def winner(task: str) -> Candidate:
+    if task == "CLUSTERING":
+        return CLUSTERS
+    boosting = {"learning_rate": 0.07, "max_iter": 300, "max_leaf_nodes": 31, "max_features": 0.5}
+    trees = {"n_estimators": 200, "min_samples_leaf": 3, "max_features": 0.7}
+    return ensemble.candidate(
+        {Candidate("boosting", boosting): 0.5, Candidate("extra_trees", trees): 0.3, LINEAR[task]: 0.2}
+    )
+
+
+def measure(problem: Problem, rows: int, columns: int) -> Measured:
+    bench = at(problem, rows, columns)
+    served, predictions = fitted(bench)
+    before = _peak()
+    started, computed = time.perf_counter(), time.process_time()
+    drawn = list(draw(bench, winner(problem.task), served, predictions))
+    seconds, computing = time.perf_counter() - started, time.process_time() - computed
+    if failed := [each.problem for each in drawn if each.problem]:
+        raise SystemExit(f"{problem.task}: {failed[0]}")
+    slowest = max(drawn, key=lambda each: each.seconds)
+    return Measured(
+        seconds=seconds,
+        computing=computing,
+        slowest=f"{slowest.kind} {slowest.seconds:.1f}",
+        before=before,
+        peak=_peak(),
+        kilobytes=max(len(each.svg or "") for each in drawn) / 1000,
+    )
+
+
+def at(problem: Problem, rows: int, columns: int) -> Bench:
+    made = make_regression if problem.task == "REGRESSION" else make_classification
+    X, y = made(rows, columns, n_informative=columns // 2, random_state=0)
+    names = [f"feature_{place}" for place in range(columns)]
+    labels = None if problem.task == "CLUSTERING" else y
+    dataset = Dataset.of(
+        problem,
+        [Column(name=name, kind=Kind.NUMBER) for name in names],
+        pd.DataFrame(X, columns=names),
+        labels,
+        ("no", "yes") if problem.task == "CLASSIFICATION" else (),
+    )
+    metric = problem.metric_for(len(dataset.classes) or None)
+    return Bench(task=problem.task, dataset=dataset, metric=metric, plan=Plan.of(problem, dataset), seed=0)
+
+
+def fitted(bench: Bench) -> tuple[model.Model, Any]:
+    """A model, and what it told out of fold."""
+    candidate = LINEAR.get(bench.task, CLUSTERS)
+    artifact = bench.fitted(candidate)
+    assert isinstance(artifact, bytes)
+    if bench.task == "CLUSTERING":
+        return model.loads(artifact), None
+    folds = bench.split("contest")
+    told = [bench.score(Fit(candidate, "contest", fold)) for fold in range(len(folds))]
+    predictions = np.concatenate([each.predictions for each in told if isinstance(each, Scored)])
+    return model.loads(artifact), (predictions, [held_out for _, held_out in folds])
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNIT
+
+
+def show(measured: dict[tuple[str, int], Measured], columns: int) -> None:
+    headings = ("task", "rows", "seconds", "computing", "slowest [s]", "MB before", "at peak", "largest kB")
+    table = Table(*headings, title=f"All diagnostics of a winner, {columns} features")
+    for (task, rows), found in measured.items():
+        table.add_row(
+            task.lower(),
+            f"{rows:,}",
+            f"{found.seconds:.1f}{'' if found.seconds <= SECONDS else ' (!)'}",
+            f"{found.computing:.1f}",
+            found.slowest,
+            f"{found.before:.0f}",
+            f"{found.peak:.0f}{'' if found.peak <= MEGABYTES else ' (!)'}",
+            f"{found.kilobytes:.0f}",
+        )
+    Console(width=120).print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="./dev bench diagnostics", description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, action="append")
+    parser.add_argument("--columns", type=int, default=20)
+    options = parser.parse_args()
+    measured = {}
+    # A process for each, whose peak is its own.
+    context = multiprocessing.get_context("fork")
+    for rows in options.rows or [1_000, 100_000]:
+        for problem in PROBLEMS:
+            with context.Pool(1) as pool:
+                measured[problem.task, rows] = pool.apply(measure, (problem, rows, options.columns))
+    show(measured, options.columns)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""Why a fitted pipeline stays as it is."""
+
+
+class NotPlanned(Exception):
+    """A part of the pipeline has no counterpart here."""

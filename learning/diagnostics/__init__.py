@@ -1,0 +1,20 @@
+"""What is to be seen of a model: pictures with their numbers and sentences. Drawing them is `drawing`'s, which takes
+its time to import.
+"""
+
+from .kinds import Diagnostic, Kind, kinds, shape
+from .shapes import Bars, Curve, Curves, Data, Matrix, Points, data_from_json
+
+__all__ = [
+    "Bars",
+    "Curve",
+    "Curves",
+    "Data",
+    "Diagnostic",
+    "Kind",
+    "Matrix",
+    "Points",
+    "data_from_json",
+    "kinds",
+    "shape",
+]

@@ -1,0 +1,107 @@
+"""READ FIRST: draws a version's diagnostics, one after the other. Importing this takes a second or two."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import threadpoolctl
+from matplotlib.figure import Figure
+
+from ..bench import Bench, failure
+from ..exceptions import TimedOut
+from ..families import Candidate
+from ..model import Model
+from ..workers import over
+from . import curves, figures, groups, importances, labels, numbers, ranks, relations, yellow
+from .evidence import Drawn, Evidence
+from .held import Predictions
+from .kinds import TITLES, Diagnostic, Kind, kinds, shape
+
+#: Rows that are looked at, unless said otherwise, where it takes more than a glance.
+ROWS = 4_000
+
+CHARTS: Mapping[Kind, Callable[[Evidence, Figure], Drawn]] = {
+    Kind.CLASSIFICATION_REPORT: labels.report,
+    Kind.CONFUSION_MATRIX: labels.confusion,
+    Kind.ROC: ranks.roc,
+    Kind.PRECISION_RECALL: ranks.precision_recall,
+    Kind.CALIBRATION: ranks.calibration,
+    Kind.CLASS_PREDICTION_ERROR: labels.prediction_error,
+    Kind.THRESHOLD: ranks.threshold,
+    Kind.RESIDUALS: numbers.residuals,
+    Kind.PREDICTION_ERROR: numbers.prediction_error,
+    Kind.RANK2D: relations.rank2d,
+    Kind.FEATURE_IMPORTANCES: importances.importances,
+    Kind.LEARNING_CURVE: curves.learning_curve,
+    Kind.VALIDATION_CURVE: curves.validation_curve,
+    Kind.SILHOUETTE: groups.silhouette,
+    Kind.INTERCLUSTER_DISTANCE: groups.distances,
+    Kind.ELBOW: groups.elbow,
+}
+
+
+def draw(
+    bench: Bench,
+    candidate: Candidate,
+    model: Model,
+    predictions: Predictions | None,
+    *,
+    deadline: float | None = None,
+    rows: int = ROWS,
+) -> Iterator[Diagnostic]:
+    """The diagnostics of a fitted winner, in the order of `kinds`, each of them drawn when it is asked for.
+
+    `predictions` are those out of fold, as `Contest.predictions` gives them; None for clusters. After the `deadline`
+    (by `time.monotonic`) none is begun: what is left comes with the problem TIMED_OUT. A diagnostic that fails comes
+    with its problem, and the others go on. At most `rows` rows are fitted on or compared with each other.
+    Not for several threads at once: matplotlib's style is the process's.
+    """
+    evidence = Evidence(
+        bench=bench,
+        candidate=candidate,
+        model=model,
+        predictions=predictions,
+        deadline=deadline,
+        rows=rows,
+    )
+    for kind in kinds(bench.task, len(bench.dataset.classes)):
+        yield _drawn(kind, evidence)
+
+
+def _drawn(kind: Kind, evidence: Evidence) -> Diagnostic:
+    started = time.monotonic()
+    try:
+        drawn, svg = _picture(kind, evidence)
+    except Exception as error:  # the edge of a chart: whatever it was becomes the diagnostic's problem
+        failed = failure(error)
+        return Diagnostic(
+            kind=kind,
+            title=TITLES[kind],
+            text=failed.reason,
+            svg=None,
+            data=None,
+            problem=(failed.code, failed.reason),
+            seconds=time.monotonic() - started,
+        )
+    return Diagnostic(
+        kind=kind,
+        title=TITLES[kind],
+        text=drawn.text,
+        svg=svg,
+        data=drawn.data,
+        problem=None,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _picture(kind: Kind, evidence: Evidence) -> tuple[Drawn, str]:
+    if over(evidence.deadline):
+        raise TimedOut("There was no time left for this picture.")
+    figure = Figure(layout="constrained")
+    # One thread: what else runs here has the other cores, and small fits lose more by waiting than they win.
+    with yellow.quiet(), figures.styled(kind), threadpoolctl.threadpool_limits(1):
+        drawn = CHARTS[kind](evidence, figure)
+        svg = figures.svg(figure, TITLES[kind])
+    assert isinstance(drawn.data, shape(kind))
+    if len(svg.encode()) > figures.MOST_BYTES:
+        raise figures.TooLarge
+    return drawn, svg

@@ -1,0 +1,76 @@
+"""A candidate as an estimator that scikit-learn's tools may fit again and again, until the deadline."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pandas import DataFrame
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from .. import ensemble
+from ..bench import Bench
+from ..exceptions import TimedOut
+from ..families import Candidate
+from ..workers import over
+
+
+class Recipe(BaseEstimator):  # type: ignore[misc]
+    """Not fitted; of an ensemble, all its members are. After the `deadline` fits and predictions raise TimedOut."""
+
+    def __init__(self, bench: Bench, candidate: Candidate, deadline: float | None):
+        self.bench = bench
+        self.candidate = candidate
+        self.deadline = deadline
+
+    def __sklearn_clone__(self) -> Self:
+        # scikit-learn would copy the bench with all its rows.
+        return type(self)(self.bench, self.candidate, self.deadline)
+
+    def fit(self, X: DataFrame, y: NDArray[Any]) -> Self:
+        self.fitted_ = []
+        for member, weight in ensemble.members(self.candidate).items():
+            self._check_time()
+            self.fitted_.append((self.bench.pipeline(member).fit(X, y), weight))
+        return self
+
+    def _check_time(self) -> None:
+        if over(self.deadline):
+            raise TimedOut("The time was over before all fits of this picture were done.")
+
+
+class ClassRecipe(ClassifierMixin, Recipe):  # type: ignore[misc]
+    """Of a classification: codes of the bench's classes, also of those that the rows to learn from lack."""
+
+    @property
+    def classes_(self) -> NDArray[np.intp]:
+        return np.arange(len(self.bench.dataset.classes))
+
+    def predict_proba(self, X: DataFrame) -> NDArray[np.float64]:
+        self._check_time()
+        told = np.zeros((len(X), len(self.classes_)))
+        for pipeline, weight in self.fitted_:
+            told[:, pipeline.classes_] += weight * pipeline.predict_proba(X)
+        return told / told.sum(axis=1, keepdims=True)
+
+    def predict(self, X: DataFrame) -> NDArray[np.intp]:
+        return self.predict_proba(X).argmax(axis=1)
+
+
+class ValueRecipe(RegressorMixin, Recipe):  # type: ignore[misc]
+    """Of a regression."""
+
+    def predict(self, X: DataFrame) -> NDArray[np.float64]:
+        self._check_time()
+        weights = [weight for _, weight in self.fitted_]
+        return np.average([pipeline.predict(X) for pipeline, _ in self.fitted_], axis=0, weights=weights)
+
+
+def recipe(bench: Bench, candidate: Candidate, deadline: float | None) -> Recipe:
+    """As the bench's task needs it."""
+    return (ClassRecipe if bench.task == "CLASSIFICATION" else ValueRecipe)(bench, candidate, deadline)
+
+
+def heaviest(candidate: Candidate) -> Candidate:
+    """The member of an ensemble that has the most weight; a candidate that is none, itself."""
+    weights = ensemble.members(candidate)
+    return max(weights, key=lambda member: weights[member])

@@ -1,0 +1,87 @@
+"""Builds in the admin: live while they run, then what they decided and why."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils.html import format_html
+
+from .. import showing
+from ..builds import Build
+from ..jobs import SUCCEEDED, UNFINISHED
+from .pages import Act, Shown
+
+#: Events that the page shows, the newest ones.
+EVENTS = 200
+
+
+def _cancelled(build: Build, reason: str, author: str, believed: str) -> str:
+    Build.objects.cancel(build.pk, author, reason)
+    return f"{build} was cancelled."
+
+
+@admin.register(Build)
+class BuildAdmin(Shown):
+    body = "admin/store/build.html"
+    list_display = ("name", "status", "progress", "requested_by", "requested_at", "took", "outcome")
+    list_filter = ("product", "status")
+    ordering = ("-pk",)
+    list_select_related = ("snapshot",)
+    acts = (
+        Act(
+            name="cancel",
+            title="Cancel this build",
+            permission="store.cancel_build",
+            explained=lambda build: (
+                f"{build} ends now. What it has scored stays; nothing of it is promoted any more."
+            ),
+            possible=lambda build: not build.ended,
+            done=_cancelled,
+        ),
+    )
+
+    @admin.display(description="build", ordering="pk")
+    def name(self, build: Build) -> str:
+        return f"{build.product} {build.number}"
+
+    @admin.display(description="progress", ordering="percent")
+    def progress(self, build: Build) -> str:
+        return format_html(
+            '<progress max="100" value="{}"></progress> {} %', build.percent, int(build.percent)
+        )
+
+    @admin.display(description="seconds")
+    def took(self, build: Build) -> str:
+        if build.started_at is None or build.ended_at is None:
+            return "–"
+        return f"{(build.ended_at - build.started_at).total_seconds():.0f}"
+
+    @admin.display
+    def outcome(self, build: Build) -> str:
+        if build.model is None:
+            return build.problem_code or ("kept what serves" if build.status == SUCCEEDED else "–")
+        return f"version {build.model.number} {'promoted' if build.promoted else 'held for a person'}"
+
+    def get_urls(self) -> list[Any]:
+        live = path("<path:key>/live/", self.admin_site.admin_view(self.live), name="store_build_live")
+        return [live, *super().get_urls()]
+
+    def live(self, request: HttpRequest, key: str) -> HttpResponse:
+        """What the page shows, and nothing around it: asked for every second while the build runs."""
+        build = self.get_object(request, key)
+        if build is None or not self.has_view_permission(request, build):
+            raise Http404
+        response = render(request, self.body, self.context_of(request, build))
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def shown(self, request: HttpRequest, row: Build) -> dict[str, Any]:
+        return {
+            "live": reverse("admin:store_build_live", args=[row.pk]),
+            "unfinished": row.status in UNFINISHED,
+            "events": list(row.events.order_by("-sequence")[:EVENTS])[::-1],
+            "leaderboard": showing.leaderboard(row),
+            "trace": row.traceback if request.user.has_perm("store.see_traceback") else "",
+        }

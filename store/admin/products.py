@@ -1,0 +1,102 @@
+"""Products in the admin: what serves, what is being built, and what the rules said."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from .. import catalogue, retraining
+from ..builds import Build
+from ..registry import ModelVersion, ProductState, Promotion
+from ..retraining import RetrainDecision
+from .pages import Act, Shown
+
+#: Builds, versions, promotions and decisions that the page shows, the newest ones.
+LATEST = 10
+
+
+def _requested(state: ProductState, reason: str, author: str, believed: str) -> str:
+    build, started = Build.objects.request(catalogue.get(state.product), author, reason=reason)
+    return f"{build} was requested." if started else f"{build} is under way already."
+
+
+def _rolled_back(state: ProductState, reason: str, author: str, believed: str) -> str:
+    champion = ModelVersion.objects.named(int(believed), "champion")
+    promotion = Promotion.objects.rollback(state.product, champion, reason, author)
+    return f"Version {promotion.model.number} of {state.product} serves again; builds' winners wait for a person."
+
+
+@admin.register(ProductState)
+class ProductAdmin(Shown):
+    body = "admin/store/product.html"
+    list_display = ("title", "task", "serves", "score", "built_at", "under_way", "hold")
+    acts = (
+        Act(
+            name="build",
+            title="Request a build",
+            permission="store.request_build",
+            explained=lambda state: (
+                "The feature tables are joined and learned from, as soon as a worker is free."
+            ),
+            possible=lambda state: Build.objects.unfinished(state.product) is None,
+            done=_requested,
+        ),
+        Act(
+            name="rollback",
+            title="Roll back",
+            permission="store.promote_modelversion",
+            explained=lambda state: (
+                f"The version that served before version {state.champion.number} serves again. Winners of later "
+                "builds wait until somebody promotes one."
+            ),
+            possible=lambda state: Promotion.objects.undoable(state.product),
+            done=_rolled_back,
+            believed=lambda state: str(state.champion_id or ""),
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProductState]:
+        """Every declared product, whether anything has happened to it yet or not."""
+        names = [product.name for product in catalogue.products()]
+        ProductState.objects.bulk_create(
+            [ProductState(product=name) for name in names], ignore_conflicts=True
+        )
+        return super().get_queryset(request).filter(product__in=names).prefetch_related("champion")
+
+    @admin.display(description="product", ordering="product")
+    def title(self, state: ProductState) -> str:
+        return str(catalogue.get(state.product))
+
+    @admin.display
+    def task(self, state: ProductState) -> str:
+        return catalogue.get(state.product).task.lower()
+
+    @admin.display
+    def serves(self, state: ProductState) -> str:
+        return f"version {state.champion.number}: {state.champion.family}" if state.champion else "–"
+
+    @admin.display
+    def score(self, state: ProductState) -> str:
+        return f"{state.champion.metric} {state.champion.score:.4f}" if state.champion else "–"
+
+    @admin.display(description="built at")
+    def built_at(self, state: ProductState) -> Any:
+        return state.champion and state.champion.built_at
+
+    @admin.display(description="under way")
+    def under_way(self, state: ProductState) -> str:
+        build = Build.objects.unfinished(state.product)
+        return f"build {build.number}: {build.percent:.0f} %" if build else "–"
+
+    def shown(self, request: HttpRequest, row: ProductState) -> dict[str, Any]:
+        product = catalogue.get(row.product)
+        return {
+            "product": product,
+            "champion": ModelVersion.objects.champion_of(row.product),
+            "due_at": retraining.due_at(product.retrain),
+            "builds": Build.objects.filter(product=row.product).order_by("-pk")[:LATEST],
+            "versions": ModelVersion.objects.filter(product=row.product).order_by("-pk")[:LATEST],
+            "promotions": Promotion.objects.newest(row.product)[:LATEST],
+            "decisions": RetrainDecision.objects.listed(row.product).order_by("-pk")[:LATEST],
+        }

@@ -1,0 +1,67 @@
+"""Versions in the admin: the registry with scores, pictures, and the way to let one serve."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from .. import showing
+from ..diagnostics import Diagnostic
+from ..registry import CHAMPION, ModelVersion, ProductState, Promotion
+from .pages import Act, Shown
+
+
+def _serving(version: ModelVersion) -> str:
+    """The key of the version that serves now; empty where none does."""
+    champion = ModelVersion.objects.champion_of(version.product)
+    return str(champion.pk) if champion else ""
+
+
+def _promoted(version: ModelVersion, reason: str, author: str, believed: str) -> str:
+    champion = ModelVersion.objects.named(int(believed), "champion") if believed.isdecimal() else None
+    Promotion.objects.promote(version, reason, author, champion)
+    return f"Version {version.number} of {version.product} serves."
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(Shown):
+    body = "admin/store/version.html"
+    list_display = ("name", "status", "family", "metric", "rounded", "built_at", "size")
+    list_filter = ("product", "family")
+    ordering = ("-pk",)
+    acts = (
+        Act(
+            name="promote",
+            title="Let this version serve",
+            permission="store.promote_modelversion",
+            explained=lambda version: (
+                f"Version {version.number} of {version.product} serves from now on, instead of the one that does. "
+                "Builds promote their winners again by themselves."
+            ),
+            possible=lambda version: version.status != CHAMPION and version.dropped_at is None,
+            done=_promoted,
+            believed=_serving,
+        ),
+    )
+
+    @admin.display(description="version", ordering="pk")
+    def name(self, version: ModelVersion) -> str:
+        return f"{version.product} {version.number}"
+
+    @admin.display(description="status")
+    def status(self, version: Any) -> str:
+        return str(version.status)  # which the manager's queryset adds
+
+    @admin.display(description="score", ordering="score")
+    def rounded(self, version: ModelVersion) -> str:
+        return f"{version.score:.4f}"
+
+    def shown(self, request: HttpRequest, row: ModelVersion) -> dict[str, Any]:
+        return {
+            "hyperparameters": sorted(row.hyperparameters.items()),
+            "by_fold": showing.by_fold(row),
+            "by_class": showing.by_class(row),
+            "diagnostics": Diagnostic.objects.of(row.pk),
+            "promotions": Promotion.objects.filter(model=row).order_by("-pk"),
+            "state": ProductState.objects.filter(product=row.product).first(),
+        }

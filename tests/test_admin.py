@@ -1,0 +1,93 @@
+"""The admin in a browser: a build watched from its request to its end without a reload, on wide and narrow screens."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.project.test_processes import eventually
+from tests.system import System
+from tests.test_lifecycle import champion, data
+
+PAGES = (
+    "/admin/",
+    "/admin/store/productstate/",
+    "/admin/store/productstate/diabetes/change/",
+    "/admin/store/build/",
+    "/admin/store/modelversion/",
+)
+
+
+@pytest.fixture
+def admin(exemplar: System, browser: Chrome) -> Iterator[Chrome]:
+    champion(exemplar, "diabetes")
+    browser.get(f"{exemplar.url}/admin/login/?next=/admin/")
+    if "login" in browser.current_url:
+        fill(browser, "username", "admin")
+        fill(browser, "password", (exemplar.folder / "admin-password").read_text())
+        browser.find_element(By.CSS_SELECTOR, "input[type=submit]").click()
+    yield browser
+    browser.set_window_size(1400, 900)
+    browser.delete_all_cookies()
+
+
+def fill(browser: Chrome, name: str, text: str) -> None:
+    browser.find_element(By.NAME, name).send_keys(text)
+
+
+def press(browser: Chrome, title: str) -> None:
+    browser.find_element(By.LINK_TEXT, title).click()
+
+
+def text(browser: Chrome, selector: str = "body") -> str:
+    """What is to be read there now: the live part may be another one in the next moment."""
+    return browser.execute_script("return document.querySelector(arguments[0]).innerText", selector)
+
+
+def wait(browser: Chrome, said: str, seconds: float = 60) -> None:
+    WebDriverWait(browser, seconds).until(lambda _: said in text(browser))
+
+
+def test_a_build_is_requested_and_watched_to_its_end_without_a_reload(exemplar, admin):
+    admin.get(f"{exemplar.url}/admin/store/productstate/diabetes/change/")
+    while "Request a build" not in text(admin):  # one that another test has requested
+        time.sleep(0.5)
+        admin.refresh()
+    press(admin, "Request a build")
+    fill(admin, "reason", "To watch it.")
+    admin.find_element(By.CSS_SELECTOR, "input[type=submit]").click()
+    wait(admin, "was requested")
+    admin.find_element(By.CSS_SELECTOR, "table.numbers tbody a").click()
+    admin.execute_script("window.reloads = 'none'")
+    seen = set()
+    while "SUCCEEDED" not in text(admin):
+        seen.add(text(admin, ".state"))
+        time.sleep(0.2)
+    assert len(seen) >= 3
+    assert admin.execute_script("return window.reloads") == "none"
+    assert "To watch it." in text(admin)
+    assert "Cancel this build" not in text(admin)
+    assert len(admin.find_elements(By.CSS_SELECTOR, "table.numbers tbody tr")) > 3
+
+
+def test_a_version_shows_its_pictures(exemplar, admin):
+    drawn = '{ product(name: "diabetes") { champion { diagnostics(kinds: [VALIDATION_CURVE]) { title } } } }'
+    assert eventually(lambda: data(exemplar.ask(drawn))["product"]["champion"]["diagnostics"], 60)
+    admin.get(f"{exemplar.url}/admin/store/productstate/diabetes/change/")
+    wait(admin, "CHAMPION")
+    admin.find_element(By.CSS_SELECTOR, "tr.won a").click()
+    wait(admin, "Learning curve")
+    pictures = admin.find_elements(By.CSS_SELECTOR, ".pictures img")
+    assert len(pictures) >= 5
+    assert all(admin.execute_script("return arguments[0].naturalWidth", each) > 100 for each in pictures)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_fit_a_phone(exemplar, admin, path):
+    admin.set_window_size(500, 900)
+    admin.get(exemplar.url + path)
+    width = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert admin.execute_script(width) <= 0

@@ -49,6 +49,14 @@ def test_a_build_is_measured_on_any_file(tmp_path: Path) -> None:
     assert told["winner"]
 
 
+def test_what_serves_is_measured_beside_the_floor() -> None:
+    smallest = ["--peers", "--products", "mixed", "--families", "linear", "--connections", "1"]
+    done = bench("serving", *smallest, "--seconds", "0.5", "--repeats", "1", "--requests", "1")
+    assert done.returncode == 0, done.stderr
+    assert "│ mixed, logistic regression" in done.stdout
+    assert "One web process with the four examples" in done.stdout
+
+
 def test_a_winners_diagnostics_are_measured_for_each_task() -> None:
     done = bench("diagnostics", "--rows", "100", "--columns", "4")
     assert done.returncode == 0, done.stderr

@@ -21,12 +21,10 @@ BY = "a benchmark"
 
 def enthrone(product: DataProduct, family: str) -> Pipeline:
     """Let a version of this family serve; returns its pipeline, made of scikit-learn's own classes."""
-    snapshot = Snapshot.objects.take(product)
-    dataset = snapshot.dataset(product)
-    recipe = first_recipe(product.task, family)
-    estimator = _fitted(product.task, recipe, dataset)
-    promote(register(product, snapshot, recipe, model_of(product.task, recipe, dataset, estimator)))
-    return estimator
+    snapshot, recipe = Snapshot.objects.take(product), first_recipe(product.task, family)
+    model = learned(product, snapshot.dataset(product), recipe)
+    promote(register(product, snapshot, recipe, model))
+    return model.estimator
 
 
 def first_recipe(task: str, family: str) -> Candidate:
@@ -42,8 +40,10 @@ def _fitted(task: str, recipe: Candidate, dataset: Dataset) -> Pipeline:
     return made.fit(dataset.X, dataset.y)
 
 
-def model_of(task: str, recipe: Candidate, dataset: Dataset, estimator: Pipeline) -> Model:
-    signature = Signature(task=task, columns=dataset.columns, classes=dataset.classes)
+def learned(product: DataProduct, dataset: Dataset, recipe: Candidate) -> Model:
+    """Fitted and compiled."""
+    signature = Signature(task=product.task, columns=dataset.columns, classes=dataset.classes)
+    estimator = _fitted(product.task, recipe, dataset)
     model = Model(signature, recipe.family, recipe.hyperparameters, estimator)
     return replace(model, compiled=compiled(model, dataset))
 

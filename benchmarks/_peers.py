@@ -1,5 +1,6 @@
 """Peers' environments: their pins contradict ours, so each has one of its own, made when it is missing."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,22 @@ def python(environment: str) -> Path:
         [*uv, "pip", "install", "--quiet", "--python", executable, "-r", wanted],
     )
     return executable
+
+
+def script(name: str) -> list[str | Path] | None:
+    """What runs a peer that npm installs; None, with the reason on stderr, where that cannot be done."""
+    place, wanted = ENVIRONMENTS / name, PEERS / f"{name}.json"
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        print(f"{name} is left out: it needs node and npm.", file=sys.stderr)
+        return None
+    install: list[str | Path] = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", place]
+    try:
+        _make(place, wanted, ["mkdir", "-p", place], ["cp", wanted, place / "package.json"], install)
+    except subprocess.CalledProcessError as error:
+        print(f"{name} is left out: npm could not install it ({error}).", file=sys.stderr)
+        return None
+    return [node, place / "node_modules" / ".bin" / name]
 
 
 def _make(place: Path, wanted: Path, *commands: Sequence[str | Path]) -> None:

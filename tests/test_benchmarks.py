@@ -57,6 +57,12 @@ def test_what_serves_is_measured_beside_the_floor() -> None:
     assert "One web process with the four examples" in done.stdout
 
 
+def test_pages_are_measured_without_the_peer() -> None:
+    done = bench("graphql", "--alone", "--seconds", "0.5", "--repeats", "1")
+    assert done.returncode == 0, done.stderr
+    assert all(f"│ {page}" in done.stdout for page in ("registry: 20 models with scores", "100 predictions"))
+
+
 def test_a_winners_diagnostics_are_measured_for_each_task() -> None:
     done = bench("diagnostics", "--rows", "100", "--columns", "4")
     assert done.returncode == 0, done.stderr

@@ -19,12 +19,13 @@ from store.snapshots import Snapshot
 BY = "a benchmark"
 
 
-def enthrone(product: DataProduct, family: str) -> Pipeline:
-    """Let a version of this family serve; returns its pipeline, made of scikit-learn's own classes."""
+def enthrone(product: DataProduct, family: str) -> tuple[ModelVersion, Pipeline]:
+    """Let a version of this family serve; returns it, and its pipeline, made of scikit-learn's own classes."""
     snapshot, recipe = Snapshot.objects.take(product), first_recipe(product.task, family)
     model = learned(product, snapshot.dataset(product), recipe)
-    promote(register(product, snapshot, recipe, model))
-    return model.estimator
+    version = register(product, snapshot, recipe, model)
+    promote(version)
+    return version, model.estimator
 
 
 def first_recipe(task: str, family: str) -> Candidate:

@@ -57,6 +57,14 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that live (Linux; elsewhere none)."""
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
 def resident(pid: int) -> float:
     """The memory of a process in MB, NaN where that is not told (it is on Linux)."""
     try:

@@ -85,7 +85,7 @@ def game(name: str, family: str, rivals: Sequence[Rival]) -> Iterator[Game]:
     PRODUCTS[name]()
     with tempfile.TemporaryDirectory(prefix="peers-") as place, ExitStack() as stack:
         folder = Path(place)
-        joblib.dump(_champions.enthrone(product, family), folder / "pipeline.joblib")
+        joblib.dump(_champions.enthrone(product, family)[1], folder / "pipeline.joblib")
         servers = {
             rival.name: stack.enter_context(_playing(rival, product, folder)) for rival in (FLOOR, *rivals)
         }

@@ -63,6 +63,13 @@ def test_pages_are_measured_without_the_peer() -> None:
     assert all(f"│ {page}" in done.stdout for page in ("registry: 20 models with scores", "100 predictions"))
 
 
+def test_scoring_a_table_is_measured_in_a_worker_of_its_own() -> None:
+    done = bench("scoring", "--rows", "3000", "--families", "linear")
+    assert done.returncode == 0, done.stderr
+    assert "A table of 3,000 rows" in done.stdout
+    assert "│ linear" in done.stdout
+
+
 def test_a_winners_diagnostics_are_measured_for_each_task() -> None:
     done = bench("diagnostics", "--rows", "100", "--columns", "4")
     assert done.returncode == 0, done.stderr

@@ -30,7 +30,12 @@ def names() -> list[str]:
 def run(name: str, folder: str) -> None:
     for variable in [v for v in os.environ if v in FOREIGN or v.startswith("EXEMPLAR_")]:
         del os.environ[variable]
-    os.environ |= {"EXEMPLAR_STATE": folder, "DJANGO_SETTINGS_MODULE": "project.settings"}
+    products = [f"examples.{file.parent.name}" for file in HERE.parent.glob("examples/*/products.py")]
+    os.environ |= {
+        "EXEMPLAR_STATE": folder,
+        "EXEMPLAR_PRODUCTS": ",".join([*sorted(products), "benchmarks.mixed"]),
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+    }
     # Only now: the settings read the environment when they are imported.
     import django
     from django.conf import settings
@@ -41,8 +46,10 @@ def run(name: str, folder: str) -> None:
     with engines.running(settings.EXEMPLAR_STATE, engines.embedded(settings), f"bench {name}"):
         # So that the models of a benchmark know each other.
         settings.INSTALLED_APPS.append("benchmarks")
+        # Its tables are ours to make: of its models, as they are.
+        settings.EXEMPLAR_FOREIGN.clear()
         django.setup()
-        call_command("migrate", interactive=False, verbosity=0)
+        call_command("migrate", run_syncdb=True, interactive=False, verbosity=0)
         sys.argv = sys.argv[1:]
         runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
 

@@ -38,22 +38,27 @@ def psql_peak(script: str) -> float:
     return peak
 
 
-def _psql(script: str) -> "subprocess.Popen[str]":
+def libpq() -> dict[str, str]:
+    """What names the database to libpq, as environment variables."""
     dsn = settings.DATABASES["default"]
-    environment = {
-        "PGHOST": dsn["HOST"],
-        "PGPORT": dsn["PORT"],
-        "PGUSER": dsn["USER"],
-        "PGPASSWORD": dsn["PASSWORD"],
-        "PGDATABASE": dsn["NAME"],
-        "PGOPTIONS": "-c search_path=exemplar,public -c timezone=UTC",
+    names = {
+        "PGHOST": "HOST",
+        "PGPORT": "PORT",
+        "PGUSER": "USER",
+        "PGPASSWORD": "PASSWORD",
+        "PGDATABASE": "NAME",
     }
+    options = {"PGOPTIONS": "-c search_path=exemplar,public -c timezone=UTC"}
+    return {variable: str(dsn[name]) for variable, name in names.items()} | options
+
+
+def _psql(script: str) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
         [PostgreSQL(settings.EXEMPLAR_STATE).binaries / "psql", "--no-psqlrc", "--quiet"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
-        env={name: str(value) for name, value in environment.items()},
+        env=libpq(),
     )
     assert process.stdin
     with process.stdin as stdin:

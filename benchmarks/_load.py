@@ -38,6 +38,14 @@ class Load:
     after: str
 
 
+def load(port: int, path: str, body: str, varied: str) -> Load:
+    """Of a JSON body: the number called `varied` is another one in each."""
+    parts = re.split(rf'(?<="{varied}": )[-+.\deE]+', body)
+    if len(parts) != 2:
+        raise ValueError(f"{varied} is not one number of {body}")
+    return Load(port=port, path=path, before=parts[0], after=parts[1])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     """What came of it."""
@@ -62,7 +70,7 @@ def _by_wrk(wrk: str, load: Load, connections: int, seconds: float, first: int) 
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)
         file.flush()
-        options = [f"-c{connections}", "-t1", f"-d{seconds:.0f}", "--latency", "-s", file.name]
+        options = [f"-c{connections}", "-t1", f"-d{max(1, round(seconds))}s", "--latency", "-s", file.name]
         said = subprocess.run(
             [wrk, *options, f"http://127.0.0.1:{load.port}{load.path}"],
             capture_output=True,
@@ -77,8 +85,9 @@ def _by_wrk(wrk: str, load: Load, connections: int, seconds: float, first: int) 
 
 
 def _time(percent: int, said: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(\w+)", _found(rf"(?m)^ +{percent}% +(\S+)", said)).groups()  # type: ignore[union-attr]
-    return float(number) * UNITS[unit]
+    """NaN where nothing was answered."""
+    found = re.fullmatch(r"([\d.]+)(\w+)", _found(rf"(?m)^\s+{percent}%\s+(\S+)", said))
+    return float(found[1]) * UNITS[found[2]] if found else float("nan")
 
 
 def _found(pattern: str, said: str) -> str:

@@ -28,6 +28,7 @@ from rich.progress import track
 from rich.table import Table
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from benchmarks import _peers
 from benchmarks._sets import Parted, Source, known, parted
 from learning.build import Fitted, build
 from learning.columns import Column, Kind
@@ -35,10 +36,7 @@ from learning.dataset import Dataset, dataset
 from learning.model import ClassAnswer, Model, ValueAnswer
 from learning.problem import Classification, Problem, Regression
 
-HERE = Path(__file__).parent
 CORES = 2
-#: Where the peers' environments are made, each from `peers/<environment>.txt`.
-ENVIRONMENTS = HERE.parent / ".peers"
 #: A text of this many words on average is read, not told apart.
 WORDS = 4
 
@@ -114,10 +112,10 @@ def boosting(case: Parted, seconds: float, seed: int) -> Outcome:
 
 def peer(name: str, environment: str) -> Callable[[Parted, float, int], Outcome]:
     def play(case: Parted, seconds: float, seed: int) -> Outcome:
-        python = _environment(environment)
+        python = _peers.python(environment)
         with tempfile.TemporaryDirectory(prefix="peer-") as folder:
             _write(case, Path(folder))
-            script = HERE / "peers" / "contestant.py"
+            script = _peers.PEERS / "contestant.py"
             command: list[str | Path] = [python, script, name, folder, str(seconds), str(seed)]
             started = time.perf_counter()
             done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -140,20 +138,6 @@ def _write(case: Parted, folder: Path) -> None:
 
 def _texts(case: Parted) -> list[str]:
     return [name for name in case.learn if not pd.api.types.is_numeric_dtype(case.learn[name])]
-
-
-def _environment(name: str) -> Path:
-    """The Python of a peer's environment, which is made when it is missing."""
-    place, wanted = ENVIRONMENTS / name, HERE / "peers" / f"{name}.txt"
-    made = place / "made"
-    if not made.exists() or made.read_text() != wanted.read_text():
-        print(f"Making the environment of {name} …", file=sys.stderr)
-        uv = [sys.executable, "-m", "uv"]
-        subprocess.run([*uv, "venv", "--quiet", "--clear", place], check=True)
-        python = place / "bin" / "python"
-        subprocess.run([*uv, "pip", "install", "--quiet", "--python", python, "-r", wanted], check=True)
-        made.write_text(wanted.read_text())
-    return place / "bin" / "python"
 
 
 OURS = "Exemplar"

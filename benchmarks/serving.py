@@ -1,174 +1,182 @@
-"""Predictions over HTTP, each stored before it is answered, beside uvicorn's hello world; in turns, medians."""
+"""Predictions over HTTP beside peers, and uvicorn's hello world as the floor; in turns, medians. Ours, and FastAPI with
+an upsert, have stored what they answer; each peer serves the same fitted pipeline, in an environment of its own.
+"""
 
 import argparse
-import json
-import socket
 import statistics
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
+import joblib
 from django.core.management import call_command
-from django.db import transaction
 from rich.console import Console
 from rich.table import Table
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from benchmarks._load import Load, Measured, measure
-from benchmarks._plans import Plan
-from learning.families import Candidate as Recipe
-from learning.steps import Fitted
-from store import catalogue, entities
-from store.builds import Build
-from store.candidates import Candidate
+from benchmarks import _asking, _champions, _footprint, _many, _servers
+from benchmarks._load import Load, Measured, load, measure
+from benchmarks._rivals import FLOOR, RIVALS, Rival
+from benchmarks.mixed import loader
+from schema import names
+from store import catalogue
 from store.predictions import Prediction
-from store.registry import ModelVersion, ProductState, Promotion
-from store.snapshots import Snapshot
+from store.product import DataProduct
 
+FAMILIES = {"boosting": "gradient boosting", "forest": "random forest", "linear": "logistic regression"}
+PRODUCTS: Mapping[str, Callable[[], object]] = {
+    "tumor": lambda: call_command("load_examples", verbosity=0),
+    "mixed": lambda: loader.load(5_000),
+}
 CONNECTIONS = (1, 16, 64)
 #: At least so much of the floor's rate; alone, at most so many milliseconds.
 TARGETS = {16: 0.18, 64: 0.25}
 ALONE = 1.5
-
-product = catalogue.get("tumor")
-QUERY = """query Ask($features: TumorFeatures!) { tumor { predict(features: $features) {
-id label confidence probabilities { label probability } timesAsked model { number family } } } }"""
+OURS = "ours"
 
 
-def champion() -> None:
-    """A version that serves, its pipeline made a plan by hand."""
-    call_command("load_examples", verbosity=0)
-    snapshot = Snapshot.objects.take(product)
-    dataset = snapshot.dataset(product)
-    fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(dataset.X, dataset.y)
-    scaler, regression = fitted[0], fitted[-1]
-    weights = regression.coef_[0] / scaler.scale_
-    model = Plan(
-        signature=product.signature,
-        family="linear",
-        hyperparameters={},
-        estimator=None,
-        weights=weights,
-        bias=float(regression.intercept_[0] - weights @ scaler.mean_),
-    )
-    register(snapshot, model)
+@dataclass(frozen=True, kw_only=True)
+class Game:
+    """Servers of one model, and what was measured of each at each number of connections (0: thousands at once)."""
 
+    product: DataProduct
+    family: str
+    servers: Mapping[str, Load]
+    found: dict[tuple[str, int], list[Measured]]
 
-@transaction.atomic
-def register(snapshot: Snapshot, model: Plan) -> None:
-    build, _ = Build.objects.request(product, by="a benchmark", enqueue=False)
-    build.snapshot, build.status = snapshot, "SUCCEEDED"
-    build.save()
-    recipe = Recipe("linear", {})
-    Candidate.objects.draw(build, (recipe,))
-    step = Fitted(percent=99.0, candidate=recipe, model=model, metric=product.metric, score=0.99, winner=True)
-    version = ModelVersion.objects.register(build, step)
-    Promotion.objects.record(
-        ProductState.objects.lock(product.name), version, "It is measured.", "a benchmark"
-    )
+    def play(self, options: argparse.Namespace) -> None:
+        self._warm_up()
+        first = 1
+        for _ in range(options.repeats):
+            for connections in options.connections:
+                for name in self.servers:
+                    self._measure(name, connections, options.seconds, first)
+                    first += 1_000_000
+            self._keep(OURS, 0, _many.measure(self.servers[OURS].port, self.product, options.requests, first))
+            first += 1_000_000
 
+    def _warm_up(self) -> None:
+        """What comes first takes longer, and does not count."""
+        for place, each in enumerate(self.servers.values(), 1):
+            measure(each, 16, 1, -place * 100_000)
 
-def load(port: int) -> Load:
-    """What is posted; one of the features is another in each."""
-    row = entities.page(product, 1, None).nodes[0]
-    features = {_field(name): value for name, value in row.features.items()} | {"meanArea": "NUMBER"}
-    body = json.dumps({"query": QUERY, "variables": {"features": features}})
-    before, after = body.split('"NUMBER"')
-    return Load(port=port, path="/graphql/", before=before, after=after)
+    def _measure(self, name: str, connections: int, seconds: float, first: int) -> None:
+        before = Prediction.objects.count()
+        measured = measure(self.servers[name], connections, seconds, first)
+        if name == OURS and Prediction.objects.count() - before < measured.rate * seconds * 0.9:
+            raise SystemExit("Not every answer was stored: look at what is answered.")
+        self._keep(name, connections, measured)
 
+    def _keep(self, name: str, connections: int, measured: Measured) -> None:
+        self.found.setdefault((name, connections), []).append(measured)
 
-def _field(column: str) -> str:
-    first, *rest = column.split("_")
-    return first + "".join(map(str.capitalize, rest))
+    def median(self, name: str, connections: int) -> Measured:
+        rates, p50s, p99s = zip(*((m.rate, m.p50, m.p99) for m in self.found[name, connections]), strict=True)
+        return Measured(
+            rate=statistics.median(rates), p50=statistics.median(p50s), p99=statistics.median(p99s)
+        )
 
 
 @contextmanager
-def served(port: int, path: str, *command: str) -> Iterator[None]:
-    """A server as a process of its own, until it answers at `path`."""
-    process = subprocess.Popen([sys.executable, *command])
-    try:
-        _await(process, f"http://127.0.0.1:{port}{path}")
-        yield
-    finally:
-        process.terminate()
-        process.wait()
+def game(name: str, family: str, rivals: Sequence[Rival]) -> Iterator[Game]:
+    """All servers of a model, started and ready."""
+    product = catalogue.get(name)
+    PRODUCTS[name]()
+    with tempfile.TemporaryDirectory(prefix="peers-") as place, ExitStack() as stack:
+        folder = Path(place)
+        joblib.dump(_champions.enthrone(product, family)[1], folder / "pipeline.joblib")
+        servers = {
+            rival.name: stack.enter_context(_playing(rival, product, folder)) for rival in (FLOOR, *rivals)
+        }
+        servers[OURS] = stack.enter_context(_ours(product, folder))
+        yield Game(product=product, family=FAMILIES[family], servers=servers, found={})
 
 
-def _await(process: "subprocess.Popen[bytes]", url: str) -> None:
-    while process.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit("The server has ended.")
+@contextmanager
+def _playing(rival: Rival, product: DataProduct, folder: Path) -> Iterator[Load]:
+    port = _servers.free_port()
+    body = rival.text(_asking.features(product))
+    environment = rival.surroundings(folder / "pipeline.joblib", folder)
+    with _servers.served(
+        rival.name,
+        rival.arguments(port, folder),
+        f"http://127.0.0.1:{port}{rival.ready}",
+        folder / f"{rival.name}.log",
+        environment,
+    ):
+        yield load(port, rival.path, body, _asking.VARIED[product.name])
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+@contextmanager
+def _ours(product: DataProduct, folder: Path) -> Iterator[Load]:
+    port = _servers.free_port()
+    url = f"http://127.0.0.1:{port}/ready"
+    with _servers.served(OURS, _servers.web(port), url, folder / "ours.log"):
+        yield load(port, "/graphql/", _asking.text(product), names.field(_asking.VARIED[product.name]))
 
 
-def turns(servers: dict[str, Load], repeats: int, seconds: float) -> dict[tuple[str, int], list[Measured]]:
-    """What was measured of each server at each number of connections."""
-    found: dict[tuple[str, int], list[Measured]] = {}
-    first = 1
-    for _ in range(repeats):
-        for connections in CONNECTIONS:
-            for name, load in servers.items():
-                before = Prediction.objects.count()
-                measured = measure(load, connections, seconds, first)
-                if name == "ours" and Prediction.objects.count() - before < measured.rate * seconds * 0.9:
-                    raise SystemExit("Not every answer was stored: look at what is answered.")
-                found.setdefault((name, connections), []).append(measured)
-                first += 1_000_000
-    return found
+def show(games: Sequence[Game], rivals: Sequence[str], footprint: str) -> None:
+    columns = ["hello", OURS, *rivals, "ours/hello", "at least", "ours/best peer", "p50 [ms]", "p99 [ms]"]
+    table = Table("model", "at once", title="Answers a second", caption=footprint)
+    for column in columns:
+        table.add_column(column, justify="right")
+    for game in games:
+        for place, connections in enumerate(sorted({c for _, c in game.found if c})):
+            named = f"{game.product.name}, {game.family}" if not place else ""
+            table.add_row(named, str(connections), *_cells(game, connections, rivals))
+        rows = game.median(OURS, 0)
+        times = (f"{rows.p50:,.0f}", f"{rows.p99:,.0f}")
+        blank = [""] * (len(rivals) + 3)
+        at_once = f"{_many.AT_ONCE} × {_many.ROWS:,} rows"
+        table.add_row("", at_once, "", f"{rows.rate:,.0f}", *blank, *times, end_section=True)
+    Console(width=60 + 14 * len(columns)).print(table)
 
 
-def show(measured: dict[tuple[str, int], list[Measured]]) -> None:
-    headings = ("connections", "hello [1/s]", "ours [1/s]", "ratio", "at least", "p50 [ms]", "p99 [ms]")
-    table = Table(*headings, title="Predictions over HTTP, each stored before it is answered")
-    for connections in CONNECTIONS:
-        floor = statistics.median(m.rate for m in measured["hello", connections])
-        ours = measured["ours", connections]
-        rate, p50, p99 = (
-            statistics.median(values) for values in zip(*((m.rate, m.p50, m.p99) for m in ours), strict=True)
-        )
-        target = TARGETS.get(connections)
-        missed = " (!)" if (rate / floor < target if target else p50 > ALONE) else ""
-        table.add_row(
-            str(connections),
-            f"{floor:,.0f}",
-            f"{rate:,.0f}",
-            f"{rate / floor:.3f}{missed}",
-            f"{target:.2f}" if target else f"p50 {ALONE} ms",
-            f"{p50:.2f}",
-            f"{p99:.2f}",
-        )
-    Console().print(table)
+def _cells(game: Game, connections: int, rivals: Sequence[str]) -> list[str]:
+    ours, floor = (game.median(name, connections) for name in (OURS, FLOOR.name))
+    peers = [game.median(name, connections).rate for name in rivals]
+    target, share = TARGETS.get(connections), ours.rate / floor.rate
+    missed = " (!)" if (share < target if target else connections == 1 and ours.p50 > ALONE) else ""
+    return [
+        *(f"{rate:,.0f}" for rate in (floor.rate, ours.rate, *peers)),
+        f"{share:.3f}{missed}",
+        f"{target:.2f}" if target else f"p50 {ALONE} ms" if connections == 1 else "",
+        f"{ours.rate / max(peers):.1f}" if peers else "",
+        f"{ours.p50:.2f}",
+        f"{ours.p99:.2f}",
+    ]
 
 
 def main() -> None:
+    options = _options()
+    rivals = [RIVALS[name] for name in options.peers]
+    played = []
+    for product in options.products:
+        for family in options.families:
+            with game(product, family, rivals) as playing:
+                playing.play(options)
+            played.append(playing)
+    with tempfile.TemporaryDirectory() as folder:
+        seconds, memory = _footprint.measure(Path(folder))
+    footprint = (
+        f"One web process with the four examples: ready after {seconds:.1f} s, {memory:,.0f} MB resident."
+    )
+    show(played, [rival.name for rival in rivals], footprint)
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench serving", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    champion()
-    hello, ours = load(free_port()), load(free_port())
-    uvicorn = ("-m", "uvicorn", "--no-access-log", "--log-level=warning", "--loop=uvloop", "--http=httptools")
-    with ExitStack() as stack:
-        stack.enter_context(
-            served(hello.port, "/", *uvicorn, f"--port={hello.port}", "benchmarks._hello:app")
-        )
-        stack.enter_context(served(ours.port, "/ready", "manage.py", "web", f"--port={ours.port}"))
-        show(turns({"hello": hello, "ours": ours}, options.repeats, options.seconds))
+    parser.add_argument("--products", nargs="+", choices=PRODUCTS, default=list(PRODUCTS))
+    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES))
+    parser.add_argument(
+        "--peers", nargs="*", choices=RIVALS, default=list(RIVALS), help="none: leave them out"
+    )
+    parser.add_argument("--connections", nargs="+", type=int, default=list(CONNECTIONS))
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--requests", type=int, default=40, help="of a thousand rows each")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -44,6 +44,9 @@ EXECUTE record (%(product)s, %(model)s, %(id)s::uuid[], %(subject)s::uuid[], %(e
     %(asked)s::int[])
 """
 
+#: UPSERT that tells nothing of what it stored.
+SILENT = UPSERT.partition("RETURNING")[0]
+
 #: When a row was first asked, when last, and how often.
 Stamps = tuple[datetime, datetime, int]
 
@@ -138,6 +141,14 @@ class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # ty
         with connection.cursor() as cursor:
             cursor.execute(UPSERT, parameters(product, version, rows))
             return rows, stamps_by_id(cursor.fetchall())
+
+    def put(self, product: DataProduct, version: Any, rows: Sequence[Row]) -> None:
+        """Store rows by the thousand."""
+        if rows:
+            given = parameters(product, version, rows)
+            arrays = {name: _array(value) for name, value in given.items() if isinstance(value, list)}
+            with connection.cursor() as cursor:
+                cursor.execute(SILENT, given | arrays)
 
 
 class Prediction(models.Model):
@@ -239,6 +250,18 @@ def parameters(product: DataProduct, version: Any, rows: Sequence[Row]) -> dict[
         **columns,
         "asked": [asked[row.id] for row in distinct],
     }
+
+
+def _array(values: Sequence[str | float | None]) -> str:
+    """As PostgreSQL reads an array: of thousands, it takes a third less time than an expression for each."""
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(value: str | float | None) -> str:
+    if isinstance(value, str):
+        escaped = value.replace("\\", r"\\").replace('"', r"\"")
+        return f'"{escaped}"'
+    return "NULL" if value is None else repr(value)
 
 
 def stamps_by_id(returned: Iterable[tuple[Any, ...]]) -> dict[str, Stamps]:

@@ -1,8 +1,12 @@
 """Re-scoring: every entity of a product predicted anew by the champion, as a job that streams and can go on."""
 
+import gc
+import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import NamedTuple
 
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Q
@@ -11,17 +15,28 @@ from rq import get_current_job
 
 from learning.exceptions import ExemplarError
 
-from . import catalogue, entities, events, leases, serving
+from . import catalogue, cleaning, entities, events, leases, predictions, serving
+from .entities import Entity
+from .exceptions import StoreError
 from .jobs import FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
-from .predictions import Prediction, Question
+from .predictions import Prediction, Question, Row
 from .product import DataProduct
 from .registry import ModelVersion
 from .serving import Champion
 
 #: Entities that are read, predicted and stored together.
-CHUNK = 1_000
-#: What is asked about an entity, or why nothing can be.
-Asked = Question | ExemplarError
+CHUNK = 2_000
+
+
+class Scored(NamedTuple):
+    """Entities that were predicted, ready to be stored."""
+
+    #: Of the last one.
+    key: str
+    rows: Sequence[Row]
+    #: Those that cannot be predicted, and why the first of them cannot.
+    refused: int
+    refusal: str
 
 
 class ScoringManager(JobManager["Scoring"]):
@@ -91,7 +106,15 @@ def run_job(pk: int) -> None:
     """What RQ calls; a job may come twice, and whoever claims the scoring first runs it."""
     job = get_current_job()
     if scoring := Scoring.objects.claim(pk, job.id if job else ""):
+        _attend_to_chunks()
         run(scoring)
+
+
+def _attend_to_chunks() -> None:
+    """Set up this process, which is the job's own: what is there stays, and two threads take turns at short notice."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    sys.setswitchinterval(0.0005)
 
 
 def run(scoring: Scoring) -> None:
@@ -103,11 +126,12 @@ def _through(scoring: Scoring, finished: threading.Event) -> None:
     product = catalogue.get(scoring.product)
     champion = Champion(product, scoring.model, scoring.model.load(product))
     total = max(1, product.join.queryset.count())
-    for key, asked in _ahead(product, scoring.cursor):
-        with transaction.atomic():
-            scoring.hold()
-            _store(scoring, champion, asked)
-            _advance(scoring, key, total)
+    with closing(_ahead(champion, scoring.cursor)) as chunks:
+        for scored in chunks:
+            with transaction.atomic():
+                scoring.hold()
+                Prediction.objects.put(product, champion.version, scored.rows)
+                _advance(scoring, scored, total)
     finished.set()
     with transaction.atomic():
         scoring.hold()
@@ -115,37 +139,48 @@ def _through(scoring: Scoring, finished: threading.Event) -> None:
         scoring.end(SUCCEEDED)
 
 
-def _ahead(product: DataProduct, cursor: str) -> Iterator[tuple[str, Sequence[Asked]]]:
-    """The chunks behind `cursor`: the last one's key, and what is asked; the next one is read meanwhile."""
+def _ahead(champion: Champion, cursor: str) -> Generator[Scored, None, None]:
+    """The chunks behind `cursor`: while one is being stored, the next one is read and predicted."""
     with ThreadPoolExecutor(1, thread_name_prefix="entities") as thread:
         try:
-            waiting = thread.submit(_chunk, product, cursor)
+            waiting = thread.submit(_chunk, champion, cursor)
             while chunk := waiting.result():
-                waiting = thread.submit(_chunk, product, chunk[0])
+                waiting = thread.submit(_chunk, champion, chunk.key)
                 yield chunk
         finally:
-            thread.submit(connection.close)  # the thread's own
+            # Which connection that is, is asked there: the thread's own.
+            thread.submit(lambda: connection.close()).result()
 
 
-def _chunk(product: DataProduct, cursor: str) -> tuple[str, Sequence[Asked]] | None:
+def _chunk(champion: Champion, cursor: str) -> Scored | None:
+    product = champion.product
     found = entities.after(product, product.key_of(cursor) if cursor else None, CHUNK)
     if not found:
         return None
-    return found[-1].key, [serving.question_about(product, entity.key, entity) for entity in found]
-
-
-def _store(scoring: Scoring, champion: Champion, asked: Sequence[Asked]) -> None:
+    asked = _asked(product, found)
     questions = [question for question in asked if isinstance(question, Question)]
     answers = champion.model.predict([question.instance for question in questions])
-    Prediction.objects.keep(champion.product, champion.version, questions, answers)
-    scoring.scored += len(questions)
-    scoring.refused += len(asked) - len(questions)
-    refusal = next((error for error in asked if isinstance(error, ExemplarError)), None)
-    scoring.refusal = scoring.refusal or str(refusal or "")
+    rows = predictions.rows_of(product, champion.version, questions, answers)
+    refusal = next((str(error) for error in asked if isinstance(error, ExemplarError)), "")
+    return Scored(found[-1].key, rows, len(asked) - len(questions), refusal)
 
 
-def _advance(scoring: Scoring, key: str, total: int) -> None:
-    scoring.cursor = key
+def _asked(product: DataProduct, found: Sequence[Entity]) -> Sequence[Question | ExemplarError]:
+    """What is asked about each, or why nothing can be."""
+    if all(entity.complete for entity in found):
+        try:
+            cleaned = cleaning.instances(product, [entity.instance for entity in found])
+            return [Question(instance, entity.key) for instance, entity in zip(cleaned, found, strict=True)]
+        except StoreError:
+            pass  # one by one, it is told which
+    return [serving.question_about(product, entity.key, entity) for entity in found]
+
+
+def _advance(scoring: Scoring, scored: Scored, total: int) -> None:
+    scoring.cursor = scored.key
+    scoring.scored += len(scored.rows)
+    scoring.refused += scored.refused
+    scoring.refusal = scoring.refusal or scored.refusal
     scoring.percent = min(99.9, 100 * (scoring.scored + scoring.refused) / total)
     scoring.save(update_fields=["cursor", "percent", "scored", "refused", "refusal"])
     scoring.tell()

@@ -49,6 +49,27 @@ def test_a_build_is_measured_on_any_file(tmp_path: Path) -> None:
     assert told["winner"]
 
 
+def test_what_serves_is_measured_beside_the_floor() -> None:
+    smallest = ["--peers", "--products", "mixed", "--families", "linear", "--connections", "1"]
+    done = bench("serving", *smallest, "--seconds", "0.5", "--repeats", "1", "--requests", "1")
+    assert done.returncode == 0, done.stderr
+    assert "│ mixed, logistic regression" in done.stdout
+    assert "One web process with the four examples" in done.stdout
+
+
+def test_pages_are_measured_without_the_peer() -> None:
+    done = bench("graphql", "--alone", "--seconds", "0.5", "--repeats", "1")
+    assert done.returncode == 0, done.stderr
+    assert all(f"│ {page}" in done.stdout for page in ("registry: 20 models with scores", "100 predictions"))
+
+
+def test_scoring_a_table_is_measured_in_a_worker_of_its_own() -> None:
+    done = bench("scoring", "--rows", "3000", "--families", "linear")
+    assert done.returncode == 0, done.stderr
+    assert "A table of 3,000 rows" in done.stdout
+    assert "│ linear" in done.stdout
+
+
 def test_a_winners_diagnostics_are_measured_for_each_task() -> None:
     done = bench("diagnostics", "--rows", "100", "--columns", "4")
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from learning.model import ClassAnswer
-from store import erasure
+from store import erasure, predictions
 from store.exceptions import BadInput
 from store.feedback import About, Feedback
 from store.predictions import Prediction, Question, checked_name
@@ -63,6 +63,23 @@ def test_the_same_question_twice_in_one_call_is_one_row(stay: DataProduct, serve
     assert (first.pk, first.times_asked) == (second.pk, 2)
     assert other.times_asked == 1
     assert Prediction.objects.count() == 2
+
+
+def test_rows_that_are_put_by_the_thousand_are_those_that_are_recorded(
+    stay: DataProduct, served: ModelVersion
+) -> None:
+    notes = ['say "hi"', "back\\slash", "{a,b}", "NULL", "", "line\nbreak", "'", "%s", "ä\u2028"]
+    questions = [question(stay, {"entity": note or "0"}, note=note) for note in notes]
+    answers = [ANSWER] * len(questions)
+    recorded = {row.pk: row.features for row in Prediction.objects.record(stay, served, questions, answers)}
+    Prediction.objects.put(stay, served, predictions.rows_of(stay, served, questions, answers))
+    again = Prediction.objects.all()
+    assert {row.pk: row.features for row in again} == recorded
+    assert {row.times_asked for row in again} == {2}
+    again.delete()
+    Prediction.objects.put(stay, served, predictions.rows_of(stay, served, questions, answers))
+    assert {row.pk: row.features for row in Prediction.objects.all()} == recorded
+    Prediction.objects.put(stay, served, [])
 
 
 def test_the_same_features_written_otherwise_are_the_same_question(

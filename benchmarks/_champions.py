@@ -1,0 +1,64 @@
+"""Champions made in a moment: a family's first recipe, fitted on a snapshot, registered and promoted."""
+
+from dataclasses import replace
+
+from django.db import transaction
+from sklearn.pipeline import Pipeline
+
+from learning.compiled.make import compiled
+from learning.dataset import Dataset
+from learning.families import FAMILIES, Candidate, pipeline
+from learning.model import Model, Signature
+from learning.steps import Fitted
+from store import candidates
+from store.builds import Build
+from store.product import DataProduct
+from store.registry import ModelVersion, ProductState, Promotion
+from store.snapshots import Snapshot
+
+BY = "a benchmark"
+
+
+def enthrone(product: DataProduct, family: str) -> tuple[ModelVersion, Pipeline]:
+    """Let a version of this family serve; returns it, and its pipeline, made of scikit-learn's own classes."""
+    snapshot, recipe = Snapshot.objects.take(product), first_recipe(product.task, family)
+    model = learned(product, snapshot.dataset(product), recipe)
+    version = register(product, snapshot, recipe, model)
+    promote(version)
+    return version, model.estimator
+
+
+def first_recipe(task: str, family: str) -> Candidate:
+    counted = {"clusters": 3} if task == "CLUSTERING" else {}
+    return Candidate(family, FAMILIES[task][family].defaults[0] | counted)
+
+
+def _fitted(task: str, recipe: Candidate, dataset: Dataset) -> Pipeline:
+    made = pipeline(task, recipe, dataset.columns, 0)
+    if isinstance(made[0], Pipeline):
+        # What comes behind it there is ours, and does nothing where no column is empty.
+        made.steps[0] = ("prepare", made[0][0])
+    return made.fit(dataset.X, dataset.y)
+
+
+def learned(product: DataProduct, dataset: Dataset, recipe: Candidate) -> Model:
+    """Fitted and compiled."""
+    signature = Signature(task=product.task, columns=dataset.columns, classes=dataset.classes)
+    estimator = _fitted(product.task, recipe, dataset)
+    model = Model(signature, recipe.family, recipe.hyperparameters, estimator)
+    return replace(model, compiled=compiled(model, dataset))
+
+
+@transaction.atomic
+def register(product: DataProduct, snapshot: Snapshot, recipe: Candidate, model: Model) -> ModelVersion:
+    build, _ = Build.objects.request(product, by=BY, enqueue=False)
+    build.snapshot, build.status = snapshot, "SUCCEEDED"
+    build.save()
+    candidates.Candidate.objects.draw(build, (recipe,))
+    step = Fitted(percent=99.0, candidate=recipe, model=model, metric=product.metric, score=0.9, winner=True)
+    return ModelVersion.objects.register(build, step)
+
+
+@transaction.atomic
+def promote(version: ModelVersion) -> None:
+    Promotion.objects.record(ProductState.objects.lock(version.product), version, "It is measured.", BY)

@@ -1,0 +1,105 @@
+"""Two pages over the same tables, as our API and as PostGraphile's have them: a registry's, and predictions'."""
+
+import json
+import math
+from typing import NamedTuple
+
+from benchmarks import _champions
+from benchmarks.mixed import loader
+from benchmarks.mixed.products import mixed
+from learning.evaluate import Measure
+from learning.families import Candidate
+from learning.steps import FoldScored
+from store import entities, serving
+from store.candidates import FoldScore
+from store.predictions import Question
+from store.registry import ModelVersion
+from store.snapshots import Snapshot
+
+MODELS, PREDICTIONS = 20, 100
+FOLDS, METRICS = 5, ("roc_auc", "accuracy", "log_loss", "recall", "precision")
+#: Stored predictions, of which a page shows the newest.
+STORED = 5_000
+
+
+class Page(NamedTuple):
+    name: str
+    ours: str
+    postgraphile: str
+    #: What an answer of either must have so often: a field's name.
+    field: str
+    times: int
+
+
+REGISTRY = Page(
+    name=f"registry: {MODELS} models with scores",
+    ours=f"""{{ mixed {{ models(first: {MODELS}) {{ edges {{ node {{
+        number family metric score builtAt size runtime scores {{ metric label fold value }} }} }} }} }} }}""",
+    postgraphile=f"""{{ allStoreModelversions(first: {MODELS}, orderBy: ID_DESC, condition: {{product: "mixed"}}) {{
+        edges {{ node {{ number family metric score builtAt size runtime storeCandidateByCandidateId {{
+        storeFoldscoresByCandidateId(condition: {{round: "contest"}}) {{ nodes {{ fold
+        storeScoresByFoldId {{ nodes {{ metric label value }} }} }} }} }} }} }} }} }}""",
+    field="builtAt",
+    times=MODELS,
+)
+FEATURES = "age calls minutes bill megabytes score overdue roams plan city"
+ANSWERS = Page(
+    name=f"{PREDICTIONS} predictions",
+    ours=f"""{{ mixed {{ predictions(first: {PREDICTIONS}) {{ edges {{ node {{
+        id label confidence createdAt timesAsked probabilities {{ label probability }} features {{ {FEATURES} }}
+        model {{ number family }} }} }} pageInfo {{ hasNextPage endCursor }} }} }} }}""",
+    postgraphile=f"""{{ allStorePredictions(first: {PREDICTIONS}, orderBy: CREATED_AT_DESC, condition: {{
+        product: "mixed"}}) {{ edges {{ node {{ nodeId answer confidence createdAt timesAsked output features
+        storeModelversionByModelId {{ number family }} }} }} pageInfo {{ hasNextPage endCursor }} }} }}""",
+    field="timesAsked",
+    times=PREDICTIONS,
+)
+PAGES = (REGISTRY, ANSWERS)
+
+
+def fill() -> None:
+    """As many versions as a page shows, each with its scores, and predictions of the first."""
+    loader.load(STORED)
+    snapshot, recipe = Snapshot.objects.take(mixed), Candidate("linear", {"C": 1.0})
+    model = _champions.learned(mixed, snapshot.dataset(mixed), recipe)
+    for number in range(MODELS):
+        recipe = Candidate("linear", {"C": 1.0 + number})
+        version = _champions.register(mixed, snapshot, recipe, model)
+        for fold in range(FOLDS):
+            FoldScore.objects.record(version.build, _scored(recipe, fold))
+        if not number:
+            _champions.promote(version)
+            _predict(version)
+
+
+def _scored(recipe: Candidate, fold: int) -> FoldScored:
+    measures = tuple(Measure(name, None, math.cos(fold)) for name in METRICS)
+    return FoldScored(
+        percent=50.0,
+        candidate=recipe,
+        round="contest",
+        fold=fold,
+        score=0.9,
+        measures=measures,
+        fit_seconds=0.1,
+        predict_seconds=0.01,
+    )
+
+
+def _predict(version: ModelVersion) -> None:
+    champion = serving.Champion(mixed, version, version.load(mixed))
+    asked = [
+        serving.question_about(mixed, entity.key, entity) for entity in entities.after(mixed, None, STORED)
+    ]
+    champion.predict([question for question in asked if isinstance(question, Question)])
+
+
+def body(query: str) -> str:
+    """As JSON; `varied` is what differs from one to the next, and says nothing."""
+    return json.dumps({"query": " ".join(query.split()), "variables": {"varied": 0}})
+
+
+def check(page: Page, answer: str) -> None:
+    """Raises SystemExit where it is not the whole page."""
+    if '"errors"' in answer or answer.count(f'"{page.field}"') != page.times:
+        raise SystemExit(f"This is no page of {page.name}:\n{answer[:2_000]}")

@@ -1,0 +1,74 @@
+"""Servers as processes of their own, each ended with everything that it started."""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from project.management.commands.up import healthy
+from project.processes import Child
+
+#: Seconds after which one that does not answer is given up.
+PATIENCE = 120.0
+
+
+@contextmanager
+def served(
+    name: str, command: Sequence[str | Path], url: str, log: Path, environment: Mapping[str, str] = {}
+) -> Iterator[Child]:
+    """A server, from when it has answered at `url` with 200."""
+    child = start(name, command, log, environment)
+    try:
+        await_answer(child, url)
+        yield child
+    finally:
+        child.stop()
+
+
+def start(name: str, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] = {}) -> Child:
+    child = Child(name=name, command=command, environment={**os.environ, **environment}, log=log, patience=5)
+    child.start()
+    return child
+
+
+def await_answer(child: Child, url: str) -> None:
+    """Raises SystemExit with the last lines of its log where it ends, or nothing comes."""
+    until = time.monotonic() + PATIENCE
+    while not healthy(url):
+        if not child.alive or time.monotonic() > until:
+            said = child.log.read_text()[-2_000:] if child.log and child.log.exists() else ""
+            raise SystemExit(
+                f"{child.name} does not answer ({child.end if not child.alive else url}):\n{said}"
+            )
+        time.sleep(0.05)
+
+
+def web(port: int) -> list[str | Path]:
+    """The command of one web process of ours."""
+    return [sys.executable, "manage.py", "web", f"--port={port}"]
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that live (Linux; elsewhere none)."""
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def resident(pid: int) -> float:
+    """The memory of a process in MB, NaN where that is not told (it is on Linux)."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return float("nan")
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")), float("nan"))

@@ -1,0 +1,17 @@
+"""The data product: who leaves, from numbers, a boolean and categories, some of them missing."""
+
+from learning.problem import Classification
+from store.features import Join
+from store.product import DataProduct
+
+from .models import Customer
+
+FEATURES = ("age", "calls", "minutes", "bill", "megabytes", "score", "overdue", "roams", "plan", "city")
+
+mixed = DataProduct(
+    name="mixed",
+    title="Ten mixed columns",
+    description="Does a customer leave?",
+    join=Join(Customer._default_manager.all(), features={name: name for name in FEATURES}, label="outcome"),
+    problem=Classification(candidates=8, pictures=0.0),
+)

@@ -1,0 +1,48 @@
+"""What people write by hand: a FastAPI handler that predicts one row and upserts it, `uvicorn with_fastapi:app`."""
+
+import hashlib
+import json
+import os
+from contextlib import asynccontextmanager
+
+import joblib
+import pandas as pd
+from fastapi import FastAPI
+from psycopg_pool import ConnectionPool
+
+pipeline = joblib.load(os.environ["PIPELINE"])
+# What libpq's own environment variables name.
+pool = ConnectionPool(min_size=8, max_size=8, open=False, kwargs={"autocommit": True})
+TABLE = """CREATE TABLE IF NOT EXISTS public.peer_prediction (
+    id text PRIMARY KEY, features jsonb NOT NULL, label text NOT NULL, confidence float8 NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now(), times_asked int NOT NULL DEFAULT 1)"""
+UPSERT = """INSERT INTO public.peer_prediction AS row (id, features, label, confidence) VALUES (%s, %s, %s, %s)
+    ON CONFLICT (id) DO UPDATE SET updated_at = now(), times_asked = row.times_asked + 1"""
+
+
+@asynccontextmanager
+async def life(app):
+    pool.open(wait=True)
+    with pool.connection() as connection:
+        connection.execute(TABLE)
+    yield
+    pool.close()
+
+
+app = FastAPI(lifespan=life)
+
+
+@app.get("/ready")
+def ready():
+    return {"ready": True}
+
+
+@app.post("/predict")
+def predict(features: dict[str, object]):
+    probabilities = pipeline.predict_proba(pd.DataFrame([features]))[0].tolist()
+    label = max(range(len(probabilities)), key=probabilities.__getitem__)
+    text = json.dumps(features, sort_keys=True)
+    id = hashlib.sha256(text.encode()).hexdigest()
+    with pool.connection() as connection:
+        connection.execute(UPSERT, (id, text, str(label), probabilities[label]))
+    return {"id": id, "label": label, "confidence": probabilities[label], "probabilities": probabilities}

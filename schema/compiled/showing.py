@@ -151,6 +151,9 @@ VERSION: dict[str, Callable[[Any], Any]] = {
     "score": lambda version: version.score,
     "size": lambda version: version.size,
     "digest": lambda version: version.digest,
+    "runtime": lambda version: version.runtime,
+    "microsecondsPerRow": lambda version: version.microseconds_per_row,
+    "parity": lambda version: version.parity,
     "labels": lambda version: version.signature["classes"] or None,
 }
 

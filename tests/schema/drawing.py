@@ -277,7 +277,10 @@ class Drawing:
 
 #: Of types whose literals in a document are those of JSON.
 PLAIN = {"Float", "Int", "Boolean", "String", "ID", "Date", "DateTime", "Decimal", "BigInt"}
-MODEL = ["id", "number", "status", "family", "builtAt", "metric", "score", "size", "digest", "labels"]
+MODEL = [
+    "id", "number", "status", "family", "builtAt", "metric", "score", "size", "digest", "labels", "runtime",
+    "microsecondsPerRow", "parity",
+]  # fmt: skip
 
 
 def writable(value: Any) -> bool:

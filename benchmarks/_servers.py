@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from project.management.commands.up import healthy
 from project.processes import Child
@@ -29,9 +30,16 @@ def served(
 
 
 def start(name: str, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] = {}) -> Child:
-    child = Child(name=name, command=command, environment={**os.environ, **environment}, log=log, patience=5)
-    child.start()
-    return child
+    made = child(name, command, log, environment, patience=5)
+    made.start()
+    return made
+
+
+def child(
+    name: str, command: Sequence[str | Path], log: Path, environment: Mapping[str, str], **options: Any
+) -> Child:
+    """A process with our environment and more, not started yet."""
+    return Child(name=name, command=command, environment={**os.environ, **environment}, log=log, **options)
 
 
 def await_answer(child: Child, url: str) -> None:

@@ -6,6 +6,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
+from benchmarks import soak
+from benchmarks._mixture import Asked
 from tests.system import ROOT
 
 
@@ -75,6 +79,27 @@ def test_a_winners_diagnostics_are_measured_for_each_task() -> None:
     assert done.returncode == 0, done.stderr
     assert "All diagnostics of a winner, 4 features" in done.stdout
     assert all(f"│ {task}" in done.stdout for task in ("classification", "regression", "clustering"))
+
+
+def parts(*memory: float, error: str = "") -> list[soak.Part]:
+    asked = [Asked(0.0, "predict", 0.01, error)] * 3
+    return [soak.Part(asked=asked, met=(), troubles={}, memory={"web": each}) for each in memory]
+
+
+def test_a_soak_ends_well_where_memory_stays_once_it_is_warm() -> None:
+    soak.verdict(parts(100, 200, 210, 219, 219))
+
+
+@pytest.mark.parametrize(
+    ("told", "wrong"),
+    [
+        (parts(100, 200, 210, 215, 221), "web takes 1.10 times what it took."),
+        (parts(100, 100, 100, error="refused"), "9 errors; the first: refused"),
+    ],
+)
+def test_a_soak_says_what_is_wrong(told: list[soak.Part], wrong: str) -> None:
+    with pytest.raises(SystemExit, match=wrong):
+        soak.verdict(told)
 
 
 def test_a_column_that_a_file_lacks_is_one_sentence(tmp_path: Path) -> None:

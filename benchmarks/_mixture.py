@@ -1,0 +1,129 @@
+"""Many who ask at once, each its own kind of question, one after the other: predictions, feedback, pages."""
+
+import http.client
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Self
+
+from benchmarks import _asking
+from store import catalogue
+
+#: Rows of one `predictMany`.
+ROWS = 200
+#: Seconds between two feedbacks, and between two pages: people are slower than programs.
+PAUSE = {"feedback": 0.2, "page": 0.2}
+
+
+class Asked(NamedTuple):
+    """A request that was answered."""
+
+    at: float
+    kind: str
+    seconds: float
+    #: What was wrong with the answer; empty: nothing.
+    error: str
+
+
+class Client:
+    """One connection to our API, opened again when it was closed."""
+
+    def __init__(self, port: int):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def post(self, body: bytes) -> tuple[int, bytes]:
+        self.connection.request("POST", "/graphql/", body, {"Content-Type": "application/json"})
+        answer = self.connection.getresponse()
+        return answer.status, answer.read()
+
+    def ask(self, query: str, variables: Mapping[str, Any] = {}) -> Any:
+        """The whole answer, `errors` included."""
+        return json.loads(self.post(json.dumps({"query": query, "variables": variables}).encode())[1])
+
+
+class Mixture:
+    """Asks from when it is entered until it is left."""
+
+    def __init__(self, port: int):
+        self.port = port
+        self.asked: list[Asked] = []
+        self._stopped = threading.Event()
+        self._numbers = itertools.count(1)
+        kinds = (*("predict",) * 3, "predictMany", "feedback", "page")
+        self._threads = [threading.Thread(target=self._ask, args=[kind], name=kind) for kind in kinds]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, kind: str) -> None:
+        body, client = bodies()[kind], Client(self.port)
+        while not self._stopped.wait(PAUSE.get(kind, 0)):
+            text, started = body(next(self._numbers)), time.monotonic()
+            error = _error(client, text)
+            self.asked.append(Asked(started, kind, time.monotonic() - started, error))
+
+
+def _error(client: Client, body: bytes) -> str:
+    try:
+        status, said = client.post(body)
+    except (OSError, http.client.HTTPException) as error:
+        client.connection.close()
+        return repr(error)
+    return "" if status == 200 and b'"errors"' not in said else said[:500].decode(errors="replace")
+
+
+def bodies() -> dict[str, Callable[[int], bytes]]:
+    """What is posted, by its kind, for a number."""
+    tumor = catalogue.get("tumor")
+    one = json.loads(_asking.text(tumor))
+    area = one["variables"]["features"]
+    many = json.loads(_asking.batch(tumor, ROWS, 0))
+
+    def predict(number: int) -> bytes:
+        features = {**area, "meanArea": number % 200_000}
+        return _json(one["query"], features=features)
+
+    def predict_many(number: int) -> bytes:
+        rows = [
+            {"features": {**area, "meanArea": 200_000 + (number * ROWS + n) % 200_000}} for n in range(ROWS)
+        ]
+        return _json(many["query"], rows=rows)
+
+    return {"predict": predict, "predictMany": predict_many, "feedback": _feedback, "page": _page}
+
+
+FEEDBACK = """mutation($key: ID!, $label: TumorLabel!, $author: String!) {
+    tumorFeedback(input: {about: {entity: $key}, label: $label, author: $author}) {
+        created feedback { id label author } entity { label truth } } }"""
+PAGES = (
+    "{ products { name task metric champion { number family score } } }",
+    """{ tumor { models(first: 20) { edges { node {
+        number family score status scores { metric fold value } } } } } }""",
+    """{ predictions(first: 50) { edges { node { id answer createdAt model { number } } } } }""",
+    """{ tumor { builds(first: 5) { edges { node { number status decision
+        candidates(first: 20) { edges { node { family score } } }
+        events(first: 50) { edges { node { message } } } } } } } }""",
+    """{ diabetes { predictFor(entity: "P-0001") { value truth } entities(first: 20) { edges { node { key } } } } }""",
+)
+
+
+def _feedback(number: int) -> bytes:
+    label = ("BENIGN", "MALIGNANT")[number % 2]
+    return _json(FEEDBACK, key=f"B-{1 + number % 569:04}", label=label, author=f"reader {number % 7}")
+
+
+def _page(number: int) -> bytes:
+    return _json(PAGES[number % len(PAGES)])
+
+
+def _json(query: str, **variables: Any) -> bytes:
+    return json.dumps({"query": query, "variables": variables}).encode()

@@ -1,0 +1,108 @@
+"""What goes on in a system meanwhile: builds, promotions, rollbacks, and workers that are killed."""
+
+import json
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count, cycle
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any, Self
+
+from benchmarks import _servers
+from benchmarks._mixture import Client
+
+#: Seconds from one to the next of each.
+BUILD, SWITCH, KILL = 15.0, 4.0, 40.0
+REASON = "It is soaked."
+VERSIONS = "{ tumor { champion { id } models(first: 6) { edges { node { id } } } } }"
+#: A build may promote between a look and a decision, and what has served first has nothing before it.
+MAY_BE = {"CONFLICT", "CHAMPION_CHANGED", "NO_CHAMPION", "MODEL_DOES_NOT_FIT"}
+
+
+class Troubles:
+    """Happen from when it is entered until it is left."""
+
+    def __init__(self, port: int, folder: Path):
+        self.happened: Counter[str] = Counter()
+        self.errors: list[str] = []
+        self._client, self._folder = Client(port), folder
+        self._turn = count()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._go_on, name="troubles")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def take(self) -> tuple[list[str], Counter[str]]:
+        """The errors, and what has happened, since the last time."""
+        taken = self.errors, self.happened
+        self.errors, self.happened = [], Counter()
+        return taken
+
+    def process(self, name: str) -> int:
+        """The pid of `web` or `worker`."""
+        return int(json.loads((self._folder / "processes.json").read_text())[name])
+
+    def _go_on(self) -> None:
+        switches, victims = cycle((self._promote, self._rollback)), cycle(("worker", "work-horse"))
+        plan: dict[float, Callable[[], None]] = {
+            BUILD: self._build,
+            SWITCH: lambda: next(switches)(),
+            KILL: lambda: self._kill(next(victims)),
+        }
+        due = {each: time.monotonic() + each for each in plan}
+        while not self._stopped.wait(0.2):
+            for each in [each for each, at in due.items() if at <= time.monotonic()]:
+                due[each] += each
+                try:
+                    plan[each]()
+                except Exception as error:  # whatever it was, it is told
+                    self.errors.append(repr(error))
+
+    def _build(self) -> None:
+        request = (
+            'mutation { requestBuild(product: "tumor", options: {candidates: 4, seconds: 10}) { started } }'
+        )
+        self.happened["builds"] += bool(self._ask(request)["requestBuild"]["started"])
+
+    def _promote(self) -> None:
+        found = self._ask(VERSIONS)["tumor"]
+        others = [edge["node"]["id"] for edge in found["models"]["edges"]]
+        others = [id for id in others if id != found["champion"]["id"]]
+        if others:
+            self._switch("promote(model: $id, reason: $reason)", others[next(self._turn) % len(others)])
+
+    def _rollback(self) -> None:
+        champion = self._ask(VERSIONS)["tumor"]["champion"]["id"]
+        self._switch('rollback(product: "tumor", champion: $id, reason: $reason)', champion)
+
+    def _switch(self, field: str, id: str) -> None:
+        mutation = f"mutation($id: ID!, $reason: String!) {{ {field} {{ promotion {{ id }} }} }}"
+        answer = self._client.ask(mutation, {"id": id, "reason": REASON})
+        codes = {error["extensions"]["code"] for error in answer.get("errors", ())}
+        if codes - MAY_BE:
+            self.errors.append(json.dumps(answer))
+        self.happened["promotions"] += not codes
+
+    def _kill(self, victim: str) -> None:
+        worker = self.process("worker")
+        pids = [worker] if victim == "worker" else _servers.children(worker)
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, SIGKILL)
+                self.happened["kills"] += 1
+
+    def _ask(self, query: str) -> Any:
+        answer = self._client.ask(query)
+        if "errors" in answer:
+            raise RuntimeError(json.dumps(answer)[:500])
+        return answer["data"]

@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from learning.exceptions import ExemplarError
 from learning.model import Model
 
-from . import catalogue, entities, events
+from . import catalogue, entities, events, memory
 from .builds import Build
 from .entities import Entity
 from .exceptions import IncompleteEntity, ModelDoesNotFit, NoChampion, OutOfRange, StoreError, UnknownEntity
@@ -116,6 +116,8 @@ def refresh() -> None:
             version, known = recorded.get(product.name), _promoted.get(product.name)
             if version is not None and (known is None or known.version.pk != version):
                 _promoted[product.name] = _loaded(product, ModelVersion.objects.get(pk=version))
+                known = None  # nobody else may have it by now
+                memory.give_back()
 
 
 def _recorded() -> dict[str, int]:

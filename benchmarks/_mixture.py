@@ -39,8 +39,11 @@ class Client:
         return answer.status, answer.read()
 
     def ask(self, query: str, variables: Mapping[str, Any] = {}) -> Any:
-        """The whole answer, `errors` included."""
-        return json.loads(self.post(json.dumps({"query": query, "variables": variables}).encode())[1])
+        """The whole answer, `errors` included; whoever asks now and then does not keep the connection."""
+        try:
+            return json.loads(self.post(_json(query, **variables))[1])
+        finally:
+            self.connection.close()
 
 
 class Mixture:

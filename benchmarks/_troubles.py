@@ -18,6 +18,7 @@ from benchmarks._mixture import Client
 #: Seconds from one to the next of each.
 BUILD, SWITCH, KILL = 15.0, 4.0, 40.0
 REASON = "It is soaked."
+NEWEST = "{ tumor { builds(first: 1) { edges { node { number } } } } }"
 VERSIONS = "{ tumor { champion { id } models(first: 6) { edges { node { id } } } } }"
 #: A build may promote between a look and a decision, and what has served first has nothing before it.
 MAY_BE = {"CONFLICT", "CHAMPION_CHANGED", "NO_CHAMPION", "MODEL_DOES_NOT_FIT"}
@@ -30,7 +31,7 @@ class Troubles:
         self.happened: Counter[str] = Counter()
         self.errors: list[str] = []
         self._client, self._folder = Client(port), folder
-        self._turn = count()
+        self._turn, self._newest = count(), 1
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="troubles")
 
@@ -72,7 +73,11 @@ class Troubles:
         request = (
             'mutation { requestBuild(product: "tumor", options: {candidates: 4, seconds: 10}) { started } }'
         )
-        self.happened["builds"] += bool(self._ask(request)["requestBuild"]["started"])
+        self._ask(request)
+        newest = self._ask(NEWEST)["tumor"]["builds"]["edges"][0]["node"]["number"]
+        # Also those that feedback brought about.
+        self.happened["builds"] += newest - self._newest
+        self._newest = newest
 
     def _promote(self) -> None:
         found = self._ask(VERSIONS)["tumor"]

@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from learning.exceptions import ExemplarError
 from learning.model import Model
 
-from . import catalogue, entities, events
+from . import catalogue, entities, events, memory
 from .builds import Build
 from .entities import Entity
 from .exceptions import IncompleteEntity, ModelDoesNotFit, NoChampion, OutOfRange, StoreError, UnknownEntity
@@ -89,18 +89,23 @@ def _what_next(product: DataProduct, build: Build | None) -> str:
 
 
 def load() -> None:
-    """Load every champion that fits, and ask for a build where a product that could have one has none."""
+    """Load every champion that fits, and ask for a build where a product that could have one has none: those of few
+    instances first, so that most products serve soon.
+    """
     refresh()
-    for product in catalogue.products():
-        if not isinstance(_promoted.get(product.name), Champion) and _can_learn(product):
+    without = [p for p in catalogue.products() if not isinstance(_promoted.get(p.name), Champion)]
+    instances = {product: _instances(product) for product in without}
+    for product in sorted(without, key=lambda product: instances[product]):
+        if instances[product]:
             Build.objects.request(product, by="start-up")
 
 
-def _can_learn(product: DataProduct) -> bool:
+def _instances(product: DataProduct) -> int:
+    """How many it could learn from."""
     rows = product.join.complete()
     if product.join.label:
         rows = rows.filter(**{f"{product.join.label}__isnull": False})
-    return rows.exists()
+    return rows.count()
 
 
 def refresh() -> None:
@@ -111,6 +116,8 @@ def refresh() -> None:
             version, known = recorded.get(product.name), _promoted.get(product.name)
             if version is not None and (known is None or known.version.pk != version):
                 _promoted[product.name] = _loaded(product, ModelVersion.objects.get(pk=version))
+                known = None  # nobody else may have it by now
+                memory.give_back()
 
 
 def _recorded() -> dict[str, int]:

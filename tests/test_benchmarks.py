@@ -116,9 +116,3 @@ def test_an_unknown_benchmark_is_one_sentence() -> None:
     done = bench("nothing")
     assert done.returncode == 1
     assert done.stderr.startswith("./dev bench NAME: there ")
-
-
-def test_serving_is_measured_beside_hello_world() -> None:
-    done = bench("serving", "--seconds", "1", "--repeats", "1")
-    assert done.returncode == 0, done.stderr
-    assert "each stored before it is answered" in done.stdout

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 from django.db import DatabaseError, InterfaceError
 
 from learning.exceptions import ExemplarError
-from learning.model import Answer
 
-from . import entities, predictions, serving, threads
+from . import entities, rows, serving, threads
 from .batches import Batches
 from .lanes import Lanes, Lost
-from .predictions import Question, Row, Stamps
 from .product import DataProduct
+from .rows import Question, Row, Stamps
 from .serving import Champion
 
 #: Connections that store predictions: one product's need not wait for another's.
@@ -30,7 +29,6 @@ class Answered(NamedTuple):
 
     champion: Champion
     instance: Sequence[Any]
-    answer: Answer
     row: Row
     stamps: Stamps
 
@@ -39,7 +37,7 @@ class Desk:
     """Where what is asked on one event loop is answered."""
 
     def __init__(self) -> None:
-        self.lanes = Lanes(LANES, predictions.PREPARE)
+        self.lanes = Lanes(LANES, rows.PREPARE)
         self.predictions: Batches[Champion, Question, Answered] = Batches(self.answer, fatal=Lost)
         self.entities: Batches[DataProduct, str, Question | ExemplarError] = Batches(find, UNREACHABLE)
         self.existing: Batches[DataProduct, str, bool] = Batches(exist, UNREACHABLE)
@@ -58,26 +56,22 @@ class Desk:
     async def answer(self, champion: Champion, questions: Sequence[Question]) -> list[Answered]:
         """The answers, once they are committed: one model, one statement."""
         if (champion.microseconds + PER_ROW) * len(questions) <= ON_LOOP:
-            answers, rows, parameters = computed(champion, questions)
+            made, parameters = computed(champion, questions)
         else:
             loop = asyncio.get_running_loop()
-            answers, rows, parameters = await loop.run_in_executor(
-                self.thinkers, computed, champion, questions
-            )
-        stamps = predictions.stamps_by_id(await self.lanes.run(predictions.EXECUTE, parameters))
+            made, parameters = await loop.run_in_executor(self.thinkers, computed, champion, questions)
+        kept = rows.kept(champion.version, made, await self.lanes.run(rows.EXECUTE, parameters))
         return [
-            Answered(champion, question.instance, answer, row, stamps[row.id])
-            for question, answer, row in zip(questions, answers, rows, strict=True)
+            Answered(champion, question.instance, row, stamps)
+            for question, (row, stamps) in zip(questions, kept, strict=True)
         ]
 
 
-def computed(
-    champion: Champion, questions: Sequence[Question]
-) -> tuple[list[Answer], list[Row], dict[str, Any]]:
-    """The answers, their rows, and what the statement takes that stores them."""
+def computed(champion: Champion, questions: Sequence[Question]) -> tuple[list[Row], dict[str, Any]]:
+    """The rows, and what the statement takes that stores them."""
     answers = champion.model.predict([question.instance for question in questions])
-    rows = predictions.rows_of(champion.product, champion.version, questions, answers)
-    return answers, rows, predictions.parameters(champion.product, champion.version, rows)
+    made = rows.of(champion.product, champion.version, questions, answers)
+    return made, rows.parameters(champion.product, champion.version, made)
 
 
 #: PostgreSQL is not there for one, so not for another.

@@ -15,7 +15,7 @@ from rq import get_current_job
 
 from learning.exceptions import ExemplarError
 
-from . import catalogue, cleaning, entities, events, leases, predictions, serving
+from . import catalogue, cleaning, entities, events, leases, rows, serving
 from .entities import Entity
 from .exceptions import StoreError
 from .jobs import FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
@@ -160,9 +160,9 @@ def _chunk(champion: Champion, cursor: str) -> Scored | None:
     asked = _asked(product, found)
     questions = [question for question in asked if isinstance(question, Question)]
     answers = champion.model.predict([question.instance for question in questions])
-    rows = predictions.rows_of(product, champion.version, questions, answers)
+    made = rows.of(product, champion.version, questions, answers)
     refusal = next((str(error) for error in asked if isinstance(error, ExemplarError)), "")
-    return Scored(found[-1].key, rows, len(asked) - len(questions), refusal)
+    return Scored(found[-1].key, made, len(asked) - len(questions), refusal)
 
 
 def _asked(product: DataProduct, found: Sequence[Entity]) -> Sequence[Question | ExemplarError]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
+import orjson
 from django.db import models as django
 from graphql import FieldNode, GraphQLSchema
 
@@ -71,18 +72,14 @@ class Shower:
         labels = self.labels
 
         def shown(answered: Answered) -> list[Any]:
-            classes = answered.champion.version.signature["classes"]
-            told: Any = answered.answer
-            return [
-                show((labels[label], probability))
-                for label, probability in zip(classes, told.probabilities, strict=True)
-            ]
+            told = orjson.loads(answered.row.output or "{}")
+            return [show((labels[label], probability)) for label, probability in told.items()]
 
         return shown
 
     def distances(self, nodes: Sequence[FieldNode]) -> Show:
         show = self.object("ClusterDistance", nodes, lambda name, _: leaf(DISTANCE, name))
-        return lambda answered: [show(pair) for pair in enumerate(answered.answer.distances)]  # type: ignore[union-attr]
+        return lambda answered: [show(pair) for pair in enumerate(orjson.loads(answered.row.output or "[]"))]
 
     def features(self, nodes: Sequence[FieldNode]) -> Show:
         places = {names.field(column.name): place for place, column in enumerate(self.product.columns)}
@@ -127,7 +124,7 @@ PREDICTION: dict[str, Show] = {
     "answer": lambda answered: answered.row.answer,
     "confidence": lambda answered: answered.row.confidence,
     "value": lambda answered: answered.row.value,
-    "cluster": lambda answered: answered.answer.cluster,  # type: ignore[union-attr]
+    "cluster": lambda answered: int(answered.row.answer),
     "createdAt": lambda answered: moment(answered.stamps[0]),
     "updatedAt": lambda answered: moment(answered.stamps[1]),
     "timesAsked": lambda answered: answered.stamps[2],

@@ -19,7 +19,7 @@ from learning.model import Answer, ClassAnswer, ClusterAnswer, Model, ValueAnswe
 from schema.hot import Taken
 from schema.http import GraphQLApp
 from schema.served import schema
-from store import answering, batches, catalogue, predictions, serving, threads
+from store import answering, batches, catalogue, rows, serving, threads
 from store.lanes import Lost
 from store.predictions import Prediction
 from store.product import DataProduct
@@ -79,7 +79,8 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def unstamped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are told as if each had been asked for once, at the same time."""
     stamps = (NOON, datetime(2024, 5, 18, 1, 2, 3, 450_000, tzinfo=UTC), 1)
-    monkeypatch.setattr(predictions, "stamps_by_id", lambda rows: {row[0]: stamps for row in rows})
+    kept = rows.kept
+    monkeypatch.setattr(rows, "kept", lambda *given: [(row, stamps) for row, _ in kept(*given)])
 
 
 @dataclass
@@ -290,7 +291,7 @@ def test_where_postgresql_is_lost_both_ways_say_the_same(
     def lost(*_: Any) -> Any:
         raise Lost("gone")
 
-    monkeypatch.setattr(predictions, "parameters", lost)
+    monkeypatch.setattr(rows, "parameters", lost)
     query = ASK.replace("stay {", "stay { name").replace(
         "label } }", "label } ... on StayProduct { b: predict(features: $features) { answer } } }"
     )

@@ -232,7 +232,8 @@ def test_an_answer_is_committed_before_it_is_given(stay: DataProduct) -> None:
 def test_both_ways_store_the_same_row(stay: DataProduct) -> None:
     champion = Champion(stay, version(stay), Yes(), 1.0)  # type: ignore[arg-type]
     question = Question(stay.clean(STAY | {"born": None, "cost": 12.5, "note": "é"}), reference="form")
-    [first] = Prediction.objects.record(stay, champion.version, [question], [ANSWER])
+    first_said = ClassAnswer("True", 0.7500000000000001, (0.2499999999999999, 0.7500000000000001))
+    [first] = Prediction.objects.record(stay, champion.version, [question], [first_said])
 
     async def ask() -> None:
         desk = answering.Desk()
@@ -240,6 +241,7 @@ def test_both_ways_store_the_same_row(stay: DataProduct) -> None:
         [answered] = await desk.predictions.ask(champion, [question])
         await desk.stop()
         assert answered.row.id == str(first.pk)
+        assert answered.row.confidence == first.confidence
         assert answered.stamps[2] == 2
 
     asyncio.run(ask())

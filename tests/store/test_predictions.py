@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from learning.model import ClassAnswer
-from store import erasure, predictions
+from store import erasure, rows
 from store.exceptions import BadInput
 from store.feedback import About, Feedback
 from store.predictions import Prediction, Question, checked_name
@@ -51,6 +51,16 @@ def test_asking_again_is_the_same_row(stay: DataProduct, served: ModelVersion) -
     assert second.created_at == first.created_at
 
 
+def test_what_was_said_first_counts_where_a_model_says_it_otherwise_in_the_last_digit(
+    stay: DataProduct, served: ModelVersion
+) -> None:
+    [first] = record(stay, served, question(stay))
+    later = ClassAnswer("False", 0.7500000000000001, (0.7500000000000001, 0.2499999999999999))
+    [second] = Prediction.objects.record(stay, served, [question(stay)], [later])
+    assert (second.answer, second.confidence, second.output) == ("True", 0.75, first.output)
+    assert list(second.output) == list(first.output) == ["False", "True"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_asking_again_is_told_by_the_time_of_the_last_question(stay: DataProduct) -> None:
     served = version(stay)
@@ -72,12 +82,12 @@ def test_rows_that_are_put_by_the_thousand_are_those_that_are_recorded(
     questions = [question(stay, {"entity": note or "0"}, note=note) for note in notes]
     answers = [ANSWER] * len(questions)
     recorded = {row.pk: row.features for row in Prediction.objects.record(stay, served, questions, answers)}
-    Prediction.objects.put(stay, served, predictions.rows_of(stay, served, questions, answers))
+    Prediction.objects.put(stay, served, rows.of(stay, served, questions, answers))
     again = Prediction.objects.all()
     assert {row.pk: row.features for row in again} == recorded
     assert {row.times_asked for row in again} == {2}
     again.delete()
-    Prediction.objects.put(stay, served, predictions.rows_of(stay, served, questions, answers))
+    Prediction.objects.put(stay, served, rows.of(stay, served, questions, answers))
     assert {row.pk: row.features for row in Prediction.objects.all()} == recorded
     Prediction.objects.put(stay, served, [])
 

@@ -1,7 +1,6 @@
 """The ASGI application: GraphQL beside Django, and what happens around the first and the last request."""
 
 import asyncio
-import gc
 import logging
 import os
 from collections.abc import Awaitable, Callable
@@ -29,7 +28,7 @@ from schema.errors import refusal_of  # noqa: E402
 from schema.http import GraphQLApp  # noqa: E402
 from schema.negotiation import prefers_page  # noqa: E402
 from schema.served import schema  # noqa: E402
-from store import operation, serving, threads  # noqa: E402
+from store import memory, operation, serving, threads  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -133,18 +132,11 @@ async def lifespan(receive: Receive, send: Send) -> None:
         logger.exception("The operation phase could not start")
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return
-    settle()
+    memory.settle()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await operation.stop()
     await send({"type": "lifespan.shutdown.complete"})
-
-
-def settle() -> None:
-    """Have the garbage collector leave alone what is there for good, and look less often at what requests make."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 application = Application(GraphQLApp(schema), Pages(django))

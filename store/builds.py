@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.db.models import F, Q
-from django.db.models.functions import Greatest, Now
+from django.db.models.functions import Greatest
 
 from learning.exceptions import ExemplarError
 from learning.problem import Problem
@@ -41,16 +41,14 @@ class BuildManager(JobManager["Build"]):
             problem = product.problem.with_options(**given)
         except ExemplarError as error:
             raise BadInput(str(error), argument=("options", *error.argument)) from error
-        try:
-            with transaction.atomic():
-                build = self._begin(product, by, given, problem, reason)
-        except IntegrityError:
-            # Only the database can say that nobody else began one meanwhile.
-            running = self.unfinished(product.name)
-            return (running, False) if running else self.request(product, by, options, enqueue, reason)
-        if enqueue:
-            build.enqueue_after_commit()
-        return build, True
+
+        def begin() -> Build:
+            build = self._begin(product, by, given, problem, reason)
+            if enqueue:
+                build.enqueue_after_commit()
+            return build
+
+        return self.once(product.name, begin)
 
     def _begin(
         self, product: DataProduct, by: str, options: dict[str, Any], problem: Problem, reason: str
@@ -146,17 +144,12 @@ class Build(Job):
 
     def end(self, status: str, kind: str, message: str, **facts: Any) -> None:
         """Set the end, with its one final event; the caller holds the row."""
-        self.status = status
-        Build.objects.filter(pk=self.pk).update(status=status, ended_at=Now(), job="")
+        self.close(status)
         percent = 100.0 if status == SUCCEEDED else None
         self.tell(kind, message, percent=percent, final=True, **facts)
         self.refresh_from_db()
 
-    def fail(self, error: ExemplarError, traceback: str = "") -> None:
-        """End as FAILED with the error's code and sentence; the caller holds the row."""
-        Build.objects.filter(pk=self.pk).update(
-            problem_code=error.code, problem_message=str(error), traceback=traceback
-        )
+    def failed(self, error: ExemplarError) -> None:
         self.end(FAILED, "BuildFailed", f"Failed: {error}")
 
 

@@ -1,6 +1,7 @@
 """Diagnostics: pictures of a version with their numbers and sentences, drawn by the build after it serves."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from django.db import models
 
@@ -78,7 +79,7 @@ class Diagnostic(models.Model):
         """The name of the shape that its data has, or would have."""
         return shape(Kind(self.kind)).__name__
 
-    @property
+    @cached_property
     def shown(self) -> Data | None:
         """Its numbers; None where there is no picture."""
         return None if self.data is None else data_from_json(self.shape, self.data)

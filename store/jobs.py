@@ -1,9 +1,10 @@
 """Jobs: what workers do for somebody, as rows: claimed by one attempt after another, and ended exactly once."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import ClassVar, TypeVar
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Now
 
@@ -39,6 +40,16 @@ class JobManager(models.Manager[J]):
     def unfinished(self, product: str) -> J | None:
         """The one that waits or runs."""
         return self.filter(product=product, status__in=UNFINISHED).first()
+
+    def once(self, product: str, begin: Callable[[], J]) -> tuple[J, bool]:
+        """The product's unfinished job, and whether it was begun here: `begin` makes it where there is none."""
+        try:
+            with transaction.atomic():
+                return begin(), True
+        except IntegrityError:
+            # Only the database can say that nobody else began one meanwhile.
+            running = self.unfinished(product)
+            return (running, False) if running else self.once(product, begin)
 
     def claim(self, pk: int, job: str = "") -> J | None:
         """Take up one that is READY as its next attempt; None where somebody else has it, or it has ended."""
@@ -123,10 +134,21 @@ class Job(models.Model):
 
     def fail(self, error: ExemplarError, traceback: str = "") -> None:
         """End as FAILED with the error's code and sentence; the caller holds the row."""
+        self._row().update(problem_code=error.code, problem_message=str(error), traceback=traceback)
+        self.failed(error)
+
+    def failed(self, error: ExemplarError) -> None:
+        """End as FAILED, and tell; the row has the reason already."""
         raise NotImplementedError
 
-    def _mine(self) -> QuerySet["Job"]:
-        rows: QuerySet[Job] = type(self)._default_manager.filter(
-            pk=self.pk, attempt=self.attempt, status=RUNNING
-        )
+    def close(self, status: str) -> None:
+        """Write how it ended, and that nobody runs it any more; the caller holds the row."""
+        self.status = status
+        self._row().update(status=status, ended_at=Now(), job="")
+
+    def _row(self) -> QuerySet["Job"]:
+        rows: QuerySet[Job] = type(self)._default_manager.filter(pk=self.pk)
         return rows
+
+    def _mine(self) -> QuerySet["Job"]:
+        return self._row().filter(attempt=self.attempt, status=RUNNING)

@@ -1,6 +1,5 @@
 """Re-scoring: every entity of a product predicted anew by the champion, as a job that streams and can go on."""
 
-import gc
 import sys
 import threading
 from collections.abc import Generator, Sequence
@@ -8,14 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import NamedTuple
 
-from django.db import IntegrityError, connection, models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Q
-from django.db.models.functions import Now
 from rq import get_current_job
 
 from learning.exceptions import ExemplarError
 
-from . import catalogue, cleaning, entities, events, leases, rows, serving
+from . import catalogue, cleaning, entities, events, leases, memory, rows, serving
 from .entities import Entity
 from .exceptions import StoreError
 from .jobs import FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
@@ -46,14 +44,13 @@ class ScoringManager(JobManager["Scoring"]):
         Raises NoChampion or ModelDoesNotFit where no version could predict anything.
         """
         version = serving.of(product).version
-        try:
-            with transaction.atomic():
-                scoring = self.create(product=product.name, requested_by=by, model=version)
-                scoring.enqueue_after_commit()
-        except IntegrityError:
-            running = self.unfinished(product.name)
-            return (running, False) if running else self.request(product, by)
-        return scoring, True
+
+        def begin() -> Scoring:
+            scoring = self.create(product=product.name, requested_by=by, model=version)
+            scoring.enqueue_after_commit()
+            return scoring
+
+        return self.once(product.name, begin)
 
 
 class Scoring(Job):
@@ -91,14 +88,11 @@ class Scoring(Job):
 
     def end(self, status: str) -> None:
         """Set the end; the caller holds the row."""
-        Scoring.objects.filter(pk=self.pk).update(status=status, ended_at=Now(), job="")
+        self.close(status)
         self.refresh_from_db()
         self.tell()
 
-    def fail(self, error: ExemplarError, traceback: str = "") -> None:
-        Scoring.objects.filter(pk=self.pk).update(
-            problem_code=error.code, problem_message=str(error), traceback=traceback
-        )
+    def failed(self, error: ExemplarError) -> None:
         self.end(FAILED)
 
 
@@ -112,8 +106,7 @@ def run_job(pk: int) -> None:
 
 def _attend_to_chunks() -> None:
     """Set up this process, which is the job's own: what is there stays, and two threads take turns at short notice."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    memory.settle()
     sys.setswitchinterval(0.0005)
 
 

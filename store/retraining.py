@@ -55,10 +55,10 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
 
     def _verdict(self, product: DataProduct, rule: Rule, now: datetime | None) -> Verdict:
         now = now or _database_clock()
-        due = rule.due(now)
-        answered = due is not None and self.of(product, rule).filter(due=due).exists()
+        if due := rule.due(now):
+            return rule.verdict(Known(now=now, answered=self.of(product, rule).filter(due=due).exists()))
         moment, name = _learned_until(product)
-        return rule.verdict(Known(now=now, answered=answered, words=_words(product, moment), since=name))
+        return rule.verdict(Known(now=now, words=_words(product, moment), since=name))
 
     def _is_news(self, product: DataProduct, rule: Rule, verdict: Verdict) -> bool:
         return verdict.now or not self._waiting(product, rule).filter(reason=verdict.reason).exists()

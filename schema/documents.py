@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from weakref import WeakValueDictionary
 
 from django.conf import settings
 from graphql import (
@@ -36,7 +37,7 @@ from store import threads
 from store.exceptions import Forbidden
 from store.product import DataProduct
 
-from .compiled import Plan, plan
+from .compiled import Plan, Walks, plan
 from .errors import BadRequest, TooComplex
 from .inputs import InputLiterals, RequiredArguments
 
@@ -120,6 +121,7 @@ class Document:
     operations: int
     #: Whether it selects predictions, which are stored when they are asked for.
     predicts: bool
+    walks: Walks
 
 
 class Library:
@@ -129,6 +131,8 @@ class Library:
         self.schema = schema
         self.products = products
         self.kept = lru_cache(MOST_DOCUMENTS)(self.read)
+        #: Those that live, by what identifies their nodes while they do.
+        self.documents: WeakValueDictionary[int, Document] = WeakValueDictionary()
         #: By text and operation; None where there is none. The event loop's alone.
         self.plans: dict[tuple[str, str | None], Plan | None] = {}
 
@@ -140,7 +144,15 @@ class Library:
         node = parse(text, max_tokens=MAX_TOKENS)
         errors = tuple(validate(self.schema, node, RULES, hide_suggestions=not settings.EXEMPLAR_OPEN))
         operations = sum(isinstance(definition, OperationDefinitionNode) for definition in node.definitions)
-        return Document(node, errors, operations, not errors and selects_predictions(self.schema, node))
+        predicts = not errors and selects_predictions(self.schema, node)
+        document = Document(node, errors, operations, predicts, Walks(self.schema, node))
+        self.documents[id(node)] = document
+        return document
+
+    def walks(self, node: DocumentNode) -> Walks | None:
+        """Of a document that was read here."""
+        document = self.documents.get(id(node))
+        return document.walks if document else None
 
     async def plan(self, text: str, operation: str | None) -> Plan | None:
         """How the operation is answered without being executed; None where it is not."""

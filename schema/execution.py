@@ -14,6 +14,7 @@ from store import threads
 from store.product import DataProduct
 
 from . import documents
+from .compiled import Walks
 from .context import Context
 from .errors import translate
 from .inputs import variable_refusals
@@ -21,6 +22,9 @@ from .inputs import variable_refusals
 
 class Executor(StrawberryGraphQLCoreExecutionContext):
     """Executes an operation, or an event of a subscription, synchronously on a thread of the rows' pool."""
+
+    #: Of the document; None where it was not read by the library.
+    walks: Walks | None = None
 
     @classmethod
     def build(
@@ -41,6 +45,8 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         )
         if isinstance(built, list):
             return variable_refusals(schema, document, operation_name, variables) or built
+        own: Any = schema
+        built.walks = own._strawberry_schema.library.walks(document)  # type: ignore[attr-defined]
         return unpinned(built)
 
     def build_per_event_executor(self, payload: Any) -> Any:
@@ -49,7 +55,13 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     def execute_operation(self, serially: bool | None = None) -> Any:
         """The result; where a loop is running, an awaitable of it."""
         if loop_runs_here():
-            return threads.run(super().execute_operation, serially)
+            return threads.run(self.executed, serially)
+        return self.executed(serially)
+
+    def executed(self, serially: bool | None) -> Any:
+        data = self.walks.data(self) if self.walks else None
+        if data is not None:
+            return self.finish(self.build_response(data))
         return super().execute_operation(serially)
 
 

@@ -85,12 +85,8 @@ class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # ty
     def put(self, product: DataProduct, version: Any, given: Sequence[Row]) -> None:
         """Store rows by the thousand."""
         if given:
-            parameters = rows.parameters(product, version, given)
-            arrays = {
-                name: rows.array(value) for name, value in parameters.items() if isinstance(value, list)
-            }
             with connection.cursor() as cursor:
-                cursor.execute(rows.SILENT, parameters | arrays)
+                cursor.execute(rows.INSERT, rows.parameters(product, version, given))
 
 
 class Prediction(models.Model):

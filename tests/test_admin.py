@@ -29,6 +29,7 @@ def admin(exemplar: System, browser: Chrome) -> Iterator[Chrome]:
         fill(browser, "username", "admin")
         fill(browser, "password", (exemplar.folder / "admin-password").read_text())
         browser.find_element(By.CSS_SELECTOR, "input[type=submit]").click()
+        WebDriverWait(browser, 30).until(lambda driver: "login" not in driver.current_url)
     yield browser
     browser.set_window_size(1400, 900)
     browser.delete_all_cookies()
@@ -53,7 +54,9 @@ def wait(browser: Chrome, said: str, seconds: float = 60) -> None:
 
 def test_a_build_is_requested_and_watched_to_its_end_without_a_reload(exemplar, admin):
     admin.get(f"{exemplar.url}/admin/store/productstate/diabetes/change/")
+    until = time.monotonic() + 60
     while "Request a build" not in text(admin):  # one that another test has requested
+        assert time.monotonic() < until
         time.sleep(0.5)
         admin.refresh()
     press(admin, "Request a build")
@@ -63,7 +66,9 @@ def test_a_build_is_requested_and_watched_to_its_end_without_a_reload(exemplar, 
     admin.find_element(By.CSS_SELECTOR, "table.numbers tbody a").click()
     admin.execute_script("window.reloads = 'none'")
     seen = set()
+    until = time.monotonic() + 120
     while "SUCCEEDED" not in text(admin):
+        assert time.monotonic() < until
         seen.add(text(admin, ".state"))
         time.sleep(0.2)
     assert len(seen) >= 3

@@ -19,6 +19,9 @@ from graphql import (
     visit,
 )
 
+#: Variables in @skip and @include; each doubles how many ways there are to compile an operation.
+MOST_CONDITIONS = 4
+
 
 class NotCompiled(Exception):
     """The operation asks for what only the ordinary way can answer."""

@@ -11,12 +11,9 @@ from store.product import DataProduct
 from .. import names
 from ..inputs import find_operation
 from .arguments import ABSENT, Variables, defaults_of
-from .collecting import NotCompiled, Scope, conditions_of, fragments_of
+from .collecting import MOST_CONDITIONS, NotCompiled, Scope, conditions_of, fragments_of
 from .operations import Compiler, Operation
 from .reading import Unusual
-
-#: Variables in @skip and @include; each doubles how many ways there are to compile an operation.
-MOST_CONDITIONS = 4
 
 
 @dataclass(frozen=True)

@@ -220,7 +220,7 @@ def _shown(t: Types, column: Any, value: Any) -> Any:
         return None
     if value is None or column.kind is not Kind.CATEGORY:
         return value
-    return next((member for member in t.enums[column.name] if member.value == value), None)
+    return t.member(column.name, value)
 
 
 def label_of(t: Types, answer: str | None) -> Any:

@@ -10,6 +10,7 @@ from store.product import DataProduct
 from store.serving import Asked
 
 from ..answers import PredictionOrder, version_number
+from ..compiled import WRITES
 from ..nodes import UNSET, Connection, connection, given
 from ..types import DataProduct as Product
 from .making import Types, values
@@ -42,7 +43,8 @@ def asked(row: Any) -> Asked:
 def _predicting(t: Types) -> dict[str, Any]:
     @strawberry.field(
         description="Stored before it is returned. One row for each (model, subject, features); the subject is the "
-        "entity, else the reference, else nobody."
+        "entity, else the reference, else nobody.",
+        metadata=WRITES,
     )
     def predict(
         self: DataProduct,
@@ -54,20 +56,21 @@ def _predicting(t: Types) -> dict[str, Any]:
         question = Asked(features=values(features), entity=given(entity), reference=given(reference))
         return serving.predict(champion(info, self), question)
 
-    @strawberry.field(description="For an entity, as its tables stand.")
+    @strawberry.field(description="For an entity, as its tables stand.", metadata=WRITES)
     def predict_for(self: DataProduct, info: Info, entity: strawberry.ID) -> t.Prediction | None:
         return serving.predict_for(champion(info, self), entity)
 
     @strawberry.field(
         description="As many items as were asked for, in order; null where errors[] has a path that ends in the "
-        "item's index. 10,000 at most."
+        "item's index. 10,000 at most.",
+        metadata=WRITES,
     )
     def predict_many(
         self: DataProduct, info: Info, rows: list[t.PredictInput]
     ) -> list[t.Prediction | None] | None:
         return serving.predict_many(champion(info, self), [asked(row) for row in rows])
 
-    @strawberry.field(description="As `predictMany`, for entities as their tables stand.")
+    @strawberry.field(description="As `predictMany`, for entities as their tables stand.", metadata=WRITES)
     def predict_for_many(
         self: DataProduct, info: Info, entities: list[strawberry.ID]
     ) -> list[t.Prediction | None] | None:

@@ -1,0 +1,278 @@
+"""Walking: a query's selections as closures over its resolvers, so that not every field of every object is looked up
+again in the document.
+
+A walk knows no errors. Where anything raises, or is null where that must not be, it gives up, and the ordinary
+execution begins anew and says what is wrong, and where: so it takes only what may be executed twice.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLAbstractType,
+    GraphQLField,
+    GraphQLLeafType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    Undefined,
+    get_argument_values,
+    get_named_type,
+    is_abstract_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+)
+from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCoreConverter
+
+from .collecting import MOST_CONDITIONS, NotCompiled, Scope, conditions_of, fragments_of
+
+#: In the metadata of a field that writes rows: what it is asked once must not be asked twice.
+WRITES = {"writes": True}
+#: What graphql-core's own scalars tell as it is.
+AS_IT_IS = {"String": str, "ID": str, "Boolean": bool}
+
+
+class GaveUp(Exception):
+    """The walk met what it does not know how to tell."""
+
+
+@dataclass(frozen=True, eq=False)
+class Called:
+    """A field whose resolver takes arguments, or more than the object."""
+
+    definition: GraphQLField
+    nodes: list[FieldNode]
+    parent: GraphQLObjectType
+
+
+@dataclass
+class Run:
+    """One execution of a walk."""
+
+    #: graphql-core's, which knows variables and context.
+    executor: Any
+    #: What the resolvers take, beside the object.
+    given: dict[Called, tuple[Any, dict[str, Any]]] = field(default_factory=dict)
+
+    def of(self, called: Called) -> tuple[Any, dict[str, Any]]:
+        """The field's info, without a path, and its arguments."""
+        if called not in self.given:
+            definition, nodes, executor = called.definition, called.nodes, self.executor
+            info = executor.build_resolve_info(definition, nodes, called.parent, None)
+            arguments = get_argument_values(definition, nodes[0], executor.variable_values)
+            self.given[called] = info, arguments
+        return self.given[called]
+
+
+#: From an object, or from what a resolver returned, to JSON.
+Show = Callable[[Any, Run], Any]
+
+
+class Walker:
+    """What the selections of a valid query show, for one set of conditions."""
+
+    def __init__(self, schema: GraphQLSchema, scope: Scope):
+        self.schema, self.scope = schema, scope
+
+    def operation(self, node: OperationDefinitionNode) -> Show:
+        """Raises NotCompiled where it asks for the schema itself, or for what writes."""
+        query: Any = self.schema.query_type
+        return self.object(query, [node])
+
+    def object(self, type_: GraphQLObjectType, parents: Sequence[Any]) -> Show:
+        collected = self.scope.collect(type_, parents)
+        shows = [(key, self.field(type_, nodes)) for key, nodes in collected.items()]
+        return lambda value, run: {key: show(value, run) for key, show in shows}
+
+    def field(self, parent: GraphQLObjectType, nodes: list[FieldNode]) -> Show:
+        name = nodes[0].name.value
+        if name == "__typename":
+            return lambda value, run: parent.name
+        definition = parent.fields.get(name)
+        if definition is None or writes(definition):
+            raise NotCompiled
+        called = Called(definition, nodes, parent)
+        show = self.value(definition.type, called)
+        if (read := reader(definition)) is None:
+            return calling(called, show)
+        return lambda value, run: show(read(value), run)
+
+    def value(self, type_: Any, called: Called, needed: bool = False) -> Show:
+        """What shows a value of this type, which the field returned or which stands in its list; it is `needed` where
+        it must not be null.
+        """
+        if is_non_null_type(type_):
+            return self.value(type_.of_type, called, needed=True)
+        if is_list_type(type_):
+            return listing(self.value(type_.of_type, called), needed)
+        if is_leaf_type(type_):
+            return leaf(type_, needed)
+        show = self.abstract(type_, called) if is_abstract_type(type_) else self.concrete(type_, called)
+        return present(show, needed)
+
+    def concrete(self, type_: GraphQLObjectType, called: Called) -> Show:
+        """Shows what is an object of this type."""
+        show, is_type_of = self.object(type_, called.nodes), type_.is_type_of
+        if is_type_of is None:
+            return show
+
+        def shown(value: Any, run: Run) -> Any:
+            if not is_type_of(value, run.of(called)[0]):
+                raise GaveUp
+            return show(value, run)
+
+        return shown
+
+    def abstract(self, type_: GraphQLAbstractType, called: Called) -> Show:
+        """Each type's selection is made when the first object of it comes: of those below each other there are as many
+        as all their numbers multiplied.
+        """
+        shows: dict[str, Show] = {}
+        resolve_type: Any = type_.resolve_type
+
+        def show(value: Any, run: Run) -> Any:
+            name = resolve_type(value, run.of(called)[0], type_)
+            if name not in shows:
+                found: Any = self.schema.get_type(name)
+                shows[name] = self.concrete(found, called)
+            return shows[name](value, run)
+
+        return show
+
+
+def writes(definition: GraphQLField) -> bool:
+    return declared(definition).metadata.items() >= WRITES.items()
+
+
+def declared(definition: GraphQLField) -> Any:
+    """Strawberry's field. Raises NotCompiled where it is none."""
+    found = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    if found is None:
+        raise NotCompiled
+    return found
+
+
+def reader(definition: GraphQLField) -> Callable[[Any], Any] | None:
+    """What reads a field from its object and nothing else; None where its resolver takes more."""
+    found = declared(definition)
+    if found.extensions or found.is_async:
+        return None
+    resolver = found.base_resolver
+    if resolver is None and (found.is_basic_field or is_leaf_type(get_named_type(definition.type))):
+        return attrgetter(getattr(found, "django_name", None) or found.python_name)
+    if resolver is None or definition.args or not resolver.self_parameter or resolver.info_parameter:
+        return None
+    function: Callable[[Any], Any] = resolver.wrapped_func
+    return function
+
+
+def calling(called: Called, show: Show) -> Show:
+    resolve: Any = called.definition.resolve
+
+    def shown(value: Any, run: Run) -> Any:
+        info, arguments = run.of(called)
+        return show(resolve(value, info, **arguments), run)
+
+    return shown
+
+
+def present(show: Show, needed: bool) -> Show:
+    """Shows an object; a refusal may have come in its stead."""
+
+    def shown(value: Any, run: Run) -> Any:
+        if value is None or isinstance(value, Exception):
+            return absent(value, needed)
+        return show(value, run)
+
+    return shown
+
+
+def listing(show: Show, needed: bool) -> Show:
+    def shown(value: Any, run: Run) -> Any:
+        if not isinstance(value, list | tuple):
+            return absent(value, needed)
+        return [show(item, run) for item in value]
+
+    return shown
+
+
+def leaf(type_: GraphQLLeafType, needed: bool) -> Show:
+    as_it_is, tell = AS_IT_IS.get(type_.name), teller(type_)
+
+    def shown(value: Any, run: Run) -> Any:
+        if type(value) is as_it_is:
+            return value
+        if value is None:
+            return absent(value, needed)
+        told = tell(value)
+        return absent(None, True) if told is None or told is Undefined else told
+
+    return shown
+
+
+def teller(type_: GraphQLLeafType) -> Callable[[Any], Any]:
+    """What coerces a value to JSON; it may raise anything."""
+    tell: Any = type_.coerce_output_value
+    if not isinstance(type_, CustomGraphQLEnumType):
+        return tell
+    # It would look for a member's name among all of them.
+    members = dict(zip(type_.wrapped_cls, map(tell, type_.wrapped_cls), strict=True))
+    return lambda value: members[value] if value in members else tell(value)
+
+
+def absent(value: Any, needed: bool) -> None:
+    """Null, if that is what the value is, and it may be."""
+    if value is not None or needed:
+        raise GaveUp
+
+
+@dataclass(frozen=True)
+class Walks:
+    """The walks of a valid document's queries, each made when it is first asked for."""
+
+    schema: GraphQLSchema
+    document: DocumentNode
+    #: By the operation's name: what @skip and @include of it look at.
+    conditions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: By name and what the conditions were; None where there is no walk.
+    made: dict[tuple[str, tuple[bool, ...]], Show | None] = field(default_factory=dict)
+
+    def data(self, executor: Any) -> dict[str, Any] | None:
+        """What an operation's execution finds; None where it must be executed the ordinary way.
+
+        `executor` is graphql-core's, of one operation of this document.
+        """
+        operation: OperationDefinitionNode = executor.operation
+        if operation.operation is not OperationType.QUERY or executor.middleware_manager.middlewares:
+            return None
+        name = operation.name.value if operation.name else ""
+        if name not in self.conditions:
+            self.conditions[name] = conditions_of(operation, self.document)
+        variables = executor.variable_values.coerced
+        decided = {condition: variables.get(condition) for condition in self.conditions[name]}
+        key = (name, tuple(decided.values()))
+        if key not in self.made:
+            self.made[key] = self.walk(operation, decided)
+        walk = self.made[key]
+        try:
+            data: dict[str, Any] | None = walk and walk(executor.root_value, Run(executor))
+            return data
+        except NotCompiled:
+            self.made[key] = None
+        except Exception:  # what it was will be said by the ordinary way, which meets it, too
+            pass
+        return None
+
+    def walk(self, operation: OperationDefinitionNode, decided: Mapping[str, Any]) -> Show | None:
+        if len(decided) > MOST_CONDITIONS or None in decided.values() or operation.directives:
+            return None
+        try:
+            return Walker(self.schema, Scope(fragments_of(self.document), decided)).operation(operation)
+        except NotCompiled:
+            return None

@@ -45,6 +45,18 @@ class Taken(NamedTuple):
     receive: Receive
 
 
+#: Names in lower case, and values.
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Reply(NamedTuple):
+    """What is answered, but for the length of its body."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
 class HotWay:
     """Takes the requests that it can answer."""
 
@@ -53,18 +65,37 @@ class HotWay:
         self.encode = encode
 
     async def take(self, scope: Scope, receive: Receive, send: Send) -> Taken:
-        desk = answering.desk
-        media_type = desk and admitted(scope)
-        if not desk or not media_type:
+        if not answering.desk or not admitted(scope):
             return Taken(False, receive)
         body = Body(receive)
         try:
             text = b"" if scope["method"] == "GET" else await body.read()
-            status, answer = await self.answer(scope, text, desk, body.gone)
         except Unusual:
             return Taken(False, body.replayed)
-        await respond(send, status, answer, media_type, self.encode)
+        reply = await self.reply(scope, text, body.gone)
+        if reply is None:
+            return Taken(False, body.replayed)
+        length = (b"content-length", str(len(reply.body)).encode())
+        await send(
+            {"type": "http.response.start", "status": reply.status, "headers": [length, *reply.headers]}
+        )
+        await send({"type": "http.response.body", "body": reply.body})
         return Taken(True, receive)
+
+    async def reply(self, scope: Scope, text: bytes, gone: Callable[[], bool]) -> Reply | None:
+        """The answer to a request with this body; None where only the ordinary way can give one: nothing is stored."""
+        desk, media_type = answering.desk, admitted(scope)
+        if not desk or not media_type:
+            return None
+        try:
+            status, answer = await self.answer(scope, text, desk, gone)
+        except Unusual:
+            return None
+        headers = headers_of(media_type)
+        if isinstance(answer, bytes):
+            return Reply(status, headers, answer)
+        more = tuple((name.lower().encode(), value.encode()) for name, value in retry(answer).items())
+        return Reply(status, headers + more, self.encode(answer).encode())
 
     async def answer(
         self, scope: Scope, text: bytes, desk: answering.Desk, gone: Callable[[], bool]
@@ -187,16 +218,6 @@ def parameters_of(scope: Scope) -> dict[str, Any]:
     return given
 
 
-async def respond(
-    send: Send, status: int, answer: Any, media_type: str, encode: Callable[[Any], str]
-) -> None:
-    body = answer if isinstance(answer, bytes) else encode(answer).encode()
-    headers = [
-        (b"content-length", str(len(body)).encode()),
-        (b"content-type", f"{media_type}; charset=utf-8".encode()),
-        *ENCODED,
-    ]
-    if not isinstance(answer, bytes):
-        headers += [(name.lower().encode(), value.encode()) for name, value in retry(answer).items()]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+@lru_cache
+def headers_of(media_type: str) -> Headers:
+    return ((b"content-type", f"{media_type}; charset=utf-8".encode()), *ENCODED)

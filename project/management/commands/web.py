@@ -30,7 +30,8 @@ class Command(BaseCommand):
 
     def handle(self, *, port: int, fd: int | None, after: int | None, **options: Any) -> None:
         listener = bind(settings.EXEMPLAR_HOST, port) if fd is None else socket.socket(fileno=fd)
-        importlib.import_module("project.asgi")  # takes a while, and needs no database
+        # Takes a while, and needs no database.
+        Protocol.hot_way = importlib.import_module("project.asgi").application.graphql.hot_way
         if after is not None:
             os.read(after, 1)
         # A request's few rows are no work to share: threads that wait for each other cost more than they do.

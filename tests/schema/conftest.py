@@ -15,9 +15,13 @@ import uvicorn
 from django.db import OperationalError
 from strawberry.types import Info
 
+from learning.model import ClassAnswer
 from schema.execution import Schema
 from schema.http import GraphQLApp
+from store import catalogue, models
 from store.exceptions import OutOfRange
+from store.feedback import About
+from store.predictions import Question
 
 
 @strawberry.enum
@@ -201,3 +205,49 @@ def ask(client: httpx.Client) -> Any:
         return client.post("", json={"query": query, "variables": variables, **more}).json()
 
     return post
+
+
+@pytest.fixture
+def registry(db: None) -> list[models.ModelVersion]:
+    """Eight versions of tumor, each promoted after the other."""
+    versions: list[models.ModelVersion] = []
+    for number in range(1, 9):
+        snapshot = models.Snapshot.objects.create(
+            product="tumor", number=number, rows_in=1, incomplete=0, fingerprint="", sql=""
+        )
+        build = models.Build.objects.create(
+            product="tumor",
+            number=number,
+            status="SUCCEEDED",
+            requested_by="tests",
+            seed=0,
+            snapshot=snapshot,
+        )
+        candidate = models.Candidate.objects.create(
+            build=build, key="k", position=0, family="linear", hyperparameters={}
+        )
+        version = models.ModelVersion.objects.create(
+            product="tumor", number=number, build=build, snapshot=snapshot, candidate=candidate, family="linear",
+            hyperparameters={}, metric="roc_auc", score=0.9, signature={"classes": ["benign", "malignant"]},
+            versions={}, artifact=b"", size=0, digest="", seal="",
+        )  # fmt: skip
+        models.Build.objects.filter(pk=build.pk).update(model=version)
+        models.Promotion.objects.record(models.ProductState.objects.lock("tumor"), version, "a test", "tests")
+        versions.append(version)
+    return versions
+
+
+@pytest.fixture
+def predictions(registry: list[models.ModelVersion]) -> list[Any]:
+    """Twenty predictions of two versions, each with feedback."""
+    product = catalogue.get("tumor")
+    answer = ClassAnswer("benign", 0.75, (0.75, 0.25))
+    rows = [Question(instance=[float(n)] * 30, reference=f"r{n}") for n in range(10)]
+    stored = [
+        p
+        for v in registry[:2]
+        for p in models.Prediction.objects.record(product, v, rows, [answer] * len(rows))
+    ]
+    for prediction in stored:
+        models.Feedback.objects.give(product, About(prediction=prediction.pk), "malignant", "tests")
+    return stored

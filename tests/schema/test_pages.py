@@ -2,27 +2,13 @@
 
 from typing import Any
 
-import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from learning.model import ClassAnswer
 from schema.context import Context
 from schema.served import schema
-from store import catalogue
 from store.access import Actor
-from store.feedback import About
-from store.models import (
-    Build,
-    Candidate,
-    Feedback,
-    ModelVersion,
-    Prediction,
-    ProductState,
-    Promotion,
-    Snapshot,
-)
-from store.predictions import Question
+from store.models import Candidate, ModelVersion
 
 PREDICTIONS = """{ tumor { predictions(first: %d) { totalCount edges { cursor node {
   id label confidence truth disputed timesAsked features { meanRadius } feedback { author status }
@@ -45,50 +31,6 @@ def queries(document: str) -> int:
         )  # type: ignore[arg-type]
     assert result.errors is None
     return len(captured)
-
-
-@pytest.fixture
-def registry(db: None) -> list[ModelVersion]:
-    """Eight versions of tumor, each promoted after the other."""
-    versions: list[ModelVersion] = []
-    for number in range(1, 9):
-        snapshot = Snapshot.objects.create(
-            product="tumor", number=number, rows_in=1, incomplete=0, fingerprint="", sql=""
-        )
-        build = Build.objects.create(
-            product="tumor",
-            number=number,
-            status="SUCCEEDED",
-            requested_by="tests",
-            seed=0,
-            snapshot=snapshot,
-        )
-        candidate = Candidate.objects.create(
-            build=build, key="k", position=0, family="linear", hyperparameters={}
-        )
-        version = ModelVersion.objects.create(
-            product="tumor", number=number, build=build, snapshot=snapshot, candidate=candidate, family="linear",
-            hyperparameters={}, metric="roc_auc", score=0.9, signature={"classes": ["benign", "malignant"]},
-            versions={}, artifact=b"", size=0, digest="", seal="",
-        )  # fmt: skip
-        Build.objects.filter(pk=build.pk).update(model=version)
-        Promotion.objects.record(ProductState.objects.lock("tumor"), version, "a test", "tests")
-        versions.append(version)
-    return versions
-
-
-@pytest.fixture
-def predictions(registry: list[ModelVersion]) -> list[Any]:
-    """Twenty predictions of two versions, each with feedback."""
-    product = catalogue.get("tumor")
-    answer = ClassAnswer("benign", 0.75, (0.75, 0.25))
-    rows = [Question(instance=[float(n)] * 30, reference=f"r{n}") for n in range(10)]
-    stored = [
-        p for v in registry[:2] for p in Prediction.objects.record(product, v, rows, [answer] * len(rows))
-    ]
-    for prediction in stored:
-        Feedback.objects.give(product, About(prediction=prediction.pk), "malignant", "tests")
-    return stored
 
 
 def test_a_page_of_predictions_has_no_query_for_each_node(predictions: list[Any]) -> None:

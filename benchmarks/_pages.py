@@ -4,6 +4,8 @@ import json
 import math
 from typing import NamedTuple
 
+from django.db import connection
+
 from benchmarks import _champions
 from benchmarks.mixed import loader
 from benchmarks.mixed.products import mixed
@@ -70,6 +72,8 @@ def fill() -> None:
         if not number:
             _champions.promote(version)
             _predict(version)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # else PostgreSQL does so a minute later
 
 
 def _scored(recipe: Candidate, fold: int) -> FoldScored:

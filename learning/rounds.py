@@ -35,15 +35,23 @@ class Tally:
     folds: int
     #: By fold.
     scored: dict[Candidate, dict[int, FoldScored]] = field(default_factory=dict)
-    #: Of each candidate that was scored on all folds.
+    #: Of each candidate that was scored on all folds, in the order of their places.
     means: dict[Candidate, float] = field(default_factory=dict)
+    #: Of candidates in the order in which they came in: which of two fits ends first must not matter.
+    places: dict[Candidate, int] = field(default_factory=dict)
     failures: list[CandidateFailed] = field(default_factory=list)
 
     def add(self, step: FoldScored) -> None:
+        self.enter([step.candidate])
         steps = self.scored.setdefault(step.candidate, {})
         steps[step.fold] = step
         if len(steps) == self.folds:
-            self.means[step.candidate] = fmean(steps[fold].score for fold in range(self.folds))
+            self.means = self._over([*self.means, step.candidate], range(self.folds))
+
+    def enter(self, candidates: Iterable[Candidate]) -> None:
+        """Give places to those that have none."""
+        for candidate in candidates:
+            self.places.setdefault(candidate, len(self.places))
 
     def whole(self, candidate: Candidate) -> int:
         """How many of the first folds it was scored on, without a gap."""
@@ -55,12 +63,12 @@ class Tally:
         if not folds:
             return
         self.folds = folds
-        self.means = {
-            candidate: self.mean(candidate, range(folds))
-            for candidate, steps in self.scored.items()
-            if all(fold in steps for fold in range(folds))
-        }
+        whole = [c for c, steps in self.scored.items() if all(fold in steps for fold in range(folds))]
+        self.means = self._over(whole, range(folds))
         self.scored = {c: {fold: self.scored[c][fold] for fold in range(folds)} for c in self.means}
+
+    def _over(self, candidates: Iterable[Candidate], folds: Sequence[int]) -> dict[Candidate, float]:
+        return {c: self.mean(c, folds) for c in sorted(candidates, key=self.places.__getitem__)}
 
     def mean(self, candidate: Candidate, folds: Iterable[int]) -> float:
         """Over these folds."""
@@ -115,6 +123,7 @@ class Player:
         deadline: float | None = None,
     ) -> Generator[Step, None, None]:
         """Score the candidates on these folds of the tally's round, in whatever order the outcomes come."""
+        tally.enter(candidates)
         fits = [
             Fit(candidate, tally.round, fold)
             for candidate in candidates

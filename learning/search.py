@@ -146,7 +146,7 @@ class Search:
         Trees, 1984). The error is that of its advantage over the best recipe known to be good.
         """
         means = self.tally.means
-        best = max(self.known & means.keys(), key=lambda c: means[c], default=None)
+        best = max((c for c in means if c in self.known), key=lambda c: means[c], default=None)
         if best is None:
             return dict(means)
         scores, ratio = self.tally.scores, self.bench.plan.ratio

@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 
-from store import catalogue, models, serving, surroundings
+from store import catalogue, models, pages, serving, surroundings
 from store.predictions import PredictionQuerySet
 
 from . import ids
@@ -30,10 +30,13 @@ class Prediction(Node):
     reference: str | None
     answer: str
     confidence: float | None
-    model: ModelVersion
     created_at: datetime.datetime
     updated_at: datetime.datetime
     times_asked: int
+
+    @strawberry.field
+    def model(self) -> ModelVersion:
+        return pages.related(self, "model")
 
     @strawberry.field
     def product(self) -> DataProduct:

@@ -138,7 +138,7 @@ class DataProduct(Node):
 
     @strawberry.field
     def promotions(self, first: int | None = 20, after: str | None = UNSET) -> "Connection[Promotion] | None":
-        rows = models.Promotion.objects.filter(product=self.name).prefetch_related("model", "previous")
+        rows = models.Promotion.objects.filter(product=self.name)
         return connection(pages.page(rows, ("-pk",), first, after or None))
 
     @strawberry.field(description="Null where no rule is declared: then a build comes when it is requested.")
@@ -225,8 +225,14 @@ class ModelVersion(Node):
         description="On how many rows the runtime was found to say what the pipeline says, and how exactly; or why the "
         "pipeline answers."
     )
-    build: "Build | None"
-    snapshot: Snapshot | None
+
+    @strawberry.field
+    def build(self) -> "Build | None":
+        return pages.related(self, "build")
+
+    @strawberry.field
+    def snapshot(self) -> Snapshot | None:
+        return pages.related(self, "snapshot")
 
     @strawberry.field
     def product(self) -> DataProduct:
@@ -309,8 +315,14 @@ class Build(Job, Node):
     number: auto
     requested_by: auto
     seed: int
-    snapshot: Snapshot | None
-    model: ModelVersion | None = strawberry.field(description="The winner; null where nothing was refitted.")
+
+    @strawberry.field
+    def snapshot(self) -> Snapshot | None:
+        return pages.related(self, "snapshot")
+
+    @strawberry.field(description="The winner; null where nothing was refitted.")
+    def model(self) -> ModelVersion | None:
+        return pages.related(self, "model")
 
     @strawberry.field
     def product(self) -> DataProduct:
@@ -355,7 +367,10 @@ class Scoring(Job, Node):
     refused: int = strawberry.field(
         description="Entities that cannot be: a row is missing, a value out of its range."
     )
-    model: ModelVersion | None
+
+    @strawberry.field
+    def model(self) -> ModelVersion | None:
+        return pages.related(self, "model")
 
     @strawberry.field
     def product(self) -> DataProduct:
@@ -364,12 +379,18 @@ class Scoring(Job, Node):
 
 @row_type(models.Promotion, description="A version began to serve.")
 class Promotion(Node):
-    model: ModelVersion
-    previous: ModelVersion | None
     rollback: auto
     reason: auto
     by: auto
     at: auto
+
+    @strawberry.field
+    def model(self) -> ModelVersion:
+        return pages.related(self, "model")
+
+    @strawberry.field
+    def previous(self) -> ModelVersion | None:
+        return pages.related(self, "previous")
 
     @strawberry.field
     def product(self) -> DataProduct:

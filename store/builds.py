@@ -13,6 +13,7 @@ from learning.problem import Problem
 from . import catalogue, events, pages, queue
 from .exceptions import BadInput, BuildEnded, UnknownId
 from .jobs import CANCELLED, FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
+from .json import JSONField
 from .product import DataProduct
 
 #: Events of one page: unless said otherwise, and at most.
@@ -21,7 +22,7 @@ USUAL_EVENTS, MOST_EVENTS = 100, 500
 
 class BuildManager(JobManager["Build"]):
     def listed(self, product: str, status: list[str] | None = None) -> models.QuerySet["Build"]:
-        rows = self.filter(product=product).select_related("snapshot").prefetch_related("model")
+        rows = self.filter(product=product)
         return rows if status is None else rows.filter(status__in=status)
 
     def request(
@@ -92,7 +93,7 @@ class Build(Job):
     #: Why it was requested, where somebody said so.
     reason = models.TextField(blank=True)
     #: What the request asked for instead of what the problem declares.
-    options = models.JSONField(default=dict)
+    options = JSONField(default=dict)
     seed = models.BigIntegerField()
     #: Number of the newest event.
     sequence = models.PositiveIntegerField(default=0)
@@ -196,7 +197,7 @@ class BuildEvent(models.Model):
     promotion = models.ForeignKey("store.Promotion", models.CASCADE, null=True, related_name="+")
     diagnostic = models.ForeignKey("store.Diagnostic", models.CASCADE, null=True, related_name="+")
     #: What was found odd about the features, a sentence each.
-    findings = models.JSONField(null=True)
+    findings = JSONField(null=True)
     #: Who cancelled.
     by = models.CharField(max_length=200, blank=True)
 

@@ -14,6 +14,8 @@ from learning.evaluate import Measure
 from learning.folds import ROUNDS, Round
 from learning.steps import FoldScored
 
+from .json import JSONField
+
 #: Candidates are chosen in the search and scored again on fresh folds in the contest.
 SEARCH, CONTEST = "search", "contest"
 
@@ -47,7 +49,7 @@ class Candidate(models.Model):
     key = models.CharField(max_length=64)
     position = models.PositiveIntegerField()
     family = models.CharField(max_length=40)
-    hyperparameters = models.JSONField()
+    hyperparameters = JSONField()
     #: Whether it is the champion's recipe, back in the contest.
     incumbent = models.BooleanField(default=False)
     #: The search's mean over its folds: it chose, so it is not what the registry reports.
@@ -124,7 +126,7 @@ class FoldScore(models.Model):
     #: `(held out, classes)` or `(held out,)`.
     predictions = models.BinaryField(null=True)
     #: What the libraries warned of, as sentences.
-    warnings = models.JSONField(default=list)
+    warnings = JSONField(default=list)
     #: To predict one row, of a thousand at once; null where nobody asked.
     microseconds = models.FloatField(null=True)
 

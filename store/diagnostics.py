@@ -8,6 +8,7 @@ from django.db import models
 from learning.diagnostics import Data, Kind, data_from_json, shape
 from learning.diagnostics import Diagnostic as Drawn
 
+from .json import JSONField
 from .registry import ModelVersion
 
 
@@ -58,7 +59,7 @@ class Diagnostic(models.Model):
     #: A whole SVG document; empty where there is no picture.
     svg = models.TextField(blank=True)
     #: In the kind's shape, as its `as_json` writes it; null where there is no picture.
-    data = models.JSONField(null=True)
+    data = JSONField(null=True)
     problem_code = models.CharField(max_length=40, blank=True)
     problem_message = models.TextField(blank=True)
     #: What drawing it took.

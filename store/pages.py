@@ -3,13 +3,14 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, prefetch_related_objects
 
 from .exceptions import BadInput, OutOfRange
 
@@ -52,6 +53,25 @@ def together(row: Any, what: Any, look: Callable[[Sequence[Any]], dict[Any, Any]
     if "together" not in vars(row):
         row.together = Together([row])
     return row.together.look(what, look).get(row.pk)
+
+
+def related(row: Any, name: str) -> Any:
+    """The row that a foreign key of this one points to, looked up once for all rows of its page; those that are found
+    are a page of their own.
+    """
+    return together(row, ("related", name), lambda rows: _related(rows, name))
+
+
+def _related(rows: Sequence[Any], name: str) -> dict[Any, Any]:
+    # What a row came with may be what serves, and then it is everybody's.
+    theirs = {row.pk: copy(getattr(row, name)) for row in rows if row._meta.get_field(name).is_cached(row)}
+    prefetch_related_objects([row for row in rows if row.pk not in theirs], name)
+    found = {row.pk: theirs[row.pk] if row.pk in theirs else getattr(row, name) for row in rows}
+    beside = Together(list({each.pk: each for each in found.values() if each is not None}.values()))
+    for each in found.values():
+        if each is not None:
+            each.together = beside
+    return found
 
 
 def page(rows: QuerySet[Any], order: Sequence[str], first: int | None, after: str | None) -> Page[Any]:

@@ -14,6 +14,7 @@ from learning.model import Answer
 
 from . import rows, truth
 from .exceptions import BadInput
+from .json import JSONField
 from .product import DataProduct
 from .rows import Question, Row, Stamps
 
@@ -101,14 +102,14 @@ class Prediction(models.Model):
     entity = models.TextField(null=True)
     reference = models.TextField(null=True)
     #: The instance as served, by the features' names.
-    features = models.JSONField()
+    features = JSONField()
     #: The label, the number or the cluster, as text.
     answer = models.TextField()
     #: The number, of a regression.
     value = models.FloatField(null=True)
     confidence = models.FloatField(null=True)
     #: The probabilities by label, or the distances by cluster.
-    output = models.JSONField(null=True)
+    output = JSONField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     times_asked = models.PositiveIntegerField(default=1)

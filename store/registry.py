@@ -22,6 +22,7 @@ from .exceptions import (
     NoChampion,
     UnknownId,
 )
+from .json import JSONField
 from .product import DataProduct
 
 CHAMPION, CHALLENGER, RETIRED = "CHAMPION", "CHALLENGER", "RETIRED"
@@ -52,7 +53,7 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
         return found
 
     def listed(self, product: str, status: list[str] | None = None) -> models.QuerySet["ModelVersion"]:
-        rows = self.filter(product=product).select_related("build", "snapshot")
+        rows = self.filter(product=product)
         return rows if status is None else rows.filter(Q(status__in=status))
 
     def register(self, build: Any, fitted: Fitted) -> "ModelVersion":
@@ -89,17 +90,17 @@ class ModelVersion(models.Model):
     snapshot = models.ForeignKey("store.Snapshot", models.PROTECT, related_name="models")
     candidate = models.ForeignKey("store.Candidate", models.PROTECT, related_name="+")
     family = models.CharField(max_length=40)
-    hyperparameters = models.JSONField()
+    hyperparameters = JSONField()
     metric = models.CharField(max_length=60)
     #: Mean over the contest's fresh folds; greater is better.
     score = models.FloatField()
     built_at = models.DateTimeField(auto_now_add=True)
     #: The columns, types and classes that the model expects.
-    signature = models.JSONField()
+    signature = JSONField()
     #: The libraries that an unpickled model depends on.
-    versions = models.JSONField()
+    versions = JSONField()
     #: How far truths lie from a regressor's values, as `Intervals.as_json` has it; null for others.
-    intervals = models.JSONField(null=True)
+    intervals = JSONField(null=True)
     #: The libraries that answer, or "pipeline".
     runtime = models.CharField(max_length=100, default=artifacts.PIPELINE)
     #: Of 32 rows at once, from Python values to numbers; null where the pipeline serves.

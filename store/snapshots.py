@@ -14,6 +14,7 @@ from learning.exceptions import NoRows
 from . import contents, loading, truth
 from .exceptions import RowsMultiplied
 from .features import Feature
+from .json import JSONField
 from .product import DataProduct
 
 #: Before the features: key, prediction (of an example without a row of its own), label, time of the event, group.
@@ -68,7 +69,7 @@ class Snapshot(models.Model):
     #: The statement that made the table, with its parameters in place.
     sql = models.TextField()
     #: What was learned of its features before the search, as `Analysis.as_json` writes it; null before.
-    analysis = models.JSONField(null=True)
+    analysis = JSONField(null=True)
     #: When its table went to make room; null: it is there.
     dropped_at = models.DateTimeField(null=True)
 

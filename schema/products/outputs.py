@@ -233,7 +233,7 @@ def label_of(t: Types, answer: str | None) -> Any:
 
 def prediction_page(rows: Any, order_by: Any, first: int | None, after: str | None) -> Any:
     """A page of predictions that look around together."""
-    rows, order = ordered(rows.prefetch_related("model"), order_by)
+    rows, order = ordered(rows, order_by)
     page = pages.page(rows, order, first, after or None)
     surroundings.surround(page.nodes)
     return connection(page)

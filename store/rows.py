@@ -124,9 +124,13 @@ def parameters(product: DataProduct, version: Any, rows: Sequence[Row]) -> dict[
     # wait for each other.
     distinct = sorted({row.id: row for row in rows}.values())
     columns = dict(zip(Row._fields, zip(*distinct, strict=True), strict=True))
-    return {name: _array(column) for name, column in columns.items()} | {
+    return {
         "product": product.name,
         "model": version.pk,
+        # Nothing in them is to be escaped.
+        "id": f"{{{','.join(columns['id'])}}}",
+        "subject": f"{{{','.join(columns['subject'])}}}",
+        **{name: _array(columns[name]) for name in ("entity", "reference", "answer", "value", "confidence")},
         "features": SEPARATOR.join(columns["features"]),
         "output": SEPARATOR.join(output or "" for output in columns["output"]),
         "asked": _array([asked[row.id] for row in distinct]),

@@ -35,6 +35,11 @@ class Predicting:
     many: bool
     by_key: bool
 
+    @property
+    def looks_up(self) -> bool:
+        """Whether it takes the database to know that its entities are there."""
+        return self.by_key or not self.product.writable
+
     def shown(self, answers: Sequence[Answered]) -> Any:
         return [self.show(answered) for answered in answers] if self.many else self.show(answers[0])
 
@@ -51,6 +56,8 @@ class Operation:
     #: By response key: a constant, or a product's fields, each a constant or predicting.
     fields: Mapping[str, Any]
     predicting: Sequence[Predicting]
+    #: Of the predicting fields.
+    products: frozenset[DataProduct]
 
     def read(self, variables: Variables) -> list[Asked]:
         """What each predicting field asks. Raises Unusual."""
@@ -59,12 +66,13 @@ class Operation:
     async def answer(self, asked: Sequence[Asked], desk: Desk, gone: Callable[[], bool]) -> list[Outcome]:
         """What became of each predicting field. Raises Unusual and Overloaded, before anything is stored."""
         # One for all fields of a product, whatever is promoted meanwhile.
-        serving = {product: champion(product) for product in {field.product for field in self.predicting}}
+        serving = {product: champion(product) for product in self.products}
         champions = [serving[field.product] for field in self.predicting]
         for of, what in zip(champions, asked, strict=True):
             desk.predictions.check(of, len(what))
         questions = [
-            await complete(field, what, desk) for field, what in zip(self.predicting, asked, strict=True)
+            await complete(field, what, desk) if field.looks_up else what
+            for field, what in zip(self.predicting, asked, strict=True)
         ]
         if len(questions) == 1:
             return [await outcome(desk, champions[0], questions[0], gone)]
@@ -103,13 +111,13 @@ def champion(product: DataProduct) -> Champion:
 
 
 async def complete(field: Predicting, asked: Asked, desk: Desk) -> Sequence[Question]:
-    """The field's questions. Raises Unusual where an entity is not there, or not complete."""
+    """The questions of a field that looks up. Raises Unusual where an entity is not there, or not complete."""
     if field.by_key:
         questions = await looked_up(desk.entities.ask(field.product, asked))
     else:
         questions = asked
         keys = [question.entity for question in asked if question.entity is not None]
-        if keys and not field.product.writable:
+        if keys:
             questions = asked if all(await looked_up(desk.existing.ask(field.product, keys))) else ()
     if len(questions) != len(asked) or not all(isinstance(question, Question) for question in questions):
         raise Unusual
@@ -167,7 +175,7 @@ class Compiler:
         # A variable that nothing here reads is checked all the same.
         if not self.predicting or declared - read - self.scope.conditions.keys():
             raise NotCompiled
-        return Operation(fields, self.predicting)
+        return Operation(fields, self.predicting, frozenset(field.product for field in self.predicting))
 
     def product(self, key: str, nodes: Sequence[FieldNode]) -> dict[str, Any]:
         product = self.products.get(nodes[0].name.value)

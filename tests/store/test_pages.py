@@ -7,7 +7,7 @@ import pytest
 from store import entities, pages
 from store.exceptions import BadInput, OutOfRange
 from store.product import DataProduct
-from tests.clinic.models import Operation
+from tests.clinic.models import Operation, Ward
 
 from .conftest import HOUR, NOON, operate
 
@@ -105,3 +105,36 @@ def test_entities_come_in_the_order_of_their_keys(operations: list[int], stay: D
 def test_what_is_no_cursor_of_entities_is_refused(cursor: str, stay: DataProduct) -> None:
     with pytest.raises(BadInput):
         entities.page(stay, 4, cursor)
+
+
+@pytest.fixture
+def in_wards() -> list[Operation]:
+    """Four operations in two wards, as one page."""
+    wards = [Ward.objects.create(beds=beds) for beds in (10, 20)]
+    for n in range(4):
+        operate(at=NOON + n * HOUR, ward=wards[n % 2])
+    return page(4).nodes
+
+
+def test_what_rows_point_to_is_looked_up_once_for_their_page(
+    in_wards: list[Operation], django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(1):
+        found = [pages.related(operation, "ward") for operation in in_wards]
+    assert [ward.beds for ward in found] == [20, 10, 20, 10]
+    beside = [pages.together(w, "beside", lambda rows: {row.pk: len(rows) for row in rows}) for w in found]
+    assert beside == [2, 2, 2, 2]
+
+
+def test_what_a_row_came_with_is_left_as_it_was(in_wards: list[Operation]) -> None:
+    everybodys = Ward.objects.get(beds=10)
+    one = Operation.objects.filter(ward=everybodys).first()
+    assert one is not None
+    one.ward = everybodys
+    found = pages.related(one, "ward")
+    assert found == everybodys and found is not everybodys
+    assert "together" not in vars(everybodys)
+
+
+def test_nothing_is_found_where_nothing_is_pointed_to(operations: list[int]) -> None:
+    assert pages.related(page(1).nodes[0], "ward") is None

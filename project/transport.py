@@ -96,7 +96,7 @@ class Protocol(HttpToolsProtocol):
         assert self.hot_way
         scope: Any = cycle.scope
         try:
-            reply = await self.hot_way.reply(dict(cycle.scope), bytes(cycle.body), lambda: cycle.disconnected)
+            reply = await self.hot_way.reply(scope, bytes(cycle.body), lambda: cycle.disconnected)
         except Exception:  # of ours: the application answers, or says so
             log.exception("The hot way failed")
             reply = None

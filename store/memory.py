@@ -5,13 +5,22 @@ import gc
 import sys
 
 
-def _trim() -> "ctypes._NamedFuncPointer | None":
-    if sys.platform != "linux":
-        return None
-    return getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; musl has none, and needs none
+def _of_glibc(name: str) -> "ctypes._NamedFuncPointer | None":
+    """A function that other libraries for C do not have, and do not need."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
-_malloc_trim = _trim()
+_malloc_trim, _mallopt = _of_glibc("malloc_trim"), _of_glibc("mallopt")
+#: As malloc.h has it.
+_M_ARENA_MAX = -8
+
+
+def share_arenas() -> None:
+    """Have all threads that come allocate from two arenas: each would keep what models that were switched out have
+    freed.
+    """
+    if _mallopt:
+        _mallopt(_M_ARENA_MAX, 2)
 
 
 def settle() -> None:

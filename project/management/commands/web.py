@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand
 
 from project.listening import bind
 from project.transport import Protocol
+from store import memory
 
 #: Seconds that an answer under way is given at the end; a stream never ends by itself.
 GRACE = 3
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--after", type=int, help=SUPPRESS)  # a pipe: start when it ends
 
     def handle(self, *, port: int, fd: int | None, after: int | None, **options: Any) -> None:
+        memory.share_arenas()
         listener = bind(settings.EXEMPLAR_HOST, port) if fd is None else socket.socket(fileno=fd)
         # Takes a while, and needs no database.
         Protocol.hot_way = importlib.import_module("project.asgi").application.graphql.hot_way

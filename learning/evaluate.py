@@ -1,6 +1,6 @@
 """What a fitted candidate is worth on rows it has not seen: the problem's metric, and the usual others."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Self
@@ -70,11 +70,61 @@ def classification(
     """
     told = np.asarray(probabilities, dtype=np.float64)
     told = told / told.sum(axis=1, keepdims=True)  # float32 sums to 1 but nearly
+    by_class = _by_class(y, told, len(classes))
+    known = _over_classes(y, told, by_class)
     answers = _Classified(told).fit(None, None)
     others = TWO_CLASSES if len(classes) == 2 else SEVERAL_CLASSES
-    scores = _scores(metric, others, lambda name: get_scorer(name)(answers, np.arange(len(y)), y))
-    by_class = (*_by_class(y, told.argmax(axis=1), classes), *_ranked_by_class(y, told, classes))
-    return Scores(scores.score, (*scores.measures, *by_class))
+    scores = _scores(
+        metric,
+        others,
+        lambda name: known[name] if name in known else get_scorer(name)(answers, np.arange(len(y)), y),
+    )
+    measures = (
+        Measure(name, label, float(value) if isfinite(value) else None)
+        for name, of_class in by_class.items()
+        for label, value in zip(classes, of_class, strict=True)
+    )
+    return Scores(scores.score, (*scores.measures, *measures))
+
+
+def _by_class(y: NDArray[np.int64], told: NDArray[np.float64], classes: int) -> dict[str, NDArray[Any]]:
+    """By measure one number for each class, `(classes,)`; not a number where it is not defined."""
+    codes = np.arange(classes)
+    counted = precision_recall_fscore_support(y, told.argmax(axis=1), labels=codes, zero_division=np.nan)
+    found = dict(zip(("precision", "recall", "f1", "support"), counted, strict=True))
+    for name, score in (("roc_auc", roc_auc_score), ("average_precision", average_precision_score)):
+        found[name] = np.full(classes, np.nan)
+        for code in codes:
+            mine = y == code
+            if name == "roc_auc" and classes == 2 and code:
+                found[name][code] = found[name][
+                    0
+                ]  # whoever ranks one of two before the other ranks both as well
+            elif 0 < mine.sum() < len(y):
+                found[name][code] = score(mine, told[:, code])
+    return found
+
+
+def _over_classes(
+    y: NDArray[np.int64], told: NDArray[np.float64], by_class: Mapping[str, NDArray[Any]]
+) -> dict[str, float]:
+    """What scikit-learn's scorers of these names say; each would count and rank the rows anew."""
+    predicted, rows = told.argmax(axis=1), np.arange(len(y))
+    seen = by_class["support"] > 0
+    named = seen | np.isin(np.arange(len(seen)), predicted)
+    squares = (told - np.eye(told.shape[1])[y]) ** 2
+    found = {
+        "accuracy": (predicted == y).mean(),
+        "balanced_accuracy": by_class["recall"][seen].mean(),
+        "f1_macro": np.nan_to_num(by_class["f1"][named]).mean(),
+        "neg_log_loss": np.log(np.clip(told[rows, y], np.finfo(told.dtype).eps, 1.0)).mean(),
+        "neg_brier_score": -squares.sum(axis=1).mean() / (2 if told.shape[1] == 2 else 1),
+    }
+    if told.shape[1] == 2:
+        found |= {name: by_class[name][1] for name in ("roc_auc", "average_precision")}
+    else:
+        found["roc_auc_ovr"] = by_class["roc_auc"].mean()
+    return {name: float(value) for name, value in found.items()}
 
 
 def regression(values: NDArray[Any], y: NDArray[np.float64], metric: str) -> Scores:
@@ -161,24 +211,3 @@ def _natural(name: str, value: float) -> Measure:
     bare = name.removeprefix("neg_")
     sign = 1.0 if bare == name else -1.0
     return Measure(bare, None, sign * value if isfinite(value) else None)
-
-
-def _by_class(
-    y: NDArray[np.int64], predicted: NDArray[np.int64], classes: Sequence[str]
-) -> Iterator[Measure]:
-    codes = range(len(classes))
-    numbers = precision_recall_fscore_support(y, predicted, labels=list(codes), zero_division=np.nan)
-    for name, of_class in zip(("precision", "recall", "f1", "support"), numbers, strict=True):
-        for label, value in zip(classes, of_class, strict=True):
-            yield Measure(name, label, float(value) if isfinite(value) else None)
-
-
-def _ranked_by_class(
-    y: NDArray[np.int64], probabilities: NDArray[np.float64], classes: Sequence[str]
-) -> Iterator[Measure]:
-    """How well each class is ranked before the others; None where the rows hold no other, or none of it."""
-    for code, label in enumerate(classes):
-        mine = y == code
-        for name, scorer in (("roc_auc", roc_auc_score), ("average_precision", average_precision_score)):
-            value = float(scorer(mine, probabilities[:, code])) if 0 < mine.sum() < len(y) else None
-            yield Measure(name, label, value)

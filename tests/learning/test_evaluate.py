@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from sklearn.metrics import brier_score_loss, get_scorer, log_loss, roc_auc_score
 
 from learning import evaluate
 from learning.exceptions import NotFinite, OneCluster
@@ -21,7 +21,8 @@ def test_two_classes_are_measured_as_scikit_learn_measures_them():
     model = LogisticRegression().fit(X, TWO)
     scores = evaluate.classification(model.predict_proba(X), TWO, "roc_auc", ("no", "yes"))
     probabilities = model.predict_proba(X)
-    assert scores.score == values(scores)["roc_auc"] == roc_auc_score(TWO, probabilities[:, 1])
+    assert scores.score == values(scores)["roc_auc"]
+    assert scores.score == pytest.approx(roc_auc_score(TWO, probabilities[:, 1]))
     assert values(scores)["log_loss"] == pytest.approx(log_loss(TWO, probabilities))
     assert values(scores)["brier_score"] == pytest.approx(brier_score_loss(TWO, probabilities[:, 1]))
     assert values(scores, "yes")["support"] == TWO.sum()
@@ -35,6 +36,21 @@ def test_several_classes_are_measured_too(metric):
     )
     assert np.isfinite(scores.score)
     assert {measure.label for measure in scores.measures} == {None, "a", "b", "c"}
+
+
+@pytest.mark.parametrize("classes", [2, 3, 6])
+@pytest.mark.parametrize("sharp", [0.1, 3.0])
+def test_each_measure_is_the_scorers_of_its_name(classes, sharp):
+    random = np.random.default_rng(classes)
+    y = np.concatenate([np.arange(classes), random.integers(0, classes, 60)])
+    told = random.dirichlet(np.full(classes, sharp), len(y))
+    told[:, -1] *= 0.01  # hardly ever the most probable
+    told /= told.sum(axis=1, keepdims=True)
+    answers = evaluate._Classified(told).fit(None, None)
+    metrics = evaluate.TWO_CLASSES if classes == 2 else evaluate.SEVERAL_CLASSES
+    for metric in metrics:
+        found = evaluate.classification(told, y, metric, [str(code) for code in range(classes)])
+        assert found.score == pytest.approx(get_scorer(metric)(answers, np.arange(len(y)), y), abs=1e-12)
 
 
 def test_what_is_not_defined_is_none_and_never_nan():

@@ -1,21 +1,28 @@
-"""What lies below ASGI: uvicorn's HTTP, which answers the hot way's requests without ASGI's messages, and a transport
-by which what a turn of the event loop answers leaves together, each answer in one write.
+"""What lies below ASGI: uvicorn's HTTP, which hands the hot way's requests over as they came, and a transport by which
+what a turn of the event loop answers leaves together, each answer in one write.
 
 A batch is answered in one turn. Written one by one, head and body apart, each write would wake a client that sleeps.
 """
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 if TYPE_CHECKING:
     from schema.hot import Headers, HotWay, Reply
 
 log = logging.getLogger(__name__)
+
+#: Between a request's head and its body.
+END = b"\r\n\r\n"
+#: Bytes of a head; sensible ones have hundreds.
+LONGEST_HEAD = 4_096
 
 
 class Joining:
@@ -54,78 +61,158 @@ def write_all() -> None:
         transport.flush()
 
 
+@dataclass(frozen=True)
+class Head:
+    """What was said before a body that the hot way may take."""
+
+    #: As ASGI has it, as far as the hot way looks.
+    scope: dict[str, Any]
+    #: Bytes of the body.
+    length: int
+
+
+class Parser:
+    """Takes a head apart, as httptools calls it."""
+
+    def __init__(self, head: bytes):
+        self.url = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.feed_data(head)
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    @property
+    def usual(self) -> bool:
+        """Whether one body follows, of known length, on a connection that stays."""
+        names = [name for name, _ in self.headers]
+        plain = names.count(b"content-length") == 1 and not {b"expect", b"transfer-encoding"} & set(names)
+        stays = self.parser.should_keep_alive() and not self.parser.should_upgrade()
+        return plain and stays and self.parser.get_http_version() == "1.1"
+
+
+@lru_cache(1_000)
+def head_of(text: bytes) -> Head | None:
+    """What a head says: a client says the same again and again. None where uvicorn has to read it."""
+    try:
+        parser = Parser(text)
+    except httptools.HttpParserError:
+        return None
+    method, path = parser.parser.get_method().decode(), parser.url.decode("latin-1")
+    if (method, path) != ("POST", "/graphql/") or not parser.usual:
+        return None
+    scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": parser.headers}
+    return Head(scope, int(dict(parser.headers)[b"content-length"]))
+
+
 class Protocol(HttpToolsProtocol):
-    """uvicorn's, over such a transport. What is posted to GraphQL waits for its body and goes the hot way; what that
-    does not take, and everything else, goes to the application.
+    """uvicorn's, over such a transport. What is posted to GraphQL goes the hot way as soon as it has come; what that
+    does not take, and everything else, uvicorn reads and the application answers.
     """
 
-    #: The application's; None: everything goes to the application.
+    #: The application's; None: uvicorn reads everything.
     hot_way: "ClassVar[HotWay | None]" = None
-    #: Whose body has not come yet, and the application.
-    held: tuple[RequestResponseCycle, Any] | None = None
+
+    #: The beginning of a request whose body has not come in full.
+    early = b""
+    #: What came while one was answered.
+    late = b""
+    #: Whether the hot way is answering.
+    answering = False
+    #: Whether uvicorn is in the middle of a request.
+    reading = False
+    #: Whether the server wants to stop.
+    stopping = False
+    lost = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(Joining(transport))  # type: ignore[arg-type]
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        usual = (
-            app is self.app and cycle.more_body and cycle.keep_alive and not cycle.waiting_for_100_continue
-        )
-        if self.hot_way and usual and (cycle.scope["method"], cycle.scope["path"]) == ("POST", "/graphql/"):
-            self.held = cycle, app
-        else:
-            super()._start_asgi_task(cycle, app)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        super().connection_lost(exc)
 
-    def on_body(self, body: bytes) -> None:
-        super().on_body(body)
-        if (
-            self.held and len(self.held[0].body) > HIGH_WATER_LIMIT
-        ):  # no more comes until the application wants it
-            (cycle, app), self.held = self.held, None
-            super()._start_asgi_task(cycle, app)
+    def on_message_begin(self) -> None:
+        self.reading = True
+        super().on_message_begin()
 
     def on_message_complete(self) -> None:
+        self.reading = False
         super().on_message_complete()
-        if self.held:
-            task = self.loop.create_task(self.answer(*self.held))
+
+    def data_received(self, data: bytes) -> None:
+        if self.answering:
+            self.late += data
+            if len(self.late) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+        elif self.hot_way and not self.reading and (self.cycle is None or self.cycle.response_complete):
+            self.began(self.early + data)
+        else:
+            super().data_received(data)
+
+    def began(self, data: bytes) -> None:
+        """Go on with a request of which so much has come."""
+        self._unset_keepalive_if_required()
+        body = data.find(END, 0, LONGEST_HEAD) + len(END)
+        head = head_of(data[:body]) if body >= len(END) else None
+        if head is None or head.length > HIGH_WATER_LIMIT:
+            self.early = b""
+            super().data_received(data)
+        elif len(data) < body + head.length:
+            self.early = data
+        else:
+            whole = body + head.length
+            self.early, self.late, self.answering = b"", data[whole:], True
+            task = self.loop.create_task(self.answer(head.scope, data[:whole], data[body:whole]))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
-            self.held = None
 
-    async def answer(self, cycle: RequestResponseCycle, app: Any) -> None:
+    async def answer(self, scope: dict[str, Any], request: bytes, body: bytes) -> None:
         assert self.hot_way
-        scope: Any = cycle.scope
         try:
-            reply = await self.hot_way.reply(scope, bytes(cycle.body), lambda: cycle.disconnected)
+            reply = await self.hot_way.reply(scope, body, lambda: self.lost)
         except Exception:  # of ours: the application answers, or says so
             log.exception("The hot way failed")
             reply = None
-        if reply is None:
-            super()._start_asgi_task(cycle, app)
-            return
         if self.flow.write_paused:
             await self.flow.drain()
-        if not cycle.disconnected:
-            self.send(cycle, reply)
+        self.answering = False
+        if self.lost:
+            return
+        if reply is None:
+            super().data_received(request)
+        else:
+            self.send(reply)
+        if (late := self.late) and not self.stopping:
+            self.late = b""
+            self.flow.resume_reading()
+            self.data_received(late)
 
-    def send(self, cycle: RequestResponseCycle, reply: "Reply") -> None:
-        """Write the response, and go on with the connection's next request."""
+    def send(self, reply: "Reply") -> None:
         usual = (*self.server_state.default_headers, (b"content-length", b"%d" % len(reply.body)))
-        closing = () if cycle.keep_alive else ((b"connection", b"close"),)
+        closing = ((b"connection", b"close"),) if self.stopping else ()
         head = b"".join(b"%b: %b\r\n" % header for header in (*usual, *closing))
         parts = (STATUS_LINE[reply.status], head, lines(reply.headers), b"\r\n", reply.body)
         self.transport.write(b"".join(parts))
-        cycle.response_started = cycle.response_complete = True
-        if not cycle.keep_alive:
+        self.server_state.total_requests += 1
+        if self.stopping:
             self.transport.close()
-        cycle.on_response()
-        cycle.on_response = nothing  # as uvicorn does: it refers to what refers to the cycle
+        elif not self.late:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def shutdown(self) -> None:
+        """What is being answered is answered."""
+        self.stopping = True
+        if not self.answering:
+            super().shutdown()
 
 
 @lru_cache
 def lines(headers: "Headers") -> bytes:
     return b"".join(b"%b: %b\r\n" % header for header in headers)
-
-
-def nothing() -> None:
-    pass

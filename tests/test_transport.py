@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -87,6 +88,28 @@ def test_requests_that_come_at_once_are_answered_in_order(reader):
     assert responses.age() == 31
     assert json.loads(responses.response()[2]) == {"data": {"diabetes": {"name": "diabetes"}}}
     assert [responses.age(), responses.age()] == [32, 33]
+
+
+def test_what_comes_while_one_is_answered_waits_for_its_turn(reader):
+    connection, responses = reader
+    for age in range(70, 80):
+        connection.sendall(request(body(age)))
+    assert [responses.age() for _ in range(70, 80)] == list(range(70, 80))
+
+
+def test_hundreds_at_once_on_one_connection_are_all_answered(reader):
+    connection, responses = reader
+    sender = threading.Thread(target=connection.sendall, args=(request(body(81)) * 500,))
+    sender.start()
+    assert [responses.age() for _ in range(500)] == [81] * 500
+    sender.join()
+
+
+@pytest.mark.parametrize("header", ["Content-Length: 5", "Transfer-Encoding: chunked"])
+def test_a_length_that_is_told_twice_is_refused(reader, header):
+    connection, responses = reader
+    connection.sendall(request(body(82), header))
+    assert responses.head()[0] == 400
 
 
 @pytest.mark.parametrize("padding", [10_000, 70_000, 1_000_000])

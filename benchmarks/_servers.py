@@ -1,11 +1,12 @@
 """Servers as processes of their own, each ended with everything that it started."""
 
 import os
+import signal
 import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,28 @@ def children(pid: int) -> list[int]:
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
+
+
+def family(pid: int) -> list[int]:
+    """The process and all that it has started, and that these have."""
+    return [pid, *(each for child in children(pid) for each in family(child))]
+
+
+@contextmanager
+def frozen(others: Sequence[Child]) -> Iterator[None]:
+    """They do nothing meanwhile: some servers are busy also when nobody asks them anything."""
+    pids = [each for child in others if child.pid for each in family(child.pid)]
+    try:
+        _signal(pids, signal.SIGSTOP)
+        yield
+    finally:
+        _signal(pids, signal.SIGCONT)
+
+
+def _signal(pids: Sequence[int], number: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def resident(pid: int) -> float:

@@ -6,7 +6,7 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from benchmarks import _asking, _champions, _footprint, _many, _servers
 from benchmarks._load import Load, Measured, load, measure
 from benchmarks._rivals import FLOOR, RIVALS, Rival
 from benchmarks.mixed import loader
+from project.processes import Child
 from schema import names
 from store import catalogue
 from store.predictions import Prediction
@@ -43,6 +44,8 @@ class Game:
     product: DataProduct
     family: str
     servers: Mapping[str, Load]
+    #: Of the servers, by name.
+    children: Mapping[str, Child]
     found: dict[tuple[str, int], list[Measured]]
 
     def play(self, options: argparse.Namespace) -> None:
@@ -53,7 +56,9 @@ class Game:
                 for name in self.servers:
                     self._measure(name, connections, options.seconds, first)
                     first += 1_000_000
-            self._keep(OURS, 0, _many.measure(self.servers[OURS].port, self.product, options.requests, first))
+            with self._alone(OURS):
+                rows = _many.measure(self.servers[OURS].port, self.product, options.requests, first)
+            self._keep(OURS, 0, rows)
             first += 1_000_000
 
     def _warm_up(self) -> None:
@@ -63,10 +68,14 @@ class Game:
 
     def _measure(self, name: str, connections: int, seconds: float, first: int) -> None:
         before = Prediction.objects.count()
-        measured = measure(self.servers[name], connections, seconds, first)
+        with self._alone(name):
+            measured = measure(self.servers[name], connections, seconds, first)
         if name == OURS and Prediction.objects.count() - before < measured.rate * seconds * 0.9:
             raise SystemExit("Not every answer was stored: look at what is answered.")
         self._keep(name, connections, measured)
+
+    def _alone(self, name: str) -> AbstractContextManager[None]:
+        return _servers.frozen([child for other, child in self.children.items() if other != name])
 
     def _keep(self, name: str, connections: int, measured: Measured) -> None:
         self.found.setdefault((name, connections), []).append(measured)
@@ -86,15 +95,17 @@ def game(name: str, family: str, rivals: Sequence[Rival]) -> Iterator[Game]:
     with tempfile.TemporaryDirectory(prefix="peers-") as place, ExitStack() as stack:
         folder = Path(place)
         joblib.dump(_champions.enthrone(product, family)[1], folder / "pipeline.joblib")
-        servers = {
+        playing = {
             rival.name: stack.enter_context(_playing(rival, product, folder)) for rival in (FLOOR, *rivals)
         }
-        servers[OURS] = stack.enter_context(_ours(product, folder))
-        yield Game(product=product, family=FAMILIES[family], servers=servers, found={})
+        playing[OURS] = stack.enter_context(_ours(product, folder))
+        children = {name: child for name, (child, _) in playing.items()}
+        servers = {name: posted for name, (_, posted) in playing.items()}
+        yield Game(product=product, family=FAMILIES[family], servers=servers, children=children, found={})
 
 
 @contextmanager
-def _playing(rival: Rival, product: DataProduct, folder: Path) -> Iterator[Load]:
+def _playing(rival: Rival, product: DataProduct, folder: Path) -> Iterator[tuple[Child, Load]]:
     port = _servers.free_port()
     body = rival.text(_asking.features(product))
     environment = rival.surroundings(folder / "pipeline.joblib", folder)
@@ -104,16 +115,16 @@ def _playing(rival: Rival, product: DataProduct, folder: Path) -> Iterator[Load]
         f"http://127.0.0.1:{port}{rival.ready}",
         folder / f"{rival.name}.log",
         environment,
-    ):
-        yield load(port, rival.path, body, _asking.VARIED[product.name])
+    ) as child:
+        yield child, load(port, rival.path, body, _asking.VARIED[product.name])
 
 
 @contextmanager
-def _ours(product: DataProduct, folder: Path) -> Iterator[Load]:
+def _ours(product: DataProduct, folder: Path) -> Iterator[tuple[Child, Load]]:
     port = _servers.free_port()
     url = f"http://127.0.0.1:{port}/ready"
-    with _servers.served(OURS, _servers.web(port), url, folder / "ours.log"):
-        yield load(port, "/graphql/", _asking.text(product), names.field(_asking.VARIED[product.name]))
+    with _servers.served(OURS, _servers.web(port), url, folder / "ours.log") as child:
+        yield child, load(port, "/graphql/", _asking.text(product), names.field(_asking.VARIED[product.name]))
 
 
 def show(games: Sequence[Game], rivals: Sequence[str], footprint: str) -> None:

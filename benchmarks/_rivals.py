@@ -31,6 +31,8 @@ class Rival:
     path: str
     #: What is posted of one instance.
     body: Callable[[Features], Any]
+    #: Whether it may be frozen while others are measured.
+    freezes: bool = True
 
     @property
     def python(self) -> Path:
@@ -77,6 +79,7 @@ BENTOML = Rival(
     ready="/readyz",
     path="/predict",
     body=lambda features: {"rows": [features]},
+    freezes=False,  # it takes the time that it was frozen for its own slowness, and refuses requests from then on
 )
 LITSERVE = Rival(
     name="LitServe",

@@ -44,7 +44,7 @@ class Game:
     product: DataProduct
     family: str
     servers: Mapping[str, Load]
-    #: Of the servers, by name.
+    #: Of those servers that may be frozen, by name.
     children: Mapping[str, Child]
     found: dict[tuple[str, int], list[Measured]]
 
@@ -69,13 +69,7 @@ class Game:
     def _measure(self, name: str, connections: int, seconds: float, first: int) -> None:
         before = Prediction.objects.count()
         with self._alone(name):
-            try:
-                measured = measure(self.servers[name], connections, seconds, first)
-            except RuntimeError:
-                if name == OURS:
-                    raise
-                # Some refuse requests when they wake, as they reckon with the time that they were frozen for.
-                measured = measure(self.servers[name], connections, seconds, first + 500_000)
+            measured = measure(self.servers[name], connections, seconds, first)
         if name == OURS and Prediction.objects.count() - before < measured.rate * seconds * 0.9:
             raise SystemExit("Not every answer was stored: look at what is answered.")
         self._keep(name, connections, measured)
@@ -105,7 +99,8 @@ def game(name: str, family: str, rivals: Sequence[Rival]) -> Iterator[Game]:
             rival.name: stack.enter_context(_playing(rival, product, folder)) for rival in (FLOOR, *rivals)
         }
         playing[OURS] = stack.enter_context(_ours(product, folder))
-        children = {name: child for name, (child, _) in playing.items()}
+        restless = {rival.name for rival in rivals if not rival.freezes}
+        children = {name: child for name, (child, _) in playing.items() if name not in restless}
         servers = {name: posted for name, (_, posted) in playing.items()}
         yield Game(product=product, family=FAMILIES[family], servers=servers, children=children, found={})
 

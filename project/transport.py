@@ -100,7 +100,7 @@ def head_of(text: bytes) -> Head | None:
     """What a head says: a client says the same again and again. None where uvicorn has to read it."""
     try:
         parser = Parser(text)
-    except httptools.HttpParserError:
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
     method, path = parser.parser.get_method().decode(), parser.url.decode("latin-1")
     if (method, path) != ("POST", "/graphql/") or not parser.usual:

@@ -46,7 +46,8 @@ def test_a_model_answers_alike_one_by_one_all_at_once_from_threads_and_from_byte
     again = loads(model.dumps())
     with ThreadPoolExecutor(4) as threads:
         alone = [numbers_of(answer) for (answer,) in threads.map(again.predict, ([row] for row in rows[:8]))]
-    np.testing.assert_allclose(alone, together, rtol=1e-9)
+    # Distances to what lies at the same place are computed from differences of squares, so that 0 is but nearly 0.
+    np.testing.assert_allclose(alone, together, rtol=1e-9, atol=1e-6 if family == "neighbours" else 0)
 
 
 SHAPE = portfolio.Shape(rows=100)

@@ -690,7 +690,8 @@ def test_without_the_database_a_request_is_refused_and_may_be_repeated(world: Wo
 def test_without_the_broker_predictions_go_on(world: World) -> None:
     system = world.system
     asked = {"features": world.features, "reference": "bad input"}
-    assert eventually(lambda: "errors" not in system.ask(PREDICT, asked), 30)  # another test may have killed something
+    # Another test may have killed something.
+    assert eventually(lambda: "errors" not in system.ask(PREDICT, asked), 30)
     supervisor = system.process("supervisor")
     os.kill(supervisor, SIGSTOP)
     try:

@@ -92,16 +92,19 @@ def _by_class(y: NDArray[np.int64], told: NDArray[np.float64], classes: int) -> 
     codes = np.arange(classes)
     counted = precision_recall_fscore_support(y, told.argmax(axis=1), labels=codes, zero_division=np.nan)
     found = dict(zip(("precision", "recall", "f1", "support"), counted, strict=True))
-    for name, score in (("roc_auc", roc_auc_score), ("average_precision", average_precision_score)):
+    # Whoever ranks one of two before the other ranks both as well.
+    ranked = codes[1:] if classes == 2 else codes
+    for name, score, among in (
+        ("roc_auc", roc_auc_score, ranked),
+        ("average_precision", average_precision_score, codes),
+    ):
         found[name] = np.full(classes, np.nan)
-        for code in codes:
+        for code in among:
             mine = y == code
-            if name == "roc_auc" and classes == 2 and code:
-                found[name][code] = found[name][
-                    0
-                ]  # whoever ranks one of two before the other ranks both as well
-            elif 0 < mine.sum() < len(y):
+            if 0 < mine.sum() < len(y):
                 found[name][code] = score(mine, told[:, code])
+    if classes == 2:
+        found["roc_auc"][0] = found["roc_auc"][1]
     return found
 
 

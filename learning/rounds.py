@@ -46,7 +46,8 @@ class Tally:
         steps = self.scored.setdefault(step.candidate, {})
         steps[step.fold] = step
         if len(steps) == self.folds:
-            self.means = self._over([*self.means, step.candidate], range(self.folds))
+            means = self.means | {step.candidate: self.mean(step.candidate, range(self.folds))}
+            self.means = {c: means[c] for c in self._placed(means)}
 
     def enter(self, candidates: Iterable[Candidate]) -> None:
         """Give places to those that have none."""
@@ -64,11 +65,11 @@ class Tally:
             return
         self.folds = folds
         whole = [c for c, steps in self.scored.items() if all(fold in steps for fold in range(folds))]
-        self.means = self._over(whole, range(folds))
+        self.means = {c: self.mean(c, range(folds)) for c in self._placed(whole)}
         self.scored = {c: {fold: self.scored[c][fold] for fold in range(folds)} for c in self.means}
 
-    def _over(self, candidates: Iterable[Candidate], folds: Sequence[int]) -> dict[Candidate, float]:
-        return {c: self.mean(c, folds) for c in sorted(candidates, key=self.places.__getitem__)}
+    def _placed(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+        return sorted(candidates, key=self.places.__getitem__)
 
     def mean(self, candidate: Candidate, folds: Iterable[int]) -> float:
         """Over these folds."""

@@ -35,8 +35,7 @@ def test_a_build_goes_on_after_a_part_was_killed(fragile: System, victim: str) -
     scored = state(fragile, build)["percent"]
     process = fragile.process("worker" if victim == "work-horse" else victim)
     os.kill(children(process)[0] if victim == "work-horse" else process, SIGKILL)
-    # A lease is over after 10 s, somebody looks every 5 s, and what is killed often is started again after longer.
-    assert eventually(lambda: goes_on(fragile, build, scored), 60), "nobody took it up within 60 s"
+    assert eventually(lambda: goes_on(fragile, build, scored), 30), "nobody took it up within 30 s"
     done = ended(fragile, build, 60)
     assert done["status"] == "SUCCEEDED"
     events = nodes(done["events"])

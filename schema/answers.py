@@ -6,12 +6,12 @@ from typing import Any
 
 import strawberry
 
-from store import catalogue, models, pages, serving, surroundings
+from store import catalogue, models, serving, surroundings
 from store.predictions import PredictionQuerySet
 
 from . import ids
 from .enums import Direction, FeedbackStatus, PredictionOrderField
-from .nodes import UNSET, Node, given
+from .nodes import UNSET, Node, given, relation
 from .types import DataProduct, ModelVersion
 
 
@@ -30,13 +30,10 @@ class Prediction(Node):
     reference: str | None
     answer: str
     confidence: float | None
+    model: ModelVersion = relation("model")
     created_at: datetime.datetime
     updated_at: datetime.datetime
     times_asked: int
-
-    @strawberry.field
-    def model(self) -> ModelVersion:
-        return pages.related(self, "model")
 
     @strawberry.field
     def product(self) -> DataProduct:

@@ -45,8 +45,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         )
         if isinstance(built, list):
             return variable_refusals(schema, document, operation_name, variables) or built
-        own: Any = schema
-        built.walks = own._strawberry_schema.library.walks(document)  # type: ignore[attr-defined]
+        built.walks = schema._strawberry_schema.library.walks(document)  # type: ignore[attr-defined]
         return unpinned(built)
 
     def build_per_event_executor(self, payload: Any) -> Any:
@@ -59,6 +58,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         return self.executed(serially)
 
     def executed(self, serially: bool | None) -> Any:
+        """The result, walked where that can be."""
         data = self.walks.data(self) if self.walks else None
         if data is not None:
             return self.finish(self.build_response(data))

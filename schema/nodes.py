@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 import strawberry
 import strawberry_django
 
+from store import pages
 from store.pages import Page
 
 from . import ids
@@ -74,6 +75,11 @@ class Connection(Generic[T]):
     @strawberry.field(description="Of the whole list; computed only when selected.")
     def total_count(self) -> int:
         return int(self.page.total())
+
+
+def relation(name: str, **options: Any) -> Any:
+    """A field for what a foreign key points to, looked up once for all rows of a page."""
+    return strawberry.field(resolver=lambda self: pages.related(self, name), **options)
 
 
 def connection(page: Page[Any]) -> Any:

@@ -15,7 +15,7 @@ from .analysis import FeatureAnalysis, LabelShare
 from .columns import Choice, Feature
 from .diagnostics import Diagnostic, DiagnosticKind
 from .enums import Direction, JobStatus, ModelOrderField, ModelStatus, Permission, Task
-from .nodes import UNSET, Connection, Node, connection, given, row_type
+from .nodes import UNSET, Connection, Node, connection, given, relation, row_type
 from .problems import Problem
 
 LazyEvent = Annotated["BuildEvent", strawberry.lazy("schema.events")]  # noqa: F821
@@ -225,14 +225,8 @@ class ModelVersion(Node):
         description="On how many rows the runtime was found to say what the pipeline says, and how exactly; or why the "
         "pipeline answers."
     )
-
-    @strawberry.field
-    def build(self) -> "Build | None":
-        return pages.related(self, "build")
-
-    @strawberry.field
-    def snapshot(self) -> Snapshot | None:
-        return pages.related(self, "snapshot")
+    build: "Build | None" = relation("build")
+    snapshot: Snapshot | None = relation("snapshot")
 
     @strawberry.field
     def product(self) -> DataProduct:
@@ -315,14 +309,8 @@ class Build(Job, Node):
     number: auto
     requested_by: auto
     seed: int
-
-    @strawberry.field
-    def snapshot(self) -> Snapshot | None:
-        return pages.related(self, "snapshot")
-
-    @strawberry.field(description="The winner; null where nothing was refitted.")
-    def model(self) -> ModelVersion | None:
-        return pages.related(self, "model")
+    snapshot: Snapshot | None = relation("snapshot")
+    model: ModelVersion | None = relation("model", description="The winner; null where nothing was refitted.")
 
     @strawberry.field
     def product(self) -> DataProduct:
@@ -367,10 +355,7 @@ class Scoring(Job, Node):
     refused: int = strawberry.field(
         description="Entities that cannot be: a row is missing, a value out of its range."
     )
-
-    @strawberry.field
-    def model(self) -> ModelVersion | None:
-        return pages.related(self, "model")
+    model: ModelVersion | None = relation("model")
 
     @strawberry.field
     def product(self) -> DataProduct:
@@ -379,18 +364,12 @@ class Scoring(Job, Node):
 
 @row_type(models.Promotion, description="A version began to serve.")
 class Promotion(Node):
+    model: ModelVersion = relation("model")
+    previous: ModelVersion | None = relation("previous")
     rollback: auto
     reason: auto
     by: auto
     at: auto
-
-    @strawberry.field
-    def model(self) -> ModelVersion:
-        return pages.related(self, "model")
-
-    @strawberry.field
-    def previous(self) -> ModelVersion | None:
-        return pages.related(self, "previous")
 
     @strawberry.field
     def product(self) -> DataProduct:

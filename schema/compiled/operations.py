@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from graphql import FieldNode, GraphQLError, GraphQLSchema
@@ -56,8 +57,11 @@ class Operation:
     #: By response key: a constant, or a product's fields, each a constant or predicting.
     fields: Mapping[str, Any]
     predicting: Sequence[Predicting]
-    #: Of the predicting fields.
-    products: frozenset[DataProduct]
+
+    @cached_property
+    def products(self) -> frozenset[DataProduct]:
+        """Of the predicting fields."""
+        return frozenset(field.product for field in self.predicting)
 
     def read(self, variables: Variables) -> list[Asked]:
         """What each predicting field asks. Raises Unusual."""
@@ -175,7 +179,7 @@ class Compiler:
         # A variable that nothing here reads is checked all the same.
         if not self.predicting or declared - read - self.scope.conditions.keys():
             raise NotCompiled
-        return Operation(fields, self.predicting, frozenset(field.product for field in self.predicting))
+        return Operation(fields, self.predicting)
 
     def product(self, key: str, nodes: Sequence[FieldNode]) -> dict[str, Any]:
         product = self.products.get(nodes[0].name.value)

@@ -43,8 +43,8 @@ class GaveUp(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Called:
-    """A field whose resolver takes arguments, or more than the object."""
+class Selected:
+    """A field of an object type, with the nodes that select it under one response key."""
 
     definition: GraphQLField
     nodes: list[FieldNode]
@@ -58,16 +58,16 @@ class Run:
     #: graphql-core's, which knows variables and context.
     executor: Any
     #: What the resolvers take, beside the object.
-    given: dict[Called, tuple[Any, dict[str, Any]]] = field(default_factory=dict)
+    given: dict[Selected, tuple[Any, dict[str, Any]]] = field(default_factory=dict)
 
-    def of(self, called: Called) -> tuple[Any, dict[str, Any]]:
+    def of(self, selected: Selected) -> tuple[Any, dict[str, Any]]:
         """The field's info, without a path, and its arguments."""
-        if called not in self.given:
-            definition, nodes, executor = called.definition, called.nodes, self.executor
-            info = executor.build_resolve_info(definition, nodes, called.parent, None)
+        if selected not in self.given:
+            definition, nodes, executor = selected.definition, selected.nodes, self.executor
+            info = executor.build_resolve_info(definition, nodes, selected.parent, None)
             arguments = get_argument_values(definition, nodes[0], executor.variable_values)
-            self.given[called] = info, arguments
-        return self.given[called]
+            self.given[selected] = info, arguments
+        return self.given[selected]
 
 
 #: From an object, or from what a resolver returned, to JSON.
@@ -97,39 +97,39 @@ class Walker:
         definition = parent.fields.get(name)
         if definition is None or writes(definition):
             raise NotCompiled
-        called = Called(definition, nodes, parent)
-        show = self.value(definition.type, called)
+        selected = Selected(definition, nodes, parent)
+        show = self.value(definition.type, selected)
         if (read := reader(definition)) is None:
-            return calling(called, show)
+            return calling(selected, show)
         return lambda value, run: show(read(value), run)
 
-    def value(self, type_: Any, called: Called, needed: bool = False) -> Show:
+    def value(self, type_: Any, selected: Selected, needed: bool = False) -> Show:
         """What shows a value of this type, which the field returned or which stands in its list; it is `needed` where
         it must not be null.
         """
         if is_non_null_type(type_):
-            return self.value(type_.of_type, called, needed=True)
+            return self.value(type_.of_type, selected, needed=True)
         if is_list_type(type_):
-            return listing(self.value(type_.of_type, called), needed)
+            return listing(self.value(type_.of_type, selected), needed)
         if is_leaf_type(type_):
             return leaf(type_, needed)
-        show = self.abstract(type_, called) if is_abstract_type(type_) else self.concrete(type_, called)
+        show = self.abstract(type_, selected) if is_abstract_type(type_) else self.concrete(type_, selected)
         return present(show, needed)
 
-    def concrete(self, type_: GraphQLObjectType, called: Called) -> Show:
+    def concrete(self, type_: GraphQLObjectType, selected: Selected) -> Show:
         """Shows what is an object of this type."""
-        show, is_type_of = self.object(type_, called.nodes), type_.is_type_of
+        show, is_type_of = self.object(type_, selected.nodes), type_.is_type_of
         if is_type_of is None:
             return show
 
         def shown(value: Any, run: Run) -> Any:
-            if not is_type_of(value, run.of(called)[0]):
+            if not is_type_of(value, run.of(selected)[0]):
                 raise GaveUp
             return show(value, run)
 
         return shown
 
-    def abstract(self, type_: GraphQLAbstractType, called: Called) -> Show:
+    def abstract(self, type_: GraphQLAbstractType, selected: Selected) -> Show:
         """Each type's selection is made when the first object of it comes: of those below each other there are as many
         as all their numbers multiplied.
         """
@@ -137,10 +137,10 @@ class Walker:
         resolve_type: Any = type_.resolve_type
 
         def show(value: Any, run: Run) -> Any:
-            name = resolve_type(value, run.of(called)[0], type_)
+            name = resolve_type(value, run.of(selected)[0], type_)
             if name not in shows:
                 found: Any = self.schema.get_type(name)
-                shows[name] = self.concrete(found, called)
+                shows[name] = self.concrete(found, selected)
             return shows[name](value, run)
 
         return show
@@ -172,11 +172,11 @@ def reader(definition: GraphQLField) -> Callable[[Any], Any] | None:
     return function
 
 
-def calling(called: Called, show: Show) -> Show:
-    resolve: Any = called.definition.resolve
+def calling(selected: Selected, show: Show) -> Show:
+    resolve: Any = selected.definition.resolve
 
     def shown(value: Any, run: Run) -> Any:
-        info, arguments = run.of(called)
+        info, arguments = run.of(selected)
         return show(resolve(value, info, **arguments), run)
 
     return shown
@@ -211,7 +211,9 @@ def leaf(type_: GraphQLLeafType, needed: bool) -> Show:
         if value is None:
             return absent(value, needed)
         told = tell(value)
-        return absent(None, True) if told is None or told is Undefined else told
+        if told is None or told is Undefined:
+            raise GaveUp
+        return told
 
     return shown
 

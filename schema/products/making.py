@@ -39,8 +39,6 @@ class Types:
     prefix: str
     #: Of the label and of each category: the enum, by column name; "" is the label's.
     enums: dict[str, Any] = field(default_factory=dict)
-    #: Of each enum, by value.
-    members: dict[str, dict[Any, Any]] = field(default_factory=dict)
     made: dict[str, Any] = field(default_factory=dict)
 
     def __getattr__(self, suffix: str) -> Any:
@@ -67,11 +65,6 @@ class Types:
     def enum(self, column: str, suffix: str, choices: tuple[Choice, ...], description: str) -> None:
         members = Enum(self.prefix + suffix, {name: c.value for name, c in names.members(choices).items()})  # type: ignore[misc]
         self.enums[column] = self._keep(suffix, strawberry.enum(members, description=description))
-        self.members[column] = {member.value: member for member in members}
-
-    def member(self, column: str, value: Any) -> Any:
-        """The member of a category's enum, or "" the label's; None where no such value is declared."""
-        return self.members[column].get(value)
 
     def make(
         self,

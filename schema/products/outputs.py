@@ -220,7 +220,10 @@ def _shown(t: Types, column: Any, value: Any) -> Any:
         return None
     if value is None or column.kind is not Kind.CATEGORY:
         return value
-    return t.member(column.name, value)
+    try:
+        return t.enums[column.name](value)
+    except ValueError:
+        return None
 
 
 def label_of(t: Types, answer: str | None) -> Any:

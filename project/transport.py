@@ -184,13 +184,22 @@ class Protocol(HttpToolsProtocol):
         if self.lost:
             return
         if reply is None:
-            super().data_received(request)
+            self.decline(request)
         else:
             self.send(reply)
         if (late := self.late) and not self.stopping:
             self.late = b""
             self.flow.resume_reading()
             self.data_received(late)
+
+    def decline(self, request: bytes) -> None:
+        """Have the application answer, which shall not ask the hot way again."""
+        assert self.hot_way
+        super().data_received(request)
+        if self.cycle:
+            self.cycle.scope["extensions"] = {self.hot_way.DECLINED: {}}
+        if self.stopping:
+            super().shutdown()
 
     def send(self, reply: "Reply") -> None:
         usual = (*self.server_state.default_headers, (b"content-length", b"%d" % len(reply.body)))

@@ -60,12 +60,16 @@ class Reply(NamedTuple):
 class HotWay:
     """Takes the requests that it can answer."""
 
+    #: Among a scope's extensions: this request was declined before it became ASGI's.
+    DECLINED = "exemplar.declined"
+
     def __init__(self, library: "Library", encode: Callable[[Any], str]):
         self.library = library
         self.encode = encode
 
     async def take(self, scope: Scope, receive: Receive, send: Send) -> Taken:
-        if not answering.desk or not admitted(scope):
+        declined = self.DECLINED in scope.get("extensions", ())
+        if declined or not answering.desk or not admitted(scope):
             return Taken(False, receive)
         body = Body(receive)
         try:

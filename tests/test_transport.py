@@ -65,9 +65,8 @@ class Reader:
 @pytest.fixture
 def reader(exemplar):
     champion(exemplar, "diabetes")
-    assert eventually(
-        lambda: "errors" not in exemplar.ask(PREDICT, {"features": FEATURES}), 20
-    )  # loaded here, too
+    # The web process has loaded it, too.
+    assert eventually(lambda: "errors" not in exemplar.ask(PREDICT, {"features": FEATURES}), 20)
     with connected(exemplar) as connection:
         yield connection, Reader(connection)
 

@@ -16,7 +16,7 @@ import pytest
 from django.db import connection
 
 from learning.model import Answer, ClassAnswer, ClusterAnswer, Model, ValueAnswer
-from schema.hot import Taken
+from schema.hot import HotWay, Taken
 from schema.http import GraphQLApp
 from schema.served import schema
 from store import answering, batches, catalogue, rows, serving, threads
@@ -320,3 +320,20 @@ def test_overload_is_told_at_once(champions: None, pool: None, monkeypatch: pyte
 
     with_desk(test)
     assert not Prediction.objects.exists()
+
+
+def test_what_was_declined_below_asgi_is_not_tried_again(champions: None, pool: None) -> None:
+    async def never() -> Any:
+        raise AssertionError("The body is the ordinary way's.")
+
+    async def test(ways: Ways) -> None:
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/graphql/",
+            "headers": [(name.encode(), value.encode()) for name, value in JSON.items()],
+            "extensions": {HotWay.DECLINED: {}},
+        }
+        assert await ways.take(scope, never, never) == Taken(False, never)
+
+    with_desk(test)

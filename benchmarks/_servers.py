@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from project.management.commands.up import healthy
-from project.processes import Child
+from project.processes import Child, members
 
 #: Seconds after which one that does not answer is given up.
 PATIENCE = 120.0
@@ -74,15 +74,10 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def family(pid: int) -> list[int]:
-    """The process and all that it has started, and that these have."""
-    return [pid, *(each for child in children(pid) for each in family(child))]
-
-
 @contextmanager
 def frozen(others: Sequence[Child]) -> Iterator[None]:
     """They do nothing meanwhile: some servers are busy also when nobody asks them anything."""
-    pids = [each for child in others if child.pid for each in family(child.pid)]
+    pids = [pid for child in others if child.pid for pid in members(child.pid)]
     try:
         _signal(pids, signal.SIGSTOP)
         yield

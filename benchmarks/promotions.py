@@ -7,10 +7,10 @@ doubled.
 import argparse
 import statistics
 import sys
-import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import count, islice
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 from django.db import connection
 from rich.console import Console
@@ -32,29 +32,14 @@ PAUSE, SECONDS = 0.25, 5.0
 MOST, CHECKED, OFF = 2.0, 5_000, 1e-5
 
 
-class Promoting(threading.Thread):
-    """Lets two versions serve in turns, as often as is wanted."""
-
-    def __init__(self, versions: Sequence[ModelVersion], times: int):
-        super().__init__()
-        self.versions, self.times = versions, times
-
-    def run(self) -> None:
-        pause = threading.Event()
-        for number in range(self.times):
-            _champions.promote(self.versions[number % 2])
-            pause.wait(PAUSE)
-        connection.close()
-
-
-@contextmanager
-def promoting(versions: Sequence[ModelVersion], times: int) -> Iterator[Promoting]:
-    thread = Promoting(versions, times)
-    thread.start()
+def promote(versions: Sequence[ModelVersion], times: int) -> None:
+    """Let two versions serve in turns."""
     try:
-        yield thread
+        for number in range(times):
+            _champions.promote(versions[number % 2])
+            time.sleep(PAUSE)
     finally:
-        thread.join()
+        connection.close()
 
 
 def wrong(product: DataProduct, versions: Sequence[ModelVersion]) -> int:
@@ -98,10 +83,12 @@ def main() -> None:
         versions = [ModelVersion.objects.exclude(pk=other.pk).get(product=product.name), other]
         under_load(load, firsts)  # what comes first takes longer
         quiet = [under_load(load, firsts) for _ in range(3)]
-        with promoting(versions, options.times) as thread:
-            busy = list(
-                islice(iter(lambda: under_load(load, firsts) if thread.is_alive() else None, None), 1_000)
-            )
+        busy = []
+        with ThreadPoolExecutor(1) as pool:
+            promoted = pool.submit(promote, versions, options.times)
+            while not promoted.done():
+                busy.append(under_load(load, firsts))
+            promoted.result()
         times = show({"no promotions": quiet, f"{options.times} promotions": busy})
         mistaken = wrong(product, versions)
     print(f"p99: × {times:.2f}. Wrong among the newest {CHECKED:,} answers: {mistaken}.")

@@ -122,8 +122,9 @@ class Bench:
         X = data.X.iloc[held_out]
         predictions = self._predictions(estimator, X)
         predicted = time.perf_counter()
-        if self.shelf and self.averages and fit.round == "search":
-            self.shelf.put(fit.candidate, fit.fold, self._artifact(fit.candidate, estimator))
+        if self.shelf and self.averages and fit.round == "search" and self.shelf.wants(fit.candidate):
+            artifact = self._artifact(fit.candidate, estimator)
+            self.shelf.put(fit.candidate, fit.fold, artifact, seconds=fitted - started)
         scores = self._scores(estimator, predictions, learn, held_out)
         return Scored(
             score=scores.score,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, sqrt
 from typing import Any, Self
 
 import numpy as np
@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import (
-    average_precision_score,
     calinski_harabasz_score,
+    confusion_matrix_at_thresholds,
     davies_bouldin_score,
     get_scorer,
-    mean_pinball_loss,
-    precision_recall_fscore_support,
-    roc_auc_score,
+    r2_score,
     silhouette_score,
 )
 
@@ -70,8 +68,10 @@ def classification(
     """
     told = np.asarray(probabilities, dtype=np.float64)
     told = told / told.sum(axis=1, keepdims=True)  # float32 sums to 1 but nearly
-    by_class = _by_class(y, told, len(classes))
-    known = _over_classes(y, told, by_class)
+    pairs = y * len(classes) + told.argmax(axis=1)
+    counts = np.bincount(pairs, minlength=len(classes) ** 2).reshape(len(classes), -1)
+    by_class = _by_class(y, told, counts)
+    known = _over_classes(y, told, counts, by_class)
     answers = _Classified(told).fit(None, None)
     others = TWO_CLASSES if len(classes) == 2 else SEVERAL_CLASSES
     scores = _scores(
@@ -87,56 +87,79 @@ def classification(
     return Scores(scores.score, (*scores.measures, *measures))
 
 
-def _by_class(y: NDArray[np.int64], told: NDArray[np.float64], classes: int) -> dict[str, NDArray[Any]]:
+def _by_class(y: NDArray[np.int64], told: NDArray[np.float64], counts: NDArray[np.intp]) -> dict[str, Any]:
     """By measure one number for each class, `(classes,)`; not a number where it is not defined."""
-    codes = np.arange(classes)
-    counted = precision_recall_fscore_support(y, told.argmax(axis=1), labels=codes, zero_division=np.nan)
-    found = dict(zip(("precision", "recall", "f1", "support"), counted, strict=True))
-    # Whoever ranks one of two before the other ranks both as well.
-    ranked = codes[1:] if classes == 2 else codes
-    for name, score, among in (
-        ("roc_auc", roc_auc_score, ranked),
-        ("average_precision", average_precision_score, codes),
-    ):
-        found[name] = np.full(classes, np.nan)
-        for code in among:
-            mine = y == code
-            if 0 < mine.sum() < len(y):
-                found[name][code] = score(mine, told[:, code])
-    if classes == 2:
-        found["roc_auc"][0] = found["roc_auc"][1]
-    return found
+    hits, support, named = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        found = {"precision": hits / named, "recall": hits / support, "f1": 2 * hits / (support + named)}
+    ranked = [_ranking(y == code, told[:, code]) for code in range(len(counts))]
+    areas, precisions = (np.array(of_classes) for of_classes in zip(*ranked, strict=True))
+    if len(areas) == 2:
+        areas[0] = areas[1]  # whoever ranks one of two before the other ranks both as well
+    return found | {"support": support, "roc_auc": areas, "average_precision": precisions}
+
+
+def _ranking(mine: NDArray[np.bool_], told: NDArray[np.float64]) -> tuple[float, float]:
+    """ROC AUC and average precision of one class beside all others; not a number where there are no others."""
+    if not 0 < mine.sum() < len(mine):
+        return np.nan, np.nan
+    _, false, _, true, _ = confusion_matrix_at_thresholds(mine, told)
+    area = np.trapezoid([0, *true], [0, *false]) / (true[-1] * false[-1])
+    precision = np.diff(true, prepend=0) @ (true / (true + false)) / true[-1]
+    return float(area), float(precision)
 
 
 def _over_classes(
-    y: NDArray[np.int64], told: NDArray[np.float64], by_class: Mapping[str, NDArray[Any]]
+    y: NDArray[np.int64],
+    told: NDArray[np.float64],
+    counts: NDArray[np.intp],
+    by_class: Mapping[str, NDArray[Any]],
 ) -> dict[str, float]:
-    """What scikit-learn's scorers of these names say; each would count and rank the rows anew."""
-    predicted, rows = told.argmax(axis=1), np.arange(len(y))
-    seen = by_class["support"] > 0
-    named = seen | np.isin(np.arange(len(seen)), predicted)
-    squares = (told - np.eye(told.shape[1])[y]) ** 2
+    """What scikit-learn's scorers of these names say; each would check, count and rank the rows anew."""
+    rows, support, named = len(y), counts.sum(axis=1), counts.sum(axis=0)
+    squares = (told - np.eye(len(counts))[y]) ** 2
     found = {
-        "accuracy": (predicted == y).mean(),
-        "balanced_accuracy": by_class["recall"][seen].mean(),
-        "f1_macro": np.nan_to_num(by_class["f1"][named]).mean(),
-        "neg_log_loss": np.log(np.clip(told[rows, y], np.finfo(told.dtype).eps, 1.0)).mean(),
-        "neg_brier_score": -squares.sum(axis=1).mean() / (2 if told.shape[1] == 2 else 1),
+        "accuracy": counts.trace() / rows,
+        "balanced_accuracy": by_class["recall"][support > 0].mean(),
+        "f1_macro": by_class["f1"][support + named > 0].mean(),
+        "matthews_corrcoef": _correlation(counts),
+        "neg_log_loss": np.log(np.clip(told[np.arange(rows), y], np.finfo(told.dtype).eps, 1.0)).mean(),
+        "neg_brier_score": -squares.sum(axis=1).mean() / (2 if len(counts) == 2 else 1),
     }
-    if told.shape[1] == 2:
+    if len(counts) == 2:
         found |= {name: by_class[name][1] for name in ("roc_auc", "average_precision")}
     else:
         found["roc_auc_ovr"] = by_class["roc_auc"].mean()
     return {name: float(value) for name, value in found.items()}
 
 
+def _correlation(counts: NDArray[np.intp]) -> float:
+    """Matthews' for any number of classes (Gorodkin, Comparing two K-category assignments, 2004); 0 where either
+    does not vary.
+    """
+    rows, support, named = counts.sum(), counts.sum(axis=1), counts.sum(axis=0)
+    spread = float(rows**2 - named @ named) * float(rows**2 - support @ support)
+    return float(counts.trace() * rows - support @ named) / sqrt(spread) if spread else 0.0
+
+
 def regression(values: NDArray[Any], y: NDArray[np.float64], metric: str) -> Scores:
     """Scores of the values, `(n,)`, that a regressor told of held-out rows."""
     told = np.asarray(values, dtype=np.float64)
+    missed = y - told
+    known = {
+        "r2": r2_score(y, told),
+        "neg_mean_absolute_error": -np.abs(missed).mean(),
+        "neg_root_mean_squared_error": -sqrt((missed**2).mean()),
+        "neg_median_absolute_error": -np.median(np.abs(missed)),
+    }
     answers = _Regressed(told).fit(None, None)
-    scores = _scores(metric, REGRESSION, lambda name: get_scorer(name)(answers, np.arange(len(y)), y))
+    scores = _scores(
+        metric,
+        REGRESSION,
+        lambda name: known[name] if name in known else get_scorer(name)(answers, np.arange(len(y)), y),
+    )
     pinball = (
-        Measure(f"pinball_{alpha:g}", None, float(mean_pinball_loss(y, told, alpha=alpha)))
+        Measure(f"pinball_{alpha:g}", None, float(np.maximum(alpha * missed, (alpha - 1) * missed).mean()))
         for alpha in QUANTILES
     )
     return Scores(scores.score, (*scores.measures, *pinball))

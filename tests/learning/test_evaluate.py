@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import brier_score_loss, get_scorer, log_loss, roc_auc_score
+from sklearn.metrics import brier_score_loss, get_scorer, log_loss, mean_pinball_loss, roc_auc_score
 
 from learning import evaluate
 from learning.exceptions import NotFinite, OneCluster
@@ -50,6 +50,18 @@ def test_each_measure_is_the_scorers_of_its_name(classes, sharp):
     for metric in metrics:
         found = evaluate.classification(told, y, metric, [str(code) for code in range(classes)])
         assert found.score == pytest.approx(get_scorer(metric)(answers, np.arange(len(y)), y), abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", evaluate.REGRESSION)
+def test_each_measure_of_a_number_is_the_scorers_of_its_name(metric):
+    random = np.random.default_rng(0)
+    y, told = random.lognormal(size=(2, 61))
+    found = evaluate.regression(told, y, metric)
+    answers = evaluate._Regressed(told).fit(None, None)
+    assert found.score == pytest.approx(get_scorer(metric)(answers, np.arange(61), y), abs=1e-12)
+    for alpha in evaluate.QUANTILES:
+        loss = mean_pinball_loss(y, told, alpha=alpha)
+        assert values(found)[f"pinball_{alpha:g}"] == pytest.approx(loss, abs=1e-12)
 
 
 def test_what_is_not_defined_is_none_and_never_nan():

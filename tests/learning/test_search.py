@@ -177,7 +177,7 @@ def test_models_of_the_searchs_folds_are_kept_and_serve_as_they_are(bench):
 
 def test_a_fit_that_is_kept_is_not_done_again(bench, tmp_path):
     shelf = Shelf(tmp_path)
-    shelf.put(LINEAR, 0, b"as it is kept")
+    shelf.put(LINEAR, 0, b"as it is kept", seconds=1.0)
     at_it = replace(bench, shelf=shelf)
     assert at_it.fitted(LINEAR, 0) == b"as it is kept"
     assert isinstance(loads(at_it.fitted(LINEAR, 1)), Model)

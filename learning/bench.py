@@ -28,6 +28,8 @@ from .shelf import Shelf
 TIMED_ROWS = 1_000
 #: The share of what a fold may take that a taste of its rows may.
 TASTE_SHARE = 0.3
+#: The share of a fit's time above which it would be dear to keep its model; these seconds are nothing.
+DEAR, NOTHING = 0.05, 0.002
 #: Kinds of warnings of one fit that are kept, and letters of each.
 MOST_WARNINGS, LONGEST_WARNING = 5, 300
 
@@ -94,6 +96,11 @@ class Bench:
     def _splits(self) -> dict[Round, Sequence[Fold]]:
         return {}
 
+    @cached_property
+    def _dear(self) -> set[Candidate]:
+        """Whose models take too long to be made artifacts of."""
+        return set()
+
     def split(self, round: Round) -> Sequence[Fold]:
         """The folds of this round."""
         if round not in self._splits:
@@ -122,9 +129,8 @@ class Bench:
         X = data.X.iloc[held_out]
         predictions = self._predictions(estimator, X)
         predicted = time.perf_counter()
-        if self.shelf and self.averages and fit.round == "search" and self.shelf.wants(fit.candidate):
-            artifact = self._artifact(fit.candidate, estimator)
-            self.shelf.put(fit.candidate, fit.fold, artifact, seconds=fitted - started)
+        if self.shelf and self.averages and fit.round == "search":
+            self._keep(self.shelf, fit, estimator, seconds=fitted - started)
         scores = self._scores(estimator, predictions, learn, held_out)
         return Scored(
             score=scores.score,
@@ -134,6 +140,17 @@ class Bench:
             predictions=None if self.task == "CLUSTERING" else predictions,
             microseconds=self._microseconds(estimator, X) if self.timed else None,
         )
+
+    def _keep(self, shelf: Shelf, fit: Fit, estimator: Any, seconds: float) -> None:
+        """Keep the model for an average of fold models, unless that costs too much beside its fit: few are wanted."""
+        if fit.candidate in self._dear:
+            return
+        started = time.perf_counter()
+        artifact = self._artifact(fit.candidate, estimator)
+        if time.perf_counter() - started > max(DEAR * seconds, NOTHING):
+            self._dear.add(fit.candidate)
+        else:
+            shelf.put(fit.candidate, fit.fold, artifact)
 
     def _predictions(self, estimator: Any, X: DataFrame) -> NDArray[np.float32]:
         asked = estimator.predict_proba if self.task == "CLASSIFICATION" else estimator.predict

@@ -11,7 +11,6 @@ from pandas import DataFrame
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import (
     calinski_harabasz_score,
-    confusion_matrix_at_thresholds,
     davies_bouldin_score,
     get_scorer,
     r2_score,
@@ -103,7 +102,10 @@ def _ranking(mine: NDArray[np.bool_], told: NDArray[np.float64]) -> tuple[float,
     """ROC AUC and average precision of one class beside all others; not a number where there are no others."""
     if not 0 < mine.sum() < len(mine):
         return np.nan, np.nan
-    _, false, _, true, _ = confusion_matrix_at_thresholds(mine, told)
+    order = np.argsort(-told, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(told[order]), 1.0))  # of those that rank alike, the last
+    true = mine[order].cumsum()[ends]
+    false = ends + 1 - true
     area = np.trapezoid([0, *true], [0, *false]) / (true[-1] * false[-1])
     precision = np.diff(true, prepend=0) @ (true / (true + false)) / true[-1]
     return float(area), float(precision)

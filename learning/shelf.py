@@ -1,14 +1,12 @@
 """The shelf: models of the search's folds, kept in files, so that few of them are fitted twice."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from .families import Candidate
 
 #: Bytes of one model and of all that are kept; what is larger is fitted again where it is wanted.
 LARGEST, MOST = 32 * 2**20, 2 * 2**30
-#: Bytes for each second of a model's fit: to keep more would cost a twentieth of the fit, and few models are wanted.
-WORTH = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -16,18 +14,9 @@ class Shelf:
     """A folder that lives as long as the build."""
 
     folder: Path
-    #: Whose models were too large for what their fits took.
-    _refused: set[Candidate] = field(default_factory=set, compare=False)
 
-    def wants(self, candidate: Candidate) -> bool:
-        """Whether its models are worth keeping, as far as is known here."""
-        return candidate not in self._refused
-
-    def put(self, candidate: Candidate, fold: int, artifact: bytes, seconds: float) -> None:
-        """Keep it, where there is room and its fit took long enough for that."""
-        if len(artifact) > WORTH * seconds:
-            self._refused.add(candidate)
-            return
+    def put(self, candidate: Candidate, fold: int, artifact: bytes) -> None:
+        """Keep it, where there is room."""
         if len(artifact) > LARGEST or self._bytes() + len(artifact) > MOST:
             return
         part = self._file(candidate, fold).with_suffix(".part")

@@ -6,7 +6,8 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from django.db import models
+import orjson
+from django.db import connection, models
 from numpy.typing import NDArray
 
 from learning import families
@@ -85,26 +86,44 @@ class Candidate(models.Model):
         return sum(fold.fit_seconds + fold.predict_seconds for fold in folds) if folds else None
 
 
+#: Keeps a fold's score and all its measures: there are hundreds a build, each in the way of the next fit.
+RECORD = """
+WITH kept AS (
+    INSERT INTO store_foldscore
+        (candidate_id, round, fold, score, fit_seconds, predict_seconds, predictions, warnings, microseconds)
+    SELECT id, %(round)s, %(fold)s, %(score)s, %(fit_seconds)s, %(predict_seconds)s, %(predictions)s::bytea,
+        %(warnings)s::jsonb, %(microseconds)s::float8
+    FROM store_candidate WHERE build_id = %(build)s AND key = %(key)s
+    ON CONFLICT (candidate_id, round, fold) DO NOTHING
+    RETURNING id
+)
+INSERT INTO store_score (fold_id, metric, label, value)
+SELECT kept.id, measure.*
+FROM kept, unnest(%(metrics)s::text[], %(labels)s::text[], %(values)s::float8[]) AS measure
+"""
+
+
 class FoldScoreManager(models.Manager["FoldScore"]):
     def record(self, build: Any, step: FoldScored) -> None:
         """Keep the scores of one fold; a fold that was kept before stays as it is."""
-        candidate = Candidate.objects.get(build=build, key=step.candidate.key)
-        fold, created = self.get_or_create(
-            candidate=candidate,
-            round=step.round,
-            fold=step.fold,
-            defaults={
-                "score": step.score,
-                "fit_seconds": step.fit_seconds,
-                "predict_seconds": step.predict_seconds,
-                "predictions": _bytes(step.predictions),
-                "warnings": list(step.warnings),
-                "microseconds": step.microseconds,
-            },
-        )
-        if created:
-            Score.objects.bulk_create(
-                Score(fold=fold, metric=m.metric, label=m.label or "", value=m.value) for m in step.measures
+        with connection.cursor() as cursor:
+            cursor.execute(
+                RECORD,
+                {
+                    "build": build.pk,
+                    "key": step.candidate.key,
+                    "round": step.round,
+                    "fold": step.fold,
+                    "score": step.score,
+                    "fit_seconds": step.fit_seconds,
+                    "predict_seconds": step.predict_seconds,
+                    "predictions": _bytes(step.predictions),
+                    "warnings": orjson.dumps(step.warnings).decode(),
+                    "microseconds": step.microseconds,
+                    "metrics": [measure.metric for measure in step.measures],
+                    "labels": [measure.label or "" for measure in step.measures],
+                    "values": [measure.value for measure in step.measures],
+                },
             )
 
     def scored(self, build: Any) -> dict[tuple[str, str, int], FoldScored]:

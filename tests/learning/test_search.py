@@ -175,9 +175,20 @@ def test_models_of_the_searchs_folds_are_kept_and_serve_as_they_are(bench):
     assert bench.scores_of(told.astype("float32"), held_out).score > 0.98
 
 
+def test_a_model_that_is_dear_to_keep_is_not_kept(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr("learning.bench.DEAR", 0.0)
+    monkeypatch.setattr("learning.bench.NOTHING", 0.0)
+    shelf = Shelf(tmp_path)
+    at_it = replace(bench, shelf=shelf)
+    for fold in range(2):
+        at_it.score(Fit(LINEAR, "search", fold))
+        assert not shelf.has(LINEAR, fold)
+    assert isinstance(loads(at_it.fitted(LINEAR, 0)), Model)
+
+
 def test_a_fit_that_is_kept_is_not_done_again(bench, tmp_path):
     shelf = Shelf(tmp_path)
-    shelf.put(LINEAR, 0, b"as it is kept", seconds=1.0)
+    shelf.put(LINEAR, 0, b"as it is kept")
     at_it = replace(bench, shelf=shelf)
     assert at_it.fitted(LINEAR, 0) == b"as it is kept"
     assert isinstance(loads(at_it.fitted(LINEAR, 1)), Model)

@@ -17,7 +17,7 @@ def kept(tmp_path: Path) -> Shelf:
 
 
 def test_what_was_put_on_the_shelf_is_there(kept):
-    kept.put(LINEAR, 2, b"fitted", 1.0)
+    kept.put(LINEAR, 2, b"fitted")
     assert kept.has(LINEAR, 2)
     assert kept.get(LINEAR, 2) == b"fitted"
     assert not kept.has(LINEAR, 1)
@@ -26,22 +26,12 @@ def test_what_was_put_on_the_shelf_is_there(kept):
 
 def test_what_is_too_large_is_not_kept(kept, monkeypatch):
     monkeypatch.setattr(shelf, "LARGEST", 10)
-    kept.put(LINEAR, 0, b"0123456789a", 1.0)
+    kept.put(LINEAR, 0, b"0123456789a")
     assert not kept.has(LINEAR, 0)
 
 
 def test_a_shelf_that_is_full_takes_nothing_more(kept, monkeypatch):
     monkeypatch.setattr(shelf, "MOST", 10)
     for fold in range(3):
-        kept.put(FOREST, fold, b"12345", 1.0)
+        kept.put(FOREST, fold, b"12345")
     assert [kept.has(FOREST, fold) for fold in range(3)] == [True, True, False]
-
-
-def test_what_is_fitted_again_almost_as_soon_is_not_kept_nor_offered_again(kept, monkeypatch):
-    monkeypatch.setattr(shelf, "WORTH", 10)
-    kept.put(LINEAR, 0, b"12345", seconds=1.0)
-    kept.put(FOREST, 0, b"12345", seconds=0.1)
-    assert kept.has(LINEAR, 0)
-    assert kept.wants(LINEAR)
-    assert not kept.has(FOREST, 0)
-    assert not kept.wants(FOREST)

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from math import ceil
 
-from . import ensemble, portfolio
+from . import ensemble, portfolio, select
 from .bench import Bench, Fit
 from .budget import CAUTION, GOOD
 from .families import Candidate
 from .problem import Problem
 from .rounds import Player, Span, Tally
-from .select import beyond_noise, differences, standard_error
 from .steps import CandidateDropped, CandidatesDrawn, Step
 from .workers import over
 
@@ -149,11 +148,11 @@ class Search:
         best = max((c for c in means if c in self.known), key=lambda c: means[c], default=None)
         if best is None:
             return dict(means)
-        scores, ratio = self.tally.scores, self.bench.plan.ratio
-        return {
-            c: mean if c in self.known else mean - standard_error(differences(scores(c), scores(best)), ratio)
-            for c, mean in means.items()
-        }
+        return {c: mean if c in self.known else mean - self._error(c, best) for c, mean in means.items()}
+
+    def _error(self, candidate: Candidate, best: Candidate) -> float:
+        advantages = select.differences(self.tally.scores(candidate), self.tally.scores(best))
+        return select.standard_error(advantages, self.bench.plan.ratio)
 
     def _loss(self, candidate: Candidate) -> float:
         """Log loss or squared error, by which many are told apart whose ranks are all perfect."""
@@ -182,8 +181,7 @@ class Search:
         rungs = self._rungs()
         left = list(wave)
         for number, (tally, folds) in enumerate(rungs):
-            first_tally, first_folds = rungs[0]
-            ahead = [Fit(c, first_tally.round, fold) for c in after for fold in first_folds]
+            ahead = [*self._first_fits(after), *self._contest_fits()]
             yield from self.player.play(tally, left, folds, self._percent(), ahead, self._deadline())
             if self._over():
                 self.stopped = (
@@ -195,6 +193,16 @@ class Search:
             if number + 1 < len(rungs):
                 left = yield from self._halved(left, tally, folds)
                 left = yield from self._in_time(left)
+
+    def _first_fits(self, wave: Sequence[Candidate]) -> list[Fit]:
+        tally, folds = self._rungs()[0]
+        return [Fit(candidate, tally.round, fold) for candidate in wave for fold in folds]
+
+    def _contest_fits(self) -> list[Fit]:
+        """Of those who would be in the contest now: whoever of the workers would be idle may begin them."""
+        finalists = select.finalists(self.leaders(), self.problem.keep)
+        folds = range(self.bench.plan.count("contest"))
+        return [Fit(candidate, "contest", fold) for fold in folds for candidate in finalists]
 
     def _rungs(self) -> list[tuple[Tally, Sequence[int]]]:
         opening, folds = self.bench.plan.opening, self.tally.folds
@@ -255,7 +263,7 @@ class Search:
         if not before or best == before[0]:
             return not before
         scores, old = self.tally.scores(best), self.tally.scores(before[0])
-        return beyond_noise(scores, old, self.bench.plan.ratio)
+        return select.beyond_noise(scores, old, self.bench.plan.ratio)
 
     def _left(self) -> int:
         return max(0, self.budget - len(self.drawn))

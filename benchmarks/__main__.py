@@ -1,7 +1,7 @@
 """Runs a benchmark with engines of its own, which are thrown away: `./dev bench NAME [its options]`."""
 
+import importlib
 import os
-import runpy
 import shutil
 import sys
 import tempfile
@@ -51,7 +51,7 @@ def run(name: str, folder: str) -> None:
         django.setup()
         call_command("migrate", run_syncdb=True, interactive=False, verbosity=0)
         sys.argv = sys.argv[1:]
-        runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
+        importlib.import_module(f"benchmarks.{name}").main()
 
 
 if __name__ == "__main__":

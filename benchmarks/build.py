@@ -199,7 +199,3 @@ def main() -> None:
     # First, as the processes that are measured begin with what this one has.
     memory = peaks()
     show(options.rows, turns(options.repeats), memory)
-
-
-if __name__ == "__main__":
-    main()

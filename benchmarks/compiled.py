@@ -197,7 +197,3 @@ def main() -> None:
     options = parser.parse_args()
     with threadpool_limits(1):
         show([measured(*each) for each in models(options.rows)], options.rows)
-
-
-if __name__ == "__main__":
-    main()

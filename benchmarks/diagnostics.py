@@ -145,7 +145,3 @@ def main() -> None:
             with context.Pool(1) as pool:
                 measured[problem.task, rows] = pool.apply(measure, (problem, rows, options.columns))
     show(measured, options.columns)
-
-
-if __name__ == "__main__":
-    main()

@@ -110,7 +110,3 @@ def main() -> None:
         if command:
             servers[PEER] = stack.enter_context(postgraphile(command, Path(place)))
         show(turns(loads(servers), options.repeats, options.seconds), peer=bool(command))
-
-
-if __name__ == "__main__":
-    main()

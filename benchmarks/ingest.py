@@ -140,7 +140,3 @@ def show(rows: int, seconds: dict[str, dict[str, list[float]]], memory: float) -
     console = Console()
     console.print(table)
     console.print(f"Peak memory of the Python process: {memory:.0f} MB (at most {MEMORY}).")
-
-
-if __name__ == "__main__":
-    main()

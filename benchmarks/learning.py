@@ -242,7 +242,3 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ours", action="store_true", help="leave the peers out")
     parser.add_argument("--only", action="append", choices=list(CONTESTANTS), help="leave the others out")
     return parser.parse_args()
-
-
-if __name__ == "__main__":
-    main()

@@ -93,7 +93,3 @@ def main() -> None:
         mistaken = wrong(product, versions)
     print(f"p99: × {times:.2f}. Wrong among the newest {CHECKED:,} answers: {mistaken}.")
     sys.exit(1 if mistaken or times > MOST else 0)
-
-
-if __name__ == "__main__":
-    main()

@@ -90,7 +90,3 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         outcomes = {version.family: scored(version, Path(folder)) for version in versions}
     show(outcomes, options.rows)
-
-
-if __name__ == "__main__":
-    main()

@@ -189,7 +189,3 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--requests", type=int, default=40, help="of a thousand rows each")
     return parser.parse_args()
-
-
-if __name__ == "__main__":
-    main()

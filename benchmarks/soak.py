@@ -135,7 +135,3 @@ def verdict(parts: Sequence[Part]) -> None:
     wrong += [f"{name} takes {ratio:.2f} times what it took." for name, ratio in grown(parts).items()]
     if wrong:
         sys.exit("\n".join(wrong))
-
-
-if __name__ == "__main__":
-    main()

@@ -11,8 +11,8 @@ from signal import SIGKILL
 
 from project.processes import GLANCE, Child, adopt_orphans, reap
 
-#: Seconds after which a process counts as having worked.
-SETTLED = 60.0
+#: Seconds after which a process counts as having worked: whatever cannot start ends sooner.
+SETTLED = 10.0
 #: The longest pause before another try, in seconds.
 LONGEST = 30.0
 

@@ -1,5 +1,5 @@
-"""Walking: a query's selections as closures over its resolvers, so that not every field of every object is looked up
-again in the document.
+"""Walking: a query's selections as closures over its resolvers, which show each field of all objects of a level at
+once, column by column, so that not every field of every object is looked up again in the document.
 
 A walk knows no errors. Where anything raises, or is null where that must not be, it gives up, and the ordinary
 execution begins anew and says what is wrong, and where: so it takes only what may be executed twice.
@@ -7,10 +7,14 @@ execution begins anew and says what is wrong, and where: so it takes only what m
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from math import isfinite
 from operator import attrgetter
 from typing import Any
 
 from graphql import (
+    GRAPHQL_MAX_INT,
+    GRAPHQL_MIN_INT,
     DocumentNode,
     FieldNode,
     GraphQLAbstractType,
@@ -34,8 +38,14 @@ from .collecting import MOST_CONDITIONS, NotCompiled, Scope, conditions_of, frag
 
 #: In the metadata of a field that writes rows: what it is asked once must not be asked twice.
 WRITES = {"writes": True}
-#: What graphql-core's own scalars tell as it is.
-AS_IT_IS = {"String": str, "ID": str, "Boolean": bool}
+#: What graphql-core's own scalars tell as it is: of what type values must be, and what must hold for all of them.
+AS_THEY_ARE: Mapping[str, tuple[type, Callable[[list[Any]], bool] | None]] = {
+    "String": (str, None),
+    "ID": (str, None),
+    "Boolean": (bool, None),
+    "Float": (float, lambda values: all(map(isfinite, values))),
+    "Int": (int, lambda values: min(values) >= GRAPHQL_MIN_INT and max(values) <= GRAPHQL_MAX_INT),
+}
 
 
 class GaveUp(Exception):
@@ -70,8 +80,8 @@ class Run:
         return self.given[selected]
 
 
-#: From an object, or from what a resolver returned, to JSON.
-Show = Callable[[Any, Run], Any]
+#: From objects, or from what a resolver returned for each of them, to JSON for each.
+Show = Callable[[list[Any], Run], list[Any]]
 
 
 class Walker:
@@ -83,17 +93,24 @@ class Walker:
     def operation(self, node: OperationDefinitionNode) -> Show:
         """Raises NotCompiled where it asks for the schema itself, or for what writes."""
         query: Any = self.schema.query_type
-        return self.object(query, [node])
+        return self.objects(query, [node])
 
-    def object(self, type_: GraphQLObjectType, parents: Sequence[Any]) -> Show:
+    def objects(self, type_: GraphQLObjectType, parents: Sequence[Any]) -> Show:
         collected = self.scope.collect(type_, parents)
-        shows = [(key, self.field(type_, nodes)) for key, nodes in collected.items()]
-        return lambda value, run: {key: show(value, run) for key, show in shows}
+        keys, shows = list(collected), [self.field(type_, nodes) for nodes in collected.values()]
+
+        def shown(values: list[Any], run: Run) -> list[Any]:
+            if not values or not shows:
+                return [{} for _ in values]
+            columns = [show(values, run) for show in shows]
+            return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
+
+        return shown
 
     def field(self, parent: GraphQLObjectType, nodes: list[FieldNode]) -> Show:
         name = nodes[0].name.value
         if name == "__typename":
-            return lambda value, run: parent.name
+            return lambda values, run: [parent.name] * len(values)
         definition = parent.fields.get(name)
         if definition is None or writes(definition):
             raise NotCompiled
@@ -101,31 +118,32 @@ class Walker:
         show = self.value(definition.type, selected)
         if (read := reader(definition)) is None:
             return calling(selected, show)
-        return lambda value, run: show(read(value), run)
+        return lambda values, run: show(list(map(read, values)), run)
 
     def value(self, type_: Any, selected: Selected, needed: bool = False) -> Show:
-        """What shows a value of this type, which the field returned or which stands in its list; it is `needed` where
-        it must not be null.
+        """What shows values of this type, which the field returned or which stand in its lists; they are `needed`
+        where they must not be null.
         """
         if is_non_null_type(type_):
             return self.value(type_.of_type, selected, needed=True)
         if is_list_type(type_):
-            return listing(self.value(type_.of_type, selected), needed)
+            return present(listing(self.value(type_.of_type, selected)), needed)
         if is_leaf_type(type_):
             return leaf(type_, needed)
         show = self.abstract(type_, selected) if is_abstract_type(type_) else self.concrete(type_, selected)
         return present(show, needed)
 
     def concrete(self, type_: GraphQLObjectType, selected: Selected) -> Show:
-        """Shows what is an object of this type."""
-        show, is_type_of = self.object(type_, selected.nodes), type_.is_type_of
+        """Shows what are objects of this type."""
+        show, is_type_of = self.objects(type_, selected.nodes), type_.is_type_of
         if is_type_of is None:
             return show
 
-        def shown(value: Any, run: Run) -> Any:
-            if not is_type_of(value, run.of(selected)[0]):
+        def shown(values: list[Any], run: Run) -> list[Any]:
+            info = run.of(selected)[0]
+            if not all(is_type_of(value, info) for value in values):
                 raise GaveUp
-            return show(value, run)
+            return show(values, run)
 
         return shown
 
@@ -136,14 +154,19 @@ class Walker:
         shows: dict[str, Show] = {}
         resolve_type: Any = type_.resolve_type
 
-        def show(value: Any, run: Run) -> Any:
-            name = resolve_type(value, run.of(selected)[0], type_)
-            if name not in shows:
-                found: Any = self.schema.get_type(name)
-                shows[name] = self.concrete(found, selected)
-            return shows[name](value, run)
+        def shown(values: list[Any], run: Run) -> list[Any]:
+            info = run.of(selected)[0]
+            names = [resolve_type(value, info, type_) for value in values]
+            of_type = {}
+            for name in dict.fromkeys(names):
+                if name not in shows:
+                    found: Any = self.schema.get_type(name)
+                    shows[name] = self.concrete(found, selected)
+                mine = [value for value, its_name in zip(values, names, strict=True) if its_name == name]
+                of_type[name] = iter(shows[name](mine, run))
+            return [next(of_type[name]) for name in names]
 
-        return show
+        return shown
 
 
 def writes(definition: GraphQLField) -> bool:
@@ -175,45 +198,60 @@ def reader(definition: GraphQLField) -> Callable[[Any], Any] | None:
 def calling(selected: Selected, show: Show) -> Show:
     resolve: Any = selected.definition.resolve
 
-    def shown(value: Any, run: Run) -> Any:
+    def shown(values: list[Any], run: Run) -> list[Any]:
         info, arguments = run.of(selected)
-        return show(resolve(value, info, **arguments), run)
+        return show([resolve(value, info, **arguments) for value in values], run)
 
     return shown
 
 
 def present(show: Show, needed: bool) -> Show:
-    """Shows an object; a refusal may have come in its stead."""
+    """Shows what is not null; a refusal may have come in a value's stead."""
 
-    def shown(value: Any, run: Run) -> Any:
-        if value is None or isinstance(value, Exception):
-            return absent(value, needed)
-        return show(value, run)
+    def shown(values: list[Any], run: Run) -> list[Any]:
+        if any(issubclass(kind, Exception) for kind in set(map(type, values))):
+            raise GaveUp
+        there = [value for value in values if value is not None]
+        if len(there) == len(values):
+            return show(values, run)
+        if needed:
+            raise GaveUp
+        told = iter(show(there, run))
+        return [None if value is None else next(told) for value in values]
 
     return shown
 
 
-def listing(show: Show, needed: bool) -> Show:
-    def shown(value: Any, run: Run) -> Any:
-        if not isinstance(value, list | tuple):
-            return absent(value, needed)
-        return [show(item, run) for item in value]
+def listing(show: Show) -> Show:
+    """Shows lists, all their items together."""
+
+    def shown(values: list[Any], run: Run) -> list[Any]:
+        if not all(isinstance(value, list | tuple) for value in values):
+            raise GaveUp
+        told = iter(show([item for value in values for item in value], run))
+        return [list(islice(told, len(value))) for value in values]
 
     return shown
 
 
 def leaf(type_: GraphQLLeafType, needed: bool) -> Show:
-    as_it_is, tell = AS_IT_IS.get(type_.name), teller(type_)
+    kind, holds = AS_THEY_ARE.get(type_.name, (None, None))
+    tell = teller(type_)
 
-    def shown(value: Any, run: Run) -> Any:
-        if type(value) is as_it_is:
-            return value
+    def shown(values: list[Any], run: Run) -> list[Any]:
+        if set(map(type, values)) == {kind} and (holds is None or holds(values)):
+            return values
+        return [told(value) for value in values]
+
+    def told(value: Any) -> Any:
         if value is None:
-            return absent(value, needed)
-        told = tell(value)
-        if told is None or told is Undefined:
+            if needed:
+                raise GaveUp
+            return None
+        found = value if holds is None and type(value) is kind else tell(value)
+        if found is None or found is Undefined:
             raise GaveUp
-        return told
+        return found
 
     return shown
 
@@ -226,12 +264,6 @@ def teller(type_: GraphQLLeafType) -> Callable[[Any], Any]:
     # It would look for a member's name among all of them.
     members = dict(zip(type_.wrapped_cls, map(tell, type_.wrapped_cls), strict=True))
     return lambda value: members[value] if value in members else tell(value)
-
-
-def absent(value: Any, needed: bool) -> None:
-    """Null, if that is what the value is, and it may be."""
-    if value is not None or needed:
-        raise GaveUp
 
 
 @dataclass(frozen=True)
@@ -263,8 +295,7 @@ class Walks:
             self.made[key] = self.walk(operation, decided)
         walk = self.made[key]
         try:
-            data: dict[str, Any] | None = walk and walk(executor.root_value, Run(executor))
-            return data
+            return None if walk is None else walk([executor.root_value], Run(executor))[0]
         except NotCompiled:
             self.made[key] = None
         except Exception:  # what it was will be said by the ordinary way, which meets it, too

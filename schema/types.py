@@ -8,7 +8,7 @@ from strawberry import auto
 from strawberry.types import Info
 
 from store import catalogue, models, pages, retraining
-from store.candidates import CONTEST, SEARCH
+from store.candidates import CONTEST, SEARCH, Measured
 
 from . import names
 from .analysis import FeatureAnalysis, LabelShare
@@ -48,17 +48,16 @@ class Score:
     fold: int | None
     label: str | None
 
-    @classmethod
-    def all(cls, row: Any, candidate: str, round: str, **narrowed: Any) -> "list[Score]":
-        """Of a row whose attribute `candidate` names the candidate; looked up for its whole page."""
 
-        def look(rows: Any) -> dict[int, list[dict[str, Any]]]:
-            of_row = {each.pk: getattr(each, candidate) for each in rows}
-            measured = models.Score.objects.of_each(of_row.values(), round, **narrowed)
-            return {pk: measured[key] for pk, key in of_row.items()}
+def scores_of(row: Any, candidate: str, round: str, **narrowed: Any) -> Any:
+    """Of a row whose attribute `candidate` names the candidate, as scores; looked up for its whole page."""
 
-        found = pages.together(row, ("scores", round, *narrowed.values()), look)
-        return [cls(**measured) for measured in found]
+    def look(rows: Any) -> dict[int, list[Measured]]:
+        of_row = {each.pk: getattr(each, candidate) for each in rows}
+        measured = models.Score.objects.of_each(of_row.values(), round, **narrowed)
+        return {pk: measured[key] for pk, key in of_row.items()}
+
+    return pages.together(row, ("scores", round, *narrowed.values()), look)
 
 
 @strawberry.input(description="In which order versions come.")
@@ -244,7 +243,7 @@ class ModelVersion(Node):
     def scores(
         self: Any, metric: str | None = UNSET, fold: int | None = UNSET, label: str | None = UNSET
     ) -> list[Score]:
-        return Score.all(
+        return scores_of(
             self, "candidate_id", CONTEST, metric=given(metric), fold=given(fold), label=given(label)
         )
 
@@ -281,7 +280,7 @@ class Candidate(Node):
 
     @strawberry.field(description="Of the search.")
     def scores(self: Any, metric: str | None = UNSET) -> list[Score]:
-        return Score.all(self, "pk", SEARCH, metric=given(metric))
+        return scores_of(self, "pk", SEARCH, metric=given(metric))
 
     @strawberry.field(description="Why it is out; null where it is not.")
     def problem(self) -> Problem | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -191,8 +191,15 @@ def _array(stored: bytes | memoryview | None) -> NDArray[np.float32] | None:
     return None if stored is None else np.load(BytesIO(stored), allow_pickle=False)
 
 
-#: What is measured, as pages show it: `metric`, `label`, `fold` and `value`.
-Measured = dict[str, Any]
+class Measured(NamedTuple):
+    """What is measured, as pages show it."""
+
+    metric: str
+    #: Null: over all classes.
+    label: str | None
+    #: Null: the mean over the folds.
+    fold: int | None
+    value: float | None
 
 
 class ScoreManager(models.Manager["Score"]):
@@ -218,8 +225,7 @@ class ScoreManager(models.Manager["Score"]):
         rows = rows.filter(**{name: value for name, value in wanted.items() if value is not None})
         rows = rows.order_by("metric", "label", "fold__fold")
         for candidate, name, of_class, number, value in rows.values_list(*MEASURE):
-            measured = {"metric": name, "label": of_class or None, "fold": number, "value": value}
-            found[candidate].append(measured)
+            found[candidate].append(Measured(name, of_class or None, number, value))
         return found if fold is not None else {c: [*_means(folds), *folds] for c, folds in found.items()}
 
 
@@ -230,10 +236,10 @@ def _means(folds: Iterable[Measured]) -> Iterator[Measured]:
     """Over the folds that know the measure, in the folds' order; null where none does."""
     values: dict[tuple[str, str | None], list[float]] = {}
     for measured in folds:
-        known = values.setdefault((measured["metric"], measured["label"]), [])
-        known += [measured["value"]] if measured["value"] is not None else []
+        known = values.setdefault((measured.metric, measured.label), [])
+        known += [measured.value] if measured.value is not None else []
     for (metric, label), known in values.items():
-        yield {"metric": metric, "label": label, "fold": None, "value": fmean(known) if known else None}
+        yield Measured(metric, label, None, fmean(known) if known else None)
 
 
 class Score(models.Model):

@@ -81,22 +81,22 @@ def _last(score: float | None) -> float:
 
 def by_fold(model: ModelVersion) -> Table:
     """Each measure's mean, and what it was on each of the contest's folds."""
-    measures = [m for m in _measures(model) if m["label"] is None]
-    folds = sorted({m["fold"] for m in measures if m["fold"] is not None})
-    known = {(m["metric"], m["fold"]): m["value"] for m in measures}
-    names = _ordered({m["metric"] for m in measures}, model.metric)
+    measures = [m for m in _measures(model) if m.label is None]
+    folds = sorted({m.fold for m in measures if m.fold is not None})
+    known = {(m.metric, m.fold): m.value for m in measures}
+    names = _ordered({m.metric for m in measures}, model.metric)
     rows = [(name, [known.get((name, fold)) for fold in (None, *folds)]) for name in names]
     return Table(columns=["mean", *(f"fold {fold + 1}" for fold in folds)], rows=rows)
 
 
 def by_class(model: ModelVersion) -> Table | None:
     """Each class's measures, means over the folds; None where there are no classes."""
-    measures = [m for m in _measures(model) if m["label"] is not None and m["fold"] is None]
+    measures = [m for m in _measures(model) if m.label is not None and m.fold is None]
     if not measures:
         return None
-    names = list(dict.fromkeys(m["metric"] for m in measures))
-    known = {(m["label"], m["metric"]): m["value"] for m in measures}
-    labels = list(dict.fromkeys(m["label"] for m in measures))
+    names = list(dict.fromkeys(m.metric for m in measures))
+    known = {(m.label, m.metric): m.value for m in measures}
+    labels = list(dict.fromkeys(m.label for m in measures if m.label is not None))
     return Table(
         columns=names, rows=[(label, [known.get((label, name)) for name in names]) for label in labels]
     )

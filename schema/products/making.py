@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
+from math import isfinite
 from typing import Annotated, Any
 
 import strawberry
@@ -58,6 +60,32 @@ class Types:
         """What a label is called: a class has a label, a number is a value."""
         return "label" if self.product.labels else "value"
 
+    @cached_property
+    def labels(self) -> dict[str | None, Any]:
+        """The members of the label's enum by the text that is stored."""
+        return {str(member.value): member for member in self.enums[""]}
+
+    @cached_property
+    def shows(self) -> dict[str, Callable[[Any], Any]]:
+        """By column, what types a value that the tables hold for the API."""
+        return {column.name: self._shower(column) for column in self.product.columns}
+
+    @cached_property
+    def shows_stored(self) -> dict[str, Callable[[Any], Any]]:
+        """By column, what types a value for the API that is stored with a prediction."""
+        return {
+            column.name: self.shows[column.name]
+            if column.is_plain
+            else _read(column, self.shows[column.name])
+            for column in self.product.columns
+        }
+
+    def _shower(self, column: Feature) -> Callable[[Any], Any]:
+        """A category's value becomes its enum's member: null where that is no longer declared."""
+        if column.kind is Kind.CATEGORY:
+            return {member.value: member for member in self.enums[column.name]}.get
+        return finite
+
     def lazy(self, suffix: str) -> Any:
         """A type that is made later."""
         return Annotated[self.prefix + suffix, strawberry.lazy("schema.products.declared")]
@@ -101,6 +129,15 @@ class Types:
             return BigInt
         assert column.kind is not None
         return PLAIN[column.kind]
+
+
+def _read(column: Feature, show: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: show(column.from_json(value))
+
+
+def finite(value: Any) -> Any:
+    """Null where it is no number."""
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def category_suffix(column: str) -> str:

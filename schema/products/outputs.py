@@ -1,12 +1,10 @@
 """What a product answers: predictions, entities and feedback, typed by its columns."""
 
 from datetime import datetime
-from math import isfinite
 from typing import Any
 
 import strawberry
 
-from learning.dataset import Kind
 from store import models, pages, surroundings
 from store.entities import Entity as Row
 from store.exceptions import OutOfRange
@@ -56,7 +54,7 @@ def _of_product(product: DataProduct, t: Types) -> Fields:
 def _of_entity(t: Types) -> Fields:
     @strawberry.field
     def features(self: Row) -> t.Instance:
-        return instance_of(t, self.features)
+        return t.Instance(**{name: show(self.features.get(name)) for name, show in t.shows.items()})
 
     @strawberry.field
     def predictions(
@@ -107,7 +105,7 @@ def _of_prediction(t: Types) -> Fields:
 
     @strawberry.field
     def features(self: models.Prediction) -> t.Instance:
-        return instance_of(t, {c.name: c.from_json(self.features.get(c.name)) for c in t.product.columns})
+        return t.Instance(**{name: show(self.features.get(name)) for name, show in t.shows_stored.items()})
 
     @strawberry.field(description="Other predictions about the same subject, newest first.")
     def others(
@@ -207,31 +205,12 @@ def _of_cluster(t: Types) -> Fields:
     return {"cluster": cluster, "distances": distances}
 
 
-def instance_of(t: Types, features: dict[str, Any]) -> Any:
-    """Values by column name, as the tables hold them, typed for the API."""
-    return t.Instance(
-        **{column.name: _shown(t, column, features.get(column.name)) for column in t.product.columns}
-    )
-
-
-def _shown(t: Types, column: Any, value: Any) -> Any:
-    """A category's value as its enum's member; null where that is no longer declared, or is no number."""
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    if value is None or column.kind is not Kind.CATEGORY:
-        return value
-    try:
-        return t.enums[column.name](value)
-    except ValueError:
-        return None
-
-
 def label_of(t: Types, answer: str | None) -> Any:
     """A stored answer as the enum's member, or as a number; null where there is none."""
+    if t.product.labels:
+        return t.labels.get(answer)
     value = t.product.label_of(answer)
-    if value is None:
-        return None
-    return t.label(value) if t.product.labels else float(value)
+    return None if value is None else float(value)
 
 
 def prediction_page(rows: Any, order_by: Any, first: int | None, after: str | None) -> Any:

@@ -44,13 +44,16 @@ class ModelVersionAdmin(Shown):
         ),
     )
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return ModelVersion.objects.with_status().order_by(*self.ordering)
+
     @admin.display(description="version", ordering="pk")
     def name(self, version: ModelVersion) -> str:
         return f"{version.product} {version.number}"
 
     @admin.display(description="status")
-    def status(self, version: Any) -> str:
-        return str(version.status)  # which the manager's queryset adds
+    def status(self, version: ModelVersion) -> str:
+        return version.status
 
     @admin.display(description="score", ordering="score")
     def rounded(self, version: ModelVersion) -> str:

@@ -62,8 +62,9 @@ class PageInfo:
 
 @strawberry.type(description="One node of a page, with the cursor that goes on behind it.")
 class Edge(Generic[T]):
-    cursor: str
+    cursor: str = strawberry.field(resolver=lambda self: self.page.cursor(self.node))
     node: T
+    page: strawberry.Private[Any]
 
 
 @strawberry.type(description="A page of a list.")
@@ -85,12 +86,12 @@ def relation(name: str, **options: Any) -> Any:
 def connection(page: Page[Any]) -> Any:
     """A page of rows as a connection."""
     return Connection(
-        edges=[Edge(cursor=cursor, node=node) for cursor, node in zip(page.cursors, page.nodes, strict=True)],
+        edges=[Edge(page=page, node=node) for node in page.nodes],
         page_info=PageInfo(
             has_next_page=page.has_next,
             has_previous_page=page.has_previous,
-            start_cursor=page.cursors[0] if page.cursors else None,
-            end_cursor=page.cursors[-1] if page.cursors else None,
+            start_cursor=page.cursor(page.nodes[0]) if page.nodes else None,
+            end_cursor=page.cursor(page.nodes[-1]) if page.nodes else None,
         ),
         page=page,
     )

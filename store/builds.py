@@ -1,6 +1,7 @@
 """Builds as rows: requested, claimed by one attempt after another, told step by step, and ended exactly once."""
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from django.db import models, transaction
@@ -166,9 +167,7 @@ class BuildEventManager(models.Manager["BuildEvent"]):
         found = list(self.after(build.pk, after)[: first + 1])
         nodes = found[:first]
         total = self.filter(build=build).count
-        return pages.Page(
-            nodes, [event.cursor for event in nodes], len(found) > first, after is not None, total
-        )
+        return pages.Page(nodes, attrgetter("cursor"), len(found) > first, after is not None, total)
 
 
 def _sequence(cursor: str | None) -> int:

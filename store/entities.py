@@ -86,8 +86,11 @@ def page(product: DataProduct, first: int | None, after: str | None) -> pages.Pa
     keys = list(ordered.values_list("pk", flat=True)[: first + 1])
     by_key = find(product, map(str, keys[:first]))
     nodes = [by_key[str(key)] for key in keys[:first] if str(key) in by_key]
-    cursors = [pages.encode([node.key]) for node in nodes]
-    return pages.Page(nodes, cursors, len(keys) > first, after is not None, total)
+    return pages.Page(nodes, _cursor, len(keys) > first, after is not None, total)
+
+
+def _cursor(entity: Entity) -> str:
+    return pages.encode([entity.key])
 
 
 def _key_from(product: DataProduct, cursor: str) -> Any:

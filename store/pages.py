@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -25,7 +26,8 @@ class Page(Generic[Node]):
     """Some of the rows, in order, and how to go on."""
 
     nodes: list[Node]
-    cursors: list[str]
+    #: Where a node stands in its list.
+    cursor: Callable[[Node], str]
     has_next: bool
     has_previous: bool
     #: Counts all the rows; called only when somebody wants to know.
@@ -100,8 +102,8 @@ def page(rows: QuerySet[Any], order: Sequence[str], first: int | None, after: st
     beside = Together(nodes)
     for node in nodes:
         node.together = beside
-    cursors = [_cursor(order, node) for node in nodes]
-    return Page(nodes, cursors, has_next=len(found) > first, has_previous=after is not None, total=total)
+    cursor = partial(_cursor, order)
+    return Page(nodes, cursor, has_next=len(found) > first, has_previous=after is not None, total=total)
 
 
 def size(first: int | None, usual: int = USUAL, most: int = MOST) -> int:

@@ -28,8 +28,9 @@ from .shelf import Shelf
 TIMED_ROWS = 1_000
 #: The share of what a fold may take that a taste of its rows may.
 TASTE_SHARE = 0.3
-#: The share of a fit's time above which it would be dear to keep its model; these seconds are nothing.
-DEAR, NOTHING = 0.05, 0.002
+#: The share of a fit's time above which it would be dear to keep its model, and seconds in which one is fitted again
+#: almost as soon.
+DEAR, SOON = 0.05, 0.02
 #: Kinds of warnings of one fit that are kept, and letters of each.
 MOST_WARNINGS, LONGEST_WARNING = 5, 300
 
@@ -143,11 +144,11 @@ class Bench:
 
     def _keep(self, shelf: Shelf, fit: Fit, estimator: Any, seconds: float) -> None:
         """Keep the model for an average of fold models, unless that costs too much beside its fit: few are wanted."""
-        if fit.candidate in self._dear:
+        if seconds < SOON or fit.candidate in self._dear:
             return
         started = time.perf_counter()
         artifact = self._artifact(fit.candidate, estimator)
-        if time.perf_counter() - started > max(DEAR * seconds, NOTHING):
+        if time.perf_counter() - started > DEAR * seconds:
             self._dear.add(fit.candidate)
         else:
             shelf.put(fit.candidate, fit.fold, artifact)

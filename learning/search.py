@@ -8,7 +8,7 @@ known, so that it does not depend on which of them came first.
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from math import ceil
 
 from . import ensemble, portfolio, select
@@ -103,9 +103,11 @@ class Search:
         """Variants of the leaders, then draws of their families, while something improves."""
         without = 0
         more = self._more(shape)
-        while wave := list(islice(more, min(WAVE, self._left()))):
+        wave = list(islice(more, min(WAVE, self._left())))
+        while wave:
             before = self.leaders()
-            yield from self._play(wave, [])
+            after = list(islice(more, min(WAVE, self._left() - len(wave))))
+            yield from self._play(wave, after)
             if self._over():
                 yield from self._rescue()
                 return
@@ -116,18 +118,16 @@ class Search:
                     "nothing beyond the folds' noise."
                 )
                 return
+            wave = after
 
     def _more(self, shape: portfolio.Shape) -> Iterator[Candidate]:
         leaders = _of_different_families(self.leaders())[: self.problem.keep]
-        for leader in leaders:
-            for variant in portfolio.variants(self.problem, leader, shape, self.bench.doubtful):
-                if variant not in self.drawn:
-                    yield variant
-        families = [leader.family for leader in leaders]
+        variants = (portfolio.variants(self.problem, c, shape, self.bench.doubtful) for c in leaders)
+        draws = portfolio.draws(self.problem, [leader.family for leader in leaders], shape)
         given = set(self.drawn)
         # Families whose draws are few come to their end: then a run of repetitions ends the search.
-        for candidate in islice(portfolio.draws(self.problem, families, shape), 4 * self.budget):
-            if candidate not in given and candidate not in self.drawn:
+        for candidate in chain(*variants, islice(draws, 4 * self.budget)):
+            if candidate not in given:
                 given.add(candidate)
                 yield candidate
 

@@ -5,20 +5,23 @@ from pathlib import Path
 
 from .families import Candidate
 
-#: Bytes of one model and of all that are kept; what is larger is fitted again where it is wanted.
-LARGEST, MOST = 32 * 2**20, 2 * 2**30
+#: Bytes of one model and of all that a process keeps; what is larger is fitted again where it is wanted.
+LARGEST, MOST = 32 * 2**20, 2**30
 
 
-@dataclass(frozen=True)
+@dataclass
 class Shelf:
     """A folder that lives as long as the build."""
 
     folder: Path
+    #: Bytes that this process has put there.
+    filled: int = 0
 
     def put(self, candidate: Candidate, fold: int, artifact: bytes) -> None:
         """Keep it, where there is room."""
-        if len(artifact) > LARGEST or self._bytes() + len(artifact) > MOST:
+        if len(artifact) > LARGEST or self.filled + len(artifact) > MOST:
             return
+        self.filled += len(artifact)
         part = self._file(candidate, fold).with_suffix(".part")
         part.write_bytes(artifact)
         part.rename(self._file(candidate, fold))  # whole or not at all: a fit may be killed here
@@ -34,6 +37,3 @@ class Shelf:
 
     def _file(self, candidate: Candidate, fold: int) -> Path:
         return self.folder / f"{candidate.key}-{fold}.model"
-
-    def _bytes(self) -> int:
-        return sum(file.stat().st_size for file in self.folder.glob("*.model"))

@@ -24,6 +24,8 @@ from .processes import ENDLESS, alive, below, endless_build, fitting, within
 
 ROOT = Path(__file__).parents[2]
 LINEAR, WRONG = Candidate("linear", {"C": 1.0}), Candidate("linear", {"C": -1.0})
+#: Of a small model.
+SLOW = Candidate("mlp", {"hidden_layer_sizes": [64, 32]})
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -166,10 +168,11 @@ def test_a_build_that_is_killed_leaves_no_process_behind():
 
 def test_models_of_the_searchs_folds_are_kept_and_serve_as_they_are(bench):
     with at(bench, 1) as workers:
-        list(workers.score(fits(LINEAR, folds=1)))
-        assert workers.keeps(LINEAR, 0)
-        assert not workers.keeps(LINEAR, 1)
-        ((_, kept),) = workers.fit([(LINEAR, 0)])
+        list(workers.score(fits(SLOW, LINEAR, folds=1)))
+        assert workers.keeps(SLOW, 0)
+        assert not workers.keeps(SLOW, 1)
+        assert not workers.keeps(LINEAR, 0)  # fitted again as soon
+        ((_, kept),) = workers.fit([(SLOW, 0)])
     _, held_out = bench.split("search")[0]
     told = loads(kept).estimator.predict_proba(bench.dataset.X.iloc[held_out])
     assert bench.scores_of(told.astype("float32"), held_out).score > 0.98
@@ -177,7 +180,7 @@ def test_models_of_the_searchs_folds_are_kept_and_serve_as_they_are(bench):
 
 def test_a_model_that_is_dear_to_keep_is_not_kept(bench, tmp_path, monkeypatch):
     monkeypatch.setattr("learning.bench.DEAR", 0.0)
-    monkeypatch.setattr("learning.bench.NOTHING", 0.0)
+    monkeypatch.setattr("learning.bench.SOON", 0.0)
     shelf = Shelf(tmp_path)
     at_it = replace(bench, shelf=shelf)
     for fold in range(2):

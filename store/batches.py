@@ -15,8 +15,8 @@ Result = TypeVar("Result")
 
 #: Items of a batch: more at once are no faster, and others wait longer.
 MOST = 256
-#: Batches of one key that are worked on at once, where those behind the first are full: half full ones cost more than
-#: they save.
+#: Batches of one key that are worked on at once, where the second is as large as the first: a smaller one costs more
+#: than it saves.
 AT_ONCE = 2
 #: Items of one key that may wait, some seconds' work and more than one request may bring; whoever comes then is told
 #: when to come again.
@@ -57,7 +57,8 @@ class Batches(Generic[Key, Item, Result]):
         self.fatal = fatal
         self.waiting: dict[Key, deque[Asked[Item, Result]]] = {}
         self.sizes: Counter[Key] = Counter()
-        self.running: Counter[Key] = Counter()
+        #: The sizes of the batches that are worked on.
+        self.running: dict[Key, list[int]] = {}
         self.tasks: set[asyncio.Task[None]] = set()
 
     def check(self, key: Key, size: int) -> None:
@@ -81,21 +82,22 @@ class Batches(Generic[Key, Item, Result]):
         queue = self.waiting.setdefault(key, deque())
         queue.append(Asked(items, results, gone, loop.time()))
         self.sizes[key] += len(items)
-        if len(queue) == 1 or self.sizes[key] >= MOST:
+        if len(queue) == 1 or (key in self.running and self.may_begin(key)):
             loop.call_soon(self.dispatch, key)  # not now: who asks in the same moment comes along
         return results
 
     def dispatch(self, key: Key) -> None:
         """Begin as many batches as may run at once."""
         while self.may_begin(key) and (batch := self.take(key)):
-            self.running[key] += 1
-            task = asyncio.create_task(self.run(key, batch), name="batch")
+            size = sum(len(asked.items) for asked in batch)
+            self.running.setdefault(key, []).append(size)
+            task = asyncio.create_task(self.run(key, batch, size), name="batch")
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
     def may_begin(self, key: Key) -> bool:
-        running = self.running.get(key, 0)
-        return not running or (running < AT_ONCE and self.sizes[key] >= MOST)
+        running = self.running.get(key, ())
+        return not running or (len(running) < AT_ONCE and self.sizes[key] >= max(running))
 
     def take(self, key: Key) -> "list[Asked[Item, Result]]":
         """The next batch: those who have waited longest and still wait; empty where nobody does."""
@@ -116,11 +118,11 @@ class Batches(Generic[Key, Item, Result]):
             self.sizes.pop(key, None)
         return batch
 
-    async def run(self, key: Key, batch: "list[Asked[Item, Result]]") -> None:
+    async def run(self, key: Key, batch: "list[Asked[Item, Result]]", size: int) -> None:
         try:
             await self.answer(key, batch)
         finally:
-            self.running[key] -= 1
+            self.running[key].remove(size)
             if not self.running[key]:
                 del self.running[key]
             self.dispatch(key)

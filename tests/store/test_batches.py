@@ -70,13 +70,22 @@ def test_who_comes_while_others_are_answered_forms_the_next_batch() -> None:
     async def test(work: Work, asked: "Batches[str, int, int]") -> None:
         work.open.clear()
         tasks = []
-        for n in range(10):
-            tasks.append(asyncio.create_task(asked.ask("a", [n])))
+
+        async def come(number: int) -> None:
+            tasks.extend(asyncio.create_task(asked.ask("a", [n])) for n in range(number))
             await ticks()
-        assert work.sizes == [1]
+
+        await come(3)
+        await come(1)
+        await come(1)
+        assert work.sizes == [3]
+        await come(1)  # now as many wait as are being answered
+        assert work.sizes == [3, 3]
+        await come(7)
+        assert work.sizes == [3, 3]
         work.open.set()
         await asyncio.gather(*tasks)
-        assert work.sizes == [1, 9]
+        assert work.sizes == [3, 3, 7]
 
     run(test)
 

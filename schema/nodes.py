@@ -1,6 +1,7 @@
 """What every type shares: identity and pages."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import strawberry
@@ -10,6 +11,7 @@ from store import pages
 from store.pages import Page
 
 from . import ids
+from .compiled import COLUMN
 
 T = TypeVar("T")
 
@@ -80,7 +82,8 @@ class Connection(Generic[T]):
 
 def relation(name: str, **options: Any) -> Any:
     """A field for what a foreign key points to, looked up once for all rows of a page."""
-    return strawberry.field(resolver=lambda self: pages.related(self, name), **options)
+    column = partial(pages.related, name=name)
+    return strawberry.field(resolver=lambda self: column([self])[0], metadata={COLUMN: column}, **options)
 
 
 def connection(page: Page[Any]) -> Any:

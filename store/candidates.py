@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from io import BytesIO
-from statistics import fmean
+from math import fsum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -239,7 +239,7 @@ def _means(folds: Iterable[Measured]) -> Iterator[Measured]:
         known = values.setdefault((measured.metric, measured.label), [])
         known += [measured.value] if measured.value is not None else []
     for (metric, label), known in values.items():
-        yield Measured(metric, label, None, fmean(known) if known else None)
+        yield Measured(metric, label, None, fsum(known) / len(known) if known else None)
 
 
 class Score(models.Model):

@@ -52,16 +52,23 @@ def together(row: Any, what: Any, look: Callable[[Sequence[Any]], dict[Any, Any]
 
     `look` takes rows and returns what is known by their primary keys; `what` names it.
     """
-    if "together" not in vars(row):
-        row.together = Together([row])
-    return row.together.look(what, look).get(row.pk)
+    return _beside(row).look(what, look).get(row.pk)
 
 
-def related(row: Any, name: str) -> Any:
-    """The row that a foreign key of this one points to, looked up once for all rows of its page; those that are found
-    are a page of their own.
+def _beside(row: Any) -> Together:
+    beside: Together | None = vars(row).get("together")
+    if beside is None:
+        beside = row.together = Together([row])
+    return beside
+
+
+def related(rows: Sequence[Any], name: str) -> list[Any]:
+    """The row that a foreign key points to, of each of these, looked up once for all rows of their page; those that are
+    found are a page of their own.
     """
-    return together(row, ("related", name), lambda rows: _related(rows, name))
+    pages = [_beside(row) for row in rows]
+    found = {page: page.look(("related", name), lambda rows: _related(rows, name)) for page in set(pages)}
+    return [found[page].get(row.pk) for page, row in zip(pages, rows, strict=True)]
 
 
 def _related(rows: Sequence[Any], name: str) -> dict[Any, Any]:

@@ -5,6 +5,6 @@ queries select, resolved without reading the document again and again.
 from .operations import Operation
 from .plans import Plan, plan
 from .reading import Unusual
-from .walking import WRITES, Walks
+from .walking import COLUMN, WRITES, Walks
 
-__all__ = ["WRITES", "Operation", "Plan", "Unusual", "Walks", "plan"]
+__all__ = ["COLUMN", "WRITES", "Operation", "Plan", "Unusual", "Walks", "plan"]

@@ -38,6 +38,8 @@ from .collecting import MOST_CONDITIONS, NotCompiled, Scope, conditions_of, frag
 
 #: In the metadata of a field that writes rows: what it is asked once must not be asked twice.
 WRITES = {"writes": True}
+#: In the metadata of a field: what gives its values for all objects at once, some of them many times the same.
+COLUMN = "column"
 #: What graphql-core's own scalars tell as it is: of what type values must be, and what must hold for all of them.
 AS_THEY_ARE: Mapping[str, tuple[type, Callable[[list[Any]], bool] | None]] = {
     "String": (str, None),
@@ -116,6 +118,9 @@ class Walker:
             raise NotCompiled
         selected = Selected(definition, nodes, parent)
         show = self.value(definition.type, selected)
+        if (column := declared(definition).metadata.get(COLUMN)) is not None:
+            show = once(show)
+            return lambda values, run: show(column(values), run)
         if (read := reader(definition)) is None:
             return calling(selected, show)
         return lambda values, run: show(list(map(read, values)), run)
@@ -201,6 +206,17 @@ def calling(selected: Selected, show: Show) -> Show:
     def shown(values: list[Any], run: Run) -> list[Any]:
         info, arguments = run.of(selected)
         return show([resolve(value, info, **arguments) for value in values], run)
+
+    return shown
+
+
+def once(show: Show) -> Show:
+    """Shows each object once, however often it comes."""
+
+    def shown(values: list[Any], run: Run) -> list[Any]:
+        objects = {id(value): value for value in values}
+        told = dict(zip(objects, show(list(objects.values()), run), strict=True))
+        return [told[id(value)] for value in values]
 
     return shown
 

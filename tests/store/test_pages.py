@@ -121,7 +121,7 @@ def test_what_rows_point_to_is_looked_up_once_for_their_page(
     in_wards: list[Operation], django_assert_num_queries: Any
 ) -> None:
     with django_assert_num_queries(1):
-        found = [pages.related(operation, "ward") for operation in in_wards]
+        found = [pages.related([operation], "ward")[0] for operation in in_wards]
     assert [ward.beds for ward in found] == [20, 10, 20, 10]
     beside = [pages.together(w, "beside", lambda rows: {row.pk: len(rows) for row in rows}) for w in found]
     assert beside == [2, 2, 2, 2]
@@ -132,10 +132,10 @@ def test_what_a_row_came_with_is_left_as_it_was(in_wards: list[Operation]) -> No
     one = Operation.objects.filter(ward=everybodys).first()
     assert one is not None
     one.ward = everybodys
-    found = pages.related(one, "ward")
+    [found] = pages.related([one], "ward")
     assert found == everybodys and found is not everybodys
     assert "together" not in vars(everybodys)
 
 
 def test_nothing_is_found_where_nothing_is_pointed_to(operations: list[int]) -> None:
-    assert pages.related(page(1).nodes[0], "ward") is None
+    assert pages.related(page(1).nodes, "ward") == [None]

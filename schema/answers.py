@@ -89,14 +89,18 @@ class PredictionOrder:
     direction: Direction = Direction.DESC
 
 
-def ordered(rows: PredictionQuerySet, order: Any) -> tuple[PredictionQuerySet, tuple[str, ...]]:
-    """The rows, and the columns that they come in the order of."""
+def columns_of(order: Any) -> tuple[str, ...]:
+    """What predictions are ordered by."""
     if not order:
-        return rows, ("-created_at", "-pk")
-    if order.field is PredictionOrderField.CONFIDENCE:
-        rows = rows.filter(confidence__isnull=False)
+        return ("-created_at", "-pk")
     sign = order.direction.value
-    return rows, (f"{sign}{order.field.value}", f"{sign}pk")
+    return (f"{sign}{order.field.value}", f"{sign}pk")
+
+
+def with_order(rows: PredictionQuerySet, order: Any) -> PredictionQuerySet:
+    """Those that have a place in the order."""
+    by_confidence = order and order.field is PredictionOrderField.CONFIDENCE
+    return rows.filter(confidence__isnull=False) if by_confidence else rows
 
 
 @strawberry.input(description="Every condition given must hold.")

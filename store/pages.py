@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -99,18 +100,33 @@ def page(rows: QuerySet[Any], order: Sequence[str], first: int | None, after: st
     `order` names columns that are never null, all ascending or all descending ("-created_at", "-pk"), the last one
     unique. Raises OutOfRange and BadInput.
     """
+    return page_of([rows], order, first, after)
+
+
+def page_of(
+    parts: Sequence[QuerySet[Any]], order: Sequence[str], first: int | None, after: str | None
+) -> Page[Any]:
+    """As `page`, of several querysets that share no row: each may be read by an index which all together have not."""
     first = size(first)
-    total = rows.count
-    ordered = rows.order_by(*order)
-    if after is not None:
-        ordered = ordered.filter(_beyond(rows.model, order, after))
-    found = list(ordered[: first + 1])
+    found = [row for part in parts for row in _next(part, order, after)[: first + 1]]
+    if len(parts) > 1:
+        found.sort(key=attrgetter(*_names(order)), reverse=order[0].startswith("-"))
     nodes = found[:first]
     beside = Together(nodes)
     for node in nodes:
         node.together = beside
-    cursor = partial(_cursor, order)
-    return Page(nodes, cursor, has_next=len(found) > first, has_previous=after is not None, total=total)
+    return Page(
+        nodes,
+        cursor=partial(_cursor, order),
+        has_next=len(found) > first,
+        has_previous=after is not None,
+        total=lambda: sum(part.count() for part in parts),
+    )
+
+
+def _next(rows: QuerySet[Any], order: Sequence[str], after: str | None) -> QuerySet[Any]:
+    ordered = rows.order_by(*order)
+    return ordered if after is None else ordered.filter(_beyond(rows.model, order, after))
 
 
 def size(first: int | None, usual: int = USUAL, most: int = MOST) -> int:

@@ -1,5 +1,6 @@
 """What a product answers: predictions, entities and feedback, typed by its columns."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from store.entities import Entity as Row
 from store.exceptions import OutOfRange
 from store.product import DataProduct
 
-from ..answers import Entity, Feedback, Prediction, PredictionOrder, ordered
+from ..answers import Entity, Feedback, Prediction, PredictionOrder, columns_of, with_order
 from ..nodes import UNSET, Connection, connection
 from .making import Types, described
 
@@ -60,9 +61,8 @@ def _of_entity(t: Types) -> Fields:
     def predictions(
         self: Row, first: int | None = 20, after: str | None = UNSET, order_by: PredictionOrder | None = UNSET
     ) -> Connection[t.lazy("Prediction")] | None:
-        return prediction_page(
-            models.Prediction.objects.matching(t.product, entity=self.key), order_by, first, after
-        )
+        about = models.Prediction.objects.matching(t.product, entity=self.key)
+        return prediction_page([about], order_by, first, after)
 
     fields = _of_product(t.product, t) | {"features": features, "predictions": predictions}
     if t.product.join.at:
@@ -111,7 +111,7 @@ def _of_prediction(t: Types) -> Fields:
     def others(
         self: models.Prediction, first: int | None = 20, after: str | None = UNSET
     ) -> Connection[t.lazy("Prediction")] | None:
-        return prediction_page(models.Prediction.objects.others(self), None, first, after)
+        return prediction_page([models.Prediction.objects.others(self)], None, first, after)
 
     fields = _of_product(t.product, t) | {"entity": entity, "features": features, "others": others}
     return fields | (_labels_of_prediction(t) if t.product.learns_from_labels else {})
@@ -213,9 +213,9 @@ def label_of(t: Types, answer: str | None) -> Any:
     return None if value is None else float(value)
 
 
-def prediction_page(rows: Any, order_by: Any, first: int | None, after: str | None) -> Any:
-    """A page of predictions that look around together."""
-    rows, order = ordered(rows, order_by)
-    page = pages.page(rows, order, first, after or None)
+def prediction_page(parts: Sequence[Any], order_by: Any, first: int | None, after: str | None) -> Any:
+    """A page of the predictions of these querysets, which look around together."""
+    found = [with_order(rows, order_by) for rows in parts]
+    page = pages.page_of(found, columns_of(order_by), first, after or None)
     surroundings.surround(page.nodes)
     return connection(page)

@@ -93,7 +93,7 @@ def _reading(t: Types) -> dict[str, Any]:
         filter: t.PredictionFilter | None = UNSET,
         order_by: PredictionOrder | None = UNSET,
     ) -> Connection[t.Prediction] | None:
-        return prediction_page(matching(self, filter), order_by, first, after)
+        return prediction_page([matching(self, filter)], order_by, first, after)
 
     @strawberry.field(description="Null where no row has this key.")
     def entity(self: DataProduct, key: strawberry.ID) -> t.Entity | None:

@@ -42,6 +42,19 @@ def test_every_row_comes_once_and_in_order(operations: list[int], first: int, or
     assert through(first, order) == list(Operation.objects.order_by(*order).values_list("pk", flat=True))
 
 
+@pytest.mark.parametrize("order", [ORDER, ("done_at", "pk"), ("pk",)])
+def test_parts_come_as_one_list(operations: list[int], order: Any) -> None:
+    parts = [Operation.objects.filter(pk__in=operations[rest::3]) for rest in range(3)]
+    keys: list[int] = []
+    after, more = None, True
+    while more:
+        found = pages.page_of(parts, order, 2, after)
+        keys += [node.pk for node in found.nodes]
+        after, more = found.cursor(found.nodes[-1]), found.has_next
+    assert keys == list(Operation.objects.order_by(*order).values_list("pk", flat=True))
+    assert found.total() == len(operations)
+
+
 def test_a_row_that_is_written_meanwhile_moves_no_other(operations: list[int]) -> None:
     before = page(3)
     newest = operate(at=NOON + 9 * HOUR)

@@ -31,6 +31,9 @@ def settle() -> None:
 
 
 def give_back() -> None:
-    """Give back what glibc keeps for each thread that freed it: with every loaded model it would be more."""
+    """Give back what nobody refers to but itself, and what glibc keeps for each thread that freed it: with every loaded
+    model it would be more.
+    """
+    gc.collect()  # a few milliseconds: what was there from the start is not looked at
     if _malloc_trim:
         _malloc_trim(0)

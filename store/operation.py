@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from django.db import DatabaseError, InterfaceError
 
@@ -11,11 +12,13 @@ from . import answering, events, jobs, serving, threads, upkeep
 log = logging.getLogger(__name__)
 
 _tasks: set["asyncio.Task[None]"] = set()
+#: Models are loaded on one thread: what loading takes for a moment, the allocator keeps for each thread that did it.
+_loading = ThreadPoolExecutor(1, thread_name_prefix="loading")
 
 
 async def start() -> None:
     """Load the champions, then listen for others. Raises what the database raises: without it nothing can serve."""
-    await threads.run(serving.load)
+    await _load(serving.load)
     log.info("%s", serving.summary())
     await answering.start()
     events.hub.listen(_on_event)
@@ -38,18 +41,22 @@ def _keep(task: "asyncio.Task[None]") -> None:
 
 def _on_event(event: events.Event) -> None:
     if event["kind"] == "promotion":
-        _keep(asyncio.create_task(_look(serving.refresh), name="refresh"))
+        _keep(asyncio.create_task(_look(_load(serving.refresh)), name="refresh"))
 
 
 async def _look_for_ever() -> None:
     while True:
         await asyncio.sleep(jobs.LOOK)
-        await _look(serving.refresh)
-        await _look(upkeep.look)
+        await _look(_load(serving.refresh))
+        await _look(threads.run(upkeep.look))
 
 
-async def _look(function: Callable[[], None]) -> None:
+async def _load(function: Callable[[], None]) -> None:
+    await asyncio.get_running_loop().run_in_executor(_loading, threads.call, function)
+
+
+async def _look(looking: Awaitable[None]) -> None:
     try:
-        await threads.run(function)
+        await looking
     except (DatabaseError, InterfaceError) as error:
         log.warning("PostgreSQL cannot be reached: %s", str(error).strip())

@@ -106,7 +106,7 @@ def _ranking(mine: NDArray[np.bool_], told: NDArray[np.float64]) -> tuple[float,
     ends = np.flatnonzero(np.append(np.diff(told[order]), 1.0))  # of those that rank alike, the last
     true = mine[order].cumsum()[ends]
     false = ends + 1 - true
-    area = np.trapezoid([0, *true], [0, *false]) / (true[-1] * false[-1])
+    area = np.trapezoid(np.append(0, true), np.append(0, false)) / (true[-1] * false[-1])
     precision = np.diff(true, prepend=0) @ (true / (true + false)) / true[-1]
     return float(area), float(precision)
 

@@ -311,7 +311,15 @@ def test_a_load_that_is_killed_leaves_nothing_and_can_be_repeated(
     assert ingest.load(tumor, [tmp_path / "rows.csv"]).inserted == MANY
 
 
-def test_ctrl_c_rolls_back_and_says_so(tables: None, write: Write) -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What is begun can be interrupted, also where the tests run in the background, and ignore that themselves."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_rolls_back_and_says_so(tables: None, write: Write, interruptible: None) -> None:
     with held():
         loading = begun(write)
         loading.send_signal(signal.SIGINT)

@@ -73,11 +73,7 @@ def classification(
     known = _over_classes(y, told, counts, by_class)
     answers = _Classified(told).fit(None, None)
     others = TWO_CLASSES if len(classes) == 2 else SEVERAL_CLASSES
-    scores = _scores(
-        metric,
-        others,
-        lambda name: known[name] if name in known else get_scorer(name)(answers, np.arange(len(y)), y),
-    )
+    scores = _scores(metric, others, _scored(known, answers, y))
     measures = (
         Measure(name, label, float(value) if isfinite(value) else None)
         for name, of_class in by_class.items()
@@ -155,11 +151,7 @@ def regression(values: NDArray[Any], y: NDArray[np.float64], metric: str) -> Sco
         "neg_median_absolute_error": -np.median(np.abs(missed)),
     }
     answers = _Regressed(told).fit(None, None)
-    scores = _scores(
-        metric,
-        REGRESSION,
-        lambda name: known[name] if name in known else get_scorer(name)(answers, np.arange(len(y)), y),
-    )
+    scores = _scores(metric, REGRESSION, _scored(known, answers, y))
     pinball = (
         Measure(f"pinball_{alpha:g}", None, float(np.maximum(alpha * missed, (alpha - 1) * missed).mean()))
         for alpha in QUANTILES
@@ -224,6 +216,11 @@ class _Regressed(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, rows: NDArray[np.intp]) -> Any:
         return self.values[rows]
+
+
+def _scored(known: Mapping[str, float], answers: Any, y: NDArray[Any]) -> Callable[[str], float]:
+    """What a scorer's name stands for, where it is not known already."""
+    return lambda name: known[name] if name in known else get_scorer(name)(answers, np.arange(len(y)), y)
 
 
 def _scores(metric: str, others: Sequence[str], scored: Callable[[str], float]) -> Scores:

@@ -91,9 +91,8 @@ RECORD = """
 WITH kept AS (
     INSERT INTO store_foldscore
         (candidate_id, round, fold, score, fit_seconds, predict_seconds, predictions, warnings, microseconds)
-    SELECT id, %(round)s, %(fold)s, %(score)s, %(fit_seconds)s, %(predict_seconds)s, %(predictions)s::bytea,
-        %(warnings)s::jsonb, %(microseconds)s::float8
-    FROM store_candidate WHERE build_id = %(build)s AND key = %(key)s
+    VALUES ((SELECT id FROM store_candidate WHERE build_id = %(build)s AND key = %(key)s), %(round)s, %(fold)s,
+        %(score)s, %(fit_seconds)s, %(predict_seconds)s, %(predictions)s, %(warnings)s, %(microseconds)s)
     ON CONFLICT (candidate_id, round, fold) DO NOTHING
     RETURNING id
 )

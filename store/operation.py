@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 
 from django.db import DatabaseError, InterfaceError
@@ -18,7 +18,7 @@ _loading = ThreadPoolExecutor(1, thread_name_prefix="loading")
 
 async def start() -> None:
     """Load the champions, then listen for others. Raises what the database raises: without it nothing can serve."""
-    await _load(serving.load)
+    await threads.run(serving.load, on=_loading)
     log.info("%s", serving.summary())
     await answering.start()
     events.hub.listen(_on_event)
@@ -41,18 +41,14 @@ def _keep(task: "asyncio.Task[None]") -> None:
 
 def _on_event(event: events.Event) -> None:
     if event["kind"] == "promotion":
-        _keep(asyncio.create_task(_look(_load(serving.refresh)), name="refresh"))
+        _keep(asyncio.create_task(_look(threads.run(serving.refresh, on=_loading)), name="refresh"))
 
 
 async def _look_for_ever() -> None:
     while True:
         await asyncio.sleep(jobs.LOOK)
-        await _look(_load(serving.refresh))
+        await _look(threads.run(serving.refresh, on=_loading))
         await _look(threads.run(upkeep.look))
-
-
-async def _load(function: Callable[[], None]) -> None:
-    await asyncio.get_running_loop().run_in_executor(_loading, threads.call, function)
 
 
 async def _look(looking: Awaitable[None]) -> None:

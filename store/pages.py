@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, prefetch_related_objects
 
 from .exceptions import BadInput, OutOfRange
 
@@ -75,23 +75,13 @@ def related(rows: Sequence[Any], name: str) -> list[Any]:
 def _related(rows: Sequence[Any], name: str) -> dict[Any, Any]:
     # What a row came with may be what serves, and then it is everybody's.
     theirs = {row.pk: copy(getattr(row, name)) for row in rows if row._meta.get_field(name).is_cached(row)}
-    missing = [row for row in rows if row.pk not in theirs]
-    found = theirs | (_pointed(missing, name) if missing else {})
+    prefetch_related_objects([row for row in rows if row.pk not in theirs], name)
+    found = {row.pk: theirs[row.pk] if row.pk in theirs else getattr(row, name) for row in rows}
     beside = Together(list({each.pk: each for each in found.values() if each is not None}.values()))
     for each in found.values():
         if each is not None:
             each.together = beside
     return found
-
-
-def _pointed(rows: Sequence[Any], name: str) -> dict[Any, Any]:
-    """By the rows' primary keys, what the foreign key points to, which they hold from now on."""
-    field = rows[0]._meta.get_field(name)
-    keys = {row.pk: getattr(row, field.attname) for row in rows}
-    there = field.related_model._base_manager.in_bulk({key for key in keys.values() if key is not None})
-    for row in rows:
-        field.set_cached_value(row, there.get(keys[row.pk]))
-    return {pk: there.get(key) for pk, key in keys.items()}
 
 
 def page(rows: QuerySet[Any], order: Sequence[str], first: int | None, after: str | None) -> Page[Any]:

@@ -38,7 +38,6 @@ class Champion:
     """A version that serves, with its model loaded; one request uses one of these from beginning to end."""
 
     product: DataProduct
-    #: With its status, which the event loop could not look up.
     version: ModelVersion
     model: Model
     #: What one row alone takes, as measured when the model was loaded; infinite where there was none to try.
@@ -116,7 +115,7 @@ def refresh() -> None:
         for product in catalogue.products():
             version, known = recorded.get(product.name), _promoted.get(product.name)
             if version is not None and (known is None or known.version.pk != version):
-                _promoted[product.name] = _loaded(product, ModelVersion.objects.with_status().get(pk=version))
+                _promoted[product.name] = _loaded(product, ModelVersion.objects.get(pk=version))
                 known = None  # nobody else may have it by now
                 memory.give_back()
 

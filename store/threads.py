@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +20,6 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
         close_old_connections()
 
 
-async def run(function: Callable[..., Any], *args: Any) -> Any:
-    """Run `function(*args)` on the pool and await its result."""
-    return await asyncio.get_running_loop().run_in_executor(pool, call, function, *args)
+async def run(function: Callable[..., Any], *args: Any, on: Executor | None = None) -> Any:
+    """Run `function(*args)` on the pool, or on another, and await its result."""
+    return await asyncio.get_running_loop().run_in_executor(on or pool, call, function, *args)

@@ -1,6 +1,6 @@
 """What a product answers: predictions, entities and feedback, typed by its columns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,7 +55,7 @@ def _of_product(product: DataProduct, t: Types) -> Fields:
 def _of_entity(t: Types) -> Fields:
     @strawberry.field
     def features(self: Row) -> t.Instance:
-        return t.Instance(**{name: show(self.features.get(name)) for name, show in t.shows.items()})
+        return instance_of(t, t.shows, self.features)
 
     @strawberry.field
     def predictions(
@@ -105,7 +105,7 @@ def _of_prediction(t: Types) -> Fields:
 
     @strawberry.field
     def features(self: models.Prediction) -> t.Instance:
-        return t.Instance(**{name: show(self.features.get(name)) for name, show in t.shows_stored.items()})
+        return instance_of(t, t.shows_stored, self.features)
 
     @strawberry.field(description="Other predictions about the same subject, newest first.")
     def others(
@@ -203,6 +203,11 @@ def _of_cluster(t: Types) -> Fields:
         return [ClusterDistance(cluster=cluster, distance=d) for cluster, d in enumerate(self.output or ())]
 
     return {"cluster": cluster, "distances": distances}
+
+
+def instance_of(t: Types, shows: Mapping[str, Callable[[Any], Any]], features: Mapping[str, Any]) -> Any:
+    """Values by column name, typed for the API by what shows each column's."""
+    return t.Instance(**{name: show(features.get(name)) for name, show in shows.items()})
 
 
 def label_of(t: Types, answer: str | None) -> Any:

@@ -44,16 +44,13 @@ class ModelVersionAdmin(Shown):
         ),
     )
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return ModelVersion.objects.with_status().order_by(*self.ordering)
-
     @admin.display(description="version", ordering="pk")
     def name(self, version: ModelVersion) -> str:
         return f"{version.product} {version.number}"
 
     @admin.display(description="status")
-    def status(self, version: ModelVersion) -> str:
-        return version.status
+    def status(self, version: Any) -> str:
+        return str(version.status)  # which the manager's queryset adds
 
     @admin.display(description="score", ordering="score")
     def rounded(self, version: ModelVersion) -> str:

@@ -23,7 +23,6 @@ from store import answering, batches, catalogue, rows, serving, threads
 from store.lanes import Lost
 from store.predictions import Prediction
 from store.product import DataProduct
-from store.registry import ModelVersion
 from tests.schema.drawing import Drawing
 from tests.store.conftest import NOON, operate, version
 
@@ -62,8 +61,7 @@ def champions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def champion(product: DataProduct) -> serving.Champion:
     model = Oracle(signature=product.signature, family="x", hyperparameters={}, estimator=None)
-    row = ModelVersion.objects.with_status().get(pk=version(product).pk)  # as one is loaded
-    return serving.Champion(product, row, model, microseconds=1.0)
+    return serving.Champion(product, version(product), model, microseconds=1.0)
 
 
 @pytest.fixture

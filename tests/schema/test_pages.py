@@ -38,7 +38,7 @@ def test_a_page_of_predictions_has_no_query_for_each_node(predictions: list[Any]
 
 
 def test_a_page_of_the_registry_has_no_query_for_each_node(registry: list[ModelVersion]) -> None:
-    assert queries(REGISTRY % (2, 2, 2)) == queries(REGISTRY % (8, 8, 8)) <= 16
+    assert queries(REGISTRY % (2, 2, 2)) == queries(REGISTRY % (8, 8, 8)) <= 15
 
 
 def test_a_page_of_candidates_has_no_query_for_each_node(registry: list[ModelVersion]) -> None:

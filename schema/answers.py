@@ -1,7 +1,6 @@
 """What every product's predictions, feedback and entities have: interfaces over all products."""
 
 import datetime
-import uuid
 from typing import Any
 
 import strawberry
@@ -148,5 +147,5 @@ class PredictionSelection:
         return models.Prediction.objects.filter(pk__in=[_digest(*pair) for pair in enumerate(named)])
 
 
-def _digest(place: int, id: str) -> uuid.UUID:
+def _digest(place: int, id: str) -> str:
     return ids.digest(id, "*Prediction", ("which", "ids", place))

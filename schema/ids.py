@@ -111,12 +111,12 @@ def job(id: str, argument: Sequence[str | int] = ("job",)) -> tuple[Any, int]:
     return kind, number(id, found[0] if found else "", argument)
 
 
-def digest(id: str, kind: str, argument: Sequence[str | int] = ("id",)) -> uuid.UUID:
-    """The key as a row's UUID. Raises as `key` does."""
+def digest(id: str, kind: str, argument: Sequence[str | int] = ("id",)) -> str:
+    """The key as a row's digest. Raises as `key` does."""
     text = key(id, kind, argument)
     if not is_digest(text):
         raise UnknownId(f"No {kind.removeprefix('*')} has this id.", argument=argument)
-    return uuid.UUID(text)
+    return text
 
 
 def is_digest(key: str) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from graphql import GraphQLError, assert_name
 from strawberry.utils.str_converters import to_camel_case
@@ -12,6 +13,7 @@ from store.columns import Choice
 KEPT = {"true", "false", "null"}
 
 
+@cache
 def prefix(product: str) -> str:
     """What the names of a product's types begin with: "heart_attack" → "HeartAttack"."""
     return "".join(part[:1].upper() + part[1:] for part in product.split("_"))

@@ -1,6 +1,7 @@
 """The fixed types: products, the registry, builds. Their roots are the rows themselves."""
 
 import datetime
+from functools import partial
 from typing import Annotated, Any
 
 import strawberry
@@ -8,7 +9,7 @@ from strawberry import auto
 from strawberry.types import Info
 
 from store import catalogue, models, pages, retraining
-from store.candidates import CONTEST, SEARCH, Measured
+from store.candidates import SEARCH
 
 from . import names
 from .analysis import FeatureAnalysis, LabelShare
@@ -47,17 +48,6 @@ class Score:
     value: float | None
     fold: int | None
     label: str | None
-
-
-def scores_of(row: Any, candidate: str, round: str, **narrowed: Any) -> Any:
-    """Of a row whose attribute `candidate` names the candidate, as scores; looked up for its whole page."""
-
-    def look(rows: Any) -> dict[int, list[Measured]]:
-        of_row = {each.pk: getattr(each, candidate) for each in rows}
-        measured = models.Score.objects.of_each(of_row.values(), round, **narrowed)
-        return {pk: measured[key] for pk, key in of_row.items()}
-
-    return pages.together(row, ("scores", round, *narrowed.values()), look)
 
 
 @strawberry.input(description="In which order versions come.")
@@ -243,9 +233,9 @@ class ModelVersion(Node):
     def scores(
         self: Any, metric: str | None = UNSET, fold: int | None = UNSET, label: str | None = UNSET
     ) -> list[Score]:
-        return scores_of(
-            self, "candidate_id", CONTEST, metric=given(metric), fold=given(fold), label=given(label)
-        )
+        wanted = {"metric": given(metric), "fold": given(fold), "label": given(label)}
+        look = partial(models.Score.objects.of_versions, **wanted)
+        return pages.together(self, ("scores", *wanted.values()), look)
 
     @strawberry.field(
         description="Pictures of it, in the order in which they were drawn; empty until its build has drawn them, "
@@ -280,7 +270,11 @@ class Candidate(Node):
 
     @strawberry.field(description="Of the search.")
     def scores(self: Any, metric: str | None = UNSET) -> list[Score]:
-        return scores_of(self, "pk", SEARCH, metric=given(metric))
+        return pages.together(
+            self,
+            ("scores", wanted := given(metric)),
+            lambda rows: models.Score.objects.of_each([row.pk for row in rows], SEARCH, metric=wanted),
+        )
 
     @strawberry.field(description="Why it is out; null where it is not.")
     def problem(self) -> Problem | None:

@@ -11,10 +11,10 @@ from django.db.models.functions import Greatest
 from learning.exceptions import ExemplarError
 from learning.problem import Problem
 
-from . import catalogue, events, pages, queue
+from . import base, catalogue, events, pages, queue
 from .exceptions import BadInput, BuildEnded, UnknownId
+from .fields import JSONField
 from .jobs import CANCELLED, FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
-from .json import JSONField
 from .product import DataProduct
 
 #: Events of one page: unless said otherwise, and at most.
@@ -178,7 +178,7 @@ def _sequence(cursor: str | None) -> int:
     return int(cursor)
 
 
-class BuildEvent(models.Model):
+class BuildEvent(base.Model):
     """What a build has just done; ids and sequence survive a stream that is built anew."""
 
     build = models.ForeignKey(Build, models.CASCADE, related_name="events")

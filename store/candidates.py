@@ -15,7 +15,9 @@ from learning.evaluate import Measure
 from learning.folds import ROUNDS, Round
 from learning.steps import FoldScored
 
-from .json import JSONField
+from . import base
+from .fields import JSONField
+from .kept import Kept
 
 #: Candidates are chosen in the search and scored again on fresh folds in the contest.
 SEARCH, CONTEST = "search", "contest"
@@ -43,7 +45,7 @@ class CandidateManager(models.Manager["Candidate"]):
         )
 
 
-class Candidate(models.Model):
+class Candidate(base.Model):
     """An estimator with its hyperparameters set, in the contest of one build."""
 
     build = models.ForeignKey("store.Build", models.CASCADE, related_name="candidates")
@@ -131,7 +133,7 @@ class FoldScoreManager(models.Manager["FoldScore"]):
         return {(row.candidate.key, row.round, row.fold): row.as_step() for row in rows}
 
 
-class FoldScore(models.Model):
+class FoldScore(base.Model):
     """One fold of one candidate: fitted on the other parts, scored on this one."""
 
     candidate = models.ForeignKey(Candidate, models.CASCADE, related_name="folds")
@@ -219,16 +221,48 @@ class ScoreManager(models.Manager["Score"]):
         What is given narrows them; without `label` all labels and the whole (label null).
         """
         found: dict[int, list[Measured]] = {candidate: [] for candidate in candidates}
-        wanted = {"metric": metric, "fold__fold": fold, "label": label}
-        rows = self.filter(fold__candidate__in=found, fold__round=round)
-        rows = rows.filter(**{name: value for name, value in wanted.items() if value is not None})
-        rows = rows.order_by("metric", "label", "fold__fold")
-        for candidate, name, of_class, number, value in rows.values_list(*MEASURE):
-            found[candidate].append(Measured(name, of_class or None, number, value))
+        wanted: dict[str, Any] = {"candidates": list(found), "round": round}
+        wanted |= {"metric": metric, "fold": fold, "label": label}
+        with connection.cursor() as cursor:
+            cursor.execute(MEASURES, wanted)
+            for candidate, *measured in cursor.fetchall():
+                found[candidate].append(Measured._make(measured))
         return found if fold is not None else {c: [*_means(folds), *folds] for c, folds in found.items()}
 
+    def of_versions(
+        self,
+        versions: Iterable[Any],
+        metric: str | None = None,
+        fold: int | None = None,
+        label: str | None = None,
+    ) -> dict[int, list[Measured]]:
+        """As `of_each` of the versions' contests, by the versions' keys: they had ended when the versions came."""
 
-MEASURE = ("fold__candidate", "metric", "label", "fold__fold", "value")
+        def fits(measured: Measured) -> bool:
+            return (
+                (metric is None or measured.metric == metric)
+                and (fold is None or measured.fold == fold)
+                and (label is None or (measured.label or "") == label)
+            )
+
+        candidates = {version.pk: version.candidate_id for version in versions}
+        found = _of_contests.find(candidates.values(), lambda missing: self.of_each(missing, CONTEST))
+        return {pk: list(filter(fits, found[candidate])) for pk, candidate in candidates.items()}
+
+
+#: Measures of contests that have ended, by the candidates' keys.
+_of_contests: Kept[int, list[Measured]] = Kept(200)
+
+#: What `of_each` asks, of hundreds of rows a page.
+MEASURES = """
+SELECT fold.candidate_id, score.metric, nullif(score.label, ''), fold.fold, score.value
+FROM store_foldscore AS fold JOIN store_score AS score ON score.fold_id = fold.id
+WHERE fold.candidate_id = ANY(%(candidates)s) AND fold.round = %(round)s
+    AND (%(metric)s IS NULL OR score.metric = %(metric)s)
+    AND (%(fold)s IS NULL OR fold.fold = %(fold)s)
+    AND (%(label)s IS NULL OR score.label = %(label)s)
+ORDER BY score.metric, score.label, fold.fold
+"""
 
 
 def _means(folds: Iterable[Measured]) -> Iterator[Measured]:
@@ -241,7 +275,7 @@ def _means(folds: Iterable[Measured]) -> Iterator[Measured]:
         yield Measured(metric, label, None, fsum(known) / len(known) if known else None)
 
 
-class Score(models.Model):
+class Score(base.Model):
     """One measure of one fold, over all classes or for one label."""
 
     fold = models.ForeignKey(FoldScore, models.CASCADE, related_name="scores")

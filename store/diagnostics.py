@@ -8,7 +8,8 @@ from django.db import models
 from learning.diagnostics import Data, Kind, data_from_json, shape
 from learning.diagnostics import Diagnostic as Drawn
 
-from .json import JSONField
+from . import base
+from .fields import JSONField
 from .registry import ModelVersion
 
 
@@ -48,7 +49,7 @@ class DiagnosticManager(models.Manager["Diagnostic"]):
         return found
 
 
-class Diagnostic(models.Model):
+class Diagnostic(base.Model):
     """One look at a model version; what it shows never changes."""
 
     model = models.ForeignKey(ModelVersion, models.CASCADE, related_name="diagnostics")

@@ -1,6 +1,5 @@
 """Removing predictions on request, and what hangs on them."""
 
-import uuid
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -21,7 +20,7 @@ class Removed:
     feedback: int
 
     @property
-    def ids(self) -> list[uuid.UUID]:
+    def ids(self) -> list[str]:
         return [prediction.pk for prediction in self.predictions]
 
     @property

@@ -1,6 +1,5 @@
 """Feedback: what people say the label is; it updates the feature tables through the one truth."""
 
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +9,10 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from . import catalogue, entities, truth
+from . import base, catalogue, entities, truth
 from .access import Actor
 from .exceptions import BadInput, Forbidden, UnknownEntity, UnknownId
+from .fields import DigestField
 from .predictions import Prediction
 from .product import DataProduct
 from .truth import TABLE
@@ -27,7 +27,7 @@ LONGEST = 10_000
 class About:
     """What a feedback is about: exactly one of the three is given."""
 
-    prediction: uuid.UUID | None = None
+    prediction: str | None = None
     entity: str | None = None
     reference: str | None = None
 
@@ -46,7 +46,7 @@ class Given:
 class _Subject:
     """Whom or what is spoken of, with the base row (locked) where it is an entity that has one."""
 
-    id: uuid.UUID
+    id: str
     prediction: Prediction | None = None
     entity: str | None = None
     reference: str | None = None
@@ -138,7 +138,7 @@ class FeedbackManager(models.Manager["Feedback"]):
         _lock(product, subject)
         return _Subject(subject, reference=reference)
 
-    def _of_prediction(self, product: DataProduct, pk: uuid.UUID) -> tuple[_Subject, int]:
+    def _of_prediction(self, product: DataProduct, pk: str) -> tuple[_Subject, int]:
         # Held, so that it cannot be deleted before the feedback on it is committed.
         held = Prediction.objects.select_for_update(of=("self",), no_key=True)
         prediction = held.filter(product=product.name, pk=pk).first()
@@ -154,7 +154,7 @@ class FeedbackManager(models.Manager["Feedback"]):
             base, inserted = _insert(product, key, prediction), 1
         return _Subject(prediction.subject, prediction, key, prediction.reference, base), inserted
 
-    def _latest(self, product: DataProduct, subject: uuid.UUID, author: str) -> "Feedback | None":
+    def _latest(self, product: DataProduct, subject: str, author: str) -> "Feedback | None":
         said = self.filter(product=product.name, subject=subject, author=author, retracted_at=None)
         return said.order_by("-pk").first()
 
@@ -192,11 +192,11 @@ class FeedbackManager(models.Manager["Feedback"]):
         return entities.write_label(product, subject.base, product.restored(counts))
 
 
-class Feedback(models.Model):
+class Feedback(base.Model):
     """One word about a subject. Rows are appended; taking one back marks it and deletes nothing."""
 
     product = models.CharField(max_length=40)
-    subject = models.UUIDField()
+    subject = DigestField()
     entity = models.TextField(null=True)
     reference = models.TextField(null=True)
     prediction = models.ForeignKey(Prediction, models.SET_NULL, null=True, related_name="feedback")
@@ -242,10 +242,10 @@ class Feedback(models.Model):
         return self.status
 
 
-def about_subjects(product: DataProduct, subjects: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Feedback]]:
+def about_subjects(product: DataProduct, subjects: Iterable[str]) -> dict[str, list[Feedback]]:
     """All that was said about each subject, newest first, with its `status`; the TABLE's nulls are never shown."""
     rows = Feedback.objects.filter(product=product.name, subject__in=set(subjects)).order_by("-pk")
-    found: dict[uuid.UUID, list[Feedback]] = {}
+    found: dict[str, list[Feedback]] = {}
     for row in rows:
         found.setdefault(row.subject, []).append(row)
     for said in found.values():
@@ -274,7 +274,7 @@ def _insert(product: DataProduct, key: str, prediction: Prediction) -> Any:
     return entities.lock(product, key)
 
 
-def _lock(product: DataProduct, subject: uuid.UUID) -> None:
+def _lock(product: DataProduct, subject: str) -> None:
     """Two who speak about one subject at once come one after the other, also where there is no row to lock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{product.name} {subject}"])

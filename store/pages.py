@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,8 +11,9 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet, prefetch_related_objects
+from django.db.models import Model, Q, QuerySet
 
+from . import kept
 from .exceptions import BadInput, OutOfRange
 
 Node = TypeVar("Node")
@@ -68,20 +68,24 @@ def related(rows: Sequence[Any], name: str) -> list[Any]:
     found are a page of their own.
     """
     pages = [_beside(row) for row in rows]
-    found = {page: page.look(("related", name), lambda rows: _related(rows, name)) for page in set(pages)}
+    found = {page: page.look(("related", name), partial(_related, name)) for page in set(pages)}
     return [found[page].get(row.pk) for page, row in zip(pages, rows, strict=True)]
 
 
-def _related(rows: Sequence[Any], name: str) -> dict[Any, Any]:
-    # What a row came with may be what serves, and then it is everybody's.
-    theirs = {row.pk: copy(getattr(row, name)) for row in rows if row._meta.get_field(name).is_cached(row)}
-    prefetch_related_objects([row for row in rows if row.pk not in theirs], name)
-    found = {row.pk: theirs[row.pk] if row.pk in theirs else getattr(row, name) for row in rows}
-    beside = Together(list({each.pk: each for each in found.values() if each is not None}.values()))
-    for each in found.values():
-        if each is not None:
-            each.together = beside
-    return found
+def _related(name: str, rows: Sequence[Any]) -> dict[Any, Any]:
+    field = rows[0]._meta.get_field(name)
+    keys = {row.pk: getattr(row, field.attname) for row in rows}
+    found = kept.rows(field.related_model, set(keys.values()) - {None})
+    group(list(found.values()))
+    return {pk: found.get(key) for pk, key in keys.items()}
+
+
+def group(rows: list[Node]) -> list[Node]:
+    """Let these rows look things up together; returns them."""
+    shared = Together(rows)
+    for row in rows:
+        vars(row)["together"] = shared
+    return rows
 
 
 def page(rows: QuerySet[Any], order: Sequence[str], first: int | None, after: str | None) -> Page[Any]:
@@ -98,15 +102,12 @@ def page_of(
 ) -> Page[Any]:
     """As `page`, of several querysets that share no row: each may be read by an index which all together have not."""
     first = size(first)
-    found = [row for part in parts for row in _next(part, order, after)[: first + 1]]
+    found = [row for part in parts for row in _read(_next(part, order, after)[: first + 1])]
     if len(parts) > 1:
         found.sort(key=attrgetter(*_names(order)), reverse=order[0].startswith("-"))
     nodes = found[:first]
-    beside = Together(nodes)
-    for node in nodes:
-        node.together = beside
     return Page(
-        nodes,
+        group(nodes),
         cursor=partial(_cursor, order),
         has_next=len(found) > first,
         has_previous=after is not None,
@@ -117,6 +118,14 @@ def page_of(
 def _next(rows: QuerySet[Any], order: Sequence[str], after: str | None) -> QuerySet[Any]:
     ordered = rows.order_by(*order)
     return ordered if after is None else ordered.filter(_beyond(rows.model, order, after))
+
+
+def _read(rows: QuerySet[Any]) -> list[Any]:
+    if not kept.may_hold(rows.model):
+        return list(rows)
+    keys = list(rows.values_list("pk", flat=True))
+    found = kept.rows(rows.model, keys)
+    return [found[key] for key in keys]
 
 
 def size(first: int | None, usual: int = USUAL, most: int = MOST) -> int:

@@ -1,6 +1,5 @@
 """Predictions: each answer is stored before it leaves; asking again is the same row."""
 
-import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,9 +11,9 @@ from django.db.models import Exists, OuterRef, Q
 
 from learning.model import Answer
 
-from . import rows, truth
+from . import base, rows, truth
 from .exceptions import BadInput
-from .json import JSONField
+from .fields import DigestField, JSONField
 from .product import DataProduct
 from .rows import Question, Row, Stamps
 
@@ -90,15 +89,15 @@ class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # ty
                 cursor.execute(rows.INSERT, rows.parameters(product, version, given))
 
 
-class Prediction(models.Model):
+class Prediction(base.Model):
     """A stored answer, with the instance as served and the version that gave it."""
 
     #: A hash of version, subject and canonical features.
-    id = models.UUIDField(primary_key=True)
+    id = DigestField(primary_key=True)
     product = models.CharField(max_length=40)
     model = models.ForeignKey("store.ModelVersion", models.PROTECT, related_name="predictions")
     #: What truth hangs on: the entity, else the reference, else the features.
-    subject = models.UUIDField()
+    subject = DigestField()
     entity = models.TextField(null=True)
     reference = models.TextField(null=True)
     #: The instance as served, by the features' names.
@@ -138,8 +137,6 @@ class Prediction(models.Model):
 def _prediction(product: DataProduct, version: Any, row: Row, stamps: Stamps) -> Prediction:
     created, updated, asked = stamps
     fields = row._asdict() | {
-        "id": uuid.UUID(row.id),
-        "subject": uuid.UUID(row.subject),
         "features": orjson.loads(row.features),
         "output": None if row.output is None else orjson.loads(row.output),
     }

@@ -112,6 +112,13 @@ class DataProduct:
             found[column.name] = column.as_json(found[column.name])
         return orjson.dumps(found).decode()
 
+    def instance_restored(self, features: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Stored features by the columns' names, their values as the tables have them."""
+        otherwise = {
+            column.name: column.from_json(features.get(column.name)) for column in self._written_otherwise
+        }
+        return {**features, **otherwise} if otherwise else features
+
     @cached_property
     def _written_otherwise(self) -> tuple[Feature, ...]:
         """The columns whose values are not JSON's."""

@@ -2,17 +2,17 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from pickle import PickleError
 from typing import Any
 
 from django.db import models, transaction
-from django.db.models import Q
 
 from learning.exceptions import NotAModel
 from learning.model import Model, Signature, loads, versions
 from learning.steps import Fitted
 
-from . import artifacts, catalogue, events
+from . import artifacts, base, catalogue, events, pages
 from .exceptions import (
     BadInput,
     ChampionChanged,
@@ -22,7 +22,7 @@ from .exceptions import (
     NoChampion,
     UnknownId,
 )
-from .json import JSONField
+from .fields import JSONField
 from .product import DataProduct
 
 CHAMPION, CHALLENGER, RETIRED = "CHAMPION", "CHALLENGER", "RETIRED"
@@ -42,8 +42,8 @@ class Status(models.Func):
 
 class ModelVersionManager(models.Manager["ModelVersion"]):
     def get_queryset(self) -> models.QuerySet["ModelVersion"]:
-        """Without artifact and intervals, which may be large, and with the status that follows from the promotions."""
-        return super().get_queryset().defer("artifact", "intervals").annotate(status=Status("pk"))
+        """Without artifact and intervals, which may be large."""
+        return super().get_queryset().defer("artifact", "intervals")
 
     def champion_of(self, product: str) -> "ModelVersion | None":
         """The version that serves, by the registry; a web process may be a moment behind."""
@@ -59,7 +59,12 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
 
     def listed(self, product: str, status: list[str] | None = None) -> models.QuerySet["ModelVersion"]:
         rows = self.filter(product=product)
-        return rows if status is None else rows.filter(Q(status__in=status))
+        return rows if status is None else rows.alias(derived=Status("pk")).filter(derived__in=status)
+
+    def status_of(self, versions: "Iterable[ModelVersion]") -> dict[int, str]:
+        """By their keys."""
+        rows = self.filter(pk__in=[version.pk for version in versions])
+        return dict(rows.values_list("pk", Status("pk")))
 
     def register(self, build: Any, fitted: Fitted) -> "ModelVersion":
         """Pickle, sign and keep a fitted model; an attempt that registered it before gets that version back."""
@@ -86,7 +91,7 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
         return (newest or 0) + 1
 
 
-class ModelVersion(models.Model):
+class ModelVersion(base.Model):
     """A fitted model with its recipe, build time and score; the row never changes."""
 
     product = models.CharField(max_length=40)
@@ -124,6 +129,7 @@ class ModelVersion(models.Model):
     dropped_at = models.DateTimeField(null=True)
 
     objects = ModelVersionManager()
+    unchanging = True
 
     class Meta:
         base_manager_name = "objects"
@@ -136,6 +142,11 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.product} {self.number} ({self.family}, {self.metric} {self.score:.4f})"
+
+    @property
+    def status(self) -> str:
+        """CHAMPION, RETIRED or CHALLENGER, as it was when somebody first asked for it on this row's page."""
+        return str(pages.together(self, "status", ModelVersion.objects.status_of))
 
     def misfit(self, product: DataProduct) -> str | None:
         """Why it cannot serve `product` as declared today, as a sentence; None where it fits."""
@@ -180,7 +191,7 @@ class ProductStateManager(models.Manager["ProductState"]):
         return self.select_for_update().get(product=product)
 
 
-class ProductState(models.Model):
+class ProductState(base.Model):
     """Which version serves, and why automatic promotion is on hold."""
 
     product = models.CharField(max_length=40, primary_key=True)
@@ -288,7 +299,7 @@ class PromotionManager(models.Manager["Promotion"]):
         return promotion
 
 
-class Promotion(models.Model):
+class Promotion(base.Model):
     """A version began to serve: when, instead of which, by whom and why."""
 
     product = models.CharField(max_length=40)

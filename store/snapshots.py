@@ -11,10 +11,10 @@ from learning.analysis import Analysis
 from learning.dataset import Dataset
 from learning.exceptions import NoRows
 
-from . import contents, loading, truth
+from . import base, contents, loading, truth
 from .exceptions import RowsMultiplied
 from .features import Feature
-from .json import JSONField
+from .fields import JSONField
 from .product import DataProduct
 
 #: Before the features: key, prediction (of an example without a row of its own), label, time of the event, group.
@@ -48,7 +48,7 @@ class SnapshotManager(models.Manager["Snapshot"]):
         return snapshot
 
 
-class Snapshot(models.Model):
+class Snapshot(base.Model):
     """One frozen join: what was learned from, with the counts that account for every row."""
 
     product = models.CharField(max_length=40)

@@ -1,6 +1,5 @@
 """Surroundings of predictions: truth, feedback and entities, looked up once for a whole page."""
 
-import uuid
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
@@ -25,15 +24,15 @@ class Surroundings:
         return ((name, [p for p in self.predictions if p.product == name]) for name in names)
 
     @cached_property
-    def truths(self) -> dict[uuid.UUID, Truth]:
-        found: dict[uuid.UUID, Truth] = {}
+    def truths(self) -> dict[str, Truth]:
+        found: dict[str, Truth] = {}
         for name, predictions in self._by_product():
             found |= truth.of(catalogue.get(name), (p.subject for p in predictions))
         return found
 
     @cached_property
-    def feedback(self) -> dict[uuid.UUID, list[Feedback]]:
-        found: dict[uuid.UUID, list[Feedback]] = {}
+    def feedback(self) -> dict[str, list[Feedback]]:
+        found: dict[str, list[Feedback]] = {}
         for name, predictions in self._by_product():
             found |= feedback.about_subjects(catalogue.get(name), (p.subject for p in predictions))
         return found

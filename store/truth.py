@@ -1,6 +1,5 @@
 """Truth: which label counts when several people spoke about a subject."""
 
-import uuid
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
@@ -9,6 +8,8 @@ from django.db import models
 from django.db.models import F, Value
 from django.db.models.functions import Cast
 
+from . import base
+from .fields import DigestField
 from .product import DataProduct
 
 #: The author of what the label column said before anybody gave feedback, or says after others have changed it.
@@ -37,11 +38,11 @@ FROM ranked GROUP BY product, subject, entity
 """
 
 
-class Truth(models.Model):
+class Truth(base.Model):
     """What people agree on about a subject: a row of the view."""
 
     product = models.CharField(max_length=40)
-    subject = models.UUIDField(primary_key=True)
+    subject = DigestField(primary_key=True)
     entity = models.TextField(null=True)
     #: Null where as many people say one thing as another.
     answer = models.TextField(null=True)
@@ -53,17 +54,17 @@ class Truth(models.Model):
         db_table = "store_truth"
 
 
-def of(product: DataProduct, subjects: Iterable[uuid.UUID]) -> dict[uuid.UUID, Truth]:
+def of(product: DataProduct, subjects: Iterable[str]) -> dict[str, Truth]:
     """What people say about each of the subjects; those of whom nobody spoke are absent."""
     return {row.subject: row for row in Truth.objects.filter(product=product.name, subject__in=set(subjects))}
 
 
-def subject_of_entity(product: DataProduct, key: str) -> uuid.UUID:
-    return uuid.UUID(subject(product, "entity", key))
+def subject_of_entity(product: DataProduct, key: str) -> str:
+    return subject(product, "entity", key)
 
 
-def subject_of_reference(product: DataProduct, reference: str) -> uuid.UUID:
-    return uuid.UUID(subject(product, "reference", reference))
+def subject_of_reference(product: DataProduct, reference: str) -> str:
+    return subject(product, "reference", reference)
 
 
 def subject(product: DataProduct, kind: str, name: str) -> str:

@@ -5,11 +5,12 @@ A walk knows no errors. Where anything raises, or is null where that must not be
 execution begins anew and says what is wrong, and where: so it takes only what may be executed twice.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import isfinite
 from operator import attrgetter
+from types import NoneType
 from typing import Any
 
 from graphql import (
@@ -38,7 +39,7 @@ from .collecting import MOST_CONDITIONS, NotCompiled, Scope, conditions_of, frag
 
 #: In the metadata of a field that writes rows: what it is asked once must not be asked twice.
 WRITES = {"writes": True}
-#: In the metadata of a field: what gives its values for all objects at once, some of them many times the same.
+#: In the metadata of a field: what gives its values for all objects at once; some objects many times the same.
 COLUMN = "column"
 #: What graphql-core's own scalars tell as it is: of what type values must be, and what must hold for all of them.
 AS_THEY_ARE: Mapping[str, tuple[type, Callable[[list[Any]], bool] | None]] = {
@@ -119,7 +120,7 @@ class Walker:
         selected = Selected(definition, nodes, parent)
         show = self.value(definition.type, selected)
         if (column := declared(definition).metadata.get(COLUMN)) is not None:
-            show = once(show)
+            show = show if is_leaf_type(get_named_type(definition.type)) else once(show)
             return lambda values, run: show(column(values), run)
         if (read := reader(definition)) is None:
             return calling(selected, show)
@@ -251,35 +252,51 @@ def listing(show: Show) -> Show:
 
 
 def leaf(type_: GraphQLLeafType, needed: bool) -> Show:
-    kind, holds = AS_THEY_ARE.get(type_.name, (None, None))
-    tell = teller(type_)
-
-    def shown(values: list[Any], run: Run) -> list[Any]:
-        if set(map(type, values)) == {kind} and (holds is None or holds(values)):
-            return values
-        return [told(value) for value in values]
+    tell, tell_one = teller(type_), type_.coerce_output_value
 
     def told(value: Any) -> Any:
-        if value is None:
-            if needed:
-                raise GaveUp
-            return None
-        found = value if holds is None and type(value) is kind else tell(value)
-        if found is None or found is Undefined:
+        found = None if value is None else tell_one(value)
+        if found is Undefined or (found is None and (needed or value is not None)):
             raise GaveUp
         return found
+
+    def shown(values: list[Any], run: Run) -> list[Any]:
+        found = tell(values, not needed)
+        return list(map(told, values)) if found is None else found
 
     return shown
 
 
-def teller(type_: GraphQLLeafType) -> Callable[[Any], Any]:
-    """What coerces a value to JSON; it may raise anything."""
-    tell: Any = type_.coerce_output_value
-    if not isinstance(type_, CustomGraphQLEnumType):
-        return tell
-    # It would look for a member's name among all of them.
-    members = dict(zip(type_.wrapped_cls, map(tell, type_.wrapped_cls), strict=True))
-    return lambda value: members[value] if value in members else tell(value)
+def teller(type_: GraphQLLeafType) -> Callable[[list[Any], bool], list[Any] | None]:
+    """What coerces values to JSON all at once, where it can; None stands for itself where it may."""
+    if isinstance(type_, CustomGraphQLEnumType):
+        return member_teller(type_)
+    kind, holds = AS_THEY_ARE.get(type_.name, (None, None))
+
+    def tell(values: list[Any], nullable: bool) -> list[Any] | None:
+        kinds = set(map(type, values))
+        there = values
+        if nullable and NoneType in kinds:
+            kinds.remove(NoneType)
+            there = [value for value in values if value is not None]
+        return values if kinds <= {kind} and (not there or holds is None or holds(there)) else None
+
+    return tell
+
+
+def member_teller(type_: CustomGraphQLEnumType) -> Callable[[list[Any], bool], list[Any] | None]:
+    """By identity: a member's hash is computed by Python each time, and its name is looked for among all of them."""
+    members: Iterable[Any] = type_.wrapped_cls
+    names = {id(member): type_.coerce_output_value(member) for member in members}
+    nullable_names = names | {id(None): None}
+
+    def tell(values: list[Any], nullable: bool) -> list[Any] | None:
+        try:
+            return list(map((nullable_names if nullable else names).__getitem__, map(id, values)))
+        except KeyError:
+            return None
+
+    return tell
 
 
 @dataclass(frozen=True)

@@ -67,18 +67,8 @@ class Types:
 
     @cached_property
     def shows(self) -> dict[str, Callable[[Any], Any]]:
-        """By column, what types a value that the tables hold for the API."""
+        """By column, what types a value for the API."""
         return {column.name: self._shower(column) for column in self.product.columns}
-
-    @cached_property
-    def shows_stored(self) -> dict[str, Callable[[Any], Any]]:
-        """By column, what types a value for the API that is stored with a prediction."""
-        return {
-            column.name: self.shows[column.name]
-            if column.is_plain
-            else _read(column, self.shows[column.name])
-            for column in self.product.columns
-        }
 
     def _shower(self, column: Feature) -> Callable[[Any], Any]:
         """A category's value becomes its enum's member: null where that is no longer declared."""
@@ -129,10 +119,6 @@ class Types:
             return BigInt
         assert column.kind is not None
         return PLAIN[column.kind]
-
-
-def _read(column: Feature, show: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: show(column.from_json(value))
 
 
 def finite(value: Any) -> Any:

@@ -1,17 +1,19 @@
 """What a product answers: predictions, entities and feedback, typed by its columns."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import strawberry
 
 from store import models, pages, surroundings
 from store.entities import Entity as Row
 from store.exceptions import OutOfRange
+from store.features import Feature
 from store.product import DataProduct
 
 from ..answers import Entity, Feedback, Prediction, PredictionOrder, columns_of, with_order
+from ..compiled import COLUMN
 from ..nodes import UNSET, Connection, connection
 from .making import Types, described
 
@@ -21,14 +23,10 @@ Fields = dict[str, Any]
 
 
 def make_outputs(t: Types) -> None:
-    instance = {
-        c.name: (t.annotation(c) | None, strawberry.field(description=described(c)))
-        for c in t.product.columns
-    }
     t.make(
         strawberry.type,
         "Instance",
-        instance,
+        {column.name: _feature(t, column) for column in t.product.columns},
         description="Features as served. All nullable, whatever the input asks today: old rows lack newer features "
         "and keep retired ones.",
     )
@@ -44,6 +42,17 @@ def make_outputs(t: Types) -> None:
     t.make(strawberry.type, "Prediction", _of_prediction(t) | special, (Prediction,), description=prediction)
 
 
+def _feature(t: Types, column: Feature) -> Any:
+    """A field of instances, which are mappings by the columns' names."""
+    name, show = column.name, t.shows[column.name]
+
+    def feature(self: Any) -> t.annotation(column) | None:
+        return show(self.get(name))
+
+    shown = {COLUMN: lambda instances: [show(instance.get(name)) for instance in instances]}
+    return strawberry.field(feature, description=described(column), metadata=shown)
+
+
 def _of_product(product: DataProduct, t: Types) -> Fields:
     @strawberry.field
     def product_field(self: Any) -> t.lazy("Product"):
@@ -55,7 +64,7 @@ def _of_product(product: DataProduct, t: Types) -> Fields:
 def _of_entity(t: Types) -> Fields:
     @strawberry.field
     def features(self: Row) -> t.Instance:
-        return instance_of(t, t.shows, self.features)
+        return self.features
 
     @strawberry.field
     def predictions(
@@ -105,7 +114,7 @@ def _of_prediction(t: Types) -> Fields:
 
     @strawberry.field
     def features(self: models.Prediction) -> t.Instance:
-        return instance_of(t, t.shows_stored, self.features)
+        return t.product.instance_restored(self.features)
 
     @strawberry.field(description="Other predictions about the same subject, newest first.")
     def others(
@@ -129,6 +138,13 @@ def _labels_of_prediction(t: Types) -> Fields:
     return {"feedback": feedback, "truth": truth}
 
 
+class Probability(NamedTuple):
+    """How probable a label is."""
+
+    label: Any
+    probability: float
+
+
 def _of_class(t: Types) -> Fields:
     t.make(
         strawberry.type,
@@ -143,10 +159,8 @@ def _of_class(t: Types) -> Fields:
 
     @strawberry.field(description="Of each label that the version knows; they sum to 1.")
     def probabilities(self: models.Prediction) -> list[t.Probability]:
-        return [
-            t.Probability(label=label_of(t, answer), probability=p)
-            for answer, p in (self.output or {}).items()
-        ]
+        told = self.output or {}
+        return list(map(Probability, map(t.labels.get, told), told.values()))
 
     confidence = strawberry.field(description="The label's probability.")
     return {"label": label, "probabilities": probabilities, "confidence": (float, confidence)}
@@ -203,11 +217,6 @@ def _of_cluster(t: Types) -> Fields:
         return [ClusterDistance(cluster=cluster, distance=d) for cluster, d in enumerate(self.output or ())]
 
     return {"cluster": cluster, "distances": distances}
-
-
-def instance_of(t: Types, shows: Mapping[str, Callable[[Any], Any]], features: Mapping[str, Any]) -> Any:
-    """Values by column name, typed for the API by what shows each column's."""
-    return t.Instance(**{name: show(features.get(name)) for name, show in shows.items()})
 
 
 def label_of(t: Types, answer: str | None) -> Any:

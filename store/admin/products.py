@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from .. import catalogue, retraining
+from .. import catalogue, pages, retraining
 from ..builds import Build
 from ..registry import ModelVersion, ProductState, Promotion
 from ..retraining import RetrainDecision
@@ -96,7 +96,7 @@ class ProductAdmin(Shown):
             "champion": ModelVersion.objects.champion_of(row.product),
             "due_at": retraining.due_at(product.retrain),
             "builds": Build.objects.filter(product=row.product).order_by("-pk")[:LATEST],
-            "versions": ModelVersion.objects.filter(product=row.product).order_by("-pk")[:LATEST],
+            "versions": pages.group(list(ModelVersion.objects.listed(row.product).order_by("-pk")[:LATEST])),
             "promotions": Promotion.objects.newest(row.product)[:LATEST],
             "decisions": RetrainDecision.objects.listed(row.product).order_by("-pk")[:LATEST],
         }

@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from .. import showing
 from ..diagnostics import Diagnostic
-from ..registry import CHAMPION, ModelVersion, ProductState, Promotion
+from ..registry import CHAMPION, ModelVersion, ProductState, Promotion, Status
 from .pages import Act, Shown
 
 
@@ -50,7 +51,10 @@ class ModelVersionAdmin(Shown):
 
     @admin.display(description="status")
     def status(self, version: Any) -> str:
-        return str(version.status)  # which the manager's queryset adds
+        return str(version.derived)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
+        return super().get_queryset(request).annotate(derived=Status("pk"))
 
     @admin.display(description="score", ordering="score")
     def rounded(self, version: ModelVersion) -> str:

@@ -23,6 +23,7 @@ from store import answering, batches, catalogue, rows, serving, threads
 from store.lanes import Lost
 from store.predictions import Prediction
 from store.product import DataProduct
+from store.registry import ProductState
 from tests.schema.drawing import Drawing
 from tests.store.conftest import NOON, operate, version
 
@@ -61,7 +62,9 @@ def champions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def champion(product: DataProduct) -> serving.Champion:
     model = Oracle(signature=product.signature, family="x", hyperparameters={}, estimator=None)
-    return serving.Champion(product, version(product), model, microseconds=1.0)
+    registered = version(product)
+    ProductState.objects.update_or_create(product=product.name, defaults={"champion": registered})
+    return serving.Champion(product, registered, model, microseconds=1.0)
 
 
 @pytest.fixture

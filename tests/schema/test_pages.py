@@ -4,9 +4,11 @@ from typing import Any
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest import MonkeyPatch
 
 from schema.context import Context
 from schema.served import schema
+from store import kept
 from store.access import Actor
 from store.models import Candidate, ModelVersion
 
@@ -22,10 +24,9 @@ REGISTRY = """{ tumor {
 
 
 def queries(document: str) -> int:
-    """How many queries an operation takes, which must not be refused."""
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
+    """How many queries an operation takes in a new process; it must not be refused."""
+    with MonkeyPatch.context() as patch, CaptureQueriesContext(connection) as captured:
+        patch.setattr(kept, "_rows", {})
         result = schema.execute_sync(
             document, context_value=Context(Actor(author="tests", superuser=True), None)
         )  # type: ignore[arg-type]

@@ -112,7 +112,7 @@ def test_feedback_on_a_prediction_about_nobody_holds_for_equal_features(stay: Da
 
 def test_feedback_about_what_is_not_known_is_refused(stay: DataProduct, relapse: DataProduct) -> None:
     with pytest.raises(UnknownId, match="it may have been deleted"):
-        give(stay, "True", prediction=uuid.uuid4())
+        give(stay, "True", prediction=str(uuid.uuid4()))
     with pytest.raises(UnknownId, match="predict with this reference first"):
         give(stay, "True", reference="never")
     with pytest.raises(UnknownId):

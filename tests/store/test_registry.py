@@ -167,7 +167,7 @@ def test_what_was_promoted_serves(stay: DataProduct) -> None:
     assert (promotion.previous, promotion.reason, promotion.by) == (first, "It is better.", "ann")
     assert champion(stay) == second
     third = version(stay)
-    status = dict(ModelVersion.objects.values_list("pk", "status"))
+    status = {each.pk: each.status for each in ModelVersion.objects.all()}
     assert status == {first.pk: RETIRED, second.pk: CHAMPION, third.pk: CHALLENGER}
     assert list(ModelVersion.objects.listed("stay", [RETIRED, CHALLENGER]).order_by("pk")) == [first, third]
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -100,7 +101,7 @@ def test_the_newest_prediction_of_a_subject_is_the_example(stay: DataProduct) ->
     names = ("_prediction", "_entity", "_label", "_at", "age", "born", "cost", "smokes", "note", "urgency")
     [found] = rows(snapshot, *names)
     stored = (newest.created_at, 30, date(1990, 1, 1), 12.5, True, "", "planned")
-    assert found == (newest.pk, None, "True", *stored)
+    assert found == (UUID(newest.pk), None, "True", *stored)
 
 
 def test_a_labelled_prediction_about_an_entity_is_its_row(stay: DataProduct) -> None:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import strawberry
@@ -48,17 +48,17 @@ def _product_of(node: Any) -> str:
     return str(node.product)
 
 
+#: By type: what tells one node from others of it; of all other rows the primary key.
+KEYS: dict[type, Callable[[Any], Any]] = {
+    DataProduct: lambda product: product.name,
+    Entity: lambda entity: entity.key,
+    models.BuildEvent: lambda event: f"{event.build_id}.{event.sequence}",
+}
+
+
 def of(node: Any) -> strawberry.ID:
-    match node:
-        case DataProduct():
-            key = node.name
-        case Entity():
-            key = node.key
-        case models.BuildEvent():
-            return encode("BuildEvent", f"{node.build_id}.{node.sequence}")
-        case _:
-            key = str(node.pk)
-    return encode(typename(node), key)
+    key = KEYS[type(node)](node) if type(node) in KEYS else node.pk
+    return encode("BuildEvent" if type(node) is models.BuildEvent else typename(node), str(key))
 
 
 def of_feature(product: DataProduct, column: TypedColumn) -> strawberry.ID:

@@ -8,6 +8,7 @@ from learning.intervals import Intervals
 from . import catalogue, entities, feedback, truth
 from .entities import Entity
 from .feedback import Feedback
+from .pages import Rows
 from .predictions import Prediction
 from .registry import ModelVersion
 from .truth import Truth
@@ -17,7 +18,7 @@ class Surroundings:
     """What is known around some predictions; each kind is looked up when the first of them asks."""
 
     def __init__(self, predictions: Sequence[Prediction]):
-        self.predictions = predictions
+        self.predictions = Rows(predictions)
 
     def _by_product(self) -> Iterable[tuple[str, list[Prediction]]]:
         names = {prediction.product for prediction in self.predictions}

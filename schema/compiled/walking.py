@@ -7,7 +7,7 @@ execution begins anew and says what is wrong, and where: so it takes only what m
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, repeat
 from math import isfinite
 from operator import attrgetter
 from types import NoneType
@@ -106,7 +106,8 @@ class Walker:
             if not values or not shows:
                 return [{} for _ in values]
             columns = [show(values, run) for show in shows]
-            return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
+            # Without bytecode, as there are hundreds of them a page.
+            return list(map(dict, map(zip, repeat(keys), zip(*columns, strict=True))))
 
         return shown
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import methodcaller
 from typing import Any, NamedTuple
 
 import strawberry
 
+from learning.dataset import Kind
 from store import models, pages, surroundings
 from store.entities import Entity as Row
 from store.exceptions import OutOfRange
@@ -44,13 +46,17 @@ def make_outputs(t: Types) -> None:
 
 def _feature(t: Types, column: Feature) -> Any:
     """A field of instances, which are mappings by the columns' names."""
-    name, show = column.name, t.shows[column.name]
+    show, read = t.shows[column.name], methodcaller("get", column.name)
 
     def feature(self: Any) -> t.annotation(column) | None:
-        return show(self.get(name))
+        return show(read(self))
 
-    shown = {COLUMN: lambda instances: [show(instance.get(name)) for instance in instances]}
-    return strawberry.field(feature, description=described(column), metadata=shown)
+    def shown(instances: Sequence[Any]) -> list[Any]:
+        # Numbers that are none come with the tables only, and are told by `feature`.
+        found = map(read, instances)
+        return list(map(show, found) if column.kind is Kind.CATEGORY else found)
+
+    return strawberry.field(feature, description=described(column), metadata={COLUMN: shown})
 
 
 def _of_product(product: DataProduct, t: Types) -> Fields:

@@ -1,5 +1,7 @@
 """Pages: going forward through a list, whatever is equal or changes meanwhile."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -148,6 +150,17 @@ def test_what_a_row_came_with_is_left_as_it_was(in_wards: list[Operation]) -> No
     [found] = pages.related([one], "ward")
     assert found == everybodys and found is not everybodys
     assert "together" not in vars(everybodys)
+
+
+def test_a_page_is_gone_with_the_last_who_has_it(in_wards: list[Operation]) -> None:
+    pages.related(in_wards, "ward")
+    alive = weakref.ref(in_wards[0])
+    gc.disable()
+    try:
+        in_wards.clear()
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def test_nothing_is_found_where_nothing_is_pointed_to(operations: list[int]) -> None:

@@ -1,9 +1,11 @@
 """What a build takes beyond its fits: the time of search and contest, over that of all fits on as many processors.
 
-    ./dev bench overhead [--candidates 20] [--repeats 3] [--products tumor --products diabetes]
+    ./dev bench overhead [--candidates 20] [--repeats 3] [--processes 1 2] [--products tumor --products diabetes]
 
 The example products are built as a worker builds them, every fold a row; a fit is the estimator's own time to fit and
-to predict. The first build of a product is not counted. Wine's clusters are left out: most of their time is scoring.
+to predict. With one process what is over is the search's own; with more, it is also what the last long fits leave the
+others to wait for. The first build of a product is not counted. Wine's clusters are left out: most of their time is
+scoring.
 """
 
 import argparse
@@ -33,10 +35,19 @@ class Measured:
     seconds: float
     #: From the analysis to the last score.
     wall: float
+    processes: int
 
     @property
     def overhead(self) -> float:
-        return self.wall * settings.EXEMPLAR_CPUS / self.seconds - 1
+        return self.wall * self.processes / self.seconds - 1
+
+    @classmethod
+    def middle(cls, product: str, options: argparse.Namespace, processes: int) -> "Measured":
+        """Of several builds, the one in the middle."""
+        settings.EXEMPLAR_CPUS = processes
+        turns = track(range(options.repeats + 1), f"{product}, processes: {processes}", transient=True)
+        builds = [build(product, options.candidates) for _ in turns][1:]
+        return sorted(builds, key=lambda each: each.overhead)[len(builds) // 2]
 
 
 def build(product: str, candidates: int) -> Measured:
@@ -53,6 +64,7 @@ def build(product: str, candidates: int) -> Measured:
         fits=len(took),
         seconds=sum(took),
         wall=(at["CandidateScored"] - at["FeaturesAnalysed"]).total_seconds(),
+        processes=settings.EXEMPLAR_CPUS,
     )
 
 
@@ -61,23 +73,31 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--products", action="append", choices=PRODUCTS)
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, settings.EXEMPLAR_CPUS])
     options = parser.parse_args()
     call_command("load_examples", verbosity=0)
-    table = Table(title=f"Builds of {options.candidates} candidates on {settings.EXEMPLAR_CPUS} processors")
-    for heading in ("product", "fits", "ms a fit", "fits together, s", "search and contest, s", "overhead"):
+    table = Table(title=f"Builds of {options.candidates} candidates")
+    headings = (
+        "product",
+        "processes",
+        "fits",
+        "ms a fit",
+        "fits together, s",
+        "search and contest, s",
+        "overhead",
+    )
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "product" else "right")
     for product in options.products or PRODUCTS:
-        builds = [
-            build(product, options.candidates)
-            for _ in track(range(options.repeats + 1), product, transient=True)
-        ][1:]
-        middle = sorted(builds, key=lambda each: each.overhead)[len(builds) // 2]
-        table.add_row(
-            product,
-            f"{middle.fits}",
-            f"{1e3 * middle.seconds / middle.fits:.0f}",
-            f"{middle.seconds:.2f}",
-            f"{middle.wall:.2f}",
-            f"{middle.overhead:.0%}{'' if middle.overhead <= MOST else ' (!)'}",
-        )
+        for processes in options.processes:
+            middle = Measured.middle(product, options, processes)
+            table.add_row(
+                product,
+                f"{processes}",
+                f"{middle.fits}",
+                f"{1e3 * middle.seconds / middle.fits:.0f}",
+                f"{middle.seconds:.2f}",
+                f"{middle.wall:.2f}",
+                f"{middle.overhead:.0%}{'' if middle.overhead <= MOST else ' (!)'}",
+            )
     Console().print(table)

@@ -1,6 +1,6 @@
 """What rounds tell: candidates on folds, as steps, and a tally of what is known so far."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from statistics import fmean
 
@@ -122,8 +122,12 @@ class Player:
         percent: float,
         ahead: Sequence[Fit] = (),
         deadline: float | None = None,
+        takes: Callable[[Candidate], float] | None = None,
     ) -> Generator[Step, None, None]:
-        """Score the candidates on these folds of the tally's round, in whatever order the outcomes come."""
+        """Score the candidates on these folds of the tally's round, in whatever order the outcomes come.
+
+        Those for whom a fit `takes` longest begin, so that nobody waits for them at the end; None: in their order.
+        """
         tally.enter(candidates)
         fits = [
             Fit(candidate, tally.round, fold)
@@ -133,6 +137,8 @@ class Player:
             if fold not in tally.scored.get(candidate, {})
         ]
         new = [fit for fit in fits if fit.key not in self.known]
+        if takes is not None:
+            new.sort(key=lambda fit: takes(fit.candidate), reverse=True)
         self.workers.begin(new)
         for fit in fits:
             if fit.key in self.known:

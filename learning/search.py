@@ -182,7 +182,8 @@ class Search:
         left = list(wave)
         for number, (tally, folds) in enumerate(rungs):
             ahead = [*self._first_fits(after), *self._contest_fits()]
-            yield from self.player.play(tally, left, folds, self._percent(), ahead, self._deadline())
+            takes = self.seconds if self.deadline is None else None
+            yield from self.player.play(tally, left, folds, self._percent(), ahead, self._deadline(), takes)
             if self._over():
                 self.stopped = (
                     f" The time limit of {self.problem.seconds:g} s cut the search short after "

@@ -3,8 +3,6 @@
 import logging
 import threading
 from contextlib import closing
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
@@ -15,7 +13,7 @@ from learning import cluster, processes
 from learning.dataset import Dataset
 from learning.select import Incumbent
 
-from . import catalogue, events, leases, room
+from . import catalogue, events, leases, room, scratch
 from .builds import Build
 from .candidates import SEARCH, Candidate, FoldScore
 from .diagnostics import Diagnostic
@@ -61,7 +59,7 @@ class _Run:
 
     def through(self) -> None:
         processes.prepare()  # starts while the tables are being joined
-        with TemporaryDirectory(prefix="exemplar-build-") as folder:
+        with scratch.folder() as folder:
             dataset = self.dataset()
             steps = learning.build(
                 self.build.problem(),
@@ -69,7 +67,7 @@ class _Run:
                 self.incumbent(dataset),
                 FoldScore.objects.scored(self.build),
                 workers=settings.EXEMPLAR_CPUS,
-                folder=Path(folder),
+                folder=folder,
                 opened=elsewhere(settings.SEARCH_SCHEDULER),
             )
             # Closed whatever happens, or fits go on until the generator is collected.

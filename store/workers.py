@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from rq import Worker
 from rq.serializers import JSONSerializer
 
-from . import jobs, leases, queue, upkeep
+from . import jobs, leases, queue, scratch, upkeep
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ def work() -> None:
 
 def _look_for_ever(stopped: threading.Event) -> None:
     while not stopped.wait(jobs.LOOK):
+        scratch.sweep()
         try:
             upkeep.look()
         except (DatabaseError, InterfaceError) as error:

@@ -182,6 +182,7 @@ class Search:
         left = list(wave)
         for number, (tally, folds) in enumerate(rungs):
             ahead = [*self._first_fits(after), *self._contest_fits()]
+            # With a deadline those first that are cheap or the best, as they come.
             takes = self.seconds if self.deadline is None else None
             yield from self.player.play(tally, left, folds, self._percent(), ahead, self._deadline(), takes)
             if self._over():

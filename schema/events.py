@@ -7,7 +7,7 @@ import strawberry
 
 from . import ids
 from .diagnostics import Diagnostic
-from .nodes import Node
+from .nodes import Node, relation
 from .problems import Problem
 from .types import Build, Candidate, ModelVersion, Promotion, Snapshot
 
@@ -58,17 +58,17 @@ class CandidateScored(BuildEvent):
 
 @strawberry.type(description="A model was fitted on all examples, pickled, signed and kept.")
 class ModelRegistered(BuildEvent):
-    model: ModelVersion
+    model: ModelVersion = relation("model")
 
 
 @strawberry.type(description="The winner serves.")
 class ModelPromoted(BuildEvent):
-    promotion: Promotion
+    promotion: Promotion = relation("promotion")
 
 
 @strawberry.type(description="A picture of the winner was drawn, or could not be.")
 class DiagnosticDrawn(BuildEvent):
-    diagnostic: Diagnostic
+    diagnostic: Diagnostic = relation("diagnostic")
 
 
 @strawberry.type(description="The champion stays: nothing was better, or a person must decide.")
@@ -80,7 +80,7 @@ class ChampionKept(BuildEvent):
 
 @strawberry.type(description="The build has ended well.")
 class BuildSucceeded(BuildEvent):
-    model: ModelVersion | None
+    model: ModelVersion | None = relation("model")
 
     @strawberry.field
     def promoted(self: Any) -> bool:

@@ -11,7 +11,7 @@ from django.db.models.functions import Greatest
 from learning.exceptions import ExemplarError
 from learning.problem import Problem
 
-from . import base, catalogue, events, pages, queue
+from . import catalogue, events, pages, queue, tables
 from .exceptions import BadInput, BuildEnded, UnknownId
 from .fields import JSONField
 from .jobs import CANCELLED, FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
@@ -159,13 +159,12 @@ class BuildEventManager(models.Manager["BuildEvent"]):
     def after(self, build: int, cursor: str | None = None) -> models.QuerySet["BuildEvent"]:
         """The build's events behind `cursor`, in order. Raises BadInput."""
         rows = self.filter(build=build).select_related("candidate", "build")
-        rows = rows.prefetch_related("model", "promotion__model", "diagnostic")
         return rows.filter(sequence__gt=_sequence(cursor)).order_by("sequence")
 
     def page(self, build: "Build", first: int | None, after: str | None) -> pages.Page["BuildEvent"]:
         first = pages.size(first, USUAL_EVENTS, MOST_EVENTS)
         found = list(self.after(build.pk, after)[: first + 1])
-        nodes = found[:first]
+        nodes = pages.group(found[:first])
         total = self.filter(build=build).count
         return pages.Page(nodes, attrgetter("cursor"), len(found) > first, after is not None, total)
 
@@ -178,7 +177,7 @@ def _sequence(cursor: str | None) -> int:
     return int(cursor)
 
 
-class BuildEvent(base.Model):
+class BuildEvent(tables.Table):
     """What a build has just done; ids and sequence survive a stream that is built anew."""
 
     build = models.ForeignKey(Build, models.CASCADE, related_name="events")

@@ -1,6 +1,7 @@
 """Candidates and their scores: each finished fold is a row, so that nothing is fitted twice."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from io import BytesIO
 from math import fsum
 from typing import Any, NamedTuple
@@ -15,8 +16,9 @@ from learning.evaluate import Measure
 from learning.folds import ROUNDS, Round
 from learning.steps import FoldScored
 
-from . import base
+from . import tables
 from .fields import JSONField
+from .jobs import UNFINISHED
 from .kept import Kept
 
 #: Candidates are chosen in the search and scored again on fresh folds in the contest.
@@ -24,6 +26,11 @@ SEARCH, CONTEST = "search", "contest"
 
 
 class CandidateManager(models.Manager["Candidate"]):
+    def ended(self, candidates: Iterable[int]) -> set[int]:
+        """The keys of those whose builds have ended: nothing is scored any more."""
+        rows = self.filter(pk__in=candidates).exclude(build__status__in=UNFINISHED)
+        return set(rows.values_list("pk", flat=True))
+
     def draw(self, build: Any, candidates: tuple[families.Candidate, ...]) -> None:
         """Keep the drawn candidates behind those drawn before; those that an earlier attempt kept stay as they
         are.
@@ -45,7 +52,7 @@ class CandidateManager(models.Manager["Candidate"]):
         )
 
 
-class Candidate(base.Model):
+class Candidate(tables.Table):
     """An estimator with its hyperparameters set, in the contest of one build."""
 
     build = models.ForeignKey("store.Build", models.CASCADE, related_name="candidates")
@@ -133,7 +140,7 @@ class FoldScoreManager(models.Manager["FoldScore"]):
         return {(row.candidate.key, row.round, row.fold): row.as_step() for row in rows}
 
 
-class FoldScore(base.Model):
+class FoldScore(tables.Table):
     """One fold of one candidate: fitted on the other parts, scored on this one."""
 
     candidate = models.ForeignKey(Candidate, models.CASCADE, related_name="folds")
@@ -209,25 +216,18 @@ class ScoreManager(models.Manager["Score"]):
         return self.of_each([candidate], round, **narrowed)[candidate]
 
     def of_each(
-        self,
-        candidates: Iterable[int],
-        round: str,
-        metric: str | None = None,
-        fold: int | None = None,
-        label: str | None = None,
+        self, candidates: Iterable[int], round: str, metric: str | None = None
     ) -> dict[int, list[Measured]]:
-        """The candidates' measures, in one query: the means over the folds (fold null), then each fold's.
-
-        What is given narrows them; without `label` all labels and the whole (label null).
+        """The candidates' measures, in one query, or one metric's: of all labels and of the whole (label null), the
+        means over the folds (fold null), then each fold's.
         """
         found: dict[int, list[Measured]] = {candidate: [] for candidate in candidates}
-        wanted: dict[str, Any] = {"candidates": list(found), "round": round}
-        wanted |= {"metric": metric, "fold": fold, "label": label}
+        wanted: dict[str, Any] = {"candidates": list(found), "round": round, "metric": metric}
         with connection.cursor() as cursor:
             cursor.execute(MEASURES, wanted)
             for candidate, *measured in cursor.fetchall():
                 found[candidate].append(Measured._make(measured))
-        return found if fold is not None else {c: [*_means(folds), *folds] for c, folds in found.items()}
+        return {candidate: [*_means(folds), *folds] for candidate, folds in found.items()}
 
     def of_versions(
         self,
@@ -236,7 +236,7 @@ class ScoreManager(models.Manager["Score"]):
         fold: int | None = None,
         label: str | None = None,
     ) -> dict[int, list[Measured]]:
-        """As `of_each` of the versions' contests, by the versions' keys: they had ended when the versions came."""
+        """As `of_each` of the versions' contests, by the versions' keys; what is given narrows them."""
 
         def fits(measured: Measured) -> bool:
             return (
@@ -246,11 +246,12 @@ class ScoreManager(models.Manager["Score"]):
             )
 
         candidates = {version.pk: version.candidate_id for version in versions}
-        found = _of_contests.find(candidates.values(), lambda missing: self.of_each(missing, CONTEST))
+        look = partial(self.of_each, round=CONTEST)
+        found = _of_contests.find(candidates.values(), look, last=Candidate.objects.ended)
         return {pk: list(filter(fits, found[candidate])) for pk, candidate in candidates.items()}
 
 
-#: Measures of contests that have ended, by the candidates' keys.
+#: Measures of the contests of builds that have ended, by the candidates' keys; of so many candidates.
 _of_contests: Kept[int, list[Measured]] = Kept(200)
 
 #: What `of_each` asks, of hundreds of rows a page.
@@ -259,8 +260,6 @@ SELECT fold.candidate_id, score.metric, nullif(score.label, ''), fold.fold, scor
 FROM store_foldscore AS fold JOIN store_score AS score ON score.fold_id = fold.id
 WHERE fold.candidate_id = ANY(%(candidates)s) AND fold.round = %(round)s
     AND (%(metric)s IS NULL OR score.metric = %(metric)s)
-    AND (%(fold)s IS NULL OR fold.fold = %(fold)s)
-    AND (%(label)s IS NULL OR score.label = %(label)s)
 ORDER BY score.metric, score.label, fold.fold
 """
 
@@ -275,7 +274,7 @@ def _means(folds: Iterable[Measured]) -> Iterator[Measured]:
         yield Measured(metric, label, None, fsum(known) / len(known) if known else None)
 
 
-class Score(base.Model):
+class Score(tables.Table):
     """One measure of one fold, over all classes or for one label."""
 
     fold = models.ForeignKey(FoldScore, models.CASCADE, related_name="scores")

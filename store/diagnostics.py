@@ -8,7 +8,7 @@ from django.db import models
 from learning.diagnostics import Data, Kind, data_from_json, shape
 from learning.diagnostics import Diagnostic as Drawn
 
-from . import base
+from . import tables
 from .fields import JSONField
 from .registry import ModelVersion
 
@@ -49,7 +49,7 @@ class DiagnosticManager(models.Manager["Diagnostic"]):
         return found
 
 
-class Diagnostic(base.Model):
+class Diagnostic(tables.Table):
     """One look at a model version; what it shows never changes."""
 
     model = models.ForeignKey(ModelVersion, models.CASCADE, related_name="diagnostics")

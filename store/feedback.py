@@ -9,7 +9,7 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from . import base, catalogue, entities, truth
+from . import catalogue, entities, tables, truth
 from .access import Actor
 from .exceptions import BadInput, Forbidden, UnknownEntity, UnknownId
 from .fields import DigestField
@@ -192,7 +192,7 @@ class FeedbackManager(models.Manager["Feedback"]):
         return entities.write_label(product, subject.base, product.restored(counts))
 
 
-class Feedback(base.Model):
+class Feedback(tables.Table):
     """One word about a subject. Rows are appended; taking one back marks it and deletes nothing."""
 
     product = models.CharField(max_length=40)

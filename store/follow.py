@@ -118,7 +118,7 @@ def _newest_promotion() -> int:
 
 
 def _promotions(product: str | None, after: int) -> list[Promotion]:
-    rows = Promotion.objects.filter(pk__gt=after).prefetch_related("model", "previous").order_by("pk")
+    rows = Promotion.objects.filter(pk__gt=after).order_by("pk")
     return list(rows if product is None else rows.filter(product=product))
 
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, Now
 
 from learning.exceptions import ExemplarError
 
-from . import base, queue
+from . import queue, tables
 from .exceptions import StoreError, WorkerLost
 
 READY, RUNNING, SUCCEEDED, FAILED, CANCELLED = STATUSES = (
@@ -88,7 +88,7 @@ class JobManager(models.Manager[J]):
                 queue.enqueue(self.model.KIND, pk)
 
 
-class Job(base.Model):
+class Job(tables.Table):
     """Something that a worker does; every write of an attempt is conditional on that being the newest one."""
 
     #: What the queue calls such a job.

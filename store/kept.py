@@ -6,11 +6,11 @@ from typing import Any, Generic, TypeVar
 
 from django.db import models as django
 
-from .base import Model
+from .tables import Table
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
-Row = TypeVar("Row", bound=Model)
+Row = TypeVar("Row", bound=Table)
 
 
 class Kept(Generic[Key, Value]):
@@ -22,14 +22,18 @@ class Kept(Generic[Key, Value]):
         self._lock = Lock()
 
     def find(
-        self, keys: Collection[Key], look: Callable[[Collection[Key]], Mapping[Key, Value]]
+        self,
+        keys: Collection[Key],
+        look: Callable[[Collection[Key]], Mapping[Key, Value]],
+        last: Callable[[Collection[Key]], Collection[Key]] | None = None,
     ) -> dict[Key, Value]:
-        """Those that there are; `look` looks up what is not in memory."""
+        """Those that there are; `look` looks up what is not in memory, and `last` says which of it may be kept."""
         with self._lock:
             known = {key: self._values[key] for key in keys if key in self._values}
         if missing := [key for key in keys if key not in known]:
+            lasting = missing if last is None else last(missing)  # before: it may become so while it is read
             found = look(missing)
-            self._keep(found)
+            self._keep({key: found[key] for key in lasting if key in found})
             known |= found
         return known
 
@@ -41,17 +45,19 @@ class Kept(Generic[Key, Value]):
 
 
 #: Of each table that never changes.
-_rows: dict[type[Model], Kept[Any, Any]] = {}
+_rows: dict[type[Table], Kept[Any, Any]] = {}
+#: Rows of each.
+MOST = 1_000
 
 
-def may_hold(table: type[django.Model]) -> bool:
-    return issubclass(table, Model) and table.unchanging
+def keeps(table: type[django.Model]) -> bool:
+    return issubclass(table, Table) and table.unchanging
 
 
 def rows(table: type[Row], keys: Collection[Any]) -> dict[Any, Row]:
     """Those that there are, by their keys; where the table never changes, from memory, and nobody else's objects."""
     look = table._base_manager.in_bulk
-    if not may_hold(table):
+    if not keeps(table):
         return look(keys)
-    found = _rows.setdefault(table, Kept(1_000)).find(keys, look)
+    found = _rows.setdefault(table, Kept(MOST)).find(keys, look)
     return {key: row.again() for key, row in found.items()}

@@ -136,7 +136,7 @@ def _next(rows: QuerySet[Any], order: Sequence[str], after: str | None) -> Query
 
 
 def _read(rows: QuerySet[Any]) -> list[Any]:
-    if not kept.may_hold(rows.model):
+    if not kept.keeps(rows.model):
         return list(rows)
     keys = list(rows.values_list("pk", flat=True))
     found = kept.rows(rows.model, keys)

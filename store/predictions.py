@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from learning.model import Answer
 
-from . import base, rows, truth
+from . import rows, tables, truth
 from .exceptions import BadInput
 from .fields import DigestField, JSONField
 from .product import DataProduct
@@ -89,7 +89,7 @@ class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # ty
                 cursor.execute(rows.INSERT, rows.parameters(product, version, given))
 
 
-class Prediction(base.Model):
+class Prediction(tables.Table):
     """A stored answer, with the instance as served and the version that gave it."""
 
     #: A hash of version, subject and canonical features.

@@ -12,7 +12,7 @@ from learning.exceptions import NotAModel
 from learning.model import Model, Signature, loads, versions
 from learning.steps import Fitted
 
-from . import artifacts, base, catalogue, events, pages
+from . import artifacts, catalogue, events, pages, tables
 from .exceptions import (
     BadInput,
     ChampionChanged,
@@ -91,7 +91,7 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
         return (newest or 0) + 1
 
 
-class ModelVersion(base.Model):
+class ModelVersion(tables.Table):
     """A fitted model with its recipe, build time and score; the row never changes."""
 
     product = models.CharField(max_length=40)
@@ -146,7 +146,8 @@ class ModelVersion(base.Model):
     @property
     def status(self) -> str:
         """CHAMPION, RETIRED or CHALLENGER, as it was when somebody first asked for it on this row's page."""
-        return str(pages.together(self, "status", ModelVersion.objects.status_of))
+        status: str = pages.together(self, "status", ModelVersion.objects.status_of)
+        return status
 
     def misfit(self, product: DataProduct) -> str | None:
         """Why it cannot serve `product` as declared today, as a sentence; None where it fits."""
@@ -191,7 +192,7 @@ class ProductStateManager(models.Manager["ProductState"]):
         return self.select_for_update().get(product=product)
 
 
-class ProductState(base.Model):
+class ProductState(tables.Table):
     """Which version serves, and why automatic promotion is on hold."""
 
     product = models.CharField(max_length=40, primary_key=True)
@@ -299,7 +300,7 @@ class PromotionManager(models.Manager["Promotion"]):
         return promotion
 
 
-class Promotion(base.Model):
+class Promotion(tables.Table):
     """A version began to serve: when, instead of which, by whom and why."""
 
     product = models.CharField(max_length=40)

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from learning.retrain import Known, Rule, Verdict, next_due
 
-from . import base, catalogue
+from . import catalogue, tables
 from .builds import Build
 from .feedback import Feedback
 from .product import DataProduct
@@ -97,7 +97,7 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
         return self.create(product=product.name, rule=str(rule), reason=verdict.reason)
 
 
-class RetrainDecision(base.Model):
+class RetrainDecision(tables.Table):
     """What a rule said at a moment; the row never changes, and goes only as a "not yet" that is followed by news."""
 
     product = models.CharField(max_length=40)

@@ -11,7 +11,7 @@ from learning.analysis import Analysis
 from learning.dataset import Dataset
 from learning.exceptions import NoRows
 
-from . import base, contents, loading, truth
+from . import contents, loading, tables, truth
 from .exceptions import RowsMultiplied
 from .features import Feature
 from .fields import JSONField
@@ -48,7 +48,7 @@ class SnapshotManager(models.Manager["Snapshot"]):
         return snapshot
 
 
-class Snapshot(base.Model):
+class Snapshot(tables.Table):
     """One frozen join: what was learned from, with the counts that account for every row."""
 
     product = models.CharField(max_length=40)

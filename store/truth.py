@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Value
 from django.db.models.functions import Cast
 
-from . import base
+from . import tables
 from .fields import DigestField
 from .product import DataProduct
 
@@ -38,7 +38,7 @@ FROM ranked GROUP BY product, subject, entity
 """
 
 
-class Truth(base.Model):
+class Truth(tables.Table):
     """What people agree on about a subject: a row of the view."""
 
     product = models.CharField(max_length=40)

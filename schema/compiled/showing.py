@@ -142,7 +142,7 @@ DISTANCE: dict[str, Callable[[Any], Any]] = {
 VERSION: dict[str, Callable[[Any], Any]] = {
     "id": ids.of,
     "number": lambda version: version.number,
-    "status": constant(CHAMPION),  # else it would not answer
+    "status": constant(CHAMPION),  # here; for a moment another may be it already, by the registry
     "family": lambda version: version.family,
     "builtAt": lambda version: moment(version.built_at),
     "metric": lambda version: version.metric,

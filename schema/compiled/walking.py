@@ -39,7 +39,7 @@ from .collecting import MOST_CONDITIONS, NotCompiled, Scope, conditions_of, frag
 
 #: In the metadata of a field that writes rows: what it is asked once must not be asked twice.
 WRITES = {"writes": True}
-#: In the metadata of a field: what gives its values for all objects at once; some objects many times the same.
+#: In the metadata of a field: what gives its values for all objects at once; what is no leaf is shown once.
 COLUMN = "column"
 #: What graphql-core's own scalars tell as it is: of what type values must be, and what must hold for all of them.
 AS_THEY_ARE: Mapping[str, tuple[type, Callable[[list[Any]], bool] | None]] = {

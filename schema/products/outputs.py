@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import strawberry
 
-from learning.dataset import Kind
 from store import models, pages, surroundings
 from store.entities import Entity as Row
 from store.exceptions import OutOfRange
@@ -51,12 +50,8 @@ def _feature(t: Types, column: Feature) -> Any:
     def feature(self: Any) -> t.annotation(column) | None:
         return show(read(self))
 
-    def shown(instances: Sequence[Any]) -> list[Any]:
-        # Numbers that are none come with the tables only, and are told by `feature`.
-        found = map(read, instances)
-        return list(map(show, found) if column.kind is Kind.CATEGORY else found)
-
-    return strawberry.field(feature, description=described(column), metadata={COLUMN: shown})
+    shown = {COLUMN: lambda instances: list(map(show, map(read, instances)))}
+    return strawberry.field(feature, description=described(column), metadata=shown)
 
 
 def _of_product(product: DataProduct, t: Types) -> Fields:

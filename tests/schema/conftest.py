@@ -231,6 +231,18 @@ def registry(db: None) -> list[models.ModelVersion]:
             hyperparameters={}, metric="roc_auc", score=0.9, signature={"classes": ["benign", "malignant"]},
             versions={}, artifact=b"", size=0, digest="", seal="",
         )  # fmt: skip
+        for fold in range(2):
+            scored = models.FoldScore.objects.create(
+                candidate=candidate,
+                round="contest",
+                fold=fold,
+                score=0.9,
+                fit_seconds=0.1,
+                predict_seconds=0.1,
+            )
+            for metric, label in (("roc_auc", ""), ("recall", "benign"), ("recall", "malignant")):
+                value = number + fold / 8 if label != "benign" else None
+                models.Score.objects.create(fold=scored, metric=metric, label=label, value=value)
         models.Build.objects.filter(pk=build.pk).update(model=version)
         models.Promotion.objects.record(models.ProductState.objects.lock("tumor"), version, "a test", "tests")
         versions.append(version)

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.base import ModelState
 
 
-class Model(models.Model):
+class Table(models.Model):
     """A table whose rows are made of what was selected and nothing else: that takes a tenth of the time that Django's
     own constructor takes, which looks for defaults and sends signals.
     """
@@ -30,7 +30,9 @@ class Model(models.Model):
         return row
 
     def again(self) -> Self:
-        """The same row as an object that shares nothing with this one: neither what was looked up nor its page."""
+        """The same row as another object, with neither what was looked up for this one nor its page. Values of JSON are
+        the same: nobody changes these.
+        """
         known = vars(self)
         selected = [field.attname for field in self._meta.concrete_fields if field.attname in known]
         return self.from_db(self._state.db, selected, [known[name] for name in selected])

@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--products", action="append", choices=PRODUCTS)
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, settings.EXEMPLAR_CPUS])
+    parser.add_argument("--processes", type=int, nargs="+", default=sorted({1, settings.EXEMPLAR_CPUS}))
     options = parser.parse_args()
     call_command("load_examples", verbosity=0)
     table = Table(title=f"Builds of {options.candidates} candidates")

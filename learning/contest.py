@@ -116,8 +116,10 @@ class Contest:
             after = [Fit(c, "contest", fold + 1) for c in singles if fold + 1 < plan.folds]
             deadline = plan.deadline if fold >= LEAST_FOLDS else None
             percent = self.span.at(fold, plan.folds)
-            takes = self.search.seconds
-            yield from self.player.play(self.tally, singles, [fold], percent, after, deadline, takes)
+            # The longest first also with a deadline: a fold that it cuts short is cut for all.
+            yield from self.player.play(
+                self.tally, singles, [fold], percent, after, deadline, takes=self.search.seconds
+            )
             if over(deadline):
                 break
         done = [len(steps) for c, steps in self.tally.scored.items() if c not in self.tally.failed]

@@ -270,11 +270,12 @@ class Candidate(Node):
 
     @strawberry.field(description="Of the search.")
     def scores(self: Any, metric: str | None = UNSET) -> list[Score]:
-        return pages.together(
-            self,
-            ("scores", wanted := given(metric)),
-            lambda rows: models.Score.objects.of_each([row.pk for row in rows], SEARCH, metric=wanted),
-        )
+        wanted = given(metric)
+
+        def look(rows: Any) -> dict[int, Any]:
+            return models.Score.objects.of_each([row.pk for row in rows], SEARCH, metric=wanted)
+
+        return pages.together(self, ("scores", wanted), look)
 
     @strawberry.field(description="Why it is out; null where it is not.")
     def problem(self) -> Problem | None:

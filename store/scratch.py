@@ -26,8 +26,12 @@ def folder() -> Iterator[Path]:
 
 
 def sweep() -> None:
-    """Remove what builds on this machine have left that were killed."""
-    for path in Path(gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
+    """Remove what builds on this machine have left that were killed. Never raises: whoever sweeps has other work."""
+    try:
+        place = Path(gettempdir())
+    except OSError:  # there is none, as where the disk is full
+        return
+    for path in place.glob(f"{PREFIX}*/{LOCK}"):
         with suppress(OSError), path.open() as lock:  # somebody else's, or in use, or just gone
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path.parent, ignore_errors=True)

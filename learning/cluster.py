@@ -63,9 +63,15 @@ class Cluster:
         self._key = uuid4().hex
         # Dask forgets a fit that nobody holds. Adding and discarding are atomic: callbacks come in other threads.
         self._begun: set[Any] = set()
+        self._share()
+
+    def _share(self) -> None:
         self._shared = self._client.scatter(self._bench, broadcast=True, hash=False)
 
     def _begin(self, function: Any, *task: Any) -> Future[Any]:
+        if self._shared.cancelled():
+            # Dask drops copies that no fit waits for, and then the last one went with its worker.
+            self._share()
         told: Future[Any] = Future()
         begun = self._client.submit(function, self._key, self._shared, *self._limits, *task, pure=False)
         self._begun.add(begun)

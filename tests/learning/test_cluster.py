@@ -104,6 +104,22 @@ def test_a_worker_that_is_killed_does_not_stop_the_build(tumors, hosts, opened):
     assert isinstance(seen[-1].model.libraries, dict)
 
 
+def test_a_bench_that_went_with_its_worker_is_shared_again(tumors, hosts, opened):
+    bench = Bench(
+        task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=Plan.of(SMALL, tumors), seed=0
+    )
+    fit = Fit(Candidate("linear", {"C": 1.0}), "search", 0)
+    with opened(bench, 60.0, None) as pool:
+        victim = hosts.workers.pop()
+        addresses = {pid: address for address, pid in pool._client.run(os.getpid).items()}
+        # As it is left where Dask drops the copies that no fit waits for.
+        pool._shared = pool._client.scatter(bench, workers=[addresses[victim.pid]], hash=False)
+        kill(victim)
+        hosts.workers.append(hosts.worker())
+        told = [pool.score(fit).result(60) for _ in range(2)]
+    assert told[1] is not None and told[1].score > 0.9
+
+
 def test_a_fit_has_a_clock_there_too(tumors, opened):
     bench = Bench(
         task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=Plan.of(SMALL, tumors), seed=0

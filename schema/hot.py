@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from django.conf import settings
+from django.core.signals import setting_changed
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
@@ -136,7 +137,7 @@ def admitted(scope: Scope) -> str | None:
     """The media type of the answer; None where the ordinary way has to look at the request."""
     pairs, method = scope["headers"], scope["method"]
     headers = dict(pairs)
-    if len(headers) != len(pairs) or brings_credentials(headers) or not STRANGER.admitted:
+    if len(headers) != len(pairs) or brings_credentials(headers):
         return None
     if method == "POST":
         content_type = headers.get(b"content-type", b"")
@@ -158,10 +159,16 @@ def brings_credentials(headers: Mapping[bytes, bytes]) -> Any:
 
 @lru_cache(1_000)
 def media_type_of(host: bytes, accept: bytes, content_type: bytes) -> str | None:
-    """As the ordinary way decides; None where it would refuse, or stream."""
+    """As the ordinary way decides of a stranger; None where it would refuse, or stream."""
     chosen = negotiation.choose(accept.decode("latin-1"))
     usual = guards.is_served(host.decode("latin-1")) and negotiation.is_json(content_type.decode("latin-1"))
-    return chosen if usual and chosen in (negotiation.JSON, negotiation.RESPONSE) else None
+    return (
+        chosen if STRANGER.admitted and usual and chosen in (negotiation.JSON, negotiation.RESPONSE) else None
+    )
+
+
+# To look at one of Django's settings takes longer than all else that is looked at.
+setting_changed.connect(lambda **_: media_type_of.cache_clear(), weak=False)
 
 
 class Body:

@@ -55,7 +55,8 @@ class Desk:
 
     async def answer(self, champion: Champion, questions: Sequence[Question]) -> list[Answered]:
         """The answers, once they are committed: one model, one statement."""
-        if (champion.microseconds + PER_ROW) * len(questions) <= ON_LOOP:
+        size = len(questions)
+        if champion.pace.microseconds(size) + size * PER_ROW <= ON_LOOP:
             made, parameters = computed(champion, questions)
         else:
             loop = asyncio.get_running_loop()

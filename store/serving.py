@@ -29,8 +29,24 @@ from .surroundings import surround
 
 log = logging.getLogger(__name__)
 
+#: Rows of a batch by which a model is timed: what comes together under load.
+BATCH = 32
 #: Rows of one request, at most.
 MOST_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a model takes in this process, in microseconds."""
+
+    #: For a row alone; infinite where there was none to try.
+    first: float = inf
+    #: For each further row of a batch: often a tenth, as most of the first goes into calls.
+    further: float = inf
+
+    def microseconds(self, rows: int) -> float:
+        """For so many at once."""
+        return self.first + (rows - 1) * self.further if rows > 1 else self.first
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +56,8 @@ class Champion:
     product: DataProduct
     version: ModelVersion
     model: Model
-    #: What one row alone takes, as measured when the model was loaded; infinite where there was none to try.
-    microseconds: float = inf
+    #: As measured when the model was loaded.
+    pace: Pace = Pace()
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """Answer, and store every answer before it is returned."""
@@ -136,19 +152,21 @@ def _loaded(product: DataProduct, version: ModelVersion) -> Champion | Misfit:
     return champion
 
 
-def _warmed(product: DataProduct, model: Model) -> float:
-    """What one row takes, in microseconds, once everything that the first one brings about has come about."""
+def _warmed(product: DataProduct, model: Model) -> Pace:
+    """How fast it is once everything that the first row brings about has come about."""
     try:
         row = product.clean(entities.page(product, 1, None).nodes[0].features)
-        return min(_timed(model, row) for _ in range(5)) * 1e6
+        one, batch = (min(_timed(model, [row] * size) for _ in range(5)) for size in (1, BATCH))
     except (IndexError, ExemplarError):
-        return inf  # no row, or none that could be asked about
+        return Pace()  # no row, or none that could be asked about
+    return Pace(one, max(0.0, batch - one) / (BATCH - 1))
 
 
-def _timed(model: Model, row: Sequence[Any]) -> float:
+def _timed(model: Model, rows: Sequence[Sequence[Any]]) -> float:
+    """Microseconds."""
     start = time.perf_counter()
-    model.predict([row])
-    return time.perf_counter() - start
+    model.predict(rows)
+    return (time.perf_counter() - start) * 1e6
 
 
 def summary() -> str:

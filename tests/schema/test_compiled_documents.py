@@ -64,7 +64,7 @@ def champion(product: DataProduct) -> serving.Champion:
     model = Oracle(signature=product.signature, family="x", hyperparameters={}, estimator=None)
     registered = version(product)
     ProductState.objects.update_or_create(product=product.name, defaults={"champion": registered})
-    return serving.Champion(product, registered, model, microseconds=1.0)
+    return serving.Champion(product, registered, model, serving.Pace(1.0, 1.0))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from store import answering, lanes
 from store.lanes import Lanes, Lost
 from store.predictions import Prediction, Question
 from store.product import DataProduct
-from store.serving import Champion
+from store.serving import Champion, Pace
 from tests.store.conftest import STAY, version
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -209,7 +210,7 @@ class Yes:
 
 
 def test_an_answer_is_committed_before_it_is_given(stay: DataProduct) -> None:
-    champion = Champion(stay, version(stay), Yes(), 1.0)  # type: ignore[arg-type]
+    champion = Champion(stay, version(stay), Yes(), Pace(1.0, 1.0))  # type: ignore[arg-type]
     questions = [Question(stay.clean(STAY | {"note": str(n % 7)}), reference="form") for n in range(20)]
 
     async def ask() -> None:
@@ -229,8 +230,42 @@ def test_an_answer_is_committed_before_it_is_given(stay: DataProduct) -> None:
     asyncio.run(ask())
 
 
+@pytest.mark.parametrize(
+    ("pace", "rows", "on_loop"),
+    [
+        (Pace(50.0, 5.0), 1, True),
+        # Thirty-two of the first would be too many.
+        (Pace(100.0, 5.0), 32, True),
+        (Pace(100.0, 100.0), 32, False),
+        (Pace(3_000.0, 0.0), 1, False),
+        (Pace(), 1, False),
+    ],
+)
+def test_a_batch_that_takes_long_is_predicted_beside_the_event_loop(
+    stay: DataProduct, pace: Pace, rows: int, on_loop: bool
+) -> None:
+    threads = []
+
+    class Where(Yes):
+        def predict(self, rows: list[object]) -> list[ClassAnswer]:
+            threads.append(threading.current_thread())
+            return super().predict(rows)
+
+    champion = Champion(stay, version(stay), Where(), pace)  # type: ignore[arg-type]
+    questions = [Question(stay.clean(STAY | {"note": str(n)})) for n in range(rows)]
+
+    async def ask() -> None:
+        desk = answering.Desk()
+        await desk.start()
+        await desk.predictions.ask(champion, questions)
+        await desk.stop()
+
+    asyncio.run(ask())
+    assert [thread is threading.main_thread() for thread in threads] == [on_loop]
+
+
 def test_both_ways_store_the_same_row(stay: DataProduct) -> None:
-    champion = Champion(stay, version(stay), Yes(), 1.0)  # type: ignore[arg-type]
+    champion = Champion(stay, version(stay), Yes(), Pace(1.0, 1.0))  # type: ignore[arg-type]
     question = Question(stay.clean(STAY | {"born": None, "cost": 12.5, "note": "é"}), reference="form")
     first_said = ClassAnswer("True", 0.7500000000000001, (0.2499999999999999, 0.7500000000000001))
     [first] = Prediction.objects.record(stay, champion.version, [question], [first_said])

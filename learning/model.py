@@ -178,7 +178,7 @@ class Model:
 _LENGTH = struct.Struct(">Q")
 
 
-def loads(artifact: bytes, *, whole: bool = True) -> Model:
+def loads(artifact: bytes | bytearray, *, whole: bool = True) -> Model:
     """The model that `Model.dumps` wrote; unless it is to be `whole`, without the estimator where it answers without.
 
     Unpickles: the caller has checked who wrote it. Raises NotAModel.

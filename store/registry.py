@@ -7,6 +7,7 @@ from pickle import PickleError
 from typing import Any
 
 from django.db import models, transaction
+from django.db.models.functions import Substr
 
 from learning.exceptions import NotAModel
 from learning.model import Model, Signature, loads, versions
@@ -26,6 +27,9 @@ from .fields import JSONField
 from .product import DataProduct
 
 CHAMPION, CHALLENGER, RETIRED = "CHAMPION", "CHALLENGER", "RETIRED"
+
+#: Bytes of an artifact that are read at once.
+PART = 4 * 1024 * 1024
 
 
 class Status(models.Func):
@@ -171,8 +175,7 @@ class ModelVersion(tables.Table):
         """
         if why := self.misfit(product):
             raise ModelDoesNotFit(why)
-        # Selected by itself: a loaded row would keep the bytes beside the model for as long as it serves.
-        artifact = bytes(ModelVersion.objects.values_list("artifact", flat=True).get(pk=self.pk))
+        artifact = self._artifact()
         if not hmac.compare_digest(hashlib.sha256(artifact).hexdigest(), self.digest):
             raise ModelDoesNotFit(
                 f"The artifact of version {self.number} of {self.product} was changed; build again."
@@ -183,6 +186,18 @@ class ModelVersion(tables.Table):
             raise ModelDoesNotFit(
                 f"Version {self.number} of {self.product} was written by another release; build again."
             ) from error
+
+    def _artifact(self) -> bytearray:
+        """Read in parts: libpq has each answer as text of twice its size, and keeps the memory of the largest for as
+        long as its connection lives.
+
+        Not through the row, which would keep the bytes beside the model for as long as it serves.
+        """
+        rows, artifact = ModelVersion.objects.filter(pk=self.pk), bytearray()
+        for start in range(1, self.size + 1, PART):
+            part = Substr("artifact", start, PART, output_field=models.BinaryField())
+            artifact += rows.values_list(part, flat=True).get()
+        return artifact
 
 
 class ProductStateManager(models.Manager["ProductState"]):

@@ -77,6 +77,8 @@ class Misfit:
 _promoted: dict[str, Champion | Misfit] = {}
 #: Held while memory is made to agree with the registry: who has read it earlier must not write later.
 _refreshing = threading.Lock()
+#: Whether the last refresh has changed what serves.
+_switched = False
 
 
 def find(product: DataProduct) -> Champion | None:
@@ -126,14 +128,18 @@ def _instances(product: DataProduct) -> int:
 
 def refresh() -> None:
     """Make memory agree with the registry; a product whose champion has not changed is not touched."""
+    global _switched
     with _refreshing:
-        recorded = _recorded()
+        recorded, before, _switched = _recorded(), _switched, False
         for product in catalogue.products():
             version, known = recorded.get(product.name), _promoted.get(product.name)
             if version is not None and (known is None or known.version.pk != version):
                 _promoted[product.name] = _loaded(product, ModelVersion.objects.get(pk=version))
-                known = None  # nobody else may have it by now
-                memory.give_back()
+                _switched = True
+        # Once more the next time: now somebody may still be answered by the one before.
+        if _switched or before:
+            known = None
+            memory.give_back()
 
 
 def _recorded() -> dict[str, int]:

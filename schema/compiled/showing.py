@@ -96,11 +96,12 @@ class Shower:
     def model(self, nodes: Sequence[FieldNode]) -> Show:
         """The version's row never changes while it serves, so it is shown once."""
         show = self.object("ModelVersion", nodes, lambda name, _: leaf(VERSION, name))
+        # Not the champion, whose model would stay in memory until this document is asked again.
         shown: dict[str, Any] = {}
 
         def of(answered: Answered) -> Any:
-            if shown.get("champion") is not answered.champion:
-                shown.update(champion=answered.champion, model=show(answered.champion.version))
+            if shown.get("version") is not answered.champion.version:
+                shown.update(version=answered.champion.version, model=show(answered.champion.version))
             return shown["model"]
 
         return of

@@ -1,7 +1,9 @@
 """Compiled documents answer byte for byte what executing them would."""
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -251,6 +253,23 @@ def test_strangers_are_not_answered_where_they_are_not_admitted(
         assert (hot.status, ways.taken) == (401, 0)
 
     with_desk(test)
+
+
+def test_a_model_that_is_switched_out_is_let_go(champions: None, pool: None) -> None:
+    query = ASK.replace("label", "model { number }")
+    known = []  # the documents, compiled
+
+    async def test(ways: Ways) -> None:
+        known.append(ways)
+        hot, ordinary = await ways.both(body(query))
+        assert (hot.status, ordinary.status, ways.taken) == (200, 200, 1)
+
+    with_desk(test)
+    product = catalogue.get("stay")
+    before = weakref.ref(serving.of(product).model)
+    serving._promoted["stay"] = champion(product)
+    gc.collect()
+    assert before() is None
 
 
 def test_what_is_asked_once_is_stored_once(champions: None, pool: None) -> None:

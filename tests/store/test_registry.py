@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from learning.compiled import Compiled
 from learning.model import Signature
-from store import artifacts, serving
+from store import artifacts, memory, registry, serving
 from store.builds import Build
 from store.exceptions import (
     BadInput,
@@ -64,6 +65,22 @@ def test_a_registered_model_answers_as_before(stay: DataProduct) -> None:
     model = registered.load(stay)
     assert model.signature == stay.signature
     assert registered.size == len(model.dumps())
+
+
+def test_an_artifact_is_read_in_parts(
+    stay: DataProduct, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    registered = version(stay)
+    # Two, and what is left of a size that is odd.
+    monkeypatch.setattr(registry, "PART", (registered.size - 1) // 2)
+    with django_assert_num_queries(3):
+        assert registered.load(stay).signature == stay.signature
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT attstorage FROM pg_attribute"
+            " WHERE attrelid = 'store_modelversion'::regclass AND attname = 'artifact'"
+        )
+        assert cursor.fetchone() == ("e",)  # external: a part is read without the others
 
 
 def test_a_version_tells_what_answers(stay: DataProduct) -> None:
@@ -295,6 +312,20 @@ def test_a_promoted_version_is_served_once_it_is_seen(stay: DataProduct) -> None
         serving.refresh()
         assert serving.of(stay).version == model
         assert serving.unready() == []
+
+
+@pytest.mark.usefixtures("nothing_served")
+def test_memory_is_given_back_also_when_nobody_is_answered_any_more_by_the_model_before(
+    stay: DataProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(memory, "give_back", lambda: given.append(serving.of(stay).version.pk))
+    first, second = version(stay), version(stay)
+    for model in (first, second):
+        promote(model)
+        for _ in range(3):
+            serving.refresh()
+    assert given == [first.pk, first.pk, second.pk, second.pk]
 
 
 @pytest.mark.usefixtures("nothing_served")

@@ -5,6 +5,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from threading import Timer
 
@@ -168,10 +169,9 @@ def test_a_build_that_is_killed_leaves_no_process_behind():
 
 def test_models_of_the_searchs_folds_are_kept_and_serve_as_they_are(bench):
     with at(bench, 1) as workers:
-        list(workers.score(fits(SLOW, LINEAR, folds=1)))
+        list(workers.score(fits(SLOW, folds=1)))
         assert workers.keeps(SLOW, 0)
         assert not workers.keeps(SLOW, 1)
-        assert not workers.keeps(LINEAR, 0)  # fitted again as soon
         ((_, kept),) = workers.fit([(SLOW, 0)])
     _, held_out = bench.split("search")[0]
     told = loads(kept).estimator.predict_proba(bench.dataset.X.iloc[held_out])
@@ -187,6 +187,16 @@ def test_a_model_that_is_dear_to_keep_is_not_kept(bench, tmp_path, monkeypatch):
         at_it.score(Fit(LINEAR, "search", fold))
         assert not shelf.has(LINEAR, fold)
     assert isinstance(loads(at_it.fitted(LINEAR, 0)), Model)
+
+
+def test_a_model_that_is_fitted_again_as_soon_is_not_kept(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr("learning.bench.DEAR", inf)
+    shelf = Shelf(tmp_path)
+    at_it = replace(bench, shelf=shelf)
+    for soon, kept in ((60.0, False), (0.0, True)):
+        monkeypatch.setattr("learning.bench.SOON", soon)
+        at_it.score(Fit(LINEAR, "search", 0))
+        assert shelf.has(LINEAR, 0) == kept
 
 
 def test_a_fit_that_is_kept_is_not_done_again(bench, tmp_path):

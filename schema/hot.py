@@ -160,11 +160,11 @@ def brings_credentials(headers: Mapping[bytes, bytes]) -> Any:
 @lru_cache(1_000)
 def media_type_of(host: bytes, accept: bytes, content_type: bytes) -> str | None:
     """As the ordinary way decides of a stranger; None where it would refuse, or stream."""
+    if not STRANGER.admitted:
+        return None
     chosen = negotiation.choose(accept.decode("latin-1"))
     usual = guards.is_served(host.decode("latin-1")) and negotiation.is_json(content_type.decode("latin-1"))
-    return (
-        chosen if STRANGER.admitted and usual and chosen in (negotiation.JSON, negotiation.RESPONSE) else None
-    )
+    return chosen if usual and chosen in (negotiation.JSON, negotiation.RESPONSE) else None
 
 
 # To look at one of Django's settings takes longer than all else that is looked at.

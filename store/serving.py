@@ -14,6 +14,7 @@ from typing import Any
 import redis
 from django.db import DatabaseError, InterfaceError, connection
 
+from learning.compiled import BATCH
 from learning.exceptions import ExemplarError
 from learning.model import Model
 
@@ -29,8 +30,6 @@ from .surroundings import surround
 
 log = logging.getLogger(__name__)
 
-#: Rows of a batch by which a model is timed: what comes together under load.
-BATCH = 32
 #: Rows of one request, at most.
 MOST_ROWS = 10_000
 
@@ -42,11 +41,11 @@ class Pace:
     #: For a row alone; infinite where there was none to try.
     first: float = inf
     #: For each further row of a batch: often a tenth, as most of the first goes into calls.
-    further: float = inf
+    further: float = 0.0
 
     def microseconds(self, rows: int) -> float:
         """For so many at once."""
-        return self.first + (rows - 1) * self.further if rows > 1 else self.first
+        return self.first + (rows - 1) * self.further
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,12 @@ from .cells import Reader
 from .plan import Plan
 from .runtimes import Runtime, Told
 
-__all__ = ["PIPELINE", "Compiled", "Form", "Member", "Told"]
+__all__ = ["BATCH", "PIPELINE", "Compiled", "Form", "Member", "Told"]
 
 #: The runtime of a model whose fitted pipeline serves.
 PIPELINE = "pipeline"
+#: Rows at once that a model is timed with, beside one alone: what comes together under load.
+BATCH = 32
 #: Runtimes that an artifact is written for, beside those that it always is.
 _LIBRARIES = ("onnxruntime", "treelite")
 

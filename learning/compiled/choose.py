@@ -10,7 +10,7 @@ from typing import Any
 
 from pandas import DataFrame
 
-from . import Form, Member
+from . import BATCH, Form, Member
 from .cells import Cells, Reader
 from .draft import plan
 from .exceptions import NotPlanned
@@ -20,8 +20,6 @@ from .parity import difference
 from .plan import Matrix, Plan
 from .runtimes import Runtime
 
-#: Rows at once that a runtime is timed with, beside one alone. Both count the same: the geometric mean of their times.
-BATCH = 32
 #: An estimator itself, which keeps its pipeline in memory, must be this many times as fast as what does without.
 WORTH = 1.5
 #: How often it is timed, and for how many seconds at most.
@@ -74,6 +72,7 @@ class Sample:
     def _timed(self, runtimes: Iterable[Runtime], plan: Plan) -> list[Runtime]:
         one, batch = (plan.matrix(self._cells(count)) for count in (1, BATCH))
         times = {
+            # One alone and many at once count the same: the geometric mean of their times.
             runtime: sqrt(microseconds(runtime, one) * microseconds(runtime, batch))
             * (WORTH if runtime.whole else 1)
             for runtime in runtimes

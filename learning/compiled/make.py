@@ -14,9 +14,9 @@ from ..columns import frame
 from ..dataset import Dataset
 from ..ensemble import Ensemble
 from ..model import Model
-from . import PIPELINE, Compiled, Form, edges
+from . import BATCH, PIPELINE, Compiled, Form, edges
 from .cells import Reader
-from .choose import BATCH, Sample, microseconds
+from .choose import Sample, microseconds
 from .exceptions import NotPlanned
 from .own import told
 from .parity import TOLERANCE, Difference, difference

@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -10,7 +13,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from project import engines as embedded
-from tests.system import System, state_folder
+from tests.system import System, copied, state_folder
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -31,9 +34,31 @@ def django_db_modify_db_settings(engines: None) -> None:
 
 
 @pytest.fixture(scope="session")
-def exemplar() -> Iterator[System]:
-    """A running Exemplar with the example products, shared by all tests: leave it as you found it."""
+def grown() -> Path:
+    """The state folder of a system that was started, built the examples' first champions, and was stopped."""
     system = System(state_folder())
+    try:
+        system.start()
+        until = time.monotonic() + 240
+        while not all(map(has_grown, system.ask(GROWN)["data"]["products"])):
+            assert time.monotonic() < until, system.output
+            time.sleep(0.5)
+    finally:
+        system.stop()
+    return system.folder
+
+
+GROWN = "{ products { champion { id } builds(status: [READY, RUNNING]) { totalCount } } }"
+
+
+def has_grown(product: dict[str, Any]) -> bool:
+    return bool(product["champion"]) and product["builds"]["totalCount"] == 0
+
+
+@pytest.fixture(scope="session")
+def exemplar(grown: Path) -> Iterator[System]:
+    """A running Exemplar with the example products, shared by all tests: leave it as you found it."""
+    system = System(copied(grown))
     try:
         yield system.start()
     finally:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -100,3 +101,10 @@ def state_folder() -> Path:
     if os.geteuid() == 0:
         os.chmod(folder, 0o711)
     return Path(folder) / "exemplar"
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the state folder of a system that was stopped; whose it is stays."""
+    copy = state_folder()
+    subprocess.run(["cp", "-a", folder, copy], check=True)
+    return copy

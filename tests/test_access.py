@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.system import System, state_folder
+from tests.system import System, copied
 
 WHO = {"query": "{ viewer { name anonymous } products { viewerPermissions } }"}
 
 
 @pytest.fixture(scope="module")
-def closed() -> Iterator[System]:
-    system = System(state_folder(), EXEMPLAR_OPEN="off")
+def closed(grown: Path) -> Iterator[System]:
+    system = System(copied(grown), EXEMPLAR_OPEN="off")
     try:
         yield system.start()
     finally:

@@ -10,21 +10,18 @@ from typing import Any
 import pytest
 
 from tests.project.test_processes import alive, eventually
-from tests.system import System, state_folder
-from tests.test_lifecycle import champion, data, ended, nodes
+from tests.system import System, copied
+from tests.test_lifecycle import data, ended, nodes
 
 STATE = "query($id: ID!) { build(id: $id) { status percent } }"
 
 
 @pytest.fixture(scope="module")
-def fragile() -> Iterator[System]:
+def fragile(grown: Path) -> Iterator[System]:
     """A system whose workers are killed."""
-    system = System(state_folder())
+    system = System(copied(grown))
     try:
-        system.start()
-        for product in ("diabetes", "manual", "tumor", "wine"):
-            champion(system, product)
-        yield system
+        yield system.start()
     finally:
         system.stop()
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from signal import SIGKILL
 from typing import Any
 
@@ -13,8 +14,8 @@ import httpx
 import pytest
 
 from tests.project.test_processes import eventually
-from tests.system import System, state_folder
-from tests.test_lifecycle import champion, data, nodes
+from tests.system import System, copied
+from tests.test_lifecycle import data, nodes
 
 ASK = """query($features: DiabetesFeatures!) { diabetes { predict(features: $features) {
   id value features { age } model { number } } } }"""
@@ -27,13 +28,11 @@ STORED = """query($ids: [ID!]!) { nodes(ids: $ids) { ... on DiabetesPrediction {
 
 
 @pytest.fixture(scope="module")
-def busy() -> Iterator[System]:
+def busy(grown: Path) -> Iterator[System]:
     """A system of which much is asked."""
-    system = System(state_folder())
+    system = System(copied(grown))
     try:
-        system.start()
-        champion(system, "diabetes")
-        yield system
+        yield system.start()
     finally:
         system.stop()
 

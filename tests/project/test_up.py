@@ -10,16 +10,16 @@ from signal import SIGKILL
 import pytest
 
 from tests.project.test_processes import alive, eventually
-from tests.system import ROOT, System, state_folder
+from tests.system import ROOT, System, copied
 
 EMBEDDED = ("postgres", "valkey")
 ALL = ("supervisor", "web", "worker", *EMBEDDED)
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[System]:
+def running(grown: Path) -> Iterator[System]:
     """A system that may be hurt: builds of the shared one would not survive a killed worker."""
-    system = System(state_folder())
+    system = System(copied(grown))
     try:
         yield system.start()
     finally:

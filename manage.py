@@ -31,7 +31,9 @@ def run(command: str) -> None:
         execute_from_command_line(sys.argv)
     else:
         with engines.running(settings.EXEMPLAR_STATE, engines.embedded(settings), f"manage.py {command}"):
-            execute_from_command_line(sys.argv)
+            from project.execution import execute  # loads what the supervisor does without
+
+            execute(sys.argv)
 
 
 if __name__ == "__main__":

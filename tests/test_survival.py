@@ -55,9 +55,7 @@ def test_a_build_ends_within_two_seconds_of_being_cancelled(fragile: System) -> 
 
 def running(system: System) -> str:
     """The id of a build that is in the middle of its search."""
-    request = (
-        'mutation { requestBuild(product: "tumor", options: {candidates: 12}) { started build { id } } }'
-    )
+    request = 'mutation { requestBuild(product: "tumor", options: {candidates: 8}) { started build { id } } }'
     while not (requested := data(system.ask(request))["requestBuild"])["started"]:
         time.sleep(0.2)
     build = str(requested["build"]["id"])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from tests.system import ROOT, UNSET, System, state_folder
+from tests.system import ROOT, UNSET, System, copied
 from tests.test_lifecycle import data
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
@@ -34,8 +34,8 @@ def copy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def system(copy: Path) -> Iterator[System]:
-    system = System(state_folder(), root=copy)
+def system(copy: Path, grown: Path) -> Iterator[System]:
+    system = System(copied(grown), root=copy)
     try:
         yield system
     finally:

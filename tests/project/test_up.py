@@ -10,7 +10,7 @@ from signal import SIGKILL
 import pytest
 
 from tests.project.test_processes import alive, eventually
-from tests.system import ROOT, System, copied
+from tests.system import ROOT, System, copied, state_folder
 
 EMBEDDED = ("postgres", "valkey")
 ALL = ("supervisor", "web", "worker", *EMBEDDED)
@@ -28,8 +28,12 @@ def running(grown: Path) -> Iterator[System]:
 
 def up(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run `up` where it is expected to refuse."""
+    return manage(folder, "up", *arguments, **settings)
+
+
+def manage(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = System(folder, **settings).supervisor.environment
-    command = [sys.executable, str(ROOT / "manage.py"), "up", *arguments]
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -77,12 +81,17 @@ def test_a_server_that_cannot_be_reached_is_one_line(tmp_path: Path, name: str, 
 
 
 def test_commands_join_what_runs(running: System) -> None:
-    environment = running.supervisor.environment
-    command = [sys.executable, str(ROOT / "manage.py"), "shell", "-c"]
     code = "from django.contrib.auth.models import User; print(User.objects.get().username)"
-    done = subprocess.run([*command, code], env=environment, capture_output=True, text=True, check=True)
+    done = manage(running.folder, "shell", "-c", code)
     assert done.stdout.splitlines()[-1] == "admin"
     assert running.healthy()
+
+
+def test_a_command_before_there_are_tables_says_what_makes_them() -> None:
+    refused = manage(state_folder(), "build", "tumor")
+    assert refused.returncode == 1
+    assert "tumor" in refused.stderr and "./dev prepare makes them" in refused.stderr
+    assert refused.stderr.count("\n") == 1 and not refused.stdout
 
 
 def test_nothing_is_left_however_it_ends_and_it_starts_again(system: System) -> None:

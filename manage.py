@@ -31,7 +31,7 @@ def run(command: str) -> None:
         execute_from_command_line(sys.argv)
     else:
         with engines.running(settings.EXEMPLAR_STATE, engines.embedded(settings), f"manage.py {command}"):
-            from project.execution import execute  # loads what the supervisor does without
+            from project.commands import execute  # loads what the supervisor does without
 
             execute(sys.argv)
 

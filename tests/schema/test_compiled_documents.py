@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
 from random import Random
 from threading import Barrier
 from typing import Any
@@ -17,7 +16,6 @@ from urllib.parse import urlencode
 import pytest
 from django.db import connection
 
-from learning.model import Answer, ClassAnswer, ClusterAnswer, Model, ValueAnswer
 from schema.hot import HotWay, Taken
 from schema.http import GraphQLApp
 from schema.served import schema
@@ -27,6 +25,7 @@ from store.predictions import Prediction
 from store.product import DataProduct
 from store.registry import ProductState
 from tests.schema.drawing import Drawing
+from tests.schema.oracle import Oracle
 from tests.store.conftest import NOON, operate, version
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,25 +34,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DOCUMENTS = 400
 PRODUCTS = ["stay", "relapse", "tumor", "diabetes", "wine", "manual"]
 JSON = {"content-type": "application/json", "host": "127.0.0.1"}
-
-
-@dataclass(frozen=True)
-class Oracle(Model):
-    """Answers anything, the same to the same."""
-
-    def predict(self, rows: Any) -> list[Answer]:
-        return [self.answer(blake2b(repr(list(row)).encode()).digest()) for row in rows]
-
-    def answer(self, drawn: bytes) -> Answer:
-        share = drawn[0] / 256
-        match self.signature.task:
-            case "CLASSIFICATION":
-                classes = self.signature.classes
-                rest = (1 - share) / (len(classes) - 1)
-                return ClassAnswer(classes[0], share, (share, *[rest] * (len(classes) - 1)))
-            case "REGRESSION":
-                return ValueAnswer(share * 10 ** (drawn[1] % 30))
-        return ClusterAnswer(drawn[1] % 3 - 1, (share, 1 / 3, 0.0))
 
 
 @pytest.fixture

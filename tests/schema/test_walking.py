@@ -7,13 +7,18 @@ from typing import Any
 import pytest
 from starlette.requests import HTTPConnection
 
-from schema import ids
+from schema import ids, names
 from schema.compiled import Walks
+from schema.compiled.reading import Reader
 from schema.context import Context
 from schema.served import schema
-from store import models, serving
+from store import catalogue, models, serving
 from store.access import Actor
+from store.predictions import Question
+from tests.schema.drawing import Drawing
+from tests.schema.oracle import Oracle
 from tests.schema.selecting import Selecting
+from tests.store.conftest import version
 
 QUERIES = 300
 CONTEXT = Context(Actor(author="tests", superuser=True), HTTPConnection({"type": "http", "headers": []}))
@@ -61,6 +66,28 @@ def test_both_say_the_same(told: Told, predictions: list[Any]) -> None:
         good += executed.endswith(", []]")
     # Else nothing has been compared.
     assert good > QUERIES / 3 and told.walked > good * 0.8
+
+
+@pytest.mark.parametrize("name", ["stay", "relapse", "diabetes", "wine", "manual"])
+def test_columns_and_answers_of_every_kind_are_walked(told: Told, db: None, name: str) -> None:
+    product, prefix = catalogue.get(name), names.prefix(name)
+    drawing, reader = Drawing(Random(name), product, [], badness=0.0), Reader(schema._schema, product)
+    questions = [Question(reader.instance(drawing.features()), reference=f"r{n}") for n in range(6)]
+    oracle = Oracle(signature=product.signature, family="x", hyperparameters={}, estimator=None)
+    answers = oracle.predict([question.instance for question in questions])
+    stored = models.Prediction.objects.record(product, version(product), questions, answers)
+    types = schema._schema.type_map
+    every = " ".join(types[f"{prefix}Instance"].fields)
+    for seed in range(30):
+        drawn = Selecting(schema._schema, Random(seed), [ids.of(row) for row in stored])
+        selected = f"features {{ {every} }} {drawn.selection(types[f'{prefix}Prediction'], 3)}"
+        page = f"{{ {names.field(name)} {{ predictions {{ edges {{ node {{ {selected} }} }} }} }} }}"
+        query = "\n".join(
+            [f"query($yes: Boolean!) {{ x: __typename @skip(if: $yes) {page[1:]}", *drawn.fragments]
+        )
+        walked, executed = told.both(query, yes=True)
+        assert walked == executed, f"seed {seed}: {query}"
+    assert told.walked > 20
 
 
 @pytest.mark.parametrize(

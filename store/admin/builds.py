@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
@@ -41,6 +42,9 @@ class BuildAdmin(Shown):
             done=_cancelled,
         ),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Build]:
+        return super().get_queryset(request).prefetch_related("model")
 
     @admin.display(description="build", ordering="pk")
     def name(self, build: Build) -> str:

@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 
 from .. import catalogue, pages, retraining
 from ..builds import Build
+from ..jobs import UNFINISHED
 from ..registry import ModelVersion, ProductState, Promotion
 from ..retraining import RetrainDecision
 from .pages import Act, Shown
@@ -62,7 +63,11 @@ class ProductAdmin(Shown):
         ProductState.objects.bulk_create(
             [ProductState(product=name) for name in names], ignore_conflicts=True
         )
-        return super().get_queryset(request).filter(product__in=names).prefetch_related("champion")
+        builds = Build.objects.filter(product=OuterRef("product"), status__in=UNFINISHED).order_by("pk")
+        states = super().get_queryset(request).filter(product__in=names).prefetch_related("champion")
+        return states.annotate(
+            building=Subquery(builds.values("number")[:1]), percent=Subquery(builds.values("percent")[:1])
+        )
 
     @admin.display(description="product", ordering="product")
     def title(self, state: ProductState) -> str:
@@ -85,9 +90,8 @@ class ProductAdmin(Shown):
         return state.champion and state.champion.built_at
 
     @admin.display(description="under way")
-    def under_way(self, state: ProductState) -> str:
-        build = Build.objects.unfinished(state.product)
-        return f"build {build.number}: {build.percent:.0f} %" if build else "–"
+    def under_way(self, state: Any) -> str:
+        return f"build {state.building}: {state.percent:.0f} %" if state.building else "–"
 
     def shown(self, request: HttpRequest, row: ProductState) -> dict[str, Any]:
         product = catalogue.get(row.product)

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from store.builds import Build
@@ -63,6 +65,17 @@ def act(client: Client, name: str, key: Any, reason: str = "Because.", **more: A
     believed = re.search(r'name="believed"[^>]*value="([^"]*)"', opened.content.decode())
     given = {"reason": reason, "believed": believed.group(1) if believed else ""} | more
     return client.post(address, given, follow=True)
+
+
+@pytest.mark.parametrize("name", ["build", "modelversion", "productstate"])
+def test_a_list_asks_no_more_for_more_rows(admin: Client, stay: DataProduct, name: str) -> None:
+    queries = []
+    for _ in range(3):
+        Promotion.objects.promote(version(stay), "Next.", by="ann")
+        with CaptureQueriesContext(connection) as captured:
+            page(admin, f"{name}_changelist")
+        queries.append(len(captured))
+    assert len(set(queries[1:])) == 1, queries
 
 
 def test_every_page_shows_what_there_is(admin, two, stay):

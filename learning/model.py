@@ -141,6 +141,11 @@ class Model:
         return self.calibration.applied(said)
 
     @property
+    def takes_turns(self) -> bool:
+        """Whether a prediction waits until another one's estimator has answered, maybe thousands of rows."""
+        return self.compiled is None or self.compiled.form is None or self.compiled.whole
+
+    @property
     def libraries(self) -> dict[str, str]:
         """The versions that it depends on."""
         recipe = Candidate(self.family, self.hyperparameters)

@@ -48,7 +48,9 @@ class Joining:
     def flush(self) -> None:
         if self.held:
             data, self.held = b"".join(self.held), []
-            self.transport.write(data)
+            # Who has been lost since must not cost the others their answers: uvloop raises on a closed transport.
+            if not self.transport.is_closing():
+                self.transport.write(data)
 
     def close(self) -> None:
         self.flush()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 LARGEST_BODY = 64 * 1024 * 1024
 #: Bytes that are decoded within a millisecond.
 LARGE_BODY = 128 * 1024
+#: Answers that are shown within a few milliseconds.
+MANY_ANSWERS = 250
 #: Characters of the headers that are looked at; sensible ones have a hundred.
 LONGEST_HEADERS = 1_000
 
@@ -118,7 +120,8 @@ class HotWay:
         except Overloaded as refusal:
             error = {"message": refusal.message, "extensions": extensions_of(refusal)}
             return STATUS[refusal.code], {"errors": [error]}
-        return 200, await run(shown, operation, outcomes)
+        many = sum(map(len, asked)) > MANY_ANSWERS
+        return 200, await (threads.run if many else run)(shown, operation, outcomes)
 
 
 async def at_once(function: Callable[..., Any], *args: Any) -> Any:
@@ -206,16 +209,20 @@ class Body:
         return False
 
 
+#: What variables, and an operation's name, may be.
+ABLE, NAMING = (dict, type(None)), (str, type(None))
+
+
 def request_of(scope: Scope, text: bytes) -> tuple[str, dict[str, Any], str | None]:
     """Document, variables and the operation's name. Raises Unusual."""
     try:
         given = parameters_of(scope) if scope["method"] == "GET" else orjson.loads(text)
     except orjson.JSONDecodeError:
         raise Unusual from None
-    if type(given) is not dict or given.get("extensions"):
+    if type(given) is not dict or given.get("extensions") not in (None, {}):
         raise Unusual
     query, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
-    if type(query) is not str or type(variables or {}) is not dict or type(name or "") is not str:
+    if type(query) is not str or type(variables) not in ABLE or type(name) not in NAMING:
         raise Unusual
     return query, variables or {}, name or None
 

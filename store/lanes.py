@@ -51,6 +51,8 @@ class Lane:
 
         Raises Lost, when it may have been committed or not, and whatever PostgreSQL refuses it with.
         """
+        if self.connection is None:
+            raise Lost("The connection to PostgreSQL was lost before its turn.")
         loop = asyncio.get_running_loop()
         cursor = self.connection.cursor()
         self.answer = loop.create_future()

@@ -56,3 +56,5 @@ async def _look(looking: Awaitable[None]) -> None:
         await looking
     except (DatabaseError, InterfaceError) as error:
         log.warning("PostgreSQL cannot be reached: %s", str(error).strip())
+    except Exception:  # or nobody would look any more
+        log.exception("What was to be looked at every %g s was not; the next look tries again.", jobs.LOOK)

@@ -3,13 +3,11 @@
 import hashlib
 import hmac
 from collections.abc import Iterable
-from pickle import PickleError
 from typing import Any
 
 from django.db import models, transaction
 from django.db.models.functions import Substr
 
-from learning.exceptions import NotAModel
 from learning.model import Model, Signature, loads, versions
 from learning.steps import Fitted
 
@@ -182,7 +180,9 @@ class ModelVersion(tables.Table):
             )
         try:
             return loads(artifact, whole=whole)
-        except (NotAModel, AttributeError, ImportError, PickleError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # what unpickling another release's objects may raise has no end
             raise ModelDoesNotFit(
                 f"Version {self.number} of {self.product} was written by another release; build again."
             ) from error

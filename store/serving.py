@@ -38,7 +38,7 @@ MOST_ROWS = 10_000
 class Pace:
     """What a model takes in this process, in microseconds."""
 
-    #: For a row alone; infinite where there was none to try.
+    #: For a row alone; infinite where nobody knows: no row could be tried, or it may have to wait for another model's.
     first: float = inf
     #: For each further row of a batch: often a tenth, as most of the first goes into calls.
     further: float = 0.0
@@ -164,6 +164,13 @@ def _warmed(product: DataProduct, model: Model) -> Pace:
         one, batch = (min(_timed(model, [row] * size) for _ in range(5)) for size in (1, BATCH))
     except (IndexError, ExemplarError):
         return Pace()  # no row, or none that could be asked about
+    except (DatabaseError, InterfaceError):
+        raise
+    except Exception:  # of any library; other products need not wait for this one
+        log.exception("A model of %s cannot be tried.", product.name)
+        return Pace()
+    if model.takes_turns:
+        return Pace()
     return Pace(one, max(0.0, batch - one) / (BATCH - 1))
 
 

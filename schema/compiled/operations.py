@@ -1,6 +1,7 @@
 """Operations that ask for nothing but predictions: how their variables are read, answered and shown."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import Any
 from graphql import FieldNode, GraphQLError, GraphQLSchema
 
 from store.answering import Answered, Desk
+from store.batches import MOST_WAITING
 from store.exceptions import Overloaded
 from store.predictions import Question
 from store.product import DataProduct
@@ -72,8 +74,15 @@ class Operation:
         # One for all fields of a product, whatever is promoted meanwhile.
         serving = {product: champion(product) for product in self.products}
         champions = [serving[field.product] for field in self.predicting]
+        sizes: Counter[Champion] = Counter()
         for of, what in zip(champions, asked, strict=True):
-            desk.predictions.check(of, len(what))
+            sizes[of] += len(what)
+        for of, size in sizes.items():
+            if (
+                size > MOST_WAITING
+            ):  # they would never be let in together; the ordinary way takes one after another
+                raise Unusual
+            desk.predictions.check(of, size)
         questions = [
             await complete(field, what, desk) if field.looks_up else what
             for field, what in zip(self.predicting, asked, strict=True)

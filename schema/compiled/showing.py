@@ -96,13 +96,18 @@ class Shower:
     def model(self, nodes: Sequence[FieldNode]) -> Show:
         """The version's row never changes while it serves, so it is shown once."""
         show = self.object("ModelVersion", nodes, lambda name, _: leaf(VERSION, name))
-        # Not the champion, whose model would stay in memory until this document is asked again.
-        shown: dict[str, Any] = {}
+        # Not the champion, whose model would stay in memory until this document is asked again. One pair, read and
+        # replaced whole: a thread and the event loop may show two versions at once.
+        shown: tuple[Any, Any] = (None, None)
 
         def of(answered: Answered) -> Any:
-            if shown.get("version") is not answered.champion.version:
-                shown.update(version=answered.champion.version, model=show(answered.champion.version))
-            return shown["model"]
+            nonlocal shown
+            version, model = shown
+            if version is not answered.champion.version:
+                version = answered.champion.version
+                model = show(version)
+                shown = version, model
+            return model
 
         return of
 

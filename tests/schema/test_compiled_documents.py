@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import pytest
 from django.db import connection
 
+from schema.compiled import operations
 from schema.hot import HotWay, Taken
 from schema.http import GraphQLApp
 from schema.served import schema
@@ -174,6 +175,8 @@ def body(query: str = ASK, features: Any = STAY_FEATURES, **more: Any) -> bytes:
         (False, body(operationName="Nobody"), {}),
         (False, body(extensions={"persistedQuery": {}}), {}),
         (False, body(variables=[]), {}),
+        (False, body(operationName=False), {}),
+        (False, body(extensions=0), {}),
         (False, body(features=None), {}),
         (False, body()[:-1], {}),
         (False, b"[]", {}),
@@ -322,6 +325,22 @@ def test_overload_is_told_at_once(champions: None, pool: None, monkeypatch: pyte
 
     with_desk(test)
     assert not Prediction.objects.exists()
+
+
+def test_fields_that_would_never_be_let_in_together_go_the_ordinary_way(
+    champions: None, pool: None, unstamped: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "MOST_WAITING", 3)
+    many = """query($rows: [StayPredictInput!]!) { stay { predictMany(rows: $rows) { id }
+        again: predictMany(rows: $rows) { id } } }"""
+    asked = body(many, variables={"rows": [{"features": STAY_FEATURES}] * 2})
+
+    async def test(ways: Ways) -> None:
+        hot, ordinary = await ways.both(asked)
+        assert hot == ordinary
+        assert (hot.status, ways.taken) == (200, 0)
+
+    with_desk(test)
 
 
 def test_what_was_declined_below_asgi_is_not_tried_again(champions: None, pool: None) -> None:

@@ -125,6 +125,20 @@ def test_a_connection_that_is_cut_refuses_its_statement_and_comes_back() -> None
     run(test)
 
 
+def test_a_connection_that_is_cut_just_before_its_turn_is_lost() -> None:
+    async def test(opened: Lanes) -> None:
+        [lane] = opened.all
+        first = asyncio.create_task(opened.run("SELECT pg_sleep(0.1)", {}))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(opened.run("SELECT 1", {}))
+        first.add_done_callback(lambda _: lane.lose("cut"))  # it has handed the lane over by then
+        with pytest.raises(Lost):
+            await second
+        await recovers(opened)
+
+    run(test)
+
+
 def test_a_connection_that_is_cut_while_idle_refuses_nothing() -> None:
     async def test(opened: Lanes) -> None:
         pid = await pid_of(opened)

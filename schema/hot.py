@@ -209,8 +209,7 @@ class Body:
         return False
 
 
-#: What variables, and an operation's name, may be.
-ABLE, NAMING = (dict, type(None)), (str, type(None))
+NULL = type(None)
 
 
 def request_of(scope: Scope, text: bytes) -> tuple[str, dict[str, Any], str | None]:
@@ -222,7 +221,7 @@ def request_of(scope: Scope, text: bytes) -> tuple[str, dict[str, Any], str | No
     if type(given) is not dict or given.get("extensions") not in (None, {}):
         raise Unusual
     query, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
-    if type(query) is not str or type(variables) not in ABLE or type(name) not in NAMING:
+    if type(query) is not str or type(variables) not in (dict, NULL) or type(name) not in (str, NULL):
         raise Unusual
     return query, variables or {}, name or None
 

@@ -78,9 +78,7 @@ class Operation:
         for of, what in zip(champions, asked, strict=True):
             sizes[of] += len(what)
         for of, size in sizes.items():
-            if (
-                size > MOST_WAITING
-            ):  # they would never be let in together; the ordinary way takes one after another
+            if size > MOST_WAITING:  # never let in together; the ordinary way takes one field after another
                 raise Unusual
             desk.predictions.check(of, size)
         questions = [

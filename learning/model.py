@@ -141,11 +141,6 @@ class Model:
         return self.calibration.applied(said)
 
     @property
-    def takes_turns(self) -> bool:
-        """Whether a prediction waits until another one's estimator has answered, maybe thousands of rows."""
-        return self.compiled is None or self.compiled.form is None or self.compiled.whole
-
-    @property
     def libraries(self) -> dict[str, str]:
         """The versions that it depends on."""
         recipe = Candidate(self.family, self.hyperparameters)
@@ -160,14 +155,14 @@ class Model:
         Its parts stand one behind the other, so that who serves need not load the estimator: how long the first is;
         the model, without the estimator where the compiled form does without; the estimator.
         """
-        apart = self._serves_alone
+        apart = self.serves_alone
         model = pickle.dumps(replace(self, estimator=None) if apart else self, protocol=5)
         estimator = pickle.dumps(self.estimator, protocol=5) if apart else b""
         return _LENGTH.pack(len(model)) + model + estimator
 
     @property
-    def _serves_alone(self) -> bool:
-        """Whether it answers without its estimator."""
+    def serves_alone(self) -> bool:
+        """Whether it answers without its estimator, which threads ask in turns."""
         compiled = self.compiled
         return compiled is not None and compiled.form is not None and not compiled.whole
 

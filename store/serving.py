@@ -159,17 +159,16 @@ def _loaded(product: DataProduct, version: ModelVersion) -> Champion | Misfit:
 
 def _warmed(product: DataProduct, model: Model) -> Pace:
     """How fast it is once everything that the first row brings about has come about."""
+    page = entities.page(product, 1, None)
     try:
-        row = product.clean(entities.page(product, 1, None).nodes[0].features)
+        row = product.clean(page.nodes[0].features)
         one, batch = (min(_timed(model, [row] * size) for _ in range(5)) for size in (1, BATCH))
     except (IndexError, ExemplarError):
         return Pace()  # no row, or none that could be asked about
-    except (DatabaseError, InterfaceError):
-        raise
     except Exception:  # of any library; other products need not wait for this one
         log.exception("A model of %s cannot be tried.", product.name)
         return Pace()
-    if model.takes_turns:
+    if not model.serves_alone:
         return Pace()
     return Pace(one, max(0.0, batch - one) / (BATCH - 1))
 

@@ -1,7 +1,6 @@
 """Operations that ask for nothing but predictions: how their variables are read, answered and shown."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,10 +73,12 @@ class Operation:
         # One for all fields of a product, whatever is promoted meanwhile.
         serving = {product: champion(product) for product in self.products}
         champions = [serving[field.product] for field in self.predicting]
-        sizes: Counter[Champion] = Counter()
-        for of, what in zip(champions, asked, strict=True):
-            sizes[of] += len(what)
-        for of, size in sizes.items():
+        for product, of in serving.items():
+            size = sum(
+                len(what)
+                for field, what in zip(self.predicting, asked, strict=True)
+                if field.product is product
+            )
             if size > MOST_WAITING:  # never let in together; the ordinary way takes one field after another
                 raise Unusual
             desk.predictions.check(of, size)

@@ -38,5 +38,5 @@ def test_an_artifact_that_cannot_be_unpickled_is_told(
 def test_a_model_that_is_asked_in_turns_is_not_asked_on_the_event_loop(stay: DataProduct) -> None:
     operate(age=50)
     loaded = version(stay).load(stay)  # nobody has compiled it, so its pipeline serves
-    assert loaded.takes_turns
+    assert not loaded.serves_alone
     assert serving._warmed(stay, loaded).microseconds(1) == float("inf")

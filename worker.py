@@ -9,6 +9,6 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     django.setup()
     # Models exist only after the set-up.
-    from store.workers import work
+    from store.runtime.worker import work
 
     work()

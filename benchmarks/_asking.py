@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from schema import names
-from store import entities
-from store.product import DataProduct
+from schema.core import names
+from store.entities import entities
+from store.products.product import DataProduct
 
 Features = Mapping[str, Any]
 

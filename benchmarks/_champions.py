@@ -5,16 +5,16 @@ from dataclasses import replace
 from django.db import transaction
 from sklearn.pipeline import Pipeline
 
-from learning.compiled.make import compiled
+from learning.compiler.compilation import compiled
 from learning.dataset import Dataset
-from learning.families import FAMILIES, Candidate, pipeline
+from learning.estimators.families import FAMILIES, Candidate, pipeline
 from learning.model import Model, Signature
-from learning.steps import Fitted
-from store import candidates
-from store.builds import Build
-from store.product import DataProduct
-from store.registry import ModelVersion, ProductState, Promotion
-from store.snapshots import Snapshot
+from learning.selection.steps import Fitted
+from store.builds import candidates
+from store.builds.builds import Build
+from store.products.product import DataProduct
+from store.registry.versions import ModelVersion, ProductState, Promotion
+from store.snapshots.snapshots import Snapshot
 
 BY = "a benchmark"
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.core.management import call_command
 
 from benchmarks import _champions, _servers
-from store import catalogue
+from store.products import catalogue
 
 #: A family of each example.
 FAMILIES = {"diabetes": "boosting", "manual": "linear", "tumor": "linear", "wine": "kmeans"}

@@ -8,8 +8,8 @@ from statistics import median, quantiles
 
 from benchmarks import _asking
 from benchmarks._load import Measured
-from store.predictions import Prediction
-from store.product import DataProduct
+from store.predictions.predictions import Prediction
+from store.products.product import DataProduct
 
 ROWS, AT_ONCE = 1_000, 4
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 
 from benchmarks import _asking
-from store import catalogue
+from store.products import catalogue
 
 #: Rows of one `predictMany`.
 ROWS = 200

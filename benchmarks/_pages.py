@@ -9,14 +9,15 @@ from django.db import connection
 from benchmarks import _champions
 from benchmarks.mixed import loader
 from benchmarks.mixed.products import mixed
-from learning.evaluate import Measure
-from learning.families import Candidate
-from learning.steps import FoldScored
-from store import entities, serving
-from store.candidates import FoldScore
-from store.predictions import Question
-from store.registry import ModelVersion
-from store.snapshots import Snapshot
+from learning.estimators.families import Candidate
+from learning.evaluation.evaluate import Measure
+from learning.selection.steps import FoldScored
+from store.builds.candidates import FoldScore
+from store.entities import entities
+from store.predictions.predictions import Question
+from store.registry.versions import ModelVersion
+from store.serving import champions
+from store.snapshots.snapshots import Snapshot
 
 MODELS, PREDICTIONS = 20, 100
 FOLDS, METRICS = 5, ("roc_auc", "accuracy", "log_loss", "recall", "precision")
@@ -91,9 +92,9 @@ def _scored(recipe: Candidate, fold: int) -> FoldScored:
 
 
 def _predict(version: ModelVersion) -> None:
-    champion = serving.Champion(mixed, version, version.load(mixed))
+    champion = champions.Champion(mixed, version, version.load(mixed))
     asked = [
-        serving.question_about(mixed, entity.key, entity) for entity in entities.after(mixed, None, STORED)
+        champions.question_about(mixed, entity.key, entity) for entity in entities.after(mixed, None, STORED)
     ]
     champion.predict([question for question in asked if isinstance(question, Question)])
 

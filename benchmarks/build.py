@@ -12,9 +12,9 @@ from rich.table import Table
 from benchmarks._beside import peak, psql, psql_peak, timed
 from learning.dataset import Dataset
 from learning.problem import Classification
-from store.features import Join
-from store.product import DataProduct
-from store.snapshots import Snapshot
+from store.products.features import Join
+from store.products.product import DataProduct
+from store.snapshots.snapshots import Snapshot
 
 #: Times what the bare statements take.
 TARGETS = {"snapshot": 1.3, "frame": 2.0}

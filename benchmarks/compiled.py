@@ -17,11 +17,11 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from learning.columns import Column, Kind
-from learning.compiled.make import compiled
-from learning.compiled.parity import difference
+from learning.compiler.compilation import compiled
+from learning.compiler.parity import difference
 from learning.dataset import Dataset, dataset
-from learning.ensemble import Ensemble
-from learning.families import FAMILIES, Candidate, pipeline
+from learning.estimators.ensemble import Ensemble
+from learning.estimators.families import FAMILIES, Candidate, pipeline
 from learning.model import Model, Signature
 from learning.problem import Classification, Clustering, Problem, Regression
 

@@ -20,13 +20,14 @@ from rich.table import Table
 from sklearn.datasets import make_classification, make_regression
 
 from benchmarks._beside import UNIT
-from learning import ensemble, model
-from learning.bench import Bench, Fit, Scored
+from learning import model
 from learning.columns import Column, Kind
 from learning.dataset import Dataset
 from learning.diagnostics.drawing import draw
-from learning.families import Candidate
-from learning.folds import Plan
+from learning.estimators import ensemble
+from learning.estimators.families import Candidate
+from learning.evaluation.folds import Plan
+from learning.fits.fold_fit import Bench, Fit, Scored
 from learning.problem import Classification, Clustering, Problem, Regression
 
 PROBLEMS: Sequence[Problem] = (Classification(), Regression(), Clustering())

@@ -17,8 +17,8 @@ from rich.table import Table
 from benchmarks._beside import peak, psql, timed
 from learning.problem import Classification
 from store import ingest
-from store.features import Join
-from store.product import DataProduct
+from store.products.features import Join
+from store.products.product import DataProduct
 
 TARGET = 2.0  # times what the bare statements take
 MEMORY = 200  # MB

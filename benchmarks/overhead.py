@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from learning import ensemble
-from store import catalogue, execution
-from store.builds import Build
-from store.candidates import FoldScore
+from learning.estimators import ensemble
+from store.builds import runner
+from store.builds.builds import Build
+from store.builds.candidates import FoldScore
+from store.products import catalogue
 
 PRODUCTS = ("tumor", "diabetes", "manual")
 MOST = 0.10
@@ -56,7 +57,7 @@ def build(product: str, candidates: int) -> Measured:
     )
     claimed = Build.objects.claim(requested.pk, "")
     assert claimed is not None
-    execution.run(claimed)
+    runner.run(claimed)
     at = dict(claimed.events.order_by("sequence").values_list("kind", "at"))  # of each kind the last
     scored = FoldScore.objects.filter(candidate__build=claimed).exclude(candidate__family=ensemble.FAMILY)
     took = [sum(times) for times in scored.values_list("fit_seconds", "predict_seconds")]

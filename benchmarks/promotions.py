@@ -20,9 +20,9 @@ from benchmarks import _champions
 from benchmarks._load import Load, Measured, measure
 from benchmarks.serving import OURS, game
 from learning.model import ClassAnswer
-from store.predictions import Prediction
-from store.product import DataProduct
-from store.registry import ModelVersion
+from store.predictions.predictions import Prediction
+from store.products.product import DataProduct
+from store.registry.versions import ModelVersion
 
 CONNECTIONS = 64
 #: Seconds between two promotions, and of one measurement.

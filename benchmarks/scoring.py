@@ -14,9 +14,9 @@ from rich.table import Table
 from benchmarks import _champions, _servers
 from benchmarks.mixed import loader
 from benchmarks.mixed.products import mixed
-from store import serving
-from store.registry import ModelVersion
-from store.rescoring import Scoring
+from store.registry.versions import ModelVersion
+from store.serving import champions
+from store.serving.batch_scoring import Scoring
 
 FAMILIES = ("linear", "boosting", "forest")
 #: Rows that the model learns from.
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
 def scored(version: ModelVersion, folder: Path) -> Outcome:
     """One passage by a worker of its own."""
     _champions.promote(version)
-    serving.refresh()
+    champions.refresh()
     scoring, _ = Scoring.objects.request(mixed, by="a benchmark")
     worker = _servers.start("worker", [sys.executable, "worker.py"], folder / "worker.log")
     memory = []

@@ -20,10 +20,10 @@ from benchmarks._load import Load, Measured, load, measure
 from benchmarks._rivals import FLOOR, RIVALS, Rival
 from benchmarks.mixed import loader
 from project.processes import Child
-from schema import names
-from store import catalogue
-from store.predictions import Prediction
-from store.product import DataProduct
+from schema.core import names
+from store.predictions.predictions import Prediction
+from store.products import catalogue
+from store.products.product import DataProduct
 
 FAMILIES = {"boosting": "gradient boosting", "forest": "random forest", "linear": "logistic regression"}
 PRODUCTS: Mapping[str, Callable[[], object]] = {

@@ -10,18 +10,22 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from . import analysis, ensemble, families, fitting, processes, select
-from .bench import Bench
-from .contest import Contest
+from . import analysis
 from .dataset import Dataset
+from .estimators import ensemble, families
+from .estimators.families import Candidate
+from .evaluation.folds import Plan
 from .exceptions import NothingFitted, TimedOut
-from .families import Candidate
-from .folds import Plan
+from .fits import process_pool
+from .fits.fold_fit import Bench
+from .fits.scheduler import Pool, Workers
 from .problem import Problem
-from .rounds import Key, Player, Span
-from .search import Search
-from .select import Decision, Incumbent
-from .steps import (
+from .selection import fitting
+from .selection.decision import Decision, Incumbent, decide, kept
+from .selection.final_round import Contest
+from .selection.rounds import Key, Player, Span
+from .selection.search import Search
+from .selection.steps import (
     Analysed,
     CandidateDropped,
     CandidateFailed,
@@ -33,7 +37,6 @@ from .steps import (
     FoldScored,
     Step,
 )
-from .workers import Pool, Workers
 
 __all__ = [
     "Analysed",
@@ -102,7 +105,10 @@ def build(
         timed=problem.infer_limit is not None,
     )
     fit_seconds = FIT_SECONDS if problem.seconds is None else problem.seconds * FIT_SHARE
-    here: Opened = lambda bench, seconds, megabytes: processes.at(bench, workers, seconds, megabytes, folder)  # noqa: E731
+
+    def here(bench: Bench, seconds: float, megabytes: int | None) -> AbstractContextManager[Pool]:
+        return process_pool.at(bench, workers, seconds, megabytes, folder)
+
     with (opened or here)(bench, fit_seconds, problem.megabytes) as pool:
         player = Player(workers=Workers(pool, fit_seconds), known=scored or {})
         search = Search(
@@ -129,9 +135,9 @@ def build(
         decision = _decision(problem, dataset, search, contest, incumbent, _changed(incumbent, analysed))
         yield _decided(decision, search.stopped + contest.stopped)
         if decision.winner:
-            kept = select.kept(decision.winner, contest.entries(), problem.keep)
+            fitted = kept(decision.winner, contest.entries(), problem.keep)
             last = {True: clock(LAST_SHARE), False: clock(END_SHARE)}
-            yield from fitting.fitted(player.workers, contest, kept, incumbent, started, last)
+            yield from fitting.fitted(player.workers, contest, fitted, incumbent, started, last)
 
 
 def _at(started: float, seconds: float | None, share: float) -> float | None:
@@ -151,7 +157,7 @@ def _decision(
     if not entries:
         raise _nothing(problem, search, contest)
     means = search.tally.means
-    return select.decide(
+    return decide(
         problem,
         contest.bench.metric,
         entries,

@@ -13,14 +13,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from . import ensemble
-from .calibrate import Calibration
 from .columns import Column, Kind, frame
-from .compiled import Compiled, Told
-from .compiled.own import asking, told
+from .estimators import ensemble
+from .estimators.families import Candidate, boosters
+from .evaluation.calibrate import Calibration
+from .evaluation.intervals import Intervals
 from .exceptions import NotAModel, NotFinite
-from .families import Candidate, boosters
-from .intervals import Intervals
+from .inference.compiled import Compiled, Told
+from .inference.native import asking, told
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
-from . import families as known_families
 from . import metrics
+from .estimators import families as known_families
 from .exceptions import InvalidProblem
 
 #: Candidates that one search may draw: all of them are rows, and each is fitted once for every fold.

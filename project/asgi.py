@@ -24,11 +24,13 @@ django = get_asgi_application()
 # What follows imports models, so Django is set up first.
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 
-from schema.errors import refusal_of  # noqa: E402
-from schema.http import GraphQLApp  # noqa: E402
-from schema.negotiation import prefers_page  # noqa: E402
-from schema.served import schema  # noqa: E402
-from store import memory, operation, serving, threads  # noqa: E402
+from schema.core.errors import refusal_of  # noqa: E402
+from schema.core.negotiation import prefers_page  # noqa: E402
+from schema.schema import schema  # noqa: E402
+from schema.transport.http import GraphQLApp  # noqa: E402
+from store.db import memory, threads  # noqa: E402
+from store.runtime import lifespan as web_lifespan  # noqa: E402
+from store.serving import champions  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +114,7 @@ async def ready(request: Request) -> Response:
 async def unready() -> list[str]:
     try:
         async with asyncio.timeout(READY_SECONDS):
-            return await threads.run(serving.unready)
+            return await threads.run(champions.unready)
     except TimeoutError:
         return [f"It could not be found out within {READY_SECONDS} s: the database or the threads are busy."]
     except Exception as error:
@@ -127,7 +129,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
     """Load the champions before the port opens; let go of everything after it has closed."""
     await receive()
     try:
-        await operation.start()
+        await web_lifespan.start()
     except Exception as error:
         logger.exception("The operation phase could not start")
         await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -135,7 +137,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
     memory.settle()
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    await operation.stop()
+    await web_lifespan.stop()
     await send({"type": "lifespan.shutdown.complete"})
 
 

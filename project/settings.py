@@ -269,6 +269,6 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django": {"level": "WARNING", "handlers": [], "propagate": True},
         "django.server": {"level": "WARNING", "handlers": [], "propagate": True},
-        "store.operation": {"level": "INFO"},
+        "store.runtime.lifespan": {"level": "INFO"},
     },
 }

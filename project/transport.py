@@ -15,7 +15,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 if TYPE_CHECKING:
-    from schema.hot import Headers, HotWay, Reply
+    from schema.transport.fast_path import Headers, HotWay, Reply
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
-from schema import explore
-from store import access
+from schema import graphiql_queries
+from store.access import actors
 
 #: Everything on the page is served from here; the style sheets of editors are made while they run.
 CONTENT_SECURITY_POLICY = (
@@ -21,10 +21,10 @@ CONTENT_SECURITY_POLICY = (
 @ensure_csrf_cookie
 def graphiql(request: HttpRequest) -> HttpResponse:
     """GraphiQL for those who may ask; the others are sent to log in."""
-    actor = access.actor(request.session.session_key)
+    actor = actors.actor(request.session.session_key)
     if not actor.admitted:
         return redirect_to_login(request.get_full_path(), "/admin/login/")
-    products = explore.products()
+    products = graphiql_queries.products()
     chosen = next((name for name in products if name == request.GET.get("product")), next(iter(products), ""))
     context = {
         "products": products,
@@ -36,9 +36,9 @@ def graphiql(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def tabs_of(product: str, actor: access.Actor) -> list[dict[str, str]]:
+def tabs_of(product: str, actor: actors.Actor) -> list[dict[str, str]]:
     """The product's tabs; none while the database cannot be reached, so that the page still opens."""
     try:
-        return explore.tabs(product, actor) if product else []
+        return graphiql_queries.tabs(product, actor) if product else []
     except Error:
         return []

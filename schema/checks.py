@@ -6,13 +6,14 @@ from typing import Any
 
 from django.core import checks
 
-from store import catalogue
-from store.features import InvalidJoin
-from store.product import DataProduct
+from store.products import catalogue
+from store.products.features import InvalidJoin
+from store.products.product import DataProduct
 
-from . import names, products
+from . import products
 from .composition import compose
-from .products.making import category_suffix
+from .core import names
+from .products.type_factory import category_suffix
 
 #: What a product's name may be: GraphQL types, table names and URLs are made of it.
 LONGEST = 40

@@ -7,14 +7,16 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 
-from store.product import DataProduct
+from store.products.product import DataProduct
 
-from . import diagnostics, events, names, products, types
-from .execution import Schema
+from . import products
+from .core import names
+from .core.scalars import SCALARS
+from .execution.execution import Schema
 from .mutations import Mutation
 from .queries import Query
-from .scalars import SCALARS
 from .subscriptions import Subscription
+from .types import diagnostics, events, registry
 
 
 def compose(declared: Sequence[DataProduct]) -> Schema:
@@ -29,7 +31,7 @@ def compose(declared: Sequence[DataProduct]) -> Schema:
         query=_extended(Query, query_fields),
         mutation=_extended(Mutation, mutation_fields),
         subscription=Subscription,
-        types=[*made, *events.KINDS, *diagnostics.SHAPES, *types.NODES],
+        types=[*made, *events.KINDS, *diagnostics.SHAPES, *registry.NODES],
         config=StrawberryConfig(scalar_map=SCALARS),
         products=declared,
     )

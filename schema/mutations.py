@@ -3,13 +3,15 @@
 import strawberry
 from strawberry.types import Info
 
-from store import catalogue, erasure, models
+from store import models
+from store.predictions import erasure
+from store.products import catalogue
 
-from . import ids
-from .answers import PredictionSelection
-from .nodes import UNSET, given
+from .core import ids
 from .products.mutations import mutation
-from .types import Build, DataProduct, Promotion, Scoring
+from .types.nodes import UNSET, given
+from .types.prediction_interfaces import PredictionSelection
+from .types.registry import Build, DataProduct, Promotion, Scoring
 
 
 @strawberry.input(description="What to do otherwise than declared, in this build.")

@@ -5,13 +5,17 @@ from typing import Any
 import strawberry
 from strawberry.types import Info
 
-from store import catalogue, entities, models, serving
-from store.product import DataProduct as Declared
+from store import models
+from store.entities import entities
+from store.products import catalogue
+from store.products.product import DataProduct as Declared
+from store.serving import champions
 
-from . import answers, ids, names
-from .nodes import UNSET, Connection, Node
+from .core import ids, names
 from .products.outputs import prediction_page
-from .types import Build, DataProduct, ModelVersion, Viewer
+from .types import prediction_interfaces
+from .types.nodes import UNSET, Connection, Node
+from .types.registry import Build, DataProduct, ModelVersion, Viewer
 
 #: Node types that are rows with a number, with their tables.
 TABLES: dict[str, Any] = {
@@ -39,7 +43,7 @@ class Query:
 
     @strawberry.field(description="As `node`, in the order of the ids. 1,000 at most.")
     def nodes(self, ids: list[strawberry.ID]) -> list[Node | None]:
-        serving.check_size(ids, "ids", most=MOST_NODES)
+        champions.check_size(ids, "ids", most=MOST_NODES)
         return [find(id) for id in ids]
 
     @strawberry.field(description="Who asks.")
@@ -68,9 +72,9 @@ class Query:
         self,
         first: int | None = 20,
         after: str | None = UNSET,
-        filter: answers.PredictionFilter | None = UNSET,
-        order_by: answers.PredictionOrder | None = UNSET,
-    ) -> Connection[answers.Prediction] | None:
+        filter: prediction_interfaces.PredictionFilter | None = UNSET,
+        order_by: prediction_interfaces.PredictionOrder | None = UNSET,
+    ) -> Connection[prediction_interfaces.Prediction] | None:
         # Product by product, as the index has them.
         all_ = [models.Prediction.objects.matching(product) for product in catalogue.products()]
         return prediction_page([filter.rows()] if filter else all_, order_by, first, after)

@@ -4,12 +4,12 @@ from collections.abc import AsyncGenerator
 
 import strawberry
 
-from store import follow
+from store.runtime import event_streams
 
-from . import ids
-from .events import BuildEvent
-from .nodes import UNSET, given
-from .types import Build, Job, Promotion
+from .core import ids
+from .types.events import BuildEvent
+from .types.nodes import UNSET, given
+from .types.registry import Build, Job, Promotion
 
 
 @strawberry.type(description="What can be watched.")
@@ -21,7 +21,7 @@ class Subscription:
     async def build_progress(
         self, build: strawberry.ID, after: str | None = UNSET
     ) -> AsyncGenerator[BuildEvent, None]:
-        async for event in follow.build(ids.number(build, "Build", ("build",)), after or None):
+        async for event in event_streams.build(ids.number(build, "Build", ("build",)), after or None):
             yield event
 
     @strawberry.subscription(
@@ -29,17 +29,17 @@ class Subscription:
     )
     async def job_progress(self, job: strawberry.ID) -> AsyncGenerator[Job, None]:
         kind, number = ids.job(job)
-        async for row in follow.job(kind, number):
+        async for row in event_streams.job(kind, number):
             yield row
 
     @strawberry.subscription(
         description="The unfinished builds, then each build whenever something happens to it."
     )
     async def builds(self, product: str | None = UNSET) -> AsyncGenerator[Build, None]:
-        async for build in follow.builds(given(product)):
+        async for build in event_streams.builds(given(product)):
             yield build
 
     @strawberry.subscription(description="Each promotion from now on.")
     async def promotions(self, product: str | None = UNSET) -> AsyncGenerator[Promotion, None]:
-        async for promotion in follow.promotions(given(product)):
+        async for promotion in event_streams.promotions(given(product)):
             yield promotion

@@ -9,6 +9,6 @@ class StoreConfig(AppConfig):
 
     def ready(self) -> None:
         # Both need the models of all apps, which exist from here on.
-        from . import catalogue, checks  # noqa: F401
+        from .products import catalogue, checks  # noqa: F401
 
         catalogue.discover()

@@ -1,15 +1,15 @@
 """The tables, in the order data flows through them."""
 
-from .builds import Build, BuildEvent
-from .candidates import Candidate, FoldScore, Score
-from .diagnostics import Diagnostic
-from .feedback import Feedback
-from .predictions import Prediction
-from .registry import ModelVersion, ProductState, Promotion
-from .rescoring import Scoring
-from .retraining import RetrainDecision
-from .snapshots import Snapshot
-from .truth import Truth
+from .builds.builds import Build, BuildEvent
+from .builds.candidates import Candidate, FoldScore, Score
+from .builds.diagnostics import Diagnostic
+from .builds.retraining import RetrainDecision
+from .predictions.feedback import Feedback
+from .predictions.predictions import Prediction
+from .predictions.truth import Truth
+from .registry.versions import ModelVersion, ProductState, Promotion
+from .serving.batch_scoring import Scoring
+from .snapshots.snapshots import Snapshot
 
 __all__ = [
     "Build",

@@ -1,8 +1,8 @@
 """The data product: who leaves, from numbers, a boolean and categories, some of them missing."""
 
 from learning.problem import Classification
-from store.features import Join
-from store.product import DataProduct
+from store.products.features import Join
+from store.products.product import DataProduct
 
 from .models import Customer
 

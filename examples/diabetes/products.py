@@ -1,8 +1,8 @@
 """The data product: progression of diabetes after one year, from the patient and the serum table."""
 
 from learning.problem import Regression
-from store.features import Join
-from store.product import DataProduct
+from store.products.features import Join
+from store.products.product import DataProduct
 
 from .models import Patient
 

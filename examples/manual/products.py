@@ -1,8 +1,8 @@
 """The data product: the package that a docstring is from, by its words."""
 
 from learning.problem import Classification
-from store.features import Join
-from store.product import DataProduct
+from store.products.features import Join
+from store.products.product import DataProduct
 
 from .models import Docstring
 

@@ -2,8 +2,8 @@
 
 from learning.problem import Classification
 from learning.retrain import AfterFeedback, Every
-from store.features import Join
-from store.product import DataProduct
+from store.products.features import Join
+from store.products.product import DataProduct
 
 from .models import Biopsy, Nuclei
 

@@ -1,8 +1,8 @@
 """The data product: groups of wines that are chemically alike."""
 
 from learning.problem import Clustering
-from store.features import Join
-from store.product import DataProduct
+from store.products.features import Join
+from store.products.product import DataProduct
 
 from .models import Wine
 

@@ -15,9 +15,9 @@ from sklearn.feature_selection import mutual_info_classif, mutual_info_regressio
 
 from ..columns import Kind
 from ..dataset import Dataset
-from .alone import Target, frequent
 from .report import Correlation
 from .statistics import RANGED, Look, Rows, missing, sample
+from .univariate import Target, frequent
 
 #: Rows that are compared at most, and cells of all columns; and of these, texts.
 ROWS, CELLS, TEXTS = 20_000, 400_000, 20_000

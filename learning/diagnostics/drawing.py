@@ -6,36 +6,46 @@ from collections.abc import Callable, Iterator, Mapping
 import threadpoolctl
 from matplotlib.figure import Figure
 
-from ..bench import Bench, failure
+from ..estimators.families import Candidate
 from ..exceptions import TimedOut
-from ..families import Candidate
+from ..fits.fold_fit import Bench, failure
+from ..fits.scheduler import over
 from ..model import Model
-from ..workers import over
-from . import curves, figures, groups, importances, labels, numbers, ranks, relations, yellow
+from . import (
+    clusters,
+    confusion,
+    correlations,
+    figures,
+    importances,
+    learning_curves,
+    ranking,
+    residuals,
+    yellowbrick_charts,
+)
 from .evidence import Drawn, Evidence
-from .held import Predictions
 from .kinds import TITLES, Diagnostic, Kind, kinds, shape
+from .out_of_fold import Predictions
 
 #: Rows that are looked at, unless said otherwise, where it takes more than a glance.
 ROWS = 4_000
 
 CHARTS: Mapping[Kind, Callable[[Evidence, Figure], Drawn]] = {
-    Kind.CLASSIFICATION_REPORT: labels.report,
-    Kind.CONFUSION_MATRIX: labels.confusion,
-    Kind.ROC: ranks.roc,
-    Kind.PRECISION_RECALL: ranks.precision_recall,
-    Kind.CALIBRATION: ranks.calibration,
-    Kind.CLASS_PREDICTION_ERROR: labels.prediction_error,
-    Kind.THRESHOLD: ranks.threshold,
-    Kind.RESIDUALS: numbers.residuals,
-    Kind.PREDICTION_ERROR: numbers.prediction_error,
-    Kind.RANK2D: relations.rank2d,
+    Kind.CLASSIFICATION_REPORT: confusion.report,
+    Kind.CONFUSION_MATRIX: confusion.confusion,
+    Kind.ROC: ranking.roc,
+    Kind.PRECISION_RECALL: ranking.precision_recall,
+    Kind.CALIBRATION: ranking.calibration,
+    Kind.CLASS_PREDICTION_ERROR: confusion.prediction_error,
+    Kind.THRESHOLD: ranking.threshold,
+    Kind.RESIDUALS: residuals.residuals,
+    Kind.PREDICTION_ERROR: residuals.prediction_error,
+    Kind.RANK2D: correlations.rank2d,
     Kind.FEATURE_IMPORTANCES: importances.importances,
-    Kind.LEARNING_CURVE: curves.learning_curve,
-    Kind.VALIDATION_CURVE: curves.validation_curve,
-    Kind.SILHOUETTE: groups.silhouette,
-    Kind.INTERCLUSTER_DISTANCE: groups.distances,
-    Kind.ELBOW: groups.elbow,
+    Kind.LEARNING_CURVE: learning_curves.learning_curve,
+    Kind.VALIDATION_CURVE: learning_curves.validation_curve,
+    Kind.SILHOUETTE: clusters.silhouette,
+    Kind.INTERCLUSTER_DISTANCE: clusters.distances,
+    Kind.ELBOW: clusters.elbow,
 }
 
 
@@ -98,7 +108,7 @@ def _picture(kind: Kind, evidence: Evidence) -> tuple[Drawn, str]:
         raise TimedOut("There was no time left for this picture.")
     figure = Figure(layout="constrained")
     # One thread: what else runs here has the other cores, and small fits lose more by waiting than they win.
-    with yellow.quiet(), figures.styled(kind), threadpoolctl.threadpool_limits(1):
+    with yellowbrick_charts.quiet(), figures.styled(kind), threadpoolctl.threadpool_limits(1):
         drawn = CHARTS[kind](evidence, figure)
         svg = figures.svg(figure, TITLES[kind])
     assert isinstance(drawn.data, shape(kind))

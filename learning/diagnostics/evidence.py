@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from .. import preprocess
-from ..bench import Bench
+from ..estimators import preprocess
+from ..estimators.families import Candidate
 from ..exceptions import LearningError
-from ..families import Candidate
+from ..fits.fold_fit import Bench
 from ..model import Model
-from . import held
-from .held import HeldClasses, HeldValues, Predictions
+from . import out_of_fold
+from .out_of_fold import HeldClasses, HeldValues, Predictions
 from .shapes import Data
 
 
@@ -50,12 +50,12 @@ class Evidence:
     def classes(self) -> HeldClasses:
         assert self.predictions is not None
         names, calibration = self.bench.dataset.classes, self.model.calibration
-        return held.classes(self.predictions, self._y, names, calibration)
+        return out_of_fold.classes(self.predictions, self._y, names, calibration)
 
     @cached_property
     def values(self) -> HeldValues:
         assert self.predictions is not None
-        return held.values(self.predictions, self._y)
+        return out_of_fold.values(self.predictions, self._y)
 
     @cached_property
     def looked_at(self) -> NDArray[np.intp]:

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.inspection import permutation_importance
 
-from . import figures, trials, yellow
+from . import figures, trials, yellowbrick_charts
 from .evidence import Drawn, Evidence
 from .recipe import recipe
 from .shapes import Bars, floats
@@ -53,8 +53,8 @@ def _bars(
     metric: str,
 ) -> None:
     axes = figures.axes(figure, 6.8, 1.4 + 0.24 * len(order))
-    visualizer = yellow.FeatureImportances(
-        yellow.Ranked(mean[order]),
+    visualizer = yellowbrick_charts.FeatureImportances(
+        yellowbrick_charts.Ranked(mean[order]),
         ax=axes,
         fig=figure,
         labels=figures.short([names[place] for place in order]),

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from .. import ensemble
-from ..bench import Bench
+from ..estimators import ensemble
+from ..estimators.families import Candidate
 from ..exceptions import TimedOut
-from ..families import Candidate
-from ..workers import over
+from ..fits.fold_fit import Bench
+from ..fits.scheduler import over
 
 
 class Recipe(BaseEstimator):  # type: ignore[misc]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ensemble
-from ..families import Candidate
-from ..folds import Fold
+from ..estimators import ensemble
+from ..estimators.families import Candidate
+from ..evaluation.folds import Fold
 from .evidence import Evidence, drawn_from
 
 #: Folds that curves are measured on, and where the rows are many.

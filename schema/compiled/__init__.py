@@ -2,9 +2,9 @@
 queries select, resolved without reading the document again and again.
 """
 
+from .columnar_executor import COLUMN, WRITES, Walks
+from .input_coercion import Unusual
 from .operations import Operation
 from .plans import Plan, plan
-from .reading import Unusual
-from .walking import COLUMN, WRITES, Walks
 
 __all__ = ["COLUMN", "WRITES", "Operation", "Plan", "Unusual", "Walks", "plan"]

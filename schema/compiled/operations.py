@@ -8,19 +8,19 @@ from typing import Any
 
 from graphql import FieldNode, GraphQLError, GraphQLSchema
 
-from store.answering import Answered, Desk
-from store.batches import MOST_WAITING
 from store.exceptions import Overloaded
-from store.predictions import Question
-from store.product import DataProduct
-from store.serving import Champion, find
+from store.predictions.predictions import Question
+from store.products.product import DataProduct
+from store.serving.champions import Champion, find
+from store.serving.dispatcher import Answered, Desk
+from store.serving.micro_batching import MOST_WAITING
 
-from .. import ids, names
-from ..errors import translate
+from ..core import ids, names
+from ..core.errors import translate
 from .arguments import Variables, values_of, variables_in
-from .collecting import NotCompiled, Scope
-from .reading import Reader, Unusual, listed, text
-from .showing import Show, Shower, leaf
+from .collect_fields import NotCompiled, Scope
+from .input_coercion import Reader, Unusual, listed, text
+from .serializers import Show, Shower, leaf
 
 
 @dataclass(frozen=True, eq=False)

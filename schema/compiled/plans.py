@@ -6,14 +6,14 @@ from typing import Any
 
 from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode, OperationType
 
-from store.product import DataProduct
+from store.products.product import DataProduct
 
-from .. import names
-from ..inputs import find_operation
+from ..core import names
+from ..core.inputs import find_operation
 from .arguments import ABSENT, Variables, defaults_of
-from .collecting import MOST_CONDITIONS, NotCompiled, Scope, conditions_of, fragments_of
+from .collect_fields import MOST_CONDITIONS, NotCompiled, Scope, conditions_of, fragments_of
+from .input_coercion import Unusual
 from .operations import Compiler, Operation
-from .reading import Unusual
 
 
 @dataclass(frozen=True)

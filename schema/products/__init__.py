@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from store.product import DataProduct
+from store.products.product import DataProduct
 
-from .. import names
+from ..core import names
 from .inputs import make_enums, make_inputs
-from .making import Types
 from .mutations import make_mutations
 from .outputs import make_outputs
 from .queries import make_query
+from .type_factory import Types
 
 #: Behind the product's prefix, the types that a product may have beside the enums of its categories.
 SUFFIXES = (

@@ -5,10 +5,10 @@ from typing import Any
 
 import strawberry
 
-from store.features import Feature
+from store.products.features import Feature
 
-from ..nodes import UNSET
-from .making import Types, category_suffix, described
+from ..types.nodes import UNSET
+from .type_factory import Types, category_suffix, described
 
 
 def make_enums(t: Types) -> None:

@@ -11,14 +11,16 @@ from django.db import transaction
 from strawberry.types import Info
 
 from learning.exceptions import ExemplarError
-from store import editing, models, serving
-from store.access import Actor
-from store.entities import KEEP
-from store.feedback import About, Given
+from store import models
+from store.access.actors import Actor
+from store.entities.entities import KEEP
+from store.ingest import editing
+from store.predictions.feedback import About, Given
+from store.serving import champions
 
-from .. import ids, names
-from ..nodes import UNSET, given
-from .making import Types, values
+from ..core import ids, names
+from ..types.nodes import UNSET, given
+from .type_factory import Types, values
 
 Fields = dict[str, Any]
 
@@ -74,7 +76,7 @@ def _feedback(t: Types) -> Fields:
     def feedback_many(
         self: Any, info: Info, inputs: list[t.FeedbackInput]
     ) -> list[t.FeedbackPayload | None] | None:
-        serving.check_size(inputs, "inputs")
+        champions.check_size(inputs, "inputs")
         return [one_of_many(t, info.context.actor, input, place) for place, input in enumerate(inputs)]
 
     @mutation(description="Take a feedback back; a second time changes nothing.")

@@ -7,16 +7,25 @@ from typing import Any, NamedTuple
 
 import strawberry
 
-from store import models, pages, surroundings
-from store.entities import Entity as Row
+from store import models
+from store.db import pagination
+from store.entities.entities import Entity as Row
 from store.exceptions import OutOfRange
-from store.features import Feature
-from store.product import DataProduct
+from store.products.features import Feature
+from store.products.product import DataProduct
+from store.serving import prefetch
 
-from ..answers import Entity, Feedback, Prediction, PredictionOrder, columns_of, with_order
 from ..compiled import COLUMN
-from ..nodes import UNSET, Connection, connection
-from .making import Types, described
+from ..types.nodes import UNSET, Connection, connection
+from ..types.prediction_interfaces import (
+    Entity,
+    Feedback,
+    Prediction,
+    PredictionOrder,
+    columns_of,
+    with_order,
+)
+from .type_factory import Types, described
 
 Fields = dict[str, Any]
 
@@ -87,7 +96,7 @@ def _labels_of_entity(t: Types) -> Fields:
 
     @strawberry.field(description="What counts as its label.")
     def truth(self: Row) -> t.label | None:
-        return label_of(t, surroundings.truth_of_entity(self))
+        return label_of(t, prefetch.truth_of_entity(self))
 
     return {t.label_name: label, "truth": truth}
 
@@ -111,7 +120,7 @@ def _of_feedback(t: Types) -> Fields:
 def _of_prediction(t: Types) -> Fields:
     @strawberry.field
     def entity(self: models.Prediction) -> t.Entity | None:
-        return surroundings.of(self).entity_of(self)
+        return prefetch.of(self).entity_of(self)
 
     @strawberry.field
     def features(self: models.Prediction) -> t.Instance:
@@ -130,11 +139,11 @@ def _of_prediction(t: Types) -> Fields:
 def _labels_of_prediction(t: Types) -> Fields:
     @strawberry.field(description="All that was said about its subject, newest first.")
     def feedback(self: models.Prediction) -> list[t.Feedback]:
-        return surroundings.of(self).feedback.get(self.subject, [])
+        return prefetch.of(self).feedback.get(self.subject, [])
 
     @strawberry.field(description="What counts as the label of its subject; null while nobody knows.")
     def truth(self: models.Prediction) -> t.label | None:
-        return label_of(t, surroundings.of(self).truth_of(self))
+        return label_of(t, prefetch.of(self).truth_of(self))
 
     return {"feedback": feedback, "truth": truth}
 
@@ -195,7 +204,7 @@ class Interval:
         """Raises OutOfRange."""
         if not 0 < level < 1:
             raise OutOfRange(f"A level lies between 0 and 1, not at {level:g}.", argument=("level",))
-        told = surroundings.of(prediction).intervals.get(prediction.model_id)
+        told = prefetch.of(prediction).intervals.get(prediction.model_id)
         if told is None:
             return None
         low, high = told.interval(prediction.value, level)
@@ -231,6 +240,6 @@ def label_of(t: Types, answer: str | None) -> Any:
 def prediction_page(parts: Sequence[Any], order_by: Any, first: int | None, after: str | None) -> Any:
     """A page of the predictions of these querysets, which look around together."""
     found = [with_order(rows, order_by) for rows in parts]
-    page = pages.page_of(found, columns_of(order_by), first, after or None)
-    surroundings.surround(page.nodes)
+    page = pagination.page_of(found, columns_of(order_by), first, after or None)
+    prefetch.surround(page.nodes)
     return connection(page)

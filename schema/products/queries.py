@@ -5,16 +5,18 @@ from typing import Any
 import strawberry
 from strawberry.types import Info
 
-from store import entities, models, serving
-from store.product import DataProduct
-from store.serving import Asked
+from store import models
+from store.entities import entities
+from store.products.product import DataProduct
+from store.serving import champions
+from store.serving.champions import Asked
 
-from ..answers import PredictionOrder, version_number
 from ..compiled import WRITES
-from ..nodes import UNSET, Connection, connection, given
-from ..types import DataProduct as Product
-from .making import Types, values
+from ..types.nodes import UNSET, Connection, connection, given
+from ..types.prediction_interfaces import PredictionOrder, version_number
+from ..types.registry import DataProduct as Product
 from .outputs import prediction_page
+from .type_factory import Types, values
 
 
 def make_query(t: Types) -> None:
@@ -27,12 +29,12 @@ def make_query(t: Types) -> None:
     )
 
 
-def champion(info: Info, product: DataProduct) -> serving.Champion:
+def champion(info: Info, product: DataProduct) -> champions.Champion:
     """The champion for this request: the same for all of its fields, whatever is promoted meanwhile."""
     pins = info.context.pins
     if product.name not in pins:
-        pins[product.name] = serving.of(product)
-    pinned: serving.Champion = pins[product.name]
+        pins[product.name] = champions.of(product)
+    pinned: champions.Champion = pins[product.name]
     return pinned
 
 
@@ -54,11 +56,11 @@ def _predicting(t: Types) -> dict[str, Any]:
         reference: str | None = UNSET,
     ) -> t.Prediction | None:
         question = Asked(features=values(features), entity=given(entity), reference=given(reference))
-        return serving.predict(champion(info, self), question)
+        return champions.predict(champion(info, self), question)
 
     @strawberry.field(description="For an entity, as its tables stand.", metadata=WRITES)
     def predict_for(self: DataProduct, info: Info, entity: strawberry.ID) -> t.Prediction | None:
-        return serving.predict_for(champion(info, self), entity)
+        return champions.predict_for(champion(info, self), entity)
 
     @strawberry.field(
         description="As many items as were asked for, in order; null where errors[] has a path that ends in the "
@@ -68,13 +70,13 @@ def _predicting(t: Types) -> dict[str, Any]:
     def predict_many(
         self: DataProduct, info: Info, rows: list[t.PredictInput]
     ) -> list[t.Prediction | None] | None:
-        return serving.predict_many(champion(info, self), [asked(row) for row in rows])
+        return champions.predict_many(champion(info, self), [asked(row) for row in rows])
 
     @strawberry.field(description="As `predictMany`, for entities as their tables stand.", metadata=WRITES)
     def predict_for_many(
         self: DataProduct, info: Info, entities: list[strawberry.ID]
     ) -> list[t.Prediction | None] | None:
-        return serving.predict_for_many(champion(info, self), entities)
+        return champions.predict_for_many(champion(info, self), entities)
 
     return {
         "predict": predict,

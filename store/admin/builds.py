@@ -9,9 +9,9 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils.html import format_html
 
-from .. import showing
-from ..builds import Build
-from ..jobs import SUCCEEDED, UNFINISHED
+from ..builds.builds import Build
+from ..builds.leaderboard import leaderboard
+from ..jobs.jobs import SUCCEEDED, UNFINISHED
 from .pages import Act, Shown
 
 #: Events that the page shows, the newest ones.
@@ -86,6 +86,6 @@ class BuildAdmin(Shown):
             "live": reverse("admin:store_build_live", args=[row.pk]),
             "unfinished": row.status in UNFINISHED,
             "events": list(row.events.order_by("-sequence")[:EVENTS])[::-1],
-            "leaderboard": showing.leaderboard(row),
+            "leaderboard": leaderboard(row),
             "trace": row.traceback if request.user.has_perm("store.see_traceback") else "",
         }

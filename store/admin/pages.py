@@ -13,7 +13,7 @@ from django.urls import path, reverse
 
 from learning.exceptions import ExemplarError
 
-from ..access import actor
+from ..access.actors import actor
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,13 @@ from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 
-from .. import catalogue, pages, retraining
-from ..builds import Build
-from ..jobs import UNFINISHED
-from ..registry import ModelVersion, ProductState, Promotion
-from ..retraining import RetrainDecision
+from ..builds import retraining
+from ..builds.builds import Build
+from ..builds.retraining import RetrainDecision
+from ..db import pagination
+from ..jobs.jobs import UNFINISHED
+from ..products import catalogue
+from ..registry.versions import ModelVersion, ProductState, Promotion
 from .pages import Act, Shown
 
 #: Builds, versions, promotions and decisions that the page shows, the newest ones.
@@ -100,7 +102,9 @@ class ProductAdmin(Shown):
             "champion": ModelVersion.objects.champion_of(row.product),
             "due_at": retraining.due_at(product.retrain),
             "builds": Build.objects.filter(product=row.product).order_by("-pk")[:LATEST],
-            "versions": pages.group(list(ModelVersion.objects.listed(row.product).order_by("-pk")[:LATEST])),
+            "versions": pagination.group(
+                list(ModelVersion.objects.listed(row.product).order_by("-pk")[:LATEST])
+            ),
             "promotions": Promotion.objects.newest(row.product)[:LATEST],
             "decisions": RetrainDecision.objects.listed(row.product).order_by("-pk")[:LATEST],
         }

@@ -6,9 +6,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from .. import showing
-from ..diagnostics import Diagnostic
-from ..registry import CHAMPION, ModelVersion, ProductState, Promotion, Status
+from ..builds import leaderboard
+from ..builds.diagnostics import Diagnostic
+from ..registry.versions import CHAMPION, ModelVersion, ProductState, Promotion, Status
 from .pages import Act, Shown
 
 
@@ -63,8 +63,8 @@ class ModelVersionAdmin(Shown):
     def shown(self, request: HttpRequest, row: ModelVersion) -> dict[str, Any]:
         return {
             "hyperparameters": sorted(row.hyperparameters.items()),
-            "by_fold": showing.by_fold(row),
-            "by_class": showing.by_class(row),
+            "by_fold": leaderboard.by_fold(row),
+            "by_class": leaderboard.by_class(row),
             "diagnostics": Diagnostic.objects.of(row.pk),
             "promotions": Promotion.objects.filter(model=row).order_by("-pk"),
             "state": ProductState.objects.filter(product=row.product).first(),

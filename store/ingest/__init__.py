@@ -9,11 +9,10 @@ from pathlib import Path
 import psycopg2
 from django.db import Error, connection, transaction
 
-from .. import files
 from ..exceptions import StoreError
-from ..files import Layout
-from ..product import DataProduct
-from . import checking, staging, tables, upsert, words
+from ..products.product import DataProduct
+from . import checking, files, label_conflicts, staging, tables, upsert
+from .files import Layout
 from .progress import CHECKING, READING, WRITING, Progress, Told
 from .tables import NoTable, Plan
 
@@ -145,11 +144,11 @@ class _Loading:
             )
 
     def _write(self, plan: Plan) -> None:
-        label = words.label_table(self.product, plan.tables)
-        kept = words.kept(self.product, label)
+        label = label_conflicts.label_table(self.product, plan.tables)
+        kept = label_conflicts.kept(self.product, label)
         upsert.upsert(plan.tables, kept)
         if label:
-            upsert.note(words.say(self.product, label))
+            upsert.note(label_conflicts.say(self.product, label))
         inserted, updated = upsert.written()
         self.inserted += inserted
         self.updated += updated

@@ -10,7 +10,7 @@ from psycopg2 import sql
 
 from learning.dataset import Kind
 
-from ..columns import TypedColumn, between
+from ..products.columns import TypedColumn, between
 
 #: What files write where they know nothing; for text these count only where the column takes no such value.
 MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", "--", ".", "missing", "unknown")

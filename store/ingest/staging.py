@@ -13,9 +13,9 @@ import psycopg2
 from django.db import connection, transaction
 from psycopg2 import sql
 
-from .. import files
-from ..files import Layout
-from ..files.opening import open_bytes
+from . import files
+from .files import Layout
+from .files.opening import open_bytes
 
 #: Bytes that are read and sent at once.
 CHUNK = 1 << 18

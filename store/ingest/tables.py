@@ -10,9 +10,9 @@ from django.db import connection, models
 from psycopg2 import sql
 
 from ..exceptions import StoreError
-from ..files import Layout, field_names
-from ..product import DataProduct
+from ..products.product import DataProduct
 from .casts import Cast
+from .files import Layout, field_names
 
 #: The name under which the key that is made of a row itself stands in the typed rows.
 ROW_KEY = "row_key"

@@ -6,8 +6,8 @@ from typing import Any
 from django.db import connection, models
 from psycopg2 import sql
 
-from ..product import DataProduct
-from . import upsert, words
+from ..products.product import DataProduct
+from . import label_conflicts, upsert
 from .casts import Cast
 from .checking import TYPED, execute
 from .tables import Table
@@ -41,10 +41,10 @@ def write(product: DataProduct, rows: Sequence[Row], labelled: bool) -> tuple[in
     fields = {"key": product.join.model._meta.pk}
     fields |= {f"c{place}": path.column for place, path in enumerate(columns(product, labelled))}
     _give(fields, sorted(rows, key=lambda row: str(row[0])))
-    label = words.label_table(product, tables)
-    upsert.upsert(tables, words.kept(product, label))
+    label = label_conflicts.label_table(product, tables)
+    upsert.upsert(tables, label_conflicts.kept(product, label))
     if label:
-        upsert.note(words.say(product, label))
+        upsert.note(label_conflicts.say(product, label))
     return upsert.written()
 
 

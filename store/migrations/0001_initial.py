@@ -4,7 +4,7 @@ import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.db import migrations, models
 
-from store.truth import VIEW
+from store.predictions.truth import VIEW
 
 
 class Migration(migrations.Migration):

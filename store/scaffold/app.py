@@ -14,9 +14,9 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
-from .. import catalogue
 from ..exceptions import StoreError
-from ..files.names import field_name
+from ..ingest.files.names import field_name
+from ..products import catalogue
 
 
 class Exists(StoreError):

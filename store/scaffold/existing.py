@@ -11,8 +11,8 @@ from django.core.management.commands.inspectdb import Command as InspectDB
 from django.db import connection, transaction
 from psycopg2 import sql
 
-from ..files import FileError, Layout, Row
-from ..understanding import Column, Role, Table, Type, Wishes, understand
+from ..ingest.files import FileError, Layout, Row
+from .inference import Column, Role, Table, Type, Wishes, understand
 
 #: What a field of Django's, as inspectdb names it, is to us; text is what its cells are.
 TYPES = {

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from ..files import field_names
-from ..understanding import Column, Role, Type
+from ..ingest.files import field_names
+from .inference import Column, Role, Type
 
 #: As the project's formatter breaks lines.
 WIDTH = 110

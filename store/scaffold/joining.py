@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..files import FileError, Layout, field_names, rows
-from ..understanding import Table, Wishes, understand
-from ..understanding.deciding import find
+from ..ingest.files import FileError, Layout, field_names, rows
+from .inference import Table, Wishes, understand
+from .inference.deciding import find
 
 
 def tables(layouts: Sequence[Layout], wishes: Wishes) -> list[Table]:

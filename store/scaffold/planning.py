@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..files import FileError, field_names
-from ..files.names import is_reserved
-from ..understanding import Column, Role, Table, Type
-from ..understanding.deciding import FEW, MOST_CLASSES
+from ..ingest.files import FileError, field_names
+from ..ingest.files.names import is_reserved
+from .inference import Column, Role, Table, Type
+from .inference.deciding import FEW, MOST_CLASSES
 
 #: Parts of the cross-validation, unless a class has fewer examples, and how few it may have.
 FOLDS, LEAST = 5, 3

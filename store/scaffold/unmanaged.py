@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..files import FileError
-from ..understanding import Column, Role, Table, Wishes
+from ..ingest.files import FileError
 from . import fields
 from .existing import Existing, Field, understood
 from .fields import call
+from .inference import Column, Role, Table, Wishes
 from .planning import App, Model, accessor_of, class_name, planned
 from .writing import choices_name, plain, products, question
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from ..understanding import Column, Role, Type
 from . import fields
 from .existing import LEADS_TO
 from .fields import call, quoted
+from .inference import Column, Role, Type
 from .planning import App, Model, accessor_of
 from .readme import readme
 
@@ -134,8 +134,8 @@ def _imports(app: App) -> Iterator[str]:
         yield ""
     yield f"from learning.problem import {app.task}"
     joined = ["Before"] * ("Before(" in text) + ["Join"] + ["Latest"] * ("Latest(" in text)
-    yield f"from store.features import {', '.join(joined)}"
-    yield "from store.product import DataProduct"
+    yield f"from store.products.features import {', '.join(joined)}"
+    yield "from store.products.product import DataProduct"
 
 
 def _left_out(models: Sequence[Model]) -> Iterator[str]:

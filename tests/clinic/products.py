@@ -3,8 +3,8 @@
 from django.db.models import Avg, Count, F
 
 from learning.problem import Classification
-from store.features import Before, Join, Latest
-from store.product import DataProduct
+from store.products.features import Before, Join, Latest
+from store.products.product import DataProduct
 
 from .models import Operation
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
-from learning import ensemble
 from learning.build import Step, build
 from learning.columns import Column, Kind
 from learning.dataset import Dataset, dataset
-from learning.families import Candidate
+from learning.estimators import ensemble
+from learning.estimators.families import Candidate
 from learning.problem import Classification, Clustering, Regression
 
-from .pictures import Winner, winner
+from .diagnostics.pictures import Winner, winner
 
 #: One column of each kind, nulls where they may be, columns that are empty or constant, choices never seen.
 MIXED = (

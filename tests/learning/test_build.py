@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_wine
 
-from learning import diagnostics, ensemble
+from learning import diagnostics
 from learning.build import (
     Analysed,
     CandidateDropped,
@@ -22,9 +22,10 @@ from learning.build import (
     build,
 )
 from learning.dataset import dataset
+from learning.estimators import ensemble
+from learning.estimators.families import Candidate
+from learning.evaluation.folds import Plan
 from learning.exceptions import InvalidProblem, NothingFitted, TimedOut
-from learning.families import Candidate
-from learning.folds import Plan
 from learning.problem import Classification, Clustering, Regression
 
 from .conftest import MIXED, mixed_rows, numbers

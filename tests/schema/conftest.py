@@ -16,12 +16,13 @@ from django.db import OperationalError
 from strawberry.types import Info
 
 from learning.model import ClassAnswer
-from schema.execution import Schema
-from schema.http import GraphQLApp
-from store import catalogue, models
+from schema.execution.execution import Schema
+from schema.transport.http import GraphQLApp
+from store import models
 from store.exceptions import OutOfRange
-from store.feedback import About
-from store.predictions import Question
+from store.predictions.feedback import About
+from store.predictions.predictions import Question
+from store.products import catalogue
 
 
 @strawberry.enum

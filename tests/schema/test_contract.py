@@ -5,7 +5,7 @@ from pathlib import Path
 from graphql import GraphQLSchema, build_schema
 
 from schema.composition import compose
-from store import catalogue
+from store.products import catalogue
 
 COMMITTED = Path(__file__).parents[2] / "schema" / "schema.graphql"
 EXAMPLES = ("diabetes", "manual", "tumor", "wine")
@@ -16,7 +16,7 @@ def composed() -> str:
 
 
 def test_the_committed_contract_is_the_schema() -> None:
-    # After a change that is meant: ./dev export_schema schema.served:schema --path schema/schema.graphql
+    # After a change that is meant: ./dev export_schema schema.schema:schema --path schema/schema.graphql
     assert COMMITTED.read_text() == composed()
 
 

@@ -10,17 +10,17 @@ import pytest
 from django.db import connection, transaction
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from learning.families import Candidate as Recipe
+from learning.estimators.families import Candidate as Recipe
 from learning.model import Model
 from learning.problem import Classification
-from learning.steps import Fitted
-from store import catalogue
-from store.builds import Build
-from store.candidates import Candidate
-from store.features import Join
-from store.product import DataProduct
-from store.registry import ModelVersion
-from store.snapshots import Snapshot
+from learning.selection.steps import Fitted
+from store.builds.builds import Build
+from store.builds.candidates import Candidate
+from store.products import catalogue
+from store.products.features import Join
+from store.products.product import DataProduct
+from store.registry.versions import ModelVersion
+from store.snapshots.snapshots import Snapshot
 from tests.clinic.models import Anamnesis, Lab, Operation, Visit
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand
 
 from project.listening import bind
 from project.transport import Protocol
-from store import memory
+from store.db import memory
 
 #: Seconds that an answer under way is given at the end; a stream never ends by itself.
 GRACE = 3

@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from learning.exceptions import ExemplarError
-from store import catalogue, execution, leases
-from store.builds import Build, BuildEvent
-from store.jobs import READY, SUCCEEDED
+from store.builds import runner
+from store.builds.builds import Build, BuildEvent
+from store.jobs import leases
+from store.jobs.jobs import READY, SUCCEEDED
+from store.products import catalogue
 
 #: Seconds between two looks at the build's rows.
 LOOK = 0.2
@@ -91,7 +93,7 @@ def _run(pk: int) -> None:
     """A process group of its own, so that a build which is cancelled can end itself with all its fits."""
     os.setpgrp()
     leases.die_with_parent()
-    execution.run_job(pk)
+    runner.run_job(pk)
 
 
 def _whoami() -> str:

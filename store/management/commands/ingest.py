@@ -11,9 +11,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from learning.exceptions import ExemplarError
-from store import catalogue, files, ingest
-from store.ingest import Summary
+from store import ingest
+from store.ingest import Summary, files
 from store.ingest.progress import shown
+from store.products import catalogue
 
 
 class Command(BaseCommand):

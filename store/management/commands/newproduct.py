@@ -13,10 +13,11 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
 from learning.exceptions import ExemplarError
-from store import files, scaffold
+from store import scaffold
+from store.ingest import files
 from store.scaffold import existing, joining, unmanaged
-from store.understanding import Table, Wishes
-from store.understanding.showing import grid
+from store.scaffold.inference import Table, Wishes
+from store.scaffold.inference.showing import grid
 
 #: Columns of output that nobody looks at in a terminal.
 WIDTH = 130

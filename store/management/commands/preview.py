@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from learning.exceptions import ExemplarError
-from store import catalogue
-from store.preview import Preview, preview
+from store.products import catalogue
+from store.snapshots.preview import Preview, preview
 
 
 class Command(BaseCommand):

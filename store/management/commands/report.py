@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.template.loader import render_to_string
 
 from learning.exceptions import ExemplarError
-from store import catalogue, report
+from store.builds import report
+from store.products import catalogue
 
 STYLE = Path(__file__).parents[2] / "static" / "store" / "pages.css"
 

@@ -1,0 +1,55 @@
+"""Families that find clusters."""
+
+from collections.abc import Sequence
+
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
+from sklearn.mixture import GaussianMixture
+
+from ...columns import Column
+from .. import preprocess
+from ..clusters import Clusters
+from .family import Family, Hyperparameters, by_name
+
+
+def _kmeans(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Clusters:
+    return Clusters(KMeans(n_clusters=hyperparameters["clusters"], n_init=10, random_state=seed))
+
+
+def _mixture(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Clusters:
+    # The default ridge of 1e-6 lets a component collapse onto a few rows of standardised data.
+    own = {name: value for name, value in hyperparameters.items() if name != "clusters"}
+    mixture = GaussianMixture(hyperparameters["clusters"], n_init=3, reg_covar=1e-2, random_state=seed, **own)
+    return Clusters(mixture)
+
+
+def _agglomerative(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Clusters:
+    linkage = hyperparameters["linkage"]
+    return Clusters(AgglomerativeClustering(hyperparameters["clusters"], linkage=linkage), seed=seed)
+
+
+def _hdbscan(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Clusters:
+    return Clusters(HDBSCAN(copy=True, **hyperparameters), seed=seed)
+
+
+FAMILIES = by_name(
+    Family(name="kmeans", prepare=preprocess.dense, estimator=_kmeans, defaults=({},)),
+    Family(
+        name="mixture",
+        prepare=preprocess.dense,
+        estimator=_mixture,
+        defaults=({"covariance_type": "diag"}, {"covariance_type": "full"}),
+    ),
+    Family(
+        name="agglomerative",
+        prepare=preprocess.dense,
+        estimator=_agglomerative,
+        defaults=({"linkage": "ward"}, {"linkage": "average"}),
+    ),
+    Family(
+        name="hdbscan",
+        prepare=preprocess.dense,
+        estimator=_hdbscan,
+        defaults=({"min_cluster_size": 5}, {"min_cluster_size": 15}, {"min_cluster_size": 40}),
+        counted=False,
+    ),
+)

@@ -1,0 +1,121 @@
+"""Families that estimate numbers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.linear_model import ElasticNet, Ridge
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neural_network import MLPRegressor
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
+
+from ...columns import Column
+from .. import preprocess
+from .family import Family, Hyperparameters, between, by_name, made_of, one_of, seedless
+from .trees import BOOSTING, BOOSTING_OF_MANY, ESTIMATING_TREES, boosting, draw_boosting, draw_trees
+
+
+def _linear(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
+    if "l1_ratio" in hyperparameters:
+        return _standardised(ElasticNet(max_iter=5_000, random_state=seed, **hyperparameters))
+    return Ridge(**hyperparameters, random_state=seed)
+
+
+def _kernel_svm(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
+    return _standardised(SVR(**hyperparameters))
+
+
+def _mlp(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
+    return _standardised(
+        MLPRegressor(max_iter=200, early_stopping=True, random_state=seed, **hyperparameters)
+    )
+
+
+def _standardised(regressor: Any) -> Any:
+    """Its penalties mean the same whatever the label's unit."""
+    return TransformedTargetRegressor(regressor, transformer=StandardScaler())
+
+
+FAMILIES = by_name(
+    Family(
+        name="linear",
+        prepare=preprocess.scaled,
+        estimator=_linear,
+        defaults=(
+            {"alpha": 1.0},
+            {"alpha": 1.0, "prepare": "normal"},
+            {"alpha": 10.0, "prepare": "products"},
+            {"alpha": 30.0},
+        ),
+        draw=lambda random: one_of(
+            random,
+            (
+                {"alpha": between(random, 0.01, 1_000)},
+                {"alpha": between(random, 0.0003, 0.1), "l1_ratio": one_of(random, (0.1, 0.5, 0.9))},
+            ),
+        ),
+    ),
+    Family(
+        name="boosting",
+        prepare=preprocess.ordinal,
+        estimator=boosting(HistGradientBoostingRegressor),
+        defaults=BOOSTING,
+        of_many=BOOSTING_OF_MANY,
+        draw=draw_boosting,
+        selective=False,  # it knows by their place which columns are codes
+    ),
+    Family(
+        name="extra_trees",
+        prepare=preprocess.plain,
+        estimator=made_of(ExtraTreesRegressor),
+        defaults=ESTIMATING_TREES,
+        draw=draw_trees,
+    ),
+    Family(
+        name="forest",
+        prepare=preprocess.plain,
+        estimator=made_of(RandomForestRegressor),
+        defaults=ESTIMATING_TREES,
+        draw=draw_trees,
+    ),
+    Family(
+        name="kernel_svm",
+        prepare=preprocess.dense,
+        estimator=_kernel_svm,
+        defaults=({"C": 1.0}, {"C": 10.0}),
+        draw=lambda random: {"C": between(random, 0.1, 100), "gamma": between(random, 0.001, 1)},
+        most_rows=6_000,
+    ),
+    Family(
+        name="neighbours",
+        prepare=preprocess.dense,
+        estimator=seedless(KNeighborsRegressor, weights="distance"),
+        defaults=({"n_neighbors": 10},),
+        draw=lambda random: {"n_neighbors": one_of(random, (3, 5, 10, 20, 40))},
+        most_rows=50_000,
+    ),
+    Family(
+        name="mlp",
+        prepare=preprocess.normal,
+        estimator=_mlp,
+        defaults=(
+            {"hidden_layer_sizes": [64, 32], "alpha": 0.001, "learning_rate_init": 0.003},
+            {"hidden_layer_sizes": [128, 64], "alpha": 0.1, "learning_rate_init": 0.001},
+        ),
+        draw=lambda random: {
+            "hidden_layer_sizes": one_of(random, ([32], [64, 32], [128, 64])),
+            "alpha": between(random, 1e-5, 1),
+            "learning_rate_init": between(random, 0.0005, 0.01),
+        },
+        most_rows=50_000,
+    ),
+    Family(
+        name="baseline",
+        prepare=preprocess.plain,
+        estimator=lambda hyperparameters, columns, seed: DummyRegressor(),
+        defaults=({},),
+    ),
+)

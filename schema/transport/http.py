@@ -1,0 +1,296 @@
+"""GraphQL over HTTP in full: POST, GET, server-sent events, multipart; one application with WebSocket."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from cross_web import HTTPException, StarletteRequestAdapter
+from django.conf import settings
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketState
+from strawberry.asgi import GraphQL
+from strawberry.exceptions import MissingQueryError
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData, GraphQLRequestProtocol
+from strawberry.http.streaming import MultipartSubscriptionTransport, SSETransport
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.subscriptions import (
+    GRAPHQL_SSE_PROTOCOL,
+    GRAPHQL_TRANSPORT_WS_PROTOCOL,
+    MULTIPART_SUBSCRIPTION_PROTOCOL,
+)
+from strawberry.types.execution import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from store.access import actors
+from store.db import threads
+from store.exceptions import Unauthenticated
+
+from ..core import negotiation, security
+from ..core.context import Context
+from ..core.errors import BadRequest, extensions_of, refusal_of
+from ..core.responses import HEADERS, METHODS, STATUS, answer_type, retry, status_of
+from ..execution.execution import Schema
+from . import websocket
+from .fast_path import LARGE_BODY, LARGEST_BODY, HotWay
+
+#: What a method may execute; what a stream may is decided by its transport.
+KINDS = {"GET": {OperationType.QUERY}, "POST": {OperationType.QUERY, OperationType.MUTATION}}
+
+STREAMS: dict[str, GraphQLRequestProtocol] = {
+    negotiation.EVENTS: "sse",
+    negotiation.MULTIPART: "multipart-subscription",
+}
+
+
+class EventStream(SSETransport):
+    """Server-sent events with the line ends that clients expect, and a sign of life for proxies."""
+
+    headers = {**SSETransport.headers, "Cache-Control": HEADERS["Cache-Control"]}
+
+    def encode_event(self, event: str, data: str | None = None) -> str:
+        return f"event: {event}\ndata: {data or ''}\n\n"
+
+    def encode_comment(self, comment: str) -> str:
+        return f": {comment}\n\n"
+
+
+class Body(StarletteRequestAdapter):
+    """A request whose body has a limit."""
+
+    async def get_body(self) -> bytes:
+        chunks, size = [], 0
+        async for chunk in self._request.stream():
+            size += len(chunk)
+            if size > LARGEST_BODY:
+                raise HTTPException(413, f"The body may have {LARGEST_BODY} bytes; send several requests.")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+class GraphQLApp(GraphQL[Context, None]):
+    """The API as one ASGI application, for HTTP and WebSocket."""
+
+    schema: Schema
+    request_adapter_class = Body
+    websocket_adapter_class = websocket.Socket
+    graphql_transport_ws_handler_class = websocket.Protocol
+    stream_transport_classes_by_protocol = {
+        MULTIPART_SUBSCRIPTION_PROTOCOL: MultipartSubscriptionTransport,
+        GRAPHQL_SSE_PROTOCOL: EventStream,
+    }
+
+    def __init__(self, schema: Schema):
+        super().__init__(
+            schema,
+            graphql_ide=None,
+            subscription_protocols=[
+                GRAPHQL_TRANSPORT_WS_PROTOCOL,
+                MULTIPART_SUBSCRIPTION_PROTOCOL,
+                GRAPHQL_SSE_PROTOCOL,
+            ],
+            connection_init_wait_timeout=websocket.INIT_TIMEOUT,
+            max_subscriptions_per_connection=None,
+            allowed_origins=settings.CSRF_TRUSTED_ORIGINS,
+        )
+        self.hot_way = HotWay(schema.library, self.encode_json)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self.connect(WebSocket(scope, receive, send))
+        elif not (taken := await self.hot_way.take(scope, receive, send)).answered:
+            await self.answer(scope, taken.receive, send)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self.respond(Request(scope, receive))
+        for name, value in HEADERS.items():
+            response.headers[name] = value
+        try:
+            await response(scope, receive, send)
+        except asyncio.CancelledError:
+            # The server stops and has waited long enough: the stream ends properly rather than breaking off.
+            await send({"type": "http.response.body"})
+
+    async def respond(self, request: Request) -> Response:
+        """The answer to a request, whatever happens: the unexpected is an internal error with an id."""
+        try:
+            if request.method == "OPTIONS":
+                return Response(status_code=204, headers={"Allow": METHODS})
+            self.check(request)
+            return await self.run(request)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except HTTPException as refusal:
+            return self.refuse(request, BadRequest(refusal.reason), refusal.status_code)
+        except Exception as error:
+            return self.refuse(request, error)
+
+    def check(self, request: Request) -> None:
+        """Raises what a request is refused with before anything of it is read."""
+        if not security.host_is_served(request):
+            raise HTTPException(400, "This Host is not one that is served here.")
+        if request.method not in ("GET", "POST"):
+            raise HTTPException(405, "GraphQL is asked by POST or GET.")
+        if negotiation.choose(request.headers.get("accept", "")) is None:
+            raise HTTPException(
+                406, f"Accept {negotiation.RESPONSE}, {negotiation.JSON} or {negotiation.EVENTS}."
+            )
+        if request.method == "POST":
+            security.check_forgery(request)
+
+    async def connect(self, socket: WebSocket) -> None:
+        """Carry operations over a socket until it ends; refused where the host is not served."""
+        if not security.host_is_served(socket):
+            await self.reject_websocket(socket)
+            return
+        try:
+            await self.run(socket)
+        except Exception as error:
+            refusal = refusal_of(error)
+            if socket.application_state == WebSocketState.CONNECTED:
+                await socket.close(SOCKET_CLOSES.get(refusal.code, websocket.INTERNAL), refusal.message[:100])
+
+    async def get_context(self, request: HTTPConnection, response: Any) -> Context:
+        """Who asks. Raises Unauthenticated for those who may not ask anything here."""
+        key = security.session_key(request)
+        # Without a session nothing has to be looked up.
+        actor = await threads.run(actors.actor, key) if key else actors.actor(None)
+        if not actor.admitted:
+            raise Unauthenticated
+        cross_site = isinstance(request, Request) and security.may_be_cross_site(request)
+        return Context(actor, request, cross_site=cross_site)
+
+    async def get_sub_response(self, request: HTTPConnection) -> Response:
+        """A response that carries the media type that was negotiated."""
+        sub_response = await super().get_sub_response(request)  # type: ignore[arg-type]
+        sub_response.media_type = answer_type(request)
+        return sub_response
+
+    def should_render_graphql_ide(self, request: Any) -> bool:
+        return False
+
+    def decode_json(self, data: str | bytes) -> object:
+        """JSON as Python. NaN and infinities pass, for their field to refuse. Else raises JSONDecodeError."""
+        try:
+            return orjson.loads(data)
+        except json.JSONDecodeError:
+            pass
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise json.JSONDecodeError(f"Not JSON: {type(error).__name__}", "", 0) from None
+
+    def encode_json(self, data: object) -> str:
+        try:
+            return orjson.dumps(data).decode()
+        except TypeError:  # integers beyond 64 bits, and half surrogate pairs in what a client sent
+            return json.dumps(data, separators=(",", ":"), allow_nan=False)
+
+    async def parse_http_body(self, request: Any) -> GraphQLRequestData:
+        """The operation that a request asks for. Raises HTTPException where it does not ask for one."""
+        chosen = negotiation.choose(request.headers.get("accept", ""))
+        parameters = await self.parameters_of(request)
+        return GraphQLRequestData(
+            query=parameter(parameters, "query", str),
+            variables=parameter(parameters, "variables", dict),
+            operation_name=parameter(parameters, "operationName", str) or None,
+            extensions=parameter(parameters, "extensions", dict),
+            protocol=STREAMS.get(chosen or "", "http"),
+        )
+
+    async def parameters_of(self, request: Any) -> Mapping[str, Any]:
+        if request.method == "GET":
+            parameters = self.parse_query_params(request.query_params)
+            return {name: value for name, value in parameters.items() if value != ""}
+        if not negotiation.is_json(request.content_type or ""):
+            raise HTTPException(415, "Send application/json in UTF-8.")
+        body = await request.get_body()
+        # A large body would keep the loop from everybody else.
+        large = len(body) > LARGE_BODY
+        parameters = await threads.run(self.parse_json, body) if large else self.parse_json(body)
+        if not isinstance(parameters, dict):
+            raise HTTPException(400, "The body must be a JSON object with `query`; there are no batches.")
+        return parameters
+
+    async def execute_operation(
+        self,
+        request: Request,
+        request_adapter: Any,
+        request_data: Any,
+        context: Context,
+        root_value: None,
+        sub_response: Response,
+    ) -> Any:
+        """The result, from one thread of the rows' pool; for a stream, its results as they come."""
+        if not request_data.query:
+            raise HTTPException(400, "There is no `query` in the request.")
+        if request_data.protocol != "http":
+            return await super().execute_operation(
+                request, request_adapter, request_data, context, root_value, sub_response
+            )
+        execute = partial(
+            self.schema.execute_sync,
+            request_data.query,
+            variable_values=request_data.variables,
+            context_value=context,
+            operation_name=request_data.operation_name,
+            allowed_operation_types=KINDS[request.method],
+            operation_extensions=request_data.extensions,
+        )
+        return await threads.run(explained, execute)
+
+    async def process_result(self, request: Any, result: ExecutionResult) -> GraphQLHTTPResponse:
+        """The response map: without `data` where nothing was executed."""
+        response = await super().process_result(request, result)
+        if result.data is None and result.errors and all(error.path is None for error in result.errors):
+            del response["data"]
+        return response
+
+    def create_response(self, response_data: Any, sub_response: Response) -> Response:
+        media_type = sub_response.media_type or negotiation.JSON
+        executed = "data" in response_data
+        status = HTTPStatus.OK if executed else status_of(response_data["errors"], media_type)
+        return self.encoded(response_data, status, media_type)
+
+    def refuse(self, request: Request, error: Exception, status: int | None = None) -> Response:
+        """The answer to a request that was not executed."""
+        refusal = refusal_of(error)
+        body = {"errors": [{"message": refusal.message, "extensions": extensions_of(refusal)}]}
+        status = status or STATUS.get(refusal.code, HTTPStatus.BAD_REQUEST)
+        return self.encoded(body, status, answer_type(request))
+
+    def encoded(self, body: Any, status: int, media_type: str) -> Response:
+        headers = retry(body) | ({"Allow": METHODS} if status == HTTPStatus.METHOD_NOT_ALLOWED else {})
+        return Response(self.encode_json(body), status, headers, f"{media_type}; charset=utf-8")
+
+
+SOCKET_CLOSES = {"UNAUTHENTICATED": websocket.FORBIDDEN, "UNAVAILABLE": websocket.TRY_AGAIN_LATER}
+
+
+def parameter(parameters: Mapping[str, Any], name: str, type_: type) -> Any:
+    """A parameter of the request, which may be absent. Raises HTTPException where it has another type."""
+    value = parameters.get(name)
+    if value is not None and not isinstance(value, type_):
+        raise HTTPException(400, f"`{name}` must be {'an object' if type_ is dict else 'a string'}.")
+    return value
+
+
+def explained(execute: Any) -> ExecutionResult:
+    """Call `execute`; where the operation is not one that this method executes, say so."""
+    try:
+        return execute()
+    except MissingQueryError:
+        raise HTTPException(400, "There is no `query` in the request.") from None
+    except CannotGetOperationTypeError as error:
+        raise HTTPException(400, error.as_http_error_reason()) from None
+    except InvalidOperationTypeError as error:
+        if error.operation_type is OperationType.MUTATION:
+            raise HTTPException(405, "Mutations are sent by POST.") from None
+        raise HTTPException(
+            400, f"A subscription is a stream: send Accept: {negotiation.EVENTS}, or open a WebSocket."
+        ) from None

@@ -1,0 +1,232 @@
+"""Builds as rows: requested, claimed by one attempt after another, told step by step, and ended exactly once."""
+
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Greatest
+
+from learning.exceptions import ExemplarError
+from learning.problem import Problem
+
+from ..db import base, pagination
+from ..db.fields import JSONField
+from ..exceptions import BadInput, BuildEnded, UnknownId
+from ..jobs import events, queue
+from ..jobs.jobs import CANCELLED, FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
+from ..products import catalogue
+from ..products.product import DataProduct
+
+#: Events of one page: unless said otherwise, and at most.
+USUAL_EVENTS, MOST_EVENTS = 100, 500
+
+
+class BuildManager(JobManager["Build"]):
+    def listed(self, product: str, status: list[str] | None = None) -> models.QuerySet["Build"]:
+        rows = self.filter(product=product)
+        return rows if status is None else rows.filter(status__in=status)
+
+    def request(
+        self,
+        product: DataProduct,
+        by: str,
+        options: dict[str, Any] | None = None,
+        enqueue: bool = True,
+        reason: str = "",
+    ) -> tuple["Build", bool]:
+        """The product's unfinished build, and whether it was begun by this request.
+
+        Raises BadInput where the options make no problem that can be learned.
+        """
+        given = {name: value for name, value in (options or {}).items() if value is not None}
+        try:
+            problem = product.problem.with_options(**given)
+        except ExemplarError as error:
+            raise BadInput(str(error), argument=("options", *error.argument)) from error
+
+        def begin() -> Build:
+            build = self._begin(product, by, given, problem, reason)
+            if enqueue:
+                build.enqueue_after_commit()
+            return build
+
+        return self.once(product.name, begin)
+
+    def _begin(
+        self, product: DataProduct, by: str, options: dict[str, Any], problem: Problem, reason: str
+    ) -> "Build":
+        newest = self.filter(product=product.name).aggregate(newest=models.Max("number"))["newest"]
+        build = self.create(
+            product=product.name,
+            number=(newest or 0) + 1,
+            requested_by=by,
+            reason=reason,
+            options=options,
+            seed=problem.seed,
+        )
+        events.ring_after_commit("build", build=build.pk, product=build.product)
+        return build
+
+    @transaction.atomic
+    def cancel(self, pk: int, by: str, reason: str = "") -> "Build":
+        """End an unfinished build now; whoever runs it is told to stop, and can write nothing any more.
+
+        Raises UnknownId, BuildEnded.
+        """
+        build = self.select_for_update().filter(pk=pk).first()
+        if build is None:
+            raise UnknownId("No build has this id.", argument=("id",))
+        if build.status not in UNFINISHED:
+            raise BuildEnded(f"{build} has ended already: {build.status}.", argument=("id",))
+        why = f": {reason}" if reason else "."
+        build.end(CANCELLED, "BuildCancelled", f"Cancelled by {by}{why}", by=by)
+        if job := build.job:
+            transaction.on_commit(lambda: queue.stop(job))
+        return build
+
+
+class Build(Job):
+    """One passage from feature tables to a model version."""
+
+    KIND = "build"
+
+    number = models.PositiveIntegerField()
+    #: Why it was requested, where somebody said so.
+    reason = models.TextField(blank=True)
+    #: What the request asked for instead of what the problem declares.
+    options = JSONField(default=dict)
+    seed = models.BigIntegerField()
+    #: Number of the newest event.
+    sequence = models.PositiveIntegerField(default=0)
+    snapshot = models.ForeignKey("store.Snapshot", models.PROTECT, null=True, related_name="builds")
+    #: The winner; null where nothing was refitted.
+    model = models.ForeignKey("store.ModelVersion", models.PROTECT, null=True, related_name="+")
+    promoted = models.BooleanField(default=False)
+    #: The contest's outcome and its reason, as a sentence.
+    decision = models.TextField(blank=True)
+
+    objects = BuildManager()
+
+    class Meta:
+        permissions = [
+            ("request_build", "Can request builds"),
+            ("cancel_build", "Can cancel builds"),
+            ("see_traceback", "Can see the traceback of a failed build"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product"],
+                condition=Q(status__in=UNFINISHED),
+                name="one_unfinished_build_per_product",
+            ),
+            models.UniqueConstraint(fields=["product", "number"], name="one_build_per_number"),
+            models.CheckConstraint(condition=Q(status__in=STATUSES), name="build_status_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Build {self.number} of {self.product}"
+
+    def problem(self) -> Problem:
+        """The declared problem with the options that were asked for."""
+        return catalogue.get(self.product).problem.with_options(**self.options)
+
+    def tell(self, kind: str, message: str, percent: float | None = None, **facts: Any) -> "BuildEvent":
+        """Append an event, in the transaction of what it tells; Redis carries it on once that is committed."""
+        percent = self.percent if percent is None else max(self.percent, percent)
+        Build.objects.filter(pk=self.pk).update(
+            sequence=F("sequence") + 1,
+            percent=Greatest(F("percent"), percent, output_field=models.FloatField()),
+        )
+        self.refresh_from_db(fields=["sequence", "percent"])
+        event = BuildEvent.objects.create(
+            build=self, sequence=self.sequence, kind=kind, message=message, percent=self.percent, **facts
+        )
+        events.ring_after_commit("build_event", build=self.pk, product=self.product, event=event.as_ring())
+        return event
+
+    def end(self, status: str, kind: str, message: str, **facts: Any) -> None:
+        """Set the end, with its one final event; the caller holds the row."""
+        self.close(status)
+        percent = 100.0 if status == SUCCEEDED else None
+        self.tell(kind, message, percent=percent, final=True, **facts)
+        self.refresh_from_db()
+
+    def failed(self, error: ExemplarError) -> None:
+        self.end(FAILED, "BuildFailed", f"Failed: {error}")
+
+
+class BuildEventManager(models.Manager["BuildEvent"]):
+    def after(self, build: int, cursor: str | None = None) -> models.QuerySet["BuildEvent"]:
+        """The build's events behind `cursor`, in order. Raises BadInput."""
+        rows = self.filter(build=build).select_related("candidate", "build")
+        return rows.filter(sequence__gt=_sequence(cursor)).order_by("sequence")
+
+    def page(self, build: "Build", first: int | None, after: str | None) -> pagination.Page["BuildEvent"]:
+        first = pagination.size(first, USUAL_EVENTS, MOST_EVENTS)
+        found = list(self.after(build.pk, after)[: first + 1])
+        nodes = pagination.group(found[:first])
+        total = self.filter(build=build).count
+        return pagination.Page(nodes, attrgetter("cursor"), len(found) > first, after is not None, total)
+
+
+def _sequence(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 9:
+        raise BadInput("This is no cursor of a build's events: take one from `events`.", argument=("after",))
+    return int(cursor)
+
+
+class BuildEvent(base.Table):
+    """What a build has just done; ids and sequence survive a stream that is built anew."""
+
+    build = models.ForeignKey(Build, models.CASCADE, related_name="events")
+    sequence = models.PositiveIntegerField()
+    #: The GraphQL type that shows it.
+    kind = models.CharField(max_length=40)
+    at = models.DateTimeField(auto_now_add=True)
+    percent = models.FloatField()
+    message = models.TextField()
+    final = models.BooleanField(default=False)
+    candidate = models.ForeignKey("store.Candidate", models.CASCADE, null=True, related_name="+")
+    #: The best score so far, after this event.
+    best = models.FloatField(null=True)
+    model = models.ForeignKey("store.ModelVersion", models.CASCADE, null=True, related_name="+")
+    promotion = models.ForeignKey("store.Promotion", models.CASCADE, null=True, related_name="+")
+    diagnostic = models.ForeignKey("store.Diagnostic", models.CASCADE, null=True, related_name="+")
+    #: What was found odd about the features, a sentence each.
+    findings = JSONField(null=True)
+    #: Who cancelled.
+    by = models.CharField(max_length=200, blank=True)
+
+    objects = BuildEventManager()
+
+    class Meta:
+        ordering = ["sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["build", "sequence"], name="one_event_per_sequence"),
+            models.UniqueConstraint(
+                fields=["build"], condition=Q(final=True), name="one_final_event_per_build"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def cursor(self) -> str:
+        """Where to go on after this event."""
+        return str(self.sequence)
+
+    def as_ring(self) -> dict[str, Any]:
+        """Its columns as Redis carries them."""
+        return {field.attname: getattr(self, field.attname) for field in self._meta.concrete_fields}
+
+    @classmethod
+    def from_ring(cls, columns: dict[str, Any]) -> "BuildEvent":
+        event = cls(**columns)
+        event.at = datetime.fromisoformat(columns["at"])
+        event._state.adding, event._state.db = False, "default"
+        return event

@@ -1,0 +1,55 @@
+"""The queue: RQ carries jobs that hold nothing but ids."""
+
+import logging
+import uuid
+
+import redis
+from rq import Queue
+from rq.command import send_stop_job_command
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.serializers import JSONSerializer
+
+from . import events
+
+log = logging.getLogger(__name__)
+
+NAME = "exemplar"
+#: What runs a job of each kind.
+RUNS = {"build": "store.builds.runner.run_job", "scoring": "store.serving.batch_scoring.run_job"}
+
+
+def queue(server: "redis.Redis | None" = None) -> Queue:
+    return Queue(NAME, connection=server or events.connection(), serializer=JSONSerializer)
+
+
+def enqueue(kind: str, pk: int) -> bool:
+    """Queue what runs the job; False where Redis cannot be reached, and it is found and queued later."""
+    try:
+        queue().enqueue(
+            RUNS[kind],
+            pk,
+            job_id=f"{kind}-{pk}-{uuid.uuid4().hex[:8]}",
+            job_timeout=-1,
+            result_ttl=0,
+        )
+    except redis.RedisError as error:
+        log.warning("Redis cannot be reached, %s %s waits: %s", kind, pk, error)
+        return False
+    return True
+
+
+def waiting(kind: str) -> set[int] | None:
+    """The jobs of this kind that are in the queue; None where Redis cannot be reached."""
+    try:
+        named = [job.split("-") for job in queue().get_job_ids()]
+        return {int(pk) for its_kind, pk, _ in named if its_kind == kind}
+    except redis.RedisError:
+        return None
+
+
+def stop(job: str) -> None:
+    """Kill the work-horse that runs `job`. One that cannot be reached stops when it next renews its lease."""
+    try:
+        send_stop_job_command(events.connection(), job, serializer=JSONSerializer)
+    except (InvalidJobOperation, NoSuchJobError, redis.RedisError) as error:
+        log.info("Job %s was not stopped over Redis: %s", job, error)

@@ -1,0 +1,290 @@
+"""Feedback: what people say the label is; it updates the feature tables through the one truth."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, models, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from ..access.actors import Actor
+from ..db.base import Table
+from ..db.fields import DigestField
+from ..entities import entities
+from ..exceptions import BadInput, Forbidden, UnknownEntity, UnknownId
+from ..products import catalogue
+from ..products.product import DataProduct
+from . import truth
+from .predictions import Prediction
+from .truth import TABLE
+
+COUNTS, SUPERSEDED, RETRACTED = "COUNTS", "SUPERSEDED", "RETRACTED"
+
+#: Characters of a comment, at most.
+LONGEST = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a feedback is about: exactly one of the three is given."""
+
+    prediction: str | None = None
+    entity: str | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a feedback did."""
+
+    feedback: "Feedback"
+    #: False where the author had said just this before.
+    created: bool
+    feature_rows_changed: int
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """Whom or what is spoken of, with the base row (locked) where it is an entity that has one."""
+
+    id: str
+    prediction: Prediction | None = None
+    entity: str | None = None
+    reference: str | None = None
+    base: Any = None
+
+
+class FeedbackManager(models.Manager["Feedback"]):
+    @transaction.atomic
+    def give(
+        self,
+        product: DataProduct,
+        about: About,
+        answer: str,
+        author: str,
+        observed_at: datetime | None = None,
+        comment: str | None = None,
+    ) -> Given:
+        """Append what `author` says the label is, and write what now counts to the label column.
+
+        Raises UnknownId, UnknownEntity, BadInput.
+        """
+        _check_comment(comment)
+        subject, inserted = self._subject(product, about)
+        said = {"answer": answer, "observed_at": observed_at, "comment": comment or ""}
+        latest = self._latest(product, subject.id, author)
+        self._keep_table_word(product, subject)
+        if latest and all(getattr(latest, name) == value for name, value in said.items()):
+            return Given(latest, False, inserted + self._settle(product, subject))
+        feedback = self._append(product, subject, author, **said)
+        return Given(feedback, True, inserted + self._settle(product, subject))
+
+    @transaction.atomic
+    def retract(self, product: DataProduct, pk: int, actor: Actor) -> Given:
+        """Take a feedback back; the author's word before it, or the others', counts again. Twice changes nothing.
+
+        Raises UnknownId, Forbidden unless it is the actor's own or the actor speaks for all.
+        """
+        feedback = self.filter(product=product.name, pk=pk).exclude(author=TABLE).first()
+        if feedback is None:
+            raise UnknownId(f"No feedback on {product.name} has this id.", argument=("id",))
+        if not actor.may_speak_for(feedback.author):
+            raise Forbidden("Only its author may take a feedback back.", argument=("id",))
+        _lock(product, feedback.subject)
+        feedback = self.select_for_update(of=("self",)).get(pk=pk)
+        if feedback.retracted_at:
+            return Given(feedback, False, 0)
+        base = entities.lock(product, feedback.entity) if feedback.entity is not None else None
+        subject = _Subject(feedback.subject, feedback.prediction, feedback.entity, feedback.reference, base)
+        self._keep_table_word(product, subject)
+        self.filter(pk=pk).update(retracted_at=Now())
+        feedback.refresh_from_db()
+        return Given(feedback, False, self._settle(product, subject))
+
+    def table_says(self, product: DataProduct, base: Any, label: Any) -> int:
+        """Somebody edits the table: its newer word, which counts unless people agree on another.
+
+        `base` is locked. Returns how many rows of the feature tables changed.
+        """
+        key = str(base.pk)
+        subject = _Subject(truth.subject_of_entity(product, key), entity=key, base=base)
+        if not self.filter(product=product.name, subject=subject.id).exists():
+            return entities.write_label(product, base, label)
+        self._keep_table_word(product, subject)
+        self._append(product, subject, TABLE, answer=product.stored_answer(label))
+        return self._settle(product, subject)
+
+    def _subject(self, product: DataProduct, about: About) -> tuple[_Subject, int]:
+        """The subject, and how many feature rows had to be made for it."""
+        if about.prediction is not None:
+            return self._of_prediction(product, about.prediction)
+        if about.entity is not None:
+            base = entities.lock(product, about.entity)
+            if base is None:
+                raise UnknownEntity(
+                    f"No {product.join.model._meta.verbose_name} has the key {about.entity!r}.",
+                    argument=("about", "entity"),
+                )
+            subject = truth.subject_of_entity(product, about.entity)
+            return _Subject(subject, entity=about.entity, base=base), 0
+        return self._of_reference(product, about.reference or ""), 0
+
+    def _of_reference(self, product: DataProduct, reference: str) -> _Subject:
+        subject = truth.subject_of_reference(product, reference)
+        if not Prediction.objects.filter(product=product.name, subject=subject).exists():
+            raise UnknownId(
+                f"No prediction of {product.name} is about {reference!r}: predict with this reference first.",
+                argument=("about", "reference"),
+            )
+        _lock(product, subject)
+        return _Subject(subject, reference=reference)
+
+    def _of_prediction(self, product: DataProduct, pk: str) -> tuple[_Subject, int]:
+        # Held, so that it cannot be deleted before the feedback on it is committed.
+        held = Prediction.objects.select_for_update(of=("self",), no_key=True)
+        prediction = held.filter(product=product.name, pk=pk).first()
+        if prediction is None:
+            raise UnknownId(
+                f"No prediction of {product.name} has this id; it may have been deleted.",
+                argument=("about", "prediction"),
+            )
+        key = prediction.entity
+        _lock(product, prediction.subject)
+        base, inserted = entities.lock(product, key) if key is not None else None, 0
+        if key is not None and base is None and product.writable:
+            base, inserted = _insert(product, key, prediction), 1
+        return _Subject(prediction.subject, prediction, key, prediction.reference, base), inserted
+
+    def _latest(self, product: DataProduct, subject: str, author: str) -> "Feedback | None":
+        said = self.filter(product=product.name, subject=subject, author=author, retracted_at=None)
+        return said.order_by("-pk").first()
+
+    def _keep_table_word(self, product: DataProduct, subject: _Subject) -> None:
+        """Keep what the label column says, the first time and whenever others have changed it since."""
+        if subject.base is None:
+            return
+        found = product.stored_answer(entities.read_label(product, subject.base))
+        kept = self._latest(product, subject.id, TABLE)
+        if kept is None or found != self._written(product, subject, kept):
+            self._append(product, subject, TABLE, answer=found)
+
+    def _written(self, product: DataProduct, subject: _Subject, kept: "Feedback") -> str | None:
+        """What was written to the label column last."""
+        agreed = truth.of(product, [subject.id]).get(subject.id)
+        return agreed.answer if agreed and agreed.answer is not None else kept.answer
+
+    def _append(self, product: DataProduct, subject: _Subject, author: str, **said: Any) -> "Feedback":
+        return self.create(
+            product=product.name,
+            subject=subject.id,
+            entity=subject.entity,
+            reference=subject.reference,
+            prediction=None if author == TABLE else subject.prediction,
+            author=author,
+            **said,
+        )
+
+    def _settle(self, product: DataProduct, subject: _Subject) -> int:
+        """Write what counts now to the label column; returns how many rows that changed."""
+        kept = self._latest(product, subject.id, TABLE)
+        if subject.base is None or kept is None:
+            return 0
+        counts = self._written(product, subject, kept)
+        return entities.write_label(product, subject.base, product.restored(counts))
+
+
+class Feedback(Table):
+    """One word about a subject. Rows are appended; taking one back marks it and deletes nothing."""
+
+    product = models.CharField(max_length=40)
+    subject = DigestField()
+    entity = models.TextField(null=True)
+    reference = models.TextField(null=True)
+    prediction = models.ForeignKey(Prediction, models.SET_NULL, null=True, related_name="feedback")
+    author = models.CharField(max_length=200)
+    #: The label as text; null only where the TABLE had none.
+    answer = models.TextField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    #: When the label was seen to be so, if the author says.
+    observed_at = models.DateTimeField(null=True)
+    comment = models.TextField(blank=True)
+    retracted_at = models.DateTimeField(null=True)
+
+    #: COUNTS, SUPERSEDED or RETRACTED; follows from what else was said of the subject, see `about_subjects`.
+    status: str
+
+    objects = FeedbackManager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["product", "subject", "author", "-id"], name="feedback_by_subject"),
+            models.Index(fields=["product", "entity"], name="feedback_by_entity"),
+            models.Index(fields=["product", "created_at"], name="feedback_by_age"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(answer__isnull=False) | Q(author=TABLE), name="people_say_something"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.author}: {self.answer}"
+
+    def entity_of(self) -> entities.Entity | None:
+        """The entity's row as it is now; None where it is about no entity, or the row is gone."""
+        product = catalogue.get(self.product)
+        return entities.find(product, [self.entity]).get(self.entity) if self.entity is not None else None
+
+    def status_of(self) -> str:
+        """Its status, which follows from all that was said of the subject."""
+        if not hasattr(self, "status"):
+            said = about_subjects(catalogue.get(self.product), [self.subject])[self.subject]
+            self.status = next(row.status for row in said if row.pk == self.pk)
+        return self.status
+
+
+def about_subjects(product: DataProduct, subjects: Iterable[str]) -> dict[str, list[Feedback]]:
+    """All that was said about each subject, newest first, with its `status`; the TABLE's nulls are never shown."""
+    rows = Feedback.objects.filter(product=product.name, subject__in=set(subjects)).order_by("-pk")
+    found: dict[str, list[Feedback]] = {}
+    for row in rows:
+        found.setdefault(row.subject, []).append(row)
+    for said in found.values():
+        _set_status(said)
+    return {subject: [row for row in said if row.answer is not None] for subject, said in found.items()}
+
+
+def _set_status(said: list[Feedback]) -> None:
+    """Each author's latest word counts; the TABLE's only where nobody else spoke."""
+    people = {row.author for row in said if row.author != TABLE and not row.retracted_at}
+    heard = {TABLE} if people else set()
+    for row in said:
+        if row.retracted_at:
+            row.status = RETRACTED
+        else:
+            row.status = SUPERSEDED if row.author in heard else COUNTS
+            heard.add(row.author)
+
+
+def _insert(product: DataProduct, key: str, prediction: Prediction) -> Any:
+    """The entity's rows, made from the instance that was predicted."""
+    values: Mapping[str, Any] = {
+        c.name: c.from_json(prediction.features.get(c.name)) for c in product.columns
+    }
+    entities.insert(product, key, values, prediction.created_at)
+    return entities.lock(product, key)
+
+
+def _lock(product: DataProduct, subject: str) -> None:
+    """Two who speak about one subject at once come one after the other, also where there is no row to lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{product.name} {subject}"])
+
+
+def _check_comment(comment: str | None) -> None:
+    if comment is not None and (len(comment) > LONGEST or "\0" in comment):
+        raise BadInput(
+            f"A comment has at most {LONGEST} characters, none of them NUL.", argument=("comment",)
+        )

@@ -1,0 +1,156 @@
+"""Predictions: each answer is stored before it leaves; asking again is the same row."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import connection, models
+from django.db.models import Exists, OuterRef, Q
+
+from learning.model import Answer
+
+from ..db import base
+from ..db.fields import DigestField, JSONField
+from ..exceptions import BadInput
+from ..products.product import DataProduct
+from . import truth, upsert
+from .upsert import Question, Row, Stamps
+
+#: Characters that a reference or a key may have.
+LONGEST = 200
+
+
+class PredictionQuerySet(models.QuerySet["Prediction"]):
+    def matching(
+        self,
+        product: DataProduct | None = None,
+        entity: str | None = None,
+        reference: str | None = None,
+        model: int | None = None,
+        answer: str | None = None,
+        labelled: bool | None = None,
+        confidence_below: float | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> "PredictionQuerySet":
+        """Those that meet every condition given; `since` is inside, `until` outside."""
+        conditions = {
+            "product": product and product.name,
+            # By its subject where that is known: it has the index.
+            "subject": truth.subject_of_entity(product, entity) if product and entity is not None else None,
+            "entity": entity,
+            "reference": reference,
+            "model_id": model,
+            "answer": answer,
+            "confidence__lt": confidence_below,
+            "created_at__gte": since,
+            "created_at__lt": until,
+        }
+        found = self.filter(**{name: value for name, value in conditions.items() if value is not None})
+        return found if labelled is None else found.filter(_spoken_of() if labelled else ~_spoken_of())
+
+    def others(self, prediction: "Prediction") -> "PredictionQuerySet":
+        """Other predictions about the same subject."""
+        return self.filter(product=prediction.product, subject=prediction.subject).exclude(pk=prediction.pk)
+
+    def with_truth(self, product: DataProduct, answer: str) -> "PredictionQuerySet":
+        """Those about whose subject people agree on `answer`."""
+        said = truth.Truth.objects.filter(product=product.name, subject=OuterRef("subject"), answer=answer)
+        return self.filter(Exists(said))
+
+
+def _spoken_of() -> Q:
+    """Whether people agree on a label of the subject."""
+    said = truth.Truth.objects.filter(product=OuterRef("product"), subject=OuterRef("subject"))
+    return Q(Exists(said.filter(answer__isnull=False)))
+
+
+class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # type: ignore[misc]
+    def record(
+        self, product: DataProduct, version: Any, questions: Sequence[Question], answers: Sequence[Answer]
+    ) -> list["Prediction"]:
+        """Store the answers in one statement, and return them in order once it is done.
+
+        The same features asked of the same version about the same subject are one row, also within one call.
+        """
+        given = upsert.of(product, version, questions, answers)
+        if not given:
+            return []
+        with connection.cursor() as cursor:
+            cursor.execute(upsert.UPSERT, upsert.parameters(product, version, given))
+            kept = upsert.kept(version, given, cursor.fetchall())
+        return [_prediction(product, version, row, stamps) for row, stamps in kept]
+
+    def put(self, product: DataProduct, version: Any, given: Sequence[Row]) -> None:
+        """Store rows by the thousand."""
+        if given:
+            with connection.cursor() as cursor:
+                cursor.execute(upsert.INSERT, upsert.parameters(product, version, given))
+
+
+class Prediction(base.Table):
+    """A stored answer, with the instance as served and the version that gave it."""
+
+    #: A hash of version, subject and canonical features.
+    id = DigestField(primary_key=True)
+    product = models.CharField(max_length=40)
+    model = models.ForeignKey("store.ModelVersion", models.PROTECT, related_name="predictions")
+    #: What truth hangs on: the entity, else the reference, else the features.
+    subject = DigestField()
+    entity = models.TextField(null=True)
+    reference = models.TextField(null=True)
+    #: The instance as served, by the features' names.
+    features = JSONField()
+    #: The label, the number or the cluster, as text.
+    answer = models.TextField()
+    #: The number, of a regression.
+    value = models.FloatField(null=True)
+    confidence = models.FloatField(null=True)
+    #: The probabilities by label, or the distances by cluster.
+    output = JSONField(null=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    times_asked = models.PositiveIntegerField(default=1)
+
+    #: Set for a whole page by `surroundings.surround`.
+    surroundings: Any
+
+    objects = PredictionManager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["product", "-created_at", "-id"], name="predictions_newest_first"),
+            models.Index(fields=["product", "subject"], name="predictions_by_subject"),
+            models.Index(
+                fields=["product", "reference"],
+                condition=Q(reference__isnull=False),
+                name="predictions_by_reference",
+            ),
+            BrinIndex(fields=["created_at"], name="predictions_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product}: {self.answer}"
+
+
+def _prediction(product: DataProduct, version: Any, row: Row, stamps: Stamps) -> Prediction:
+    created, updated, asked = stamps
+    fields = row._asdict() | {
+        "features": orjson.loads(row.features),
+        "output": None if row.output is None else orjson.loads(row.output),
+    }
+    times = {"created_at": created, "updated_at": updated, "times_asked": asked}
+    return Prediction(product=product.name, model=version, **fields, **times)
+
+
+def checked_name(value: str | None, argument: Iterable[str | int]) -> str | None:
+    """A reference or a key as it may be stored. Raises BadInput."""
+    if value is not None and (
+        not value or len(value) > LONGEST or any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
+    ):
+        raise BadInput(
+            f"This name must have 1 to {LONGEST} characters, none of them NUL.", argument=tuple(argument)
+        )
+    return value

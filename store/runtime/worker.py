@@ -1,0 +1,69 @@
+"""The worker: runs jobs from the queue, and notices when its work-horse dies."""
+
+import logging
+import os
+import threading
+import uuid
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from rq import Worker
+from rq.serializers import JSONSerializer
+
+from ..jobs import jobs, leases, queue, temporary_folders
+from . import maintenance
+
+log = logging.getLogger(__name__)
+
+
+class JobWorker(Worker):
+    """An RQ worker whose rows never claim that a dead work-horse is running."""
+
+    def __init__(self, **options: Any):
+        server = redis.Redis.from_url(settings.REDIS_URL)
+        super().__init__(
+            [queue.queue(server)],
+            connection=server,
+            serializer=JSONSerializer,
+            worker_ttl=30,
+            job_monitoring_interval=5,
+            maintenance_interval=60,
+            **options,
+        )
+
+    def main_work_horse(self, job: Any, queue: Any) -> None:
+        leases.die_with_parent()
+        connection.close()
+        super().main_work_horse(job, queue)
+
+    def handle_work_horse_killed(self, job: Any, retpid: int, ret_val: int, rusage: Any) -> None:
+        """RQ calls no failure callback here, so the job is taken up, or given up, from its rows."""
+        for kind in maintenance.KINDS:
+            if lost := kind.objects.filter(pk=job.args[0], job=job.id).first():
+                kind.objects.abandon(lost.pk, lost.attempt)
+        connection.close()
+        super().handle_work_horse_killed(job, retpid, ret_val, rusage)
+
+
+def work() -> None:
+    """Run jobs until told to stop."""
+    stopped = threading.Event()
+    threading.Thread(target=_look_for_ever, args=[stopped], name="upkeep", daemon=True).start()
+    JobWorker(name=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}").work(
+        logging_level="WARNING"
+    )
+    stopped.set()
+
+
+def _look_for_ever(stopped: threading.Event) -> None:
+    while not stopped.wait(jobs.LOOK):
+        temporary_folders.sweep()
+        try:
+            maintenance.look()
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("PostgreSQL cannot be reached: %s", error)
+        finally:
+            # The connection belongs to this thread: a forked work-horse must not find it open.
+            connection.close()

@@ -1,0 +1,328 @@
+"""Serving: the champions in memory, switched whole when another version is promoted."""
+
+import logging
+import os
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import redis
+from django.db import DatabaseError, InterfaceError, connection
+
+from learning.exceptions import ExemplarError
+from learning.inference.compiled import BATCH
+from learning.model import Model
+
+from ..builds.builds import Build
+from ..db import memory
+from ..entities import entities
+from ..entities.entities import Entity
+from ..exceptions import IncompleteEntity, ModelDoesNotFit, NoChampion, OutOfRange, StoreError, UnknownEntity
+from ..jobs import events
+from ..jobs.jobs import UNFINISHED
+from ..predictions.predictions import Prediction, Question, checked_name
+from ..products import catalogue
+from ..products.product import DataProduct
+from ..registry.versions import ModelVersion, ProductState
+from .prefetch import surround
+
+log = logging.getLogger(__name__)
+
+#: Rows of one request, at most.
+MOST_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a model takes in this process, in microseconds."""
+
+    #: For a row alone; infinite where nobody knows: no row could be tried, or it may have to wait for another model's.
+    first: float = inf
+    #: For each further row of a batch: often a tenth, as most of the first goes into calls.
+    further: float = 0.0
+
+    def microseconds(self, rows: int) -> float:
+        """For so many at once."""
+        return self.first + (rows - 1) * self.further
+
+
+@dataclass(frozen=True, eq=False)
+class Champion:
+    """A version that serves, with its model loaded; one request uses one of these from beginning to end."""
+
+    product: DataProduct
+    version: ModelVersion
+    model: Model
+    #: As measured when the model was loaded.
+    pace: Pace = Pace()
+
+    def predict(self, questions: Sequence[Question]) -> list[Prediction]:
+        """Answer, and store every answer before it is returned."""
+        answers = self.model.predict([question.instance for question in questions])
+        return Prediction.objects.record(self.product, self.version, questions, answers)
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A version that is promoted and cannot serve here, and why."""
+
+    version: ModelVersion
+    reason: str
+
+
+#: What serves now, by product; an entry is replaced, never changed.
+_promoted: dict[str, Champion | Misfit] = {}
+#: Held while memory is made to agree with the registry: who has read it earlier must not write later.
+_refreshing = threading.Lock()
+#: Whether the last refresh has changed what serves.
+_switched = False
+
+
+def find(product: DataProduct) -> Champion | None:
+    """The product's champion, from memory; None where nothing serves."""
+    found = _promoted.get(product.name)
+    return found if isinstance(found, Champion) else None
+
+
+def of(product: DataProduct) -> Champion:
+    """The product's champion. Raises NoChampion, or ModelDoesNotFit with what to do."""
+    match _promoted.get(product.name):
+        case Champion() as champion:
+            return champion
+        case Misfit() as misfit:
+            raise ModelDoesNotFit(misfit.reason)
+    build = Build.objects.filter(product=product.name).order_by("-pk").first()
+    raise NoChampion(f"{product} has no model that serves yet: {_what_next(product, build)}")
+
+
+def _what_next(product: DataProduct, build: Build | None) -> str:
+    if build is None:
+        return f'request a build with requestBuild(product: "{product.name}").'
+    if build.status in UNFINISHED:
+        return f"build {build.number} is {build.status} ({build.percent:.0f} %); try again when it has ended."
+    return f"build {build.number} ended as {build.status}. {build.problem_message or build.decision}"
+
+
+def load() -> None:
+    """Load every champion that fits, and ask for a build where a product that could have one has none: those of few
+    instances first, so that most products serve soon.
+    """
+    refresh()
+    without = [p for p in catalogue.products() if not isinstance(_promoted.get(p.name), Champion)]
+    instances = {product: _instances(product) for product in without}
+    for product in sorted(without, key=lambda product: instances[product]):
+        if instances[product]:
+            Build.objects.request(product, by="start-up")
+
+
+def _instances(product: DataProduct) -> int:
+    """How many it could learn from."""
+    rows = product.join.complete()
+    if product.join.label:
+        rows = rows.filter(**{f"{product.join.label}__isnull": False})
+    return rows.count()
+
+
+def refresh() -> None:
+    """Make memory agree with the registry; a product whose champion has not changed is not touched."""
+    global _switched
+    with _refreshing:
+        recorded, before, _switched = _recorded(), _switched, False
+        for product in catalogue.products():
+            version, known = recorded.get(product.name), _promoted.get(product.name)
+            if version is not None and (known is None or known.version.pk != version):
+                _promoted[product.name] = _loaded(product, ModelVersion.objects.get(pk=version))
+                _switched = True
+        # Once more the next time: now somebody may still be answered by the one before.
+        if _switched or before:
+            known = None
+            memory.give_back()
+
+
+def _recorded() -> dict[str, int]:
+    """The registry's champions by product."""
+    return dict(ProductState.objects.exclude(champion=None).values_list("product", "champion"))
+
+
+def _loaded(product: DataProduct, version: ModelVersion) -> Champion | Misfit:
+    try:
+        model = version.load(product)
+    except ModelDoesNotFit as refusal:
+        log.warning("%s", refusal)
+        return Misfit(version, str(refusal))
+    champion = Champion(product, version, model, _warmed(product, model))
+    log.info("Version %s of %s serves.", version.number, product.name)
+    return champion
+
+
+def _warmed(product: DataProduct, model: Model) -> Pace:
+    """How fast it is once everything that the first row brings about has come about."""
+    page = entities.page(product, 1, None)
+    try:
+        row = product.clean(page.nodes[0].features)
+        one, batch = (min(_timed(model, [row] * size) for _ in range(5)) for size in (1, BATCH))
+    except (IndexError, ExemplarError):
+        return Pace()  # no row, or none that could be asked about
+    except Exception:  # of any library; other products need not wait for this one
+        log.exception("A model of %s cannot be tried.", product.name)
+        return Pace()
+    if not model.serves_alone:
+        return Pace()
+    return Pace(one, max(0.0, batch - one) / (BATCH - 1))
+
+
+def _timed(model: Model, rows: Sequence[Sequence[Any]]) -> float:
+    """Microseconds."""
+    start = time.perf_counter()
+    model.predict(rows)
+    return (time.perf_counter() - start) * 1e6
+
+
+def summary() -> str:
+    """What serves here, and the memory that this process takes."""
+    models = [f"{name} {c.version.number}" for name, c in _promoted.items() if isinstance(c, Champion)]
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
+        1024 if sys.platform == "linux" else 2**20
+    )
+    return f"Process {os.getpid()} serves {', '.join(models) or 'nothing yet'} in {megabytes} MB."
+
+
+def unready() -> list[str]:
+    """Why this process should get no requests, as sentences; empty when all is well."""
+    return [*_postgresql(), *_redis()]
+
+
+def _postgresql() -> list[str]:
+    try:
+        recorded = _recorded()
+    except (DatabaseError, InterfaceError) as error:
+        connection.close()
+        return [f"PostgreSQL cannot be reached: {str(error).strip().splitlines()[0]}"]
+    missing = [name for name in recorded if catalogue.find(name) and name not in _promoted]
+    return [f"The champion of {name} is not loaded yet." for name in missing]
+
+
+def _redis() -> list[str]:
+    try:
+        with events.connection() as server:
+            server.ping()
+    except redis.RedisError as error:
+        return [f"Redis cannot be reached: {error}"]
+    return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a client asks: features by name, as its API takes them, and whom or what they are about."""
+
+    features: Mapping[str, Any]
+    entity: str | None = None
+    reference: str | None = None
+
+
+def predict(champion: Champion, asked: Asked) -> Prediction:
+    """Answer one question. Raises BadInput, OutOfRange, NotFinite, UnknownEntity."""
+    return _one(_answered(champion, _questions(champion.product, [asked], lambda _: ())))
+
+
+def predict_many(champion: Champion, rows: Sequence[Asked]) -> list[Prediction | ExemplarError]:
+    """Answer each row, or say why not; what was answered is stored whatever became of the others."""
+    check_size(rows, "rows")
+    return _answered(champion, _questions(champion.product, rows, lambda place: ("rows", place)))
+
+
+def predict_for(champion: Champion, key: str) -> Prediction:
+    """Answer for an entity as its tables stand. Raises UnknownEntity, IncompleteEntity."""
+    return _one(_answered(champion, questions_about(champion.product, [key], lambda _: ("entity",))))
+
+
+def predict_for_many(champion: Champion, keys: Sequence[str]) -> list[Prediction | ExemplarError]:
+    """Answer for each entity, or say why not."""
+    check_size(keys, "entities")
+    return _answered(champion, questions_about(champion.product, keys, lambda place: ("entities", place)))
+
+
+def check_size(rows: Sequence[Any], *argument: str, most: int = MOST_ROWS) -> None:
+    """Raises OutOfRange where a list is longer than one request may bring."""
+    if len(rows) > most:
+        raise OutOfRange(
+            f"At most {most} at once, not {len(rows)}: send them in parts.", argument=argument, maximum=most
+        )
+
+
+def _one(answers: Sequence[Prediction | ExemplarError]) -> Prediction:
+    if isinstance(answers[0], ExemplarError):
+        raise answers[0]
+    return answers[0]
+
+
+def _answered(
+    champion: Champion, questions: Sequence[Question | ExemplarError]
+) -> list[Prediction | ExemplarError]:
+    """The answers in the questions' order, with the refusals where they stood."""
+    asked = [question for question in questions if isinstance(question, Question)]
+    answers = iter(surround(champion.predict(asked)))
+    return [question if isinstance(question, ExemplarError) else next(answers) for question in questions]
+
+
+#: The path of a row's place.
+Path = Callable[[int], tuple[str | int, ...]]
+
+
+def _questions(product: DataProduct, rows: Sequence[Asked], path: Path) -> list[Question | ExemplarError]:
+    """Cleaned instances; an entity must exist unless feedback could insert its row."""
+    keys = {asked.entity for asked in rows if asked.entity is not None}
+    known = keys if product.writable else entities.existing(product, keys)
+    return [_question(product, asked, known, path(place)) for place, asked in enumerate(rows)]
+
+
+def _question(
+    product: DataProduct, asked: Asked, known: Container[str], path: tuple[str | int, ...]
+) -> Question | ExemplarError:
+    try:
+        if asked.entity is not None and asked.entity not in known:
+            return _unknown(product, asked.entity, (*path, "entity"))
+        if asked.entity is not None and not product.is_key(asked.entity):
+            noun = product.join.model._meta.verbose_name
+            return UnknownEntity(
+                f"{asked.entity!r} cannot be the key of a {noun}.", argument=(*path, "entity")
+            )
+        return Question(
+            instance=product.clean(asked.features, (*path, "features")),
+            entity=asked.entity,
+            reference=checked_name(asked.reference, (*path, "reference")),
+        )
+    except StoreError as refusal:
+        return refusal
+
+
+def questions_about(
+    product: DataProduct, keys: Sequence[str], path: Path = lambda _: ()
+) -> list[Question | ExemplarError]:
+    """The entities' features as the tables hold them, in one query."""
+    found = entities.find(product, keys)
+    return [question_about(product, key, found.get(key), path(place)) for place, key in enumerate(keys)]
+
+
+def question_about(
+    product: DataProduct, key: str, entity: Entity | None, path: tuple[str | int, ...] = ()
+) -> Question | ExemplarError:
+    """What is asked about an entity that was looked up, or why nothing can be."""
+    if entity is None:
+        return _unknown(product, key, path)
+    if not entity.complete:
+        needed = ", ".join(product.join.required_rows)
+        return IncompleteEntity(f"{key} lacks a feature row: {product.name} joins {needed}.", argument=path)
+    try:
+        return Question(instance=product.clean(entity.features, path), entity=key)
+    except StoreError as refusal:
+        return refusal
+
+
+def _unknown(product: DataProduct, key: str, path: tuple[str | int, ...]) -> UnknownEntity:
+    return UnknownEntity(f"No {product.join.model._meta.verbose_name} has the key {key!r}.", argument=path)

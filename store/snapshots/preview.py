@@ -1,0 +1,145 @@
+"""Preview: what the next snapshot of a product would hold, without taking it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+from psycopg2 import sql
+
+from ..products.product import DataProduct
+from . import snapshots
+
+#: Instances whose values are shown, and those without a label that are named.
+FIRST, NAMED = 3, 10
+
+JOINED = sql.Identifier("preview")
+
+
+@dataclass(frozen=True)
+class ColumnPreview:
+    """A column of the joined rows."""
+
+    name: str
+    kind: str
+    missing: int
+    distinct: int
+    #: Its values in the first rows.
+    first: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the next snapshot would hold."""
+
+    #: The compiled join.
+    sql: str
+    #: What PostgreSQL's planner expects it to cost, in its own unit, and how many rows.
+    cost: float
+    expected_rows: int
+    #: Rows of the base queryset, those that lack a one-to-one row, and all that would be joined.
+    rows_in: int
+    incomplete: int
+    rows_out: int
+    #: Of these, labelled predictions without a row of their own.
+    from_predictions: int
+    unlabelled: int
+    #: Some of those without a label.
+    unlabelled_keys: tuple[str, ...]
+    #: Whom the first rows are about.
+    first_keys: tuple[str, ...]
+    columns: tuple[ColumnPreview, ...]
+
+
+def preview(product: DataProduct) -> Preview:
+    """Join the rows, count them and forget them."""
+    statement = snapshots.statement(product)
+    with transaction.atomic():
+        plan = _explained(statement)
+        _join(product, statement)
+        names = _names(product)
+        counted = _counted(names)
+        first = _rows([sql.Identifier(name) for name in ("_entity", *names)], sql.SQL("true"), FIRST)
+        nobody = _rows([sql.Identifier("_entity")], sql.SQL("_label IS NULL"), NAMED)
+        _execute(sql.SQL("DROP TABLE {}").format(JOINED))
+        counts = snapshots.counts(product)
+    rows_out, from_predictions, unlabelled, *cells = counted
+    learns = product.learns_from_labels
+    return Preview(
+        sql=statement,
+        cost=plan["Total Cost"],
+        expected_rows=plan["Plan Rows"],
+        rows_out=rows_out,
+        from_predictions=from_predictions,
+        unlabelled=unlabelled if learns else 0,
+        unlabelled_keys=tuple(str(key) for (key,) in nobody) if learns else (),
+        first_keys=tuple(str(key) for key, *_ in first),
+        columns=tuple(_columns(product, names, rows_out, cells, [values for _, *values in first])),
+        **counts,
+    )
+
+
+def _names(product: DataProduct) -> list[str]:
+    join = product.join
+    return ["_label"] * bool(join.label) + ["_at"] * bool(join.at) + list(product.feature_names)
+
+
+def _join(product: DataProduct, statement: str) -> None:
+    columns = sql.SQL(", ").join(map(sql.Identifier, (*snapshots.FIXED, *product.feature_names)))
+    _execute(
+        sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP AS {}").format(
+            JOINED, columns, sql.SQL(statement)
+        )
+    )
+
+
+def _columns(
+    product: DataProduct,
+    names: Sequence[str],
+    rows: int,
+    cells: Sequence[int],
+    first: Sequence[Sequence[Any]],
+) -> list[ColumnPreview]:
+    kinds = {"_label": "label", "_at": "time"} | {c.name: str(c.kind).lower() for c in product.columns}
+    join = product.join
+    titles = {"_label": join.label or "", "_at": join.at or ""}
+    return [
+        ColumnPreview(
+            name=titles.get(name, name),
+            kind=kinds[name],
+            missing=rows - cells[2 * place],
+            distinct=cells[2 * place + 1],
+            first=tuple(row[place] for row in first),
+        )
+        for place, name in enumerate(names)
+    ]
+
+
+def _explained(statement: str) -> dict[str, Any]:
+    [(plan,)] = _execute(sql.SQL("EXPLAIN (FORMAT JSON) {}").format(sql.SQL(statement)))
+    found: dict[str, Any] = plan[0]["Plan"]
+    return found
+
+
+def _counted(names: Sequence[str]) -> tuple[int, ...]:
+    """Rows, those of predictions, those without a label; then of each column cells and different values."""
+    each = [sql.SQL("count({0}), count(DISTINCT {0})").format(sql.Identifier(name)) for name in names]
+    counts = sql.SQL(", ").join(
+        [sql.SQL("count(*), count(_prediction), count(*) FILTER (WHERE _label IS NULL)"), *each]
+    )
+    [row] = _execute(sql.SQL("SELECT {} FROM {}").format(counts, JOINED))
+    return tuple(row)
+
+
+def _rows(selected: Sequence[sql.Composable], condition: sql.Composable, most: int) -> list[tuple[Any, ...]]:
+    return _execute(
+        sql.SQL(
+            "SELECT {} FROM {} WHERE _prediction IS NULL AND {} ORDER BY length(_entity), _entity LIMIT {}"
+        ).format(sql.SQL(", ").join(selected), JOINED, condition, sql.Literal(most))
+    )
+
+
+def _execute(statement: sql.Composable) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []

@@ -1,0 +1,84 @@
+"""Winners to be looked at: a candidate scored on the contest's folds and fitted, without a search."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning import model
+from learning.dataset import Dataset
+from learning.diagnostics import Diagnostic, Kind
+from learning.diagnostics.drawing import draw
+from learning.estimators import ensemble
+from learning.estimators.families import Candidate
+from learning.evaluation.folds import Plan
+from learning.fits.fold_fit import Bench, Fit, Scored
+from learning.model import Model
+from learning.problem import Problem
+
+
+@dataclass(kw_only=True)
+class Winner:
+    bench: Bench
+    candidate: Candidate
+    model: Model
+    predictions: Any
+    drawn: dict[Kind, Diagnostic] = field(default_factory=dict)
+
+    def draw(self, **options: Any) -> Iterator[Diagnostic]:
+        return draw(self.bench, self.candidate, self.model, self.predictions, **options)
+
+    @cached_property
+    def _drawing(self) -> Iterator[Diagnostic]:
+        return self.draw()
+
+    def __getitem__(self, kind: Kind) -> Diagnostic:
+        while kind not in self.drawn:
+            diagnostic = next(self._drawing)
+            self.drawn[diagnostic.kind] = diagnostic
+        return self.drawn[kind]
+
+    @property
+    def y(self) -> NDArray[Any]:
+        assert self.bench.dataset.y is not None
+        return self.bench.dataset.y
+
+    def told(self) -> NDArray[np.float64]:
+        """Of each row, the mean of what was told of it."""
+        told, held_out = self.predictions
+        by_row: dict[int, list[Any]] = {}
+        for row, prediction in zip(np.concatenate(held_out), told, strict=True):
+            by_row.setdefault(int(row), []).append(prediction)
+        means = np.array([np.mean(by_row[row], axis=0) for row in sorted(by_row)], dtype=np.float64)
+        return means / means.sum(axis=1, keepdims=True) if means.ndim > 1 else means
+
+
+def at(problem: Problem, dataset: Dataset) -> Bench:
+    return Bench(
+        task=problem.task,
+        dataset=dataset,
+        metric=problem.metric_for(len(dataset.classes) or None),
+        plan=Plan.of(problem, dataset),
+        seed=problem.seed,
+    )
+
+
+def winner(problem: Problem, dataset: Dataset, candidate: Candidate) -> Winner:
+    bench = at(problem, dataset)
+    member = next(iter(ensemble.members(candidate)))
+    artifact = bench.fitted(member)
+    assert isinstance(artifact, bytes), artifact
+    predictions = None if problem.task == "CLUSTERING" else _predicted(bench, member)
+    return Winner(bench=bench, candidate=candidate, model=model.loads(artifact), predictions=predictions)
+
+
+def _predicted(bench: Bench, candidate: Candidate) -> Any:
+    told = []
+    for fold in range(bench.plan.count("contest")):
+        scored = bench.score(Fit(candidate, "contest", fold))
+        assert isinstance(scored, Scored), scored
+        told.append(scored.predictions)
+    return np.concatenate(told), [held_out for _, held_out in bench.split("contest")]

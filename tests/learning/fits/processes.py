@@ -1,0 +1,92 @@
+"""The processes below a process, as Linux tells; and, run as a program, a build that never ends."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from learning.build import FoldScored, Incumbent, Step, build
+from learning.columns import Column, Kind
+from learning.dataset import dataset
+from learning.estimators.families import Candidate
+from learning.problem import Classification
+
+ENDLESS = Candidate("boosting", {"max_iter": 10_000_000})
+
+
+def endless_build() -> Iterator[Step]:
+    """A build of which two steps come at once, and no third."""
+    values = np.random.default_rng(0).normal(size=100)
+    columns = [Column(name="x", kind=Kind.NUMBER)]
+    examples = dataset(Classification(), columns, [(x,) for x in values], [x > 0 for x in values.tolist()])
+    champion = Incumbent(
+        family=ENDLESS.family,
+        hyperparameters=ENDLESS.hyperparameters,
+        metric="roc_auc",
+        score=1.0,
+        fingerprint="",
+    )
+    first = FoldScored(
+        percent=0,
+        candidate=ENDLESS,
+        round="search",
+        fold=0,
+        score=1.0,
+        measures=(),
+        fit_seconds=0,
+        predict_seconds=0,
+    )
+    return build(Classification(pictures=0.0), examples, champion, {(ENDLESS.key, "search", 0): first})
+
+
+def below(pid: int) -> set[int]:
+    """Children, their children and so on; those that have ended are not among them."""
+    parents, found, before = _parents(), {pid}, set[int]()
+    while found != before:
+        before, found = found, found | {child for child, parent in parents.items() if parent in found}
+    return found - {pid}
+
+
+def fitting(pid: int) -> set[int]:
+    """The worker processes of a build in this process: what the fork server forked."""
+    servers = {child for child, parent in _parents().items() if parent == pid and _is_fork_server(child)}
+    return {child for child, parent in _parents().items() if parent in servers}
+
+
+def _is_fork_server(pid: int) -> bool:
+    try:
+        return b"multiprocessing.forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def alive(pids: set[int]) -> set[int]:
+    return pids & _parents().keys()
+
+
+def within(seconds: float, happened: Callable[[], object]) -> bool:
+    """Whether it happened in time."""
+    end = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _parents() -> dict[int, int]:
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+        except OSError:  # it ended while we looked
+            continue
+        if state != "Z":
+            parents[int(folder.name)] = int(parent)
+    return parents
+
+
+if __name__ == "__main__":
+    for step in endless_build():
+        print(step.message, flush=True)

@@ -1,0 +1,159 @@
+"""Fits on a Dask cluster: a real scheduler, and workers in processes of their own."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from learning.build import CandidateFailed, Decided, FoldScored, build
+from learning.estimators.families import Candidate
+from learning.evaluation.folds import Plan
+from learning.exceptions import ClusterUnreachable
+from learning.fits import dask_pool
+from learning.fits.fold_fit import Bench, Fit
+from learning.problem import Classification
+from tests.system import ROOT, free_port
+
+SMALL = Classification(
+    candidates=4, folds=3, families=("linear", "boosting", "baseline"), keep=1, pictures=0.0
+)
+
+
+class Hosts:
+    """A scheduler, and workers as other hosts would run them."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.address = f"tcp://127.0.0.1:{free_port()}"
+        port = self.address.rpartition(":")[2]
+        quiet = ["--no-dashboard", "--host", "127.0.0.1"]
+        self.scheduler = self._dask("scheduler", *quiet, "--port", port)
+        self.workers = [self.worker(), self.worker()]
+
+    def worker(self) -> "subprocess.Popen[bytes]":
+        options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1"]
+        return self._dask("worker", self.address, *options, "--local-directory", str(self.folder))
+
+    def _dask(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "dask", *arguments]
+        with (self.folder / f"{arguments[0]}-{time.monotonic_ns()}.log").open("wb") as log:
+            return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+
+    def stop(self) -> None:
+        for process in (*self.workers, self.scheduler):
+            kill(process)
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    hosts = Hosts(tmp_path_factory.mktemp("dask"))
+    try:
+        yield hosts
+    finally:
+        hosts.stop()
+
+
+@pytest.fixture
+def opened(hosts):
+    """As the build wants it, once both workers are there."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            with dask_pool._client(hosts.address) as client:
+                if len(client.nthreads()) == 2:
+                    break
+        except ClusterUnreachable:
+            pass
+        assert time.monotonic() < until, "no workers within 30 s"
+        time.sleep(0.2)
+    return lambda bench, seconds, megabytes: dask_pool.at(bench, hosts.address, seconds, megabytes)
+
+
+def outcome(steps):
+    steps = list(steps)
+    scores = {
+        (s.candidate.key, s.round, s.fold): (s.score, s.measures) for s in steps if isinstance(s, FoldScored)
+    }
+    return scores, [step for step in steps if isinstance(step, Decided)]
+
+
+def test_a_cluster_chooses_as_one_machine_does(tumors, opened):
+    assert outcome(build(SMALL, tumors, opened=opened)) == outcome(build(SMALL, tumors))
+
+
+def test_a_worker_that_is_killed_does_not_stop_the_build(tumors, hosts, opened):
+    steps = build(replace(SMALL, candidates=8), tumors, opened=opened)
+    seen = [next(step for step in steps if isinstance(step, FoldScored))]
+    kill(hosts.workers.pop())
+    seen += list(steps)
+    hosts.workers.append(hosts.worker())
+    assert not [step for step in seen if isinstance(step, CandidateFailed)]
+    assert isinstance(seen[-1].model.libraries, dict)
+
+
+def test_a_bench_that_went_with_its_worker_is_shared_again(tumors, hosts, opened):
+    bench = Bench(
+        task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=Plan.of(SMALL, tumors), seed=0
+    )
+    fit = Fit(Candidate("linear", {"C": 1.0}), "search", 0)
+    with opened(bench, 60.0, None) as pool:
+        victim = hosts.workers.pop()
+        addresses = {pid: address for address, pid in pool._client.run(os.getpid).items()}
+        # As it is left where Dask drops the copies that no fit waits for.
+        pool._shared = pool._client.scatter(bench, workers=[addresses[victim.pid]], hash=False)
+        kill(victim)
+        hosts.workers.append(hosts.worker())
+        told = [pool.score(fit).result(60) for _ in range(2)]
+    assert told[1] is not None and told[1].score > 0.9
+
+
+def test_a_fit_has_a_clock_there_too(tumors, opened):
+    bench = Bench(
+        task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=Plan.of(SMALL, tumors), seed=0
+    )
+    slow = Fit(Candidate("forest", {"n_estimators": 20_000}), "search", 0)
+    with opened(bench, 3.0, None) as pool:
+        late, quick = pool.score(slow), pool.score(Fit(Candidate("baseline", {}), "search", 0))
+        assert quick.result(timeout=30).score == 0.5
+        with pytest.raises(TimeoutError):
+            late.result(timeout=30)
+
+
+def test_a_build_that_is_given_up_leaves_the_workers_free_within_two_seconds(tumors, opened):
+    bench = Bench(
+        task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=Plan.of(SMALL, tumors), seed=0
+    )
+    with opened(bench, 600.0, None) as pool:
+        slow = [
+            pool.score(Fit(Candidate("forest", {"n_estimators": 50_000}), "search", fold)) for fold in (0, 1)
+        ]
+        time.sleep(2)
+        assert not any(each.done() for each in slow)
+        started = time.monotonic()
+        pool.restart()
+        assert time.monotonic() - started < 2
+        assert pool.score(Fit(Candidate("baseline", {}), "search", 0)).result(timeout=20).score == 0.5
+
+
+def test_a_scheduler_that_is_not_there_is_named_at_once(tumors):
+    nobody = f"tcp://127.0.0.1:{free_port()}"
+    bench = Bench(
+        task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=Plan.of(SMALL, tumors), seed=0
+    )
+    started = time.monotonic()
+    with pytest.raises(ClusterUnreachable, match=nobody), dask_pool.at(bench, nobody, 3.0):
+        pass
+    assert time.monotonic() - started < 10

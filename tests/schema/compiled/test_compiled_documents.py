@@ -1,0 +1,364 @@
+"""Compiled documents answer byte for byte what executing them would."""
+
+import asyncio
+import gc
+import json
+import weakref
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from threading import Barrier
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.db import connection
+
+from schema.compiled import operations
+from schema.schema import schema
+from schema.transport.fast_path import HotWay, Taken
+from schema.transport.http import GraphQLApp
+from store.db import threads
+from store.predictions import upsert
+from store.predictions.predictions import Prediction
+from store.products import catalogue
+from store.products.product import DataProduct
+from store.registry.versions import ProductState
+from store.serving import champions as serving
+from store.serving import dispatcher, micro_batching
+from store.serving.connection_pool import Lost
+from tests.schema.compiled.oracle import Oracle
+from tests.schema.compiled.random_requests import Drawing
+from tests.store.conftest import NOON, operate, version
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+#: Documents for each product, and the requests that are drawn with them.
+DOCUMENTS = 400
+PRODUCTS = ["stay", "relapse", "tumor", "diabetes", "wine", "manual"]
+JSON = {"content-type": "application/json", "host": "127.0.0.1"}
+
+
+@pytest.fixture
+def champions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version of each product that serves."""
+    monkeypatch.setattr(serving, "_promoted", {name: champion(catalogue.get(name)) for name in PRODUCTS})
+
+
+def champion(product: DataProduct) -> serving.Champion:
+    model = Oracle(signature=product.signature, family="x", hyperparameters={}, estimator=None)
+    registered = version(product)
+    ProductState.objects.update_or_create(product=product.name, defaults={"champion": registered})
+    return serving.Champion(product, registered, model, serving.Pace(1.0, 1.0))
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Threads of the test's own, whose connections are closed at its end."""
+    with ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr(threads, "pool", pool)
+        yield
+        together = Barrier(2)
+        for _ in range(2):
+            pool.submit(lambda: (together.wait(10), connection.close()))
+
+
+@pytest.fixture
+def unstamped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are told as if each had been asked for once, at the same time."""
+    stamps = (NOON, datetime(2024, 5, 18, 1, 2, 3, 450_000, tzinfo=UTC), 1)
+    kept = upsert.kept
+    monkeypatch.setattr(upsert, "kept", lambda *given: [(row, stamps) for row, _ in kept(*given)])
+
+
+@dataclass
+class Response:
+    status: int
+    headers: dict[bytes, bytes]
+    body: bytes
+
+
+class Ways:
+    """The same API twice, once without the hot way; `taken` counts what that took."""
+
+    def __init__(self) -> None:
+        self.app, self.ordinary = GraphQLApp(schema), GraphQLApp(schema)
+        self.take, self.app.hot_way.take = self.app.hot_way.take, self.counted  # type: ignore[method-assign]
+        self.ordinary.hot_way.take = self.never  # type: ignore[method-assign]
+        self.taken = 0
+
+    async def counted(self, *request: Any) -> Taken:
+        taken = await self.take(*request)
+        self.taken += taken.answered
+        return taken
+
+    async def never(self, scope: Any, receive: Any, send: Any) -> Taken:
+        return Taken(False, receive)
+
+    async def both(self, body: bytes, **more: str) -> tuple[Response, Response]:
+        hot = await self.ask(self.app, body, **more)
+        return hot, await self.ask(self.ordinary, body, **more)
+
+    async def ask(
+        self, app: Any, body: bytes, method: str = "POST", query: str = "", **headers: str
+    ) -> Response:
+        sent: list[Any] = []
+        named = JSON | {name.replace("_", "-"): value for name, value in headers.items()}
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": "/graphql/",
+            "query_string": query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+        }
+        messages = [{"type": "http.request", "body": body}]
+
+        async def receive() -> Any:
+            if messages:
+                return messages.pop()
+            return await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await app(scope, receive, send)
+        return Response(sent[0]["status"], dict(sent[0]["headers"]), b"".join(m["body"] for m in sent[1:]))
+
+
+def with_desk(test: Callable[[Ways], Awaitable[None]]) -> None:
+    async def run() -> None:
+        await dispatcher.start()
+        try:
+            await test(Ways())
+        finally:
+            await dispatcher.stop()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_both_ways_answer_the_same_bytes(name: str, champions: None, pool: None, unstamped: None) -> None:
+    keys = [str(operate(age=50 if n % 2 else None, cost=n).pk) for n in range(6)]
+    product = catalogue.get(name)
+
+    async def test(ways: Ways) -> None:
+        for seed in range(DOCUMENTS):
+            drawing = Drawing(Random(f"{name} {seed}"), product, keys if name in ("stay", "relapse") else ())
+            request = drawing.request()
+            hot, ordinary = await ways.both(request.body())
+            assert hot == ordinary, f"seed {seed}: {request}"
+        assert ways.taken > DOCUMENTS / 3
+
+    with_desk(test)
+
+
+STAY_FEATURES = {"age": 61, "note": "", "urgency": "PLANNED", "cost": 10}
+ASK = "query Ask($features: StayFeatures!) { stay { predict(features: $features) { id label } } }"
+
+
+def body(query: str = ASK, features: Any = STAY_FEATURES, **more: Any) -> bytes:
+    return json.dumps({"query": query, "variables": {"features": features}, **more}).encode()
+
+
+@pytest.mark.parametrize(
+    ("taken", "sent", "headers"),
+    [
+        (True, body(), {}),
+        (True, body(), {"accept": "application/graphql-response+json"}),
+        (True, body(), {"content-type": "application/json; charset=UTF-8", "cookie": "csrftoken=x"}),
+        (True, body(extensions={}, operationName=""), {"host": "localhost:8000"}),
+        (True, body(operationName="Ask") + b" " * 200_000, {}),
+        (False, body(), {"accept": "text/event-stream"}),
+        (False, body(), {"accept": "text/html"}),
+        (False, body(), {"host": "evil.example"}),
+        (False, body(), {"cookie": "sessionid=5"}),
+        (False, body(), {"authorization": "Bearer x"}),
+        (False, body(), {"content-type": "text/plain"}),
+        (False, body(operationName="Nobody"), {}),
+        (False, body(extensions={"persistedQuery": {}}), {}),
+        (False, body(variables=[]), {}),
+        (False, body(operationName=False), {}),
+        (False, body(extensions=0), {}),
+        (False, body(features=None), {}),
+        (False, body()[:-1], {}),
+        (False, b"[]", {}),
+        (False, body("mutation { cancelBuild(id: \"x\") { build { id } } }"), {}),
+        (False, body(ASK.replace("label", "truth")), {}),
+        # A variable is checked although what reads it is left out.
+        (False, body(ASK.replace("label", "label x: id @skip(if: true)").replace("(if: true)", "(if: $features)")), {}),
+        (
+            False,
+            body(
+                "query A($skip: Boolean!, $bad: ID!) { stay { predict(features: {age: 1, note: \"\", urgency: PLANNED, "
+                "cost: 1}) { id } x: predictFor(entity: $bad) @skip(if: $skip) { id } } }",
+                variables={"skip": True, "bad": {}},
+            ),
+            {},
+        ),
+    ],
+)  # fmt: skip
+def test_whatever_is_unusual_goes_the_ordinary_way(
+    taken: bool, sent: bytes, headers: dict[str, str], champions: None, pool: None, unstamped: None
+) -> None:
+    async def test(ways: Ways) -> None:
+        hot, ordinary = await ways.both(sent, **headers)
+        assert hot == ordinary
+        assert ways.taken == taken
+
+    with_desk(test)
+
+
+@pytest.mark.parametrize(
+    ("taken", "headers"),
+    [(False, {}), (False, {"sec-fetch-site": "cross-site"}), (True, {"sec-fetch-site": "same-origin"})],
+)
+def test_a_prediction_by_get_is_taken_where_no_other_site_can_have_sent_it(
+    taken: bool, headers: dict[str, str], champions: None, pool: None, unstamped: None
+) -> None:
+    query = urlencode(
+        {"query": ASK, "variables": json.dumps({"features": STAY_FEATURES}), "operationName": ""}
+    )
+
+    async def test(ways: Ways) -> None:
+        hot, ordinary = await ways.both(b"", method="GET", query=query, **headers)
+        assert hot == ordinary
+        assert (ways.taken, hot.status) == (taken, 200 if taken else 403)
+
+    with_desk(test)
+
+
+def test_strangers_are_not_answered_where_they_are_not_admitted(
+    champions: None, pool: None, settings: Any
+) -> None:
+    settings.EXEMPLAR_OPEN = False
+
+    async def test(ways: Ways) -> None:
+        hot, ordinary = await ways.both(body())
+        assert hot == ordinary
+        assert (hot.status, ways.taken) == (401, 0)
+
+    with_desk(test)
+
+
+def test_a_model_that_is_switched_out_is_let_go(champions: None, pool: None) -> None:
+    query = ASK.replace("label", "model { number }")
+    known = []  # the documents, compiled
+
+    async def test(ways: Ways) -> None:
+        known.append(ways)
+        hot, ordinary = await ways.both(body(query))
+        assert (hot.status, ordinary.status, ways.taken) == (200, 200, 1)
+
+    with_desk(test)
+    product = catalogue.get("stay")
+    before = weakref.ref(serving.of(product).model)
+    serving._promoted["stay"] = champion(product)
+    gc.collect()
+    assert before() is None
+
+
+def test_what_is_asked_once_is_stored_once(champions: None, pool: None) -> None:
+    many = """query($rows: [StayPredictInput!]!) { stay { predictMany(rows: $rows) { timesAsked }
+        a: predictFor(entity: "0") { id } } }"""
+    rows = [{"features": STAY_FEATURES | {"age": n % 3 + 1}} for n in range(9)]
+
+    async def test(ways: Ways) -> None:
+        for asked in (
+            body(),
+            body(features=STAY_FEATURES | {"age": 0}),
+            body(many, variables={"rows": rows}),
+        ):
+            await ways.ask(ways.app, asked)
+        assert ways.taken == 1
+
+    with_desk(test)
+    asked = Prediction.objects.values_list("times_asked", flat=True)
+    assert sorted(asked) == [1, 3, 3, 3]
+
+
+def test_ten_thousand_rows_are_answered_in_order(champions: None, pool: None) -> None:
+    many = (
+        "query($rows: [StayPredictInput!]!) { stay { predictMany(rows: $rows) { features { age note } } } }"
+    )
+    rows = [{"features": STAY_FEATURES | {"age": n % 120 + 1, "note": str(n)}} for n in range(10_000)]
+
+    async def test(ways: Ways) -> None:
+        answer = await ways.ask(ways.app, body(many, variables={"rows": rows}))
+        told = [row["features"] for row in json.loads(answer.body)["data"]["stay"]["predictMany"]]
+        assert told == [{"age": row["features"]["age"], "note": row["features"]["note"]} for row in rows]
+        assert ways.taken == 1
+
+    with_desk(test)
+    assert Prediction.objects.count() == 10_000
+
+
+def test_where_postgresql_is_lost_both_ways_say_the_same(
+    champions: None, pool: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: Any) -> Any:
+        raise Lost("gone")
+
+    monkeypatch.setattr(upsert, "parameters", lost)
+    query = ASK.replace("stay {", "stay { name").replace(
+        "label } }", "label } ... on StayProduct { b: predict(features: $features) { answer } } }"
+    )
+
+    async def test(ways: Ways) -> None:
+        hot, ordinary = await ways.both(body(query))
+        assert hot == ordinary
+        assert ways.taken == 1
+        told = json.loads(hot.body)
+        assert told["data"] == {"stay": {"name": "stay", "predict": None, "b": None}}
+        assert [error["extensions"]["code"] for error in told["errors"]] == ["UNAVAILABLE"] * 2
+        assert hot.headers[b"retry-after"] == b"2"
+
+    with_desk(test)
+
+
+def test_overload_is_told_at_once(champions: None, pool: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(micro_batching, "MOST_WAITING", 0)
+
+    async def test(ways: Ways) -> None:
+        answer = await ways.ask(ways.app, body())
+        assert answer.status == 503
+        assert answer.headers[b"retry-after"] == b"1"
+        [error] = json.loads(answer.body)["errors"]
+        assert error["extensions"] == {"code": "OVERLOADED", "retryAfter": 1.0}
+
+    with_desk(test)
+    assert not Prediction.objects.exists()
+
+
+def test_fields_that_would_never_be_let_in_together_go_the_ordinary_way(
+    champions: None, pool: None, unstamped: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "MOST_WAITING", 3)
+    many = """query($rows: [StayPredictInput!]!) { stay { predictMany(rows: $rows) { id }
+        again: predictMany(rows: $rows) { id } } }"""
+    asked = body(many, variables={"rows": [{"features": STAY_FEATURES}] * 2})
+
+    async def test(ways: Ways) -> None:
+        hot, ordinary = await ways.both(asked)
+        assert hot == ordinary
+        assert (hot.status, ways.taken) == (200, 0)
+
+    with_desk(test)
+
+
+def test_what_was_declined_below_asgi_is_not_tried_again(champions: None, pool: None) -> None:
+    async def never() -> Any:
+        raise AssertionError("The body is the ordinary way's.")
+
+    async def test(ways: Ways) -> None:
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/graphql/",
+            "headers": [(name.encode(), value.encode()) for name, value in JSON.items()],
+            "extensions": {HotWay.DECLINED: {}},
+        }
+        assert await ways.take(scope, never, never) == Taken(False, never)
+
+    with_desk(test)

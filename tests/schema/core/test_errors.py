@@ -1,0 +1,166 @@
+"""What bad input gets: a sentence, a code and the path of what is wrong."""
+
+import json
+import logging
+from typing import Any
+
+import httpx
+import pytest
+
+from schema.execution.documents import Library
+from tests.schema.conftest import schema
+
+PREDICT_MANY = "query Many($rows: [Row!]!) { predictMany(rows: $rows) { radius } }"
+
+
+def refusals(answer: dict[str, Any]) -> list[tuple[str, list[str] | None]]:
+    assert "data" not in answer
+    return [(error["extensions"]["code"], error["extensions"].get("argument")) for error in answer["errors"]]
+
+
+def row(**features: Any) -> dict[str, Any]:
+    return {"features": {"radius": 1.0} | features}
+
+
+def test_a_refusal_below_tells_its_code_its_range_and_its_path_in_the_words_of_the_schema(ask):
+    answer = ask("{ refused hello }")
+    assert answer["data"] == {"refused": None, "hello": "Hello, world"}
+    assert answer["errors"][0]["message"] == "meanRadius is large."
+    assert answer["errors"][0]["extensions"] == {
+        "code": "OUT_OF_RANGE",
+        "argument": ["rows", "3", "meanRadius"],
+        "minimum": 0,
+        "maximum": 10,
+    }
+
+
+def test_what_was_not_expected_shows_an_id_that_the_log_has_too(ask, caplog):
+    with caplog.at_level(logging.ERROR, "schema.core.errors"):
+        answer = ask("{ broken }")
+    (error,) = answer["errors"]
+    assert error["message"] == "Internal error"
+    assert error["extensions"]["code"] == "INTERNAL"
+    assert error["extensions"]["id"] in caplog.text
+    assert "hunter2" in caplog.text
+    assert "hunter2" not in str(answer)
+
+
+def test_a_database_that_is_down_is_unavailable_and_not_described(ask):
+    (error,) = ask("{ withoutDatabase }")["errors"]
+    assert error["extensions"] == {"code": "UNAVAILABLE", "retryAfter": 2.0}
+    assert "10.0.0.7" not in error["message"]
+
+
+def test_a_clients_mistakes_are_not_logged_as_ours(ask, caplog):
+    for query in ["{", "{ nope }", "{ predict }", "{ refused }"]:
+        ask(query)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "path"),
+    [
+        (row(radius=None), "BAD_INPUT", ["rows", "1", "features", "radius"]),
+        (row(radius="a"), "BAD_INPUT", ["rows", "1", "features", "radius"]),
+        (row(radius=True), "BAD_INPUT", ["rows", "1", "features", "radius"]),
+        ({"features": {}}, "BAD_INPUT", ["rows", "1", "features", "radius"]),
+        (row(radus=1), "BAD_INPUT", ["rows", "1", "features", "radus"]),
+        (row(label="FOO"), "BAD_INPUT", ["rows", "1", "features", "label"]),
+        (row(radius=float("nan")), "NOT_FINITE", ["rows", "1", "features", "radius"]),
+        (row(radius=float("-inf")), "NOT_FINITE", ["rows", "1", "features", "radius"]),
+        (row(radius=10**400), "NOT_FINITE", ["rows", "1", "features", "radius"]),
+        (row() | {"reference": "a\0b"}, "BAD_INPUT", ["rows", "1", "reference"]),
+        (row() | {"reference": 5}, "BAD_INPUT", ["rows", "1", "reference"]),
+        ({}, "BAD_INPUT", ["rows", "1", "features"]),
+        (None, "BAD_INPUT", ["rows", "1"]),
+        (7, "BAD_INPUT", ["rows", "1"]),
+    ],
+)
+def test_a_bad_row_is_refused_with_its_path(client, bad, code, path):
+    body = {"query": PREDICT_MANY, "variables": {"rows": [row(), bad]}}
+    answer = client.post("", content=json.dumps(body), headers={"Content-Type": "application/json"}).json()
+    assert refusals(answer) == [(code, path)]
+
+
+def test_half_a_surrogate_pair_is_refused_with_its_path(client):
+    body = r'{"query": "query Q($n: String!) { hello(name: $n) }", "variables": {"n": "\ud800"}}'
+    answer = client.post("", content=body, headers={"Content-Type": "application/json"}).json()
+    assert refusals(answer) == [("BAD_INPUT", ["name"])]
+
+
+def test_a_number_that_json_calls_too_large_is_not_finite(client):
+    query = "query Q($radius: Float!) { predict(features: { radius: $radius }) { radius } }"
+    body = f'{{"query": "{query}", "variables": {{"radius": 1e400}}}}'
+    answer = client.post("", content=body, headers={"Content-Type": "application/json"}).json()
+    assert refusals(answer) == [("NOT_FINITE", ["features", "radius"])]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("{ predict { radius } }", [("BAD_INPUT", ["features"])]),
+        ("{ predict(features: {}) { radius } }", [("BAD_INPUT", ["features", "radius"])]),
+        ("{ predict(features: { radius: 1e400 }) { radius } }", [("NOT_FINITE", ["features", "radius"])]),
+        ("{ predict(features: { radius: null }) { radius } }", [("BAD_INPUT", ["features", "radius"])]),
+        (
+            '{ predict(features: { radius: 1, label: "MALIGNANT" }) { radius } }',
+            [("BAD_INPUT", ["features", "label"])],
+        ),
+        (
+            "{ predictMany(rows: [{ features: { radius: 1 } }, { features: { radius: A } }]) { radius } }",
+            [("BAD_INPUT", ["rows", "1", "features", "radius"])],
+        ),
+        ("{ about(target: {}) }", [("BAD_INPUT", ["target"])]),
+        ('{ about(target: { entity: "1", prediction: "2" }) }', [("BAD_INPUT", ["target"])]),
+        ('{ hello(name: "a\\u0000b") }', [("BAD_INPUT", ["name"])]),
+        ("query Q($name: String! = 5) { hello(name: $name) }", [("BAD_INPUT", ["name"])]),
+        ("{ hello @skip(if: 5) }", [("BAD_INPUT", ["if"])]),
+    ],
+)
+def test_a_bad_literal_is_refused_with_its_path(ask, query, expected):
+    assert refusals(ask(query)) == expected
+
+
+def test_a_variable_used_in_two_places_is_called_by_its_own_name(ask):
+    query = """query Q($a: Float!) {
+        x: predict(features: { radius: $a }) { radius }
+        y: predict(features: { radius: 1, texture: $a }) { radius }
+    }"""
+    assert refusals(ask(query, {"a": "no"})) == [("BAD_INPUT", ["a"])]
+
+
+def test_a_variable_that_is_missing_is_named_by_what_it_is_for(ask):
+    query = "query Q($radius: Float!) { predict(features: { radius: $radius }) { radius } }"
+    answer = ask(query)
+    assert refusals(answer) == [("BAD_INPUT", ["features", "radius"])]
+    assert "$radius is missing" in answer["errors"][0]["message"]
+
+
+def test_a_sentence_says_what_would_be_taken(ask):
+    answer = ask("{ predict(features: { radius: 1, label: FOO, txture: 2 }) { radius } }")
+    sentences = " ".join(error["message"] for error in answer["errors"])
+    assert "one of BENIGN, MALIGNANT" in sentences
+    assert "Did you mean 'texture'?" in sentences
+
+
+def test_suggestions_are_for_those_who_may_read_the_schema(ask, settings):
+    settings.EXEMPLAR_OPEN = False
+    errors = Library(schema._schema).get("{ helo predict(features: { radus: 1 }) { radius } }").errors
+    assert errors and not any("Did you mean" in error.message for error in errors)
+
+
+def test_of_ten_thousand_bad_rows_some_are_told(ask):
+    answer = ask(PREDICT_MANY, {"rows": [row(radius=None)] * 10_000})
+    assert len(answer["errors"]) == 20
+
+
+def test_ten_thousand_rows_of_thirty_numbers_fit_into_one_request(client):
+    rows = [row(texture=0.123456789) | {"reference": "x" * 700} for _ in range(10_000)]
+    answer = client.post("", json={"query": PREDICT_MANY, "variables": {"rows": rows}}, timeout=60)
+    assert len(answer.json()["data"]["predictMany"]) == 10_000
+
+
+def test_a_refused_field_that_may_not_be_null_takes_the_answer_with_it(client: httpx.Client):
+    response = client.post("", json={"query": "{ required }"})
+    assert response.status_code == 200
+    assert response.json()["data"] is None

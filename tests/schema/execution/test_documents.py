@@ -1,0 +1,93 @@
+"""Documents are read once, and no larger than one request may ask for."""
+
+import time
+
+import pytest
+from graphql import get_introspection_query
+
+from schema.execution.documents import MAX_ALIASES, MAX_DEPTH, Library
+from tests.schema.conftest import schema
+
+
+def code(answer):
+    return answer["errors"][0]["extensions"]["code"]
+
+
+def test_a_document_is_read_once():
+    library = Library(schema._schema)
+    assert library.get("{ hello }") is library.get("{ hello }")
+    assert library.get("{ hello }") is not library.get("{  hello }")
+
+
+def test_a_long_document_is_read_and_not_kept():
+    library = Library(schema._schema)
+    text = "{ hello }" + " " * 30_000
+    assert library.get(text) is not library.get(text)
+
+
+def test_introspection_is_within_the_limits(ask):
+    assert "errors" not in ask(get_introspection_query(input_value_deprecation=True))
+
+
+def test_an_operation_that_is_too_deep_is_refused(ask):
+    query = (
+        "{ predict(features: { radius: 1 }) " + "{ again " * MAX_DEPTH + "{ radius }" + "}" * MAX_DEPTH + "}"
+    )
+    assert code(ask(query)) == "TOO_COMPLEX"
+
+
+def test_an_operation_with_too_many_aliases_is_refused(ask):
+    query = "{" + " ".join(f"a{number}: hello" for number in range(MAX_ALIASES + 1)) + "}"
+    assert code(ask(query)) == "TOO_COMPLEX"
+
+
+def test_fragments_that_multiply_are_refused_at_once(ask):
+    steps = [
+        f"fragment F{n} on TumorPrediction {{ again {{ ...F{n + 1} }} more: again {{ ...F{n + 1} }} }}"
+        for n in range(15)
+    ]
+    query = " ".join(
+        [
+            "{ predict(features: { radius: 1 }) { ...F0 } }",
+            *steps,
+            "fragment F15 on TumorPrediction { radius }",
+        ]
+    )
+    start = time.monotonic()
+    assert code(ask(query)) == "TOO_COMPLEX"
+    assert time.monotonic() - start < 2
+
+
+def test_fragments_that_spread_themselves_are_refused(ask):
+    fragments = "fragment A on TumorPrediction { ...B } fragment B on TumorPrediction { ...A }"
+    query = "{ predict(features: { radius: 1 }) { ...A } } " + fragments
+    assert code(ask(query)) == "BAD_REQUEST"
+
+
+@pytest.mark.parametrize("query", ["{" * 5_000, "{ hello " * 5_000, "{" + "hello " * 30_000 + "}"])
+def test_a_document_without_measure_is_refused(ask, query):
+    assert code(ask(query)) in ("BAD_REQUEST", "TOO_COMPLEX")
+
+
+def test_two_operations_without_a_name_are_refused(ask):
+    query = "query A { hello } query B { thread }"
+    assert code(ask(query)) == "BAD_REQUEST"
+    assert ask(query, operationName="A")["data"] == {"hello": "Hello, world"}
+
+
+@pytest.mark.parametrize(
+    ("query", "predicts"),
+    [
+        ("{ hello }", False),
+        ("{ predict(features: { radius: 1 }) { radius } }", True),
+        ("{ predictMany(rows: []) { radius } }", True),
+        ("{ predictions { totalCount } }", True),
+        ("{ __typename __schema { types { name } } }", False),
+        (
+            "query A { hello } query B { ...F } fragment F on Query { predictMany(rows: []) { radius } }",
+            True,
+        ),
+    ],
+)
+def test_a_document_that_selects_predictions_is_known(query, predicts):
+    assert Library(schema._schema).get(query).predicts is predicts

@@ -1,0 +1,132 @@
+"""A snapshot's analysis and the event that tells of it, as clients see them."""
+
+from typing import Any
+
+import pytest
+
+from learning.analysis import Analysis, Correlation, FeatureAnalysis, Finding, FindingKind, LabelShare
+from learning.columns import Kind
+from schema.core import ids
+from schema.core.context import Context
+from schema.schema import schema
+from store.access.actors import Actor
+from store.models import Build, Snapshot
+
+SNAPSHOT = """query ($id: ID!) { node(id: $id) { ... on Snapshot {
+  labelBalance { label share count } labelQuantiles
+  analysis { feature { name column } kind missing distinct minimum maximum quantiles information findings
+             correlated { feature { name } rho } } } } }"""
+EVENTS = """query ($id: ID!) { build(id: $id) { events { edges { node {
+  __typename message percent ... on FeaturesAnalysed {
+    findings build { snapshot { analysis { missing } } } } } } } } }"""
+
+
+def feature(name: str, **more: Any) -> FeatureAnalysis:
+    usual: dict[str, Any] = {
+        "kind": Kind.NUMBER,
+        "missing": 0.25,
+        "distinct": 9,
+        "minimum": 0.5,
+        "maximum": 9.5,
+        "quantiles": (1.0, 2.0, 3.0, 4.0, 5.0),
+        "information": 0.125,
+        "correlated": (),
+    }
+    return FeatureAnalysis(name=name, **(usual | more))
+
+
+ANALYSIS = Analysis(
+    rows=12,
+    features=(
+        feature(
+            "mean_radius",
+            correlated=(Correlation(feature="gone", rho=0.99), Correlation(feature="mean_area", rho=-0.75)),
+        ),
+        feature("mean_area", kind=Kind.ORDINAL, minimum=None, maximum=None, quantiles=None, information=None),
+        feature("gone"),
+    ),
+    findings=(
+        Finding(kind=FindingKind.LEAKAGE, feature="mean_radius", sentence="mean_radius tells too much."),
+    ),
+    balance=(
+        LabelShare(label="benign", share=0.75, count=9),
+        LabelShare(label="malignant", share=0.25, count=3),
+    ),
+    label_quantiles=None,
+)
+
+
+def ask(document: str, node: Any) -> dict[str, Any]:
+    context = Context(Actor(author="tests", superuser=True), None)  # type: ignore[arg-type]
+    result = schema.execute_sync(document, {"id": ids.of(node)}, context_value=context)
+    assert result.errors is None, result.errors
+    return result.data or {}
+
+
+def snapshot(product: str, analysis: Analysis | None) -> Snapshot:
+    stored = analysis and analysis.as_json()
+    return Snapshot.objects.create(
+        product=product, number=1, rows_in=1, incomplete=0, fingerprint="", sql="", analysis=stored
+    )
+
+
+@pytest.mark.django_db
+def test_the_analysis_of_a_snapshot_is_shown_as_it_was_stored() -> None:
+    shown = ask(SNAPSHOT, snapshot("tumor", ANALYSIS))["node"]
+    radius, area = shown["analysis"]  # and nothing of a feature that is no longer declared
+    assert radius == {
+        "feature": {"name": "meanRadius", "column": "mean_radius"},
+        "kind": "NUMBER",
+        "missing": 0.25,
+        "distinct": 9,
+        "minimum": 0.5,
+        "maximum": 9.5,
+        "quantiles": [1.0, 2.0, 3.0, 4.0, 5.0],
+        "information": 0.125,
+        "findings": ["mean_radius tells too much."],
+        "correlated": [{"feature": {"name": "meanArea"}, "rho": -0.75}],
+    }
+    assert (area["kind"], area["minimum"], area["quantiles"], area["information"]) == (
+        "ORDINAL",
+        None,
+        None,
+        None,
+    )
+    assert shown["labelBalance"] == [
+        {"label": "benign", "share": 0.75, "count": 9},
+        {"label": "malignant", "share": 0.25, "count": 3},
+    ]
+    assert shown["labelQuantiles"] is None
+
+
+@pytest.mark.django_db
+def test_the_label_of_a_regression_has_quantiles() -> None:
+    analysis = Analysis(
+        rows=2, features=(), findings=(), balance=(), label_quantiles=(1.0, 2.0, 3.0, 4.0, 5.0)
+    )
+    shown = ask(SNAPSHOT, snapshot("diabetes", analysis))["node"]
+    assert shown == {"labelBalance": None, "labelQuantiles": [1.0, 2.0, 3.0, 4.0, 5.0], "analysis": []}
+
+
+@pytest.mark.django_db
+def test_before_the_analysis_there_is_none() -> None:
+    nothing = {"labelBalance": None, "labelQuantiles": None, "analysis": None}
+    assert ask(SNAPSHOT, snapshot("tumor", None))["node"] == nothing
+
+
+@pytest.mark.django_db
+def test_an_event_tells_what_was_found() -> None:
+    build = Build.objects.create(
+        product="tumor", number=1, requested_by="tests", seed=0, snapshot=snapshot("tumor", ANALYSIS)
+    )
+    build.tell("FeaturesAnalysed", "2 features analysed.", 2.0, findings=ANALYSIS.sentences())
+    build.tell("FeaturesAnalysed", "Nothing is odd.", 3.0)
+    told, nothing = [edge["node"] for edge in ask(EVENTS, build)["build"]["events"]["edges"]]
+    assert told == {
+        "__typename": "FeaturesAnalysed",
+        "message": "2 features analysed.",
+        "percent": 2.0,
+        "findings": ["mean_radius tells too much."],
+        "build": {"snapshot": {"analysis": [{"missing": 0.25}, {"missing": 0.25}]}},
+    }
+    assert nothing["findings"] == []

@@ -1,0 +1,95 @@
+"""Pages cost the same number of queries however many nodes they have."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest import MonkeyPatch
+
+from schema.core.context import Context
+from schema.schema import schema
+from store.access.actors import Actor
+from store.builds import candidates
+from store.builds.candidates import CONTEST, Measured
+from store.db import row_cache
+from store.db.row_cache import Kept
+from store.models import Build, Candidate, FoldScore, ModelVersion, Score
+
+PREDICTIONS = """{ tumor { predictions(first: %d) { totalCount edges { cursor node {
+  id label confidence truth disputed timesAsked features { meanRadius } feedback { author status }
+  entity { key label } model { number status family score }
+  probabilities { label probability } product { name } } } } } }"""
+REGISTRY = """{ tumor {
+  models(first: %d) { edges { node { number status score build { number } snapshot { rows }
+    scores { metric value fold } means: scores(metric: "roc_auc") { value } diagnostics { title } } } }
+  builds(first: %d) { edges { node { number status decision model { number status } snapshot { rows } } } }
+  promotions(first: %d) { edges { node { at reason model { number status } previous { number status } } } } } }"""
+
+
+def queries(document: str) -> int:
+    """How many queries an operation takes in a new process; it must not be refused."""
+    with MonkeyPatch.context() as patch, CaptureQueriesContext(connection) as captured:
+        patch.setattr(row_cache, "_rows", {})
+        patch.setattr(candidates, "_of_contests", Kept(10))
+        result = schema.execute_sync(
+            document, context_value=Context(Actor(author="tests", superuser=True), None)
+        )  # type: ignore[arg-type]
+    assert result.errors is None
+    return len(captured)
+
+
+def test_a_page_of_predictions_has_no_query_for_each_node(predictions: list[Any]) -> None:
+    assert queries(PREDICTIONS % 2) == queries(PREDICTIONS % 20) <= 10
+
+
+def test_a_page_of_the_registry_has_no_query_for_each_node(registry: list[ModelVersion]) -> None:
+    assert queries(REGISTRY % (2, 2, 2)) == queries(REGISTRY % (8, 8, 8)) <= 15
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "found"),
+    [
+        ({}, 9),
+        ({"metric": "recall"}, 6),
+        ({"fold": 1}, 3),
+        ({"label": "malignant"}, 3),
+        ({"label": ""}, 3),
+        ({"metric": "recall", "fold": 0, "label": "benign"}, 1),
+        ({"metric": "none"}, 0),
+    ],
+)
+def test_each_version_has_its_own_measures(registry: list[ModelVersion], narrowed: Any, found: int) -> None:
+    keys = [version.candidate_id for version in registry]
+    each = Score.objects.of_each(keys, CONTEST)
+    wanted = {name: value or None if name == "label" else value for name, value in narrowed.items()}
+    for _ in range(2):
+        told = Score.objects.of_versions(registry, **narrowed)
+        for version in registry:
+            fits = [m for m in each[version.candidate_id] if wanted.items() <= m._asdict().items()]
+            assert told[version.pk] == fits and len(fits) == found
+    assert each[registry[2].candidate_id][:2] == [
+        Measured("recall", "benign", None, None), Measured("recall", "malignant", None, 3.0625)
+    ]  # fmt: skip
+
+
+def test_measures_are_read_anew_while_a_build_goes_on(registry: list[ModelVersion]) -> None:
+    version = registry[0]
+    Build.objects.filter(pk=version.build_id).update(status="RUNNING")
+    before = Score.objects.of_versions([version])[version.pk]
+    fold = FoldScore.objects.create(
+        candidate=version.candidate, round="contest", fold=2, score=0.9, fit_seconds=0.1, predict_seconds=0.1
+    )
+    Score.objects.create(fold=fold, metric="roc_auc", label="", value=0.5)
+    assert len(Score.objects.of_versions([version])[version.pk]) == len(before) + 1
+
+
+def test_a_page_of_candidates_has_no_query_for_each_node(registry: list[ModelVersion]) -> None:
+    build = registry[0].build
+    Candidate.objects.bulk_create(
+        Candidate(build=build, key=f"k{n}", position=n, family="linear", hyperparameters={})
+        for n in range(1, 9)
+    )
+    document = """{ tumor { build(number: 1) { candidates(first: %d) { edges { node {
+      family seconds scores { metric value } } } } } } }"""
+    assert queries(document % 2) == queries(document % 9) <= 6

@@ -1,0 +1,164 @@
+"""The admin shows everything, edits nothing, and lets those act who may and say why."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from store.builds.builds import Build
+from store.models import ModelVersion, ProductState, Promotion
+from store.products.product import DataProduct
+
+from ..conftest import version
+
+pytestmark = pytest.mark.django_db
+
+ACTS = {
+    "request_build": ("productstate_build", "stay"),
+    "promote_modelversion": ("modelversion_promote", None),
+    "cancel_build": ("build_cancel", None),
+}
+
+
+@pytest.fixture
+def two(stay: DataProduct) -> list[ModelVersion]:
+    """Two versions; the first one serves."""
+    versions = [version(stay), version(stay)]
+    Promotion.objects.promote(versions[0], "The first.", by="ann")
+    return versions
+
+
+@pytest.fixture
+def admin(db: None) -> Client:
+    return logged_in(User.objects.create_superuser("boss", password="x"))
+
+
+def logged_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def staff(*permissions: str) -> Client:
+    user = User.objects.create_user("clerk", password="x", is_staff=True)
+    views = Permission.objects.filter(codename__startswith="view_")
+    user.user_permissions.set([*views, *Permission.objects.filter(codename__in=permissions)])
+    return logged_in(user)
+
+
+def page(client: Client, name: str, *args: Any) -> str:
+    answer = client.get(reverse(f"admin:store_{name}", args=args))
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def act(client: Client, name: str, key: Any, reason: str = "Because.", **more: Any) -> Any:
+    """Open the page of an act, and send what it asks for back."""
+    address = reverse(f"admin:store_{name}", args=[key])
+    opened = client.get(address)
+    believed = re.search(r'name="believed"[^>]*value="([^"]*)"', opened.content.decode())
+    given = {"reason": reason, "believed": believed.group(1) if believed else ""} | more
+    return client.post(address, given, follow=True)
+
+
+@pytest.mark.parametrize("name", ["build", "modelversion", "productstate"])
+def test_a_list_asks_no_more_for_more_rows(admin: Client, stay: DataProduct, name: str) -> None:
+    queries = []
+    for _ in range(3):
+        Promotion.objects.promote(version(stay), "Next.", by="ann")
+        with CaptureQueriesContext(connection) as captured:
+            page(admin, f"{name}_changelist")
+        queries.append(len(captured))
+    assert len(set(queries[1:])) == 1, queries
+
+
+def test_every_page_shows_what_there_is(admin, two, stay):
+    assert "serves" in page(admin, "productstate_changelist").lower()
+    assert "version 1" in page(admin, "productstate_change", "stay")
+    assert "stay 2" in page(admin, "modelversion_changelist")
+    assert two[1].digest in page(admin, "modelversion_change", two[1].pk)
+    assert "SUCCEEDED" in page(admin, "build_changelist")
+    assert "Leaderboard" in page(admin, "build_change", two[1].build_id)
+
+
+def test_a_product_that_nothing_has_happened_to_is_shown_too(admin):
+    assert "nothing yet" in page(admin, "productstate_change", "relapse")
+
+
+def test_a_build_is_requested_and_cancelled_with_a_reason(admin, stay):
+    act(admin, "productstate_build", "stay", "New wards.")
+    build = Build.objects.get(product="stay")
+    assert (build.requested_by, build.reason) == ("boss", "New wards.")
+    act(admin, "build_cancel", build.pk, "The wrong wards.")
+    build.refresh_from_db()
+    assert build.status == "CANCELLED"
+    assert build.events.get(final=True).message == "Cancelled by boss: The wrong wards."
+    assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == [
+        "Request a build: New wards.",
+        "Cancel this build: The wrong wards.",
+    ]
+
+
+def test_a_version_is_promoted_and_rolled_back_with_a_reason(admin, two):
+    act(admin, "modelversion_promote", two[1].pk, "It is better.")
+    assert ProductState.objects.get(product="stay").champion == two[1]
+    act(admin, "productstate_rollback", "stay", "It is not.")
+    state = ProductState.objects.get(product="stay")
+    assert state.champion == two[0]
+    assert state.hold == "Rolled back by boss: It is not."
+
+
+def test_nothing_is_done_without_a_reason(admin, two):
+    answer = act(admin, "modelversion_promote", two[1].pk, "  ")
+    assert "This field is required" in answer.content.decode()
+    assert ProductState.objects.get(product="stay").champion == two[0]
+
+
+def test_somebody_elses_promotion_meanwhile_is_not_overwritten(admin, two, stay):
+    third = version(stay)
+    answer = act(admin, "modelversion_promote", two[1].pk, believed=str(third.pk))
+    assert "look again" in answer.content.decode()
+    assert ProductState.objects.get(product="stay").champion == two[0]
+
+
+@pytest.mark.parametrize("permission", ACTS)
+def test_each_act_needs_its_permission(two, stay, permission):
+    Build.objects.request(stay, by="ann", enqueue=False)
+    name, key = ACTS[permission]
+    key = key or (two[1].pk if "version" in name else Build.objects.unfinished("stay").pk)
+    others = staff(*(other for other in ACTS if other != permission))
+    address = reverse(f"admin:store_{name}", args=[key])
+    assert others.get(address).status_code == 403
+    assert others.post(address, {"reason": "I want to."}).status_code == 403
+    kind = name.partition("_")[0]
+    assert address not in page(others, f"{kind}_change", key)
+
+
+def test_who_may_act_sees_the_button(two):
+    clerk = staff("promote_modelversion")
+    address = reverse("admin:store_modelversion_promote", args=[two[1].pk])
+    assert address in page(clerk, "modelversion_change", two[1].pk)
+    act(clerk, "modelversion_promote", two[1].pk)
+    assert Promotion.objects.order_by("-pk")[0].by == "clerk"
+
+
+def test_tracebacks_are_for_those_who_may_see_them(admin, stay):
+    build, _ = Build.objects.request(stay, by="ann", enqueue=False)
+    Build.objects.filter(pk=build.pk).update(traceback="in line 17 of secret.py")
+    assert "secret.py" in page(admin, "build_change", build.pk)
+    assert "secret.py" not in page(staff(), "build_change", build.pk)
+
+
+def test_nothing_is_edited_and_strangers_stay_out(admin, two):
+    address = reverse("admin:store_modelversion_change", args=[two[0].pk])
+    assert admin.post(address, {"score": "1.0"}).status_code == 403
+    assert admin.get(reverse("admin:store_modelversion_delete", args=[two[0].pk])).status_code == 403
+    live = reverse("admin:store_build_live", args=[two[0].build_id])
+    assert Client().get(live).status_code == 302
+    assert admin.get(live).headers["Cache-Control"].startswith("no-store")

@@ -1,0 +1,474 @@
+"""Builds: one at a time, run by one attempt after another, ended exactly once."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Now
+
+from project.processes import members
+from store.builds.builds import Build, BuildEvent
+from store.builds.candidates import Candidate, FoldScore, Score
+from store.builds.runner import run, run_job
+from store.exceptions import BadInput, BuildEnded, UnknownId
+from store.jobs import jobs, queue
+from store.jobs.jobs import CANCELLED, FAILED, READY, RUNNING, SUCCEEDED, Superseded
+from store.products.product import DataProduct
+from store.registry.versions import ModelVersion, ProductState, Promotion
+from tests.clinic.models import Anamnesis
+
+from ..conftest import at_once, examples, operate
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def request(product: DataProduct, **options: Any) -> Build:
+    return Build.objects.request(product, by="ann", options=options, enqueue=False)[0]
+
+
+def claimed(product: DataProduct) -> Build:
+    build = Build.objects.claim(request(product).pk)
+    assert build is not None
+    return build
+
+
+def built(product: DataProduct, **options: Any) -> Build:
+    """The product's next build, run here to its end."""
+    build = Build.objects.claim(request(product, **options).pk)
+    assert build is not None
+    run(build)
+    return Build.objects.get(pk=build.pk)
+
+
+COMMAND = """
+import json, sys
+from django.conf import settings
+settings.DATABASES["default"].update(json.loads(sys.argv[1]))
+settings.REDIS_URL = sys.argv[2]
+import django
+django.setup()
+from django.core.management import execute_from_command_line
+execute_from_command_line(sys.argv[2:])
+"""
+
+
+def command(*arguments: str) -> "subprocess.Popen[str]":
+    """A command of manage.py on the tests' rows, in a session of its own."""
+    database = {name: connection.settings_dict[name] for name in ("HOST", "PORT", "USER", "PASSWORD", "NAME")}
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, json.dumps(database), settings.REDIS_URL, *arguments],
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def kinds(build: Build) -> list[str]:
+    return [event.kind for event in BuildEvent.objects.after(build.pk)]
+
+
+def finals(build: Build) -> list[str]:
+    return [event.kind for event in BuildEvent.objects.after(build.pk) if event.final]
+
+
+def test_a_product_has_one_unfinished_build(stay: DataProduct, relapse: DataProduct) -> None:
+    first, started = Build.objects.request(stay, by="ann", enqueue=False)
+    again, started_again = Build.objects.request(stay, by="bob", enqueue=False)
+    assert (started, started_again, first) == (True, False, again)
+    assert again.requested_by == "ann"
+    assert request(relapse) != first
+    Build.objects.claim(first.pk)
+    assert request(stay) == first
+
+
+def test_of_many_who_request_at_once_one_begins_a_build(stay: DataProduct) -> None:
+    ask = lambda: Build.objects.request(stay, by="ann", enqueue=False)  # noqa: E731
+    for _ in range(3):
+        answers = at_once(*[ask] * 4)
+        assert sorted(started for _, started in answers) == [False, False, False, True]
+        assert len({build.pk for build, _ in answers}) == 1
+        Build.objects.cancel(answers[0][0].pk, "ann")
+    assert list(Build.objects.order_by("pk").values_list("number", flat=True)) == [1, 2, 3]
+
+
+def test_the_database_forbids_a_second_unfinished_build(stay: DataProduct) -> None:
+    request(stay)
+    with pytest.raises(IntegrityError, match="one_unfinished_build_per_product"):
+        Build.objects.create(product="stay", number=2, requested_by="ann", seed=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"candidates": 0}, "candidates=0"),
+        ({"seconds": 0.0}, "leaves no time to learn"),
+        ({"seed": -1}, "is not between"),
+        ({"families": ["magic"]}, "No family for a classification is called 'magic'"),
+        ({"families": []}, "leaves nothing to choose from"),
+    ],
+)
+def test_options_that_cannot_be_learned_with_are_refused(
+    stay: DataProduct, options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(BadInput, match=sentence) as refused:
+        request(stay, **options)
+    assert refused.value.argument[0] == "options"
+    assert not Build.objects.exists()
+
+
+def test_options_stand_instead_of_what_is_declared(stay: DataProduct) -> None:
+    build = request(stay, seed=7, candidates=None, auto_promote=False)
+    assert (build.seed, build.problem().seed, build.problem().candidates) == (7, 7, 2)
+    assert not build.problem().auto_promote
+
+
+def test_a_request_queues_a_job_once_it_is_committed(stay: DataProduct) -> None:
+    with transaction.atomic():
+        build, _ = Build.objects.request(stay, by="ann")
+        assert build.pk not in (queue.waiting("build") or ())
+    assert build.pk in (queue.waiting("build") or ())
+
+
+def test_one_of_many_claims_a_build(stay: DataProduct) -> None:
+    build = request(stay)
+    claims = at_once(*[lambda: Build.objects.claim(build.pk)] * 4)
+    [winner] = [claim for claim in claims if claim]
+    assert (winner.status, winner.attempt) == (RUNNING, 1)
+    assert winner.lease and winner.started_at
+
+
+def test_a_ready_build_is_cancelled(stay: DataProduct) -> None:
+    build = request(stay)
+    cancelled = Build.objects.cancel(build.pk, "bob")
+    assert (cancelled.status, finals(build)) == (CANCELLED, ["BuildCancelled"])
+    assert BuildEvent.objects.get(final=True).by == "bob"
+    assert Build.objects.claim(build.pk) is None
+    assert request(stay) != build
+
+
+def test_a_running_build_that_is_cancelled_writes_nothing_any_more(stay: DataProduct) -> None:
+    build = claimed(stay)
+    Build.objects.cancel(build.pk, "bob")
+    assert not build.renew()
+    with pytest.raises(Superseded), transaction.atomic():
+        build.hold()
+    assert finals(build) == ["BuildCancelled"]
+
+
+def test_what_has_ended_cannot_be_cancelled(stay: DataProduct) -> None:
+    build = request(stay)
+    Build.objects.cancel(build.pk, "bob")
+    with pytest.raises(BuildEnded, match="Build 1 of stay has ended already: CANCELLED"):
+        Build.objects.cancel(build.pk, "bob")
+    with pytest.raises(UnknownId):
+        Build.objects.cancel(0, "bob")
+    assert finals(build) == ["BuildCancelled"]
+
+
+def test_a_build_is_cancelled_once_by_two_at_once(stay: DataProduct) -> None:
+    build = claimed(stay)
+
+    def cancel() -> bool:
+        try:
+            return bool(Build.objects.cancel(build.pk, "bob"))
+        except BuildEnded:
+            return False
+
+    assert sorted(at_once(cancel, cancel, cancel)) == [False, False, True]
+    assert finals(build) == ["BuildCancelled"]
+
+
+def test_the_database_forbids_a_second_end(stay: DataProduct) -> None:
+    build = claimed(stay)
+    Build.objects.cancel(build.pk, "bob")
+    with pytest.raises(IntegrityError, match="one_final_event_per_build"), transaction.atomic():
+        build.end(SUCCEEDED, "BuildSucceeded", "Twice.")
+
+
+def test_an_abandoned_build_is_taken_up_by_another_attempt(stay: DataProduct) -> None:
+    first = claimed(stay)
+    Build.objects.abandon(first.pk, first.attempt)
+    first.refresh_from_db()
+    assert (first.status, first.job) == (READY, "")
+    second = Build.objects.claim(first.pk, "job 2")
+    assert second and (second.attempt, second.job) == (2, "job 2")
+    Build.objects.abandon(first.pk, 1)  # news of the first attempt's death may come late
+    assert second.renew()
+    assert not first.renew()
+
+
+def test_an_attempt_that_was_slow_and_not_dead_does_no_harm(stay: DataProduct) -> None:
+    slow = claimed(stay)
+    Build.objects.abandon(slow.pk, slow.attempt)
+    assert Build.objects.claim(slow.pk)
+    with pytest.raises(Superseded), transaction.atomic():
+        slow.hold()
+    run(slow)  # it notices at its first write
+    slow.refresh_from_db()
+    assert (slow.status, slow.attempt, kinds(slow)) == (RUNNING, 2, [])
+
+
+def test_the_last_attempt_that_is_lost_fails_the_build(stay: DataProduct) -> None:
+    build = request(stay)
+    for _ in range(jobs.ATTEMPTS):
+        attempt = Build.objects.claim(build.pk)
+        assert attempt
+        Build.objects.abandon(attempt.pk, attempt.attempt)
+    build.refresh_from_db()
+    assert (build.status, build.problem_code, finals(build)) == (FAILED, "WORKER_LOST", ["BuildFailed"])
+    assert "lost 3 times" in build.problem_message
+
+
+def test_a_build_whose_lease_is_over_is_taken_up(stay: DataProduct) -> None:
+    build = claimed(stay)
+    Build.objects.reconcile()
+    assert Build.objects.get().status == RUNNING
+    Build.objects.update(lease=Now() - timedelta(seconds=jobs.LEASE + 1))
+    at_once(*[Build.objects.reconcile] * 3)
+    build.refresh_from_db()
+    assert (build.status, build.attempt) == (READY, 1)
+    assert build.pk in (queue.waiting("build") or ())
+
+
+def test_a_ready_build_without_a_job_is_queued(stay: DataProduct) -> None:
+    build = request(stay)
+    Build.objects.reconcile()
+    assert build.pk not in (queue.waiting("build") or ())  # it may have come this moment
+    Build.objects.update(requested_at=Now() - timedelta(seconds=jobs.LOOK + 1))
+    Build.objects.reconcile()
+    Build.objects.reconcile()
+    waiting = [job for job in queue.queue().get_job_ids() if job.startswith(f"build-{build.pk}-")]
+    assert len(waiting) == 1
+
+
+def test_events_come_in_pages_without_loss(stay: DataProduct) -> None:
+    build = claimed(stay)
+    for number in range(7):
+        build.tell("CandidateScored", f"{number}", percent=float(10 * number))
+    seen, cursor, more = [], None, True
+    while more:
+        page = BuildEvent.objects.page(build, 3, cursor)
+        seen += [event.message for event in page.nodes]
+        cursor, more = page.cursor(page.nodes[-1]), page.has_next
+    assert seen == [str(number) for number in range(7)]
+    assert page.total() == 7
+    assert [event.message for event in BuildEvent.objects.after(build.pk, "5")] == ["5", "6"]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", "9" * 10, "\0"])
+def test_what_is_no_cursor_of_events_is_refused(stay: DataProduct, cursor: str) -> None:
+    with pytest.raises(BadInput, match="no cursor of a build's events"):
+        BuildEvent.objects.page(request(stay), None, cursor)
+
+
+def test_progress_never_goes_back(stay: DataProduct) -> None:
+    build = claimed(stay)
+    told = [build.tell("CandidateScored", "", percent).percent for percent in (10.0, 5.0, None, 20.0)]
+    assert told == [10.0, 10.0, 10.0, 20.0]
+
+
+def test_an_event_is_the_same_after_its_ride_through_redis(stay: DataProduct) -> None:
+    event = claimed(stay).tell("CandidateScored", "…", 12.5, best=0.5, findings=["odd"])
+    ridden = BuildEvent.from_ring(orjson.loads(orjson.dumps(event.as_ring())))
+    stored = BuildEvent.objects.get()
+    for name in (
+        "pk",
+        "build_id",
+        "sequence",
+        "kind",
+        "at",
+        "percent",
+        "message",
+        "final",
+        "best",
+        "findings",
+    ):
+        assert getattr(ridden, name) == getattr(stored, name)
+
+
+def test_a_product_is_built_and_built_again(stay: DataProduct) -> None:
+    examples(30)
+    first = built(stay)
+    assert (first.status, first.promoted, first.percent) == (SUCCEEDED, True, 100.0), first.problem_message
+    assert first.snapshot and first.snapshot.rows == 30
+    model = ModelVersion.objects.champion_of("stay")
+    assert model == first.model and model and model.load(stay)
+    assert kinds(first)[0] == "SnapshotTaken"
+    assert kinds(first)[-1] == "BuildSucceeded" and finals(first) == ["BuildSucceeded"]
+    assert kinds(first).count("ModelRegistered") == ModelVersion.objects.count()
+    assert kinds(first).count("ModelPromoted") == 1
+    sequences = [event.sequence for event in BuildEvent.objects.after(first.pk)]
+    assert sequences == list(range(1, len(sequences) + 1))
+    scored = Candidate.objects.filter(build=first, score__isnull=False)
+    assert {c.folds.filter(round="search").count() for c in scored} == {3}
+    assert Score.objects.of(model.candidate_id, "contest", metric="roc_auc")
+
+    same = built(stay)
+    assert (same.status, same.model, same.promoted) == (SUCCEEDED, None, False)
+    assert "nothing was fitted" in same.decision
+    assert "ChampionKept" in kinds(same)
+
+    operate(relapsed=True, age=70)
+    more = built(stay)
+    assert more.model and more.model.number > model.number
+    assert Candidate.objects.filter(build=more, incumbent=True).count() == 1
+
+
+def test_a_build_after_a_rollback_is_held_until_a_person_promotes(stay: DataProduct) -> None:
+    examples(30)
+    first = built(stay).model
+    operate(relapsed=True, age=70)
+    second = built(stay).model
+    assert first and second and ModelVersion.objects.champion_of("stay") == second
+    Promotion.objects.rollback("stay", second, "It was worse.", "ann")
+
+    operate(relapsed=False, age=20)
+    held = built(stay)
+    assert (held.status, held.promoted) == (SUCCEEDED, False)
+    assert "waits for a person" in held.decision and "Rolled back by ann: It was worse." in held.decision
+    assert held.model and ModelVersion.objects.champion_of("stay") == first
+
+    Promotion.objects.promote(held.model, "Looked at it.", "ann")
+    assert ProductState.objects.get(product="stay").hold == ""
+    operate(relapsed=False, age=21)
+    assert built(stay).promoted
+
+
+def test_nothing_is_held_while_no_champion_can_be_loaded(stay: DataProduct) -> None:
+    examples(30)
+    first = built(stay, auto_promote=False)
+    assert first.promoted  # there was none at all
+    ModelVersion.objects.filter(product="stay").update(seal="0" * 64)
+    second = built(stay, auto_promote=False)
+    assert second.promoted and second.model != first.model
+    operate(relapsed=False, age=21)
+    assert not built(stay, auto_promote=False).promoted
+
+
+def test_an_interrupted_build_goes_on_where_it_stopped(stay: DataProduct) -> None:
+    examples(30)
+    build = claimed(stay)
+    run(build)
+    first = Build.objects.get(pk=build.pk)
+    folds = dict(FoldScore.objects.values_list("pk", "fit_seconds"))
+    # As if the worker had died after the last fold: what it wrote is there, and it has not ended.
+    BuildEvent.objects.filter(final=True).delete()
+    Build.objects.filter(pk=build.pk).update(status=RUNNING)
+    Build.objects.abandon(build.pk, 1)
+    again = Build.objects.claim(build.pk)
+    assert again
+    run(again)
+    again.refresh_from_db()
+    assert (again.status, again.model, again.snapshot) == (SUCCEEDED, first.model, first.snapshot)
+    assert dict(FoldScore.objects.values_list("pk", "fit_seconds")) == folds
+    assert finals(again) == ["BuildSucceeded"]
+    assert Promotion.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        ([], "NO_ROWS"),
+        ([None] * 9, "NO_ROWS"),
+        ([True] * 9, "ONE_CLASS"),
+        ([True] * 9 + [False], "TOO_FEW_INSTANCES"),
+    ],
+)
+def test_a_build_that_cannot_learn_fails_with_the_reason(
+    stay: DataProduct, rows: list[bool | None], code: str
+) -> None:
+    for relapsed in rows:
+        operate(relapsed=relapsed)
+    build = built(stay)
+    assert (build.status, build.problem_code, finals(build)) == (FAILED, code, ["BuildFailed"])
+    assert build.problem_message in BuildEvent.objects.get(final=True).message
+    assert not build.traceback
+    assert request(stay) != build
+
+
+def test_something_unexpected_fails_the_build_and_is_raised(relapse: DataProduct) -> None:
+    examples(6)
+    Anamnesis.objects.filter(age=50).update(age=0)  # cost / age
+    build = claimed(relapse)
+    with pytest.raises(Exception, match="division by zero"):
+        run(build)
+    build.refresh_from_db()
+    assert (build.status, build.problem_code, finals(build)) == (FAILED, "INTERNAL", ["BuildFailed"])
+    assert "division by zero" in build.traceback
+
+
+def test_constant_and_empty_columns_are_learned_without(relapse: DataProduct) -> None:
+    examples(24)  # no ward, no visit, no laboratory; one urgency, one cost
+    build = built(relapse)
+    assert build.status == SUCCEEDED, build.problem_message
+    model = ModelVersion.objects.champion_of("relapse")
+    assert model and model.load(relapse).predict(
+        [
+            relapse.clean(
+                {
+                    "age": 50,
+                    "urgency": "1st",
+                    "cost_per_year": 2,
+                    "visits": 3,
+                    "labs": 1,
+                    "beds": 7,
+                    "minutes": 1.0,
+                }
+            )
+        ]
+    )
+
+
+def test_a_cancelled_build_ends_with_its_fits_within_two_seconds(stay: DataProduct) -> None:
+    examples(30)
+    build = request(stay, candidates=200)
+    child = command("build", "stay")
+    until = time.monotonic() + 20
+    while not FoldScore.objects.exists():
+        assert time.monotonic() < until and child.poll() is None
+        time.sleep(0.05)
+    Build.objects.cancel(build.pk, "bob")
+    said = child.communicate(timeout=5)[0]
+    assert "Build 1 of stay ended as CANCELLED" in said
+    assert list(members(child.pid)) == []
+    assert finals(build) == ["BuildCancelled"]
+
+
+def test_a_job_that_comes_twice_runs_once(stay: DataProduct) -> None:
+    build = request(stay)
+    run_job(build.pk)
+    run_job(build.pk)
+    assert finals(build) == ["BuildFailed"]
+    assert Build.objects.get().attempt == 1
+
+
+def test_the_command_builds_here_and_says_what_happens(stay: DataProduct) -> None:
+    examples(30)
+    said = command("build", "stay", "--candidates", "2", "--families", "baseline", "linear").communicate()[0]
+    assert "30 rows joined from 30." in said
+    assert "100 %" in said
+    assert Build.objects.get().status == SUCCEEDED
+
+
+def test_the_command_fails_where_the_build_does(stay: DataProduct) -> None:
+    child = command("build", "stay")
+    assert "Build 1 of stay ended as FAILED. There is nothing to learn from." in child.communicate()[0]
+    assert child.returncode == 1
+
+
+@pytest.mark.parametrize("arguments", [["unheard_of"], ["stay", "--candidates", "0"]])
+def test_the_command_refuses_what_cannot_be_built(arguments: list[str]) -> None:
+    with pytest.raises(CommandError, match=r"No product is called|candidates=0"):
+        call_command("build", *arguments)
+    assert not Build.objects.exists()

@@ -1,0 +1,120 @@
+"""A build as one page: what it holds, and what it says where something is gone."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from learning.diagnostics import Diagnostic as Drawn
+from learning.diagnostics import Kind
+from store.builds import leaderboard, report
+from store.builds.builds import Build
+from store.builds.candidates import FoldScore
+from store.builds.diagnostics import Diagnostic
+from store.exceptions import NoChampion
+from store.models import ModelVersion, Prediction
+from store.predictions.predictions import Question
+from store.products import catalogue
+from store.products.product import DataProduct
+
+from ..conftest import STAY, examples
+from .test_builds import built
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+@pytest.fixture
+def build(stay: DataProduct) -> Build:
+    examples(60)
+    return built(stay)
+
+
+@pytest.fixture
+def drawn(stay: DataProduct, monkeypatch: Any) -> Build:
+    """A build that draws pictures, which those of other tests leave out."""
+    drawing = replace(stay, problem=replace(stay.problem, pictures=0.2))
+    monkeypatch.setitem(catalogue._products, stay.name, drawing)
+    examples(60)
+    return built(drawing)
+
+
+def written(capsys: Any, *arguments: str) -> tuple[Path, str]:
+    call_command("report", *arguments)
+    path = Path(capsys.readouterr().out.strip().splitlines()[-1])
+    return path, path.read_text()
+
+
+def test_the_report_is_one_file_that_needs_nothing_else(drawn, stay, tmp_path, capsys):
+    champion = ModelVersion.objects.champion_of("stay")
+    assert champion is not None
+    asked = Question(instance=stay.clean(STAY), reference="form-17")
+    Prediction.objects.record(stay, champion, [asked], champion.load(stay).predict([asked.instance]))
+    path, page = written(capsys, "stay", "--to", str(tmp_path / "new" / "stay.html"))
+    assert path == tmp_path / "new" / "stay.html"
+    assert drawn.decision in page.replace("&#x27;", "'").replace("&quot;", '"')
+    assert "<script" not in page
+    assert all(address.startswith("data:") for address in re.findall(r'(?:src|href)="([^"]*)"', page))
+    assert page.count("<img") == Diagnostic.objects.exclude(svg="").count() > 5
+    for said in ("What it is bad at", "The largest errors", "form-17", "Fingerprint", "champion"):
+        assert said in page
+
+
+def test_the_leaderboard_has_the_winner_and_why_others_are_out(build):
+    lines = leaderboard.leaderboard(build)
+    assert {line.candidate.family for line in lines} >= {"linear", "baseline"}
+    (won,) = [line for line in lines if line.remark == "won"]
+    assert won.model == build.model
+    contested = [line.contested for line in lines if line.contested is not None]
+    assert contested == sorted(contested, reverse=True)
+    assert won.contested == pytest.approx(build.model.score)
+
+
+def test_scores_stand_by_fold_and_by_class(build):
+    folds = leaderboard.by_fold(build.model)
+    name, (mean, *each) = folds.rows[0]
+    assert name == "roc_auc"
+    assert mean == pytest.approx(build.model.score) == pytest.approx(sum(each) / len(each))
+    classes = leaderboard.by_class(build.model)
+    assert classes is not None
+    assert [label for label, _ in classes.rows] == ["False", "True"]
+
+
+def test_the_largest_errors_name_the_rows(build, stay):
+    found = report.of(stay)
+    keys = {str(key) for key in stay.join.queryset.values_list("pk", flat=True)}
+    assert found.weaknesses.misses
+    assert {key for key, _ in found.weaknesses.misses} <= keys
+    for key, miss in found.weaknesses.misses:
+        assert miss.truth == str(stay.join.queryset.get(pk=key).relapsed)
+
+
+def test_what_is_gone_is_said(build, stay):
+    FoldScore.objects.update(predictions=None)
+    assert report.of(stay).weaknesses.unknown == "What it predicted out of fold went to make room."
+    assert report.of(stay, build.number).model == build.model
+
+
+def test_without_a_model_there_is_nothing_to_report(stay):
+    with pytest.raises(NoChampion, match="build one"):
+        report.of(stay)
+    with pytest.raises(CommandError, match="no model to report of"):
+        call_command("report", "stay", "--build", "3")
+    with pytest.raises(CommandError, match="No product is called"):
+        call_command("report", "stray")
+
+
+def test_pictures_come_after_the_winner_serves_and_once(drawn):
+    kinds = list(drawn.events.order_by("sequence").values_list("kind", flat=True))
+    assert kinds.index("ModelPromoted") < kinds.index("DiagnosticDrawn")
+    assert kinds.count("DiagnosticDrawn") == Diagnostic.objects.filter(model=drawn.model).count()
+    first = Diagnostic.objects.filter(model=drawn.model).first()
+    assert first is not None
+    again, new = Diagnostic.objects.keep(drawn.model, _as_drawn(first))
+    assert (again, new) == (first, False)
+
+
+def _as_drawn(row: Diagnostic) -> Any:
+    return Drawn(kind=Kind(row.kind), title="", text="", svg=None, data=row.shown, problem=None, seconds=0.0)

@@ -1,0 +1,100 @@
+"""Old builds leave what is known of them; what takes room goes, and what explains a prediction stays."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from learning.exceptions import NoRows
+from store.builds import retention
+from store.builds.builds import Build
+from store.builds.candidates import FoldScore
+from store.exceptions import ModelDoesNotFit
+from store.models import ModelVersion, Prediction, Promotion, Snapshot
+from store.predictions.predictions import Question
+from store.products.product import DataProduct
+
+from ..conftest import STAY, examples
+from .test_builds import built
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+@pytest.fixture
+def four(stay: DataProduct, settings: Any) -> list[Build]:
+    """Builds of different examples, of which the last two are kept; the first one's winner serves."""
+    settings.EXEMPLAR_KEEP_BUILDS = 2
+    builds = []
+    for number in range(4):
+        examples(30)
+        builds.append(built(stay, auto_promote=number == 0))
+    return builds
+
+
+def tables() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'snapshots'")
+        return {name for (name,) in cursor.fetchall()}
+
+
+def test_old_builds_leave_what_is_known_of_them(four, stay):
+    with connection.cursor() as cursor:
+        cursor.execute('CREATE TABLE snapshots.stay_99 (x int); CREATE TABLE snapshots."Odd name" (x int)')
+    retention.make("stay")
+    assert tables() == {"stay_1", "stay_3", "stay_4"}
+    old_snapshot_goes(stay)
+    champion_keeps_everything(four[0], stay)
+    scores_stay(four[1])
+    what_never_served_cannot_serve(four[1], stay)
+    assert FoldScore.objects.filter(candidate__build=four[2], predictions__isnull=False).exists()
+    assert ModelVersion.objects.get(pk=four[2].model.pk).misfit(stay) is None
+
+
+def old_snapshot_goes(stay: DataProduct) -> None:
+    old = Snapshot.objects.get(number=2)
+    assert old.dropped_at
+    assert (old.rows, bool(old.fingerprint), bool(old.analysis)) == (60, True, True)
+    with pytest.raises(NoRows, match="went to make room"):
+        old.dataset(stay)
+
+
+def champion_keeps_everything(build: Build, stay: DataProduct) -> None:
+    champion = ModelVersion.objects.champion_of("stay")
+    assert champion is not None
+    assert champion.build == build
+    champion.load(stay)
+    assert champion.snapshot.dataset(stay)
+    assert FoldScore.objects.filter(candidate__build=build, predictions__isnull=True).count() == 0
+
+
+def scores_stay(build: Build) -> None:
+    folds = FoldScore.objects.filter(candidate__build=build)
+    assert folds.filter(predictions__isnull=False).count() == 0
+    assert all(fold.scores.exists() for fold in folds)
+
+
+def what_never_served_cannot_serve(build: Build, stay: DataProduct) -> None:
+    old = ModelVersion.objects.get(pk=build.model.pk)
+    assert bytes(ModelVersion.objects.values_list("artifact", flat=True).get(pk=old.pk)) == b""
+    with pytest.raises(ModelDoesNotFit, match="went to make room"):
+        Promotion.objects.promote(old, "It was good.", by="ann")
+
+
+def test_what_explains_a_prediction_stays(four, stay, settings):
+    kept = ModelVersion.objects.get(pk=four[2].model.pk)
+    question = Question(instance=stay.clean(STAY))
+    Prediction.objects.record(stay, kept, [question], kept.load(stay).predict([question.instance]))
+    settings.EXEMPLAR_KEEP_BUILDS = 1
+    retention.make("stay")
+    assert ModelVersion.objects.get(pk=kept.pk).dropped_at is None
+    assert tables() == {"stay_1", "stay_4"}
+
+
+def test_a_snapshot_that_no_build_knows_goes_unless_a_build_may_be_about_to_name_it(four, stay):
+    lost = Snapshot.objects.take(stay)
+    running, _ = Build.objects.request(stay, by="ann", enqueue=False)
+    retention.make("stay")
+    assert f"stay_{lost.number}" in tables()
+    Build.objects.cancel(running.pk, "ann")
+    retention.make("stay")
+    assert f"stay_{lost.number}" not in tables()

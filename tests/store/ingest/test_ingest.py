@@ -1,0 +1,381 @@
+"""Files into feature tables: found by their columns, cast, upserted by key, all or nothing."""
+
+import gzip
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, models
+from django.test.utils import isolate_apps
+
+from examples.diabetes.models import Patient, Serum
+from examples.tumor.models import Biopsy, CellMeans, Nuclei, WorstValues
+from store import ingest
+from store.access.actors import Actor
+from store.ingest import NoTable, Summary, TooManyRejects, files
+from store.predictions.feedback import About, Feedback
+from store.products import catalogue
+from store.products.product import DataProduct
+from tests.clinic.models import Anamnesis, Lab, Operation, Visit
+
+from ..conftest import NOON, declared, operate
+
+pytestmark = pytest.mark.django_db
+
+Write = Callable[..., Path]
+
+BIOPSIES = """number,taken_at,diagnosis
+B-1,2024-05-17 12:00,benign
+B-2,2024-05-17T12:00:00Z,malignant
+B-3,2024-05-17,
+"""
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a file and return its path."""
+
+    def write_file(text: str | bytes, name: str = "rows.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    return write_file
+
+
+@pytest.fixture
+def tumor() -> DataProduct:
+    return catalogue.get("tumor")
+
+
+def counts(done: Summary) -> tuple[int, int, int, int]:
+    return done.inserted, done.updated, done.unchanged, done.rejected
+
+
+def load(product: DataProduct, *paths: Path, **options: Any) -> tuple[int, int, int, int]:
+    return counts(ingest.load(product, paths, **options))
+
+
+def diagnoses() -> dict[str, str | None]:
+    return dict(Biopsy.objects.order_by("number").values_list("number", "diagnosis"))
+
+
+def rejects(refused: Any = None) -> list[str]:
+    """The lines of the rejects file, without the file's own name."""
+    lines = Path("tumor.rejects.csv").read_text().splitlines()
+    return [line.partition(",")[2] for line in lines[1:]]
+
+
+# -- What is loaded --
+
+
+def test_new_rows_are_inserted_and_the_same_file_twice_changes_nothing(
+    tumor: DataProduct, write: Write
+) -> None:
+    path = write(BIOPSIES)
+    assert load(tumor, path) == (3, 0, 0, 0)
+    assert load(tumor, path) == (0, 0, 3, 0)
+    assert diagnoses() == {"B-1": "benign", "B-2": "malignant", "B-3": None}
+    assert Biopsy.objects.get(pk="B-2").taken_at == NOON
+
+
+def test_rows_that_differ_are_updated_and_no_others(tumor: DataProduct, write: Write) -> None:
+    load(tumor, write(BIOPSIES))
+    changed = BIOPSIES.replace("B-3,2024-05-17,", "B-3,2024-05-17,benign") + "B-4,2024-06-01,\n"
+    assert load(tumor, write(changed)) == (1, 1, 2, 0)
+    assert diagnoses()["B-3"] == "benign"
+
+
+def test_a_file_of_some_columns_changes_only_these(tumor: DataProduct, write: Write) -> None:
+    load(tumor, write(BIOPSIES))
+    assert load(tumor, write("number,diagnosis\nB-1,malignant\nB-2,malignant\n")) == (0, 1, 1, 0)
+    assert Biopsy.objects.get(pk="B-1").taken_at == NOON
+
+
+def test_a_new_row_that_lacks_what_it_needs_is_rejected(tumor: DataProduct, write: Write) -> None:
+    load(tumor, write(BIOPSIES))
+    with pytest.raises(TooManyRejects, match="'B-9' is new, and a new biopsy needs taken_at too"):
+        load(tumor, write("number,diagnosis\nB-1,malignant\nB-9,malignant\n"))
+
+
+def test_columns_that_no_table_has_are_reported(tumor: DataProduct, write: Write) -> None:
+    path = write("number,Shoe size,taken_at\nB-1,43,2024-05-17\n")
+    assert ingest.load(tumor, [path]).new_columns == ("Shoe size",)
+
+
+def test_headers_are_the_fields_original_ones_or_clean_to_their_names(
+    tumor: DataProduct, write: Write
+) -> None:
+    path = write("Number;When the biopsy was taken;DIAGNOSIS\nB-1;2024-05-17 12:00;benign\n")
+    assert load(tumor, path) == (1, 0, 0, 0)
+    assert Biopsy.objects.get().taken_at == NOON
+
+
+def test_several_files_are_several_tables_whatever_their_order(diabetes: DataProduct, write: Write) -> None:
+    patients = "number,age,sex,bmi,blood_pressure,progression\nP1,50,1,22.5,80,\nP2,60,2,30,90,120\n"
+    sera = "number,total_cholesterol,ldl,hdl,cholesterol_ratio,log_triglycerides,glucose\nP1,1,2,3,4,5,6\n"
+    assert load(diabetes, write(sera, "sera.csv"), write(patients, "patients.csv")) == (3, 0, 0, 0)
+    assert Serum.objects.get(patient="P1").glucose == 6
+    assert Patient.objects.get(number="P2").progression == 120
+
+
+def test_rows_about_nobody_are_rejected(diabetes: DataProduct, write: Write) -> None:
+    sera = "patient,total_cholesterol,ldl,hdl,cholesterol_ratio,log_triglycerides,glucose\nP9,1,2,3,4,5,6\n"
+    with pytest.raises(TooManyRejects, match="column patient: 'P9' is no key of a patient"):
+        load(diabetes, write(sera))
+
+
+def test_one_file_fills_the_one_to_one_tables_too(tumor: DataProduct, write: Write) -> None:
+    names = [f"{prefix}_{f.name}" for prefix in ("mean", "worst") for f in Nuclei._meta.get_fields()]
+    lines = [["number", "taken_at", "diagnosis", *names], ["B-1", "2024-05-17", "benign", *["1.5"] * 20]]
+    path = write("".join(",".join(line) + "\n" for line in lines))
+    assert load(tumor, path) == (1, 0, 0, 0)
+    assert CellMeans.objects.get().radius == WorstValues.objects.get().radius == 1.5
+    assert load(tumor, write(path.read_text().replace("benign,1.5", "benign,2.5"))) == (0, 1, 0, 0)
+    assert CellMeans.objects.get().radius == 2.5
+
+
+def test_tables_with_the_same_columns_are_told_apart_by_the_files_name(
+    tumor: DataProduct, write: Write
+) -> None:
+    load(tumor, write(BIOPSIES))
+    fields = [f.name for f in Nuclei._meta.get_fields()]
+    text = ",".join(["number", *fields]) + "\nB-1" + ",1" * 10 + "\n"
+    assert load(tumor, write(text, "worst_values.csv")) == (1, 0, 0, 0)
+    assert (WorstValues.objects.count(), CellMeans.objects.count()) == (1, 0)
+    with pytest.raises(NoTable, match="could be CellMeans, StandardErrors, WorstValues: name the file after"):
+        load(tumor, write(text))
+
+
+def test_many_rows_of_an_entity_are_added_once(relapse: DataProduct, write: Write) -> None:
+    one, other = operate(pk=1), operate(pk=2)
+    text = f"operation,on,minutes\n{one.pk},2024-01-01,5\n{one.pk},2024-01-01,5\n{other.pk},2024-01-02,7\n"
+    assert load(relapse, write(text)) == (3, 0, 0, 0)
+    assert load(relapse, write(text)) == (0, 0, 3, 0)
+    assert load(relapse, write(text + f"{one.pk},2024-01-01,5\n")) == (1, 0, 3, 0)
+    assert Visit.objects.filter(operation=one).count() == 3
+    assert not Lab.objects.exists()
+
+
+def test_numbered_rows_keep_their_numbers_and_the_table_goes_on_from_there(
+    stay: DataProduct, write: Write
+) -> None:
+    text = (
+        "id,done_at,urgency,cost,relapsed,age,smokes,born,note\n9000000,2024-05-17,planned,12.5,yes,61,,,\n"
+    )
+    assert load(stay, write(text)) == (1, 0, 0, 0)
+    assert Operation.objects.create(done_at=NOON, urgency="planned").pk > 9_000_000
+    anamnesis = Anamnesis.objects.get(operation=9_000_000)
+    assert (anamnesis.age, anamnesis.smokes, anamnesis.note) == (61, None, "")
+
+
+@isolate_apps("tests.clinic")
+def test_rows_without_a_key_are_known_by_what_they_hold(write: Write) -> None:
+    class Passenger(models.Model):
+        key = models.CharField(max_length=50, primary_key=True, editable=False)
+        age = models.FloatField(null=True)
+        survived = models.BooleanField(null=True)
+
+        class Meta:
+            app_label = "clinic"
+
+    with connection.schema_editor() as editor:
+        editor.create_model(Passenger)
+    titanic = declared({"age": "age"}, Passenger.objects.all(), label="survived")
+    text = "age,survived\n22,0\n22,0\n38,1\n,1\n"
+    assert load(titanic, write(text)) == (4, 0, 0, 0)
+    assert load(titanic, write(text)) == (0, 0, 4, 0)
+    otherwise = "survived,cabin,age\nno,C1,22.0\nno,C2,22.0\nyes,,38.0\nyes,,NA\n"
+    assert load(titanic, write(otherwise)) == (0, 0, 4, 0)
+    assert load(titanic, write(text + "22,0\n")) == (1, 0, 4, 0)
+    assert Passenger.objects.filter(age=22).count() == 3
+
+
+def test_a_file_without_the_key_is_refused(tumor: DataProduct, write: Write) -> None:
+    with pytest.raises(
+        NoTable, match=r"no column that says which rows of Tumor it is about: Biopsy is .* number"
+    ):
+        load(tumor, write("diagnosis\nbenign\n"))
+
+
+# -- How values are written --
+
+
+def stays(stay: DataProduct, write: Write, header: str, *rows: str, **options: Any) -> list[Any]:
+    """What became of cells of one column of the operations' anamneses or of themselves."""
+    whole = "id,done_at,urgency," + header
+    text = "".join(
+        f"{line}\n" for line in [whole, *(f"{n},2024-05-17,planned,{r}" for n, r in enumerate(rows, 1))]
+    )
+    load(stay, write(text), **options)
+    return list(Operation.objects.order_by("pk").values_list(header, flat=True))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("12.5", "12.50"),
+        ('"1,234.5"', "1234.50"),
+        ("1e3", "1000.00"),
+        (" 7 ", "7.00"),
+        ("+3", "3.00"),
+        ("0.005", "0.01"),
+    ],
+)
+def test_decimals_are_read_as_people_write_them(
+    stay: DataProduct, write: Write, written: str, read: str
+) -> None:
+    assert stays(stay, write, "cost", written) == [Decimal(read)]
+
+
+def test_a_decimal_comma_is_read_as_one(tumor: DataProduct, diabetes: DataProduct, write: Write) -> None:
+    text = "number;age;sex;bmi;blood_pressure\nP1;50;1;22,5;80,25\nP2;1;2;30,125;100\n"
+    assert load(diabetes, write(text)) == (2, 0, 0, 0)
+    assert list(Patient.objects.order_by("pk").values_list("bmi", "blood_pressure")) == [
+        (22.5, 80.25),
+        (30.125, 100.0),
+    ]
+
+
+@pytest.mark.parametrize("written", ["yes", "TRUE", "t", "1", "1.0", "on"])
+def test_yes_is_written_in_many_ways(stay: DataProduct, write: Write, written: str) -> None:
+    assert stays(stay, write, "relapsed", written, "no", "NA", "") == [True, False, None, None]
+
+
+def test_words_for_nothing_are_null(tumor: DataProduct, diabetes: DataProduct, write: Write) -> None:
+    words = ["NA", "n/a", "NaN", "null", "None", "?", "-", "", '""', "  "]
+    rows = "".join(f"P{n},50,1,22,80,{word}\n" for n, word in enumerate(words))
+    load(diabetes, write("number,age,sex,bmi,blood_pressure,progression\n" + rows))
+    assert set(Patient.objects.values_list("progression", flat=True)) == {None}
+
+
+def test_the_order_of_day_and_month_follows_from_the_column(tumor: DataProduct, write: Write) -> None:
+    def taken(*cells: str, **options: Any) -> list[date]:
+        rows = "".join(f"B-{n},{cell}\n" for n, cell in enumerate(cells))
+        load(tumor, write("number,taken_at\n" + rows), **options)
+        return [at.date() for at in Biopsy.objects.order_by("pk").values_list("taken_at", flat=True)]
+
+    assert taken("03/04/2024", "17/04/2024") == [date(2024, 4, 3), date(2024, 4, 17)]
+    assert taken("03/04/2024", "04/17/2024") == [date(2024, 3, 4), date(2024, 4, 17)]
+    assert taken("3.4.2024", "4.5.2024 12:30")[0] == date(2024, 4, 3)
+    assert taken("2024/04/03", "2024-4-5")[1] == date(2024, 4, 5)
+    assert taken("03/04/2024", "05/06/2024", day_first=False) == [date(2024, 3, 4), date(2024, 5, 6)]
+    assert taken("03/04/2024", "05/06/2024", day_first=True) == [date(2024, 4, 3), date(2024, 6, 5)]
+    with pytest.raises(TooManyRejects, match="say whether the day or the month comes first"):
+        taken("03/04/2024", "05/06/2024")
+
+
+def test_texts_are_stored_in_one_normal_form(tumor: DataProduct, write: Write) -> None:
+    load(tumor, write("number,taken_at\ncafe\u0301,2024-05-17\n"))
+    assert diagnoses() == {"caf\u00e9": None}
+
+
+# -- Formats --
+
+
+def test_every_format_is_loaded(tumor: DataProduct, write: Write) -> None:
+    rows = [line.split(",") for line in BIOPSIES.splitlines()]
+    lines = "".join(json.dumps(dict(zip(rows[0], row, strict=True))) + "\n" for row in rows[1:])
+    quoted = "\n".join(",".join(f'"{cell}"' for cell in row) for row in rows)
+    assert load(tumor, write(BIOPSIES)) == (3, 0, 0, 0)
+    for same in (
+        write(BIOPSIES.replace(",", "\t"), "rows.tsv"),
+        write(BIOPSIES.replace(",", ";").replace("\n", "\r\n")),
+        write(b"\xef\xbb\xbf" + BIOPSIES.encode()),
+        write(BIOPSIES.encode("utf-16")),
+        write(gzip.compress(BIOPSIES.encode()), "rows.csv.gz"),
+        write(quoted),
+        write(BIOPSIES.replace("\n", "\n\n")),
+        write(lines, "rows.jsonl"),
+    ):
+        assert load(tumor, same) == (0, 0, 3, 0), same.read_bytes()
+
+
+def test_numbers_for_names_are_refused_where_no_field_is_called_so(tumor: DataProduct, write: Write) -> None:
+    path = write(BIOPSIES.partition("\n")[2])
+    layout = files.sniff(path, no_header=True)
+    with pytest.raises(NoTable):
+        load(tumor, path, layouts=[layout])
+
+
+def test_quotes_and_line_breaks_within_cells_are_text(stay: DataProduct, write: Write) -> None:
+    operate(pk=1, age=None), operate(pk=2, age=None), operate(pk=3, age=None)
+    text = 'operation,age,note\n1,40,"two\nlines"\n2,50,"says ""hi"", twice"\n3,60,6" x 4" board\n'
+    assert load(stay, write(text)) == (3, 0, 0, 0)
+    notes = list(Anamnesis.objects.order_by("operation").values_list("note", flat=True))
+    assert notes == ["two\nlines", 'says "hi", twice', '6" x 4" board']
+
+
+def test_latin_1_and_windows_are_read(stay: DataProduct, write: Write) -> None:
+    for number, (word, encoding) in enumerate([("Käse", "latin-1"), ("8 €", "cp1252")], 1):
+        operate(pk=number, age=None)
+        load(stay, write(f"operation,age,note\n{number},40,{word}\n".encode(encoding)))
+        assert Anamnesis.objects.get(operation=number).note == word
+
+
+# -- Labels --
+
+
+def test_labels_are_the_tables_newer_word_where_people_spoke(tumor: DataProduct, write: Write) -> None:
+    path = write(BIOPSIES)
+    load(tumor, path)
+    said = Feedback.objects.give(tumor, About(entity="B-1"), "malignant", "ann").feedback
+    assert load(tumor, path) == (0, 0, 3, 0)
+    assert diagnoses()["B-1"] == "malignant"
+    assert Feedback.objects.filter(author="TABLE").count() == 1
+    load(tumor, write(BIOPSIES.replace("12:00,benign", "12:00,")))
+    assert diagnoses()["B-1"] == "malignant"
+    Feedback.objects.retract(tumor, said.pk, Actor(author="ann", superuser=True))
+    assert diagnoses()["B-1"] is None
+
+
+def test_a_label_counts_at_once_where_people_disagree(tumor: DataProduct, write: Write) -> None:
+    load(tumor, write(BIOPSIES))
+    Feedback.objects.give(tumor, About(entity="B-1"), "malignant", "ann")
+    Feedback.objects.give(tumor, About(entity="B-1"), "benign", "bob")
+    assert load(tumor, write(BIOPSIES.replace("12:00,benign", "12:00,malignant"))) == (0, 1, 2, 0)
+    assert diagnoses()["B-1"] == "malignant"
+
+
+@isolate_apps("tests.clinic")
+def test_labels_find_their_entity_by_another_unique_column(write: Write) -> None:
+    class Case(models.Model):
+        code = models.CharField(max_length=10, unique=True)
+        age = models.FloatField()
+        ill = models.BooleanField(null=True)
+
+        class Meta:
+            app_label = "clinic"
+
+    with connection.schema_editor() as editor:
+        editor.create_model(Case)
+    cases = declared({"age": "age"}, Case.objects.all(), label="ill")
+    assert load(cases, write("code,age,ill\nA,1,no\nB,2,no\n")) == (2, 0, 0, 0)
+    key = str(Case.objects.get(code="A").pk)
+    Feedback.objects.give(cases, About(entity=key), "True", "ann")
+    assert load(cases, write("code,age,ill\nA,1,no\nB,2,yes\n")) == (0, 1, 1, 0)
+    assert dict(Case.objects.values_list("code", "ill")) == {"A": True, "B": True}
+    Feedback.objects.give(cases, About(entity=key), "False", "bob")
+    assert load(cases, write("code,age,ill\nA,5,yes\nB,2,yes\n")) == (0, 1, 1, 0)
+    assert Case.objects.get(code="A").ill is True
+
+
+def test_temporary_tables_do_not_outlive_the_load(tumor: DataProduct, write: Write) -> None:
+    load(tumor, write(BIOPSIES))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('pg_temp.ingest_staging'), to_regclass('pg_temp.ingest_typed')")
+        assert cursor.fetchone() == (None, None)
+
+
+def test_times_are_utc_where_the_file_says_nothing_else(tumor: DataProduct, write: Write) -> None:
+    load(tumor, write("number,taken_at\nA,2024-05-17 14:00+02\nB,2024-05-17 12:00\n"))
+    assert set(Biopsy.objects.values_list("taken_at", flat=True)) == {datetime(2024, 5, 17, 12, tzinfo=UTC)}

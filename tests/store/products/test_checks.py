@@ -1,0 +1,189 @@
+"""Checks: a declaration that could not be built is refused with a sentence that says what to change."""
+
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db.models import Avg, Count, F
+
+from learning.problem import Classification, Clustering, Regression
+from schema import checks as names
+from store.products import catalogue, checks
+from store.products.features import Before, InvalidJoin, Latest
+from store.products.product import DataProduct
+from tests.clinic.models import Anamnesis, Operation
+
+from ..conftest import declared
+
+COST = {"cost": "cost"}
+MARKER = Latest("labs__marker", at="labs__taken_at")
+
+
+def test_the_declared_products_pass() -> None:
+    call_command("check")
+    assert [sentence for product in catalogue.products() for sentence in checks.problems(product)] == []
+
+
+REFUSED = {
+    "no features": (declared({}), "it has no features"),
+    "unknown column": (declared({"x": "price"}), "Operation has no column 'price'; it has anamnesis, cost"),
+    "unknown column behind a relation": (declared({"x": "ward__rooms"}), "Ward has no column 'rooms'"),
+    "path through a column": (declared({"x": "cost__x"}), "'cost' is a column of Operation, and nothing"),
+    "a relation": (declared({"x": "ward"}), "'ward' is a relation: name a column of it, as ward__beds"),
+    "many rows": (declared({"x": "visits__minutes"}), "take one with Latest, or count or average them"),
+    "many rows in an expression": (declared({"x": F("visits__minutes") + 1}), "use Before or Latest"),
+    "unknown column in an expression": (declared({"x": F("price") + 1}), "Operation has no column 'price'"),
+    "unknown column in an aggregate": (
+        declared({"x": Before(Count("visit"), at="visits__on")}, at="done_at"),
+        "has no column 'visit'",
+    ),
+    "mixed types": (declared({"x": F("cost") + F("done_at")}), "x is nothing that Django can compile"),
+    "no expression": (declared({"x": 3}), "x is nothing that Django can compile"),
+    "no aggregate": (
+        declared({"x": Before("visits", at="visits__on")}),
+        "x is nothing that Django can compile",
+    ),
+    "from after the event": (
+        declared({"x": Avg("visits__minutes")}, at="done_at"),
+        "x can come from after 'done_at': write Before(Avg(…), at=<its time>)",
+    ),
+    "another table's time": (
+        declared({"x": Before(Count("visits"), at="labs__taken_at")}, at="done_at"),
+        "at='labs__taken_at' is no time of 'visits': name a column of 'visits'",
+    ),
+    "the event's time for its own": (
+        declared({"x": Latest("labs__marker", at="done_at")}, at="done_at"),
+        "at='done_at' is no time of 'labs'",
+    ),
+    "no time": (declared({"x": Latest("labs__marker", at="labs__marker")}), "name the time of those rows"),
+    "latest of one": (declared({"x": Latest("cost", at="labs__taken_at")}), "'cost' is one value for each"),
+    "no such group": (
+        declared(COST, group="clinic__pk"),
+        "group: 'clinic__pk': Operation has no column 'clinic'; it has",
+    ),
+    "a relation as a group": (declared(COST, group="ward"), "group: 'ward' is a relation: name a column"),
+    "several groups": (
+        declared(COST, group="visits__pk"),
+        "group='visits__pk' has many rows for one instance, which belongs to one group",
+    ),
+    "the label as a group": (declared(COST, group="relapsed"), "group='relapsed' is the label"),
+    "the label": (declared({"x": "relapsed"}), "the feature x is the label itself: take it out"),
+    "the label in an expression": (declared({"x": F("relapsed")}), "the feature x is the label itself"),
+    "the event's time": (declared(COST | {"x": "done_at"}, at="done_at"), "the event's own time"),
+    "a slice": (declared(COST, rows=Operation.objects.all()[:5]), "narrow it with filter()"),
+    "a union": (
+        declared(COST, rows=Operation.objects.all().union(Operation.objects.all())),
+        "narrow it with filter()",
+    ),
+    "no label": (declared(COST, label=None), "needs label=<a column>; without one it is a Clustering"),
+    "a label of a clustering": (declared(COST, problem=Clustering()), "a clustering has no label"),
+    "an unknown label": (declared(COST, label="cured"), "label: 'cured': Operation has no column"),
+    "a label that others share": (declared(COST, label="ward__beds"), "no feedback reaches it"),
+    "a label that is never unknown": (declared({"x": "urgency"}, label="cost"), "must allow null"),
+    "a label without choices": (declared(COST, label="anamnesis__note"), "has no choices: give the field"),
+    "a label that is no number": (
+        declared(COST, label="anamnesis__born", problem=Regression()),
+        "a Regression learns a FloatField, DecimalField or IntegerField",
+    ),
+    "an unknown time": (declared(COST, at="done"), "at: 'done': Operation has no column 'done'"),
+    "a time that is none": (declared(COST, at="cost"), "the event's time must be a DateTimeField"),
+    "a date": (declared(COST, at="anamnesis__born"), "the event's time must be a DateTimeField"),
+    "a metric for several classes": (
+        declared(COST, problem=Classification(metric="top_k_accuracy")),
+        "'top_k_accuracy' says nothing about two classes",
+    ),
+    "too few folds": (declared(COST, problem=Classification(folds=2)), "use 3 or more"),
+    "an unknown floor": (
+        declared(COST, problem=Classification(folds=3, floors={"yes": 0.5})),
+        "floors names 'yes', which is not a choice of the label",
+    ),
+    "an unknown positive": (
+        declared(COST, problem=Classification(folds=3, positive="yes")),
+        "positive='yes' is not a choice of the label",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_declaration_is_refused_with_what_to_change(what: str) -> None:
+    product, sentence = REFUSED[what]
+    assert sentence in "\n".join(checks.problems(product))
+
+
+def test_a_column_that_nothing_learns_from_is_refused() -> None:
+    product = declared({"x": "duration"}, rows=_with_duration())
+    assert "x is a DurationField, which nothing learns from" in "".join(checks.problems(product))
+
+
+def _with_duration() -> Any:
+    from django.db import models
+
+    class Stay(models.Model):
+        duration = models.DurationField()
+        relapsed = models.BooleanField(null=True)
+
+        class Meta:
+            app_label = "clinic"
+            managed = False
+
+    return Stay._default_manager.all()
+
+
+def test_a_product_without_anything_wrong_compiles() -> None:
+    product = declared({"age": "anamnesis__age", "marker": MARKER}, at="done_at")
+    assert list(checks.problems(product)) == []
+
+
+def test_an_operation_may_be_what_is_named_from_the_other_side() -> None:
+    product = declared(
+        {"cost": "operation__cost", "age": "age"}, rows=Anamnesis.objects.all(), label="smokes"
+    )
+    assert list(checks.problems(product)) == []
+    assert product.join.required_rows == ()
+
+
+def test_an_invalid_join_says_so_wherever_it_is_used() -> None:
+    with pytest.raises(InvalidJoin, match="price"):
+        _ = declared({"x": "price"}).columns
+
+
+NAMES = ["Cost", "größe", "class", "a__b", "_a", "a_", "1st", "a b", "", "x" * 41]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_graphql_would_mangle_is_refused(name: str) -> None:
+    assert list(names.problems(declared({name: "cost"})))
+    assert "its name must be lower case" in "".join(names.problems(declared(COST, name=name)))
+
+
+def test_two_features_that_would_be_one_field_are_refused() -> None:
+    product = declared({"a_1": "cost", "a1": "anamnesis__age"})
+    assert "would be one GraphQL field, a1: rename one" in "".join(names.problems(product))
+
+
+def test_an_enum_that_would_be_made_twice_is_refused() -> None:
+    product = declared({"label": "urgency"})
+    assert "an enum DeclaredLabel would be made twice" in "".join(names.problems(product))
+
+
+@pytest.mark.parametrize("name", ["build", "products", "node"])
+def test_a_product_that_would_take_the_apis_own_name_is_refused(name: str) -> None:
+    said = list(names.meetings([declared(COST, name=name)]))
+    assert any("which the API has already: rename it" in sentence for sentence in said)
+
+
+def test_two_products_that_would_share_a_name_are_refused(stay: DataProduct) -> None:
+    said = list(names.meetings([stay, declared(COST, name="stay_feedback")]))
+    assert any("stayFeedback, which the product 'stay' has already" in sentence for sentence in said)
+
+
+def test_two_products_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import ModuleType
+
+    module = ModuleType("other.products")
+    module.stay = declared(COST, name="stay")  # type: ignore[attr-defined]
+    monkeypatch.setattr(catalogue, "refused", [])
+    catalogue._take(module)
+    assert [e.msg for e in checks.check_products()] == [
+        "other.products: another product is called 'stay' already; rename one."
+    ]

@@ -1,0 +1,177 @@
+"""Columns: how one value is checked and made canonical."""
+
+import math
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import models
+
+from store.exceptions import BadInput, NotFinite, OutOfRange, StoreError
+from store.products.columns import TypedColumn
+from store.products.product import DataProduct
+
+from ..conftest import STAY
+
+INTEGERS = {1: "small", 2: "large"}
+
+
+def column(field: models.Field, nullable: bool = False) -> TypedColumn:
+    return TypedColumn(name="it", field=field, nullable=nullable)
+
+
+def cleaned(field: models.Field, value: Any) -> Any:
+    return column(field).clean(value)
+
+
+def test_minus_nought_is_nought() -> None:
+    assert math.copysign(1, cleaned(models.FloatField(), -0.0)) == 1
+    assert str(cleaned(models.DecimalField(max_digits=5, decimal_places=2), Decimal("-0"))) == "0.00"
+
+
+def test_text_is_composed() -> None:
+    assert cleaned(models.TextField(), "cafe\u0301") == "caf\u00e9"
+
+
+def test_times_are_in_utc() -> None:
+    noon_in_riga = datetime(2024, 5, 17, 12, tzinfo=timezone(timedelta(hours=3)))
+    assert cleaned(models.DateTimeField(), noon_in_riga).isoformat() == "2024-05-17T09:00:00+00:00"
+
+
+@pytest.mark.parametrize("field", [models.FloatField(), models.DecimalField(max_digits=5, decimal_places=2)])
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity")]
+)
+def test_what_is_not_finite_is_refused(field: models.Field, value: Any) -> None:
+    with pytest.raises(NotFinite, match="finite"):
+        cleaned(field, value)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400)])
+def test_a_number_longer_than_any_float_is_refused(value: int) -> None:
+    with pytest.raises(NotFinite):
+        cleaned(models.FloatField(), value)
+    with pytest.raises(OutOfRange):
+        cleaned(models.IntegerField(), value)
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800", "x\udfff"])
+def test_characters_that_cannot_be_stored_are_refused(value: str) -> None:
+    with pytest.raises(BadInput, match="character"):
+        cleaned(models.TextField(), value)
+
+
+def test_text_that_is_too_long_is_refused() -> None:
+    assert cleaned(models.CharField(max_length=3), "abc") == "abc"
+    with pytest.raises(BadInput, match="may have 3 characters, and has 4"):
+        cleaned(models.CharField(max_length=3), "abcd")
+
+
+def test_null_is_refused_unless_the_column_is_nullable() -> None:
+    with pytest.raises(BadInput, match="it must be given"):
+        cleaned(models.FloatField(), None)
+    assert column(models.FloatField(), nullable=True).clean(None) is None
+
+
+def test_a_category_takes_its_choices_only() -> None:
+    field = models.IntegerField(choices=INTEGERS)
+    assert cleaned(field, 2) == 2
+    with pytest.raises(BadInput, match="'3' is no value of it: it takes 1, 2"):
+        cleaned(field, 3)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("field", "inside", "outside"),
+    [
+        (models.SmallIntegerField(), 32767, 32768),
+        (models.IntegerField(), -(2**31), -(2**31) - 1),
+        (models.BigIntegerField(), 2**63 - 1, 2**63),
+        (models.PositiveSmallIntegerField(), 0, -1),
+        (models.DecimalField(max_digits=8, decimal_places=2), Decimal("999999.99"), 1_000_000),
+        (models.DecimalField(max_digits=3, decimal_places=0), -999, -1000),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, models.Field) else str(value),
+)
+def test_what_the_database_cannot_hold_is_out_of_range(
+    field: models.Field, inside: Any, outside: Any
+) -> None:
+    assert cleaned(field, inside) == inside
+    with pytest.raises(OutOfRange) as refused:
+        cleaned(field, outside)
+    assert {type(refused.value.minimum), type(refused.value.maximum)} == {float}
+
+
+def test_decimals_are_rounded_as_the_column_would() -> None:
+    assert str(cleaned(models.DecimalField(max_digits=8, decimal_places=2), 1.005)) == "1.00"
+    assert str(cleaned(models.DecimalField(max_digits=8, decimal_places=2), 12.3)) == "12.30"
+
+
+def test_the_validators_limits_are_told(stay: DataProduct) -> None:
+    with pytest.raises(OutOfRange, match="age must lie between 1 and 120, and 121 is not") as refused:
+        stay.clean(STAY | {"age": 121}, ("features",))
+    assert (refused.value.minimum, refused.value.maximum) == (1, 120)
+    assert refused.value.argument == ("features", "age")
+
+
+def test_a_limit_that_is_only_the_columns_width_is_not_declared(relapse: DataProduct) -> None:
+    limits = {column.name: column.declared_limits for column in relapse.columns}
+    assert limits["age"] == (1, 120)
+    assert limits["beds"] == (None, None)
+    assert limits["minutes"] == (None, None)
+
+
+def test_an_instance_is_one_canonical_json_object(stay: DataProduct) -> None:
+    given = STAY | {"cost": 12.5, "born": date(1960, 1, 2), "smokes": True}
+    instance = stay.clean(given)
+    assert stay.instance_json(instance) == (
+        '{"age":61,"born":"1960-01-02","cost":"12.50","note":"","smokes":true,"urgency":"planned"}'
+    )
+    assert stay.instance_json(stay.clean(dict(reversed(given.items())))) == stay.instance_json(instance)
+
+
+def test_what_was_stored_is_read_back_as_it_was(stay: DataProduct) -> None:
+    instance = stay.clean(STAY | {"cost": 12.5, "born": date(1960, 1, 2)})
+    read = [c.from_json(c.as_json(value)) for c, value in zip(stay.columns, instance, strict=True)]
+    assert read == instance
+    moment = column(models.DateTimeField())
+    assert moment.from_json(moment.as_json(datetime(2024, 1, 1, tzinfo=UTC))) == datetime(
+        2024, 1, 1, tzinfo=UTC
+    )
+
+
+def test_an_absent_feature_is_null(stay: DataProduct) -> None:
+    assert stay.clean({k: v for k, v in STAY.items() if k != "smokes"}) == stay.clean(STAY)
+    with pytest.raises(BadInput, match="age must be given"):
+        stay.clean({})
+
+
+def test_a_unit_stands_in_brackets_at_the_end_of_the_help_text(diabetes: DataProduct) -> None:
+    units = {column.name: column.unit for column in diabetes.columns}
+    assert (units["age"], units["bmi"], units["sex"]) == ("years", "kg/m²", None)
+
+
+@pytest.mark.parametrize("answer", ["maybe", None, 1, "true"])
+def test_a_label_is_one_of_the_declared(stay: DataProduct, answer: Any) -> None:
+    with pytest.raises(BadInput, match="it takes False, True"):
+        stay.answer_of(answer)
+
+
+@pytest.mark.parametrize("answer", [math.nan, math.inf, None, -1.0])
+def test_a_numeric_label_is_a_number_in_its_range(diabetes: DataProduct, answer: Any) -> None:
+    with pytest.raises(StoreError) as refused:
+        diabetes.answer_of(answer)
+    assert refused.value.code in {"NOT_FINITE", "OUT_OF_RANGE"}
+
+
+@pytest.mark.parametrize("key", ["007", " 7", "7.0", "x", "", "a\0", "٧", "\ud800", "9" * 30])
+def test_a_key_is_written_just_as_the_rows_are(stay: DataProduct, key: str) -> None:
+    assert stay.is_key("7")
+    assert not stay.is_key(key)
+
+
+@pytest.mark.parametrize("key", ["", "a\0", "\ud800", "x" * 21])
+def test_a_text_key_can_be_stored(diabetes: DataProduct, key: str) -> None:
+    assert diabetes.is_key("P-0001")
+    assert not diabetes.is_key(key)

@@ -1,0 +1,349 @@
+"""The registry: sealed artifacts, and which version serves."""
+
+import hashlib
+import pickle
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from learning.inference.compiled import Compiled
+from learning.model import Signature
+from store.builds.builds import Build
+from store.db import memory
+from store.exceptions import (
+    BadInput,
+    ChampionChanged,
+    Conflict,
+    ForeignModel,
+    ModelDoesNotFit,
+    NoChampion,
+    StoreError,
+)
+from store.products.product import DataProduct
+from store.registry import artifacts
+from store.registry import versions as registry
+from store.registry.versions import CHALLENGER, CHAMPION, RETIRED, ModelVersion, ProductState, Promotion
+from store.serving import champions
+
+from ..conftest import at_once, version
+
+pytestmark = pytest.mark.django_db
+
+
+class Trap:
+    """Whoever unpickles it leaves a trace."""
+
+    def __init__(self, trace: Path):
+        self.trace = trace
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.trace,))
+
+
+def packed(model: bytes) -> bytes:
+    """As an artifact has its model: its length first."""
+    return struct.pack(">Q", len(model)) + model
+
+
+def promote(model: ModelVersion, believed: ModelVersion | None = None) -> Promotion:
+    return Promotion.objects.promote(model, "It is better.", "ann", believed)
+
+
+def rollback(champion: ModelVersion) -> Promotion:
+    return Promotion.objects.rollback(champion.product, champion, "It was worse.", "ann")
+
+
+def champion(product: DataProduct) -> ModelVersion | None:
+    return ModelVersion.objects.champion_of(product.name)
+
+
+def test_a_registered_model_answers_as_before(stay: DataProduct) -> None:
+    registered = version(stay)
+    assert registered.misfit(stay) is None
+    model = registered.load(stay)
+    assert model.signature == stay.signature
+    assert registered.size == len(model.dumps())
+
+
+def test_an_artifact_is_read_in_parts(
+    stay: DataProduct, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    registered = version(stay)
+    # Two, and what is left of a size that is odd.
+    monkeypatch.setattr(registry, "PART", (registered.size - 1) // 2)
+    with django_assert_num_queries(3):
+        assert registered.load(stay).signature == stay.signature
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT attstorage FROM pg_attribute"
+            " WHERE attrelid = 'store_modelversion'::regclass AND attname = 'artifact'"
+        )
+        assert cursor.fetchone() == ("e",)  # external: a part is read without the others
+
+
+def test_a_version_tells_what_answers(stay: DataProduct) -> None:
+    registered = version(stay)
+    assert (registered.runtime, registered.microseconds_per_row, registered.parity) == (
+        "pipeline",
+        None,
+        None,
+    )
+    compiled = Compiled(runtime="numpy, onnxruntime", microseconds_per_row=3.5, parity="Labels equal.")
+    model = replace(registered.load(stay), compiled=compiled)
+    assert artifacts.served(model) == {
+        "runtime": "numpy, onnxruntime",
+        "microseconds_per_row": 3.5,
+        "parity": "Labels equal.",
+    }
+    assert "onnxruntime" in model.libraries
+
+
+def test_versions_are_numbered_for_each_product(stay: DataProduct, diabetes: DataProduct) -> None:
+    assert [version(product).number for product in (stay, diabetes, stay)] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("also_the_digest", [False, True])
+def test_an_artifact_that_we_did_not_write_is_never_unpickled(
+    stay: DataProduct, tmp_path: Path, also_the_digest: bool
+) -> None:
+    trace = tmp_path / "trace"
+    trap = packed(pickle.dumps(Trap(trace)))
+    digest = {"digest": hashlib.sha256(trap).hexdigest()} if also_the_digest else {}
+    registered = version(stay, artifact=trap, **digest)
+    with pytest.raises(ModelDoesNotFit, match="build again"):
+        registered.load(stay)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda v: {"seal": "0" * 64},
+        lambda v: {"seal": ""},
+        lambda v: {"digest": "0" * 64},
+        lambda v: {"versions": v.versions | {"more": "1"}},
+        lambda v: {"artifact": bytes(v.artifact)[:-1]},
+    ],
+)
+def test_a_version_that_was_tampered_with_is_refused(
+    stay: DataProduct, change: Callable[[ModelVersion], dict[str, Any]]
+) -> None:
+    registered = version(stay)
+    ModelVersion.objects.filter(pk=registered.pk).update(**change(registered))
+    with pytest.raises(ModelDoesNotFit):
+        ModelVersion.objects.get(pk=registered.pk).load(stay)
+
+
+def test_a_seal_of_another_key_is_refused(stay: DataProduct, settings: Any) -> None:
+    registered = version(stay)
+    settings.EXEMPLAR_SIGNING_KEY = "another key"
+    assert "The seal of version 1 of stay is not ours" in str(registered.misfit(stay))
+
+
+@pytest.mark.parametrize(
+    "artifact",
+    [
+        packed(pickle.dumps("no model")),
+        packed(b"clearning.model\nGone\n."),
+        packed(b"cgone\nGone\n."),
+        pickle.dumps("no length"),
+        b"x",
+    ],
+)
+def test_a_sealed_artifact_of_another_release_does_not_fit(stay: DataProduct, artifact: bytes) -> None:
+    digest, registered = hashlib.sha256(artifact).hexdigest(), version(stay)
+    sealed = artifacts.seal(digest, registered.versions, registered.signature)
+    ModelVersion.objects.filter(pk=registered.pk).update(artifact=artifact, digest=digest, seal=sealed)
+    with pytest.raises(ModelDoesNotFit, match="was written by another release; build again"):
+        ModelVersion.objects.get(pk=registered.pk).load(stay)
+
+
+def test_a_version_of_other_libraries_does_not_fit(stay: DataProduct) -> None:
+    registered = version(stay)
+    registered.versions |= {"scikit-learn": "0.1"}
+    assert "was learned with scikit-learn 0.1 (now" in str(registered.misfit(stay))
+
+
+def test_a_version_of_another_declaration_does_not_fit(stay: DataProduct, relapse: DataProduct) -> None:
+    assert "was learned for another declaration" in str(version(stay).misfit(relapse))
+
+
+def test_a_version_that_knows_fewer_labels_fits(stay: DataProduct) -> None:
+    signature = stay.signature.as_json()
+    assert stay.fits(Signature.from_json(signature | {"classes": ["True"]}))
+    assert not stay.fits(Signature.from_json(signature | {"classes": ["True", "Perhaps"]}))
+
+
+def test_what_was_promoted_serves(stay: DataProduct) -> None:
+    first, second = version(stay), version(stay)
+    assert champion(stay) is None
+    promote(first)
+    promotion = promote(second, believed=first)
+    assert (promotion.previous, promotion.reason, promotion.by) == (first, "It is better.", "ann")
+    assert champion(stay) == second
+    third = version(stay)
+    status = {each.pk: each.status for each in ModelVersion.objects.all()}
+    assert status == {first.pk: RETIRED, second.pk: CHAMPION, third.pk: CHALLENGER}
+    assert list(ModelVersion.objects.listed("stay", [RETIRED, CHALLENGER]).order_by("pk")) == [first, third]
+
+
+def test_a_promotion_needs_another_version_and_a_reason(stay: DataProduct) -> None:
+    first = version(stay)
+    for reason in ("", "  ", "a\0"):
+        with pytest.raises(BadInput, match="Give a reason"):
+            Promotion.objects.promote(first, reason, "ann")
+    promote(first)
+    with pytest.raises(Conflict, match="Version 1 of stay serves already"):
+        promote(first)
+
+
+def test_a_promotion_is_refused_where_the_belief_is_wrong(stay: DataProduct, diabetes: DataProduct) -> None:
+    first, second, third, foreign = version(stay), version(stay), version(stay), version(diabetes)
+    with pytest.raises(ChampionChanged, match="no version serves by now"):
+        promote(second, believed=first)
+    promote(first)
+    with pytest.raises(ChampionChanged, match="version 1 serves by now, not version 3: look again"):
+        promote(second, believed=third)
+    with pytest.raises(ForeignModel, match="is a version of diabetes, not of stay"):
+        promote(second, believed=foreign)
+    with pytest.raises(ForeignModel):
+        Promotion.objects.rollback("stay", foreign, "It was worse.", "ann")
+    assert champion(stay) == first
+
+
+def test_a_version_that_does_not_fit_is_not_promoted(stay: DataProduct) -> None:
+    with pytest.raises(ModelDoesNotFit):
+        promote(version(stay, seal="0" * 64))
+    assert champion(stay) is None
+
+
+def test_a_rollback_goes_back_along_the_chain(stay: DataProduct) -> None:
+    first, second, third = version(stay), version(stay), version(stay)
+    for model in (first, second, third):
+        promote(model)
+    assert rollback(third).model == second
+    assert rollback(second).model == first
+    with pytest.raises(NoChampion, match="no version before 1 to go back to"):
+        rollback(first)
+    assert champion(stay) == first
+
+
+def test_a_rollback_after_a_rollback_never_goes_forward(stay: DataProduct) -> None:
+    first, second = version(stay), version(stay)
+    for model in (first, second, first):
+        promote(model)
+    assert [rollback(first).model, rollback(second).model] == [second, first]
+    with pytest.raises(NoChampion):
+        rollback(first)
+
+
+def test_what_was_promoted_after_a_rollback_goes_back_to_where_it_came_from(stay: DataProduct) -> None:
+    first, second, third = version(stay), version(stay), version(stay)
+    promote(first)
+    promote(second)
+    rollback(second)
+    promote(third)
+    assert rollback(third).model == first
+
+
+def test_a_rollback_needs_to_know_what_serves(stay: DataProduct) -> None:
+    first, second = version(stay), version(stay)
+    promote(first)
+    promote(second)
+    with pytest.raises(ChampionChanged):
+        rollback(first)
+    with pytest.raises(BadInput):
+        Promotion.objects.rollback("stay", second, " ", "ann")
+    assert champion(stay) == second
+
+
+def test_a_rollback_to_what_does_not_fit_is_refused(stay: DataProduct) -> None:
+    first, second = version(stay), version(stay)
+    promote(first)
+    promote(second)
+    ModelVersion.objects.filter(pk=first.pk).update(seal="0" * 64)
+    with pytest.raises(ModelDoesNotFit):
+        rollback(second)
+    assert champion(stay) == second
+
+
+def test_a_rollback_holds_automatic_promotion_until_a_person_promotes(stay: DataProduct) -> None:
+    first, second = version(stay), version(stay)
+    promote(first)
+    promote(second)
+    rollback(second)
+    assert ProductState.objects.get().hold == "Rolled back by ann: It was worse."
+    promote(second)
+    assert ProductState.objects.get().hold == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_believe_the_same_one_promotes(stay: DataProduct) -> None:
+    first, second, third = version(stay), version(stay), version(stay)
+    promote(first)
+
+    def decide(model: ModelVersion) -> bool:
+        try:
+            return bool(promote(model, believed=first))
+        except ChampionChanged:
+            return False
+
+    assert sorted(at_once(lambda: decide(second), lambda: decide(third))) == [False, True]
+    assert Promotion.objects.count() == 2
+
+
+@pytest.fixture
+def nothing_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(champions, "_promoted", {})
+
+
+@pytest.mark.usefixtures("nothing_served")
+def test_a_promoted_version_is_served_once_it_is_seen(stay: DataProduct) -> None:
+    with pytest.raises(NoChampion, match='requestBuild\\(product: "stay"\\)'):
+        champions.of(stay)
+    first, second = version(stay), version(stay)
+    with pytest.raises(NoChampion, match="build 2 ended as SUCCEEDED"):
+        champions.of(stay)
+    for model in (first, second):
+        promote(model)
+        assert any("not loaded yet" in why for why in champions.unready()) == (model == first)
+        champions.refresh()
+        assert champions.of(stay).version == model
+        assert champions.unready() == []
+
+
+@pytest.mark.usefixtures("nothing_served")
+def test_memory_is_given_back_also_when_nobody_is_answered_any_more_by_the_model_before(
+    stay: DataProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(memory, "give_back", lambda: given.append(champions.of(stay).version.pk))
+    first, second = version(stay), version(stay)
+    for model in (first, second):
+        promote(model)
+        for _ in range(3):
+            champions.refresh()
+    assert given == [first.pk, first.pk, second.pk, second.pk]
+
+
+@pytest.mark.usefixtures("nothing_served")
+def test_a_champion_that_does_not_fit_is_refused_and_delays_nothing(stay: DataProduct) -> None:
+    registered = version(stay)
+    promote(registered)
+    ModelVersion.objects.filter(pk=registered.pk).update(versions={"python": "2.7"})
+    champions.refresh()
+    with pytest.raises(ModelDoesNotFit, match=r"python 2\.7"):
+        champions.of(stay)
+    assert champions.unready() == []
+
+
+@pytest.mark.usefixtures("nothing_served")
+def test_a_build_that_runs_is_what_to_wait_for(stay: DataProduct) -> None:
+    Build.objects.request(stay, by="ann", enqueue=False)
+    with pytest.raises(StoreError, match="build 1 is READY"):
+        champions.of(stay)

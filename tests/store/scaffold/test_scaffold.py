@@ -1,0 +1,329 @@
+"""What is written for a product: code that looks as if a person had written it."""
+
+import csv
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from store.ingest import files
+from store.ingest.files import FileError
+from store.scaffold import App, existing, joining, plan, sources, unmanaged
+from store.scaffold import app as apps
+from store.scaffold.app import Exists, NoName, check_name
+from store.scaffold.inference import Wishes
+
+PEOPLE = [
+    [f"P-{i}", ["red", "green", "blue"][i % 3], 20 + i, i % 2, f"2024-01-{i + 1:02}"] for i in range(30)
+]
+HEADER = ["Person No", "colour", "Age (years)", "survived", "came"]
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Any:
+    def planned(
+        *tables: tuple[str, list[str], Sequence[Sequence[Any]]], task: str | None = None, **wishes: Any
+    ) -> App:
+        layouts = []
+        for name, header, rows in tables:
+            with (tmp_path / name).open("w", newline="") as file:
+                csv.writer(file).writerows([header, *rows])
+            layouts.append(files.sniff(tmp_path / name))
+        return plan("survival", joining.tables(layouts, Wishes(**wishes)), task)
+
+    return planned
+
+
+def written(app: App) -> dict[str, str]:
+    return sources(app, "./dev newproduct …", "./dev ingest …")
+
+
+MODELS = '''"""The table of people.csv."""
+
+from django.db import models
+
+
+class People(models.Model):
+    """A row of people.csv."""
+
+    class Colour(models.TextChoices):
+        BLUE = "blue"
+        GREEN = "green"
+        RED = "red"
+
+    person_no = models.CharField(max_length=20, primary_key=True, help_text="Person No")
+    colour = models.CharField(max_length=5, choices=Colour.choices)
+    age = models.IntegerField(help_text="Age (years)")
+    survived = models.BooleanField(null=True, blank=True)
+    came = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.person_no
+'''
+PRODUCTS = '''"""The data product: survived, yes or no?"""
+
+from learning.problem import Classification
+from store.products.features import Join
+from store.products.product import DataProduct
+
+from .models import People
+
+survival = DataProduct(
+    name="survival",
+    title="Survival",
+    description="Survived, yes or no?",
+    join=Join(
+        People.objects.all(),
+        features={
+            "colour": "colour",
+            "age": "age",
+        },
+        label="survived",
+        at="came",
+    ),
+    problem=Classification(),
+)
+'''
+
+
+def test_one_file_becomes_a_model_and_a_product(planned: Any) -> None:
+    app = planned(("people.csv", HEADER, PEOPLE), label="survived", entity="Person No", time="came")
+    texts = written(app)
+    assert texts["models.py"] == MODELS
+    assert texts["products.py"] == PRODUCTS
+
+
+def test_without_entity_the_key_is_made_of_the_row(planned: Any) -> None:
+    texts = written(planned(("people.csv", HEADER, PEOPLE), label="survived"))
+    assert "key = models.CharField(max_length=50, primary_key=True, editable=False)" in texts["models.py"]
+    assert "# not person_no: an identifier: different in each row" in texts["products.py"]
+
+
+def test_related_files_become_related_tables(planned: Any) -> None:
+    incomes = [[f"P-{i}", i * 1.5] for i in range(30)]
+    visits = [[i, f"P-{i % 9}", f"2023-01-{i % 28 + 1:02} 10:00", i % 25] for i in range(60)]
+    app = planned(
+        ("visits.csv", ["id", "Person No", "at", "minutes"], visits),
+        ("people.csv", HEADER, PEOPLE),
+        ("incomes.csv", ["Person No", "income"], incomes),
+        label="survived",
+        time="came",
+    )
+    declared = {feature.name: feature.declared for feature in app.features}
+    assert declared == {
+        "colour": '"colour"',
+        "age": '"age"',
+        "visits_count": 'Before(Count("visits"), at="visits__at")',
+        "minutes_average": 'Before(Avg("visits__minutes"), at="visits__at")',
+        "minutes_latest": 'Latest("visits__minutes", at="visits__at")',
+        "income": '"income__income"',
+    }
+    text = written(app)["models.py"]
+    assert 'people = models.ForeignKey(People, models.CASCADE, related_name="visits")' in text
+    assert "people = models.OneToOneField(People, models.CASCADE, primary_key=True," in text
+    assert 'identifier = models.IntegerField(null=True, blank=True, help_text="id")' in text
+
+
+@pytest.mark.parametrize(
+    ("labels", "task", "wanted"),
+    [
+        (["a", "b"] * 15, None, "Classification"),
+        ([1, 2] * 15, None, "Classification"),
+        ([1, 2] * 15, "regression", "Regression"),
+        (range(30), None, "Regression"),
+        ([i / 7 for i in range(30)], None, "Regression"),
+    ],
+)
+def test_the_task_is_seen_in_the_label(planned: Any, labels: Any, task: str | None, wanted: str) -> None:
+    rows = [[label, i % 5] for i, label in enumerate(labels)]
+    assert planned(("a.csv", ["label", "x"], rows), label="label", task=task).task == wanted
+
+
+def test_without_label_it_is_a_clustering(planned: Any) -> None:
+    app = planned(("people.csv", HEADER, PEOPLE))
+    assert app.task == "Clustering"
+    assert "label=" not in written(app)["products.py"]
+
+
+def test_a_class_with_few_examples_gets_fewer_folds(planned: Any) -> None:
+    rows = [["b" if i < 4 else "a", i % 5] for i in range(30)]
+    assert (
+        "Classification(folds=4)" in written(planned(("a.csv", ["c", "x"], rows), label="c"))["products.py"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "wishes", "sentence"),
+    [
+        ([["a", 1]] * 9 + [["b", 2]], {"label": "c"}, r"line 11, column c: 'b' has 1 example, "),
+        (
+            [[f"c{i % 120}", i] for i in range(400)],
+            {"label": "c"},
+            "120 different values as 'c0' are no classes",
+        ),
+        ([["a", 1], ["b", 2]] * 5, {"label": "c", "task": "regression"}, "'a' is no number"),
+        ([["a", 1], ["b", 2]] * 5, {"task": "regression"}, "a regression needs --label"),
+        ([["a", 1], ["b", 2]] * 5, {"entity": "c"}, "line 4, column c: 'a' repeats the key"),
+        ([["a", 1], ["b", 1]] * 5, {"label": "c"}, "no column is left"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused(planned: Any, rows: Any, wishes: Any, sentence: str) -> None:
+    with pytest.raises(FileError, match=sentence):
+        planned(("a.csv", ["c", "x"], rows), **wishes)
+
+
+STRANGE = [
+    *(
+        "class",
+        "Class",
+        "id",
+        "",
+        "pk",
+        "objects",
+        "key",
+        "label",
+        "meta",
+        "年齢",
+        "a__b",
+        "2nd",
+        'say "x"',
+        "it's",
+    ),
+    *("Blood pressure (mmHg)", "x" * 70, "prediction"),
+]
+VALUES = [
+    "None of",
+    "1",
+    "-1",
+    "",
+    "true",
+    "mro",
+    "I",
+    "ö ß",
+    "a" * 60,
+    'quo"te',
+    "it's",
+    "back\\slash",
+    "A",
+    "a",
+]
+
+
+def test_strange_names_and_values_become_good_code(planned: Any, tmp_path: Path) -> None:
+    draw = random.Random(1)
+    rows = [[VALUES[i % len(VALUES)], *draw.choices(VALUES, k=len(STRANGE))] for i in range(140)]
+    texts = written(planned(("class.csv", ["label", *STRANGE], rows), label="label"))
+    for path in ("models.py", "products.py"):
+        compile(texts[path], path, "exec")
+        (tmp_path / path).write_text(texts[path])
+    assert set(VALUES[:3]) <= {v for v in VALUES if f'"{v}"' in texts["models.py"]}
+    ruff = [sys.executable, "-m", "ruff", "--config", str(settings.BASE_DIR / "pyproject.toml")]
+    for command in (["format", "--check", "--diff"], ["check", "--no-cache"]):
+        done = subprocess.run(
+            [ruff[0], "-m", "ruff", *command, *ruff[3:], str(tmp_path)], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        *((name, NoName) for name in ("Churn", "2nd", "a__b", "class", "", "../x", "ä", "a-b", "x" * 50)),
+        *((name, Exists) for name in ("store", "tests", "tumor", "django", "json", "benchmarks")),
+    ],
+)
+def test_names_that_are_none_or_taken_are_refused(name: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        check_name(name)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["store", "auth", "tumor", "project", "../main", ""])
+def test_what_is_no_product_beside_manage_py_is_never_removed(name: str) -> None:
+    assert apps.files(name) == apps.tables(name) == []
+
+
+TABLES = """
+CREATE SCHEMA sales;
+CREATE TABLE sales.regions (code text PRIMARY KEY, "Population" integer);
+CREATE TABLE sales.customers (
+    id bigserial PRIMARY KEY, region_code text REFERENCES sales.regions, plan text, flag integer, tags jsonb,
+    joined timestamptz NOT NULL, churned text);
+CREATE TABLE sales.visits (
+    id serial PRIMARY KEY, customer_id bigint NOT NULL REFERENCES sales.customers, at timestamptz NOT NULL,
+    minutes integer);
+INSERT INTO sales.regions SELECT 'R' || i, i * 10 FROM generate_series(1, 4) i;
+INSERT INTO sales.customers (region_code, plan, flag, joined, churned)
+SELECT 'R' || 1 + i % 4, (ARRAY['basic', 'gold'])[1 + i % 2], i % 2, now() - i * interval '1 hour',
+       CASE WHEN i < 50 THEN (ARRAY['yes', 'no'])[1 + i % 3 / 2] END FROM generate_series(1, 60) i;
+INSERT INTO sales.visits (customer_id, at, minutes)
+SELECT 1 + i % 50, now() - interval '1 day' * i, i % 31 FROM generate_series(1, 90) i;
+CREATE VIEW sales.people AS SELECT id, plan, churned FROM sales.customers;
+"""
+CUSTOMER = """class Customer(models.Model):
+    class Plan(models.TextChoices):
+        BASIC = "basic"
+        GOLD = "gold"
+
+    class Churned(models.TextChoices):
+        NO = "no"
+        YES = "yes"
+
+    id = models.BigIntegerField(primary_key=True)
+    region_code = models.ForeignKey(
+        "Region", models.DO_NOTHING, related_name="+", db_column="region_code", null=True, blank=True
+    )
+    plan = models.TextField(choices=Plan.choices, null=True, blank=True)
+    flag = models.IntegerField(null=True, blank=True)
+    tags = models.JSONField(null=True, blank=True)
+    joined = models.DateTimeField()
+    churned = models.TextField(choices=Churned.choices, null=True, blank=True)
+
+    class Meta:
+        managed = False
+        db_table = '"sales"."customers"'
+"""
+
+
+@pytest.fixture
+def sales(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(TABLES)
+
+
+def test_existing_tables_are_followed_and_left_as_they_are(sales: None) -> None:
+    found = existing.find(["sales.customers", "sales.visits"])
+    planned = unmanaged.plan("loyal", found, Wishes(label="churned", time="joined"), None)
+    assert {feature.name: feature.declared for feature in planned.app.features} == {
+        "plan": '"plan"',
+        "flag": '"flag"',
+        "population": '"region_code__population"',
+        "visits_count": 'Before(Count("visits"), at="visits__at")',
+        "minutes_average": 'Before(Avg("visits__minutes"), at="visits__at")',
+        "minutes_latest": 'Latest("visits__minutes", at="visits__at")',
+    }
+    text = unmanaged.sources(planned, "./dev newproduct …")["models.py"]
+    assert CUSTOMER in text
+    assert 'customer = models.ForeignKey("Customer", models.DO_NOTHING, related_name="visits")' in text
+    assert 'population = models.IntegerField(db_column="Population", null=True, blank=True)' in text
+
+
+def test_a_view_needs_to_be_told_its_key(sales: None) -> None:
+    found = existing.find(["sales.people"])
+    with pytest.raises(FileError, match="people has no key of one column: name one with --entity"):
+        unmanaged.plan("loyal", found, Wishes(label="churned"), None)
+    planned = unmanaged.plan("loyal", found, Wishes(label="churned", entity="id"), None)
+    assert "id = models.BigIntegerField(primary_key=True)" in unmanaged.models(planned)
+
+
+@pytest.mark.parametrize("names", [["nothing"], ["sales.nothing"], ["sales.people", "auth_user"]])
+def test_tables_that_are_not_there_are_refused(sales: None, names: list[str]) -> None:
+    with pytest.raises(FileError, match=r"no table or view|different schemas"):
+        existing.find(names)

@@ -1,0 +1,122 @@
+"""Every entity is predicted anew, in order, once, and whoever was interrupted goes on."""
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from store.entities import entities
+from store.exceptions import NoChampion
+from store.jobs import leases
+from store.jobs.jobs import SUCCEEDED, Superseded
+from store.models import Prediction, Promotion, Scoring
+from store.products.product import DataProduct
+from store.serving import batch_scoring, champions
+
+from ..conftest import operate, version
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+N = 25
+
+
+@pytest.fixture
+def champion(stay: DataProduct, monkeypatch: Any) -> Any:
+    """A version that serves; entities come in chunks of ten, and one of them cannot be predicted."""
+    monkeypatch.setattr(batch_scoring, "CHUNK", 10)
+    monkeypatch.setattr(champions, "_promoted", {})
+    for number in range(N):
+        operate(age=None if number == 12 else 30 + number)
+    registered = version(stay)
+    Promotion.objects.promote(registered, "It is the first.", by="ann")
+    champions.refresh()
+    return registered
+
+
+def requested(product: DataProduct) -> Scoring:
+    return Scoring.objects.request(product, by="ann")[0]
+
+
+def claimed(scoring: Scoring) -> Scoring:
+    found = Scoring.objects.claim(scoring.pk)
+    assert found is not None
+    return found
+
+
+def test_every_entity_is_predicted_and_stored(champion, stay):
+    scoring = claimed(requested(stay))
+    batch_scoring.run(scoring)
+    scoring.refresh_from_db()
+    assert (scoring.status, scoring.percent) == (SUCCEEDED, 100.0)
+    assert (scoring.scored, scoring.refused) == (N - 1, 1)
+    assert "lacks a feature row" in scoring.refusal
+    stored = Prediction.objects.filter(product="stay", model=champion)
+    keys = set(map(str, stay.join.complete().values_list("pk", flat=True)))
+    assert {prediction.entity for prediction in stored} == keys
+
+
+def test_a_second_request_is_answered_by_the_first(champion, stay):
+    first, started = Scoring.objects.request(stay, by="ann")
+    again, begun = Scoring.objects.request(stay, by="bob")
+    assert (started, begun, again) == (True, False, first)
+
+
+def test_without_a_champion_nothing_is_scored(stay, monkeypatch):
+    monkeypatch.setattr(champions, "_promoted", {})
+    with pytest.raises(NoChampion):
+        requested(stay)
+
+
+def test_who_was_interrupted_goes_on_behind_what_is_stored(champion, stay, monkeypatch):
+    scoring = claimed(requested(stay))
+    keep, calls = batch_scoring._advance, []
+
+    def lost(*args: Any) -> None:
+        keep(*args)
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch_scoring, "_advance", lost)
+    with pytest.raises(KeyboardInterrupt):
+        batch_scoring.run(scoring)
+    # The second chunk was in a transaction that did not end.
+    assert Prediction.objects.count() == 10
+    Scoring.objects.abandon(scoring.pk, scoring.attempt)
+    again = claimed(scoring)
+    assert (again.attempt, again.scored) == (2, 10)
+    batch_scoring.run(again)
+    again.refresh_from_db()
+    assert (again.status, again.scored, again.refused) == (SUCCEEDED, N - 1, 1)
+    assert not Prediction.objects.exclude(times_asked=1).exists()
+
+
+def test_who_was_slow_and_not_dead_writes_nothing_any_more(champion, stay):
+    slow = claimed(requested(stay))
+    Scoring.objects.abandon(slow.pk, slow.attempt)
+    claimed(slow)
+    with pytest.raises(Superseded), transaction.atomic():
+        slow.hold()
+    leases.carry_out(slow, lambda finished: batch_scoring._through(slow, finished))
+    assert not Prediction.objects.exists()
+
+
+def test_a_version_that_does_not_fit_ends_it_with_a_reason(champion, stay):
+    scoring = requested(stay)
+    type(champion).objects.filter(pk=champion.pk).update(seal="forged")
+    batch_scoring.run(claimed(scoring))
+    scoring.refresh_from_db()
+    assert (scoring.status, scoring.problem_code) == ("FAILED", "MODEL_DOES_NOT_FIT")
+
+
+def test_entities_come_in_the_order_of_their_keys_behind_any(stay):
+    keys = [operate(age=40 + number).pk for number in range(5)]
+    assert [entity.key for entity in entities.after(stay, None, 3)] == [str(key) for key in keys[:3]]
+    assert [entity.key for entity in entities.after(stay, keys[2], 3)] == [str(key) for key in keys[3:]]
+    assert entities.after(stay, keys[-1], 3) == []
+
+
+def test_the_row_says_how_far_it_came(champion, stay):
+    scoring = claimed(requested(stay))
+    batch_scoring.run(scoring)
+    assert Scoring.objects.get(pk=scoring.pk).cursor == str(stay.join.queryset.order_by("-pk")[0].pk)

@@ -7,9 +7,8 @@ from strawberry.types import Info
 
 from store import models
 from store.entities import entities
-from store.products import catalogue
+from store.products import catalogue, limits
 from store.products.product import DataProduct as Declared
-from store.serving import champions
 
 from .core import ids, names
 from .products.outputs import prediction_page
@@ -43,7 +42,7 @@ class Query:
 
     @strawberry.field(description="As `node`, in the order of the ids. 1,000 at most.")
     def nodes(self, ids: list[strawberry.ID]) -> list[Node | None]:
-        champions.check_size(ids, "ids", most=MOST_NODES)
+        limits.check_size(ids, "ids", most=MOST_NODES)
         return [find(id) for id in ids]
 
     @strawberry.field(description="Who asks.")

@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ..evaluation.averages import mean_by_row
 from ..evaluation.calibrate import Calibration
-from ..selection.final_round import by_row
 
 #: More classes than this cannot be told apart in a picture: the rarest are taken together.
 MOST_CLASSES = 20
@@ -104,4 +104,4 @@ def _by_row(predictions: Predictions, n: int) -> tuple[NDArray[np.float64], NDAr
     """Of each of `n` rows the mean of what was told, and which rows were held out at all."""
     told, held_out = predictions
     rows = np.concatenate(list(held_out))
-    return by_row(told, rows, n).astype(np.float64), np.unique(rows)
+    return mean_by_row(told, rows, n).astype(np.float64), np.unique(rows)

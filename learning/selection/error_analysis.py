@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..columns import Column, Kind
 from ..dataset import Dataset
 from ..estimators import ensemble
-from .final_round import by_row
+from ..evaluation.averages import mean_by_row
 
 #: Parts of as many rows that a column of numbers is looked at in.
 PARTS = 4
@@ -54,7 +54,7 @@ def losses(
     where it was never held out. `predictions` are one fold behind the other, as `held` has their rows.
     """
     assert dataset.y is not None
-    told = by_row(predictions, np.concatenate(held), len(dataset))
+    told = mean_by_row(predictions, np.concatenate(held), len(dataset))
     known = ~np.isnan(told.reshape(len(told), -1)).any(axis=1)
     lost = np.full(len(dataset), np.nan)
     lost[known] = ensemble.losses(told[known], dataset.y[known], len(dataset.classes))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..estimators import ensemble
 from ..estimators.families import Candidate
+from ..evaluation.averages import mean_by_row
 from ..fits.fold_fit import Bench, Fit
 from ..fits.scheduler import over
 from ..problem import Problem
@@ -205,7 +206,7 @@ class Contest:
         tallies = (self.search.tally, self.tally)
         predicted = np.concatenate([_together(tally, candidate) for tally in tallies])
         held = [each for tally in tallies for each in self._held(tally.round, tally.folds)]
-        return by_row(predicted, np.concatenate(held), len(self.bench.dataset))
+        return mean_by_row(predicted, np.concatenate(held), len(self.bench.dataset))
 
     def _losses(self, candidate: Candidate) -> NDArray[np.float32] | None:
         """Of each row that was held out, averaged over the folds."""
@@ -214,7 +215,7 @@ class Contest:
         predicted, held = self.predictions(candidate)
         rows = np.concatenate(held)
         losses = ensemble.losses(predicted, self._y[rows], len(self.bench.dataset.classes))
-        return by_row(losses.astype(np.float32), rows, len(self.bench.dataset))[np.unique(rows)]
+        return mean_by_row(losses.astype(np.float32), rows, len(self.bench.dataset))[np.unique(rows)]
 
     def _held(self, round: str, folds: int) -> list[NDArray[np.intp]]:
         split = self.bench.split("search" if round == "search" else "contest")
@@ -224,15 +225,6 @@ class Contest:
     def _y(self) -> NDArray[np.float64] | NDArray[np.int64]:
         assert self.bench.dataset.y is not None
         return self.bench.dataset.y
-
-
-def by_row(values: NDArray[np.float32], rows: NDArray[np.intp], n: int) -> NDArray[np.float32]:
-    """The mean of each row's values; not a number for rows without any."""
-    sums = np.zeros((n, *values.shape[1:]))
-    np.add.at(sums, rows, values)
-    counts = np.bincount(rows, minlength=n).reshape(-1, *[1] * (values.ndim - 1))
-    with np.errstate(invalid="ignore"):
-        return (sums / counts).astype(np.float32)
 
 
 def _together(tally: Tally, candidate: Candidate) -> NDArray[np.float32]:

@@ -10,9 +10,9 @@ from graphql import GraphQLError, GraphQLSchema, get_nullable_type
 from learning.dataset import Kind
 from learning.exceptions import ExemplarError
 from store.predictions.predictions import Question, checked_name
+from store.products import limits
 from store.products.features import Feature
 from store.products.product import DataProduct
-from store.serving import champions
 
 from ..core import names
 from .arguments import ABSENT
@@ -74,7 +74,7 @@ class Reader:
 
 def listed(given: Any, read: Read) -> list[Any]:
     """The items of a list, each as `read` gives it. Raises Unusual."""
-    if type(given) is not list or len(given) > champions.MOST_ROWS:
+    if type(given) is not list or len(given) > limits.MAX_ROWS:
         raise Unusual
     return [read(item) for item in given]
 

@@ -16,7 +16,7 @@ from store.access.actors import Actor
 from store.entities.entities import KEEP
 from store.ingest import editing
 from store.predictions.feedback import About, Given
-from store.serving import champions
+from store.products import limits
 
 from ..core import ids, names
 from ..types.nodes import UNSET, given
@@ -76,7 +76,7 @@ def _feedback(t: Types) -> Fields:
     def feedback_many(
         self: Any, info: Info, inputs: list[t.FeedbackInput]
     ) -> list[t.FeedbackPayload | None] | None:
-        champions.check_size(inputs, "inputs")
+        limits.check_size(inputs, "inputs")
         return [one_of_many(t, info.context.actor, input, place) for place, input in enumerate(inputs)]
 
     @mutation(description="Take a feedback back; a second time changes nothing.")

@@ -7,8 +7,8 @@ import strawberry
 
 from store import models
 from store.predictions.predictions import PredictionQuerySet
-from store.products import catalogue
-from store.serving import champions, prefetch
+from store.products import catalogue, limits
+from store.serving import prefetch
 
 from ..core import ids
 from ..core.enums import Direction, FeedbackStatus, PredictionOrderField
@@ -145,7 +145,7 @@ class PredictionSelection:
         if self.filter:
             return self.filter.rows(("which", "filter"))
         named = self.ids or []
-        champions.check_size(named, "which", "ids")
+        limits.check_size(named, "which", "ids")
         return models.Prediction.objects.filter(pk__in=[_digest(*pair) for pair in enumerate(named)])
 
 

@@ -12,10 +12,11 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest
 
 from ..exceptions import BadInput, Forbidden
-from ..predictions.truth import TABLE
 
 #: The author of whoever has neither name nor session.
 ANONYMOUS = "anonymous"
+#: The author of what the label column said before anybody gave feedback, or says after others have changed it.
+TABLE = "TABLE"
 
 
 class Permission(StrEnum):

@@ -9,9 +9,9 @@ from django.db.models import Q
 
 from learning.retrain import Known, Rule, Verdict, next_due
 
+from ..access.actors import TABLE
 from ..db import base
 from ..predictions.feedback import Feedback
-from ..predictions.truth import TABLE
 from ..products import catalogue
 from ..products.product import DataProduct
 from ..registry.versions import ProductState

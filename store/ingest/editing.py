@@ -12,8 +12,8 @@ from ..entities import entities
 from ..entities.entities import KEEP, Entity
 from ..exceptions import BadInput, Conflict, NotWritable, StaleVersion, UnknownEntity
 from ..predictions.feedback import Feedback
+from ..products import limits
 from ..products.product import DataProduct
-from ..serving import champions
 from . import values as bulk
 
 
@@ -127,7 +127,7 @@ def upsert_many(product: DataProduct, rows: Sequence[Row]) -> Upserted:
     Raises NotWritable, OutOfRange where they are too many, and what `create` does with the row's path.
     """
     _writable(product)
-    champions.check_size(rows, "rows")
+    limits.check_size(rows, "rows")
     _check_keys(product, rows)
     values = [_values(product, row, ("rows", place)) for place, row in enumerate(rows)]
     write = _write_at_once if bulk.is_flat(product) else _write_one_by_one

@@ -7,10 +7,10 @@ from typing import Any
 from django.db import connection
 from psycopg2 import sql
 
+from ..access.actors import TABLE
 from ..entities import entities
 from ..predictions import truth
 from ..predictions.feedback import Feedback
-from ..predictions.truth import TABLE
 from ..products.product import DataProduct
 from .checking import TYPED
 from .tables import Table

@@ -9,7 +9,7 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from ..access.actors import Actor
+from ..access.actors import TABLE, Actor
 from ..db.base import Table
 from ..db.fields import DigestField
 from ..entities import entities
@@ -18,7 +18,6 @@ from ..products import catalogue
 from ..products.product import DataProduct
 from . import truth
 from .predictions import Prediction
-from .truth import TABLE
 
 COUNTS, SUPERSEDED, RETRACTED = "COUNTS", "SUPERSEDED", "RETRACTED"
 

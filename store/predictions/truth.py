@@ -12,9 +12,6 @@ from ..db import base
 from ..db.fields import DigestField
 from ..products.product import DataProduct
 
-#: The author of what the label column said before anybody gave feedback, or says after others have changed it.
-TABLE = "TABLE"
-
 #: The majority of each person's latest word that was not taken back; null where it is a tie, no row where nobody
 #: spoke. Then the label column has the word. `entity` depends on `subject`; both are grouped by, so that a condition
 #: on either reaches the index below the window.

@@ -22,19 +22,17 @@ from ..builds.builds import Build
 from ..db import memory
 from ..entities import entities
 from ..entities.entities import Entity
-from ..exceptions import IncompleteEntity, ModelDoesNotFit, NoChampion, OutOfRange, StoreError, UnknownEntity
+from ..exceptions import IncompleteEntity, ModelDoesNotFit, NoChampion, StoreError, UnknownEntity
 from ..jobs import events
 from ..jobs.jobs import UNFINISHED
 from ..predictions.predictions import Prediction, Question, checked_name
 from ..products import catalogue
+from ..products.limits import check_size
 from ..products.product import DataProduct
 from ..registry.versions import ModelVersion, ProductState
 from .prefetch import surround
 
 log = logging.getLogger(__name__)
-
-#: Rows of one request, at most.
-MOST_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -245,14 +243,6 @@ def predict_for_many(champion: Champion, keys: Sequence[str]) -> list[Prediction
     """Answer for each entity, or say why not."""
     check_size(keys, "entities")
     return _answered(champion, questions_about(champion.product, keys, lambda place: ("entities", place)))
-
-
-def check_size(rows: Sequence[Any], *argument: str, most: int = MOST_ROWS) -> None:
-    """Raises OutOfRange where a list is longer than one request may bring."""
-    if len(rows) > most:
-        raise OutOfRange(
-            f"At most {most} at once, not {len(rows)}: send them in parts.", argument=argument, maximum=most
-        )
 
 
 def _one(answers: Sequence[Prediction | ExemplarError]) -> Prediction:

@@ -8,13 +8,12 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from examples.diabetes.models import Patient, Serum
-from store.access.actors import Actor
+from store.access.actors import TABLE, Actor
 from store.exceptions import BadInput, Forbidden, StoreError, UnknownEntity, UnknownId
 from store.predictions import feedback as feedback_of
 from store.predictions import truth
 from store.predictions.feedback import COUNTS, RETRACTED, SUPERSEDED, About, Feedback, Given
 from store.predictions.predictions import Prediction, Question
-from store.predictions.truth import TABLE
 from store.products.product import DataProduct
 from tests.clinic.models import Operation
 

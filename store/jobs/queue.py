@@ -16,6 +16,11 @@ log = logging.getLogger(__name__)
 NAME = "exemplar"
 #: What runs a job of each kind.
 RUNS = {"build": "store.builds.runner.run_job", "scoring": "store.serving.batch_scoring.run_job"}
+#: Functions that have moved: their names in jobs that an older release queued.
+MOVED = {
+    "store.execution.run_job": "store.builds.runner.run_job",
+    "store.rescoring.run_job": "store.serving.batch_scoring.run_job",
+}
 
 
 def queue(server: "redis.Redis | None" = None) -> Queue:

@@ -13,6 +13,7 @@ from rq import Worker
 from rq.serializers import JSONSerializer
 
 from ..jobs import jobs, leases, queue, temporary_folders
+from ..jobs.queue import MOVED
 from . import maintenance
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,11 @@ class JobWorker(Worker):
             maintenance_interval=60,
             **options,
         )
+
+    def execute_job(self, job: Any, queue: Any) -> None:
+        """Run a job that an older release queued under the name that its function has now."""
+        job.func_name = MOVED.get(job.func_name, job.func_name)
+        super().execute_job(job, queue)
 
     def main_work_horse(self, job: Any, queue: Any) -> None:
         leases.die_with_parent()

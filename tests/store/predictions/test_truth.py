@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from store.access.actors import Actor
+from store.access.actors import TABLE, Actor
 from store.entities.entities import get
 from store.predictions import truth
 from store.predictions.feedback import About, Feedback, Given
-from store.predictions.truth import TABLE
 from store.products import catalogue
 from store.products.product import DataProduct
 from store.serving import prefetch

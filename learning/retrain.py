@@ -43,6 +43,7 @@ class Every:
     After a time when nobody looked, the last moment that was missed is made up for, once.
     """
 
+    #: Minute, hour, day, month and weekday.
     cron: str
 
     def __post_init__(self) -> None:
@@ -78,6 +79,7 @@ class Every:
 class AfterFeedback:
     """Learn again after this many words about labels, whoever gave them, that no snapshot has seen yet."""
 
+    #: How many words about labels are enough, 1 or more.
     count: int
 
     def __post_init__(self) -> None:

@@ -1,3 +1,5 @@
+"""The app of processes: its commands, and the pages that are nobody's else."""
+
 from django.apps import AppConfig
 
 

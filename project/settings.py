@@ -56,12 +56,13 @@ EXEMPLAR_STATE: Path = Path(text("EXEMPLAR_STATE") or state.default(BASE_DIR)).a
 DATABASE_URL: str = text("DATABASE_URL")
 EXEMPLAR_EMBEDDED: bool = not DATABASE_URL
 
-#: A redis-py URL of Redis or Valkey; default: the embedded one's socket.
 EXEMPLAR_EMBEDDED_REDIS: bool = not text("REDIS_URL")
+#: A redis-py URL of Redis or Valkey; default: the embedded one's socket.
 REDIS_URL: str = text("REDIS_URL") or engines.Valkey(EXEMPLAR_STATE).url
 
-#: Where to listen; the port of HTTP and WebSocket.
+#: The address to listen on.
 EXEMPLAR_HOST: str = text("EXEMPLAR_HOST", "127.0.0.1")
+#: The port of HTTP and WebSocket.
 EXEMPLAR_PORT: int = number("EXEMPLAR_PORT", 8000, least=1)
 
 #: Hosts and networks whose forwarded headers are believed, as `10.0.0.0/8`; none by default.
@@ -69,8 +70,9 @@ EXEMPLAR_TRUSTED_PROXIES: list[str] = names("EXEMPLAR_TRUSTED_PROXIES")
 
 # -- How much --
 
-#: Web processes and RQ workers that `up` starts.
+#: Web processes that `up` starts.
 EXEMPLAR_WEB: int = number("EXEMPLAR_WEB", 1, least=1)
+#: RQ workers that `up` starts.
 EXEMPLAR_WORKERS: int = number("EXEMPLAR_WORKERS", 1)
 
 #: Threads of a web process that do rows work; each keeps one database connection.

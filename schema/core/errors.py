@@ -58,10 +58,14 @@ class ErrorCode(enum.Enum):
     ROWS_MULTIPLIED = "ROWS_MULTIPLIED"
     WORKER_LOST = "WORKER_LOST"
     TIMED_OUT = "TIMED_OUT"
-    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    OUT_OF_MEMORY = strawberry.enum_value(
+        "OUT_OF_MEMORY", description="A fit needs more memory than it may take."
+    )
     CANCELLED = "CANCELLED"
     OVERLOADED = "OVERLOADED"
-    RATE_LIMITED = "RATE_LIMITED"
+    RATE_LIMITED = strawberry.enum_value(
+        "RATE_LIMITED", description="Not in use yet: there is no limit on requests a second."
+    )
     UNAVAILABLE = "UNAVAILABLE"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"

@@ -25,24 +25,23 @@ class InvalidJoin(StoreError):
 
 @dataclass(frozen=True)
 class Before:
-    """An aggregate over a to-many relation, of what happened strictly before the instance's time.
+    """An aggregate over a to-many relation, of what happened strictly before the instance's time."""
 
-    `aggregate` names its rows from the base row, as in `Count("visits")`; `at` is their time, as in `"visits__on"`.
-    """
-
+    #: A Django aggregate of rows that are named from the base row, as `Count("visits")`.
     aggregate: Any
+    #: The column with the time of those rows, as `"visits__on"`.
     at: str
 
 
 @dataclass(frozen=True)
 class Latest:
-    """The value of a to-many relation's column in its newest row; null where there is none.
+    """The value of a to-many relation's column in its newest row; null where there is none."""
 
-    `before` is a time of the base row; None is the Join's `at`, and without one the newest of all.
-    """
-
+    #: The column, named from the base row, as `"labs__marker"`.
     path: str
+    #: The column with the time of those rows, as `"labs__taken_at"`.
     at: str
+    #: A time of the base row: only rows before it count. None: the Join's `at`; without that, all rows.
     before: str | None = None
 
 
@@ -150,20 +149,19 @@ class Feature(TypedColumn):
 
 @dataclass(frozen=True, eq=False)
 class Join:
-    """Which rows are instances, and where their features come from.
+    """Which rows are instances, and where their features come from."""
 
-    One row of `queryset` is one instance, and its primary key names the entity. `features` maps a name to a path
-    through to-one relations, to any Django expression over such paths, or to `Before` or `Latest` over to-many ones.
-    `label` is a column of the base row or of a one-to-one relation; None where there is nothing to tell (clustering).
-    `at` is the column with the event's time: no feature may come from after it. `group` is a path through to-one
-    relations to what several instances share, as a patient's key: models are validated on groups that they have not
-    seen, and an instance without a group is one by itself.
-    """
-
+    #: The base rows. One row is one instance; its primary key names the entity.
     queryset: QuerySet[Any]
+    #: By name: a path through to-one relations, a Django expression over such paths, or `Before` or `Latest` over
+    #: to-many relations.
     features: Mapping[str, Any]
+    #: A column of the base row or of a one-to-one relation. None: there is no label (clustering).
     label: str | None = None
+    #: The column with the event's time. No feature may come from after it.
     at: str | None = None
+    #: A path through to-one relations to what several instances share, as a patient's key. Models are validated on
+    #: groups that they have not seen. An instance without a group is a group of its own.
     group: str | None = None
 
     @property

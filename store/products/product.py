@@ -30,7 +30,9 @@ class DataProduct:
 
     #: A Python identifier in lower case; it names the GraphQL fields and types. A product that is renamed is a new one.
     name: str
+    #: Which rows are instances, and where their features and label come from.
     join: Join
+    #: What is learned, and how: `Classification`, `Regression` or `Clustering`.
     problem: Problem
     #: What people call it; the name otherwise.
     title: str = ""

@@ -29,7 +29,7 @@ class Command(BaseCommand):
     help = "Builds a product here and now; attaches to its build where one is unfinished. Ctrl-C cancels the build."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("product")
+        parser.add_argument("product", help="the product's name")
         parser.add_argument("--candidates", type=int, help="how many are drawn")
         parser.add_argument("--seconds", type=float, help="time limit of the build")
         parser.add_argument("--seed", type=int, help="everything random is drawn from it")

@@ -21,7 +21,7 @@ class Command(BaseCommand):
     help = "Loads files into a product's feature tables: all or nothing, and the same file twice changes nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("product")
+        parser.add_argument("product", help="the product's name")
         parser.add_argument(
             "files",
             nargs="+",

@@ -59,7 +59,11 @@ class Command(BaseCommand):
             metavar="COLUMN",
             help="is not learned from",
         )
-        parser.add_argument("--task", choices=["classification", "regression", "clustering"])
+        parser.add_argument(
+            "--task",
+            choices=["classification", "regression", "clustering"],
+            help="what is learned; default: what fits the label",
+        )
         parser.add_argument("--no-header", action="store_true", help="the columns are column_0, column_1, …")
         order = parser.add_mutually_exclusive_group()
         order.add_argument("--day-first", action="store_true", default=None, help="03/04/2024 is in April")

@@ -20,7 +20,7 @@ class Command(BaseCommand):
     help = "Joins a product's feature tables and shows the result, its SQL and its cost, without building anything."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("product")
+        parser.add_argument("product", help="the product's name")
 
     def handle(self, *, product: str, **options: Any) -> None:
         try:

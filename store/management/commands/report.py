@@ -19,7 +19,7 @@ class Command(BaseCommand):
     help = "Writes what a product's champion was learned from, why it serves and what it is bad at, as one HTML file."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("product")
+        parser.add_argument("product", help="the product's name")
         parser.add_argument("--build", type=int, metavar="NUMBER", help="that build's winner instead")
         parser.add_argument(
             "--to", type=Path, metavar="FILE", help="where to write it; default: the state folder"

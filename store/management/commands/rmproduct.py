@@ -18,7 +18,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name")
+        parser.add_argument("name", help="the product's name")
         parser.add_argument(
             "--drop-data", action="store_true", help="drop its feature tables with all rows, too"
         )

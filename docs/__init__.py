@@ -1,0 +1,1 @@
+"""The documentation: pages, what generates the reference, and what checks both."""

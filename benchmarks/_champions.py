@@ -5,7 +5,7 @@ from dataclasses import replace
 from django.db import transaction
 from sklearn.pipeline import Pipeline
 
-from learning.compiler.compilation import compiled
+from learning.compiler.compilation import compile_model
 from learning.dataset import Dataset
 from learning.estimators.families import FAMILIES, Candidate, pipeline
 from learning.model import Model, Signature
@@ -46,7 +46,7 @@ def learned(product: DataProduct, dataset: Dataset, recipe: Candidate) -> Model:
     signature = Signature(task=product.task, columns=dataset.columns, classes=dataset.classes)
     estimator = _fitted(product.task, recipe, dataset)
     model = Model(signature, recipe.family, recipe.hyperparameters, estimator)
-    return replace(model, compiled=compiled(model, dataset))
+    return replace(model, compiled=compile_model(model, dataset))
 
 
 @transaction.atomic

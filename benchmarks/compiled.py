@@ -17,7 +17,7 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from learning.columns import Column, Kind
-from learning.compiler.compilation import compiled
+from learning.compiler.compilation import compile_model
 from learning.compiler.parity import difference
 from learning.dataset import Dataset, dataset
 from learning.estimators.ensemble import Ensemble
@@ -104,7 +104,7 @@ def fitted(problem: Problem, candidate: Candidate, data: Dataset, part: Any = sl
 def model_of(problem: Problem, candidate: Candidate, data: Dataset, estimator: Any) -> Model:
     signature = Signature(task=problem.task, columns=data.columns, classes=data.classes)
     model = Model(signature, candidate.family, candidate.hyperparameters, estimator)
-    return replace(model, compiled=compiled(model, data))
+    return replace(model, compiled=compile_model(model, data))
 
 
 def candidates(problem: Problem) -> Iterator[Candidate]:
@@ -175,7 +175,15 @@ def median(call: Callable[[], Any], times: int) -> float:
 
 
 def show(all_: Sequence[Measured], rows: int) -> None:
-    headings = ("", "pipeline [µs]", "compiled [µs]", "at most", f"of {BATCH} [µs a row]", "runtime", "apart")
+    headings = (
+        "",
+        "pipeline [µs]",
+        "compile_model [µs]",
+        "at most",
+        f"of {BATCH} [µs a row]",
+        "runtime",
+        "apart",
+    )
     table = Table(*headings, title=f"{len(COLUMNS)} mixed columns, {rows:,} rows, one thread")
     for each in all_:
         target = TARGETS.get(each.model.family)

@@ -26,8 +26,8 @@ from learning.dataset import Dataset
 from learning.diagnostics.drawing import draw
 from learning.estimators import ensemble
 from learning.estimators.families import Candidate
-from learning.evaluation.folds import Plan
-from learning.fits.fold_fit import Bench, Fit, Scored
+from learning.evaluation.folds import FoldPlan
+from learning.fits.fold_fit import Fit, FitContext, Scored
 from learning.problem import Classification, Clustering, Problem, Regression
 
 PROBLEMS: Sequence[Problem] = (Classification(), Regression(), Clustering())
@@ -83,7 +83,7 @@ def measure(problem: Problem, rows: int, columns: int) -> Measured:
     )
 
 
-def at(problem: Problem, rows: int, columns: int) -> Bench:
+def at(problem: Problem, rows: int, columns: int) -> FitContext:
     made = make_regression if problem.task == "REGRESSION" else make_classification
     X, y = made(rows, columns, n_informative=columns // 2, random_state=0)
     names = [f"feature_{place}" for place in range(columns)]
@@ -96,10 +96,12 @@ def at(problem: Problem, rows: int, columns: int) -> Bench:
         ("no", "yes") if problem.task == "CLASSIFICATION" else (),
     )
     metric = problem.metric_for(len(dataset.classes) or None)
-    return Bench(task=problem.task, dataset=dataset, metric=metric, plan=Plan.of(problem, dataset), seed=0)
+    return FitContext(
+        task=problem.task, dataset=dataset, metric=metric, plan=FoldPlan.of(problem, dataset), seed=0
+    )
 
 
-def fitted(bench: Bench) -> tuple[model.Model, Any]:
+def fitted(bench: FitContext) -> tuple[model.Model, Any]:
     """A model, and what it told out of fold."""
     candidate = LINEAR.get(bench.task, CLUSTERS)
     artifact = bench.fitted(candidate)

@@ -14,16 +14,16 @@ from . import analysis
 from .dataset import Dataset
 from .estimators import ensemble, families
 from .estimators.families import Candidate
-from .evaluation.folds import Plan
+from .evaluation.folds import FoldPlan
 from .exceptions import NothingFitted, TimedOut
 from .fits import process_pool
-from .fits.fold_fit import Bench
-from .fits.scheduler import Pool, Workers
+from .fits.fold_fit import FitContext
+from .fits.scheduler import FitScheduler, Pool
 from .problem import Problem
 from .selection import fitting
 from .selection.decision import Decision, Incumbent, decide, kept
-from .selection.final_round import Contest
-from .selection.rounds import Key, Player, Span
+from .selection.final_round import FinalRound
+from .selection.rounds import FoldRunner, Key, Span
 from .selection.search import Search
 from .selection.steps import (
     Analysed,
@@ -66,7 +66,7 @@ FIT_SECONDS = 600.0
 SEARCHING, CONTESTING = Span(2, 70), Span(70, 85)
 
 #: Opens a pool at a bench for fits that may take this many seconds and megabytes each; None: what there is.
-Opened = Callable[[Bench, float, int | None], AbstractContextManager[Pool]]
+Opened = Callable[[FitContext, float, int | None], AbstractContextManager[Pool]]
 
 
 def build(
@@ -95,22 +95,22 @@ def build(
     metric = problem.metric_for(len(dataset.classes) or None)
     analysed = analysis.analyse(dataset, problem)
     yield Analysed(percent=SEARCHING.start, analysis=analysed)
-    bench = Bench(
+    bench = FitContext(
         task=problem.task,
         dataset=dataset,
         metric=metric,
-        plan=Plan.of(problem, dataset),
+        plan=FoldPlan.of(problem, dataset),
         seed=problem.seed,
         doubtful=analysed.doubtful,
         timed=problem.infer_limit is not None,
     )
     fit_seconds = FIT_SECONDS if problem.seconds is None else problem.seconds * FIT_SHARE
 
-    def here(bench: Bench, seconds: float, megabytes: int | None) -> AbstractContextManager[Pool]:
-        return process_pool.at(bench, workers, seconds, megabytes, folder)
+    def here(bench: FitContext, seconds: float, megabytes: int | None) -> AbstractContextManager[Pool]:
+        return process_pool.start_pool(bench, workers, seconds, megabytes, folder)
 
     with (opened or here)(bench, fit_seconds, problem.megabytes) as pool:
-        player = Player(workers=Workers(pool, fit_seconds), known=scored or {})
+        player = FoldRunner(workers=FitScheduler(pool, fit_seconds), known=scored or {})
         search = Search(
             problem=problem,
             bench=bench,
@@ -122,7 +122,7 @@ def build(
             first=_first(bench, incumbent),
         )
         yield from search.run()
-        contest = Contest(
+        contest = FinalRound(
             problem=problem,
             bench=bench,
             player=player,
@@ -149,7 +149,7 @@ def _decision(
     problem: Problem,
     dataset: Dataset,
     search: Search,
-    contest: Contest,
+    contest: FinalRound,
     incumbent: Incumbent | None,
     changed: Sequence[str] | None,
 ) -> Decision:
@@ -186,7 +186,7 @@ def _decided(decision: Decision, cut_short: str) -> Decided:
     )
 
 
-def _recipe(bench: Bench, incumbent: Incumbent | None) -> Candidate | None:
+def _recipe(bench: FitContext, incumbent: Incumbent | None) -> Candidate | None:
     """The champion's recipe, where all its families are still known; of its fold models, as many as there are
     folds now.
     """
@@ -200,7 +200,7 @@ def _recipe(bench: Bench, incumbent: Incumbent | None) -> Candidate | None:
     return recipe
 
 
-def _first(bench: Bench, incumbent: Incumbent | None) -> list[Candidate]:
+def _first(bench: FitContext, incumbent: Incumbent | None) -> list[Candidate]:
     """The champion's recipe, or what it averages."""
     recipe = _recipe(bench, incumbent)
     if recipe is None:
@@ -208,7 +208,7 @@ def _first(bench: Bench, incumbent: Incumbent | None) -> list[Candidate]:
     return [recipe] if recipe.family != ensemble.FAMILY else list(ensemble.members(recipe))
 
 
-def _nothing(problem: Problem, search: Search, contest: Contest) -> NothingFitted | TimedOut:
+def _nothing(problem: Problem, search: Search, contest: FinalRound) -> NothingFitted | TimedOut:
     failures = search.tasted.failures + search.tally.failures + contest.tally.failures
     if not failures and problem.seconds is None:
         return NothingFitted(

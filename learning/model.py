@@ -19,8 +19,8 @@ from .estimators.families import Candidate, boosters
 from .evaluation.calibrate import Calibration
 from .evaluation.intervals import Intervals
 from .exceptions import NotAModel, NotFinite
-from .inference.compiled import Compiled, Told
-from .inference.native import asking, told
+from .inference.compiled import CompiledModel, ModelOutput
+from .inference.native import asking, native_output
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ class Model:
     #: Around a regressor's values.
     intervals: Intervals | None = None
     #: What serves instead of the estimator, or why that serves; None: nobody has compiled it.
-    compiled: Compiled | None = None
+    compiled: CompiledModel | None = None
 
     def predict(self, rows: Sequence[Sequence[Any]]) -> list[Answer]:
         """An answer for each row of Python values, in the signature's order of columns.
@@ -114,7 +114,7 @@ class Model:
         """
         return self.answers(self.arrays(rows)) if rows else []
 
-    def arrays(self, rows: Sequence[Sequence[Any]]) -> Told:
+    def arrays(self, rows: Sequence[Sequence[Any]]) -> ModelOutput:
         """What `predict` says of one row or more, as arrays: `(n, classes)` probabilities, `(n,)` values, or `(n,)`
         clusters with `(n, clusters)` distances. Raises NotFinite.
         """
@@ -122,10 +122,10 @@ class Model:
             return _finite(self.calibrated(self.compiled.form.arrays(rows)))
         X = frame(self.signature.columns, rows)
         with asking:
-            said = told(self.estimator, X, self.signature.task)
+            said = native_output(self.estimator, X, self.signature.task)
         return _finite(self.calibrated(said))
 
-    def answers(self, arrays: Told) -> list[Answer]:
+    def answers(self, arrays: ModelOutput) -> list[Answer]:
         """What `arrays` gave, as an answer for each row."""
         if isinstance(arrays, tuple):
             clusters, distances = (each.tolist() for each in arrays)
@@ -134,7 +134,7 @@ class Model:
             return [ValueAnswer(value) for value in arrays.tolist()]
         return self._classes(arrays)
 
-    def calibrated(self, said: Told) -> Told:
+    def calibrated(self, said: ModelOutput) -> ModelOutput:
         """What an estimator says, as the model answers it."""
         if self.calibration is None or isinstance(said, tuple):
             return said
@@ -216,7 +216,7 @@ def _version(name: str) -> str:
     return "not installed"
 
 
-def _finite(said: Told) -> Told:
+def _finite(said: ModelOutput) -> ModelOutput:
     """Raises NotFinite unless every number is."""
     numbers = said[1] if isinstance(said, tuple) else said
     if not np.isfinite(numbers).all():

@@ -134,7 +134,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
         logger.exception("The operation phase could not start")
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return
-    memory.settle()
+    memory.freeze_heap()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await web_lifespan.stop()

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 if TYPE_CHECKING:
-    from schema.transport.fast_path import Headers, HotWay, Reply
+    from schema.transport.fast_path import FastPath, Headers, Reply
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class Protocol(HttpToolsProtocol):
     """
 
     #: The application's; None: uvicorn reads everything.
-    hot_way: "ClassVar[HotWay | None]" = None
+    hot_way: "ClassVar[FastPath | None]" = None
 
     #: The beginning of a request whose body has not come in full.
     early = b""

@@ -113,7 +113,7 @@ class Mutation:
         return DeletePredictionsPayload(
             count=len(removed.predictions),
             feedback_count=removed.feedback,
-            deleted_ids=None if listed is None else [ids.of(prediction) for prediction in listed],
+            deleted_ids=None if listed is None else [ids.node_id(prediction) for prediction in listed],
         )
 
 

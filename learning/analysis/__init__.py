@@ -53,7 +53,7 @@ def analyse(dataset: Dataset, problem: Problem) -> Analysis:
             )
             for look in looks
         ),
-        findings=tuple(findings.of(looks, relations.scores(looks, dataset, seed))),
+        findings=tuple(findings.find_findings(looks, relations.scores(looks, dataset, seed))),
         balance=statistics.balance(dataset),
         label_quantiles=statistics.label_quantiles(dataset),
     )

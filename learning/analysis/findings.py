@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..columns import MISSING, Kind
 from .identifiers import is_identifier
-from .relations import Scores
+from .relations import RelationScores
 from .report import Finding, FindingKind
 from .statistics import Look
 
@@ -23,7 +23,7 @@ ENOUGH = 5
 GLANCE = 1_000
 
 
-def of(looks: Sequence[Look], scores: Scores | None) -> Iterator[Finding]:
+def find_findings(looks: Sequence[Look], scores: RelationScores | None) -> Iterator[Finding]:
     """Of each feature in its order, each with its reason."""
     copies = _copies([look for look in looks if _varies(look)])
     leaks = _leaks(scores) if scores else {}
@@ -116,7 +116,7 @@ def _equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
     return bool(np.array_equal(one, other, equal_nan=one.dtype != object))
 
 
-def _leaks(scores: Scores) -> dict[str, str]:
+def _leaks(scores: RelationScores) -> dict[str, str]:
     """The features that nearly decide the label alone, far better than the others do; and what is said of them."""
     deciding = {name: score for name, score in scores.by_name.items() if score >= DECIDES}
     next_best = max([s for name, s in scores.by_name.items() if name not in deciding], default=scores.chance)

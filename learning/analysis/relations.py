@@ -30,7 +30,7 @@ LEAST = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scores:
+class RelationScores:
     """How well features predict the label, each all by itself."""
 
     by_name: Mapping[str, float]
@@ -125,7 +125,7 @@ def _of_words(looks: Sequence[Look], dataset: Dataset, seed: int) -> dict[str, f
     return {look.name: target.information(look) for look in looks}
 
 
-def scores(looks: Sequence[Look], dataset: Dataset, seed: int) -> Scores | None:
+def scores(looks: Sequence[Look], dataset: Dataset, seed: int) -> RelationScores | None:
     """How well each feature predicts the label all by itself; None where nothing can be said of that."""
     target = Target.even(dataset, min(ROWS, CELLS // len(looks)), seed)
     if target is None:
@@ -136,7 +136,7 @@ def scores(looks: Sequence[Look], dataset: Dataset, seed: int) -> Scores | None:
         of = words if look.kind is Kind.TEXT else target
         if of is not None and (of.classes or look.kind is not Kind.TEXT):
             by_name[look.name] = of.score(look)
-    return Scores(by_name=by_name, measure=target.measure, chance=target.chance)
+    return RelationScores(by_name=by_name, measure=target.measure, chance=target.chance)
 
 
 def _drawn(looks: Sequence[Look], seed: int) -> Rows | None:

@@ -13,9 +13,9 @@ from threadpoolctl import threadpool_limits
 from ..columns import frame
 from ..dataset import Dataset
 from ..estimators.ensemble import Ensemble
-from ..inference.compiled import BATCH, PIPELINE, Compiled, Form
+from ..inference.compiled import BATCH, PIPELINE, CompiledForm, CompiledModel
 from ..inference.exceptions import NotPlanned
-from ..inference.native import told
+from ..inference.native import native_output
 from ..inference.row_reader import Reader
 from ..model import Model
 from . import probe_rows
@@ -28,7 +28,7 @@ SAMPLE, CHUNK = 600, 2_000
 PROOF_SECONDS = 20.0
 
 
-def compiled(model: Model, dataset: Dataset, ends: float | None = None) -> Compiled:
+def compile_model(model: Model, dataset: Dataset, ends: float | None = None) -> CompiledModel:
     """The compiled form of a model, proved on the snapshot that it learned from and on rows that nobody has seen.
 
     At `ends` (by `time.monotonic`) the proof stops, and says on how many rows it stands; where there was no time at
@@ -45,8 +45,8 @@ def compiled(model: Model, dataset: Dataset, ends: float | None = None) -> Compi
         return _pipeline(f"compiling it failed with {type(error).__name__}.")
 
 
-def _pipeline(why: str) -> Compiled:
-    return Compiled(runtime=PIPELINE, microseconds_per_row=None, parity=f"The pipeline serves: {why}")
+def _pipeline(why: str) -> CompiledModel:
+    return CompiledModel(runtime=PIPELINE, microseconds_per_row=None, parity=f"The pipeline serves: {why}")
 
 
 @contextmanager
@@ -64,23 +64,23 @@ class _Trial:
         self._model, self._dataset = model, dataset
         self._order = np.random.default_rng(0).permutation(len(dataset))
         self._known = probe_rows.values(dataset.columns, dataset.X.iloc[self._order[:SAMPLE]])
-        self._edges = probe_rows.rows(dataset.columns, self._known)
+        self._edges = probe_rows.probe_rows(dataset.columns, self._known)
 
-    def compiled(self, ends: float) -> Compiled:
+    def compiled(self, ends: float) -> CompiledModel:
         form = self._form()
         found, seen = self._proof(form, ends)
         runtime = ", ".join(dict.fromkeys(member.runtime.name for member in form.members))
         if not found.agrees:
             return _pipeline(f"{runtime} differs from it: {self._told(found)}.")
         batch = [self._known[place % len(self._known)] for place in range(BATCH)]
-        return Compiled(
+        return CompiledModel(
             runtime=runtime,
             microseconds_per_row=microseconds(form.arrays, batch) / BATCH,
             parity=self._sentence(found, seen),
             form=form,
         )
 
-    def _form(self) -> Form:
+    def _form(self) -> CompiledForm:
         columns, estimator = self._dataset.columns, self._model.estimator
         rows = [*self._known, *self._edges]
         sample = Sample(self._model.signature.task, Reader(columns), rows, frame(columns, rows), self._size)
@@ -95,7 +95,7 @@ class _Trial:
         y = self._dataset.y
         return float(np.std(y)) if y is not None and self._model.signature.task == "REGRESSION" else 1.0
 
-    def _proof(self, form: Form, ends: float) -> tuple[Difference, int]:
+    def _proof(self, form: CompiledForm, ends: float) -> tuple[Difference, int]:
         """What was found on rows of the snapshot, as many as there was time for, and on edge rows."""
         found, seen = self._compared(form, self._edges), 0
         step = max(50, min(CHUNK, 4_000_000 // _width(form)))
@@ -105,10 +105,10 @@ class _Trial:
             seen += len(X)
         return found, seen
 
-    def _compared(self, form: Form, rows: Sequence[Sequence[Any]]) -> Difference:
+    def _compared(self, form: CompiledForm, rows: Sequence[Sequence[Any]]) -> Difference:
         model = self._model
         X: DataFrame = frame(model.signature.columns, rows)
-        expected = model.calibrated(told(model.estimator, X, model.signature.task))
+        expected = model.calibrated(native_output(model.estimator, X, model.signature.task))
         return difference(model.calibrated(form.arrays(rows)), expected, self._size)
 
     def _told(self, found: Difference) -> str:
@@ -138,7 +138,7 @@ def _rounded_up(number: float) -> str:
     return f"{np.ceil(number / step) * step:.0e}"
 
 
-def _width(form: Form) -> int:
+def _width(form: CompiledForm) -> int:
     return max(
         1, *(plan.width for plan in form.plans), *(50 if plan.directions else 1 for plan in form.plans)
     )

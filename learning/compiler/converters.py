@@ -20,15 +20,15 @@ from sklearn.svm import SVC, SVR, LinearSVC
 from ..estimators.clusters import Clusters
 from ..inference import neighbours, runtimes, tree_runtimes
 from ..inference.exceptions import NotPlanned
-from ..inference.native import Own
+from ..inference.native import NativeEstimator
 from ..inference.numeric import Floats, ranked, standardised
-from ..inference.plan import Plan
+from ..inference.plan import ColumnPlan
 from ..inference.runtimes import Linear, Runtime
 
 NUMPY, SCIPY = "numpy", "scipy"
 
 
-def runtimes_of(estimator: Any, plan: Plan, task: str) -> Iterator[Runtime]:
+def runtimes_of(estimator: Any, plan: ColumnPlan, task: str) -> Iterator[Runtime]:
     """Those that know the estimator; the estimator itself, on the plan's array, last."""
     if isinstance(estimator, TransformedTargetRegressor):
         back = _back(estimator.transformer_)
@@ -39,7 +39,7 @@ def runtimes_of(estimator: Any, plan: Plan, task: str) -> Iterator[Runtime]:
     if make is not None:
         yield from make(estimator, plan)
     if not plan.words or plan.kept is None:
-        own = Own(estimator, task)
+        own = NativeEstimator(estimator, task)
         yield Runtime(own.name, [own], whole=True)
 
 
@@ -53,7 +53,7 @@ def _back(transformer: Any) -> Callable[[Floats], Floats]:
     raise NotPlanned(f"{type(transformer).__name__} is not planned.")
 
 
-def _linear(coefficients: Floats, intercept: Any, plan: Plan) -> Linear:
+def _linear(coefficients: Floats, intercept: Any, plan: ColumnPlan) -> Linear:
     """`coefficients` are `(k, columns)` or `(columns,)` of what is left of the plan's columns and words."""
     table = np.atleast_2d(coefficients).T
     dense = plan.width if plan.kept is None else len(plan.kept)
@@ -66,26 +66,26 @@ def _linear(coefficients: Floats, intercept: Any, plan: Plan) -> Linear:
     return Linear(table[:dense], np.atleast_1d(intercept), words)
 
 
-def _logistic(estimator: LogisticRegression, plan: Plan) -> Iterator[Runtime]:
-    link = runtimes.odds if len(estimator.classes_) == 2 else runtimes.shares
+def _logistic(estimator: LogisticRegression, plan: ColumnPlan) -> Iterator[Runtime]:
+    link = runtimes.sigmoid_pair if len(estimator.classes_) == 2 else runtimes.softmax
     yield Runtime(NUMPY, [_linear(estimator.coef_, estimator.intercept_, plan), link])
 
 
-def _number(estimator: Any, plan: Plan) -> Iterator[Runtime]:
+def _number(estimator: Any, plan: ColumnPlan) -> Iterator[Runtime]:
     yield Runtime(NUMPY, [_linear(estimator.coef_, estimator.intercept_, plan), runtimes.value])
 
 
-def _counts(estimator: MultinomialNB, plan: Plan) -> Iterator[Runtime]:
+def _counts(estimator: MultinomialNB, plan: ColumnPlan) -> Iterator[Runtime]:
     linear = _linear(estimator.feature_log_prob_, estimator.class_log_prior_, plan)
     yield Runtime(NUMPY, [linear, runtimes.densities])
 
 
-def _normal(estimator: GaussianNB, plan: Plan) -> Iterator[Runtime]:
+def _normal(estimator: GaussianNB, plan: ColumnPlan) -> Iterator[Runtime]:
     constant = np.log(estimator.class_prior_) - 0.5 * np.log(2 * np.pi * estimator.var_).sum(axis=1)
     yield Runtime(NUMPY, [runtimes.Normal(estimator.theta_, estimator.var_, constant), runtimes.densities])
 
 
-def _calibrated(estimator: CalibratedClassifierCV, plan: Plan) -> Iterator[Runtime]:
+def _calibrated(estimator: CalibratedClassifierCV, plan: ColumnPlan) -> Iterator[Runtime]:
     """Of the machines that `families` calibrates, with one sigmoid for each class."""
     (inner,) = estimator.calibrated_classifiers_
     slopes, intercepts = np.array([(each.a_, each.b_) for each in inner.calibrators]).T
@@ -94,7 +94,7 @@ def _calibrated(estimator: CalibratedClassifierCV, plan: Plan) -> Iterator[Runti
         case LinearSVC() as machine:
             yield Runtime(NUMPY, [_linear(machine.coef_, machine.intercept_, plan), sigmoids])
         case SVC(kernel="rbf") as machine if isinstance(machine.support_vectors_, np.ndarray):
-            duels = [] if len(machine.classes_) == 2 else [runtimes.Duels.of(len(machine.classes_))]
+            duels = [] if len(machine.classes_) == 2 else [runtimes.OneVsOneVotes.of(len(machine.classes_))]
             yield Runtime(NUMPY, [_kernel(machine, _pairs(machine)), *duels, sigmoids])
 
 
@@ -114,39 +114,41 @@ def _pairs(machine: SVC) -> Floats:
     return weights
 
 
-def _kernel_number(estimator: SVR, plan: Plan) -> Iterator[Runtime]:
+def _kernel_number(estimator: SVR, plan: ColumnPlan) -> Iterator[Runtime]:
     if isinstance(estimator.support_vectors_, np.ndarray):
         yield Runtime(NUMPY, [_kernel(estimator, estimator.dual_coef_.T), runtimes.value])
 
 
-def _layers(estimator: Any, plan: Plan) -> Iterator[Runtime]:
-    links = {"logistic": runtimes.odds, "softmax": runtimes.shares, "identity": runtimes.value}
+def _layers(estimator: Any, plan: ColumnPlan) -> Iterator[Runtime]:
+    links = {"logistic": runtimes.sigmoid_pair, "softmax": runtimes.softmax, "identity": runtimes.value}
     layers = runtimes.Layers(estimator.coefs_, estimator.intercepts_)
     yield Runtime(NUMPY, [layers, links[estimator.out_activation_]])
 
 
-def _nearest(estimator: Any, plan: Plan) -> Iterator[Runtime]:
+def _nearest(estimator: Any, plan: ColumnPlan) -> Iterator[Runtime]:
     classes = getattr(estimator, "classes_", None)
     labels = estimator._y[:, None] if classes is None else np.eye(len(classes))[estimator._y]
     ends: list[Callable[[Any], Any]] = [runtimes.value] if classes is None else []
-    weighed: list[Callable[[Any], Any]] = [neighbours.Weighed(labels), *ends]
+    weighed: list[Callable[[Any], Any]] = [neighbours.WeightedVotes(labels), *ends]
     if estimator._tree is not None:
-        yield Runtime("scikit-learn", [neighbours.Tree(estimator._tree, estimator.n_neighbors), *weighed])
-    yield Runtime(NUMPY, [neighbours.Everyone(estimator._fit_X, estimator.n_neighbors), *weighed])
+        yield Runtime(
+            "scikit-learn", [neighbours.TreeNeighbours(estimator._tree, estimator.n_neighbors), *weighed]
+        )
+    yield Runtime(NUMPY, [neighbours.BruteForceNeighbours(estimator._fit_X, estimator.n_neighbors), *weighed])
 
 
-def _prior(estimator: DummyClassifier, plan: Plan) -> Iterator[Runtime]:
+def _prior(estimator: DummyClassifier, plan: ColumnPlan) -> Iterator[Runtime]:
     yield Runtime(NUMPY, [runtimes.Constant(estimator.class_prior_[None, :])])
 
 
-def _mean(estimator: DummyRegressor, plan: Plan) -> Iterator[Runtime]:
+def _mean(estimator: DummyRegressor, plan: ColumnPlan) -> Iterator[Runtime]:
     yield Runtime(NUMPY, [runtimes.Constant(estimator.constant_[0])])
 
 
-def _clusters(estimator: Clusters, plan: Plan) -> Iterator[Runtime]:
+def _clusters(estimator: Clusters, plan: ColumnPlan) -> Iterator[Runtime]:
     if estimator.nearest_ is not None:
         rows = neighbours.NearestRow(*estimator.nearest_)
-        yield Runtime(SCIPY, [neighbours.Clustered(rows, None, estimator.centres_)])
+        yield Runtime(SCIPY, [neighbours.ClusterRuntime(rows, None, estimator.centres_)])
         return
     match estimator.algorithm:
         case KMeans(cluster_centers_=centres):
@@ -156,7 +158,7 @@ def _clusters(estimator: Clusters, plan: Plan) -> Iterator[Runtime]:
         case _:
             return
     numbers = neighbours.numbered(estimator.numbers_, max(estimator.numbers_) + 1)
-    yield Runtime(NUMPY, [neighbours.Clustered(assign, numbers, estimator.centres_)])
+    yield Runtime(NUMPY, [neighbours.ClusterRuntime(assign, numbers, estimator.centres_)])
 
 
 def _mixture(mixture: GaussianMixture) -> Callable[[Floats], NDArray[Any]]:
@@ -169,7 +171,7 @@ def _mixture(mixture: GaussianMixture) -> Callable[[Floats], NDArray[Any]]:
     return neighbours.FullMixture(np.hstack(precise), middles, constant)
 
 
-MAKERS: Mapping[type, Callable[[Any, Plan], Iterator[Runtime]]] = {
+MAKERS: Mapping[type, Callable[[Any, ColumnPlan], Iterator[Runtime]]] = {
     LogisticRegression: _logistic,
     Ridge: _number,
     ElasticNet: _number,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..inference.numeric import Floats
-from ..inference.runtimes import Told
+from ..inference.runtimes import ModelOutput
 
 #: Numbers may differ by this much of 1, or of their own or their usual size where they are values and distances.
 TOLERANCE = 1e-6
@@ -36,7 +36,7 @@ class Difference:
         )
 
 
-def difference(said: Told, pipeline: Told, size: float) -> Difference:
+def difference(said: ModelOutput, pipeline: ModelOutput, size: float) -> Difference:
     """`size` is the usual one of values, which numbers that happen to be small are measured by."""
     if isinstance(said, tuple) and isinstance(pipeline, tuple):
         return _of_clusters(said, pipeline, size)

@@ -16,17 +16,17 @@ from ..columns import MISSING, Column, category
 from ..estimators import preprocess
 from ..inference.exceptions import NotPlanned
 from ..inference.numeric import Floats, steps_of
-from ..inference.plan import Categories, Directions, Numbers, Plan
+from ..inference.plan import Categories, ColumnPlan, Directions, Numbers
 from ..inference.row_reader import Cells, Reader
-from ..inference.tfidf import Words
+from ..inference.tfidf import TfidfColumns
 
 
-def plan(steps: Sequence[Any], reader: Reader) -> Plan:
+def plan(steps: Sequence[Any], reader: Reader) -> ColumnPlan:
     """The pipeline's fitted steps before its estimator. Raises NotPlanned."""
     prepare, *more = [step for each in steps for step in _flat(each)]
     if not isinstance(prepare, ColumnTransformer):
         raise NotPlanned(f"{type(prepare).__name__} is not planned.")
-    draft = Draft(reader)
+    draft = ColumnPlanner(reader)
     for name, transformer, names in prepare.transformers_:
         if isinstance(transformer, str):  # what is dropped
             continue
@@ -36,7 +36,7 @@ def plan(steps: Sequence[Any], reader: Reader) -> Plan:
     return draft.plan(more)
 
 
-class Draft:
+class ColumnPlanner:
     """The parts so far, each behind the one before."""
 
     def __init__(self, reader: Reader):
@@ -46,12 +46,12 @@ class Draft:
         self._numbers: Numbers | None = None
         self._cells: list[tuple[int, NDArray[np.intp], Floats]] = []
         self._directions: list[Directions] = []
-        self._words: list[tuple[int, Words]] = []
+        self._words: list[tuple[int, TfidfColumns]] = []
 
     def add(self, transformer: Any, names: Sequence[str]) -> None:
         """What it makes of these columns. Raises NotPlanned."""
         if self.words_width and not isinstance(transformer, preprocess.Words):
-            raise NotPlanned("Words come last.")
+            raise NotPlanned("TfidfColumns come last.")
         match transformer:
             case OneHotEncoder():
                 self._one_hot(transformer, names)
@@ -66,7 +66,7 @@ class Draft:
             case _:
                 raise NotPlanned(f"{type(transformer).__name__} is not planned.")
 
-    def plan(self, more: Sequence[Any]) -> Plan:
+    def plan(self, more: Sequence[Any]) -> ColumnPlan:
         """The whole, with the steps that come behind the columns' own."""
         empty: NDArray[np.intp] | None = None
         kept: NDArray[np.intp] | None = None
@@ -78,7 +78,7 @@ class Draft:
                     kept = step.get_support(indices=True)
                 case _:
                     raise NotPlanned(f"{type(step).__name__} is not planned.")
-        return Plan(
+        return ColumnPlan(
             width=self.width,
             numbers=self._numbers,
             categories=self._categories(),
@@ -131,7 +131,7 @@ class Draft:
         return next((i, c) for i, c in enumerate(self._reader.categories) if c.name == name)
 
     def _texts(self, fitted: preprocess.Words, source: int) -> None:
-        words = Words(fitted)
+        words = TfidfColumns(fitted)
         if fitted.directions is None:
             self._words.append((source, words))
             self.words_width += words.width

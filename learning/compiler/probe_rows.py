@@ -29,7 +29,9 @@ _STRANGE: dict[Kind, tuple[Any, ...]] = {
 }
 
 
-def rows(columns: Sequence[Column], known: Sequence[Sequence[Any]], seed: int = 0) -> list[tuple[Any, ...]]:
+def probe_rows(
+    columns: Sequence[Column], known: Sequence[Sequence[Any]], seed: int = 0
+) -> list[tuple[Any, ...]]:
     """Rows as nobody has seen them, at most MOST: nothing at all, one strange cell in a known row, strange cells all
     over.
     """

@@ -10,10 +10,10 @@ from typing import Any
 
 from pandas import DataFrame
 
-from ..inference.compiled import BATCH, Form, Member
+from ..inference.compiled import BATCH, CompiledForm, Member
 from ..inference.exceptions import NotPlanned
-from ..inference.native import told
-from ..inference.plan import Matrix, Plan
+from ..inference.native import native_output
+from ..inference.plan import ColumnPlan, Matrix
 from ..inference.row_reader import Cells, Reader
 from ..inference.runtimes import Runtime
 from .converters import runtimes_of
@@ -38,14 +38,14 @@ class Sample:
     #: What values that happen to be small are measured by.
     size: float
     #: Distinct plans by their bytes: members that prepare alike share one.
-    plans: dict[bytes, Plan] = field(default_factory=dict)
+    plans: dict[bytes, ColumnPlan] = field(default_factory=dict)
     #: The runtime that was chosen for an estimator of this description: fold models are not timed again and again.
     chosen: dict[str, str] = field(default_factory=dict)
 
-    def form(self, pipelines: Sequence[Any], weights: Sequence[float]) -> Form:
+    def form(self, pipelines: Sequence[Any], weights: Sequence[float]) -> CompiledForm:
         """The pipelines' average. Raises NotPlanned where one of them has no counterpart."""
         members = [self._member(*each) for each in zip(pipelines, weights, strict=True)]
-        return Form(self.reader, list(self.plans.values()), members)
+        return CompiledForm(self.reader, list(self.plans.values()), members)
 
     def _member(self, pipeline: Any, weight: float) -> Member:
         *steps, (_, estimator) = pipeline.steps
@@ -54,22 +54,22 @@ class Sample:
         shared = self.plans.setdefault(key, made)
         return Member(list(self.plans).index(key), self._runtime(pipeline, estimator, shared), weight)
 
-    def _runtime(self, pipeline: Any, estimator: Any, plan: Plan) -> Runtime:
+    def _runtime(self, pipeline: Any, estimator: Any, plan: ColumnPlan) -> Runtime:
         """Raises NotPlanned where none says what the pipeline says."""
-        expected, X = told(pipeline, self.X, self.task), plan.matrix(self._cells(len(self.rows)))
+        expected, X = native_output(pipeline, self.X, self.task), plan.matrix(self._cells(len(self.rows)))
         for runtime in self._likely(estimator, plan):
             if difference(runtime(X), expected, self.size).agrees:
                 self.chosen[repr(estimator)] = runtime.name
                 return runtime
         raise NotPlanned(f"nothing faster says of every row what {type(estimator).__name__} says.")
 
-    def _likely(self, estimator: Any, plan: Plan) -> Iterator[Runtime]:
+    def _likely(self, estimator: Any, plan: ColumnPlan) -> Iterator[Runtime]:
         """The fastest first."""
         if name := self.chosen.get(repr(estimator)):
             yield from (each for each in runtimes_of(estimator, plan, self.task) if each.name == name)
         yield from self._timed(runtimes_of(estimator, plan, self.task), plan)
 
-    def _timed(self, runtimes: Iterable[Runtime], plan: Plan) -> list[Runtime]:
+    def _timed(self, runtimes: Iterable[Runtime], plan: ColumnPlan) -> list[Runtime]:
         one, batch = (plan.matrix(self._cells(count)) for count in (1, BATCH))
         times = {
             # One alone and many at once count the same: the geometric mean of their times.

@@ -2,7 +2,7 @@
 its time to import.
 """
 
-from .kinds import Diagnostic, Kind, kinds, shape
+from .kinds import Diagnostic, DiagnosticKind, kinds, shape
 from .shapes import Bars, Curve, Curves, Data, Matrix, Points, data_from_json
 
 __all__ = [
@@ -11,7 +11,7 @@ __all__ = [
     "Curves",
     "Data",
     "Diagnostic",
-    "Kind",
+    "DiagnosticKind",
     "Matrix",
     "Points",
     "data_from_json",

@@ -43,7 +43,7 @@ def _draw_silhouettes(
     """Of rows in the order of their clusters and values, which Yellowbrick would compute from all of them."""
     axes = figures.axes(figure, 6.4, 3.4 + 0.25 * len(names))
     visualizer = yellowbrick_charts.SilhouetteVisualizer(
-        yellowbrick_charts.Clustered(codes, np.empty((len(names), 0))),
+        yellowbrick_charts.StoredClusters(codes, np.empty((len(names), 0))),
         ax=axes,
         fig=figure,
         colors=figures.PALETTE,
@@ -71,7 +71,7 @@ def distances(evidence: Evidence, figure: Figure) -> Drawn:
     sizes = np.bincount(labels[labels != NOISE], minlength=len(centres))
     axes = figures.axes(figure, 6.4, 4.8)
     visualizer = yellowbrick_charts.InterclusterDistance(
-        yellowbrick_charts.Clustered(labels[labels != NOISE], centres),
+        yellowbrick_charts.StoredClusters(labels[labels != NOISE], centres),
         ax=axes,
         fig=figure,
         legend=False,

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ..estimators.families import Candidate
 from ..exceptions import TimedOut
-from ..fits.fold_fit import Bench, failure
+from ..fits.fold_fit import FitContext, failure
 from ..fits.scheduler import over
 from ..model import Model
 from . import (
@@ -23,34 +23,34 @@ from . import (
     yellowbrick_charts,
 )
 from .evidence import Drawn, Evidence
-from .kinds import TITLES, Diagnostic, Kind, kinds, shape
+from .kinds import TITLES, Diagnostic, DiagnosticKind, kinds, shape
 from .out_of_fold import Predictions
 
 #: Rows that are looked at, unless said otherwise, where it takes more than a glance.
 ROWS = 4_000
 
-CHARTS: Mapping[Kind, Callable[[Evidence, Figure], Drawn]] = {
-    Kind.CLASSIFICATION_REPORT: confusion.report,
-    Kind.CONFUSION_MATRIX: confusion.confusion,
-    Kind.ROC: ranking.roc,
-    Kind.PRECISION_RECALL: ranking.precision_recall,
-    Kind.CALIBRATION: ranking.calibration,
-    Kind.CLASS_PREDICTION_ERROR: confusion.prediction_error,
-    Kind.THRESHOLD: ranking.threshold,
-    Kind.RESIDUALS: residuals.residuals,
-    Kind.PREDICTION_ERROR: residuals.prediction_error,
-    Kind.RANK2D: correlations.rank2d,
-    Kind.FEATURE_IMPORTANCES: importances.importances,
-    Kind.LEARNING_CURVE: learning_curves.learning_curve,
-    Kind.VALIDATION_CURVE: learning_curves.validation_curve,
-    Kind.SILHOUETTE: clusters.silhouette,
-    Kind.INTERCLUSTER_DISTANCE: clusters.distances,
-    Kind.ELBOW: clusters.elbow,
+CHARTS: Mapping[DiagnosticKind, Callable[[Evidence, Figure], Drawn]] = {
+    DiagnosticKind.CLASSIFICATION_REPORT: confusion.report,
+    DiagnosticKind.CONFUSION_MATRIX: confusion.confusion,
+    DiagnosticKind.ROC: ranking.roc,
+    DiagnosticKind.PRECISION_RECALL: ranking.precision_recall,
+    DiagnosticKind.CALIBRATION: ranking.calibration,
+    DiagnosticKind.CLASS_PREDICTION_ERROR: confusion.prediction_error,
+    DiagnosticKind.THRESHOLD: ranking.threshold,
+    DiagnosticKind.RESIDUALS: residuals.residuals,
+    DiagnosticKind.PREDICTION_ERROR: residuals.prediction_error,
+    DiagnosticKind.RANK2D: correlations.rank2d,
+    DiagnosticKind.FEATURE_IMPORTANCES: importances.importances,
+    DiagnosticKind.LEARNING_CURVE: learning_curves.learning_curve,
+    DiagnosticKind.VALIDATION_CURVE: learning_curves.validation_curve,
+    DiagnosticKind.SILHOUETTE: clusters.silhouette,
+    DiagnosticKind.INTERCLUSTER_DISTANCE: clusters.distances,
+    DiagnosticKind.ELBOW: clusters.elbow,
 }
 
 
 def draw(
-    bench: Bench,
+    bench: FitContext,
     candidate: Candidate,
     model: Model,
     predictions: Predictions | None,
@@ -77,7 +77,7 @@ def draw(
         yield _drawn(kind, evidence)
 
 
-def _drawn(kind: Kind, evidence: Evidence) -> Diagnostic:
+def _drawn(kind: DiagnosticKind, evidence: Evidence) -> Diagnostic:
     started = time.monotonic()
     try:
         drawn, svg = _picture(kind, evidence)
@@ -103,7 +103,7 @@ def _drawn(kind: Kind, evidence: Evidence) -> Diagnostic:
     )
 
 
-def _picture(kind: Kind, evidence: Evidence) -> tuple[Drawn, str]:
+def _picture(kind: DiagnosticKind, evidence: Evidence) -> tuple[Drawn, str]:
     if over(evidence.deadline):
         raise TimedOut("There was no time left for this picture.")
     figure = Figure(layout="constrained")

@@ -11,7 +11,7 @@ from pandas import DataFrame
 from ..estimators import preprocess
 from ..estimators.families import Candidate
 from ..exceptions import LearningError
-from ..fits.fold_fit import Bench
+from ..fits.fold_fit import FitContext
 from ..model import Model
 from . import out_of_fold
 from .out_of_fold import HeldClasses, HeldValues, Predictions
@@ -36,7 +36,7 @@ class Drawn:
 class Evidence:
     """The winner of a build, and what it was built at."""
 
-    bench: Bench
+    bench: FitContext
     candidate: Candidate
     model: Model
     #: Out of fold; None for clusters.

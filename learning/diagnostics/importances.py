@@ -54,7 +54,7 @@ def _bars(
 ) -> None:
     axes = figures.axes(figure, 6.8, 1.4 + 0.24 * len(order))
     visualizer = yellowbrick_charts.FeatureImportances(
-        yellowbrick_charts.Ranked(mean[order]),
+        yellowbrick_charts.StoredRanks(mean[order]),
         ax=axes,
         fig=figure,
         labels=figures.short([names[place] for place in order]),

@@ -7,7 +7,7 @@ from enum import StrEnum
 from .shapes import Bars, Curves, Data, Matrix, Points
 
 
-class Kind(StrEnum):
+class DiagnosticKind(StrEnum):
     """What is looked at."""
 
     CLASSIFICATION_REPORT = "CLASSIFICATION_REPORT"
@@ -28,68 +28,78 @@ class Kind(StrEnum):
     INTERCLUSTER_DISTANCE = "INTERCLUSTER_DISTANCE"
 
 
-TITLES: Mapping[Kind, str] = {
-    Kind.CLASSIFICATION_REPORT: "Precision, recall and F1 of each class",
-    Kind.CONFUSION_MATRIX: "Which class is taken for which",
-    Kind.ROC: "ROC curves",
-    Kind.PRECISION_RECALL: "Precision and recall",
-    Kind.CALIBRATION: "Are probabilities what they say?",
-    Kind.CLASS_PREDICTION_ERROR: "What each class is predicted as",
-    Kind.THRESHOLD: "What a threshold would do",
-    Kind.RESIDUALS: "Residuals",
-    Kind.PREDICTION_ERROR: "Predicted and actual values",
-    Kind.LEARNING_CURVE: "Learning curve",
-    Kind.VALIDATION_CURVE: "Validation curve",
-    Kind.RANK2D: "Features that go together",
-    Kind.FEATURE_IMPORTANCES: "Importance of the features",
-    Kind.ELBOW: "How many clusters?",
-    Kind.SILHOUETTE: "Silhouettes of the clusters",
-    Kind.INTERCLUSTER_DISTANCE: "Distances between the clusters",
+TITLES: Mapping[DiagnosticKind, str] = {
+    DiagnosticKind.CLASSIFICATION_REPORT: "Precision, recall and F1 of each class",
+    DiagnosticKind.CONFUSION_MATRIX: "Which class is taken for which",
+    DiagnosticKind.ROC: "ROC curves",
+    DiagnosticKind.PRECISION_RECALL: "Precision and recall",
+    DiagnosticKind.CALIBRATION: "Are probabilities what they say?",
+    DiagnosticKind.CLASS_PREDICTION_ERROR: "What each class is predicted as",
+    DiagnosticKind.THRESHOLD: "What a threshold would do",
+    DiagnosticKind.RESIDUALS: "Residuals",
+    DiagnosticKind.PREDICTION_ERROR: "Predicted and actual values",
+    DiagnosticKind.LEARNING_CURVE: "Learning curve",
+    DiagnosticKind.VALIDATION_CURVE: "Validation curve",
+    DiagnosticKind.RANK2D: "Features that go together",
+    DiagnosticKind.FEATURE_IMPORTANCES: "Importance of the features",
+    DiagnosticKind.ELBOW: "How many clusters?",
+    DiagnosticKind.SILHOUETTE: "Silhouettes of the clusters",
+    DiagnosticKind.INTERCLUSTER_DISTANCE: "Distances between the clusters",
 }
 
-_SHAPES: Mapping[Kind, type[Data]] = {
-    Kind.CLASSIFICATION_REPORT: Matrix,
-    Kind.CONFUSION_MATRIX: Matrix,
-    Kind.ROC: Curves,
-    Kind.PRECISION_RECALL: Curves,
-    Kind.CALIBRATION: Curves,
-    Kind.CLASS_PREDICTION_ERROR: Matrix,
-    Kind.THRESHOLD: Curves,
-    Kind.RESIDUALS: Points,
-    Kind.PREDICTION_ERROR: Points,
-    Kind.LEARNING_CURVE: Curves,
-    Kind.VALIDATION_CURVE: Curves,
-    Kind.RANK2D: Matrix,
-    Kind.FEATURE_IMPORTANCES: Bars,
-    Kind.ELBOW: Curves,
-    Kind.SILHOUETTE: Curves,
-    Kind.INTERCLUSTER_DISTANCE: Points,
+_SHAPES: Mapping[DiagnosticKind, type[Data]] = {
+    DiagnosticKind.CLASSIFICATION_REPORT: Matrix,
+    DiagnosticKind.CONFUSION_MATRIX: Matrix,
+    DiagnosticKind.ROC: Curves,
+    DiagnosticKind.PRECISION_RECALL: Curves,
+    DiagnosticKind.CALIBRATION: Curves,
+    DiagnosticKind.CLASS_PREDICTION_ERROR: Matrix,
+    DiagnosticKind.THRESHOLD: Curves,
+    DiagnosticKind.RESIDUALS: Points,
+    DiagnosticKind.PREDICTION_ERROR: Points,
+    DiagnosticKind.LEARNING_CURVE: Curves,
+    DiagnosticKind.VALIDATION_CURVE: Curves,
+    DiagnosticKind.RANK2D: Matrix,
+    DiagnosticKind.FEATURE_IMPORTANCES: Bars,
+    DiagnosticKind.ELBOW: Curves,
+    DiagnosticKind.SILHOUETTE: Curves,
+    DiagnosticKind.INTERCLUSTER_DISTANCE: Points,
 }
 
 #: Those that look at columns, and those that fit the recipe anew, which takes longest.
-_LAST = (Kind.RANK2D, Kind.FEATURE_IMPORTANCES, Kind.LEARNING_CURVE, Kind.VALIDATION_CURVE)
-_OF_TASK: Mapping[str, tuple[Kind, ...]] = {
+_LAST = (
+    DiagnosticKind.RANK2D,
+    DiagnosticKind.FEATURE_IMPORTANCES,
+    DiagnosticKind.LEARNING_CURVE,
+    DiagnosticKind.VALIDATION_CURVE,
+)
+_OF_TASK: Mapping[str, tuple[DiagnosticKind, ...]] = {
     "CLASSIFICATION": (
-        Kind.CLASSIFICATION_REPORT,
-        Kind.CONFUSION_MATRIX,
-        Kind.ROC,
-        Kind.PRECISION_RECALL,
-        Kind.CALIBRATION,
-        Kind.CLASS_PREDICTION_ERROR,
-        Kind.THRESHOLD,
+        DiagnosticKind.CLASSIFICATION_REPORT,
+        DiagnosticKind.CONFUSION_MATRIX,
+        DiagnosticKind.ROC,
+        DiagnosticKind.PRECISION_RECALL,
+        DiagnosticKind.CALIBRATION,
+        DiagnosticKind.CLASS_PREDICTION_ERROR,
+        DiagnosticKind.THRESHOLD,
         *_LAST,
     ),
-    "REGRESSION": (Kind.RESIDUALS, Kind.PREDICTION_ERROR, *_LAST),
-    "CLUSTERING": (Kind.SILHOUETTE, Kind.INTERCLUSTER_DISTANCE, Kind.ELBOW, Kind.RANK2D),
+    "REGRESSION": (DiagnosticKind.RESIDUALS, DiagnosticKind.PREDICTION_ERROR, *_LAST),
+    "CLUSTERING": (
+        DiagnosticKind.SILHOUETTE,
+        DiagnosticKind.INTERCLUSTER_DISTANCE,
+        DiagnosticKind.ELBOW,
+        DiagnosticKind.RANK2D,
+    ),
 }
-_OF_TWO_CLASSES = (Kind.THRESHOLD,)
+_OF_TWO_CLASSES = (DiagnosticKind.THRESHOLD,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostic:
     """One look at a model: a picture, its numbers, and what is to be seen."""
 
-    kind: Kind
+    kind: DiagnosticKind
     title: str
     #: One to three sentences about this picture; why there is none, where it failed.
     text: str
@@ -101,7 +111,7 @@ class Diagnostic:
     seconds: float
 
 
-def kinds(task: str, classes: int | None = None) -> tuple[Kind, ...]:
+def kinds(task: str, classes: int | None = None) -> tuple[DiagnosticKind, ...]:
     """Those of a task, in the order in which they are made: cheap and important ones first.
 
     With more than two `classes`, those that know but two are left out.
@@ -110,6 +120,6 @@ def kinds(task: str, classes: int | None = None) -> tuple[Kind, ...]:
     return tuple(kind for kind in _OF_TASK[task] if not (several and kind in _OF_TWO_CLASSES))
 
 
-def shape(kind: Kind) -> type[Data]:
+def shape(kind: DiagnosticKind) -> type[Data]:
     """Which data a diagnostic of this kind has, also where it failed and has none."""
     return _SHAPES[kind]

@@ -49,7 +49,7 @@ def precision_recall(evidence: Evidence, figure: Figure) -> Drawn:
     areas, curves = {}, []
     # Of several classes Yellowbrick draws only models that it fits itself, one for each: it is lent one at a time.
     visualizer = yellowbrick_charts.PrecisionRecallCurve(
-        yellowbrick_charts.Classified(held.probabilities, held.predicted),
+        yellowbrick_charts.StoredClasses(held.probabilities, held.predicted),
         ax=axes,
         fig=figure,
         is_fitted=True,

@@ -10,14 +10,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..exceptions import TimedOut
-from ..fits.fold_fit import Bench
+from ..fits.fold_fit import FitContext
 from ..fits.scheduler import over
 
 
 class Recipe(BaseEstimator):  # type: ignore[misc]
     """Not fitted; of an ensemble, all its members are. After the `deadline` fits and predictions raise TimedOut."""
 
-    def __init__(self, bench: Bench, candidate: Candidate, deadline: float | None):
+    def __init__(self, bench: FitContext, candidate: Candidate, deadline: float | None):
         self.bench = bench
         self.candidate = candidate
         self.deadline = deadline
@@ -65,7 +65,7 @@ class ValueRecipe(RegressorMixin, Recipe):  # type: ignore[misc]
         return np.average([pipeline.predict(X) for pipeline, _ in self.fitted_], axis=0, weights=weights)
 
 
-def recipe(bench: Bench, candidate: Candidate, deadline: float | None) -> Recipe:
+def recipe(bench: FitContext, candidate: Candidate, deadline: float | None) -> Recipe:
     """As the bench's task needs it."""
     return (ClassRecipe if bench.task == "CLASSIFICATION" else ValueRecipe)(bench, candidate, deadline)
 

@@ -23,7 +23,7 @@ def residuals(evidence: Evidence, figure: Figure) -> Drawn:
     held, some_ = evidence.values, _some(evidence)
     axes = figures.axes(figure, 7.2)
     visualizer = yellowbrick_charts.ResidualsPlot(
-        yellowbrick_charts.Regressed(held.values),
+        yellowbrick_charts.StoredValues(held.values),
         ax=axes,
         fig=figure,
         is_fitted=True,
@@ -51,7 +51,7 @@ def prediction_error(evidence: Evidence, figure: Figure) -> Drawn:
     held, some_ = evidence.values, _some(evidence)
     axes = figures.axes(figure, 6.8, 4.8)
     visualizer = yellowbrick_charts.PredictionError(
-        yellowbrick_charts.Regressed(held.values),
+        yellowbrick_charts.StoredValues(held.values),
         ax=axes,
         fig=figure,
         is_fitted=True,

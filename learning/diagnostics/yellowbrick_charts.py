@@ -48,8 +48,6 @@ __all__ = [
     "ROCAUC",
     "ClassPredictionError",
     "ClassificationReport",
-    "Classified",
-    "Clustered",
     "ConfusionMatrix",
     "FeatureImportances",
     "InterclusterDistance",
@@ -58,10 +56,12 @@ __all__ = [
     "PrecisionRecallCurve",
     "PredictionError",
     "Rank2D",
-    "Ranked",
-    "Regressed",
     "ResidualsPlot",
     "SilhouetteVisualizer",
+    "StoredClasses",
+    "StoredClusters",
+    "StoredRanks",
+    "StoredValues",
     "ValidationCurve",
     "fed",
     "quiet",
@@ -71,7 +71,7 @@ __all__ = [
 residuals.plt = icdm.plt = SimpleNamespace(sca=lambda axes: None)
 
 
-class Classified(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class StoredClasses(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier that has predicted: asked with rows' places, it answers what it told of them."""
 
     def __init__(self, probabilities: NDArray[np.float64], predicted: NDArray[np.int64]):
@@ -89,7 +89,7 @@ class Classified(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.predicted[places]
 
 
-class Regressed(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class StoredValues(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """A regressor that has predicted."""
 
     def __init__(self, values: NDArray[np.float64]):
@@ -102,7 +102,7 @@ class Regressed(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return self.values[places]
 
 
-class Clustered(ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class StoredClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """A clustering that has assigned rows to clusters, without noise: `labels` `(n,)`, `centres` `(clusters, …)`."""
 
     def __init__(self, labels: NDArray[np.int64], centres: NDArray[np.float64]):
@@ -119,7 +119,7 @@ class Clustered(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return self.labels
 
 
-class Ranked(BaseEstimator):  # type: ignore[misc]
+class StoredRanks(BaseEstimator):  # type: ignore[misc]
     """Whatever it is, these are its features' importances."""
 
     def __init__(self, importances: NDArray[np.float64]):
@@ -132,7 +132,7 @@ class Ranked(BaseEstimator):  # type: ignore[misc]
 
 def fed(kind: Callable[..., Any], held: HeldClasses, figure: Figure, axes: Axes, **options: Any) -> Any:
     """A visualizer of classes that has predictions instead of a model, ready to be asked for its score."""
-    told = Classified(held.probabilities, held.predicted)
+    told = StoredClasses(held.probabilities, held.predicted)
     visualizer = kind(
         told,
         ax=axes,

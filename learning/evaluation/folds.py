@@ -28,7 +28,7 @@ Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 @dataclass(frozen=True)
-class Plan:
+class FoldPlan:
     """How a dataset is parted: shuffled, by groups, or by time."""
 
     folds: int
@@ -42,7 +42,7 @@ class Plan:
     rows: int
 
     @classmethod
-    def of(cls, problem: Problem, dataset: Dataset) -> "Plan":
+    def of(cls, problem: Problem, dataset: Dataset) -> "FoldPlan":
         """What the problem says of this dataset. Raises TooFewInstances where there are fewer groups than folds."""
         rows = len(dataset)
         folds = problem.folds_for(rows)

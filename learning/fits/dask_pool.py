@@ -18,7 +18,7 @@ from ..estimators.families import Candidate
 from ..exceptions import ClusterUnfit, ClusterUnreachable
 from ..model import versions
 from . import process_pool
-from .fold_fit import Bench, Failed, Fit, Scored
+from .fold_fit import Failed, Fit, FitContext, Scored
 
 #: Seconds until a scheduler must have answered.
 ANSWERS_WITHIN = 5.0
@@ -26,10 +26,10 @@ ANSWERS_WITHIN = 5.0
 LOST = ("KilledWorker", "FutureCancelledError", "CancelledError")
 
 
-class Cluster:
+class DaskPool:
     """The workers of a scheduler at a bench; `at` makes it."""
 
-    def __init__(self, client: Any, bench: Bench, fit_seconds: float, megabytes: int | None):
+    def __init__(self, client: Any, bench: FitContext, fit_seconds: float, megabytes: int | None):
         self._client = client
         self._bench = bench
         self._limits = fit_seconds, megabytes
@@ -89,7 +89,9 @@ class Cluster:
 
 
 @contextmanager
-def at(bench: Bench, address: str, fit_seconds: float, megabytes: int | None = None) -> Iterator[Cluster]:
+def connect_pool(
+    bench: FitContext, address: str, fit_seconds: float, megabytes: int | None = None
+) -> Iterator[DaskPool]:
     """The workers of the scheduler at this address (`tcp://host:8786`) at the bench.
 
     Raises ClusterUnreachable (no scheduler answers, or it has no workers) and ClusterUnfit (workers with other versions
@@ -97,7 +99,7 @@ def at(bench: Bench, address: str, fit_seconds: float, megabytes: int | None = N
     """
     with _client(address) as client:
         _check(client, address)
-        cluster = Cluster(client, bench, fit_seconds, megabytes)
+        cluster = DaskPool(client, bench, fit_seconds, megabytes)
         try:
             yield cluster
         finally:
@@ -148,12 +150,12 @@ def _fitness() -> dict[str, str]:
     return versions()
 
 
-_benches: dict[str, tuple[process_pool.Processes, ExitStack]] = {}
+_benches: dict[str, tuple[process_pool.FitProcesses, ExitStack]] = {}
 _closed: set[str] = set()
 _opening = threading.Lock()
 
 
-def _at(key: str, bench: Bench, fit_seconds: float, megabytes: int | None) -> process_pool.Processes:
+def _at(key: str, bench: FitContext, fit_seconds: float, megabytes: int | None) -> process_pool.FitProcesses:
     """This worker's processes at the bench, started with the first fit."""
     from distributed import get_worker
 
@@ -164,7 +166,7 @@ def _at(key: str, bench: Bench, fit_seconds: float, megabytes: int | None) -> pr
             stack = ExitStack()
             count = get_worker().state.nthreads
             _benches[key] = (
-                stack.enter_context(process_pool.at(bench, count, fit_seconds, megabytes)),
+                stack.enter_context(process_pool.start_pool(bench, count, fit_seconds, megabytes)),
                 stack,
             )
         return _benches[key][0]
@@ -177,13 +179,13 @@ def _close(key: str) -> None:
     stack.close()
 
 
-def _score(key: str, bench: Bench, fit_seconds: float, megabytes: int | None, fit: Fit) -> Any:
+def _score(key: str, bench: FitContext, fit_seconds: float, megabytes: int | None, fit: Fit) -> Any:
     return _outcome(key, _at(key, bench, fit_seconds, megabytes).score(fit))
 
 
 def _fit(
     key: str,
-    bench: Bench,
+    bench: FitContext,
     fit_seconds: float,
     megabytes: int | None,
     candidate: Candidate,

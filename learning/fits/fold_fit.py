@@ -19,11 +19,11 @@ from ..estimators import families, preprocess
 from ..estimators.families import Candidate
 from ..evaluation import evaluate
 from ..evaluation.evaluate import Measure, Scores
-from ..evaluation.folds import Fold, Plan, Round
+from ..evaluation.folds import Fold, FoldPlan, Round
 from ..exceptions import LearningError
 from ..model import Model, Signature
 from ..problem import MANY_ROWS
-from .model_cache import Shelf
+from .model_cache import FoldModelCache
 
 #: Rows at once by which the time of a prediction is measured.
 TIMED_ROWS = 1_000
@@ -79,20 +79,20 @@ class Failed:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Bench:
+class FitContext:
     """What all fits of a build have in common."""
 
     task: str
     dataset: Dataset
     metric: str
-    plan: Plan
+    plan: FoldPlan
     seed: int
     #: Columns that the analysis would rather leave out; a candidate's hyperparameters decide.
     doubtful: tuple[str, ...] = ()
     #: Whether to measure how long a prediction takes.
     timed: bool = False
     #: Where the models of the search's folds are kept; None: nowhere.
-    shelf: Shelf | None = None
+    shelf: FoldModelCache | None = None
 
     @cached_property
     def _splits(self) -> dict[Round, Sequence[Fold]]:
@@ -143,7 +143,7 @@ class Bench:
             microseconds=self._microseconds(estimator, X) if self.timed else None,
         )
 
-    def _keep(self, shelf: Shelf, fit: Fit, estimator: Any, seconds: float) -> None:
+    def _keep(self, shelf: FoldModelCache, fit: Fit, estimator: Any, seconds: float) -> None:
         """Keep the model for an average of fold models, unless that costs too much beside its fit: few are wanted."""
         if seconds < SOON or fit.candidate in self._dear:
             return

@@ -10,7 +10,7 @@ LARGEST, MOST = 32 * 2**20, 2**30
 
 
 @dataclass
-class Shelf:
+class FoldModelCache:
     """A folder that lives as long as the build."""
 
     folder: Path

@@ -23,8 +23,8 @@ from pebble import ProcessPool
 
 from ..estimators.families import Candidate
 from ..exceptions import WorkersLost
-from .fold_fit import Bench, Failed, Fit, Scored
-from .model_cache import Shelf
+from .fold_fit import Failed, Fit, FitContext, Scored
+from .model_cache import FoldModelCache
 
 #: What every worker process needs: imported once, by the server that they are forked from.
 PRELOAD = ["pandas", "sklearn.ensemble", "sklearn.pipeline", "sklearn.metrics", "learning.fits.fold_fit"]
@@ -34,13 +34,15 @@ MEMORY_SHARE = 0.8
 _PR_SET_PDEATHSIG = 1
 
 
-class Processes:
+class FitProcesses:
     """A pool of processes of this machine at a bench; `at` makes it."""
 
     #: Whether a fit can be killed, and so has a clock.
     killable = True
 
-    def __init__(self, count: int, path: Path, fit_seconds: float, megabytes: int | None, shelf: Shelf):
+    def __init__(
+        self, count: int, path: Path, fit_seconds: float, megabytes: int | None, shelf: FoldModelCache
+    ):
         self.count = count
         self._shelf = shelf
         self._path = str(path)
@@ -95,9 +97,13 @@ def prepare() -> None:
 
 
 @contextmanager
-def at(
-    bench: Bench, workers: int, fit_seconds: float, megabytes: int | None = None, folder: Path | None = None
-) -> Iterator[Processes]:
+def start_pool(
+    bench: FitContext,
+    workers: int,
+    fit_seconds: float,
+    megabytes: int | None = None,
+    folder: Path | None = None,
+) -> Iterator[FitProcesses]:
     """`workers` processes at the bench, whose arrays they share by memory map from a file in `folder`.
 
     A fit may take `fit_seconds` and `megabytes` (None: its share of what is available now). The processes are
@@ -106,9 +112,9 @@ def at(
     prepare()
     with TemporaryDirectory(prefix="bench-", dir=folder, ignore_cleanup_errors=True) as place:
         path = Path(place) / "bench.joblib"
-        shelf = Shelf(Path(place))
+        shelf = FoldModelCache(Path(place))
         joblib.dump(replace(bench, shelf=shelf), path)
-        processes = Processes(workers, path, fit_seconds, megabytes, shelf)
+        processes = FitProcesses(workers, path, fit_seconds, megabytes, shelf)
         try:
             yield processes
         finally:
@@ -158,9 +164,9 @@ def _cgroup_left() -> Iterator[int]:
 
 
 @lru_cache(maxsize=1)
-def _bench(path: str) -> Bench:
+def _bench(path: str) -> FitContext:
     bench = joblib.load(path, mmap_mode="r")
-    assert isinstance(bench, Bench)
+    assert isinstance(bench, FitContext)
     return bench
 
 

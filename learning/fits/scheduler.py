@@ -40,7 +40,7 @@ class Pool(Protocol):
         """Give up what is running."""
 
 
-class Workers:
+class FitScheduler:
     """What is handed out to a pool, and what came back."""
 
     def __init__(self, pool: Pool, fit_seconds: float):

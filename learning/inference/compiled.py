@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .plan import Plan
+from .plan import ColumnPlan
 from .row_reader import Reader
-from .runtimes import Runtime, Told
+from .runtimes import ModelOutput, Runtime
 
-__all__ = ["BATCH", "PIPELINE", "Compiled", "Form", "Member", "Told"]
+__all__ = ["BATCH", "PIPELINE", "CompiledForm", "CompiledModel", "Member", "ModelOutput"]
 
 #: The runtime of a model whose fitted pipeline serves.
 PIPELINE = "pipeline"
@@ -28,14 +28,14 @@ class Member:
 
 
 @dataclass(frozen=True, eq=False)
-class Form:
+class CompiledForm:
     """Plans, each asked once for all the members that share it, and the members' average. Threads may ask at once."""
 
     reader: Reader
-    plans: Sequence[Plan]
+    plans: Sequence[ColumnPlan]
     members: Sequence[Member]
 
-    def arrays(self, rows: Sequence[Sequence[Any]]) -> Told:
+    def arrays(self, rows: Sequence[Sequence[Any]]) -> ModelOutput:
         """As `Model.arrays` has it, before the calibration."""
         cells = self.reader.read(rows)
         made = [plan.matrix(cells) for plan in self.plans]
@@ -50,7 +50,7 @@ class Form:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Compiled:
+class CompiledModel:
     """What serves, how fast it is, and what was proved of it."""
 
     #: Of the libraries that do the work; "pipeline" where nothing else may.
@@ -60,7 +60,7 @@ class Compiled:
     #: A sentence: on how many rows it says what the pipeline says, and how exactly; or why it does not serve.
     parity: str
     #: None: the pipeline serves.
-    form: Form | None = None
+    form: CompiledForm | None = None
 
     @property
     def libraries(self) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..estimators.clusters import Clusters
 from .plan import Matrix, Mixed
-from .runtimes import Told
+from .runtimes import ModelOutput
 
 #: Held while an estimator computes: forests reset the process's warning filters for a moment, and another thread that
 #: meets them reset warns for each of its trees. Python's own lock lets only one compute at a time anyway.
@@ -16,7 +16,7 @@ asking = threading.Lock()
 _NAMES = {"sklearn": "scikit-learn"}
 
 
-class Own:
+class NativeEstimator:
     """The estimator's own prediction."""
 
     def __init__(self, estimator: Any, task: str):
@@ -30,12 +30,12 @@ class Own:
         package = type(made).__module__.split(".")[0]
         return _NAMES.get(package, package)
 
-    def __call__(self, X: Matrix) -> Told:
+    def __call__(self, X: Matrix) -> ModelOutput:
         with asking:
-            return told(self.estimator, X.matrix() if isinstance(X, Mixed) else X, self.task)
+            return native_output(self.estimator, X.matrix() if isinstance(X, Mixed) else X, self.task)
 
 
-def told(estimator: Any, X: Any, task: str) -> Told:
+def native_output(estimator: Any, X: Any, task: str) -> ModelOutput:
     """What an estimator, or a pipeline, says of what it takes."""
     match task:
         case "CLASSIFICATION":

@@ -17,7 +17,7 @@ _CELLS = 2_000_000
 Found = tuple[Floats, NDArray[np.intp]]
 
 
-class Everyone:
+class BruteForceNeighbours:
     """Compares with every row that was learned from; of those as far as each other, the first are the nearest."""
 
     def __init__(self, rows: Floats, k: int):
@@ -44,7 +44,7 @@ class Everyone:
 
 
 @dataclass(frozen=True, eq=False)
-class Tree:
+class TreeNeighbours:
     """Asks scikit-learn's tree of the rows that were learned from."""
 
     tree: Any
@@ -55,7 +55,7 @@ class Tree:
 
 
 @dataclass(frozen=True, eq=False)
-class Weighed:
+class WeightedVotes:
     """The neighbours' labels averaged, the nearer the heavier."""
 
     #: `(rows, k)`: of each row that was learned from, 1 for its class, or its value.
@@ -71,7 +71,7 @@ class Weighed:
 
 
 @dataclass(frozen=True, eq=False)
-class Clustered:
+class ClusterRuntime:
     """The cluster and the distances to all centres."""
 
     #: From rows to the algorithm's labels.

@@ -64,7 +64,7 @@ class Multiplied:
         return np.concatenate((x, x.take(self.left, axis=1) * x.take(self.right, axis=1)), axis=1)
 
 
-class Ranked:
+class QuantileRanks:
     """Numbers as their ranks among those seen, 0 to 1, or as a normal distribution has them.
 
     Where a number was seen more than once, its rank is the middle of theirs.
@@ -173,8 +173,8 @@ def standardised(scaler: StandardScaler) -> Standardised:
     return Standardised(scaler.mean_, scaler.scale_)
 
 
-def ranked(ranks: QuantileTransformer) -> Ranked:
-    return Ranked(ranks.quantiles_, ranks.references_, ranks.output_distribution == "normal")
+def ranked(ranks: QuantileTransformer) -> QuantileRanks:
+    return QuantileRanks(ranks.quantiles_, ranks.references_, ranks.output_distribution == "normal")
 
 
 def _multiplied(products: PolynomialFeatures) -> Multiplied:

@@ -11,7 +11,7 @@ from .numeric import Floats
 _LEVEL = 1
 
 
-class Session:
+class OnnxSession:
     """onnxruntime on one thread: from "X" to "Y"; several threads may ask at once."""
 
     def __init__(self, model: bytes):

@@ -20,7 +20,7 @@ _IR = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Tree:
+class OnnxTree:
     """One tree by its nodes; children come behind their parents."""
 
     #: `(nodes,)` each; at a leaf the children are not read.
@@ -36,7 +36,7 @@ class Tree:
     first: int = 0
 
 
-def of_forest(forest: Any) -> tuple[list[Tree], int]:
+def of_forest(forest: Any) -> tuple[list[OnnxTree], int]:
     """A fitted forest's trees, and how many answers they give; of two classes, the second's probability."""
     return [_of_tree(each.tree_, len(forest.estimators_)) for each in forest.estimators_], _answers(forest)
 
@@ -46,9 +46,9 @@ def _answers(forest: Any) -> int:
     return 1 if classes == 2 else int(classes)
 
 
-def _of_tree(tree: Any, trees: int) -> Tree:
+def _of_tree(tree: Any, trees: int) -> OnnxTree:
     values = tree.value[:, 0, :]
-    return Tree(
+    return OnnxTree(
         leaf=tree.children_left == -1,
         column=tree.feature,
         threshold=tree.threshold,
@@ -59,7 +59,7 @@ def _of_tree(tree: Any, trees: int) -> Tree:
     )
 
 
-def of_boosting(boosting: Any, splits: "Splits") -> tuple[list[Tree], int]:
+def of_boosting(boosting: Any, splits: "Splits") -> tuple[list[OnnxTree], int]:
     """The trees of fitted histogram boosting, and how many answers they give."""
     rounds = boosting._predictors
     trees = [
@@ -70,7 +70,7 @@ def of_boosting(boosting: Any, splits: "Splits") -> tuple[list[Tree], int]:
     return trees, boosting.n_trees_per_iteration_
 
 
-def _of_predictor(predictor: Any, answer: int, splits: "Splits") -> Tree:
+def _of_predictor(predictor: Any, answer: int, splits: "Splits") -> OnnxTree:
     nodes = predictor.nodes
     column, threshold = nodes["feature_idx"].astype(np.int64), nodes["num_threshold"].copy()
     categorical = np.flatnonzero((nodes["is_categorical"] == 1) & (nodes["is_leaf"] == 0))
@@ -78,7 +78,7 @@ def _of_predictor(predictor: Any, answer: int, splits: "Splits") -> Tree:
         bits = predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]]
         column[node] = splits.column(int(column[node]), bits, bool(nodes["missing_go_to_left"][node]))
         threshold[node] = 0.5
-    return Tree(
+    return OnnxTree(
         leaf=nodes["is_leaf"] == 1,
         column=column,
         threshold=threshold,
@@ -146,7 +146,7 @@ class Tables:
         return out
 
 
-def written(trees: Sequence[Tree], answers: int, width: int, base: Floats | None = None) -> bytes:
+def written(trees: Sequence[OnnxTree], answers: int, width: int, base: Floats | None = None) -> bytes:
     """The trees as an ONNX model from "X", float64 `(n, width)`, to "Y", float32 `(n, answers)`: the sum of their
     leaves and of `base`.
     """
@@ -173,7 +173,7 @@ def written(trees: Sequence[Tree], answers: int, width: int, base: Floats | None
     return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=_IR).SerializeToString())
 
 
-def _nodes(trees: Sequence[Tree]) -> dict[str, Any]:
+def _nodes(trees: Sequence[OnnxTree]) -> dict[str, Any]:
     def inner(part: str) -> list[int]:
         return (
             np.concatenate([np.where(t.leaf, 0, getattr(t, part)) for t in trees]).astype(np.int64).tolist()
@@ -193,7 +193,7 @@ def _nodes(trees: Sequence[Tree]) -> dict[str, Any]:
     }
 
 
-def _leaves(trees: Sequence[Tree]) -> dict[str, Any]:
+def _leaves(trees: Sequence[OnnxTree]) -> dict[str, Any]:
     found = [_told(place, tree) for place, tree in enumerate(trees)]
     ids, nodes, answers, weights = (np.concatenate(part) for part in zip(*found, strict=True))
     return {
@@ -204,7 +204,7 @@ def _leaves(trees: Sequence[Tree]) -> dict[str, Any]:
     }
 
 
-def _told(place: int, tree: Tree) -> Iterator[Any]:
+def _told(place: int, tree: OnnxTree) -> Iterator[Any]:
     """Of each leaf what it says: zeros are left out where it says something else too."""
     leaves = np.flatnonzero(tree.leaf)
     values = tree.values[leaves]

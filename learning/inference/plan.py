@@ -10,7 +10,7 @@ from scipy import sparse
 
 from .numeric import Floats, Imputed
 from .row_reader import Cells
-from .tfidf import Weights, Words, weights
+from .tfidf import TfidfColumns, Weights, weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class Directions:
 
     start: int
     source: int
-    words: Words
+    words: TfidfColumns
     #: `(words, directions)`.
     table: Floats
 
@@ -85,7 +85,7 @@ class Directions:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Plan:
+class ColumnPlan:
     """From cells to an array: `(n, width)`, with `words` behind it where texts stay words."""
 
     width: int
@@ -93,7 +93,7 @@ class Plan:
     categories: Categories | None
     directions: Sequence[Directions]
     #: Columns of texts, each with its words.
-    words: Sequence[tuple[int, Words]]
+    words: Sequence[tuple[int, TfidfColumns]]
     #: Columns that are zeros whatever comes; None: there is none.
     empty: NDArray[np.intp] | None
     #: The columns that the estimator is given, and the words; None: all.

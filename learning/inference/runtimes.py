@@ -13,7 +13,7 @@ from .plan import Matrix, Mixed
 
 #: A classifier's `(n, classes)` probabilities, a regressor's `(n,)` values, or the `(n,)` clusters and `(n, clusters)`
 #: distances to all of them.
-Told = Floats | tuple[NDArray[np.int64], Floats]
+ModelOutput = Floats | tuple[NDArray[np.int64], Floats]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Runtime:
     #: Whether the fitted estimator itself is among them.
     whole: bool = False
 
-    def __call__(self, X: Matrix) -> Told:
+    def __call__(self, X: Matrix) -> ModelOutput:
         told: Any = X
         for step in self.steps:
             told = step(told)
@@ -53,7 +53,7 @@ class Linear:
         return X @ self.coefficients + self.intercept  # type: ignore[no-any-return, operator]
 
 
-def odds(margins: Floats) -> Floats:
+def sigmoid_pair(margins: Floats) -> Floats:
     """One margin a row as the probabilities of two classes."""
     return both(expit(margins))
 
@@ -63,7 +63,7 @@ def both(second: Floats) -> Floats:
     return np.concatenate((1.0 - second, second), axis=1)
 
 
-def shares(margins: Floats) -> Floats:
+def softmax(margins: Floats) -> Floats:
     """A margin for each class as probabilities."""
     powers = np.exp(margins - margins.max(axis=1, keepdims=True))
     powers /= powers.sum(axis=1, keepdims=True)
@@ -159,14 +159,14 @@ class Kernel:
 
 
 @dataclass(frozen=True, eq=False)
-class Duels:
+class OneVsOneVotes:
     """Margins of each pair of classes as one for each class: how many pairs it wins, and how clearly."""
 
     #: `(pairs, classes)`: 1 for the pair's first class, −1 for its second.
     sides: Floats
 
     @classmethod
-    def of(cls, classes: int) -> "Duels":
+    def of(cls, classes: int) -> "OneVsOneVotes":
         first, second = np.triu_indices(classes, 1)
         sides = np.zeros((len(first), classes))
         sides[np.arange(len(first)), first] = 1.0

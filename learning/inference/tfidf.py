@@ -36,7 +36,7 @@ class Weights:
         return sparse.csr_matrix((self.values, self.places, ends), shape=(len(self.starts), self.width))
 
 
-class Words:
+class TfidfColumns:
     """As the fitted `preprocess.Words` does it: weights by how often a word stands there and how rare it is."""
 
     def __init__(self, fitted: preprocess.Words):
@@ -57,7 +57,7 @@ class Words:
         return [*counts, 0], [*(weight / length for weight in weights), 0.0]
 
 
-def weights(words: Sequence[Words], texts: Sequence[Sequence[str]]) -> Weights:
+def weights(words: Sequence[TfidfColumns], texts: Sequence[Sequence[str]]) -> Weights:
     """Of several columns of texts, the words of each behind those of the one before."""
     offsets = np.cumsum([0, *(each.width for each in words)]).tolist()
     places: list[int] = []

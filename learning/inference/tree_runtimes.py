@@ -18,10 +18,10 @@ from treelite import TreeliteError
 
 from . import onnx_trees, runtimes
 from .numeric import Floats
-from .onnx_sessions import Session, narrowed
-from .plan import Plan
+from .onnx_sessions import OnnxSession, narrowed
+from .plan import ColumnPlan
 from .runtimes import Runtime
-from .treelite_models import Trees
+from .treelite_models import TreeliteModel
 
 #: With more nodes than this, trees take too long to be written down for onnxruntime, and half a kilobyte each to load.
 MOST_NODES = 500_000
@@ -29,29 +29,29 @@ ONNX, TREELITE = "onnxruntime", "treelite"
 Step = Callable[[Any], Any]
 
 
-def _forest(forest: Any, plan: Plan) -> Iterator[Runtime]:
+def _forest(forest: Any, plan: ColumnPlan) -> Iterator[Runtime]:
     made, answers = onnx_trees.of_forest(forest)
     classes = hasattr(forest, "n_classes_")
     one: list[Step] = [runtimes.both] if classes else [runtimes.value]
     if _nodes(made) <= MOST_NODES:
-        session = Session(onnx_trees.written(made, answers, forest.n_features_in_))
+        session = OnnxSession(onnx_trees.written(made, answers, forest.n_features_in_))
         yield Runtime(ONNX, [narrowed, session, *(one if answers == 1 else [])])
     yield from _treelite(forest, [narrowed], [] if classes else one)
 
 
-def _boosting(boosting: Any, plan: Plan) -> Iterator[Runtime]:
+def _boosting(boosting: Any, plan: ColumnPlan) -> Iterator[Runtime]:
     width = boosting.n_features_in_
     splits = onnx_trees.Splits(_codes(boosting), width)
     made, answers = onnx_trees.of_boosting(boosting, splits)
     tables = splits.tables()
     if _nodes(made) <= MOST_NODES:
         wide = width + (tables.more if tables else 0)
-        session = Session(onnx_trees.written(made, answers, wide, boosting._baseline_prediction.ravel()))
+        session = OnnxSession(onnx_trees.written(made, answers, wide, boosting._baseline_prediction.ravel()))
         yield Runtime(ONNX, [*([tables] if tables else []), session, _link(boosting, answers)])
     yield from _treelite(boosting, [], _ends(boosting))
 
 
-def _nodes(made: Sequence[onnx_trees.Tree]) -> int:
+def _nodes(made: Sequence[onnx_trees.OnnxTree]) -> int:
     return sum(len(tree.leaf) for tree in made)
 
 
@@ -64,7 +64,7 @@ def _treelite(estimator: Any, before: list[Step], behind: list[Step]) -> Iterato
         NotImplementedError,
     ):  # as it says that it does not know the estimator
         return
-    yield Runtime(TREELITE, [*before, Trees(model), *behind])
+    yield Runtime(TREELITE, [*before, TreeliteModel(model), *behind])
 
 
 def _ends(boosting: Any) -> list[Step]:
@@ -74,18 +74,22 @@ def _ends(boosting: Any) -> list[Step]:
     return [runtimes.both] if len(boosting.classes_) == 2 else []
 
 
-def _lightgbm(boosting: Any, plan: Plan) -> Iterator[Runtime]:
-    yield Runtime(TREELITE, [Trees(treelite.frontend.from_lightgbm(boosting.booster_)), *_ends(boosting)])
+def _lightgbm(boosting: Any, plan: ColumnPlan) -> Iterator[Runtime]:
+    yield Runtime(
+        TREELITE, [TreeliteModel(treelite.frontend.from_lightgbm(boosting.booster_)), *_ends(boosting)]
+    )
 
 
-def _xgboost(boosting: Any, plan: Plan) -> Iterator[Runtime]:
-    yield Runtime(TREELITE, [Trees(treelite.frontend.from_xgboost(boosting.get_booster())), *_ends(boosting)])
+def _xgboost(boosting: Any, plan: ColumnPlan) -> Iterator[Runtime]:
+    yield Runtime(
+        TREELITE, [TreeliteModel(treelite.frontend.from_xgboost(boosting.get_booster())), *_ends(boosting)]
+    )
 
 
 def _link(boosting: Any, answers: int) -> Step:
     if not hasattr(boosting, "classes_"):
         return runtimes.value
-    return runtimes.odds if answers == 1 else runtimes.shares
+    return runtimes.sigmoid_pair if answers == 1 else runtimes.softmax
 
 
 def _codes(boosting: Any) -> dict[int, Floats]:
@@ -107,14 +111,14 @@ def _recoded(seen: Floats) -> Floats:
     return codes
 
 
-MAKERS: Mapping[type, Callable[[Any, Plan], Iterator[Runtime]]] = {
+MAKERS: Mapping[type, Callable[[Any, ColumnPlan], Iterator[Runtime]]] = {
     **dict.fromkeys(
         (ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor), _forest
     ),
     **dict.fromkeys((HistGradientBoostingClassifier, HistGradientBoostingRegressor), _boosting),
 }
 #: By the package that an estimator is from: it need not be installed.
-MAKERS_OF_OTHERS: Mapping[str, Callable[[Any, Plan], Iterator[Runtime]]] = {
+MAKERS_OF_OTHERS: Mapping[str, Callable[[Any, ColumnPlan], Iterator[Runtime]]] = {
     "lightgbm": _lightgbm,
     "xgboost": _xgboost,
 }

@@ -11,7 +11,7 @@ from .numeric import Floats
 _LEVEL = 1
 
 
-class Trees:
+class TreeliteModel:
     """Treelite's General Tree Inference Library on one thread."""
 
     def __init__(self, model: Any):

@@ -24,7 +24,7 @@ BEYOND = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Segment:
+class Slice:
     """Rows that have something in common, and are predicted worse than others."""
 
     feature: str
@@ -36,7 +36,7 @@ class Segment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Miss:
+class WorstRow:
     """A row that was predicted badly by models that had not seen it."""
 
     #: Its place in the dataset.
@@ -61,11 +61,13 @@ def losses(
     return lost, told
 
 
-def misses(dataset: Dataset, lost: NDArray[Any], told: NDArray[np.float32], most: int = 10) -> list[Miss]:
+def worst_rows(
+    dataset: Dataset, lost: NDArray[Any], told: NDArray[np.float32], most: int = 10
+) -> list[WorstRow]:
     """The rows with the largest losses, the worst first."""
     order = np.argsort(-np.nan_to_num(lost, nan=-1.0), kind="stable")[:most]
     return [
-        Miss(
+        WorstRow(
             row=int(row),
             truth=_truth(dataset, row),
             predicted=_told(dataset, told[row]),
@@ -76,13 +78,13 @@ def misses(dataset: Dataset, lost: NDArray[Any], told: NDArray[np.float32], most
     ]
 
 
-def segments(dataset: Dataset, lost: NDArray[Any], most: int = 8) -> list[Segment]:
+def slices(dataset: Dataset, lost: NDArray[Any], most: int = 8) -> list[Slice]:
     """Those whose loss lies above that of all rows beyond noise, the worst first; one for each feature."""
     found = [worst for column in dataset.columns if (worst := _worst(column, dataset.X[column.name], lost))]
     return sorted(found, key=lambda segment: -segment.times)[:most]
 
 
-def _worst(column: Column, values: "pd.Series[Any]", lost: NDArray[Any]) -> Segment | None:
+def _worst(column: Column, values: "pd.Series[Any]", lost: NDArray[Any]) -> Slice | None:
     whole = float(np.nanmean(lost))
     fewest = max(FEWEST, SHARE * len(lost))
     found = []
@@ -94,7 +96,7 @@ def _worst(column: Column, values: "pd.Series[Any]", lost: NDArray[Any]) -> Segm
         error = float(mine.std(ddof=1)) / sqrt(len(mine))
         if mine.mean() - whole > BEYOND * error:
             times = float(mine.mean()) / whole
-            found.append(Segment(feature=column.name, value=name, rows=len(mine), times=times))
+            found.append(Slice(feature=column.name, value=name, rows=len(mine), times=times))
     return max(found, key=lambda segment: segment.times, default=None)
 
 

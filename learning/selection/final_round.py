@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..evaluation.averages import mean_by_row
-from ..fits.fold_fit import Bench, Fit
+from ..fits.fold_fit import Fit, FitContext
 from ..fits.scheduler import over
 from ..problem import Problem
 from . import budget, decision
 from .budget import Budget
 from .decision import Entry
-from .rounds import Player, Span, Tally
+from .rounds import FoldRunner, Scoreboard, Span
 from .search import Search
 from .steps import CandidateDropped, CandidateScored, CandidatesDrawn, FoldScored, Step
 
@@ -26,25 +26,25 @@ LEAST_FOLDS = 2
 
 
 @dataclass(kw_only=True)
-class Contest:
+class FinalRound:
     """A contest under way; `run` it."""
 
     problem: Problem
-    bench: Bench
-    player: Player
+    bench: FitContext
+    player: FoldRunner
     span: Span
     search: Search
     incumbent: Candidate | None
     #: By `time.monotonic`, when the last fits must be done; None: no limit.
     ends: float | None
-    tally: Tally = field(init=False)
+    tally: Scoreboard = field(init=False)
     #: Scored by what their members predicted.
     averages: list[Candidate] = field(default_factory=list)
     #: What the clock left out, as a sentence to be added; empty where it left nothing out.
     stopped: str = ""
 
     def __post_init__(self) -> None:
-        self.tally = Tally(round="contest", folds=self.bench.plan.count("contest"))
+        self.tally = Scoreboard(round="contest", folds=self.bench.plan.count("contest"))
 
     def run(self) -> Generator[Step, None, None]:
         """Score whoever takes part on the fresh folds; averages last, from what their members predicted."""
@@ -227,7 +227,7 @@ class Contest:
         return self.bench.dataset.y
 
 
-def _together(tally: Tally, candidate: Candidate) -> NDArray[np.float32]:
+def _together(tally: Scoreboard, candidate: Candidate) -> NDArray[np.float32]:
     return np.concatenate([_known(tally.scored[candidate][fold]) for fold in range(tally.folds)])
 
 

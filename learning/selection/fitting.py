@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from .. import diagnostics, model
-from ..compiler.compilation import compiled
+from ..compiler.compilation import compile_model
 from ..dataset import Dataset
 from ..diagnostics import drawing
 from ..estimators import ensemble
@@ -14,10 +14,10 @@ from ..estimators.families import Candidate
 from ..evaluation import calibrate, intervals
 from ..exceptions import NothingFitted
 from ..fits.fold_fit import Failed
-from ..fits.scheduler import Workers
+from ..fits.scheduler import FitScheduler
 from ..model import Model
 from .decision import Incumbent
-from .final_round import Contest
+from .final_round import FinalRound
 from .rounds import Span
 from .steps import ALL_EXAMPLES, CandidateFailed, DiagnosticDrawn, Fitted, Step
 
@@ -28,8 +28,8 @@ FITTING, DRAWING, ONLY_FITTING = Span(85, 92), Span(92, 100), Span(85, 100)
 
 
 def fitted(
-    workers: Workers,
-    contest: Contest,
+    workers: FitScheduler,
+    contest: FinalRound,
     kept: Sequence[Candidate],
     incumbent: Incumbent | None,
     started: float,
@@ -50,7 +50,7 @@ def fitted(
         yield from _drawn(contest, winner, _pictures_end(started, contest.problem.pictures))
 
 
-def _models(workers: Workers, contest: Contest, kept: Sequence[Candidate]) -> Iterator[Step]:
+def _models(workers: FitScheduler, contest: FinalRound, kept: Sequence[Candidate]) -> Iterator[Step]:
     """The first of the candidates is the winner. What several of them are made of is fitted once."""
     span = FITTING if contest.problem.pictures else ONLY_FITTING
     fits = workers.fit(list(dict.fromkeys(piece for each in kept for piece in ensemble.pieces(each))))
@@ -79,7 +79,7 @@ def _models(workers: Workers, contest: Contest, kept: Sequence[Candidate]) -> It
         )
 
 
-def _numbered(steps: Iterator[Step], contest: Contest, incumbent: Incumbent | None) -> Iterator[Step]:
+def _numbered(steps: Iterator[Step], contest: FinalRound, incumbent: Incumbent | None) -> Iterator[Step]:
     """New models' clusters get the numbers that the champion's have."""
     for step in steps:
         if isinstance(step, Fitted) and incumbent is not None and incumbent.clusters is not None:
@@ -92,12 +92,12 @@ def _compiled(steps: Iterator[Step], dataset: Dataset, ends: Mapping[bool, float
     """New models with what serves in their pipelines' stead, which must be done by what `ends` says of the winner."""
     for step in steps:
         if isinstance(step, Fitted):
-            made = compiled(step.model, dataset, ends[step.winner])
+            made = compile_model(step.model, dataset, ends[step.winner])
             step = replace(step, model=replace(step.model, compiled=made))
         yield step
 
 
-def _drawn(contest: Contest, winner: Fitted, ends: float) -> Iterator[Step]:
+def _drawn(contest: FinalRound, winner: Fitted, ends: float) -> Iterator[Step]:
     """Pictures of the winner, until `ends`."""
     bench, recipe = contest.bench, winner.candidate
     told = None if bench.dataset.y is None else contest.predictions(recipe)
@@ -115,7 +115,7 @@ def _pictures_end(started: float, share: float) -> float:
 
 
 def _completed(
-    contest: Contest,
+    contest: FinalRound,
     candidate: Candidate,
     models: Sequence[Model],
     weights: Sequence[float],

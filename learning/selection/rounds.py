@@ -7,7 +7,7 @@ from statistics import fmean
 from ..estimators.families import Candidate
 from ..evaluation.folds import Round
 from ..fits.fold_fit import Failed, Fit, Scored
-from ..fits.scheduler import Workers
+from ..fits.scheduler import FitScheduler
 from .steps import CandidateFailed, CandidateScored, FoldScored, Step
 
 #: Of a fold that was scored: the candidate's key, the round, the fold.
@@ -27,7 +27,7 @@ class Span:
 
 
 @dataclass(kw_only=True)
-class Tally:
+class Scoreboard:
     """What a round has told so far."""
 
     round: Round
@@ -107,16 +107,16 @@ class Tally:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Player:
+class FoldRunner:
     """Plays rounds: has folds fitted that are not known yet, and tells what became of them."""
 
-    workers: Workers
+    workers: FitScheduler
     #: Folds of an interrupted run: they are told again, and not fitted.
     known: Mapping[Key, FoldScored]
 
     def play(
         self,
-        tally: Tally,
+        tally: Scoreboard,
         candidates: Sequence[Candidate],
         folds: Sequence[int],
         percent: float,
@@ -148,7 +148,9 @@ class Player:
             yield from _told(tally, fit, percent, outcome)
 
 
-def _told(tally: Tally, fit: Fit, percent: float, outcome: Scored | Failed) -> Generator[Step, None, None]:
+def _told(
+    tally: Scoreboard, fit: Fit, percent: float, outcome: Scored | Failed
+) -> Generator[Step, None, None]:
     if isinstance(outcome, Failed):
         failure = CandidateFailed(
             percent=percent, candidate=fit.candidate, round=fit.round, fold=fit.fold, **vars(outcome)

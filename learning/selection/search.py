@@ -13,12 +13,12 @@ from math import ceil
 
 from ..estimators import ensemble
 from ..estimators.families import Candidate
-from ..fits.fold_fit import Bench, Fit
+from ..fits.fold_fit import Fit, FitContext
 from ..fits.scheduler import over
 from ..problem import Problem
 from . import decision, portfolio
 from .budget import CAUTION, GOOD
-from .rounds import Player, Span, Tally
+from .rounds import FoldRunner, Scoreboard, Span
 from .steps import CandidateDropped, CandidatesDrawn, Step
 
 #: Candidates of one wave.
@@ -39,8 +39,8 @@ class Search:
     """A search under way; `run` it."""
 
     problem: Problem
-    bench: Bench
-    player: Player
+    bench: FitContext
+    player: FoldRunner
     span: Span
     #: By `time.monotonic`; None: no limit. The search goes on while the contest would not take what is left.
     deadline: float | None
@@ -50,8 +50,8 @@ class Search:
     ends: float | None
     #: The champion's recipe, and what it is made of.
     first: Sequence[Candidate] = ()
-    tasted: Tally = field(init=False)
-    tally: Tally = field(init=False)
+    tasted: Scoreboard = field(init=False)
+    tally: Scoreboard = field(init=False)
     drawn: dict[Candidate, None] = field(default_factory=dict)
     #: Candidates that may be drawn; the champion's recipe takes no other's place.
     budget: int = field(init=False)
@@ -62,8 +62,8 @@ class Search:
     stopped: str = ""
 
     def __post_init__(self) -> None:
-        self.tasted = Tally(round="taste", folds=1)
-        self.tally = Tally(round="search", folds=self.bench.plan.count("search"))
+        self.tasted = Scoreboard(round="taste", folds=1)
+        self.tally = Scoreboard(round="search", folds=self.bench.plan.count("search"))
         self.budget = self.problem.budget
 
     def run(self) -> Generator[Step, None, None]:
@@ -207,16 +207,18 @@ class Search:
         folds = range(self.bench.plan.count("contest"))
         return [Fit(candidate, "contest", fold) for fold in folds for candidate in finalists]
 
-    def _rungs(self) -> list[tuple[Tally, Sequence[int]]]:
+    def _rungs(self) -> list[tuple[Scoreboard, Sequence[int]]]:
         opening, folds = self.bench.plan.opening, self.tally.folds
-        rungs: list[tuple[Tally, Sequence[int]]] = [(self.tasted, (0,))] if self.bench.plan.tasted else []
+        rungs: list[tuple[Scoreboard, Sequence[int]]] = (
+            [(self.tasted, (0,))] if self.bench.plan.tasted else []
+        )
         rungs.append((self.tally, range(opening)))
         if opening < folds:
             rungs.append((self.tally, range(opening, folds)))
         return rungs
 
     def _halved(
-        self, left: Sequence[Candidate], tally: Tally, folds: Sequence[int]
+        self, left: Sequence[Candidate], tally: Scoreboard, folds: Sequence[int]
     ) -> Generator[Step, None, list[Candidate]]:
         """Who of a wave goes on: whoever is in the better half of all that came so far, or close to the best."""
         means = {c: tally.mean(c, folds) for c in tally.scored if all(f in tally.scored[c] for f in folds)}

@@ -87,7 +87,7 @@ class Run:
 Show = Callable[[list[Any], Run], list[Any]]
 
 
-class Walker:
+class ColumnarCompiler:
     """What the selections of a valid query show, for one set of conditions."""
 
     def __init__(self, schema: GraphQLSchema, scope: Scope):
@@ -301,7 +301,7 @@ def member_teller(type_: CustomGraphQLEnumType) -> Callable[[list[Any], bool], l
 
 
 @dataclass(frozen=True)
-class Walks:
+class ColumnarQueries:
     """The walks of a valid document's queries, each made when it is first asked for."""
 
     schema: GraphQLSchema
@@ -340,6 +340,8 @@ class Walks:
         if len(decided) > MOST_CONDITIONS or None in decided.values() or operation.directives:
             return None
         try:
-            return Walker(self.schema, Scope(fragments_of(self.document), decided)).operation(operation)
+            return ColumnarCompiler(self.schema, Scope(fragments_of(self.document), decided)).operation(
+                operation
+            )
         except NotCompiled:
             return None

@@ -23,11 +23,11 @@ Read = Callable[[Any], Any]
 NO_MEMBER: Any = object()
 
 
-class Unusual(Exception):
+class NotEligible(Exception):
     """The input is not the usual: the ordinary way takes it, or says what is wrong with it."""
 
 
-class Reader:
+class InputReader:
     """What a product takes."""
 
     def __init__(self, schema: GraphQLSchema, product: DataProduct):
@@ -43,7 +43,7 @@ class Reader:
     def instance(self, given: Any) -> list[Any]:
         """A cleaned instance. Raises Unusual."""
         if type(given) is not dict or not given.keys() <= self.known:
-            raise Unusual
+            raise NotEligible
         return [read(given.get(name)) for name, read in self.columns]
 
     def question(self, features: Any, entity: Any = ABSENT, reference: Any = ABSENT) -> Question:
@@ -53,14 +53,14 @@ class Reader:
     def row(self, given: Any) -> Question:
         """An item of `predictMany`. Raises Unusual."""
         if type(given) is not dict or not given.keys() <= {"features", "entity", "reference"}:
-            raise Unusual
+            raise NotEligible
         return self.question(**{"features": None} | given)
 
     def entity(self, given: Any) -> str | None:
         if given is ABSENT or given is None:
             return None
         if self.product.writable and not self.product.is_key(text(given)):
-            raise Unusual
+            raise NotEligible
         return text(given)
 
     def reference(self, given: Any) -> str | None:
@@ -69,19 +69,19 @@ class Reader:
         try:
             return checked_name(text(given), ())
         except ExemplarError:
-            raise Unusual from None
+            raise NotEligible from None
 
 
 def listed(given: Any, read: Read) -> list[Any]:
     """The items of a list, each as `read` gives it. Raises Unusual."""
     if type(given) is not list or len(given) > limits.MAX_ROWS:
-        raise Unusual
+        raise NotEligible
     return [read(item) for item in given]
 
 
 def text(given: Any) -> str:
     if type(given) is not str or "\0" in given:
-        raise Unusual
+        raise NotEligible
     return given
 
 
@@ -110,7 +110,7 @@ def number(column: Feature) -> Read:
             value = float(given)
             if least <= value <= most:
                 return value + 0.0
-        raise Unusual
+        raise NotEligible
 
     return read
 
@@ -121,7 +121,7 @@ def category(column: Feature) -> Read:
     def read(given: Any) -> Any:
         value = values.get(given, NO_MEMBER) if type(given) is str else NO_MEMBER
         if value is NO_MEMBER:
-            raise Unusual
+            raise NotEligible
         return value
 
     return read
@@ -132,10 +132,10 @@ def cautious(column: Feature, type_: Any) -> Read:
 
     def read(given: Any) -> Any:
         if given is None:
-            raise Unusual
+            raise NotEligible
         try:
             return column.clean(type_.coerce_input_value(given))
         except (ExemplarError, GraphQLError, ValueError, TypeError, ArithmeticError):
-            raise Unusual from None
+            raise NotEligible from None
 
     return read

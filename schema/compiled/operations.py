@@ -11,16 +11,16 @@ from graphql import FieldNode, GraphQLError, GraphQLSchema
 from store.exceptions import Overloaded
 from store.predictions.predictions import Question
 from store.products.product import DataProduct
-from store.serving.champions import Champion, find
-from store.serving.dispatcher import Answered, Desk
+from store.serving.champions import Champion, find_champion
+from store.serving.dispatcher import Answered, PredictionDispatcher
 from store.serving.micro_batching import MOST_WAITING
 
 from ..core import ids, names
 from ..core.errors import translate
 from .arguments import Variables, values_of, variables_in
 from .collect_fields import NotCompiled, Scope
-from .input_coercion import Reader, Unusual, listed, text
-from .serializers import Show, Shower, leaf
+from .input_coercion import InputReader, NotEligible, listed, text
+from .serializers import SerializerFactory, Show, leaf
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,9 @@ class Operation:
         """What each predicting field asks. Raises Unusual."""
         return [field.read(variables) for field in self.predicting]
 
-    async def answer(self, asked: Sequence[Asked], desk: Desk, gone: Callable[[], bool]) -> list[Outcome]:
+    async def answer(
+        self, asked: Sequence[Asked], desk: PredictionDispatcher, gone: Callable[[], bool]
+    ) -> list[Outcome]:
         """What became of each predicting field. Raises Unusual and Overloaded, before anything is stored."""
         # One for all fields of a product, whatever is promoted meanwhile.
         serving = {product: champion(product) for product in self.products}
@@ -80,7 +82,7 @@ class Operation:
                 if field.product is product
             )
             if size > MOST_WAITING:  # never let in together; the ordinary way takes one field after another
-                raise Unusual
+                raise NotEligible
             desk.predictions.check(of, size)
         questions = [
             await complete(field, what, desk) if field.looks_up else what
@@ -116,13 +118,13 @@ def value(field: Any, became: Mapping[Any, Outcome], errors: list[GraphQLError])
 
 
 def champion(product: DataProduct) -> Champion:
-    found = find(product)
+    found = find_champion(product)
     if found is None:
-        raise Unusual
+        raise NotEligible
     return found
 
 
-async def complete(field: Predicting, asked: Asked, desk: Desk) -> Sequence[Question]:
+async def complete(field: Predicting, asked: Asked, desk: PredictionDispatcher) -> Sequence[Question]:
     """The questions of a field that looks up. Raises Unusual where an entity is not there, or not complete."""
     if field.by_key:
         questions = await looked_up(desk.entities.ask(field.product, asked))
@@ -132,7 +134,7 @@ async def complete(field: Predicting, asked: Asked, desk: Desk) -> Sequence[Ques
         if keys:
             questions = asked if all(await looked_up(desk.existing.ask(field.product, keys))) else ()
     if len(questions) != len(asked) or not all(isinstance(question, Question) for question in questions):
-        raise Unusual
+        raise NotEligible
     return questions
 
 
@@ -143,11 +145,11 @@ async def looked_up(asked: Any) -> Any:
     except Overloaded:
         raise
     except Exception:
-        raise Unusual from None
+        raise NotEligible from None
 
 
 async def outcome(
-    desk: Desk, of: Champion, questions: Sequence[Question], gone: Callable[[], bool]
+    desk: PredictionDispatcher, of: Champion, questions: Sequence[Question], gone: Callable[[], bool]
 ) -> Outcome:
     try:
         return await desk.predictions.ask(of, questions, gone) if questions else ()
@@ -201,7 +203,7 @@ class Compiler:
 
     def field(self, product: DataProduct, path: tuple[str, str], nodes: Sequence[FieldNode]) -> Any:
         """A constant, or a field that predicts. Raises NotCompiled."""
-        name, reader = nodes[0].name.value, Reader(self.schema, product)
+        name, reader = nodes[0].name.value, InputReader(self.schema, product)
         reads = {
             "predict": lambda given: [reader.question(**given)],
             "predictMany": lambda given: listed(given["rows"], reader.row),
@@ -215,7 +217,7 @@ class Compiler:
         def read(variables: Variables) -> Sequence[Any]:
             return take({name: value(variables) for name, value in arguments.items()})
 
-        show = Shower(self.schema, self.scope, product).prediction(nodes)
+        show = SerializerFactory(self.schema, self.scope, product).prediction(nodes)
         field = Predicting(product, path, nodes, read, show, "Many" in name, "For" in name)
         self.predicting.append(field)
         return field
@@ -224,7 +226,7 @@ class Compiler:
 #: What a product is, whoever asks and whenever.
 PRODUCT: dict[str, Callable[[DataProduct], Any]] = {
     "__typename": lambda product: f"{names.prefix(product.name)}Product",
-    "id": ids.of,
+    "id": ids.node_id,
     "name": lambda product: product.name,
     "title": str,
     "description": lambda product: product.description,

@@ -12,7 +12,7 @@ from ..core import names
 from ..core.inputs import find_operation
 from .arguments import ABSENT, Variables, defaults_of
 from .collect_fields import MOST_CONDITIONS, NotCompiled, Scope, conditions_of, fragments_of
-from .input_coercion import Unusual
+from .input_coercion import NotEligible
 from .operations import Compiler, Operation
 
 
@@ -36,13 +36,13 @@ class Plan:
             self.compiled[decided] = self.compile(decided)
         operation = self.compiled[decided]
         if operation is None:
-            raise Unusual
+            raise NotEligible
         return operation
 
     def decided(self, name: str, variables: Variables) -> bool:
         value = variables.get(name, self.defaults.get(name, ABSENT))
         if type(value) is not bool:
-            raise Unusual
+            raise NotEligible
         return value
 
     def compile(self, decided: Sequence[bool]) -> Operation | None:

@@ -21,7 +21,7 @@ from .collect_fields import NotCompiled, Scope
 Show = Callable[[Answered], Any]
 
 
-class Shower:
+class SerializerFactory:
     """What the selections below a prediction of one product show."""
 
     def __init__(self, schema: GraphQLSchema, scope: Scope, product: DataProduct):
@@ -146,7 +146,7 @@ DISTANCE: dict[str, Callable[[Any], Any]] = {
 }
 #: What a version's row holds in memory.
 VERSION: dict[str, Callable[[Any], Any]] = {
-    "id": ids.of,
+    "id": ids.node_id,
     "number": lambda version: version.number,
     "status": constant(CHAMPION),  # here; for a moment another may be it already, by the registry
     "family": lambda version: version.family,

@@ -56,7 +56,7 @@ KEYS: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def of(node: Any) -> strawberry.ID:
+def node_id(node: Any) -> strawberry.ID:
     key = KEYS[type(node)](node) if type(node) in KEYS else node.pk
     return encode("BuildEvent" if type(node) is models.BuildEvent else typename(node), str(key))
 

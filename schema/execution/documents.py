@@ -37,7 +37,7 @@ from store.db import threads
 from store.exceptions import Forbidden
 from store.products.product import DataProduct
 
-from ..compiled import Plan, Walks, plan
+from ..compiled import ColumnarQueries, Plan, plan
 from ..core.errors import BadRequest, TooComplex
 from ..core.inputs import InputLiterals, RequiredArguments
 
@@ -121,10 +121,10 @@ class Document:
     operations: int
     #: Whether it selects predictions, which are stored when they are asked for.
     predicts: bool
-    walks: Walks
+    walks: ColumnarQueries
 
 
-class Library:
+class DocumentCache:
     """The documents of one schema, the most recently used ones kept."""
 
     def __init__(self, schema: GraphQLSchema, products: Sequence[DataProduct] = ()):
@@ -145,11 +145,11 @@ class Library:
         errors = tuple(validate(self.schema, node, RULES, hide_suggestions=not settings.EXEMPLAR_OPEN))
         operations = sum(isinstance(definition, OperationDefinitionNode) for definition in node.definitions)
         predicts = not errors and selects_predictions(self.schema, node)
-        document = Document(node, errors, operations, predicts, Walks(self.schema, node))
+        document = Document(node, errors, operations, predicts, ColumnarQueries(self.schema, node))
         self.documents[id(node)] = document
         return document
 
-    def walks(self, node: DocumentNode) -> Walks | None:
+    def walks(self, node: DocumentNode) -> ColumnarQueries | None:
         """Of a document that was read here."""
         document = self.documents.get(id(node))
         return document.walks if document else None

@@ -13,7 +13,7 @@ from strawberry.types import ExecutionContext
 from store.db import threads
 from store.products.product import DataProduct
 
-from ..compiled import Walks
+from ..compiled import ColumnarQueries
 from ..core.context import Context
 from ..core.errors import translate
 from ..core.inputs import variable_refusals
@@ -24,7 +24,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     """Executes an operation, or an event of a subscription, synchronously on a thread of the rows' pool."""
 
     #: Of the document; None where it was not read by the library.
-    walks: Walks | None = None
+    walks: ColumnarQueries | None = None
 
     @classmethod
     def build(
@@ -97,7 +97,7 @@ class Schema(strawberry.Schema):
             execution_context_class=Executor,
             **options,
         )
-        self.library = documents.Library(self._schema, products)
+        self.library = documents.DocumentCache(self._schema, products)
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None

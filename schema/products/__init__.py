@@ -9,7 +9,7 @@ from .inputs import make_enums, make_inputs
 from .mutations import make_mutations
 from .outputs import make_outputs
 from .queries import make_query
-from .type_factory import Types
+from .type_factory import ProductTypes
 
 #: Behind the product's prefix, the types that a product may have beside the enums of its categories.
 SUFFIXES = (
@@ -33,9 +33,9 @@ SUFFIXES = (
 MUTATIONS = ("feedback", "feedback_many", "feedback_retract", "create", "replace", "patch", "upsert_many")
 
 
-def make(product: DataProduct) -> tuple[Types, dict[str, Any]]:
+def make(product: DataProduct) -> tuple[ProductTypes, dict[str, Any]]:
     """The product's types, and its mutation fields by name."""
-    t = Types(product, names.prefix(product.name))
+    t = ProductTypes(product, names.prefix(product.name))
     make_enums(t)
     make_inputs(t)
     make_outputs(t)

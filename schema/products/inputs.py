@@ -8,10 +8,10 @@ import strawberry
 from store.products.features import Feature
 
 from ..types.nodes import UNSET
-from .type_factory import Types, category_suffix, described
+from .type_factory import ProductTypes, category_suffix, described
 
 
-def make_enums(t: Types) -> None:
+def make_enums(t: ProductTypes) -> None:
     product = t.product
     if product.labels:
         t.enum("", "Label", product.labels, f"What {product} answers. Members are only ever added.")
@@ -21,7 +21,7 @@ def make_enums(t: Types) -> None:
             t.enum(column.name, suffix, column.choices, described(column) or column.title)
 
 
-def make_inputs(t: Types) -> None:
+def make_inputs(t: ProductTypes) -> None:
     columns = t.product.columns
     t.make(
         strawberry.input,
@@ -41,7 +41,7 @@ def make_inputs(t: Types) -> None:
     _make_filter(t)
 
 
-def _feature(t: Types, column: Feature) -> tuple[Any, Any]:
+def _feature(t: ProductTypes, column: Feature) -> tuple[Any, Any]:
     if column.nullable:
         return t.annotation(column) | None, _field(described(column))
     return t.annotation(column), strawberry.field(description=described(column))
@@ -51,7 +51,7 @@ def _field(description: str | None = None) -> Any:
     return strawberry.field(default=UNSET, description=description)
 
 
-def _make_rows(t: Types) -> None:
+def _make_rows(t: ProductTypes) -> None:
     t.make(
         strawberry.input,
         "PredictInput",
@@ -71,7 +71,7 @@ def _make_rows(t: Types) -> None:
     t.make(strawberry.input, "EntityInput", row, description=f"A row of the feature tables of {t.product}.")
 
 
-def _make_feedback(t: Types) -> None:
+def _make_feedback(t: ProductTypes) -> None:
     t.make(
         strawberry.input,
         "FeedbackInput",
@@ -94,7 +94,7 @@ class FeedbackTarget:
     reference: str | None = strawberry.UNSET
 
 
-def _make_filter(t: Types) -> None:
+def _make_filter(t: ProductTypes) -> None:
     fields: dict[str, tuple[Any, Any]] = {
         "entity": (strawberry.ID | None, _field()),
         "reference": (str | None, _field()),

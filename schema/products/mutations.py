@@ -20,7 +20,7 @@ from store.products import limits
 
 from ..core import ids, names
 from ..types.nodes import UNSET, given
-from .type_factory import Types, values
+from .type_factory import ProductTypes, values
 
 Fields = dict[str, Any]
 
@@ -37,7 +37,7 @@ def mutation(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return lambda resolver: strawberry.mutation(transaction.atomic(resolver), **options)
 
 
-def make_mutations(t: Types) -> Fields:
+def make_mutations(t: ProductTypes) -> Fields:
     """The product's mutation fields by name; flat, because nested ones would run concurrently."""
     name = t.product.name
     fields = {f"{name}_{suffix}": field for suffix, field in _editing(t).items()}
@@ -46,7 +46,7 @@ def make_mutations(t: Types) -> Fields:
     return fields
 
 
-def _feedback(t: Types) -> Fields:
+def _feedback(t: ProductTypes) -> Fields:
     t.make(
         strawberry.type,
         "FeedbackPayload",
@@ -86,11 +86,11 @@ def _feedback(t: Types) -> Fields:
     return {"feedback": feedback, "feedback_many": feedback_many, "feedback_retract": feedback_retract}
 
 
-def feedback_id(t: Types, id: str) -> int:
+def feedback_id(t: ProductTypes, id: str) -> int:
     return ids.number(id, f"{t.prefix}Feedback")
 
 
-def give(t: Types, actor: Actor, input: Any, path: tuple[str | int, ...]) -> Given:
+def give(t: ProductTypes, actor: Actor, input: Any, path: tuple[str | int, ...]) -> Given:
     """Store one feedback; a refusal names the input's path."""
     try:
         with transaction.atomic():
@@ -108,7 +108,7 @@ def give(t: Types, actor: Actor, input: Any, path: tuple[str | int, ...]) -> Giv
         raise
 
 
-def about(t: Types, target: Any) -> About:
+def about(t: ProductTypes, target: Any) -> About:
     prediction = given(target.prediction)
     return About(
         prediction=None
@@ -119,14 +119,14 @@ def about(t: Types, target: Any) -> About:
     )
 
 
-def one_of_many(t: Types, actor: Actor, input: Any, place: int) -> Any:
+def one_of_many(t: ProductTypes, actor: Actor, input: Any, place: int) -> Any:
     try:
         return payload(t, give(t, actor, input, ("inputs", place)))
     except ExemplarError as refusal:
         return refusal
 
 
-def payload(t: Types, done: Given) -> Any:
+def payload(t: ProductTypes, done: Given) -> Any:
     feedback = done.feedback
     return t.FeedbackPayload(
         feedback=feedback,
@@ -137,7 +137,7 @@ def payload(t: Types, done: Given) -> Any:
     )
 
 
-def _editing(t: Types) -> Fields:
+def _editing(t: ProductTypes) -> Fields:
     t.make(
         strawberry.type,
         "EntityPayload",
@@ -166,13 +166,13 @@ def _editing(t: Types) -> Fields:
         "becomes null, but a label that is left out stays as it is."
     )
     def upsert_many(self: Any, rows: list[t.EntityInput]) -> UpsertManyPayload | None:
-        given = [editing.Row(*row_of(t, row, ("rows", place), KEEP)) for place, row in enumerate(rows)]
+        given = [editing.EditedRow(*row_of(t, row, ("rows", place), KEEP)) for place, row in enumerate(rows)]
         return editing.upsert_many(t.product, given)
 
     return {"create": create, "replace": replace, "patch": _patch(t), "upsert_many": upsert_many}
 
 
-def _patch(t: Types) -> Any:
+def _patch(t: ProductTypes) -> Any:
     """Its arguments depend on what the product has: a label or a value, a time."""
 
     def patch(
@@ -211,7 +211,7 @@ def _patch(t: Types) -> Any:
     )
 
 
-def value_of(t: Types, label: Any, path: tuple[str | int, ...]) -> Any:
+def value_of(t: ProductTypes, label: Any, path: tuple[str | int, ...]) -> Any:
     """A label as its column holds it. Raises BadInput, OutOfRange, NotFinite."""
     if label is UNSET or label is None:
         return None
@@ -219,7 +219,7 @@ def value_of(t: Types, label: Any, path: tuple[str | int, ...]) -> Any:
 
 
 def row_of(
-    t: Types, row: Any, path: tuple[str | int, ...] = ("row",), unlabelled: Any = None
+    t: ProductTypes, row: Any, path: tuple[str | int, ...] = ("row",), unlabelled: Any = None
 ) -> tuple[Any, ...]:
     """Key, features, label and time of a row that is written as a whole; `unlabelled` where no label was given."""
     label = getattr(row, t.label_name, UNSET)
@@ -227,6 +227,6 @@ def row_of(
     return given(row.key), values(row.features), told, getattr(row, "at", None)
 
 
-def edited(t: Types, done: editing.Edited) -> Any:
+def edited(t: ProductTypes, done: editing.Edited) -> Any:
     changed = [names.field(t.label_name if name == "label" else name) for name in done.changed]
     return t.EntityPayload(entity=done.entity, created=done.created, changed=changed)

@@ -25,14 +25,14 @@ from ..types.prediction_interfaces import (
     columns_of,
     with_order,
 )
-from .type_factory import Types, described
+from .type_factory import ProductTypes, described
 
 Fields = dict[str, Any]
 
 # Resolvers are annotated with the types that are just being made, which no static checker can follow.
 
 
-def make_outputs(t: Types) -> None:
+def make_outputs(t: ProductTypes) -> None:
     t.make(
         strawberry.type,
         "Instance",
@@ -52,7 +52,7 @@ def make_outputs(t: Types) -> None:
     t.make(strawberry.type, "Prediction", _of_prediction(t) | special, (Prediction,), description=prediction)
 
 
-def _feature(t: Types, column: Feature) -> Any:
+def _feature(t: ProductTypes, column: Feature) -> Any:
     """A field of instances, which are mappings by the columns' names."""
     show, read = t.shows[column.name], methodcaller("get", column.name)
 
@@ -63,7 +63,7 @@ def _feature(t: Types, column: Feature) -> Any:
     return strawberry.field(feature, description=described(column), metadata=shown)
 
 
-def _of_product(product: DataProduct, t: Types) -> Fields:
+def _of_product(product: DataProduct, t: ProductTypes) -> Fields:
     @strawberry.field
     def product_field(self: Any) -> t.lazy("Product"):
         return product
@@ -71,7 +71,7 @@ def _of_product(product: DataProduct, t: Types) -> Fields:
     return {"product": product_field}
 
 
-def _of_entity(t: Types) -> Fields:
+def _of_entity(t: ProductTypes) -> Fields:
     @strawberry.field
     def features(self: Row) -> t.Instance:
         return self.features
@@ -89,7 +89,7 @@ def _of_entity(t: Types) -> Fields:
     return fields | (_labels_of_entity(t) if t.product.learns_from_labels else {})
 
 
-def _labels_of_entity(t: Types) -> Fields:
+def _labels_of_entity(t: ProductTypes) -> Fields:
     @strawberry.field(description="What the label's column says.")
     def label(self: Row) -> t.label | None:
         return label_of(t, t.product.stored_answer(self.label))
@@ -101,7 +101,7 @@ def _labels_of_entity(t: Types) -> Fields:
     return {t.label_name: label, "truth": truth}
 
 
-def _of_feedback(t: Types) -> Fields:
+def _of_feedback(t: ProductTypes) -> Fields:
     @strawberry.field
     def prediction(self: Any) -> t.lazy("Prediction") | None:
         return self.prediction
@@ -117,10 +117,10 @@ def _of_feedback(t: Types) -> Fields:
     return _of_product(t.product, t) | {"prediction": prediction, "entity": entity, t.label_name: label}
 
 
-def _of_prediction(t: Types) -> Fields:
+def _of_prediction(t: ProductTypes) -> Fields:
     @strawberry.field
     def entity(self: models.Prediction) -> t.Entity | None:
-        return prefetch.of(self).entity_of(self)
+        return prefetch.prefetch_of(self).entity_of(self)
 
     @strawberry.field
     def features(self: models.Prediction) -> t.Instance:
@@ -136,14 +136,14 @@ def _of_prediction(t: Types) -> Fields:
     return fields | (_labels_of_prediction(t) if t.product.learns_from_labels else {})
 
 
-def _labels_of_prediction(t: Types) -> Fields:
+def _labels_of_prediction(t: ProductTypes) -> Fields:
     @strawberry.field(description="All that was said about its subject, newest first.")
     def feedback(self: models.Prediction) -> list[t.Feedback]:
-        return prefetch.of(self).feedback.get(self.subject, [])
+        return prefetch.prefetch_of(self).feedback.get(self.subject, [])
 
     @strawberry.field(description="What counts as the label of its subject; null while nobody knows.")
     def truth(self: models.Prediction) -> t.label | None:
-        return label_of(t, prefetch.of(self).truth_of(self))
+        return label_of(t, prefetch.prefetch_of(self).truth_of(self))
 
     return {"feedback": feedback, "truth": truth}
 
@@ -155,7 +155,7 @@ class Probability(NamedTuple):
     probability: float
 
 
-def _of_class(t: Types) -> Fields:
+def _of_class(t: ProductTypes) -> Fields:
     t.make(
         strawberry.type,
         "Probability",
@@ -176,7 +176,7 @@ def _of_class(t: Types) -> Fields:
     return {"label": label, "probabilities": probabilities, "confidence": (float, confidence)}
 
 
-def _of_number(t: Types) -> Fields:
+def _of_number(t: ProductTypes) -> Fields:
     column = t.product.join.label_column
     value = strawberry.field(description=described(column) if column else None)
 
@@ -204,7 +204,7 @@ class Interval:
         """Raises OutOfRange."""
         if not 0 < level < 1:
             raise OutOfRange(f"A level lies between 0 and 1, not at {level:g}.", argument=("level",))
-        told = prefetch.of(prediction).intervals.get(prediction.model_id)
+        told = prefetch.prefetch_of(prediction).intervals.get(prediction.model_id)
         if told is None:
             return None
         low, high = told.interval(prediction.value, level)
@@ -217,7 +217,7 @@ class ClusterDistance:
     distance: float
 
 
-def _of_cluster(t: Types) -> Fields:
+def _of_cluster(t: ProductTypes) -> Fields:
     @strawberry.field(description="−1 is noise.")
     def cluster(self: models.Prediction) -> int:
         return int(self.answer)
@@ -229,7 +229,7 @@ def _of_cluster(t: Types) -> Fields:
     return {"cluster": cluster, "distances": distances}
 
 
-def label_of(t: Types, answer: str | None) -> Any:
+def label_of(t: ProductTypes, answer: str | None) -> Any:
     """A stored answer as the enum's member, or as a number; null where there is none."""
     if t.product.labels:
         return t.labels.get(answer)
@@ -241,5 +241,5 @@ def prediction_page(parts: Sequence[Any], order_by: Any, first: int | None, afte
     """A page of the predictions of these querysets, which look around together."""
     found = [with_order(rows, order_by) for rows in parts]
     page = pagination.page_of(found, columns_of(order_by), first, after or None)
-    prefetch.surround(page.nodes)
+    prefetch.attach_prefetch(page.nodes)
     return connection(page)

@@ -9,17 +9,17 @@ from store import models
 from store.entities import entities
 from store.products.product import DataProduct
 from store.serving import champions
-from store.serving.champions import Asked
+from store.serving.champions import PredictionRequest
 
 from ..compiled import WRITES
 from ..types.nodes import UNSET, Connection, connection, given
 from ..types.prediction_interfaces import PredictionOrder, version_number
 from ..types.registry import DataProduct as Product
 from .outputs import prediction_page
-from .type_factory import Types, values
+from .type_factory import ProductTypes, values
 
 
-def make_query(t: Types) -> None:
+def make_query(t: ProductTypes) -> None:
     t.make(
         strawberry.type,
         "Product",
@@ -33,16 +33,18 @@ def champion(info: Info, product: DataProduct) -> champions.Champion:
     """The champion for this request: the same for all of its fields, whatever is promoted meanwhile."""
     pins = info.context.pins
     if product.name not in pins:
-        pins[product.name] = champions.of(product)
+        pins[product.name] = champions.get_champion(product)
     pinned: champions.Champion = pins[product.name]
     return pinned
 
 
-def asked(row: Any) -> Asked:
-    return Asked(features=values(row.features), entity=given(row.entity), reference=given(row.reference))
+def asked(row: Any) -> PredictionRequest:
+    return PredictionRequest(
+        features=values(row.features), entity=given(row.entity), reference=given(row.reference)
+    )
 
 
-def _predicting(t: Types) -> dict[str, Any]:
+def _predicting(t: ProductTypes) -> dict[str, Any]:
     @strawberry.field(
         description="Stored before it is returned. One row for each (model, subject, features); the subject is the "
         "entity, else the reference, else nobody.",
@@ -55,7 +57,9 @@ def _predicting(t: Types) -> dict[str, Any]:
         entity: strawberry.ID | None = UNSET,
         reference: str | None = UNSET,
     ) -> t.Prediction | None:
-        question = Asked(features=values(features), entity=given(entity), reference=given(reference))
+        question = PredictionRequest(
+            features=values(features), entity=given(entity), reference=given(reference)
+        )
         return champions.predict(champion(info, self), question)
 
     @strawberry.field(description="For an entity, as its tables stand.", metadata=WRITES)
@@ -86,7 +90,7 @@ def _predicting(t: Types) -> dict[str, Any]:
     }
 
 
-def _reading(t: Types) -> dict[str, Any]:
+def _reading(t: ProductTypes) -> dict[str, Any]:
     @strawberry.field(description="What was predicted, newest first.")
     def predictions(
         self: DataProduct,

@@ -34,7 +34,7 @@ PLAIN: dict[Kind, Any] = {
 
 
 @dataclass
-class Types:
+class ProductTypes:
     """The types of one product, filled in the order in which they need each other."""
 
     product: DataProduct

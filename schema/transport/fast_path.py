@@ -20,13 +20,13 @@ from store.db import threads
 from store.exceptions import Overloaded
 from store.serving import dispatcher
 
-from ..compiled import Operation, Unusual
+from ..compiled import NotEligible, Operation
 from ..core import negotiation, security
 from ..core.errors import extensions_of
 from ..core.responses import HEADERS, STATUS, retry
 
 if TYPE_CHECKING:
-    from ..execution.documents import Library
+    from ..execution.documents import DocumentCache
 
 #: Bytes of a body. 10,000 rows of thirty features in one request are 10 MB, with long names and spaces 20.
 LARGEST_BODY = 64 * 1024 * 1024
@@ -62,13 +62,13 @@ class Reply(NamedTuple):
     body: bytes
 
 
-class HotWay:
+class FastPath:
     """Takes the requests that it can answer."""
 
     #: Among a scope's extensions: this request was declined before it became ASGI's.
     DECLINED = "exemplar.declined"
 
-    def __init__(self, library: "Library", encode: Callable[[Any], str]):
+    def __init__(self, library: "DocumentCache", encode: Callable[[Any], str]):
         self.library = library
         self.encode = encode
 
@@ -76,10 +76,10 @@ class HotWay:
         declined = self.DECLINED in scope.get("extensions", ())
         if declined or not dispatcher.desk or not admitted(scope):
             return Taken(False, receive)
-        body = Body(receive)
+        body = BufferedBody(receive)
         try:
             text = b"" if scope["method"] == "GET" else await body.read()
-        except Unusual:
+        except NotEligible:
             return Taken(False, body.replayed)
         reply = await self.reply(scope, text, body.gone)
         if reply is None:
@@ -98,7 +98,7 @@ class HotWay:
             return None
         try:
             status, answer = await self.answer(scope, text, desk, gone)
-        except Unusual:
+        except NotEligible:
             return None
         headers = headers_of(media_type)
         if isinstance(answer, bytes):
@@ -107,14 +107,14 @@ class HotWay:
         return Reply(status, headers + more, self.encode(answer).encode())
 
     async def answer(
-        self, scope: Scope, text: bytes, desk: dispatcher.Desk, gone: Callable[[], bool]
+        self, scope: Scope, text: bytes, desk: dispatcher.PredictionDispatcher, gone: Callable[[], bool]
     ) -> tuple[int, Any]:
         """Status and body of the answer. Raises Unusual."""
         run = threads.run if len(text) > LARGE_BODY else at_once
         query, variables, name = await run(request_of, scope, text)
         plan = await self.library.plan(query, name)
         if plan is None:
-            raise Unusual
+            raise NotEligible
         operation = plan.operation(variables)
         asked = await run(operation.read, variables)
         try:
@@ -176,7 +176,7 @@ def media_type_of(host: bytes, accept: bytes, content_type: bytes) -> str | None
 setting_changed.connect(lambda **_: media_type_of.cache_clear(), weak=False)
 
 
-class Body:
+class BufferedBody:
     """What is received of a request, kept for the ordinary way."""
 
     def __init__(self, receive: Receive):
@@ -192,7 +192,7 @@ class Body:
             size += len(message.get("body", b""))
             more = message.get("more_body", False)
             if message["type"] != "http.request" or size > LARGEST_BODY:
-                raise Unusual
+                raise NotEligible
         if len(self.messages) == 1:
             return self.messages[0].get("body", b"")  # type: ignore[no-any-return]
         return b"".join(message.get("body", b"") for message in self.messages)
@@ -219,12 +219,12 @@ def request_of(scope: Scope, text: bytes) -> tuple[str, dict[str, Any], str | No
     try:
         given = parameters_of(scope) if scope["method"] == "GET" else orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise Unusual from None
+        raise NotEligible from None
     if type(given) is not dict or given.get("extensions") not in (None, {}):
-        raise Unusual
+        raise NotEligible
     query, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
     if type(query) is not str or type(variables) not in (dict, NULL) or type(name) not in (str, NULL):
-        raise Unusual
+        raise NotEligible
     return query, variables or {}, name or None
 
 

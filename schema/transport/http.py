@@ -37,7 +37,7 @@ from ..core.errors import BadRequest, extensions_of, refusal_of
 from ..core.responses import HEADERS, METHODS, STATUS, answer_type, retry, status_of
 from ..execution.execution import Schema
 from . import websocket
-from .fast_path import LARGE_BODY, LARGEST_BODY, HotWay
+from .fast_path import LARGE_BODY, LARGEST_BODY, FastPath
 
 #: What a method may execute; what a stream may is decided by its transport.
 KINDS = {"GET": {OperationType.QUERY}, "POST": {OperationType.QUERY, OperationType.MUTATION}}
@@ -98,7 +98,7 @@ class GraphQLApp(GraphQL[Context, None]):
             max_subscriptions_per_connection=None,
             allowed_origins=settings.CSRF_TRUSTED_ORIGINS,
         )
-        self.hot_way = HotWay(schema.library, self.encode_json)
+        self.hot_way = FastPath(schema.library, self.encode_json)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

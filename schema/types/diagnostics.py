@@ -5,11 +5,11 @@ from typing import Any
 import strawberry
 
 from learning.diagnostics import Curve as Line
-from learning.diagnostics import Kind
+from learning.diagnostics import DiagnosticKind
 
 from .problems import Problem
 
-DiagnosticKind = strawberry.enum(Kind, name="DiagnosticKind", description="What is looked at.")
+DiagnosticKind = strawberry.enum(DiagnosticKind, name="DiagnosticKind", description="What is looked at.")
 
 
 @strawberry.interface(
@@ -21,7 +21,7 @@ class Diagnostic:
 
     @strawberry.field
     def kind(self: Any) -> DiagnosticKind:
-        return Kind(self.kind)
+        return DiagnosticKind(self.kind)
 
     @strawberry.field(description="A whole SVG document, without scripts and without a size.")
     def svg(self: Any) -> str | None:

@@ -26,7 +26,7 @@ class BuildEvent:
 
     @strawberry.field
     def id(self) -> strawberry.ID:
-        return ids.of(self)
+        return ids.node_id(self)
 
     @strawberry.field
     def build(self: Any) -> Build:

@@ -31,7 +31,7 @@ def given(value: Any) -> Any:
 class Node:
     @strawberry.field
     def id(self) -> strawberry.ID:
-        return ids.of(self)
+        return ids.node_id(self)
 
     @classmethod
     def resolve_type(cls, node: Any, *_: Any) -> str:

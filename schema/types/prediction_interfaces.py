@@ -42,15 +42,15 @@ class Prediction(Node):
 
     @strawberry.field(description="Null where it is about no entity, or the entity's row is gone.")
     def entity(self: Any) -> Entity | None:
-        return prefetch.of(self).entity_of(self)
+        return prefetch.prefetch_of(self).entity_of(self)
 
     @strawberry.field(description="All that was said about its subject, newest first.")
     def feedback(self: Any) -> list["Feedback"]:
-        return prefetch.of(self).feedback.get(self.subject, [])
+        return prefetch.prefetch_of(self).feedback.get(self.subject, [])
 
     @strawberry.field(description="Whether people's latest words differ.")
     def disputed(self: Any) -> bool:
-        truth = prefetch.of(self).truths.get(self.subject)
+        truth = prefetch.prefetch_of(self).truths.get(self.subject)
         return bool(truth and truth.disputed)
 
 

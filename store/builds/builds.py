@@ -179,7 +179,7 @@ def _sequence(cursor: str | None) -> int:
     return int(cursor)
 
 
-class BuildEvent(base.Table):
+class BuildEvent(base.BaseModel):
     """What a build has just done; ids and sequence survive a stream that is built anew."""
 
     build = models.ForeignKey(Build, models.CASCADE, related_name="events")

@@ -18,7 +18,7 @@ from learning.selection.steps import FoldScored
 
 from ..db import base
 from ..db.fields import JSONField
-from ..db.row_cache import Kept
+from ..db.row_cache import RowCache
 from ..jobs.jobs import UNFINISHED
 
 #: Candidates are chosen in the search and scored again on fresh folds in the contest.
@@ -52,7 +52,7 @@ class CandidateManager(models.Manager["Candidate"]):
         )
 
 
-class Candidate(base.Table):
+class Candidate(base.BaseModel):
     """An estimator with its hyperparameters set, in the contest of one build."""
 
     build = models.ForeignKey("store.Build", models.CASCADE, related_name="candidates")
@@ -140,7 +140,7 @@ class FoldScoreManager(models.Manager["FoldScore"]):
         return {(row.candidate.key, row.round, row.fold): row.as_step() for row in rows}
 
 
-class FoldScore(base.Table):
+class FoldScore(base.BaseModel):
     """One fold of one candidate: fitted on the other parts, scored on this one."""
 
     candidate = models.ForeignKey(Candidate, models.CASCADE, related_name="folds")
@@ -252,7 +252,7 @@ class ScoreManager(models.Manager["Score"]):
 
 
 #: Measures of the contests of builds that have ended, by the candidates' keys; of so many candidates.
-_of_contests: Kept[int, list[Measured]] = Kept(200)
+_of_contests: RowCache[int, list[Measured]] = RowCache(200)
 
 #: What `of_each` asks, of hundreds of rows a page.
 MEASURES = """
@@ -274,7 +274,7 @@ def _means(folds: Iterable[Measured]) -> Iterator[Measured]:
         yield Measured(metric, label, None, fsum(known) / len(known) if known else None)
 
 
-class Score(base.Table):
+class Score(base.BaseModel):
     """One measure of one fold, over all classes or for one label."""
 
     fold = models.ForeignKey(FoldScore, models.CASCADE, related_name="scores")

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from django.db import models
 
-from learning.diagnostics import Data, Kind, data_from_json, shape
+from learning.diagnostics import Data, DiagnosticKind, data_from_json, shape
 from learning.diagnostics import Diagnostic as Drawn
 
 from ..db import base
@@ -49,7 +49,7 @@ class DiagnosticManager(models.Manager["Diagnostic"]):
         return found
 
 
-class Diagnostic(base.Table):
+class Diagnostic(base.BaseModel):
     """One look at a model version; what it shows never changes."""
 
     model = models.ForeignKey(ModelVersion, models.CASCADE, related_name="diagnostics")
@@ -79,7 +79,7 @@ class Diagnostic(base.Table):
     @property
     def shape(self) -> str:
         """The name of the shape that its data has, or would have."""
-        return shape(Kind(self.kind)).__name__
+        return shape(DiagnosticKind(self.kind)).__name__
 
     @cached_property
     def shown(self) -> Data | None:

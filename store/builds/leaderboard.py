@@ -32,7 +32,7 @@ class Competitor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class ResultTable:
     """Numbers by row and column; a number that is not known is None."""
 
     columns: Sequence[str]
@@ -79,17 +79,17 @@ def _last(score: float | None) -> float:
     return float("inf") if score is None else -score
 
 
-def by_fold(model: ModelVersion) -> Table:
+def by_fold(model: ModelVersion) -> ResultTable:
     """Each measure's mean, and what it was on each of the contest's folds."""
     measures = [m for m in _measures(model) if m.label is None]
     folds = sorted({m.fold for m in measures if m.fold is not None})
     known = {(m.metric, m.fold): m.value for m in measures}
     names = _ordered({m.metric for m in measures}, model.metric)
     rows = [(name, [known.get((name, fold)) for fold in (None, *folds)]) for name in names]
-    return Table(columns=["mean", *(f"fold {fold + 1}" for fold in folds)], rows=rows)
+    return ResultTable(columns=["mean", *(f"fold {fold + 1}" for fold in folds)], rows=rows)
 
 
-def by_class(model: ModelVersion) -> Table | None:
+def by_class(model: ModelVersion) -> ResultTable | None:
     """Each class's measures, means over the folds; None where there are no classes."""
     measures = [m for m in _measures(model) if m.label is not None and m.fold is None]
     if not measures:
@@ -97,7 +97,7 @@ def by_class(model: ModelVersion) -> Table | None:
     names = list(dict.fromkeys(m.metric for m in measures))
     known = {(m.label, m.metric): m.value for m in measures}
     labels = list(dict.fromkeys(m.label for m in measures if m.label is not None))
-    return Table(
+    return ResultTable(
         columns=names, rows=[(label, [known.get((label, name)) for name in names]) for label in labels]
     )
 

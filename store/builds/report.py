@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from learning.analysis import Analysis
-from learning.evaluation.folds import Plan
+from learning.evaluation.folds import FoldPlan
 from learning.exceptions import LearningError
 from learning.selection import error_analysis
-from learning.selection.error_analysis import Miss, Segment
+from learning.selection.error_analysis import Slice, WorstRow
 
 from ..exceptions import NoChampion
 from ..jobs.jobs import SUCCEEDED
@@ -22,7 +22,7 @@ from . import leaderboard as tables
 from .builds import Build
 from .candidates import CONTEST, FoldScore
 from .diagnostics import Diagnostic
-from .leaderboard import Competitor, Table
+from .leaderboard import Competitor, ResultTable
 
 #: Predictions that would be worth labelling, at most; the least sure ones.
 UNSURE = 10
@@ -34,9 +34,9 @@ WELL_FOUND = 0.8
 class Weaknesses:
     """What the winner is bad at, by what its candidate predicted out of fold."""
 
-    segments: list[Segment] = field(default_factory=list)
+    segments: list[Slice] = field(default_factory=list)
     #: With the keys of what they are about.
-    misses: list[tuple[str, Miss]] = field(default_factory=list)
+    misses: list[tuple[str, WorstRow]] = field(default_factory=list)
     #: Why nothing is known; empty where it is.
     unknown: str = ""
 
@@ -51,8 +51,8 @@ class Report:
     promotion: Promotion | None
     analysis: Analysis | None
     leaderboard: list[Competitor]
-    by_fold: Table
-    by_class: Table | None
+    by_fold: ResultTable
+    by_class: ResultTable | None
     diagnostics: list[Diagnostic]
     weaknesses: Weaknesses
     unsure: list[Prediction]
@@ -60,7 +60,7 @@ class Report:
     advice: list[str]
 
 
-def of(product: DataProduct, number: int | None = None) -> Report:
+def build_report(product: DataProduct, number: int | None = None) -> Report:
     """The report of a build, or of the champion's. Raises NoChampion where there is no model to report of."""
     build = _build(product, number)
     model = build.model
@@ -108,18 +108,18 @@ def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weak
     steps = [fold.as_step().predictions for fold in folds]
     told = [step for step in steps if step is not None]
     if len(told) < len(steps) or not told:
-        return Weaknesses(unknown="What it predicted out of fold went to make room.")
+        return Weaknesses(unknown="What it predicted out build_report fold went to make room.")
     snapshot = model.snapshot
     try:
         dataset = snapshot.dataset(product)
     except LearningError as error:
         return Weaknesses(unknown=str(error))
-    held = [rows for _, rows in Plan.of(build.problem(), dataset).split(dataset, "contest")[: len(told)]]
+    held = [rows for _, rows in FoldPlan.of(build.problem(), dataset).split(dataset, "contest")[: len(told)]]
     lost, predicted = error_analysis.losses(dataset, np.concatenate(told), held)
     keys = dataset_loader.keys(snapshot.table, snapshot.rows)
     return Weaknesses(
-        segments=error_analysis.segments(dataset, lost),
-        misses=[(keys[miss.row], miss) for miss in error_analysis.misses(dataset, lost, predicted)],
+        segments=error_analysis.slices(dataset, lost),
+        misses=[(keys[miss.row], miss) for miss in error_analysis.worst_rows(dataset, lost, predicted)],
     )
 
 
@@ -133,7 +133,7 @@ def _unsure(product: DataProduct) -> list[Prediction]:
 
 
 def _advice(
-    build: Build, by_class: Table | None, diagnostics: list[Diagnostic], unsure: list[Prediction]
+    build: Build, by_class: ResultTable | None, diagnostics: list[Diagnostic], unsure: list[Prediction]
 ) -> Iterator[str]:
     yield from _about_classes(by_class)
     if snapshot := build.snapshot:
@@ -148,7 +148,7 @@ def _advice(
         yield f"Nobody has labelled the {len(unsure)} least sure predictions below: ask for these first."
 
 
-def _about_classes(by_class: Table | None) -> Iterator[str]:
+def _about_classes(by_class: ResultTable | None) -> Iterator[str]:
     for label, values in by_class.rows if by_class else ():
         of: dict[str, Any] = dict(zip(by_class.columns, values, strict=True)) if by_class else {}
         recall = of.get("recall")

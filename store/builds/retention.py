@@ -27,7 +27,7 @@ WHERE schemaname = 'snapshots'
 """
 
 
-def make(product: str) -> None:
+def delete_old_builds(product: str) -> None:
     """Let go of what builds before the last `EXEMPLAR_KEEP_BUILDS` of this product have left: snapshots' tables,
     predictions out of fold, artifacts that never served. The champion's build keeps all of it.
     """

@@ -98,7 +98,7 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
         return self.create(product=product.name, rule=str(rule), reason=verdict.reason)
 
 
-class RetrainDecision(base.Table):
+class RetrainDecision(base.BaseModel):
     """What a rule said at a moment; the row never changes, and goes only as a "not yet" that is followed by news."""
 
     product = models.CharField(max_length=40)

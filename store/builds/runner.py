@@ -36,9 +36,9 @@ def run_job(pk: int) -> None:
 def run(build: Build) -> None:
     """Run a claimed build to its end, and make room."""
     events.ring("build", build=build.pk, product=build.product)
-    leases.carry_out(build, lambda finished: _Run(build, finished).through())
+    leases.carry_out(build, lambda finished: _BuildRun(build, finished).through())
     try:
-        retention.make(build.product)
+        retention.delete_old_builds(build.product)
     except (OperationalError, InterfaceError) as error:
         log.warning("No room was made after %s; the next build makes it: %s", build, error)
 
@@ -47,10 +47,10 @@ def elsewhere(scheduler: str) -> learning.Opened | None:
     """Who runs the fits, where it is not this machine."""
     if not scheduler:
         return None
-    return lambda bench, seconds, megabytes: dask_pool.at(bench, scheduler, seconds, megabytes)
+    return lambda bench, seconds, megabytes: dask_pool.connect_pool(bench, scheduler, seconds, megabytes)
 
 
-class _Run:
+class _BuildRun:
     """One attempt at one build."""
 
     def __init__(self, build: Build, finished: threading.Event):

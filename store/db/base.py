@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.base import ModelState
 
 
-class Table(models.Model):
+class BaseModel(models.Model):
     """A table whose rows are made of what was selected and nothing else: that takes a tenth of the time that Django's
     own constructor takes, which looks for defaults and sends signals.
     """

@@ -23,14 +23,14 @@ def share_arenas() -> None:
         _mallopt(_M_ARENA_MAX, 2)
 
 
-def settle() -> None:
+def freeze_heap() -> None:
     """Have the garbage collector leave alone what is there for good, and look less often at what work makes."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Give back what nobody refers to but itself, and what glibc keeps for each thread that freed it: with every loaded
     model it would be more.
     """

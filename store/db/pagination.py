@@ -136,7 +136,7 @@ def _next(rows: QuerySet[Any], order: Sequence[str], after: str | None) -> Query
 
 
 def _read(rows: QuerySet[Any]) -> list[Any]:
-    if not row_cache.keeps(rows.model):
+    if not row_cache.caches_rows(rows.model):
         return list(rows)
     keys = list(rows.values_list("pk", flat=True))
     found = row_cache.rows(rows.model, keys)

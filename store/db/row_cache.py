@@ -6,14 +6,14 @@ from typing import Any, Generic, TypeVar
 
 from django.db import models as django
 
-from .base import Table
+from .base import BaseModel
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
-Row = TypeVar("Row", bound=Table)
+Row = TypeVar("Row", bound=BaseModel)
 
 
-class Kept(Generic[Key, Value]):
+class RowCache(Generic[Key, Value]):
     """Values by their keys, for any thread."""
 
     def __init__(self, most: int):
@@ -45,19 +45,19 @@ class Kept(Generic[Key, Value]):
 
 
 #: Of each table that never changes.
-_rows: dict[type[Table], Kept[Any, Any]] = {}
+_rows: dict[type[BaseModel], RowCache[Any, Any]] = {}
 #: Rows of each.
 MOST = 1_000
 
 
-def keeps(table: type[django.Model]) -> bool:
-    return issubclass(table, Table) and table.unchanging
+def caches_rows(table: type[django.Model]) -> bool:
+    return issubclass(table, BaseModel) and table.unchanging
 
 
 def rows(table: type[Row], keys: Collection[Any]) -> dict[Any, Row]:
     """Those that there are, by their keys; where the table never changes, from memory, and nobody else's objects."""
     look = table._base_manager.in_bulk
-    if not keeps(table):
+    if not caches_rows(table):
         return look(keys)
-    found = _rows.setdefault(table, Kept(MOST)).find(keys, look)
+    found = _rows.setdefault(table, RowCache(MOST)).find(keys, look)
     return {key: row.again() for key, row in found.items()}

@@ -143,7 +143,7 @@ def insert(
         base.pk = _new_key(product, key)
     elif not isinstance(model._meta.pk, models.AutoField) and not model._meta.pk.has_default():
         raise BadInput(f"A {model._meta.verbose_name} needs a key.", argument=("row", "key"))
-    rows = _Rows(base)
+    rows = _WrittenRows(base)
     for column in product.columns:
         rows.set(column.path, values[column.name])
     if product.join.at_path:
@@ -191,7 +191,7 @@ def update(product: DataProduct, base: Any, values: Mapping[str, Any], at: Any =
 
     A one-to-one row that was missing is made when all its columns are given. Raises BadInput, Conflict.
     """
-    rows, changed = _Rows(base), []
+    rows, changed = _WrittenRows(base), []
     for column in product.columns:
         if column.name in values and rows.set(column.path, values[column.name]):
             changed.append(column.name)
@@ -207,7 +207,7 @@ def update(product: DataProduct, base: Any, values: Mapping[str, Any], at: Any =
 
 def write_label(product: DataProduct, base: Any, label: Any) -> int:
     """Set the label column of a locked base row; returns how many rows that changed."""
-    rows = _Rows(base)
+    rows = _WrittenRows(base)
     if not rows.set(product.join.label_path, label):
         return 0
     rows.save(check=False)  # what the table held before counts again, whatever is declared by now
@@ -215,7 +215,7 @@ def write_label(product: DataProduct, base: Any, label: Any) -> int:
 
 
 def read_label(product: DataProduct, base: Any) -> Any:
-    return _Rows(base).get(product.join.label_path)
+    return _WrittenRows(base).get(product.join.label_path)
 
 
 def sentence(error: Exception) -> str:
@@ -236,7 +236,7 @@ def _check(row: Any, changed: set[str]) -> None:
         raise BadInput(" ".join(error.messages), argument=("row",)) from error
 
 
-class _Rows:
+class _WrittenRows:
     """A base row and the one-to-one rows around it, changed in memory and saved in the order of their keys."""
 
     def __init__(self, base: Any):

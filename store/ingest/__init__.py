@@ -14,7 +14,7 @@ from ..products.product import DataProduct
 from . import checking, files, label_conflicts, staging, tables, upsert
 from .files import Layout
 from .progress import CHECKING, READING, WRITING, Progress, Told
-from .tables import NoTable, Plan
+from .tables import LoadPlan, NoTable
 
 __all__ = ["CannotLoad", "NoTable", "Progress", "Summary", "TooManyRejects", "load"]
 
@@ -103,7 +103,7 @@ class _Loading:
         self.rows = self.rejected = self.inserted = self.updated = 0
         self.new_columns: list[str] = []
 
-    def load(self, plan: Plan) -> None:
+    def load(self, plan: LoadPlan) -> None:
         are_numbers = staging.stage(plan.layout, plan.names, partial(self._tell, plan, READING))
         self._tell(plan, CHECKING)
         rows = checking.check(plan)
@@ -118,12 +118,12 @@ class _Loading:
         self.rows += rows
         self.new_columns += plan.new_columns
 
-    def _tell(self, plan: Plan, step: str, bytes: int = 0, rows: int = 0) -> None:
+    def _tell(self, plan: LoadPlan, step: str, bytes: int = 0, rows: int = 0) -> None:
         is_plain = plan.layout.format == "csv" and plan.path.suffix != ".gz"
         total = plan.path.stat().st_size if is_plain else None
         self.told(Progress(plan.path, step, bytes, total, rows))
 
-    def _reject(self, plan: Plan, rejected: int, are_numbers: bool) -> None:
+    def _reject(self, plan: LoadPlan, rejected: int, are_numbers: bool) -> None:
         if are_numbers:
             checking.find_lines(plan)
         try:
@@ -143,7 +143,7 @@ class _Loading:
                 f"all are in {self.rejects}."
             )
 
-    def _write(self, plan: Plan) -> None:
+    def _write(self, plan: LoadPlan) -> None:
         label = label_conflicts.label_table(self.product, plan.tables)
         kept = label_conflicts.kept(self.product, label)
         upsert.upsert(plan.tables, kept)

@@ -9,7 +9,7 @@ from django.db import connection
 from psycopg2 import sql
 
 from .staging import STAGING
-from .tables import ROW_KEY, Column, Plan, Table, named
+from .tables import ROW_KEY, LoadPlan, TargetColumn, TargetTable, named
 
 REJECTS = sql.Identifier("ingest_rejects")
 #: Where rows have no key of their own: the keys that are made of them, and the rows without these.
@@ -36,7 +36,7 @@ def numbers(statement: sql.Composable) -> tuple[int, ...]:
         return row
 
 
-def check(plan: Plan) -> int:
+def check(plan: LoadPlan) -> int:
     """Make the typed rows of what is staged; returns how many rows there are, those that do not fit included."""
     execute(sql.SQL("DROP TABLE IF EXISTS {}, {} CASCADE").format(REJECTS, KEYS))
     execute(
@@ -68,7 +68,7 @@ def rejected() -> int:
     return numbers(sql.SQL("SELECT count(DISTINCT line) FROM {}").format(REJECTS))[0]
 
 
-def _count(columns: Iterable[Column]) -> tuple[int, ...]:
+def _count(columns: Iterable[TargetColumn]) -> tuple[int, ...]:
     """How many rows there are, how many of them have a problem, and cells of each column that do not fit."""
     unfit = [
         sql.SQL("count(*) FILTER (WHERE NOT {})").format(column.cast.fits(sql.Identifier(column.staged)))
@@ -80,7 +80,7 @@ def _count(columns: Iterable[Column]) -> tuple[int, ...]:
     return numbers(sql.SQL("SELECT {} FROM {}").format(counts, STAGING))
 
 
-def _ordered(column: Column) -> Column:
+def _ordered(column: TargetColumn) -> TargetColumn:
     """The column, with the order of its dates' day and month where its other cells betray it."""
     if not column.cast.is_time or column.cast.day_first is not None:
         return column
@@ -107,7 +107,7 @@ def _reject(
     )
 
 
-def _make_typed(plan: Plan, texts: dict[str, sql.Composable]) -> None:
+def _make_typed(plan: LoadPlan, texts: dict[str, sql.Composable]) -> None:
     values = [sql.SQL("s.line")]
     for column in plan.columns:
         text = texts.get(column.staged, sql.Identifier("s", column.staged))
@@ -119,7 +119,7 @@ def _make_typed(plan: Plan, texts: dict[str, sql.Composable]) -> None:
     )
 
 
-def _add_keys(plan: Plan) -> None:
+def _add_keys(plan: LoadPlan) -> None:
     """The key of a row without one: a hash of its values, however they are written, and which of the equal rows it is.
 
     The order of the file's columns does not matter, nor do columns that are not loaded.
@@ -148,7 +148,7 @@ def _is_rejected(rows: str) -> sql.Composable:
     )
 
 
-def _check_table(plan: Plan, table: Table) -> None:
+def _check_table(plan: LoadPlan, table: TargetTable) -> None:
     """What the rows must be together: keys that do not repeat, that others have, and all that a new row needs."""
     headers = {column.staged: column for column in plan.columns}
     made = {other.model for other in plan.tables}
@@ -162,7 +162,7 @@ def _check_table(plan: Plan, table: Table) -> None:
         _check_new(table, headers[table.values[table.key]])
 
 
-def _check_relation(column: Column, field: Any) -> None:
+def _check_relation(column: TargetColumn, field: Any) -> None:
     target = field.target_field
     reason = f"is no key of a {target.model._meta.verbose_name}"
     condition = sql.SQL("t.{0} IS NOT NULL AND NOT EXISTS (SELECT FROM {1} o WHERE o.{2} = t.{0})").format(
@@ -173,7 +173,7 @@ def _check_relation(column: Column, field: Any) -> None:
     _reject_typed(column, condition, reason)
 
 
-def _check_repeats(column: Column) -> None:
+def _check_repeats(column: TargetColumn) -> None:
     key = sql.Identifier(column.staged)
     repeated = sql.SQL(
         "SELECT count(*) FROM (SELECT FROM {} GROUP BY {} HAVING count(*) > 1) repeated"
@@ -186,7 +186,7 @@ def _check_repeats(column: Column) -> None:
         _reject_typed(column, condition, "repeats the key of a row before it")
 
 
-def _check_new(table: Table, column: Column) -> None:
+def _check_new(table: TargetTable, column: TargetColumn) -> None:
     assert table.key is not None
     lacking = ", ".join(field.name for field in table.lacking)
     condition = sql.SQL("NOT EXISTS (SELECT FROM {} o WHERE o.{} = t.{})").format(
@@ -197,7 +197,7 @@ def _check_new(table: Table, column: Column) -> None:
     _reject_typed(column, condition, f"is new, and a new {table.title} needs {lacking} too")
 
 
-def _reject_typed(column: Column, condition: sql.Composable, reason: str) -> None:
+def _reject_typed(column: TargetColumn, condition: sql.Composable, reason: str) -> None:
     execute(
         sql.SQL(
             "INSERT INTO {} SELECT t.line, {}, left(s.{}, {}), {} FROM {} t JOIN {} s USING (line) WHERE {}"
@@ -214,7 +214,7 @@ def _reject_typed(column: Column, condition: sql.Composable, reason: str) -> Non
     )
 
 
-def find_lines(plan: Plan) -> None:
+def find_lines(plan: LoadPlan) -> None:
     """Count the line breaks in the cells before: the rows' numbers are not their lines there."""
     cells = sql.SQL(" || ").join(
         sql.SQL("coalesce({}, '')").format(sql.Identifier(name)) for name in plan.names

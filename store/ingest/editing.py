@@ -18,7 +18,7 @@ from . import values as bulk
 
 
 @dataclass(frozen=True)
-class Row:
+class EditedRow:
     """An entity as somebody gives it."""
 
     key: str | None
@@ -121,7 +121,7 @@ def patch(
 
 
 @transaction.atomic
-def upsert_many(product: DataProduct, rows: Sequence[Row]) -> Upserted:
+def upsert_many(product: DataProduct, rows: Sequence[EditedRow]) -> Upserted:
     """Make the entities so, whether they exist or not: all of them or none, in few statements.
 
     Raises NotWritable, OutOfRange where they are too many, and what `create` does with the row's path.
@@ -140,7 +140,9 @@ def upsert_many(product: DataProduct, rows: Sequence[Row]) -> Upserted:
     return Upserted(inserted, updated, len(rows) - inserted - updated)
 
 
-def _write_at_once(product: DataProduct, rows: Sequence[Row], values: Sequence[list[Any]]) -> tuple[int, int]:
+def _write_at_once(
+    product: DataProduct, rows: Sequence[EditedRow], values: Sequence[list[Any]]
+) -> tuple[int, int]:
     """How many rows were inserted, and how many others changed; labels that are kept are no part of the statements."""
     keys, counts = _keys(product, rows), []
     for labelled in (True, False):
@@ -154,7 +156,7 @@ def _write_at_once(product: DataProduct, rows: Sequence[Row], values: Sequence[l
 
 
 def _write_one_by_one(
-    product: DataProduct, rows: Sequence[Row], values: Sequence[list[Any]]
+    product: DataProduct, rows: Sequence[EditedRow], values: Sequence[list[Any]]
 ) -> tuple[int, int]:
     """The same, where rows that the base row points to have to be made first."""
     inserted = updated = 0
@@ -171,7 +173,7 @@ def _write_one_by_one(
     return inserted, updated
 
 
-def _check_keys(product: DataProduct, rows: Sequence[Row]) -> None:
+def _check_keys(product: DataProduct, rows: Sequence[EditedRow]) -> None:
     title = product.join.model._meta.verbose_name
     places: dict[str, int] = {}
     makes_keys = _makes_keys(product.join.model)
@@ -191,14 +193,14 @@ def _makes_keys(model: type[models.Model]) -> bool:
     return isinstance(model._meta.pk, models.AutoField) or model._meta.pk.has_default()
 
 
-def _keys(product: DataProduct, rows: Sequence[Row]) -> list[Any]:
+def _keys(product: DataProduct, rows: Sequence[EditedRow]) -> list[Any]:
     """The rows' keys as their column holds them; the table's own where none was given."""
     n = sum(row.key is None for row in rows)
     new = iter(bulk.new_keys(product.join.model, n) if n else ())
     return [next(new) if row.key is None else product.key_of(row.key) for row in rows]
 
 
-def _values(product: DataProduct, row: Row, argument: tuple[str | int, ...]) -> list[Any]:
+def _values(product: DataProduct, row: EditedRow, argument: tuple[str | int, ...]) -> list[Any]:
     """The features and the time of a row, cleaned, checked by the models' own validators."""
     values = product.clean(row.features, (*argument, "features"))
     for column, value in zip(product.columns, values, strict=True):

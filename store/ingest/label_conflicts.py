@@ -13,14 +13,14 @@ from ..predictions import truth
 from ..predictions.feedback import Feedback
 from ..products.product import DataProduct
 from .checking import TYPED
-from .tables import Table
+from .tables import TargetTable
 from .upsert import Kept
 
 #: Entities that are looked at in one go.
 BATCH = 1000
 
 
-def label_table(product: DataProduct, tables: tuple[Table, ...]) -> Table | None:
+def label_table(product: DataProduct, tables: tuple[TargetTable, ...]) -> TargetTable | None:
     """The one of the tables that the file's labels go to."""
     path = product.join.label_path
     for table in tables if path and product.learns_from_labels else ():
@@ -29,7 +29,7 @@ def label_table(product: DataProduct, tables: tuple[Table, ...]) -> Table | None
     return None
 
 
-def kept(product: DataProduct, table: Table | None) -> Kept:
+def kept(product: DataProduct, table: TargetTable | None) -> Kept:
     """The label's column where somebody has spoken of the entity: it has one writer, and that is not the upsert."""
     if table is None or not Feedback.objects.filter(product=product.name, entity__isnull=False).exists():
         return {}
@@ -41,7 +41,7 @@ def kept(product: DataProduct, table: Table | None) -> Kept:
     return {product.join.label_path.column: spoken}
 
 
-def say(product: DataProduct, table: Table) -> list[str]:
+def say(product: DataProduct, table: TargetTable) -> list[str]:
     """Let the TABLE say the labels of entities of which people spoke; returns the keys of those whose row changed."""
     changed = []
     rows = _spoken(product, table)
@@ -62,7 +62,7 @@ def _said(product: DataProduct, keys: list[str]) -> dict[str, tuple[str | None, 
     words = Feedback.objects.filter(
         product=product.name, subject__in=subjects, author=TABLE, retracted_at=None
     ).order_by("subject", "-pk")
-    agreed = truth.of(product, subjects)
+    agreed = truth.find_truths(product, subjects)
     found: dict[str, tuple[str | None, Any]] = {}
     for word in words.distinct("subject"):
         truly = agreed.get(word.subject)
@@ -71,7 +71,7 @@ def _said(product: DataProduct, keys: list[str]) -> dict[str, tuple[str | None, 
     return found
 
 
-def _spoken(product: DataProduct, table: Table) -> Iterator[tuple[str, Any]]:
+def _spoken(product: DataProduct, table: TargetTable) -> Iterator[tuple[str, Any]]:
     """Key and label of the typed rows whose entity somebody has spoken of."""
     assert product.join.label_path and table.key
     entity = sql.Identifier("t", table.entity.column)

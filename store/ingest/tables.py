@@ -25,7 +25,7 @@ class NoTable(StoreError):
 
 
 @dataclass(frozen=True)
-class Column:
+class TargetColumn:
     """A column of the file that is loaded."""
 
     header: str
@@ -35,7 +35,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class TargetTable:
     """A feature table and what of each typed row goes into it."""
 
     model: type[models.Model]
@@ -94,13 +94,13 @@ def _fills(field: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class Plan:
+class LoadPlan:
     """How one file is loaded."""
 
     layout: Layout
-    columns: tuple[Column, ...]
+    columns: tuple[TargetColumn, ...]
     #: Those whose rows others point to come first; all have the same key.
-    tables: tuple[Table, ...]
+    tables: tuple[TargetTable, ...]
     #: Columns that no table has.
     new_columns: tuple[str, ...]
 
@@ -118,7 +118,7 @@ class Plan:
         return [f"c{place}" for place in range(len(self.layout.header))]
 
 
-def plans(product: DataProduct, layouts: Sequence[Layout], day_first: bool | None = None) -> list[Plan]:
+def plans(product: DataProduct, layouts: Sequence[Layout], day_first: bool | None = None) -> list[LoadPlan]:
     """How each file is loaded, in the order in which that must happen. Raises NoTable."""
     models_ = list(feature_tables(product))
     found = [_plan(product, models_, layout, day_first) for layout in layouts]
@@ -137,7 +137,7 @@ def feature_tables(product: DataProduct) -> Iterator[type[models.Model]]:
 
 def _plan(
     product: DataProduct, models_: Sequence[type[models.Model]], layout: Layout, day_first: bool | None
-) -> Plan:
+) -> LoadPlan:
     matches = [_Match(product, model, layout.header) for model in models_]
     keyed = [found for found in matches if found.has_key]
     if not keyed:
@@ -246,11 +246,11 @@ def _beside(product: DataProduct, found: Found, header: Sequence[str]) -> dict[A
     return beside
 
 
-def _planned(layout: Layout, match: _Match, day_first: bool | None) -> Plan:
+def _planned(layout: Layout, match: _Match, day_first: bool | None) -> LoadPlan:
     model, found, beside = match.model, match.found, match.beside
     places = {**found, **{field: place for one in beside.values() for field, place in one.items()}}
     columns = tuple(
-        Column(layout.header[place], f"c{place}", Cast(field, layout.decimal_comma, day_first))
+        TargetColumn(layout.header[place], f"c{place}", Cast(field, layout.decimal_comma, day_first))
         for field, place in sorted(places.items(), key=lambda item: item[1])
     )
     key = next((field for field in _keys(model) if field in found), None)
@@ -258,13 +258,13 @@ def _planned(layout: Layout, match: _Match, day_first: bool | None) -> Plan:
     if key is None and makes_key(model):
         key = model._meta.pk
         values[key] = ROW_KEY
-    tables = [Table(model, key, values)]
+    tables = [TargetTable(model, key, values)]
     for hop, others in beside.items():
         shared = {hop.field: values[hop.field.target_field]} if hop.field.target_field in values else {}
         own = {field: f"c{place}" for field, place in others.items()}
-        tables.append(Table(hop.related_model, hop.field, shared | own))
+        tables.append(TargetTable(hop.related_model, hop.field, shared | own))
     new = tuple(name for place, name in enumerate(layout.header) if place not in places.values())
-    return Plan(layout, columns, tuple(tables), new)
+    return LoadPlan(layout, columns, tuple(tables), new)
 
 
 def _no_table(product: DataProduct, models_: Sequence[type[models.Model]], layout: Layout) -> str:

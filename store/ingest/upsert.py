@@ -8,7 +8,7 @@ from django.utils import timezone
 from psycopg2 import sql
 
 from .checking import TYPED, execute, numbers
-from .tables import Table
+from .tables import TargetTable
 
 #: The key of each row that was written, and whether it is new.
 WRITTEN = sql.Identifier("ingest_written")
@@ -17,7 +17,7 @@ WRITTEN = sql.Identifier("ingest_written")
 Kept = Mapping[models.Field, sql.Composable]
 
 
-def upsert(tables: Iterable[Table], kept: Kept) -> None:
+def upsert(tables: Iterable[TargetTable], kept: Kept) -> None:
     """Write the typed rows into the tables, and those that changed something into WRITTEN."""
     execute(sql.SQL("DROP TABLE IF EXISTS {}").format(WRITTEN))
     execute(sql.SQL("CREATE TEMPORARY TABLE {} (key text, new boolean) ON COMMIT DROP").format(WRITTEN))
@@ -49,7 +49,7 @@ def _write(statement: sql.Composable) -> None:
     execute(sql.SQL("WITH written AS ({}) INSERT INTO {} SELECT * FROM written").format(statement, WRITTEN))
 
 
-def _insert(table: Table, kept: Kept, is_base: bool) -> sql.Composable:
+def _insert(table: TargetTable, kept: Kept, is_base: bool) -> sql.Composable:
     assert table.key is not None
     fields = [*table.values, *table.filled]
     return sql.SQL(
@@ -66,13 +66,13 @@ def _insert(table: Table, kept: Kept, is_base: bool) -> sql.Composable:
     )
 
 
-def _do_update(table: Table, kept: Kept, new: "New") -> sql.Composable:
+def _do_update(table: TargetTable, kept: Kept, new: "New") -> sql.Composable:
     if not table.rest:
         return sql.SQL("DO NOTHING")
     return sql.SQL("DO UPDATE SET {} WHERE {}").format(*_changes(table, kept, new))
 
 
-def _update(table: Table, kept: Kept) -> sql.Composable:
+def _update(table: TargetTable, kept: Kept) -> sql.Composable:
     """Rows that exist; there are no others, because the file lacks what a new one needs."""
     assert table.key is not None
     staged = table.values[table.key]
@@ -92,7 +92,7 @@ def _update(table: Table, kept: Kept) -> sql.Composable:
 New = Callable[[models.Field], sql.Composable]
 
 
-def _changes(table: Table, kept: Kept, new: New) -> tuple[sql.Composable, sql.Composable]:
+def _changes(table: TargetTable, kept: Kept, new: New) -> tuple[sql.Composable, sql.Composable]:
     """The assignments, and the condition that they change something."""
     values = {field: _unless_kept(field, new(field), kept) for field in table.rest}
     assigned = [
@@ -111,7 +111,7 @@ def _unless_kept(field: models.Field, value: sql.Composable, kept: Kept) -> sql.
     )
 
 
-def _add(table: Table) -> sql.Composable:
+def _add(table: TargetTable) -> sql.Composable:
     """Of each content the rows which the file has more often than the table: the same file twice adds nothing."""
     held = sql.SQL(", ").join(sql.Identifier("t", field.column) for field in table.values)
     given = sql.SQL(", ").join(map(_given, table.values.values()))
@@ -152,7 +152,7 @@ def _filled(field: Any) -> sql.Composable:
     return sql.Literal(field.get_db_prep_save(field.to_python(value), connection))
 
 
-def _advance_sequence(table: Table) -> None:
+def _advance_sequence(table: TargetTable) -> None:
     """Keep the table's own numbering ahead of the numbers that the file gave."""
     key = table.key
     if not isinstance(key, models.AutoField):

@@ -10,7 +10,7 @@ from ..products.product import DataProduct
 from . import label_conflicts, upsert
 from .casts import Cast
 from .checking import TYPED, execute
-from .tables import Table
+from .tables import TargetTable
 
 #: A row: its key, then the values of `columns`.
 Row = tuple[Any, ...]
@@ -48,14 +48,16 @@ def write(product: DataProduct, rows: Sequence[Row], labelled: bool) -> tuple[in
     return upsert.written()
 
 
-def _tables(product: DataProduct, labelled: bool) -> tuple[Table, ...]:
+def _tables(product: DataProduct, labelled: bool) -> tuple[TargetTable, ...]:
     base = product.join.model
     values: dict[Any, dict[models.Field, str]] = {(): {base._meta.pk: "key"}}
     for place, path in enumerate(columns(product, labelled)):
         own = {path.hops[0].field: "key"} if path.hops else {}
         values.setdefault(path.hops, own)[path.column] = f"c{place}"
     return tuple(
-        Table(hops[0].related_model, hops[0].field, one) if hops else Table(base, base._meta.pk, one)
+        TargetTable(hops[0].related_model, hops[0].field, one)
+        if hops
+        else TargetTable(base, base._meta.pk, one)
         for hops, one in values.items()
     )
 

@@ -26,7 +26,7 @@ UNFINISHED = (READY, RUNNING)
 #: Seconds after which a lease that was not renewed is over.
 LEASE = 10
 #: Seconds between two looks at what has no job, or no longer anybody who runs it.
-LOOK = 5.0
+MAINTENANCE_INTERVAL = 5.0
 #: Runs of one job; the last one that is lost fails it.
 ATTEMPTS = 3
 
@@ -82,14 +82,14 @@ class JobManager(models.Manager[J]):
         over = Now() - timedelta(seconds=LEASE)
         for pk, attempt in self.filter(status=RUNNING, lease__lt=over).values_list("pk", "attempt"):
             self.abandon(pk, attempt)
-        settled = Now() - timedelta(seconds=LOOK)
+        settled = Now() - timedelta(seconds=MAINTENANCE_INTERVAL)
         ready = self.filter(status=READY, requested_at__lt=settled).values_list("pk", flat=True)
         if ready and (waiting := queue.waiting(self.model.KIND)) is not None:
             for pk in set(ready) - waiting:
                 queue.enqueue(self.model.KIND, pk)
 
 
-class Job(base.Table):
+class Job(base.BaseModel):
     """Something that a worker does; every write of an attempt is conditional on that being the newest one."""
 
     #: What the queue calls such a job.

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from ..access.actors import TABLE, Actor
-from ..db.base import Table
+from ..db.base import BaseModel
 from ..db.fields import DigestField
 from ..entities import entities
 from ..exceptions import BadInput, Forbidden, UnknownEntity, UnknownId
@@ -171,7 +171,7 @@ class FeedbackManager(models.Manager["Feedback"]):
 
     def _written(self, product: DataProduct, subject: _Subject, kept: "Feedback") -> str | None:
         """What was written to the label column last."""
-        agreed = truth.of(product, [subject.id]).get(subject.id)
+        agreed = truth.find_truths(product, [subject.id]).get(subject.id)
         return agreed.answer if agreed and agreed.answer is not None else kept.answer
 
     def _append(self, product: DataProduct, subject: _Subject, author: str, **said: Any) -> "Feedback":
@@ -194,7 +194,7 @@ class FeedbackManager(models.Manager["Feedback"]):
         return entities.write_label(product, subject.base, product.restored(counts))
 
 
-class Feedback(Table):
+class Feedback(BaseModel):
     """One word about a subject. Rows are appended; taking one back marks it and deletes nothing."""
 
     product = models.CharField(max_length=40)

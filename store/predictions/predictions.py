@@ -16,7 +16,7 @@ from ..db.fields import DigestField, JSONField
 from ..exceptions import BadInput
 from ..products.product import DataProduct
 from . import truth, upsert
-from .upsert import Question, Row, Stamps
+from .upsert import PredictionRow, Question, Stamps
 
 #: Characters that a reference or a key may have.
 LONGEST = 200
@@ -75,7 +75,7 @@ class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # ty
 
         The same features asked of the same version about the same subject are one row, also within one call.
         """
-        given = upsert.of(product, version, questions, answers)
+        given = upsert.rows_of(product, version, questions, answers)
         if not given:
             return []
         with connection.cursor() as cursor:
@@ -83,14 +83,14 @@ class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # ty
             kept = upsert.kept(version, given, cursor.fetchall())
         return [_prediction(product, version, row, stamps) for row, stamps in kept]
 
-    def put(self, product: DataProduct, version: Any, given: Sequence[Row]) -> None:
+    def put(self, product: DataProduct, version: Any, given: Sequence[PredictionRow]) -> None:
         """Store rows by the thousand."""
         if given:
             with connection.cursor() as cursor:
                 cursor.execute(upsert.INSERT, upsert.parameters(product, version, given))
 
 
-class Prediction(base.Table):
+class Prediction(base.BaseModel):
     """A stored answer, with the instance as served and the version that gave it."""
 
     #: A hash of version, subject and canonical features.
@@ -135,7 +135,7 @@ class Prediction(base.Table):
         return f"{self.product}: {self.answer}"
 
 
-def _prediction(product: DataProduct, version: Any, row: Row, stamps: Stamps) -> Prediction:
+def _prediction(product: DataProduct, version: Any, row: PredictionRow, stamps: Stamps) -> Prediction:
     created, updated, asked = stamps
     fields = row._asdict() | {
         "features": orjson.loads(row.features),

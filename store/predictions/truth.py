@@ -35,7 +35,7 @@ FROM ranked GROUP BY product, subject, entity
 """
 
 
-class Truth(base.Table):
+class Truth(base.BaseModel):
     """What people agree on about a subject: a row of the view."""
 
     product = models.CharField(max_length=40)
@@ -51,7 +51,7 @@ class Truth(base.Table):
         db_table = "store_truth"
 
 
-def of(product: DataProduct, subjects: Iterable[str]) -> dict[str, Truth]:
+def find_truths(product: DataProduct, subjects: Iterable[str]) -> dict[str, Truth]:
     """What people say about each of the subjects; those of whom nobody spoke are absent."""
     return {row.subject: row for row in Truth.objects.filter(product=product.name, subject__in=set(subjects))}
 

@@ -60,7 +60,7 @@ class Question(NamedTuple):
     reference: str | None = None
 
 
-class Row(NamedTuple):
+class PredictionRow(NamedTuple):
     """What is stored of a prediction beside product and version: a tuple, as thousands are made in a second."""
 
     id: str
@@ -76,9 +76,9 @@ class Row(NamedTuple):
     output: str | None
 
 
-def of(
+def rows_of(
     product: DataProduct, version: Any, questions: Sequence[Question], answers: Sequence[Answer]
-) -> list[Row]:
+) -> list[PredictionRow]:
     """The row of each answer, in order."""
     classes = version.signature["classes"]
     return [
@@ -89,12 +89,12 @@ def of(
 
 def _row(
     product: DataProduct, version: int, question: Question, output: tuple[str, Any, Any, str | None]
-) -> Row:
+) -> PredictionRow:
     instance, entity, reference = question
     features = product.instance_json(instance)
     subject = _subject(product, question, features)
     id = truth.digest(f"{version}\0{subject}\0{features}")
-    return Row(id, subject, entity, reference, features, *output)
+    return PredictionRow(id, subject, entity, reference, features, *output)
 
 
 def _subject(product: DataProduct, question: Question, features: str) -> str:
@@ -117,13 +117,13 @@ def _output(answer: Answer, classes: Sequence[str]) -> tuple[str, float | None, 
             return str(cluster), None, None, orjson.dumps(distances).decode()
 
 
-def parameters(product: DataProduct, version: Any, rows: Sequence[Row]) -> dict[str, Any]:
+def parameters(product: DataProduct, version: Any, rows: Sequence[PredictionRow]) -> dict[str, Any]:
     """What UPSERT takes for these rows, of which there is at least one."""
     asked = Counter(row.id for row in rows)
     # Each once, as one statement cannot touch a row twice, and sorted, so that two who store the same rows cannot
     # wait for each other.
     distinct = sorted({row.id: row for row in rows}.values())
-    columns = dict(zip(Row._fields, zip(*distinct, strict=True), strict=True))
+    columns = dict(zip(PredictionRow._fields, zip(*distinct, strict=True), strict=True))
     return {
         "product": product.name,
         "model": version.pk,
@@ -149,7 +149,9 @@ def _element(value: str | float | None) -> str:
     return "NULL" if value is None else repr(value)
 
 
-def kept(version: Any, rows: Sequence[Row], returned: Iterable[tuple[Any, ...]]) -> list[tuple[Row, Stamps]]:
+def kept(
+    version: Any, rows: Sequence[PredictionRow], returned: Iterable[tuple[Any, ...]]
+) -> list[tuple[PredictionRow, Stamps]]:
     """Each row as it is stored, with its stamps, by what UPSERT returned.
 
     Asked again, a model may say something else in the last digit, as others are computed beside it: what counts is
@@ -163,7 +165,7 @@ def kept(version: Any, rows: Sequence[Row], returned: Iterable[tuple[Any, ...]])
     return [found[row.id] for row in rows]
 
 
-def _before(row: Row, told: Sequence[Any], version: Any) -> Row:
+def _before(row: PredictionRow, told: Sequence[Any], version: Any) -> PredictionRow:
     """The row with the answer that was stored before."""
     answer, value, confidence, output = told
     if output is not None and (classes := version.signature["classes"]):

@@ -96,7 +96,7 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
         return (newest or 0) + 1
 
 
-class ModelVersion(base.Table):
+class ModelVersion(base.BaseModel):
     """A fitted model with its recipe, build time and score; the row never changes."""
 
     product = models.CharField(max_length=40)
@@ -210,7 +210,7 @@ class ProductStateManager(models.Manager["ProductState"]):
         return self.select_for_update().get(product=product)
 
 
-class ProductState(base.Table):
+class ProductState(base.BaseModel):
     """Which version serves, and why automatic promotion is on hold."""
 
     product = models.CharField(max_length=40, primary_key=True)
@@ -318,7 +318,7 @@ class PromotionManager(models.Manager["Promotion"]):
         return promotion
 
 
-class Promotion(base.Table):
+class Promotion(base.BaseModel):
     """A version began to serve: when, instead of which, by whom and why."""
 
     product = models.CharField(max_length=40)

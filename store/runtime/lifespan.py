@@ -49,9 +49,9 @@ def _on_event(event: events.Event) -> None:
 
 async def _look_for_ever() -> None:
     while True:
-        await asyncio.sleep(jobs.LOOK)
+        await asyncio.sleep(jobs.MAINTENANCE_INTERVAL)
         await _look(threads.run(champions.refresh, on=_loading))
-        await _look(threads.run(maintenance.look))
+        await _look(threads.run(maintenance.tick))
 
 
 async def _look(looking: Awaitable[None]) -> None:
@@ -60,4 +60,7 @@ async def _look(looking: Awaitable[None]) -> None:
     except (DatabaseError, InterfaceError) as error:
         log.warning("PostgreSQL cannot be reached: %s", str(error).strip())
     except Exception:  # or nobody would look any more
-        log.exception("What was to be looked at every %g s was not; the next look tries again.", jobs.LOOK)
+        log.exception(
+            "What was to be looked at every %g s was not; the next look tries again.",
+            jobs.MAINTENANCE_INTERVAL,
+        )

@@ -11,7 +11,7 @@ from ..serving.batch_scoring import Scoring
 KINDS: tuple[Any, ...] = (Build, Scoring)
 
 
-def look() -> None:
+def tick() -> None:
     """Take up jobs that nobody runs, request the builds that are due, let old predictions go."""
     for kind in KINDS:
         kind.objects.reconcile()

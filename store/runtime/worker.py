@@ -64,10 +64,10 @@ def work() -> None:
 
 
 def _look_for_ever(stopped: threading.Event) -> None:
-    while not stopped.wait(jobs.LOOK):
+    while not stopped.wait(jobs.MAINTENANCE_INTERVAL):
         temporary_folders.sweep()
         try:
-            maintenance.look()
+            maintenance.tick()
         except (DatabaseError, InterfaceError) as error:
             log.warning("PostgreSQL cannot be reached: %s", error)
         finally:

@@ -12,21 +12,21 @@ from django.db import connection, transaction
 from psycopg2 import sql
 
 from ..ingest.files import FileError, Layout, Row
-from .inference import Column, Role, Table, Type, Wishes, understand
+from .inference import InferredColumn, InferredTable, InferredType, Role, Wishes, understand
 
 #: What a field of Django's, as inspectdb names it, is to us; text is what its cells are.
 TYPES = {
-    "BooleanField": Type.BOOLEAN,
-    "SmallIntegerField": Type.INTEGER,
-    "IntegerField": Type.INTEGER,
-    "BigIntegerField": Type.INTEGER,
-    "SmallAutoField": Type.INTEGER,
-    "AutoField": Type.INTEGER,
-    "BigAutoField": Type.INTEGER,
-    "FloatField": Type.DECIMAL,
-    "DecimalField": Type.DECIMAL,
-    "DateField": Type.DATE,
-    "DateTimeField": Type.TIME,
+    "BooleanField": InferredType.BOOLEAN,
+    "SmallIntegerField": InferredType.INTEGER,
+    "IntegerField": InferredType.INTEGER,
+    "BigIntegerField": InferredType.INTEGER,
+    "SmallAutoField": InferredType.INTEGER,
+    "AutoField": InferredType.INTEGER,
+    "BigAutoField": InferredType.INTEGER,
+    "FloatField": InferredType.DECIMAL,
+    "DecimalField": InferredType.DECIMAL,
+    "DateField": InferredType.DATE,
+    "DateTimeField": InferredType.TIME,
 }
 TEXTS = ("CharField", "TextField")
 #: What is said of a column that is a relation.
@@ -138,7 +138,7 @@ def _inspected(cursor: Any, schema: str, name: str) -> Existing:
     return Existing(schema=schema, name=name, fields=tuple(fields), key=keys[0] if len(keys) == 1 else None)
 
 
-def understood(existing: Existing, wishes: Wishes) -> Table:
+def understood(existing: Existing, wishes: Wishes) -> InferredTable:
     """What its rows hold, by the types that the database gives them. Raises FileError where it has no key."""
     key = wishes.entity or existing.key
     if key is None:
@@ -164,14 +164,24 @@ def _rows(existing: Existing) -> Iterator[Row]:
             yield number, list(row)
 
 
-def _as_stored(column: Column, field: Field) -> Column:
+def _as_stored(column: InferredColumn, field: Field) -> InferredColumn:
     """The column as the database has it; a relation is followed, not learned from."""
     column = replace(column, name=field.name)
     if field.target and column.role is not Role.KEY:
-        return replace(column, role=Role.LEFT_OUT, type=Type.TEXT, remarks=(f"{LEADS_TO} {field.target}",))
+        return replace(
+            column, role=Role.LEFT_OUT, type=InferredType.TEXT, remarks=(f"{LEADS_TO} {field.target}",)
+        )
     if field.type in TEXTS:
-        is_category = column.type in (Type.BOOLEAN, Type.CATEGORY) or column.role is Role.LABEL
-        type_ = Type.CATEGORY if is_category else Type.EMPTY if column.type is Type.EMPTY else Type.TEXT
+        is_category = (
+            column.type in (InferredType.BOOLEAN, InferredType.CATEGORY) or column.role is Role.LABEL
+        )
+        type_ = (
+            InferredType.CATEGORY
+            if is_category
+            else InferredType.EMPTY
+            if column.type is InferredType.EMPTY
+            else InferredType.TEXT
+        )
         return replace(column, type=type_)
     if field.type in TYPES:
         return replace(column, type=TYPES[field.type])

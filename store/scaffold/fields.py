@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..ingest.files import field_names
-from .inference import Column, Role, Type
+from .inference import InferredColumn, InferredType, Role
 
 #: As the project's formatter breaks lines.
 WIDTH = 110
@@ -14,13 +14,13 @@ ROOM = range(-200_000_000, 200_000_001)
 LENGTHS = (20, 50, 100, 255, 1000)
 
 CLASSES = {
-    Type.DECIMAL: "FloatField",
-    Type.BOOLEAN: "BooleanField",
-    Type.DATE: "DateField",
-    Type.TIME: "DateTimeField",
-    Type.CATEGORY: "CharField",
-    Type.TEXT: "TextField",
-    Type.EMPTY: "TextField",
+    InferredType.DECIMAL: "FloatField",
+    InferredType.BOOLEAN: "BooleanField",
+    InferredType.DATE: "DateField",
+    InferredType.TIME: "DateTimeField",
+    InferredType.CATEGORY: "CharField",
+    InferredType.TEXT: "TextField",
+    InferredType.EMPTY: "TextField",
 }
 
 
@@ -44,7 +44,7 @@ def quoted(text: str) -> str:
     return written
 
 
-def declared(column: Column, choices: str | None) -> str:
+def declared(column: InferredColumn, choices: str | None) -> str:
     """The line, or lines, of a field."""
     name, arguments = _type(column)
     if choices:
@@ -54,7 +54,7 @@ def declared(column: Column, choices: str | None) -> str:
     return call(f"    {column.name} = models.{name}(", [*arguments, *_help(column)])
 
 
-def key(column: Column) -> str:
+def key(column: InferredColumn) -> str:
     """The field of an entity's key."""
     if not is_text_key(column):
         name, arguments = _type(column)
@@ -64,18 +64,18 @@ def key(column: Column) -> str:
     return call(f"    {column.name} = models.{name}(", [*arguments, "primary_key=True", *_help(column)])
 
 
-def is_text_key(column: Column) -> bool:
-    return column.type is not Type.INTEGER
+def is_text_key(column: InferredColumn) -> bool:
+    return column.type is not InferredType.INTEGER
 
 
-def has_choices(column: Column, task: str) -> bool:
-    is_class = column.role is Role.LABEL and task == "Classification" and column.type is Type.INTEGER
-    return (column.type is Type.CATEGORY and column.role is not Role.KEY) or is_class
+def has_choices(column: InferredColumn, task: str) -> bool:
+    is_class = column.role is Role.LABEL and task == "Classification" and column.type is InferredType.INTEGER
+    return (column.type is InferredType.CATEGORY and column.role is not Role.KEY) or is_class
 
 
-def choices(name: str, column: Column) -> Iterator[str]:
+def choices(name: str, column: InferredColumn) -> Iterator[str]:
     """The class of a category's values."""
-    whole = column.type is Type.INTEGER
+    whole = column.type is InferredType.INTEGER
     yield f"    class {name}(models.{'IntegerChoices' if whole else 'TextChoices'}):"
     members = _members(column.values)
     for value, member in zip(column.values, members, strict=True):
@@ -108,19 +108,19 @@ def _member(name: str) -> str:
     return f"VALUE_{member}" if unfit else member
 
 
-def _type(column: Column) -> tuple[str, list[str]]:
+def _type(column: InferredColumn) -> tuple[str, list[str]]:
     if column.role is Role.TIME:
         return "DateTimeField", []
     match column.type:
-        case Type.INTEGER:
+        case InferredType.INTEGER:
             return ("IntegerField" if column.low in ROOM and column.high in ROOM else "BigIntegerField"), []
-        case Type.LARGE:
+        case InferredType.LARGE:
             return "DecimalField", [f"max_digits={max(40, column.longest)}", "decimal_places=0"]
-        case Type.CATEGORY:
+        case InferredType.CATEGORY:
             return "CharField", [f"max_length={max(map(len, column.values))}"]
     return CLASSES[column.type], []
 
 
-def _help(column: Column) -> list[str]:
+def _help(column: InferredColumn) -> list[str]:
     """The original header, where the name does not say it."""
     return [] if column.header == column.name else [f"help_text={quoted(column.header)}"]

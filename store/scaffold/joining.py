@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..ingest.files import FileError, Layout, field_names, rows
-from .inference import Table, Wishes, understand
+from .inference import InferredTable, Wishes, understand
 from .inference.deciding import find
 
 
-def tables(layouts: Sequence[Layout], wishes: Wishes) -> list[Table]:
+def tables(layouts: Sequence[Layout], wishes: Wishes) -> list[InferredTable]:
     """What each file holds, the base rows first. Raises FileError where they share no key that names a base row."""
     if len(layouts) == 1:
         return [_base(understand(layouts[0], wishes))]
@@ -42,7 +42,7 @@ def _shared(base: Layout, others: Sequence[Layout]) -> str:
     raise FileError(f"{named} share no column: name the key that joins them with --entity.")
 
 
-def _base(table: Table) -> Table:
+def _base(table: InferredTable) -> InferredTable:
     """Raises FileError where the key names more than one row."""
     if table.key is None or table.key.unique:
         return table

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from ..ingest.files import FileError, field_names
 from ..ingest.files.names import is_reserved
-from .inference import Column, Role, Table, Type
+from .inference import InferredColumn, InferredTable, InferredType, Role
 from .inference.deciding import FEW, MOST_CLASSES
 
 #: Parts of the cross-validation, unless a class has fewer examples, and how few it may have.
 FOLDS, LEAST = 5, 3
-NUMBERS = (Type.INTEGER, Type.DECIMAL, Type.LARGE)
-TIMES = (Type.DATE, Type.TIME)
+NUMBERS = (InferredType.INTEGER, InferredType.DECIMAL, InferredType.LARGE)
+TIMES = (InferredType.DATE, InferredType.TIME)
 #: What GraphQL types of a product are called already; a category of that name would make another one.
 TAKEN = {
     "label",
@@ -28,20 +28,20 @@ TAKEN = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class PlannedModel:
     """A feature table to be."""
 
     name: str
-    table: Table
+    table: InferredTable
     #: None: a hash of the row and its occurrence.
-    key: Column | None
+    key: InferredColumn | None
     #: "" for the base rows, else what their rows here are called: one or many of each.
     accessor: str = ""
     many: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Feature:
+class PlannedFeature:
     """A feature of the product, and its declaration as Python text."""
 
     name: str
@@ -49,25 +49,25 @@ class Feature:
 
 
 @dataclass(frozen=True, kw_only=True)
-class App:
+class PlannedApp:
     """A Django app to be."""
 
     name: str
     #: The base rows first.
-    models: tuple[Model, ...]
+    models: tuple[PlannedModel, ...]
     #: "Classification", "Regression" or "Clustering".
     task: str
     folds: int
-    features: tuple[Feature, ...]
+    features: tuple[PlannedFeature, ...]
 
     @property
-    def base(self) -> Model:
+    def base(self) -> PlannedModel:
         return self.models[0]
 
 
-def plan(name: str, tables: Sequence[Table], task: str | None = None) -> App:
+def plan(name: str, tables: Sequence[InferredTable], task: str | None = None) -> PlannedApp:
     """The app over tables, of which the first has the label and the others share its key. Raises FileError."""
-    base = Model(name=class_name(tables[0], name), table=tables[0], key=tables[0].key)
+    base = PlannedModel(name=class_name(tables[0], name), table=tables[0], key=tables[0].key)
     models = [base]
     for table in tables[1:]:
         taken = {model.name for model in models}
@@ -75,22 +75,24 @@ def plan(name: str, tables: Sequence[Table], task: str | None = None) -> App:
         chosen = next(n for n in (wanted, *(f"{wanted}{i}" for i in range(2, 99))) if n not in taken)
         many = bool(table.key and not table.key.unique)
         models.append(
-            Model(name=chosen, table=table, key=table.key, accessor=accessor_of(chosen, many), many=many)
+            PlannedModel(
+                name=chosen, table=table, key=table.key, accessor=accessor_of(chosen, many), many=many
+            )
         )
     return planned(name, [replace(model, table=_renamed(model, base)) for model in models], task)
 
 
-def planned(name: str, models: Sequence[Model], task: str | None) -> App:
+def planned(name: str, models: Sequence[PlannedModel], task: str | None) -> PlannedApp:
     """The app of these models, the base rows' first. Raises FileError where there is nothing to learn, or from."""
     base = models[0].table
     task = _task(base, task)
     features = tuple(_named_apart(_features(models)))
     if not features:
         raise FileError(f"{base.layout.path}: no column is left to learn from.")
-    return App(name=name, models=tuple(models), task=task, folds=_folds(base, task), features=features)
+    return PlannedApp(name=name, models=tuple(models), task=task, folds=_folds(base, task), features=features)
 
 
-def _task(table: Table, wished: str | None) -> str:
+def _task(table: InferredTable, wished: str | None) -> str:
     label, path = table.label, table.layout.path
     if label is None:
         if wished not in (None, "clustering"):
@@ -101,14 +103,17 @@ def _task(table: Table, wished: str | None) -> str:
             f"{path}: a clustering has no label: say --leave-out {label.header} instead of --label."
         )
     fewest = label.distinct <= FEW and table.rows >= 3 * label.distinct
-    numeric = label.type in (Type.DECIMAL, Type.LARGE) or (label.type is Type.INTEGER and not fewest)
+    numeric = label.type in (InferredType.DECIMAL, InferredType.LARGE) or (
+        label.type is InferredType.INTEGER and not fewest
+    )
     task = wished or ("regression" if numeric else "classification")
     if task == "regression" and label.type not in NUMBERS:
         raise FileError(
             f"{path}, column {label.header}: {label.example!r} is no number, so it is no regression."
         )
     if task == "classification" and (
-        label.type in (Type.DECIMAL, Type.LARGE, *TIMES) or not 2 <= len(table.labels) <= MOST_CLASSES
+        label.type in (InferredType.DECIMAL, InferredType.LARGE, *TIMES)
+        or not 2 <= len(table.labels) <= MOST_CLASSES
     ):
         raise FileError(
             f"{path}, column {label.header}: {label.distinct:,} different values as {label.example!r} are no "
@@ -117,7 +122,7 @@ def _task(table: Table, wished: str | None) -> str:
     return task.capitalize()
 
 
-def _folds(table: Table, task: str) -> int:
+def _folds(table: InferredTable, task: str) -> int:
     if task != "Classification":
         return FOLDS
     smallest = min(table.labels, key=lambda label: table.labels[label])
@@ -133,7 +138,7 @@ def _folds(table: Table, task: str) -> int:
     return min(FOLDS, count)
 
 
-def class_name(table: Table, otherwise: str) -> str:
+def class_name(table: InferredTable, otherwise: str) -> str:
     """`Customer` for customers.csv."""
     stem = table.layout.path.name.split(".")[0]
     (name,) = field_names([stem])
@@ -159,12 +164,12 @@ def accessor_of(class_name: str, many: bool) -> str:
     return f"{name[:-1]}ies" if re.search(r"[^aeiou]y$", name) else f"{name}s"
 
 
-def _renamed(model: Model, base: Model) -> Table:
+def _renamed(model: PlannedModel, base: PlannedModel) -> InferredTable:
     """Django keeps `id` for keys, and a relation's name must be free."""
     taken = {column.name for column in model.table.columns} | {"key"} | {accessor_of(base.name, False)}
     free = next(name for name in ("identifier", "row_id", "given_id") if name not in taken)
 
-    def fitting(column: Column) -> Column:
+    def fitting(column: InferredColumn) -> InferredColumn:
         clashes = column.name == "id" and (column.role is not Role.KEY or model.accessor)
         if clashes:
             return replace(column, name=free)
@@ -175,7 +180,7 @@ def _renamed(model: Model, base: Model) -> Table:
     return replace(model.table, columns=tuple(map(fitting, model.table.columns)))
 
 
-def _features(models: Sequence[Model]) -> Iterator[Feature]:
+def _features(models: Sequence[PlannedModel]) -> Iterator[PlannedFeature]:
     base = models[0].table
     for model in models:
         if model.many:
@@ -183,12 +188,12 @@ def _features(models: Sequence[Model]) -> Iterator[Feature]:
             continue
         prefix = f"{model.accessor}__" if model.accessor else ""
         for column in model.table.features:
-            taken = column.type is Type.CATEGORY and column.name in TAKEN
+            taken = column.type is InferredType.CATEGORY and column.name in TAKEN
             name = f"{column.name}_value" if taken else column.name
-            yield Feature(name=name, declared=f'"{prefix}{column.name}"')
+            yield PlannedFeature(name=name, declared=f'"{prefix}{column.name}"')
 
 
-def _aggregates(model: Model, before: bool) -> Iterator[Feature]:
+def _aggregates(model: PlannedModel, before: bool) -> Iterator[PlannedFeature]:
     """How many rows there are, the averages of their numbers, and what the latest of them says."""
     many = model.accessor
     at = next((column for column in model.table.columns if column.type in TIMES and not column.missing), None)
@@ -198,16 +203,18 @@ def _aggregates(model: Model, before: bool) -> Iterator[Feature]:
     def declared(aggregate: str) -> str:
         return f'Before({aggregate}, at="{many}__{at.name}")' if before and at else aggregate
 
-    yield Feature(name=f"{many}_count", declared=declared(f'Count("{many}")'))
+    yield PlannedFeature(name=f"{many}_count", declared=declared(f'Count("{many}")'))
     for column in model.table.features:
         path = f"{many}__{column.name}"
         if column.type in NUMBERS:
-            yield Feature(name=f"{column.name}_average", declared=declared(f'Avg("{path}")'))
+            yield PlannedFeature(name=f"{column.name}_average", declared=declared(f'Avg("{path}")'))
         if at and column is not at and column.type not in TIMES:
-            yield Feature(name=f"{column.name}_latest", declared=f'Latest("{path}", at="{many}__{at.name}")')
+            yield PlannedFeature(
+                name=f"{column.name}_latest", declared=f'Latest("{path}", at="{many}__{at.name}")'
+            )
 
 
-def _named_apart(features: Iterator[Feature]) -> Iterator[Feature]:
+def _named_apart(features: Iterator[PlannedFeature]) -> Iterator[PlannedFeature]:
     found = list(features)
     names = field_names(feature.name for feature in found)
     for feature, name in zip(found, names, strict=True):

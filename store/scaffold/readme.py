@@ -1,6 +1,6 @@
 """The README of an app."""
 
-from .planning import App
+from .planning import PlannedApp
 
 TEXT = """# {title}
 
@@ -39,7 +39,7 @@ $ ./dev up       # learns where there is no model yet, and serves it
 """
 
 
-def readme(app: App, sentence: str, command: str, again: str) -> str:
+def readme(app: PlannedApp, sentence: str, command: str, again: str) -> str:
     """The text of README.md."""
     names = ", ".join(f"`{model.name}`: {model.table.layout.path.name}" for model in app.models)
     key = "" if app.base.key else "\nA row has no key of its own here: it is known by what it holds."

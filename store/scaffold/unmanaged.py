@@ -7,8 +7,8 @@ from ..ingest.files import FileError
 from . import fields
 from .existing import Existing, Field, understood
 from .fields import call
-from .inference import Column, Role, Table, Wishes
-from .planning import App, Model, accessor_of, class_name, planned
+from .inference import InferredColumn, InferredTable, Role, Wishes
+from .planning import PlannedApp, PlannedModel, accessor_of, class_name, planned
 from .writing import choices_name, plain, products, question
 
 
@@ -16,9 +16,9 @@ from .writing import choices_name, plain, products, question
 class Found:
     """An app over tables of the database."""
 
-    app: App
+    app: PlannedApp
     #: By name, the base rows' first.
-    tables: dict[str, tuple[Existing, Table]]
+    tables: dict[str, tuple[Existing, InferredTable]]
 
     @property
     def base(self) -> str:
@@ -44,8 +44,8 @@ def plan(name: str, existing: Sequence[Existing], wishes: Wishes, task: str | No
     )
 
 
-def _check_apart(tables: Iterable[Table]) -> None:
-    by_name: dict[str, Table] = {}
+def _check_apart(tables: Iterable[InferredTable]) -> None:
+    by_name: dict[str, InferredTable] = {}
     for table in tables:
         other = by_name.setdefault(class_name(table, "table"), table)
         if other is not table:
@@ -53,12 +53,12 @@ def _check_apart(tables: Iterable[Table]) -> None:
             raise FileError(f"{names} would both be called {class_name(table, 'table')}: make a view of one.")
 
 
-def _model(table: Table, accessor: str, many: bool = False) -> Model:
+def _model(table: InferredTable, accessor: str, many: bool = False) -> PlannedModel:
     name = class_name(table, "table")
-    return Model(name=name, table=table, key=table.key, accessor=accessor, many=many)
+    return PlannedModel(name=name, table=table, key=table.key, accessor=accessor, many=many)
 
 
-def _accessor(existing: Existing, table: Table, field: Field) -> str:
+def _accessor(existing: Existing, table: InferredTable, field: Field) -> str:
     """What the rows that lead to a base row are called there; the relation's name where there are several."""
     relations = [other for other in existing.fields if other.target == field.target]
     name = accessor_of(class_name(table, "table"), not field.unique)
@@ -122,7 +122,7 @@ def models(found: Found) -> str:
     return "".join(parts)
 
 
-def _written(found: Found, existing: Existing, table: Table) -> Iterator[str]:
+def _written(found: Found, existing: Existing, table: InferredTable) -> Iterator[str]:
     yield f"class {class_name(table, 'table')}(models.Model):"
     model = _model(table, "")
     for column in table.columns:
@@ -138,7 +138,9 @@ def _written(found: Found, existing: Existing, table: Table) -> Iterator[str]:
     yield f"        db_table = {fields.quoted(existing.db_table)}"
 
 
-def _field(found: Found, existing: Existing, column: Column, field: Field, choices: str | None) -> str:
+def _field(
+    found: Found, existing: Existing, column: InferredColumn, field: Field, choices: str | None
+) -> str:
     kind, arguments = field.type, [f"{name}={_value(value)}" for name, value in field.parameters.items()]
     if column.role is Role.KEY:
         kind = {"AutoField": "IntegerField", "BigAutoField": "BigIntegerField"}.get(kind, kind)

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from . import fields
 from .existing import LEADS_TO
 from .fields import call, quoted
-from .inference import Column, Role, Type
-from .planning import App, Model, accessor_of
+from .inference import InferredColumn, InferredType, Role
+from .planning import PlannedApp, PlannedModel, accessor_of
 from .readme import readme
 
 
-def sources(app: App, command: str, again: str) -> dict[str, str]:
+def sources(app: PlannedApp, command: str, again: str) -> dict[str, str]:
     """The app's files by their path; `command` is what wrote them, `again` loads the data once more."""
     return {
         "__init__.py": f'"""{question(app)}"""\n',
@@ -21,18 +21,18 @@ def sources(app: App, command: str, again: str) -> dict[str, str]:
     }
 
 
-def question(app: App) -> str:
+def question(app: PlannedApp) -> str:
     """The question that the product answers."""
     label, base = app.base.table.label, app.base.table.layout.path.name
     if label is None:
         return f"Which rows of {plain(base)} are alike?"
     words = label.name.replace("_", " ")
-    if label.type is Type.BOOLEAN:
+    if label.type is InferredType.BOOLEAN:
         return f"{words.capitalize()}, yes or no?"
     return f"Which {words}?" if app.task == "Classification" else f"What is the {words}?"
 
 
-def models(app: App) -> str:
+def models(app: PlannedApp) -> str:
     """The text of models.py."""
     *names, last = (model.table.layout.path.name for model in app.models)
     named = f"The tables of {', '.join(names)} and {last}" if names else f"The table of {last}"
@@ -42,7 +42,7 @@ def models(app: App) -> str:
     return "".join(parts)
 
 
-def _model(app: App, model: Model) -> Iterator[str]:
+def _model(app: PlannedApp, model: PlannedModel) -> Iterator[str]:
     yield f"class {model.name}(models.Model):"
     yield f'    """A row of {plain(model.table.layout.path.name)}."""'
     yield ""
@@ -66,12 +66,12 @@ def _model(app: App, model: Model) -> Iterator[str]:
     yield f"        return {_shown(app.base, model)}"
 
 
-def choices_name(model: Model, column: Column) -> str:
+def choices_name(model: PlannedModel, column: InferredColumn) -> str:
     name = "".join(part.capitalize() for part in column.name.removesuffix("_field").split("_"))
     return f"{name}Choice" if name in ("Meta", model.name) else name
 
 
-def _key(base: Model, model: Model) -> Iterator[str]:
+def _key(base: PlannedModel, model: PlannedModel) -> Iterator[str]:
     """The field that names a row, or the base row that it belongs to."""
     if model.accessor:
         kind = "ForeignKey" if model.many else "OneToOneField"
@@ -85,11 +85,11 @@ def _key(base: Model, model: Model) -> Iterator[str]:
         yield f"    {_key_name(model)} = models.CharField(max_length=50, primary_key=True, editable=False)"
 
 
-def _key_name(model: Model) -> str:
+def _key_name(model: PlannedModel) -> str:
     return "row_key" if any(column.name == "key" for column in model.table.columns) else "key"
 
 
-def _shown(base: Model, model: Model) -> str:
+def _shown(base: PlannedModel, model: PlannedModel) -> str:
     if model.accessor:
         return f"str(self.{accessor_of(base.name, False)})"
     if model.key is None:
@@ -97,7 +97,7 @@ def _shown(base: Model, model: Model) -> str:
     return f"self.{model.key.name}" if fields.is_text_key(model.key) else f"str(self.{model.key.name})"
 
 
-def products(app: App) -> str:
+def products(app: PlannedApp) -> str:
     """The text of products.py."""
     return "\n".join(
         [
@@ -126,7 +126,7 @@ def products(app: App) -> str:
     )
 
 
-def _imports(app: App) -> Iterator[str]:
+def _imports(app: PlannedApp) -> Iterator[str]:
     text = " ".join(feature.declared for feature in app.features)
     aggregates = [name for name in ("Avg", "Count") if f"{name}(" in text]
     if aggregates:
@@ -138,7 +138,7 @@ def _imports(app: App) -> Iterator[str]:
     yield "from store.products.product import DataProduct"
 
 
-def _left_out(models: Sequence[Model]) -> Iterator[str]:
+def _left_out(models: Sequence[PlannedModel]) -> Iterator[str]:
     """What is known and not learned from, with the reason; the owner may decide otherwise."""
     for model in models:
         prefix = f"{model.accessor}__" if model.accessor else ""
@@ -147,14 +147,14 @@ def _left_out(models: Sequence[Model]) -> Iterator[str]:
                 yield f"            # not {prefix}{column.name}: {plain(column.remarks[-1])}"
 
 
-def _asked(base: Model) -> Iterator[str]:
+def _asked(base: PlannedModel) -> Iterator[str]:
     if base.table.label:
         yield f'        label="{base.table.label.name}",'
     if base.table.time:
         yield f'        at="{base.table.time.name}",'
 
 
-def _folds(app: App) -> str:
+def _folds(app: PlannedApp) -> str:
     return f"folds={app.folds}" if app.folds != 5 else ""
 
 

@@ -20,7 +20,7 @@ from ..exceptions import StoreError
 from ..jobs import events, leases
 from ..jobs.jobs import FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
 from ..predictions import upsert
-from ..predictions.predictions import Prediction, Question, Row
+from ..predictions.predictions import Prediction, PredictionRow, Question
 from ..products import catalogue
 from ..products.product import DataProduct
 from ..registry.versions import ModelVersion
@@ -36,7 +36,7 @@ class Scored(NamedTuple):
 
     #: Of the last one.
     key: str
-    rows: Sequence[Row]
+    rows: Sequence[PredictionRow]
     #: Those that cannot be predicted, and why the first of them cannot.
     refused: int
     refusal: str
@@ -48,7 +48,7 @@ class ScoringManager(JobManager["Scoring"]):
 
         Raises NoChampion or ModelDoesNotFit where no version could predict anything.
         """
-        version = champions.of(product).version
+        version = champions.get_champion(product).version
 
         def begin() -> Scoring:
             scoring = self.create(product=product.name, requested_by=by, model=version)
@@ -111,7 +111,7 @@ def run_job(pk: int) -> None:
 
 def _attend_to_chunks() -> None:
     """Set up this process, which is the job's own: what is there stays, and two threads take turns at short notice."""
-    memory.settle()
+    memory.freeze_heap()
     sys.setswitchinterval(0.0005)
 
 
@@ -158,7 +158,7 @@ def _chunk(champion: Champion, cursor: str) -> Scored | None:
     asked = _asked(product, found)
     questions = [question for question in asked if isinstance(question, Question)]
     answers = champion.model.predict([question.instance for question in questions])
-    made = upsert.of(product, champion.version, questions, answers)
+    made = upsert.rows_of(product, champion.version, questions, answers)
     refusal = next((str(error) for error in asked if isinstance(error, ExemplarError)), "")
     return Scored(found[-1].key, made, len(asked) - len(questions), refusal)
 

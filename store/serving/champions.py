@@ -30,13 +30,13 @@ from ..products import catalogue
 from ..products.limits import check_size
 from ..products.product import DataProduct
 from ..registry.versions import ModelVersion, ProductState
-from .prefetch import surround
+from .prefetch import attach_prefetch
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Pace:
+class InferenceTime:
     """What a model takes in this process, in microseconds."""
 
     #: For a row alone; infinite where nobody knows: no row could be tried, or it may have to wait for another model's.
@@ -57,7 +57,7 @@ class Champion:
     version: ModelVersion
     model: Model
     #: As measured when the model was loaded.
-    pace: Pace = Pace()
+    pace: InferenceTime = InferenceTime()
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """Answer, and store every answer before it is returned."""
@@ -66,7 +66,7 @@ class Champion:
 
 
 @dataclass(frozen=True)
-class Misfit:
+class UnservableVersion:
     """A version that is promoted and cannot serve here, and why."""
 
     version: ModelVersion
@@ -74,25 +74,25 @@ class Misfit:
 
 
 #: What serves now, by product; an entry is replaced, never changed.
-_promoted: dict[str, Champion | Misfit] = {}
+_promoted: dict[str, Champion | UnservableVersion] = {}
 #: Held while memory is made to agree with the registry: who has read it earlier must not write later.
 _refreshing = threading.Lock()
 #: Whether the last refresh has changed what serves.
 _switched = False
 
 
-def find(product: DataProduct) -> Champion | None:
+def find_champion(product: DataProduct) -> Champion | None:
     """The product's champion, from memory; None where nothing serves."""
     found = _promoted.get(product.name)
     return found if isinstance(found, Champion) else None
 
 
-def of(product: DataProduct) -> Champion:
+def get_champion(product: DataProduct) -> Champion:
     """The product's champion. Raises NoChampion, or ModelDoesNotFit with what to do."""
     match _promoted.get(product.name):
         case Champion() as champion:
             return champion
-        case Misfit() as misfit:
+        case UnservableVersion() as misfit:
             raise ModelDoesNotFit(misfit.reason)
     build = Build.objects.filter(product=product.name).order_by("-pk").first()
     raise NoChampion(f"{product} has no model that serves yet: {_what_next(product, build)}")
@@ -139,7 +139,7 @@ def refresh() -> None:
         # Once more the next time: now somebody may still be answered by the one before.
         if _switched or before:
             known = None
-            memory.give_back()
+            memory.release_memory()
 
 
 def _recorded() -> dict[str, int]:
@@ -147,31 +147,31 @@ def _recorded() -> dict[str, int]:
     return dict(ProductState.objects.exclude(champion=None).values_list("product", "champion"))
 
 
-def _loaded(product: DataProduct, version: ModelVersion) -> Champion | Misfit:
+def _loaded(product: DataProduct, version: ModelVersion) -> Champion | UnservableVersion:
     try:
         model = version.load(product)
     except ModelDoesNotFit as refusal:
         log.warning("%s", refusal)
-        return Misfit(version, str(refusal))
+        return UnservableVersion(version, str(refusal))
     champion = Champion(product, version, model, _warmed(product, model))
     log.info("Version %s of %s serves.", version.number, product.name)
     return champion
 
 
-def _warmed(product: DataProduct, model: Model) -> Pace:
+def _warmed(product: DataProduct, model: Model) -> InferenceTime:
     """How fast it is once everything that the first row brings about has come about."""
     page = entities.page(product, 1, None)
     try:
         row = product.clean(page.nodes[0].features)
         one, batch = (min(_timed(model, [row] * size) for _ in range(5)) for size in (1, BATCH))
     except (IndexError, ExemplarError):
-        return Pace()  # no row, or none that could be asked about
+        return InferenceTime()  # no row, or none that could be asked about
     except Exception:  # of any library; other products need not wait for this one
         log.exception("A model of %s cannot be tried.", product.name)
-        return Pace()
+        return InferenceTime()
     if not model.serves_alone:
-        return Pace()
-    return Pace(one, max(0.0, batch - one) / (BATCH - 1))
+        return InferenceTime()
+    return InferenceTime(one, max(0.0, batch - one) / (BATCH - 1))
 
 
 def _timed(model: Model, rows: Sequence[Sequence[Any]]) -> float:
@@ -215,7 +215,7 @@ def _redis() -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class PredictionRequest:
     """What a client asks: features by name, as its API takes them, and whom or what they are about."""
 
     features: Mapping[str, Any]
@@ -223,12 +223,12 @@ class Asked:
     reference: str | None = None
 
 
-def predict(champion: Champion, asked: Asked) -> Prediction:
+def predict(champion: Champion, asked: PredictionRequest) -> Prediction:
     """Answer one question. Raises BadInput, OutOfRange, NotFinite, UnknownEntity."""
     return _one(_answered(champion, _questions(champion.product, [asked], lambda _: ())))
 
 
-def predict_many(champion: Champion, rows: Sequence[Asked]) -> list[Prediction | ExemplarError]:
+def predict_many(champion: Champion, rows: Sequence[PredictionRequest]) -> list[Prediction | ExemplarError]:
     """Answer each row, or say why not; what was answered is stored whatever became of the others."""
     check_size(rows, "rows")
     return _answered(champion, _questions(champion.product, rows, lambda place: ("rows", place)))
@@ -256,7 +256,7 @@ def _answered(
 ) -> list[Prediction | ExemplarError]:
     """The answers in the questions' order, with the refusals where they stood."""
     asked = [question for question in questions if isinstance(question, Question)]
-    answers = iter(surround(champion.predict(asked)))
+    answers = iter(attach_prefetch(champion.predict(asked)))
     return [question if isinstance(question, ExemplarError) else next(answers) for question in questions]
 
 
@@ -264,7 +264,9 @@ def _answered(
 Path = Callable[[int], tuple[str | int, ...]]
 
 
-def _questions(product: DataProduct, rows: Sequence[Asked], path: Path) -> list[Question | ExemplarError]:
+def _questions(
+    product: DataProduct, rows: Sequence[PredictionRequest], path: Path
+) -> list[Question | ExemplarError]:
     """Cleaned instances; an entity must exist unless feedback could insert its row."""
     keys = {asked.entity for asked in rows if asked.entity is not None}
     known = keys if product.writable else entities.existing(product, keys)
@@ -272,7 +274,7 @@ def _questions(product: DataProduct, rows: Sequence[Asked], path: Path) -> list[
 
 
 def _question(
-    product: DataProduct, asked: Asked, known: Container[str], path: tuple[str | int, ...]
+    product: DataProduct, asked: PredictionRequest, known: Container[str], path: tuple[str | int, ...]
 ) -> Question | ExemplarError:
     try:
         if asked.entity is not None and asked.entity not in known:

@@ -22,14 +22,14 @@ SOON, LATE = 0.1, 2.0
 Tuples = list[tuple[Any, ...]]
 
 
-class Lost(psycopg2.OperationalError):
+class ConnectionLost(psycopg2.OperationalError):
     """PostgreSQL cannot be reached, has hung up, or does not answer."""
 
 
-class Lane:
+class PooledConnection:
     """One connection, or the place for one. Each statement commits by itself."""
 
-    def __init__(self, prepared: str, on_lost: "Callable[[Lane], None]"):
+    def __init__(self, prepared: str, on_lost: "Callable[[PooledConnection], None]"):
         #: Run once on every new connection.
         self.prepared = prepared
         self.on_lost = on_lost
@@ -52,7 +52,7 @@ class Lane:
         Raises Lost, when it may have been committed or not, and whatever PostgreSQL refuses it with.
         """
         if self.connection is None:
-            raise Lost("The connection to PostgreSQL was lost before its turn.")
+            raise ConnectionLost("The connection to PostgreSQL was lost before its turn.")
         loop = asyncio.get_running_loop()
         cursor = self.connection.cursor()
         self.answer = loop.create_future()
@@ -95,7 +95,7 @@ class Lane:
     def lose(self, reason: str) -> None:
         log.warning("A connection to PostgreSQL was lost: %s", reason)
         self.close()
-        self.settle(Lost(reason))
+        self.settle(ConnectionLost(reason))
         self.on_lost(self)
 
     def close(self) -> None:
@@ -108,13 +108,13 @@ class Lane:
         self.connection = None
 
 
-class Lanes:
+class ConnectionPool:
     """Whoever wants to run a statement gets the next lane that is free, in turn; lost ones come back by themselves."""
 
     def __init__(self, number: int, prepared: str):
-        self.all = [Lane(prepared, self.on_lost) for _ in range(number)]
-        self.free: list[Lane] = []
-        self.waiting: deque[asyncio.Future[Lane]] = deque()
+        self.all = [PooledConnection(prepared, self.on_lost) for _ in range(number)]
+        self.free: list[PooledConnection] = []
+        self.waiting: deque[asyncio.Future[PooledConnection]] = deque()
         self.restoring: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -138,16 +138,16 @@ class Lanes:
             if lane.connection is not None:
                 self.release(lane)
 
-    async def next_free(self) -> Lane:
+    async def next_free(self) -> PooledConnection:
         if self.free:
             return self.free.pop()
         if not any(lane.connection for lane in self.all):
-            raise Lost("There is no connection to PostgreSQL.")
+            raise ConnectionLost("There is no connection to PostgreSQL.")
         turn = asyncio.get_running_loop().create_future()
         self.waiting.append(turn)
         return await turn
 
-    def release(self, lane: Lane) -> None:
+    def release(self, lane: PooledConnection) -> None:
         while self.waiting:
             turn = self.waiting.popleft()
             if not turn.done():
@@ -155,22 +155,22 @@ class Lanes:
                 return
         self.free.append(lane)
 
-    def on_lost(self, lane: Lane) -> None:
+    def on_lost(self, lane: PooledConnection) -> None:
         if lane in self.free:
             self.free.remove(lane)
         if not any(other.connection for other in self.all):
             for turn in self.waiting:
                 if not turn.done():
-                    turn.set_exception(Lost("There is no connection to PostgreSQL any more."))
+                    turn.set_exception(ConnectionLost("There is no connection to PostgreSQL any more."))
             self.waiting.clear()
         self.restore(lane)
 
-    def restore(self, lane: Lane) -> None:
+    def restore(self, lane: PooledConnection) -> None:
         task = asyncio.create_task(self.reconnect(lane), name="lane")
         self.restoring.add(task)
         task.add_done_callback(self.restoring.discard)
 
-    async def reconnect(self, lane: Lane) -> None:
+    async def reconnect(self, lane: PooledConnection) -> None:
         pause = SOON
         while True:
             try:
@@ -214,4 +214,4 @@ def wait(connection: Any, until: float) -> None:
         writing = [connection] if state == POLL_WRITE else []
         seconds = until - time.monotonic()
         if seconds <= 0 or not any(select.select(reading, writing, [], seconds)):
-            raise Lost(f"PostgreSQL did not let us in within {PATIENCE:g} s.")
+            raise ConnectionLost(f"PostgreSQL did not let us in within {PATIENCE:g} s.")

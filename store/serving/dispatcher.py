@@ -12,12 +12,12 @@ from learning.exceptions import ExemplarError
 from ..db import threads
 from ..entities import entities
 from ..predictions import upsert
-from ..predictions.upsert import Question, Row, Stamps
+from ..predictions.upsert import PredictionRow, Question, Stamps
 from ..products.product import DataProduct
 from . import champions
 from .champions import Champion
-from .connection_pool import Lanes, Lost
-from .micro_batching import Batches
+from .connection_pool import ConnectionLost, ConnectionPool
+from .micro_batching import MicroBatcher
 
 #: Connections that store predictions: one product's need not wait for another's.
 LANES = 2
@@ -32,18 +32,22 @@ class Answered(NamedTuple):
 
     champion: Champion
     instance: Sequence[Any]
-    row: Row
+    row: PredictionRow
     stamps: Stamps
 
 
-class Desk:
+class PredictionDispatcher:
     """Where what is asked on one event loop is answered."""
 
     def __init__(self) -> None:
-        self.lanes = Lanes(LANES, upsert.PREPARE)
-        self.predictions: Batches[Champion, Question, Answered] = Batches(self.answer, fatal=Lost)
-        self.entities: Batches[DataProduct, str, Question | ExemplarError] = Batches(find, UNREACHABLE)
-        self.existing: Batches[DataProduct, str, bool] = Batches(exist, UNREACHABLE)
+        self.lanes = ConnectionPool(LANES, upsert.PREPARE)
+        self.predictions: MicroBatcher[Champion, Question, Answered] = MicroBatcher(
+            self.answer, fatal=ConnectionLost
+        )
+        self.entities: MicroBatcher[DataProduct, str, Question | ExemplarError] = MicroBatcher(
+            find, UNREACHABLE
+        )
+        self.existing: MicroBatcher[DataProduct, str, bool] = MicroBatcher(exist, UNREACHABLE)
         # Not the rows' pool: its threads may all be waiting for PostgreSQL.
         self.thinkers = ThreadPoolExecutor(LANES, thread_name_prefix="models")
 
@@ -71,10 +75,10 @@ class Desk:
         ]
 
 
-def computed(champion: Champion, questions: Sequence[Question]) -> tuple[list[Row], dict[str, Any]]:
+def computed(champion: Champion, questions: Sequence[Question]) -> tuple[list[PredictionRow], dict[str, Any]]:
     """The rows, and what the statement takes that stores them."""
     answers = champion.model.predict([question.instance for question in questions])
-    made = upsert.of(champion.product, champion.version, questions, answers)
+    made = upsert.rows_of(champion.product, champion.version, questions, answers)
     return made, upsert.parameters(champion.product, champion.version, made)
 
 
@@ -95,12 +99,12 @@ async def exist(product: DataProduct, keys: Sequence[str]) -> list[bool]:
 
 
 #: The running event loop's, while the operation phase runs.
-desk: Desk | None = None
+desk: PredictionDispatcher | None = None
 
 
 async def start() -> None:
     global desk
-    desk = Desk()
+    desk = PredictionDispatcher()
     await desk.start()
 
 

@@ -27,7 +27,7 @@ LONG = 0.1
 
 
 @dataclass(eq=False, slots=True)
-class Asked(Generic[Item, Result]):
+class PendingRequest(Generic[Item, Result]):
     """What somebody asked, and what becomes of it."""
 
     items: Sequence[Item]
@@ -41,7 +41,7 @@ def here() -> bool:
     return False
 
 
-class Batches(Generic[Key, Item, Result]):
+class MicroBatcher(Generic[Key, Item, Result]):
     """Answers items key by key, so that no key waits for more than its turn; who asks alone waits for nobody.
 
     `work(key, items)` gives a result for each item. Where it raises one of `fatal`, all who wait get that error at
@@ -55,7 +55,7 @@ class Batches(Generic[Key, Item, Result]):
     ):
         self.work = work
         self.fatal = fatal
-        self.waiting: dict[Key, deque[Asked[Item, Result]]] = {}
+        self.waiting: dict[Key, deque[PendingRequest[Item, Result]]] = {}
         self.sizes: Counter[Key] = Counter()
         #: The sizes of the batches that are worked on.
         self.running: dict[Key, list[int]] = {}
@@ -80,7 +80,7 @@ class Batches(Generic[Key, Item, Result]):
         loop = asyncio.get_running_loop()
         results: asyncio.Future[Sequence[Result]] = loop.create_future()
         queue = self.waiting.setdefault(key, deque())
-        queue.append(Asked(items, results, gone, loop.time()))
+        queue.append(PendingRequest(items, results, gone, loop.time()))
         self.sizes[key] += len(items)
         if len(queue) == 1 or (key in self.running and self.may_begin(key)):
             loop.call_soon(self.dispatch, key)  # not now: who asks in the same moment comes along
@@ -99,10 +99,10 @@ class Batches(Generic[Key, Item, Result]):
         running = self.running.get(key, ())
         return not running or (len(running) < AT_ONCE and self.sizes[key] >= max(running))
 
-    def take(self, key: Key) -> "list[Asked[Item, Result]]":
+    def take(self, key: Key) -> "list[PendingRequest[Item, Result]]":
         """The next batch: those who have waited longest and still wait; empty where nobody does."""
         queue = self.waiting.get(key, deque())
-        batch: list[Asked[Item, Result]] = []
+        batch: list[PendingRequest[Item, Result]] = []
         size = 0
         long_ago = asyncio.get_running_loop().time() - LONG
         while queue and (not batch or size + len(queue[0].items) <= MOST):
@@ -118,7 +118,7 @@ class Batches(Generic[Key, Item, Result]):
             self.sizes.pop(key, None)
         return batch
 
-    async def run(self, key: Key, batch: "list[Asked[Item, Result]]", size: int) -> None:
+    async def run(self, key: Key, batch: "list[PendingRequest[Item, Result]]", size: int) -> None:
         try:
             await self.answer(key, batch)
         finally:
@@ -127,7 +127,7 @@ class Batches(Generic[Key, Item, Result]):
                 del self.running[key]
             self.dispatch(key)
 
-    async def answer(self, key: Key, batch: "list[Asked[Item, Result]]") -> None:
+    async def answer(self, key: Key, batch: "list[PendingRequest[Item, Result]]") -> None:
         try:
             results = await self.work(key, [item for asked in batch for item in asked.items])
         except self.fatal as error:
@@ -142,7 +142,7 @@ class Batches(Generic[Key, Item, Result]):
             deliver(batch, results)
 
 
-def deliver(batch: Sequence[Asked[Any, Result]], results: Sequence[Result]) -> None:
+def deliver(batch: Sequence[PendingRequest[Any, Result]], results: Sequence[Result]) -> None:
     remaining = iter(results)
     for asked in batch:
         own = list(islice(remaining, len(asked.items)))
@@ -150,7 +150,7 @@ def deliver(batch: Sequence[Asked[Any, Result]], results: Sequence[Result]) -> N
             asked.results.set_result(own)
 
 
-def refuse(batch: Sequence[Asked[Any, Any]], error: Exception) -> None:
+def refuse(batch: Sequence[PendingRequest[Any, Any]], error: Exception) -> None:
     for asked in batch:
         if not asked.results.done():
             asked.results.set_exception(error)

@@ -16,7 +16,7 @@ from ..products import catalogue
 from ..registry.versions import ModelVersion
 
 
-class Surroundings:
+class Prefetch:
     """What is known around some predictions; each kind is looked up when the first of them asks."""
 
     def __init__(self, predictions: Sequence[Prediction]):
@@ -30,7 +30,7 @@ class Surroundings:
     def truths(self) -> dict[str, Truth]:
         found: dict[str, Truth] = {}
         for name, predictions in self._by_product():
-            found |= truth.of(catalogue.get(name), (p.subject for p in predictions))
+            found |= truth.find_truths(catalogue.get(name), (p.subject for p in predictions))
         return found
 
     @cached_property
@@ -67,25 +67,25 @@ class Surroundings:
         return entity.product.stored_answer(entity.label) if entity else None
 
 
-def surround(predictions: Sequence[Prediction]) -> Sequence[Prediction]:
+def attach_prefetch(predictions: Sequence[Prediction]) -> Sequence[Prediction]:
     """Let the predictions share one look around; returns them."""
-    shared = Surroundings(predictions)
+    shared = Prefetch(predictions)
     for prediction in predictions:
         prediction.surroundings = shared
     return predictions
 
 
-def of(prediction: Prediction) -> Surroundings:
+def prefetch_of(prediction: Prediction) -> Prefetch:
     if not hasattr(prediction, "surroundings"):
-        surround([prediction])
-    shared: Surroundings = prediction.surroundings
+        attach_prefetch([prediction])
+    shared: Prefetch = prediction.surroundings
     return shared
 
 
 def truth_of_entity(entity: Entity) -> str | None:
     """What counts as the entity's label, as text."""
     subject = truth.subject_of_entity(entity.product, entity.key)
-    agreed = truth.of(entity.product, [subject]).get(subject)
+    agreed = truth.find_truths(entity.product, [subject]).get(subject)
     return (
         agreed.answer if agreed and agreed.answer is not None else entity.product.stored_answer(entity.label)
     )

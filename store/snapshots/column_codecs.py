@@ -12,7 +12,7 @@ from django.db import connection
 from learning import columns
 from learning.columns import MISSING, Column, Kind
 
-from .copy_reader import Array, Fixed, Other, Text, Type, Way
+from .copy_reader import Array, ColumnType, Fixed, Other, Text, Way
 
 FLOATS = ("int2", "int4", "int8", "float8")
 TIMES = ("timestamptz", "timestamp")
@@ -36,7 +36,7 @@ FINITE = (
 )
 
 
-def feature(column: Column, sql: str, type_: Type) -> Way:
+def feature(column: Column, sql: str, type_: ColumnType) -> Way:
     """The way of a feature to what `learning.columns.frame` makes of its values."""
     name = type_.name
     match column.kind:
@@ -51,7 +51,7 @@ def feature(column: Column, sql: str, type_: Type) -> Way:
     return _python(column, sql)
 
 
-def number(sql: str, type_: Type) -> Fixed:
+def number(sql: str, type_: ColumnType) -> Fixed:
     """Of what is a number, or yes or no, as float64, bounded, NaN for null."""
     if type_.name == "bool":
         return Fixed(sql=f"COALESCE({sql}::int4, -1)", wire=">i4", read=_yes_or_no)
@@ -68,7 +68,7 @@ def _yes_or_no(values: Array) -> Array:
     return np.where(values < 0, np.nan, values)
 
 
-def time(sql: str, type_: Type) -> Fixed:
+def time(sql: str, type_: ColumnType) -> Fixed:
     """As days since 1970-01-01 (UTC), NaN for null."""
     if type_.name == "date":
         return Fixed(sql=f"COALESCE({sql}, '{EARLIEST}'::date)", wire=">i4", read=_days)
@@ -110,7 +110,7 @@ def _native(values: Array) -> Array:
     return values
 
 
-def coded(choices: Sequence[str], sql: str, type_: Type | None = None) -> Fixed:
+def coded(choices: Sequence[str], sql: str, type_: ColumnType | None = None) -> Fixed:
     """As positions in `choices`, `MISSING` for null and for what is none of them.
 
     Values travel as 64 bits of hash: that a value which is no choice has the hash of one is as likely as nothing.

@@ -58,14 +58,14 @@ Way = Fixed | Text | Other
 
 
 @dataclass(frozen=True)
-class Type:
+class ColumnType:
     """A column's type in PostgreSQL: its name, and for a numeric how many digits it may have (0: any)."""
 
     name: str
     digits: int = 0
 
 
-def types(table: str) -> dict[str, Type]:
+def types(table: str) -> dict[str, ColumnType]:
     """Of each column of the table, by its name and in their order."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -74,7 +74,7 @@ def types(table: str) -> dict[str, Type]:
             "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
             [table],
         )
-        return {name: Type(type_, digits & 0xFFFF) for name, type_, digits in cursor.fetchall()}
+        return {name: ColumnType(type_, digits & 0xFFFF) for name, type_, digits in cursor.fetchall()}
 
 
 def read(table: str, ways: dict[str, Way], rows: int, condition: str = "true") -> dict[str, Array]:

@@ -58,7 +58,9 @@ def keys(table: str, rows: int) -> list[str]:
     return [f"prediction {prediction}" if entity is None else entity for entity, prediction in pairs]
 
 
-def _ways(product: DataProduct, types: dict[str, copy_reader.Type], has_predictions: bool) -> dict[str, Way]:
+def _ways(
+    product: DataProduct, types: dict[str, copy_reader.ColumnType], has_predictions: bool
+) -> dict[str, Way]:
     """What is read, and how; the features by their names, which begin with no underscore."""
     found: dict[str, Way] = {"_entity": Text(sql="_entity")}
     if has_predictions:

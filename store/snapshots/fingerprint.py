@@ -16,7 +16,7 @@ KEY, ROW, MIXED = 1, 2, 3
 
 
 @dataclass(frozen=True)
-class Contents:
+class TableContents:
     """What a snapshot's table holds."""
 
     rows: int
@@ -28,7 +28,7 @@ class Contents:
     fingerprint: str
 
 
-def of(table: str) -> Contents:
+def scan_table(table: str) -> TableContents:
     """Count and hash the rows.
 
     Rows are hashed by PostgreSQL, and the hashes added: the sum is the same in any order, and repeated rows count.
@@ -46,7 +46,7 @@ def of(table: str) -> Contents:
         rows, unlabelled, from_predictions, keys, hashes = cursor.fetchone()
     declared = ",".join(f"{name} {type_}" for name, type_ in columns.items())
     fingerprint = hashlib.sha256(f"{declared};{rows};{hashes}".encode()).hexdigest()
-    return Contents(rows, unlabelled, from_predictions, None if keys is None else int(keys), fingerprint)
+    return TableContents(rows, unlabelled, from_predictions, None if keys is None else int(keys), fingerprint)
 
 
 def _hashable(column: str, type_: str) -> str:
@@ -61,7 +61,7 @@ def _hashable(column: str, type_: str) -> str:
     return f'{column}::text COLLATE "C"'
 
 
-def of_keys(queryset: QuerySet) -> tuple[int, int | None]:
+def count_keys(queryset: QuerySet) -> tuple[int, int | None]:
     """How many rows the queryset has, and the sum of their keys' hashes as `Contents.keys` has it."""
     key = Func(
         Cast(F("pk"), TextField()), Value(KEY), function="hashtextextended", output_field=BigIntegerField()

@@ -51,7 +51,7 @@ class SnapshotManager(models.Manager["Snapshot"]):
         return snapshot
 
 
-class Snapshot(base.Table):
+class Snapshot(base.BaseModel):
     """One frozen join: what was learned from, with the counts that account for every row."""
 
     product = models.CharField(max_length=40)
@@ -96,10 +96,10 @@ class Snapshot(base.Table):
 
     def account(self, product: DataProduct) -> None:
         """Fill in what the table holds, and refuse it unless every row is accounted for."""
-        found = scan.of(self.table)
+        found = scan.scan_table(self.table)
         self.rows, self.unlabelled, self.fingerprint = found.rows, found.unlabelled, found.fingerprint
         self.from_predictions = found.from_predictions
-        self.rows_in, keys = scan.of_keys(product.join.queryset)
+        self.rows_in, keys = scan.count_keys(product.join.queryset)
         joined, self.incomplete = self.rows - self.from_predictions, 0
         # One row each of all instances: nothing was lost or came twice.
         if scan.has_distinct_keys(product.join.queryset) and (joined, found.keys) == (self.rows_in, keys):

@@ -24,7 +24,7 @@ from learning.build import (
 from learning.dataset import dataset
 from learning.estimators import ensemble
 from learning.estimators.families import Candidate
-from learning.evaluation.folds import Plan
+from learning.evaluation.folds import FoldPlan
 from learning.exceptions import InvalidProblem, NothingFitted, TimedOut
 from learning.problem import Classification, Clustering, Regression
 
@@ -163,7 +163,7 @@ def test_fold_models_compete_by_what_models_that_had_not_seen_a_row_said_of_it(
 ):
     scored = {(s.candidate, s.round, s.fold): s for s in of(tumor_steps, FoldScored)}
     averages = {candidate for candidate, _, _ in scored if "parts" in candidate.hyperparameters}
-    plan = Plan.of(tumor_problem, tumors)
+    plan = FoldPlan.of(tumor_problem, tumors)
     assert averages
     for average in averages:
         weights = ensemble.members(average)

@@ -108,7 +108,7 @@ class Display(Protocol):
 def _display(terminal: bool) -> Iterator[Display]:
     """A progress bar in a terminal, plain lines elsewhere."""
     if not terminal:
-        yield Lines()
+        yield EventLines()
         return
     columns = (
         BarColumn(),
@@ -117,15 +117,15 @@ def _display(terminal: bool) -> Iterator[Display]:
         TextColumn("{task.fields[best]}{task.description}"),
     )
     with Progress(*columns, console=Console()) as progress:
-        yield Bar(progress)
+        yield EventBar(progress)
 
 
-class Lines:
+class EventLines:
     def show(self, event: BuildEvent) -> None:
         print(f"{event.percent:3.0f} %  {event.message}", flush=True)
 
 
-class Bar:
+class EventBar:
     """The step, the share that is done and the best score so far."""
 
     def __init__(self, progress: Progress):

@@ -16,7 +16,7 @@ from learning.exceptions import ExemplarError
 from store import scaffold
 from store.ingest import files
 from store.scaffold import existing, joining, unmanaged
-from store.scaffold.inference import Table, Wishes
+from store.scaffold.inference import InferredTable, Wishes
 from store.scaffold.inference.showing import grid
 
 #: Columns of output that nobody looks at in a terminal.
@@ -114,14 +114,14 @@ class Command(BaseCommand):
             scaffold.install(name)
         self.welcome(name)
 
-    def show(self, tables: Sequence[Table]) -> None:
+    def show(self, tables: Sequence[InferredTable]) -> None:
         console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH)
         for table in tables:
             console.print(grid(table))
             for remark in table.remarks:
                 self.stdout.write(remark)
 
-    def ask(self, app: scaffold.App, yes: bool) -> None:
+    def ask(self, app: scaffold.PlannedApp, yes: bool) -> None:
         label = app.base.table.label
         of = f" of {label.header}" if label else ""
         self.stdout.write(f"A {app.task.lower()}{of} from {len(app.features)} features.")
@@ -158,14 +158,14 @@ def _command() -> str:
     return shlex.join(["./dev", *sys.argv[1:]])
 
 
-def _again(name: str, tables: Sequence[Table], options: dict[str, Any]) -> str:
+def _again(name: str, tables: Sequence[InferredTable], options: dict[str, Any]) -> str:
     """The command that loads the same files again, with what it must be told."""
     order = {None: [], True: ["--day-first"], False: ["--month-first"]}[_day_first(tables)]
     header = ["--no-header"] if options["no_header"] else []
     return shlex.join(["./dev", "ingest", name, *map(str, options["files"]), *header, *order])
 
 
-def _day_first(tables: Sequence[Table]) -> bool | None:
+def _day_first(tables: Sequence[InferredTable]) -> bool | None:
     return next((table.day_first for table in tables if table.day_first is not None), None)
 
 

@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *, product: str, build: int | None, to: Path | None, **options: Any) -> None:
         try:
-            found = report.of(catalogue.get(product), build)
+            found = report.build_report(catalogue.get(product), build)
         except ExemplarError as error:
             raise CommandError(str(error)) from error
         page = render_to_string("store/report.html", {"report": found, "style": STYLE.read_text()})

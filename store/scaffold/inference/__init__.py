@@ -1,7 +1,16 @@
 """What a file's columns mean: types, values and gaps from one pass, and what becomes of each column."""
 
-from .column import Column, Role, Table, Type
+from .column import InferredColumn, InferredTable, InferredType, Role
 from .deciding import Wishes, understand
 from .reading import Reading, read
 
-__all__ = ["Column", "Reading", "Role", "Table", "Type", "Wishes", "read", "understand"]
+__all__ = [
+    "InferredColumn",
+    "InferredTable",
+    "InferredType",
+    "Reading",
+    "Role",
+    "Wishes",
+    "read",
+    "understand",
+]

@@ -7,7 +7,7 @@ from functools import cached_property
 from ...ingest.files import Layout
 
 
-class Type(StrEnum):
+class InferredType(StrEnum):
     """What a column's cells are."""
 
     INTEGER = "integer"
@@ -33,13 +33,13 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class InferredColumn:
     """A column of a file: what it holds and what becomes of it."""
 
     header: str
     #: The field's name.
     name: str
-    type: Type
+    type: InferredType
     role: Role = Role.FEATURE
     #: Why that became of it, or what is odd about it, a sentence each.
     remarks: tuple[str, ...] = ()
@@ -65,11 +65,11 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class InferredTable:
     """A file or a table, understood."""
 
     layout: Layout
-    columns: tuple[Column, ...]
+    columns: tuple[InferredColumn, ...]
     rows: int
     #: Whether 03/04/2024 is in April; None: nothing is written so.
     day_first: bool | None = None
@@ -81,17 +81,17 @@ class Table:
     first_lines: dict[str, int] = field(default_factory=dict)
 
     @cached_property
-    def key(self) -> Column | None:
+    def key(self) -> InferredColumn | None:
         return next((column for column in self.columns if column.role is Role.KEY), None)
 
     @cached_property
-    def label(self) -> Column | None:
+    def label(self) -> InferredColumn | None:
         return next((column for column in self.columns if column.role is Role.LABEL), None)
 
     @cached_property
-    def time(self) -> Column | None:
+    def time(self) -> InferredColumn | None:
         return next((column for column in self.columns if column.role is Role.TIME), None)
 
     @cached_property
-    def features(self) -> tuple[Column, ...]:
+    def features(self) -> tuple[InferredColumn, ...]:
         return tuple(column for column in self.columns if column.role is Role.FEATURE)

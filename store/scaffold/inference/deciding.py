@@ -8,7 +8,7 @@ from learning.analysis import PROSE, SURE, is_identifier
 
 from ...ingest import files
 from ...ingest.files import FileError, Layout
-from .column import Column, Role, Table, Type
+from .column import InferredColumn, InferredTable, InferredType, Role
 from .forms import YES_OR_NO, ZERO_OR_ONE, Form
 from .reading import Reading, Seen, read
 
@@ -35,7 +35,7 @@ class Wishes:
     day_first: bool | None = None
 
 
-def understand(layout: Layout, wishes: Wishes, rows: Iterable[files.Row] | None = None) -> Table:
+def understand(layout: Layout, wishes: Wishes, rows: Iterable[files.Row] | None = None) -> InferredTable:
     """The table in the file, in one pass over its rows. Raises FileError where it, or a wish, cannot be followed."""
     names = files.field_names(layout.header)
     wanted = {
@@ -57,7 +57,7 @@ def understand(layout: Layout, wishes: Wishes, rows: Iterable[files.Row] | None 
             column = _fate(column, seen, place in leave_out, copies, wishes.label)
         columns.append(column)
     labels, first_lines = _labels(reading, wanted[Role.LABEL])
-    table = Table(
+    table = InferredTable(
         layout=layout,
         columns=tuple(columns),
         rows=reading.rows,
@@ -98,12 +98,12 @@ def _order(columns: Sequence[Seen], wished: bool | None) -> tuple[bool | None, l
     ]
 
 
-def _typed(seen: Seen, name: str, role: Role, day_first: bool | None) -> Column:
+def _typed(seen: Seen, name: str, role: Role, day_first: bool | None) -> InferredColumn:
     type_, remarks = _type(seen, role, day_first)
     values = sorted([*(seen.values or ()), *["-"] * seen.minus])
-    if type_ in (Type.INTEGER, Type.DECIMAL) and seen.values:
+    if type_ in (InferredType.INTEGER, InferredType.DECIMAL) and seen.values:
         values.sort(key=lambda value: (len(value), value))
-    return Column(
+    return InferredColumn(
         header=seen.header,
         name=name,
         type=type_,
@@ -120,27 +120,27 @@ def _typed(seen: Seen, name: str, role: Role, day_first: bool | None) -> Column:
     )
 
 
-def _type(seen: Seen, role: Role, day_first: bool | None) -> tuple[Type, list[str]]:
+def _type(seen: Seen, role: Role, day_first: bool | None) -> tuple[InferredType, list[str]]:
     if not seen.cells and not seen.minus:
-        return Type.EMPTY, []
+        return InferredType.EMPTY, []
     if _is_boolean(seen, role):
-        return Type.BOOLEAN, []
+        return InferredType.BOOLEAN, []
     if seen.minus:
-        return Type.CATEGORY, []
+        return InferredType.CATEGORY, []
     if Form.INTEGER in seen.forms:
         if seen.low in BITS_64 and seen.high in BITS_64:
-            return Type.INTEGER, []
-        return Type.LARGE, ["beyond 64 bits"]
+            return InferredType.INTEGER, []
+        return InferredType.LARGE, ["beyond 64 bits"]
     if Form.DECIMAL in seen.forms:
-        return Type.DECIMAL, []
+        return InferredType.DECIMAL, []
     if Form.INFINITE in seen.forms:
         raise seen.infinite(*seen.contradicted[Form.DECIMAL])
     if Form.TIME in seen.forms and not _contradicts(seen, day_first):
-        return (Type.DATE if Form.DATE in seen.forms else Type.TIME), []
+        return (InferredType.DATE if Form.DATE in seen.forms else InferredType.TIME), []
     few = seen.values is not None and len(seen.values) <= MOST_CATEGORIES
     repeated = seen.values is not None and seen.cells >= 2 * len(seen.values)
     is_category = role is Role.LABEL or (few and repeated and seen.longest <= LONGEST)
-    return (Type.CATEGORY if is_category else Type.TEXT), list(_mixed(seen))
+    return (InferredType.CATEGORY if is_category else InferredType.TEXT), list(_mixed(seen))
 
 
 def _contradicts(seen: Seen, day_first: bool | None) -> bool:
@@ -162,20 +162,28 @@ def _is_boolean(seen: Seen, role: Role) -> bool:
     return found in YES_OR_NO
 
 
-def _fate(column: Column, seen: Seen, unwanted: bool, copies: bool, label: str | None) -> Column:
+def _fate(
+    column: InferredColumn, seen: Seen, unwanted: bool, copies: bool, label: str | None
+) -> InferredColumn:
     """What becomes of a column of which nothing was said but, maybe, that it is not wanted."""
     if reason := _why_not(column, seen, unwanted, copies, label):
         return replace(column, role=Role.LEFT_OUT, remarks=(*column.remarks, reason))
-    if column.type is Type.TEXT and column.distinct > MOST_CATEGORIES and seen.words < PROSE * seen.cells:
+    if (
+        column.type is InferredType.TEXT
+        and column.distinct > MOST_CATEGORIES
+        and seen.words < PROSE * seen.cells
+    ):
         remark = f"{column.distinct:,} different values are too many to choose from: read as words"
         return replace(column, remarks=(*column.remarks, remark))
     return column
 
 
-def _why_not(column: Column, seen: Seen, unwanted: bool, copies: bool, label: str | None) -> str | None:
+def _why_not(
+    column: InferredColumn, seen: Seen, unwanted: bool, copies: bool, label: str | None
+) -> str | None:
     if unwanted:
         return "as you said"
-    if column.type is Type.EMPTY:
+    if column.type is InferredType.EMPTY:
         return "nothing is in it"
     if column.distinct == 1 and not column.missing:
         return "the same in each row"
@@ -191,12 +199,12 @@ def _relabels(seen: Seen, label: Seen) -> bool:
     return seen.distinct <= 2 * label.distinct and seen.cells >= max(SURE, 5 * seen.distinct)
 
 
-def _is_identifier(column: Column, seen: Seen) -> bool:
+def _is_identifier(column: InferredColumn, seen: Seen) -> bool:
     if not column.unique or column.missing:
         return False
-    if column.type is Type.TEXT:
+    if column.type is InferredType.TEXT:
         return is_identifier(column.name, seen.cells, seen.cells, words=seen.words / seen.cells)
-    whole = column.type in (Type.INTEGER, Type.LARGE)
+    whole = column.type in (InferredType.INTEGER, InferredType.LARGE)
     return whole and is_identifier(column.name, seen.cells, seen.cells, low=column.low, high=column.high)
 
 
@@ -215,7 +223,7 @@ def _labels(reading: Reading, place: int | None) -> tuple[dict[str, int], dict[s
     return {**(seen.values or {}), **dashes}, seen.lines
 
 
-def _check(table: Table, reading: Reading) -> None:
+def _check(table: InferredTable, reading: Reading) -> None:
     """Raises FileError where what was wished for cannot be."""
     path, label, key, time = table.layout.path, table.label, table.key, table.time
     if label and label.distinct == 0:
@@ -224,7 +232,7 @@ def _check(table: Table, reading: Reading) -> None:
         raise FileError(
             f"{path}, column {label.header}: each label is {_short(label.example)!r}, so there is nothing to learn."
         )
-    if time and time.type not in (Type.DATE, Type.TIME):
+    if time and time.type not in (InferredType.DATE, InferredType.TIME):
         raise FileError(f"{path}, column {time.header}: {_short(time.example)!r} is no date and no time.")
     for column in filter(None, (key, time)):
         if column.missing:

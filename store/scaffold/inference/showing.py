@@ -4,13 +4,13 @@ from rich import box
 from rich.table import Table as Grid
 from rich.text import Text
 
-from .column import Column, Role, Table
+from .column import InferredColumn, InferredTable, Role
 
 #: Characters of an example.
 LONGEST = 24
 
 
-def grid(table: Table) -> Grid:
+def grid(table: InferredTable) -> Grid:
     """A line for each column: what it is, what is missing, and what becomes of it."""
     grid = Grid(title=_title(table), title_justify="left", box=box.SIMPLE_HEAD)
     for heading in ("column", "type", "missing", "distinct", "example", "becomes"):
@@ -21,7 +21,7 @@ def grid(table: Table) -> Grid:
     return grid
 
 
-def _title(table: Table) -> str:
+def _title(table: InferredTable) -> str:
     layout = table.layout
     spaced = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
     how = f"{layout.encoding}, {spaced[layout.delimiter]}" if layout.format == "csv" else layout.format
@@ -29,7 +29,7 @@ def _title(table: Table) -> str:
     return f"{layout.path.name}: {table.rows:,} rows ({how}{comma})"
 
 
-def _cells(column: Column) -> tuple[str, ...]:
+def _cells(column: InferredColumn) -> tuple[str, ...]:
     about = f"≈ {column.distinct:,}" if column.distinct > 1 << 16 else f"{column.distinct:,}"
     becomes = column.role.value
     if column.role is not Role.LEFT_OUT and column.name != column.header:

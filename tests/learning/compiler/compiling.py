@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from learning.compiler.compilation import compiled
+from learning.compiler.compilation import compile_model
 from learning.dataset import dataset
 from learning.estimators import families
 from learning.estimators.ensemble import Ensemble
@@ -37,7 +37,7 @@ def model_of(problem, candidate, data, fit_on=slice(None)):
 
 
 def served(model, data):
-    return dataclasses.replace(model, compiled=compiled(model, data))
+    return dataclasses.replace(model, compiled=compile_model(model, data))
 
 
 def assert_alike(one, other, rows):

@@ -54,7 +54,7 @@ def test_every_family_says_without_pandas_what_its_pipeline_says(problem, candid
     assert fast.compiled.form is not None, fast.compiled.parity
     assert "edge rows" in fast.compiled.parity
     assert fast.compiled.microseconds_per_row > 0
-    strange = [*STRANGE, *probe_rows.rows(MIXED, rows, seed=1)]
+    strange = [*STRANGE, *probe_rows.probe_rows(MIXED, rows, seed=1)]
     assert_alike(fast, model, [*rows, *strange])
     assert_alike(fast, model, [strange[-1]])
     assert [type(answer) for answer in fast.predict(rows[:2])] == [

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from learning.columns import Column, Kind
 from learning.compiler import compilation, probe_rows, runtime_choice
-from learning.compiler.compilation import compiled
+from learning.compiler.compilation import compile_model
 from learning.compiler.parity import difference
 from learning.dataset import dataset
 from learning.estimators.families import Candidate
@@ -44,7 +44,7 @@ def test_members_of_an_ensemble_that_prepare_alike_share_a_plan(problem):
     fast = served(model, data)
     assert fast.compiled.runtime == "numpy, onnxruntime"
     assert [member.plan for member in fast.compiled.form.members] == [0, 1, 1, 2]
-    assert_alike(fast, model, [*rows, *probe_rows.rows(MIXED, rows)])
+    assert_alike(fast, model, [*rows, *probe_rows.probe_rows(MIXED, rows)])
 
 
 def test_fold_models_have_plans_of_their_own_and_are_timed_once(monkeypatch):
@@ -57,7 +57,7 @@ def test_fold_models_have_plans_of_their_own_and_are_timed_once(monkeypatch):
     fast = served(model, data)
     assert len(fast.compiled.form.members) == 3
     assert len(timed) == 6  # onnxruntime, treelite and scikit-learn, with one row and with many
-    assert_alike(fast, model, [*rows, *probe_rows.rows(MIXED, rows)])
+    assert_alike(fast, model, [*rows, *probe_rows.probe_rows(MIXED, rows)])
 
 
 @pytest.mark.parametrize("problem", PROBLEMS[:2], ids=lambda each: each.task)
@@ -70,7 +70,7 @@ def test_trees_too_many_for_onnxruntime_are_left_to_treelite(problem, monkeypatc
         assert fast.compiled.runtime == "treelite", fast.compiled.parity
         assert "treelite" in fast.libraries
         again = loads(fast.dumps(), whole=False)
-        assert_alike(again, model, [*rows, *probe_rows.rows(MIXED, rows)])
+        assert_alike(again, model, [*rows, *probe_rows.probe_rows(MIXED, rows)])
 
 
 def test_what_is_calibrated_is_proved_as_it_is_answered():
@@ -80,7 +80,7 @@ def test_what_is_calibrated_is_proved_as_it_is_answered():
     sharp = dataclasses.replace(model, calibration=calibration)
     fast = served(sharp, data)
     assert fast.compiled.form is not None
-    strange = probe_rows.rows(MIXED, rows)
+    strange = probe_rows.probe_rows(MIXED, rows)
     assert_alike(fast, sharp, [*rows, *strange])
     assert np.abs(fast.arrays(strange) - model.arrays(strange)).max() > 0.01
 
@@ -99,7 +99,7 @@ def test_several_classes_are_told_apart_as_the_pipeline_does():
         model = model_of(Classification(), Candidate(family, more), data)
         fast = served(model, data)
         assert fast.compiled.runtime in ("numpy", "onnxruntime"), fast.compiled.parity
-        assert_alike(fast, model, [*rows, *probe_rows.rows(columns, rows)])
+        assert_alike(fast, model, [*rows, *probe_rows.probe_rows(columns, rows)])
 
 
 def test_noise_is_noise_in_what_is_compiled():
@@ -208,15 +208,15 @@ def test_a_difference_that_only_the_whole_snapshot_shows_is_found(monkeypatch):
     model = model_of(Classification(), Candidate("linear", {}), data)
     monkeypatch.setattr(compilation, "SAMPLE", 20)
     monkeypatch.setattr(compilation, "CHUNK", 100)
-    real = compilation.Form.arrays
+    real = compilation.CompiledForm.arrays
     asked = []
 
     def worse(form, rows):
         asked.append(len(rows))
         return real(form, rows) if len(asked) < 3 else real(form, rows)[:, ::-1]
 
-    monkeypatch.setattr(compilation.Form, "arrays", worse)
-    fast = compiled(model, data)
+    monkeypatch.setattr(compilation.CompiledForm, "arrays", worse)
+    fast = compile_model(model, data)
     assert fast.runtime == PIPELINE
     assert fast.parity.startswith("The pipeline serves: numpy differs from it: ")
     assert asked == [compilation.edges.MOST, 100, 100]
@@ -229,7 +229,7 @@ def test_a_proof_ends_when_it_must_and_says_so(seconds, monkeypatch):
     monkeypatch.setattr(compilation, "CHUNK", 100)
     real = compilation.edges.values
     monkeypatch.setattr(compilation.edges, "values", lambda *asked: time.sleep(0.15) or real(*asked))
-    made = compiled(model, data, time.monotonic() + seconds)
+    made = compile_model(model, data, time.monotonic() + seconds)
     if seconds < 0:
         assert made.parity == "The pipeline serves: there was no time left to compile it."
     else:

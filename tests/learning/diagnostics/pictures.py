@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 
 from learning import model
 from learning.dataset import Dataset
-from learning.diagnostics import Diagnostic, Kind
+from learning.diagnostics import Diagnostic, DiagnosticKind
 from learning.diagnostics.drawing import draw
 from learning.estimators import ensemble
 from learning.estimators.families import Candidate
-from learning.evaluation.folds import Plan
-from learning.fits.fold_fit import Bench, Fit, Scored
+from learning.evaluation.folds import FoldPlan
+from learning.fits.fold_fit import Fit, FitContext, Scored
 from learning.model import Model
 from learning.problem import Problem
 
 
 @dataclass(kw_only=True)
 class Winner:
-    bench: Bench
+    bench: FitContext
     candidate: Candidate
     model: Model
     predictions: Any
-    drawn: dict[Kind, Diagnostic] = field(default_factory=dict)
+    drawn: dict[DiagnosticKind, Diagnostic] = field(default_factory=dict)
 
     def draw(self, **options: Any) -> Iterator[Diagnostic]:
         return draw(self.bench, self.candidate, self.model, self.predictions, **options)
@@ -35,7 +35,7 @@ class Winner:
     def _drawing(self) -> Iterator[Diagnostic]:
         return self.draw()
 
-    def __getitem__(self, kind: Kind) -> Diagnostic:
+    def __getitem__(self, kind: DiagnosticKind) -> Diagnostic:
         while kind not in self.drawn:
             diagnostic = next(self._drawing)
             self.drawn[diagnostic.kind] = diagnostic
@@ -56,12 +56,12 @@ class Winner:
         return means / means.sum(axis=1, keepdims=True) if means.ndim > 1 else means
 
 
-def at(problem: Problem, dataset: Dataset) -> Bench:
-    return Bench(
+def at(problem: Problem, dataset: Dataset) -> FitContext:
+    return FitContext(
         task=problem.task,
         dataset=dataset,
         metric=problem.metric_for(len(dataset.classes) or None),
-        plan=Plan.of(problem, dataset),
+        plan=FoldPlan.of(problem, dataset),
         seed=problem.seed,
     )
 
@@ -75,7 +75,7 @@ def winner(problem: Problem, dataset: Dataset, candidate: Candidate) -> Winner:
     return Winner(bench=bench, candidate=candidate, model=model.loads(artifact), predictions=predictions)
 
 
-def _predicted(bench: Bench, candidate: Candidate) -> Any:
+def _predicted(bench: FitContext, candidate: Candidate) -> Any:
     told = []
     for fold in range(bench.plan.count("contest")):
         scored = bench.score(Fit(candidate, "contest", fold))

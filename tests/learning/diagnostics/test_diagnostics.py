@@ -32,7 +32,7 @@ from sklearn.pipeline import Pipeline
 from learning.columns import Column
 from learning.columns import Kind as ColumnKind
 from learning.dataset import dataset
-from learning.diagnostics import Diagnostic, Kind, drawing, kinds, shape, trials
+from learning.diagnostics import Diagnostic, DiagnosticKind, drawing, kinds, shape, trials
 from learning.diagnostics.evidence import Evidence
 from learning.estimators import preprocess
 from learning.estimators.families import Candidate
@@ -50,12 +50,12 @@ def evidence(of: Winner, **options) -> Evidence:
 
 
 def test_each_task_has_its_kinds_and_two_classes_one_more():
-    assert Kind.THRESHOLD in kinds("CLASSIFICATION", 2)
-    assert Kind.THRESHOLD not in kinds("CLASSIFICATION", 3)
-    assert kinds("REGRESSION")[0] is Kind.RESIDUALS
-    assert kinds("CLUSTERING")[0] is Kind.SILHOUETTE
+    assert DiagnosticKind.THRESHOLD in kinds("CLASSIFICATION", 2)
+    assert DiagnosticKind.THRESHOLD not in kinds("CLASSIFICATION", 3)
+    assert kinds("REGRESSION")[0] is DiagnosticKind.RESIDUALS
+    assert kinds("CLUSTERING")[0] is DiagnosticKind.SILHOUETTE
     all_ = [kind for task in ("CLASSIFICATION", "REGRESSION", "CLUSTERING") for kind in kinds(task)]
-    assert set(all_) == set(Kind) == set(drawing.CHARTS)
+    assert set(all_) == set(DiagnosticKind) == set(drawing.CHARTS)
 
 
 @pytest.mark.parametrize("of", ["tumor_winner", "wine_winner", "patient_winner", "cluster_winner"])
@@ -71,17 +71,17 @@ def test_every_diagnostic_has_a_picture_a_sentence_and_data_of_its_shape(of, req
 
 
 def test_the_report_has_each_classes_scores_on_rows_that_were_held_out(tumor_winner):
-    data, told = tumor_winner[Kind.CLASSIFICATION_REPORT].data, tumor_winner.told()
+    data, told = tumor_winner[DiagnosticKind.CLASSIFICATION_REPORT].data, tumor_winner.told()
     expected = precision_recall_fscore_support(tumor_winner.y, told.argmax(axis=1))
     assert data.rows == ("benign", "malignant")
     assert data.columns == ("precision", "recall", "f1", "support")
     assert np.array(data.values) == pytest.approx(np.transpose(expected))
     right = (tumor_winner.y == told.argmax(axis=1)).mean()
-    assert f"{right:.1%} of 569" in tumor_winner[Kind.CLASSIFICATION_REPORT].text
+    assert f"{right:.1%} of 569" in tumor_winner[DiagnosticKind.CLASSIFICATION_REPORT].text
 
 
 @pytest.mark.parametrize("of", ["tumor_winner", "wine_winner"])
-@pytest.mark.parametrize("kind", [Kind.CONFUSION_MATRIX, Kind.CLASS_PREDICTION_ERROR])
+@pytest.mark.parametrize("kind", [DiagnosticKind.CONFUSION_MATRIX, DiagnosticKind.CLASS_PREDICTION_ERROR])
 def test_counts_have_a_row_for_each_actual_class(of, kind, request):
     of = request.getfixturevalue(of)
     data = of[kind].data
@@ -91,8 +91,8 @@ def test_counts_have_a_row_for_each_actual_class(of, kind, request):
 
 def test_the_bars_of_class_prediction_error_stand_for_actual_classes(tumor_winner):
     """Yellowbrick would have them stand for predicted ones, and say the opposite."""
-    svg = tumor_winner[Kind.CLASS_PREDICTION_ERROR].svg
-    counts = np.array(tumor_winner[Kind.CLASS_PREDICTION_ERROR].data.values)
+    svg = tumor_winner[DiagnosticKind.CLASS_PREDICTION_ERROR].svg
+    counts = np.array(tumor_winner[DiagnosticKind.CLASS_PREDICTION_ERROR].data.values)
     heights = _bar_heights(svg)
     assert heights / heights.sum() == pytest.approx(counts.T.ravel() / counts.sum(), abs=2e-3)
 
@@ -107,21 +107,26 @@ def _bar_heights(svg: str) -> np.ndarray:
 def test_the_text_names_the_class_that_is_taken_for_another_most_often(tumor_winner):
     (_, missed), _ = confusion_matrix(tumor_winner.y, tumor_winner.told().argmax(axis=1), labels=[1, 0])
     assert (
-        f"malignant is taken for benign in {missed} of 212 rows" in tumor_winner[Kind.CONFUSION_MATRIX].text
+        f"malignant is taken for benign in {missed} of 212 rows"
+        in tumor_winner[DiagnosticKind.CONFUSION_MATRIX].text
     )
 
 
 def test_two_classes_have_one_roc_curve_that_of_the_positive_one(tumor_winner):
-    (curve,) = tumor_winner[Kind.ROC].data.curves
+    (curve,) = tumor_winner[DiagnosticKind.ROC].data.curves
     told = tumor_winner.told()[:, 1]
     fpr, tpr, _ = roc_curve(tumor_winner.y, told)
     assert curve.name == "malignant"
     assert (curve.x, curve.y) == (pytest.approx(fpr), pytest.approx(tpr))
-    assert f"{roc_auc_score(tumor_winner.y, told):.3f}" in tumor_winner[Kind.ROC].text
+    assert f"{roc_auc_score(tumor_winner.y, told):.3f}" in tumor_winner[DiagnosticKind.ROC].text
 
 
 def test_several_classes_have_a_curve_each_against_all_others(wine_winner):
-    told, roc, pr = wine_winner.told(), wine_winner[Kind.ROC].data, wine_winner[Kind.PRECISION_RECALL].data
+    told, roc, pr = (
+        wine_winner.told(),
+        wine_winner[DiagnosticKind.ROC].data,
+        wine_winner[DiagnosticKind.PRECISION_RECALL].data,
+    )
     assert (
         [c.name for c in roc.curves] == [c.name for c in pr.curves] == list(wine_winner.bench.dataset.classes)
     )
@@ -132,18 +137,21 @@ def test_several_classes_have_a_curve_each_against_all_others(wine_winner):
 
 
 def test_long_curves_keep_some_of_their_points_and_both_ends(tumor_winner):
-    (curve,) = tumor_winner[Kind.PRECISION_RECALL].data.curves
+    (curve,) = tumor_winner[DiagnosticKind.PRECISION_RECALL].data.curves
     told = tumor_winner.told()[:, 1]
     precision, recall, _ = precision_recall_curve(tumor_winner.y, told)
     points = {(round(x, 9), round(y, 9)) for x, y in zip(recall, precision, strict=True)}
     assert {(round(x, 9), round(y, 9)) for x, y in zip(curve.x, curve.y, strict=True)} <= points
     assert (curve.x[0], curve.x[-1]) == (1.0, 0.0)
-    assert f"{average_precision_score(tumor_winner.y, told):.3f}" in tumor_winner[Kind.PRECISION_RECALL].text
+    assert (
+        f"{average_precision_score(tumor_winner.y, told):.3f}"
+        in tumor_winner[DiagnosticKind.PRECISION_RECALL].text
+    )
 
 
 def test_calibration_compares_what_was_told_with_how_often_it_was_true(wine_winner):
     told = wine_winner.told()
-    for code, curve in enumerate(wine_winner[Kind.CALIBRATION].data.curves):
+    for code, curve in enumerate(wine_winner[DiagnosticKind.CALIBRATION].data.curves):
         true, predicted = calibration_curve(
             wine_winner.y == code, told[:, code], n_bins=10, strategy="quantile"
         )
@@ -163,7 +171,7 @@ def test_probabilities_are_looked_at_as_the_model_serves_them(tumor_winner):
 
 
 def test_the_threshold_curves_are_the_scores_of_calling_positive_what_reaches_it(tumor_winner):
-    curves = {curve.name: curve for curve in tumor_winner[Kind.THRESHOLD].data.curves}
+    curves = {curve.name: curve for curve in tumor_winner[DiagnosticKind.THRESHOLD].data.curves}
     for at_, threshold in enumerate(curves["F1"].x):
         called = tumor_winner.told()[:, 1] >= threshold
         assert curves["recall"].y[at_] == pytest.approx(recall_score(tumor_winner.y, called), abs=1e-6)
@@ -174,21 +182,21 @@ def test_the_threshold_curves_are_the_scores_of_calling_positive_what_reaches_it
 
 
 def test_residuals_are_truths_less_held_out_values(patient_winner):
-    data = patient_winner[Kind.RESIDUALS].data
+    data = patient_winner[DiagnosticKind.RESIDUALS].data
     assert data.x == pytest.approx(patient_winner.told())
     assert data.y == pytest.approx(patient_winner.y - patient_winner.told())
 
 
 def test_prediction_error_sets_truths_beside_held_out_values(patient_winner):
-    data = patient_winner[Kind.PREDICTION_ERROR].data
+    data = patient_winner[DiagnosticKind.PREDICTION_ERROR].data
     assert (data.x, data.y) == (pytest.approx(patient_winner.y), pytest.approx(patient_winner.told()))
-    assert f"{r2_score(data.x, data.y):.3f}" in patient_winner[Kind.PREDICTION_ERROR].text
+    assert f"{r2_score(data.x, data.y):.3f}" in patient_winner[DiagnosticKind.PREDICTION_ERROR].text
 
 
 def test_the_learning_curve_is_scikit_learns_on_the_same_folds(tumor_winner):
     bench = tumor_winner.bench
     folds = trials.folds(evidence(tumor_winner), LINEAR)
-    learned, held_out = tumor_winner[Kind.LEARNING_CURVE].data.curves
+    learned, held_out = tumor_winner[DiagnosticKind.LEARNING_CURVE].data.curves
     sizes, learned_scores, held_out_scores = learning_curve(
         bench.pipeline(LINEAR),
         bench.dataset.X,
@@ -219,12 +227,12 @@ def test_where_time_orders_the_folds_a_recipe_is_fitted_on_the_latest():
     folds = trials.folds(evidence(of), LINEAR)
     assert max(folds[0][1]) == len(y) - 1
     assert all(max(learn) < min(held_out) for learn, held_out in folds)
-    assert of[Kind.LEARNING_CURVE].problem is None
-    assert of[Kind.LEARNING_CURVE].data.curves[0].x[-1] == len(folds[-1][0])
+    assert of[DiagnosticKind.LEARNING_CURVE].problem is None
+    assert of[DiagnosticKind.LEARNING_CURVE].data.curves[0].x[-1] == len(folds[-1][0])
 
 
 def test_the_validation_curve_turns_the_winners_main_hyperparameter(tumor_winner):
-    bench, data = tumor_winner.bench, tumor_winner[Kind.VALIDATION_CURVE].data
+    bench, data = tumor_winner.bench, tumor_winner[DiagnosticKind.VALIDATION_CURVE].data
     assert data.x_title == "C"
     assert data.curves[0].x == (0.01, 0.1, 1.0, 10.0, 100.0)
     learned, held_out = validation_curve(
@@ -241,13 +249,13 @@ def test_the_validation_curve_turns_the_winners_main_hyperparameter(tumor_winner
 
 
 def test_curves_of_an_ensemble_are_of_its_heaviest_member_and_say_so(patient_winner):
-    for kind in (Kind.LEARNING_CURVE, Kind.VALIDATION_CURVE):
+    for kind in (DiagnosticKind.LEARNING_CURVE, DiagnosticKind.VALIDATION_CURVE):
         assert "the ensemble's heaviest member, linear" in patient_winner[kind].text
-    assert patient_winner[Kind.VALIDATION_CURVE].data.x_title == "alpha"
+    assert patient_winner[DiagnosticKind.VALIDATION_CURVE].data.x_title == "alpha"
 
 
 def test_importances_are_permutation_importances_on_rows_that_were_held_out(tumor_winner):
-    bench, data = tumor_winner.bench, tumor_winner[Kind.FEATURE_IMPORTANCES].data
+    bench, data = tumor_winner.bench, tumor_winner[DiagnosticKind.FEATURE_IMPORTANCES].data
     learn, held_out = trials.folds(evidence(tumor_winner), LINEAR)[0]
     X, y = bench.dataset.X, bench.dataset.y
     found = permutation_importance(
@@ -261,7 +269,7 @@ def test_importances_are_permutation_importances_on_rows_that_were_held_out(tumo
     expected = dict(zip(X.columns, found.importances_mean, strict=True))
     assert dict(zip(data.names, data.values, strict=True)) == pytest.approx(expected)
     assert list(data.values) == sorted(data.values, reverse=True)
-    assert tumor_winner[Kind.FEATURE_IMPORTANCES].text.startswith(data.names[0])
+    assert tumor_winner[DiagnosticKind.FEATURE_IMPORTANCES].text.startswith(data.names[0])
 
 
 def test_ranks_are_spearmans_rho_where_neither_value_is_missing():
@@ -272,13 +280,13 @@ def test_ranks_are_spearmans_rho_where_neither_value_is_missing():
     of = winner(
         Clustering(), dataset(Clustering(), numbers("abc"), rows, None), Candidate("kmeans", {"clusters": 2})
     )
-    data = of[Kind.RANK2D].data
+    data = of[DiagnosticKind.RANK2D].data
     cells = np.array(rows, dtype=np.float64)
     both = ~np.isnan(cells[:, :2]).any(axis=1)
     assert data.rows == data.columns == ("a", "b", "c")
     assert data.values[0][1] == pytest.approx(spearmanr(cells[both, 0], cells[both, 1])[0])
     assert data.values[2][2] == 1.0
-    assert of[Kind.RANK2D].text.startswith("a and b go together most")
+    assert of[DiagnosticKind.RANK2D].text.startswith("a and b go together most")
 
 
 def test_silhouettes_are_those_of_the_models_clusters_in_standardised_features(cluster_winner):
@@ -286,25 +294,25 @@ def test_silhouettes_are_those_of_the_models_clusters_in_standardised_features(c
     clusters = cluster_winner.model.estimator.predict(dataset_.X)
     space = preprocess.dense(dataset_.columns).fit_transform(dataset_.X)
     expected = silhouette_samples(space, clusters)
-    curves = cluster_winner[Kind.SILHOUETTE].data.curves
+    curves = cluster_winner[DiagnosticKind.SILHOUETTE].data.curves
     assert [curve.name for curve in curves] == ["0", "1", "2"]
     for cluster, curve in enumerate(curves):
         assert curve.y == pytest.approx(np.sort(expected[clusters == cluster]))
-    assert f"silhouette is {expected.mean():.3f}" in cluster_winner[Kind.SILHOUETTE].text
+    assert f"silhouette is {expected.mean():.3f}" in cluster_winner[DiagnosticKind.SILHOUETTE].text
 
 
 def test_the_elbow_is_that_of_k_means_inertia(cluster_winner):
     dataset_ = cluster_winner.bench.dataset
     space = preprocess.dense(dataset_.columns).fit_transform(dataset_.X)
-    (curve,) = cluster_winner[Kind.ELBOW].data.curves
+    (curve,) = cluster_winner[DiagnosticKind.ELBOW].data.curves
     inertia = [KMeans(int(k), n_init=3, random_state=0).fit(space).inertia_ for k in curve.x]
     assert curve.x == tuple(range(2, 11))
     assert curve.y == pytest.approx(inertia)
-    assert "bends at 3 clusters" in cluster_winner[Kind.ELBOW].text
+    assert "bends at 3 clusters" in cluster_winner[DiagnosticKind.ELBOW].text
 
 
 def test_clusters_are_as_far_apart_in_the_plane_as_in_their_space(cluster_winner):
-    data = cluster_winner[Kind.INTERCLUSTER_DISTANCE].data
+    data = cluster_winner[DiagnosticKind.INTERCLUSTER_DISTANCE].data
     centres = cluster_winner.model.estimator[-1].centres_
     assert pdist(np.column_stack([data.x, data.y])) == pytest.approx(pdist(centres), rel=0.02)
     sizes = np.bincount(cluster_winner.model.estimator[-1].labels_)
@@ -321,9 +329,9 @@ def test_noise_is_left_out_of_the_silhouettes_and_told():
         dataset(Clustering(), numbers("ab"), rows.tolist(), None),
         Candidate("hdbscan", {"min_cluster_size": 15}),
     )
-    assert "% of the rows are noise and left out." in of[Kind.SILHOUETTE].text
-    assert [curve.name for curve in of[Kind.SILHOUETTE].data.curves] == ["0", "1"]
-    assert of[Kind.INTERCLUSTER_DISTANCE].problem is None
+    assert "% of the rows are noise and left out." in of[DiagnosticKind.SILHOUETTE].text
+    assert [curve.name for curve in of[DiagnosticKind.SILHOUETTE].data.curves] == ["0", "1"]
+    assert of[DiagnosticKind.INTERCLUSTER_DISTANCE].problem is None
 
 
 def test_a_row_that_was_never_held_out_is_not_looked_at(tumor_winner):
@@ -335,10 +343,10 @@ def test_a_row_that_was_never_held_out_is_not_looked_at(tumor_winner):
 
 def test_a_class_that_is_never_predicted_has_no_precision(tumors):
     of = winner(Classification(), tumors, Candidate("baseline", {}))
-    data = of[Kind.CLASSIFICATION_REPORT].data
+    data = of[DiagnosticKind.CLASSIFICATION_REPORT].data
     assert data.values[1][:2] == (None, 0.0)
-    assert "no row is called so" in of[Kind.CLASSIFICATION_REPORT].text
-    assert of[Kind.VALIDATION_CURVE].problem[0] == "UNAVAILABLE"
+    assert "no row is called so" in of[DiagnosticKind.CLASSIFICATION_REPORT].text
+    assert of[DiagnosticKind.VALIDATION_CURVE].problem[0] == "UNAVAILABLE"
 
 
 def test_the_rarest_of_very_many_classes_are_looked_at_together():
@@ -352,22 +360,22 @@ def test_the_rarest_of_very_many_classes_are_looked_at_together():
         dataset(problem, numbers("abc"), X.tolist(), [names[code] for code in y], names),
         Candidate("naive_bayes", {"var_smoothing": 1e-9}),
     )
-    data = of[Kind.CONFUSION_MATRIX].data
+    data = of[DiagnosticKind.CONFUSION_MATRIX].data
     assert len(data.rows) == 20
     assert data.rows[-1] == "6 others"
     assert sum(map(sum, data.values)) == len(y)
-    assert "The 19 most frequent of 25 classes are told apart." in of[Kind.CONFUSION_MATRIX].text
-    assert of[Kind.CLASS_PREDICTION_ERROR].problem is None
-    assert of[Kind.LEARNING_CURVE].problem is None
+    assert "The 19 most frequent of 25 classes are told apart." in of[DiagnosticKind.CONFUSION_MATRIX].text
+    assert of[DiagnosticKind.CLASS_PREDICTION_ERROR].problem is None
+    assert of[DiagnosticKind.LEARNING_CURVE].problem is None
 
 
 def test_columns_of_every_kind_are_looked_at():
     rows, labels = mixed_rows(120)
     of = winner(Classification(folds=3), dataset(Classification(folds=3), MIXED, rows, labels), LINEAR)
     assert [kind for kind in kinds("CLASSIFICATION", 2) if of[kind].problem] == []
-    assert set(of[Kind.FEATURE_IMPORTANCES].data.names) == {column.name for column in MIXED}
-    assert "note" in of[Kind.FEATURE_IMPORTANCES].data.names[:2]
-    assert of[Kind.RANK2D].data.rows == ("weight", "visits", "smokes", "born", "seen")
+    assert set(of[DiagnosticKind.FEATURE_IMPORTANCES].data.names) == {column.name for column in MIXED}
+    assert "note" in of[DiagnosticKind.FEATURE_IMPORTANCES].data.names[:2]
+    assert of[DiagnosticKind.RANK2D].data.rows == ("weight", "visits", "smokes", "born", "seen")
 
 
 def test_features_without_numbers_have_no_ranks_and_a_reason():
@@ -375,21 +383,21 @@ def test_features_without_numbers_have_no_ranks_and_a_reason():
     rows = [[f"{'good' if row % 2 else 'bad'} thing {row}"] for row in range(60)]
     problem = Classification(folds=3)
     of = winner(problem, dataset(problem, [words], rows, [row % 2 for row in range(60)]), LINEAR)
-    ranks = of[Kind.RANK2D]
+    ranks = of[DiagnosticKind.RANK2D]
     assert (ranks.svg, ranks.data) == (None, None)
     assert ranks.problem == ("UNAVAILABLE", "Fewer than two features are numbers that vary.")
-    assert of[Kind.FEATURE_IMPORTANCES].problem is None
+    assert of[DiagnosticKind.FEATURE_IMPORTANCES].problem is None
 
 
 def test_a_diagnostic_that_fails_says_why_and_the_others_go_on(tumor_winner, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(drawing, "CHARTS", {**drawing.CHARTS, Kind.ROC: broken})
-    drawn: dict[Kind, Diagnostic] = {each.kind: each for each in tumor_winner.draw()}
-    assert drawn[Kind.ROC].problem == ("INTERNAL", "ZeroDivisionError: division by zero")
-    assert drawn[Kind.ROC].svg is None and drawn[Kind.ROC].data is None
-    assert [kind for kind, each in drawn.items() if each.problem] == [Kind.ROC]
+    monkeypatch.setattr(drawing, "CHARTS", {**drawing.CHARTS, DiagnosticKind.ROC: broken})
+    drawn: dict[DiagnosticKind, Diagnostic] = {each.kind: each for each in tumor_winner.draw()}
+    assert drawn[DiagnosticKind.ROC].problem == ("INTERNAL", "ZeroDivisionError: division by zero")
+    assert drawn[DiagnosticKind.ROC].svg is None and drawn[DiagnosticKind.ROC].data is None
+    assert [kind for kind, each in drawn.items() if each.problem] == [DiagnosticKind.ROC]
 
 
 def test_what_the_deadline_leaves_out_is_told(tumor_winner):
@@ -405,7 +413,11 @@ def test_a_deadline_ends_the_fits_of_a_picture_that_was_begun(patient_winner, mo
     monkeypatch.setattr(Pipeline, "fit", lambda self, *args: (fits.append(1), fit(self, *args))[1])
     monkeypatch.setattr("learning.diagnostics.recipe.over", lambda deadline: len(fits) > 0)
     drawn = {each.kind: each for each in patient_winner.draw(deadline=time.monotonic() + 600)}
-    late = (Kind.FEATURE_IMPORTANCES, Kind.LEARNING_CURVE, Kind.VALIDATION_CURVE)
+    late = (
+        DiagnosticKind.FEATURE_IMPORTANCES,
+        DiagnosticKind.LEARNING_CURVE,
+        DiagnosticKind.VALIDATION_CURVE,
+    )
     assert all(drawn[kind].problem[0] == "TIMED_OUT" for kind in late)
     assert all(drawn[kind].problem is None for kind in drawn if kind not in late)
     assert len(fits) == 1
@@ -425,10 +437,10 @@ def test_of_many_rows_some_are_drawn_and_the_text_says_how_many():
     of = Winner(bench=bench, candidate=LINEAR, model=served, predictions=(predictions, held_out))
     of.drawn = {each.kind: each for each in of.draw(rows=500)}
     assert all(diagnostic.problem is None for diagnostic in of.drawn.values())
-    assert "of 100,000 held-out rows" in of[Kind.CLASSIFICATION_REPORT].text
-    assert "Drawn from 500 of 100,000 rows." in of[Kind.RANK2D].text
-    assert "Drawn from 750 of 100,000 rows." in of[Kind.FEATURE_IMPORTANCES].text
-    learned, held, contest = of[Kind.LEARNING_CURVE].data.curves
+    assert "of 100,000 held-out rows" in of[DiagnosticKind.CLASSIFICATION_REPORT].text
+    assert "Drawn from 500 of 100,000 rows." in of[DiagnosticKind.RANK2D].text
+    assert "Drawn from 750 of 100,000 rows." in of[DiagnosticKind.FEATURE_IMPORTANCES].text
+    learned, held, contest = of[DiagnosticKind.LEARNING_CURVE].data.curves
     assert learned.x[-1] == held.x[-1] == 500
     assert contest.x == pytest.approx([200_000 / 3])
     assert contest.y == pytest.approx([roc_auc_score(y, of.told()[:, 1])], abs=0.01)

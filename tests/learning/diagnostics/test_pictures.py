@@ -16,7 +16,7 @@ from learning.diagnostics import (
     Bars,
     Curve,
     Curves,
-    Kind,
+    DiagnosticKind,
     Matrix,
     Points,
     data_from_json,
@@ -99,21 +99,23 @@ def words(svg: str) -> list[str]:
 
 
 def test_long_names_are_cut_so_that_they_differ(twelve_classes):
-    names = {word for word in words(twelve_classes[Kind.CONFUSION_MATRIX].svg) if not word.isdecimal()}
+    names = {
+        word for word in words(twelve_classes[DiagnosticKind.CONFUSION_MATRIX].svg) if not word.isdecimal()
+    }
     assert len(names - {"actual", "predicted"}) == 12
     assert max(map(len, names)) <= figures.LONGEST
     assert figures.short(["short", "shorter"]) == ["short", "shorter"]
 
 
 def test_of_many_numbers_those_that_hang_together_are_ranked(twelve_classes):
-    ranks = twelve_classes[Kind.RANK2D]
+    ranks = twelve_classes[DiagnosticKind.RANK2D]
     assert len(ranks.data.rows) == 30
     assert "Of 35 numbers, the 30 that hang together most are shown." in ranks.text
-    assert len(twelve_classes[Kind.FEATURE_IMPORTANCES].data.names) == 35
+    assert len(twelve_classes[DiagnosticKind.FEATURE_IMPORTANCES].data.names) == 35
 
 
 def test_names_that_look_like_markup_are_only_names(twelve_classes):
-    shown = words(twelve_classes[Kind.CLASSIFICATION_REPORT].svg)
+    shown = words(twelve_classes[DiagnosticKind.CLASSIFICATION_REPORT].svg)
     assert set(figures.short(twelve_classes.bench.dataset.classes)) <= set(shown)
     plain = winner(
         Classification(folds=3),
@@ -125,7 +127,7 @@ def test_names_that_look_like_markup_are_only_names(twelve_classes):
         ),
         Candidate("naive_bayes", {"var_smoothing": 1e-3}),
     )
-    assert {"<a> & $b$", "<c>"} <= set(words(plain[Kind.CONFUSION_MATRIX].svg))
+    assert {"<a> & $b$", "<c>"} <= set(words(plain[DiagnosticKind.CONFUSION_MATRIX].svg))
 
 
 def test_drawing_leaves_the_style_and_the_figures_of_others_alone(wine_winner):

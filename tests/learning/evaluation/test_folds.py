@@ -4,7 +4,7 @@ import pytest
 
 from learning.columns import Column, Kind
 from learning.dataset import dataset
-from learning.evaluation.folds import TASTE, Plan
+from learning.evaluation.folds import TASTE, FoldPlan
 from learning.exceptions import TooFewInstances
 from learning.problem import Classification, Regression
 
@@ -15,7 +15,7 @@ def rows(n, problem=None, labels=None, **more):
     problem = problem or Regression()
     labels = labels or list(range(n))
     data = dataset(problem, X, [(i,) for i in range(n)], labels, **more)
-    return data, Plan.of(problem, data)
+    return data, FoldPlan.of(problem, data)
 
 
 def test_each_row_is_held_out_once_and_never_learned_from_then():

@@ -14,10 +14,10 @@ import pytest
 
 from learning.build import CandidateFailed, Decided, FoldScored, build
 from learning.estimators.families import Candidate
-from learning.evaluation.folds import Plan
+from learning.evaluation.folds import FoldPlan
 from learning.exceptions import ClusterUnreachable
 from learning.fits import dask_pool
-from learning.fits.fold_fit import Bench, Fit
+from learning.fits.fold_fit import Fit, FitContext
 from learning.problem import Classification
 from tests.system import ROOT, free_port
 
@@ -79,7 +79,7 @@ def opened(hosts):
             pass
         assert time.monotonic() < until, "no workers within 30 s"
         time.sleep(0.2)
-    return lambda bench, seconds, megabytes: dask_pool.at(bench, hosts.address, seconds, megabytes)
+    return lambda bench, seconds, megabytes: dask_pool.connect_pool(bench, hosts.address, seconds, megabytes)
 
 
 def outcome(steps):
@@ -105,8 +105,8 @@ def test_a_worker_that_is_killed_does_not_stop_the_build(tumors, hosts, opened):
 
 
 def test_a_bench_that_went_with_its_worker_is_shared_again(tumors, hosts, opened):
-    bench = Bench(
-        task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=Plan.of(SMALL, tumors), seed=0
+    bench = FitContext(
+        task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=FoldPlan.of(SMALL, tumors), seed=0
     )
     fit = Fit(Candidate("linear", {"C": 1.0}), "search", 0)
     with opened(bench, 60.0, None) as pool:
@@ -121,8 +121,8 @@ def test_a_bench_that_went_with_its_worker_is_shared_again(tumors, hosts, opened
 
 
 def test_a_fit_has_a_clock_there_too(tumors, opened):
-    bench = Bench(
-        task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=Plan.of(SMALL, tumors), seed=0
+    bench = FitContext(
+        task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=FoldPlan.of(SMALL, tumors), seed=0
     )
     slow = Fit(Candidate("forest", {"n_estimators": 20_000}), "search", 0)
     with opened(bench, 3.0, None) as pool:
@@ -133,8 +133,8 @@ def test_a_fit_has_a_clock_there_too(tumors, opened):
 
 
 def test_a_build_that_is_given_up_leaves_the_workers_free_within_two_seconds(tumors, opened):
-    bench = Bench(
-        task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=Plan.of(SMALL, tumors), seed=0
+    bench = FitContext(
+        task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=FoldPlan.of(SMALL, tumors), seed=0
     )
     with opened(bench, 600.0, None) as pool:
         slow = [
@@ -150,10 +150,10 @@ def test_a_build_that_is_given_up_leaves_the_workers_free_within_two_seconds(tum
 
 def test_a_scheduler_that_is_not_there_is_named_at_once(tumors):
     nobody = f"tcp://127.0.0.1:{free_port()}"
-    bench = Bench(
-        task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=Plan.of(SMALL, tumors), seed=0
+    bench = FitContext(
+        task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=FoldPlan.of(SMALL, tumors), seed=0
     )
     started = time.monotonic()
-    with pytest.raises(ClusterUnreachable, match=nobody), dask_pool.at(bench, nobody, 3.0):
+    with pytest.raises(ClusterUnreachable, match=nobody), dask_pool.connect_pool(bench, nobody, 3.0):
         pass
     assert time.monotonic() - started < 10

@@ -6,14 +6,14 @@ import pytest
 
 from learning.estimators.families import Candidate
 from learning.fits import model_cache
-from learning.fits.model_cache import Shelf
+from learning.fits.model_cache import FoldModelCache
 
 LINEAR, FOREST = Candidate("linear", {"C": 1.0}), Candidate("forest", {"n_estimators": 100})
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path)
+def kept(tmp_path: Path) -> FoldModelCache:
+    return FoldModelCache(tmp_path)
 
 
 def test_what_was_put_on_the_shelf_is_there(kept):

@@ -40,7 +40,7 @@ def told(examples, wrong):
 def test_the_segment_in_which_the_errors_are_is_named(examples):
     red = (examples.X["colour"] == "red").to_numpy()
     lost, _ = error_analysis.losses(examples, *told(examples, red))
-    first = error_analysis.segments(examples, lost)[0]
+    first = error_analysis.slices(examples, lost)[0]
     assert (first.feature, first.value, first.rows) == ("colour", "red", int(red.sum()))
     assert first.times == pytest.approx(np.mean(lost[red]) / np.mean(lost))
 
@@ -48,23 +48,23 @@ def test_the_segment_in_which_the_errors_are_is_named(examples):
 def test_numbers_are_looked_at_in_parts_and_where_they_are_missing(examples):
     wrong = np.arange(N) >= 300
     lost, _ = error_analysis.losses(examples, *told(examples, wrong))
-    first = error_analysis.segments(examples, lost)[0]
+    first = error_analysis.slices(examples, lost)[0]
     assert (first.feature, first.value[:4], first.value[-3:]) == ("size", "from", "399")
     missing = examples.X["size"].isna().to_numpy()
     lost, _ = error_analysis.losses(examples, *told(examples, missing))
-    assert error_analysis.segments(examples, lost)[0].value == "missing"
+    assert error_analysis.slices(examples, lost)[0].value == "missing"
 
 
 def test_errors_that_are_everywhere_alike_make_no_segment(examples):
     lost, _ = error_analysis.losses(examples, *told(examples, np.zeros(N, dtype=bool)))
-    assert error_analysis.segments(examples, lost) == []
+    assert error_analysis.slices(examples, lost) == []
 
 
 def test_the_largest_errors_come_first_with_what_was_said(examples):
     wrong = np.zeros(N, dtype=bool)
     wrong[[17, 42]] = True
     lost, predicted = error_analysis.losses(examples, *told(examples, wrong))
-    first, second, *_ = error_analysis.misses(examples, lost, predicted)
+    first, second, *_ = error_analysis.worst_rows(examples, lost, predicted)
     assert (first.row, second.row) == (17, 42)
     assert (first.truth, first.predicted) == ("False", "True (90%)")
     assert first.loss == pytest.approx(-np.log(0.1), rel=1e-5)
@@ -77,4 +77,4 @@ def test_a_row_that_was_held_out_twice_is_judged_by_the_mean():
     twice = np.concatenate([values.y + 1, values.y + 3]).astype(np.float32)
     lost, predicted = error_analysis.losses(values, twice, [every, every])
     np.testing.assert_allclose(lost, 4.0, rtol=1e-5)
-    assert error_analysis.misses(values, lost, predicted)[0].predicted == "2"
+    assert error_analysis.worst_rows(values, lost, predicted)[0].predicted == "2"

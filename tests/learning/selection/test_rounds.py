@@ -3,7 +3,7 @@
 from itertools import permutations
 
 from learning.estimators.families import Candidate
-from learning.selection.rounds import Tally
+from learning.selection.rounds import Scoreboard
 from learning.selection.steps import FoldScored
 
 CANDIDATES = [Candidate("linear", {"C": c}) for c in (1.0, 10.0, 0.1)]
@@ -24,7 +24,7 @@ def scored(candidate: Candidate, fold: int) -> FoldScored:
 
 def test_candidates_keep_their_places_whichever_is_done_first():
     for steps in permutations([scored(c, fold) for c in CANDIDATES for fold in range(2)]):
-        tally = Tally(round="search", folds=2)
+        tally = Scoreboard(round="search", folds=2)
         tally.enter(CANDIDATES)
         for step in steps:
             tally.add(step)
@@ -32,7 +32,7 @@ def test_candidates_keep_their_places_whichever_is_done_first():
 
 
 def test_a_round_that_is_cut_keeps_the_places_of_those_that_got_so_far():
-    tally = Tally(round="search", folds=3)
+    tally = Scoreboard(round="search", folds=3)
     tally.enter(CANDIDATES)
     for candidate, fold in [(CANDIDATES[2], 0), (CANDIDATES[1], 1), (CANDIDATES[0], 0), (CANDIDATES[2], 1)]:
         tally.add(scored(candidate, fold))

@@ -13,11 +13,11 @@ import pytest
 
 from learning.build import Analysed, CandidatesDrawn, FoldScored
 from learning.estimators.families import Candidate
-from learning.evaluation.folds import Plan
+from learning.evaluation.folds import FoldPlan
 from learning.fits import process_pool
-from learning.fits.fold_fit import Bench, Failed, Fit, Scored
-from learning.fits.model_cache import Shelf
-from learning.fits.scheduler import Workers
+from learning.fits.fold_fit import Failed, Fit, FitContext, Scored
+from learning.fits.model_cache import FoldModelCache
+from learning.fits.scheduler import FitScheduler
 from learning.model import Model, loads
 from learning.problem import Classification
 
@@ -33,14 +33,14 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 @pytest.fixture
 def bench(tumors):
-    plan = Plan.of(Classification(), tumors)
-    return Bench(task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=plan, seed=0)
+    plan = FoldPlan.of(Classification(), tumors)
+    return FitContext(task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=plan, seed=0)
 
 
 @contextmanager
 def at(bench, workers, folder=None, fit_seconds=60.0, megabytes=None):
-    with process_pool.at(bench, workers, fit_seconds, megabytes, folder) as pool:
-        yield Workers(pool, fit_seconds)
+    with process_pool.start_pool(bench, workers, fit_seconds, megabytes, folder) as pool:
+        yield FitScheduler(pool, fit_seconds)
 
 
 def fits(*candidates, folds=3):
@@ -181,7 +181,7 @@ def test_models_of_the_searchs_folds_are_kept_and_serve_as_they_are(bench):
 def test_a_model_that_is_dear_to_keep_is_not_kept(bench, tmp_path, monkeypatch):
     monkeypatch.setattr("learning.fits.fold_fit.DEAR", 0.0)
     monkeypatch.setattr("learning.fits.fold_fit.SOON", 0.0)
-    shelf = Shelf(tmp_path)
+    shelf = FoldModelCache(tmp_path)
     at_it = replace(bench, shelf=shelf)
     for fold in range(2):
         at_it.score(Fit(LINEAR, "search", fold))
@@ -191,7 +191,7 @@ def test_a_model_that_is_dear_to_keep_is_not_kept(bench, tmp_path, monkeypatch):
 
 def test_a_model_that_is_fitted_again_as_soon_is_not_kept(bench, tmp_path, monkeypatch):
     monkeypatch.setattr("learning.fits.fold_fit.DEAR", inf)
-    shelf = Shelf(tmp_path)
+    shelf = FoldModelCache(tmp_path)
     at_it = replace(bench, shelf=shelf)
     for soon, kept in ((60.0, False), (0.0, True)):
         monkeypatch.setattr("learning.fits.fold_fit.SOON", soon)
@@ -200,7 +200,7 @@ def test_a_model_that_is_fitted_again_as_soon_is_not_kept(bench, tmp_path, monke
 
 
 def test_a_fit_that_is_kept_is_not_done_again(bench, tmp_path):
-    shelf = Shelf(tmp_path)
+    shelf = FoldModelCache(tmp_path)
     shelf.put(LINEAR, 0, b"as it is kept")
     at_it = replace(bench, shelf=shelf)
     assert at_it.fitted(LINEAR, 0) == b"as it is kept"

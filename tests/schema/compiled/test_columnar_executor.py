@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from starlette.requests import HTTPConnection
 
-from schema.compiled import Walks
-from schema.compiled.input_coercion import Reader
+from schema.compiled import ColumnarQueries
+from schema.compiled.input_coercion import InputReader
 from schema.core import ids, names
 from schema.core.context import Context
 from schema.schema import schema
@@ -30,10 +30,10 @@ class Told:
     """What the walks told, beside what was executed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
-        self.walked, self.give_up, self.data = 0, False, Walks.data
-        monkeypatch.setattr(Walks, "data", lambda walks, executor: self.found(walks, executor))
+        self.walked, self.give_up, self.data = 0, False, ColumnarQueries.data
+        monkeypatch.setattr(ColumnarQueries, "data", lambda walks, executor: self.found(walks, executor))
 
-    def found(self, walks: Walks, executor: Any) -> Any:
+    def found(self, walks: ColumnarQueries, executor: Any) -> Any:
         found = None if self.give_up else self.data(walks, executor)
         self.walked += found is not None
         return found
@@ -59,7 +59,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
 def test_both_say_the_same(told: Told, predictions: list[Any]) -> None:
     rows = [*predictions[:5], *models.ModelVersion.objects.all(), *models.Build.objects.all()]
     rows += [*models.Feedback.objects.all()[:5], *models.Candidate.objects.all()[:3]]
-    here = [*(ids.of(row) for row in rows), "1", "nobody"]
+    here = [*(ids.node_id(row) for row in rows), "1", "nobody"]
     good = 0
     for seed in range(QUERIES):
         query = Selecting(schema._schema, Random(seed), here).query()
@@ -73,7 +73,7 @@ def test_both_say_the_same(told: Told, predictions: list[Any]) -> None:
 @pytest.mark.parametrize("name", ["stay", "relapse", "diabetes", "wine", "manual"])
 def test_columns_and_answers_of_every_kind_are_walked(told: Told, db: None, name: str) -> None:
     product, prefix = catalogue.get(name), names.prefix(name)
-    drawing, reader = Drawing(Random(name), product, [], badness=0.0), Reader(schema._schema, product)
+    drawing, reader = Drawing(Random(name), product, [], badness=0.0), InputReader(schema._schema, product)
     questions = [Question(reader.instance(drawing.features()), reference=f"r{n}") for n in range(6)]
     oracle = Oracle(signature=product.signature, family="x", hyperparameters={}, estimator=None)
     answers = oracle.predict([question.instance for question in questions])
@@ -81,7 +81,7 @@ def test_columns_and_answers_of_every_kind_are_walked(told: Told, db: None, name
     types = schema._schema.type_map
     every = " ".join(types[f"{prefix}Instance"].fields)
     for seed in range(30):
-        drawn = Selecting(schema._schema, Random(seed), [ids.of(row) for row in stored])
+        drawn = Selecting(schema._schema, Random(seed), [ids.node_id(row) for row in stored])
         selected = f"features {{ {every} }} {drawn.selection(types[f'{prefix}Prediction'], 3)}"
         page = f"{{ {names.field(name)} {{ predictions {{ edges {{ node {{ {selected} }} }} }} }} }}"
         query = "\n".join(

@@ -18,7 +18,7 @@ from django.db import connection
 
 from schema.compiled import operations
 from schema.schema import schema
-from schema.transport.fast_path import HotWay, Taken
+from schema.transport.fast_path import FastPath, Taken
 from schema.transport.http import GraphQLApp
 from store.db import threads
 from store.predictions import upsert
@@ -28,7 +28,7 @@ from store.products.product import DataProduct
 from store.registry.versions import ProductState
 from store.serving import champions as serving
 from store.serving import dispatcher, micro_batching
-from store.serving.connection_pool import Lost
+from store.serving.connection_pool import ConnectionLost
 from tests.schema.compiled.oracle import Oracle
 from tests.schema.compiled.random_requests import Drawing
 from tests.store.conftest import NOON, operate, version
@@ -51,7 +51,7 @@ def champion(product: DataProduct) -> serving.Champion:
     model = Oracle(signature=product.signature, family="x", hyperparameters={}, estimator=None)
     registered = version(product)
     ProductState.objects.update_or_create(product=product.name, defaults={"champion": registered})
-    return serving.Champion(product, registered, model, serving.Pace(1.0, 1.0))
+    return serving.Champion(product, registered, model, serving.InferenceTime(1.0, 1.0))
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def test_a_model_that_is_switched_out_is_let_go(champions: None, pool: None) -> 
 
     with_desk(test)
     product = catalogue.get("stay")
-    before = weakref.ref(serving.of(product).model)
+    before = weakref.ref(serving.get_champion(product).model)
     serving._promoted["stay"] = champion(product)
     gc.collect()
     assert before() is None
@@ -298,7 +298,7 @@ def test_where_postgresql_is_lost_both_ways_say_the_same(
     champions: None, pool: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(*_: Any) -> Any:
-        raise Lost("gone")
+        raise ConnectionLost("gone")
 
     monkeypatch.setattr(upsert, "parameters", lost)
     query = ASK.replace("stay {", "stay { name").replace(
@@ -357,7 +357,7 @@ def test_what_was_declined_below_asgi_is_not_tried_again(champions: None, pool: 
             "method": "POST",
             "path": "/graphql/",
             "headers": [(name.encode(), value.encode()) for name, value in JSON.items()],
-            "extensions": {HotWay.DECLINED: {}},
+            "extensions": {FastPath.DECLINED: {}},
         }
         assert await ways.take(scope, never, never) == Taken(False, never)
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from schema.execution.documents import Library
+from schema.execution.documents import DocumentCache
 from tests.schema.conftest import schema
 
 PREDICT_MANY = "query Many($rows: [Row!]!) { predictMany(rows: $rows) { radius } }"
@@ -145,7 +145,7 @@ def test_a_sentence_says_what_would_be_taken(ask):
 
 def test_suggestions_are_for_those_who_may_read_the_schema(ask, settings):
     settings.EXEMPLAR_OPEN = False
-    errors = Library(schema._schema).get("{ helo predict(features: { radus: 1 }) { radius } }").errors
+    errors = DocumentCache(schema._schema).get("{ helo predict(features: { radus: 1 }) { radius } }").errors
     assert errors and not any("Did you mean" in error.message for error in errors)
 
 

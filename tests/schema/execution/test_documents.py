@@ -5,7 +5,7 @@ import time
 import pytest
 from graphql import get_introspection_query
 
-from schema.execution.documents import MAX_ALIASES, MAX_DEPTH, Library
+from schema.execution.documents import MAX_ALIASES, MAX_DEPTH, DocumentCache
 from tests.schema.conftest import schema
 
 
@@ -14,13 +14,13 @@ def code(answer):
 
 
 def test_a_document_is_read_once():
-    library = Library(schema._schema)
+    library = DocumentCache(schema._schema)
     assert library.get("{ hello }") is library.get("{ hello }")
     assert library.get("{ hello }") is not library.get("{  hello }")
 
 
 def test_a_long_document_is_read_and_not_kept():
-    library = Library(schema._schema)
+    library = DocumentCache(schema._schema)
     text = "{ hello }" + " " * 30_000
     assert library.get(text) is not library.get(text)
 
@@ -90,4 +90,4 @@ def test_two_operations_without_a_name_are_refused(ask):
     ],
 )
 def test_a_document_that_selects_predictions_is_known(query, predicts):
-    assert Library(schema._schema).get(query).predicts is predicts
+    assert DocumentCache(schema._schema).get(query).predicts is predicts

@@ -14,7 +14,7 @@ from store.access.actors import Actor
 from store.entities.entities import KEEP
 from store.exceptions import BadInput, NotWritable
 from store.ingest import editing
-from store.ingest.editing import Row, Upserted
+from store.ingest.editing import EditedRow, Upserted
 from store.predictions.feedback import About, Feedback
 from store.products import catalogue
 from tests.clinic.models import Anamnesis, Operation
@@ -80,7 +80,7 @@ def test_a_key_that_repeats_or_cannot_be_one_is_named() -> None:
 
 
 def test_more_rows_than_allowed_are_refused() -> None:
-    rows = [Row(str(n), {}, KEEP, NOON) for n in range(10_001)]
+    rows = [EditedRow(str(n), {}, KEEP, NOON) for n in range(10_001)]
     with pytest.raises(Exception, match="At most 10000 at once, not 10001"):
         editing.upsert_many(catalogue.get("tumor"), rows)
 
@@ -88,7 +88,7 @@ def test_more_rows_than_allowed_are_refused() -> None:
 def test_ten_thousand_rows_take_seconds() -> None:
     tumor = catalogue.get("tumor")
     values = dict.fromkeys(FEATURES, 1.5)
-    rows = [Row(f"N{n}", values | {"mean_radius": n / 7}, "benign", NOON) for n in range(10_000)]
+    rows = [EditedRow(f"N{n}", values | {"mean_radius": n / 7}, "benign", NOON) for n in range(10_000)]
     start = time.monotonic()
     assert editing.upsert_many(tumor, rows) == Upserted(10_000, 0, 0)
     assert time.monotonic() - start < 15
@@ -113,7 +113,7 @@ STAY = {"age": 61, "smokes": None, "born": None, "note": "", "urgency": "planned
 
 def test_a_table_that_numbers_its_rows_goes_on_numbering_them() -> None:
     stay = catalogue.get("stay")
-    rows = [Row("7000000", STAY, True, NOON), Row(None, STAY | {"age": 5}, KEEP, NOON)]
+    rows = [EditedRow("7000000", STAY, True, NOON), EditedRow(None, STAY | {"age": 5}, KEEP, NOON)]
     assert editing.upsert_many(stay, rows) == Upserted(2, 0, 0)
     assert Operation.objects.create(done_at=NOON, urgency="planned").pk > 7_000_000
     assert Anamnesis.objects.get(operation=7_000_000).age == 61
@@ -122,11 +122,11 @@ def test_a_table_that_numbers_its_rows_goes_on_numbering_them() -> None:
 
 def test_what_cannot_be_written_as_a_whole_is_refused() -> None:
     with pytest.raises(NotWritable):
-        editing.upsert_many(catalogue.get("relapse"), [Row("1", {}, KEEP, NOON)])
+        editing.upsert_many(catalogue.get("relapse"), [EditedRow("1", {}, KEEP, NOON)])
 
 
 def test_a_text_that_is_too_long_is_named() -> None:
-    rows = [Row("1", STAY | {"note": "x" * 51}, KEEP, NOON)]
+    rows = [EditedRow("1", STAY | {"note": "x" * 51}, KEEP, NOON)]
     with pytest.raises(BadInput) as refused:
         editing.upsert_many(catalogue.get("stay"), rows)
     assert refused.value.argument == ("rows", "0", "features", "note")

@@ -58,7 +58,7 @@ ANALYSIS = Analysis(
 
 def ask(document: str, node: Any) -> dict[str, Any]:
     context = Context(Actor(author="tests", superuser=True), None)  # type: ignore[arg-type]
-    result = schema.execute_sync(document, {"id": ids.of(node)}, context_value=context)
+    result = schema.execute_sync(document, {"id": ids.node_id(node)}, context_value=context)
     assert result.errors is None, result.errors
     return result.data or {}
 

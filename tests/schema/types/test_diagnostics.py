@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from learning.diagnostics import Bars, Curve, Curves, Kind, Matrix, Points
+from learning.diagnostics import Bars, Curve, Curves, DiagnosticKind, Matrix, Points
 from learning.diagnostics import Diagnostic as Drawn
 from schema.core import ids
 from schema.core.context import Context
@@ -24,10 +24,12 @@ QUERY = """query ($id: ID!, $kinds: [DiagnosticKind!]) { modelVersion(id: $id) {
   ... on MatrixDiagnostic { rows columns values } } } }"""
 
 DATA = {
-    Kind.ROC: Curves(x_title="x", y_title="y", curves=(Curve(name="a", x=(0.0, 1.0), y=(0.0, 1.0)),)),
-    Kind.FEATURE_IMPORTANCES: Bars(names=("age",), values=(None,), low=(0.0,), high=(1.0,)),
-    Kind.RESIDUALS: Points(x_title="x", y_title="y", x=(1.0,), y=(2.0,)),
-    Kind.CONFUSION_MATRIX: Matrix(rows=("a", "b"), columns=("c",), values=((1.0,), (None,))),
+    DiagnosticKind.ROC: Curves(
+        x_title="x", y_title="y", curves=(Curve(name="a", x=(0.0, 1.0), y=(0.0, 1.0)),)
+    ),
+    DiagnosticKind.FEATURE_IMPORTANCES: Bars(names=("age",), values=(None,), low=(0.0,), high=(1.0,)),
+    DiagnosticKind.RESIDUALS: Points(x_title="x", y_title="y", x=(1.0,), y=(2.0,)),
+    DiagnosticKind.CONFUSION_MATRIX: Matrix(rows=("a", "b"), columns=("c",), values=((1.0,), (None,))),
 }
 
 
@@ -36,7 +38,13 @@ def model() -> ModelVersion:
     registered = version(catalogue.get("stay"))
     for kind, data in DATA.items():
         keep(registered, kind=kind, svg="<svg/>", data=data, problem=None)
-    keep(registered, kind=Kind.CALIBRATION, svg=None, data=None, problem=("TIMED_OUT", "There was no time."))
+    keep(
+        registered,
+        kind=DiagnosticKind.CALIBRATION,
+        svg=None,
+        data=None,
+        problem=("TIMED_OUT", "There was no time."),
+    )
     return registered
 
 
@@ -46,7 +54,7 @@ def keep(model: ModelVersion, **drawn: Any) -> None:
 
 def ask(model: ModelVersion, kinds: list[str] | None = None) -> list[dict[str, Any]]:
     context = Context(Actor(author="ann", superuser=True), None)
-    answer = schema.execute_sync(QUERY, {"id": ids.of(model), "kinds": kinds}, context_value=context)
+    answer = schema.execute_sync(QUERY, {"id": ids.node_id(model), "kinds": kinds}, context_value=context)
     assert answer.errors is None
     assert answer.data is not None
     return answer.data["modelVersion"]["diagnostics"]
@@ -74,5 +82,5 @@ def test_kinds_narrow_them(model):
 
 
 def test_what_failed_is_replaced_by_what_a_later_attempt_draws(model):
-    keep(model, kind=Kind.CALIBRATION, svg="<svg/>", data=DATA[Kind.ROC], problem=None)
+    keep(model, kind=DiagnosticKind.CALIBRATION, svg="<svg/>", data=DATA[DiagnosticKind.ROC], problem=None)
     assert ask(model, ["CALIBRATION"])[0]["problem"] is None

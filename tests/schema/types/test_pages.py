@@ -13,7 +13,7 @@ from store.access.actors import Actor
 from store.builds import candidates
 from store.builds.candidates import CONTEST, Measured
 from store.db import row_cache
-from store.db.row_cache import Kept
+from store.db.row_cache import RowCache
 from store.models import Build, Candidate, FoldScore, ModelVersion, Score
 
 PREDICTIONS = """{ tumor { predictions(first: %d) { totalCount edges { cursor node {
@@ -31,7 +31,7 @@ def queries(document: str) -> int:
     """How many queries an operation takes in a new process; it must not be refused."""
     with MonkeyPatch.context() as patch, CaptureQueriesContext(connection) as captured:
         patch.setattr(row_cache, "_rows", {})
-        patch.setattr(candidates, "_of_contests", Kept(10))
+        patch.setattr(candidates, "_of_contests", RowCache(10))
         result = schema.execute_sync(
             document, context_value=Context(Actor(author="tests", superuser=True), None)
         )  # type: ignore[arg-type]

@@ -245,7 +245,7 @@ def test_a_ready_build_without_a_job_is_queued(stay: DataProduct) -> None:
     build = request(stay)
     Build.objects.reconcile()
     assert build.pk not in (queue.waiting("build") or ())  # it may have come this moment
-    Build.objects.update(requested_at=Now() - timedelta(seconds=jobs.LOOK + 1))
+    Build.objects.update(requested_at=Now() - timedelta(seconds=jobs.MAINTENANCE_INTERVAL + 1))
     Build.objects.reconcile()
     Build.objects.reconcile()
     waiting = [job for job in queue.queue().get_job_ids() if job.startswith(f"build-{build.pk}-")]

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from learning.diagnostics import Diagnostic as Drawn
-from learning.diagnostics import Kind
+from learning.diagnostics import DiagnosticKind
 from store.builds import leaderboard, report
 from store.builds.builds import Build
 from store.builds.candidates import FoldScore
@@ -83,7 +83,7 @@ def test_scores_stand_by_fold_and_by_class(build):
 
 
 def test_the_largest_errors_name_the_rows(build, stay):
-    found = report.of(stay)
+    found = report.build_report(stay)
     keys = {str(key) for key in stay.join.queryset.values_list("pk", flat=True)}
     assert found.weaknesses.misses
     assert {key for key, _ in found.weaknesses.misses} <= keys
@@ -93,13 +93,13 @@ def test_the_largest_errors_name_the_rows(build, stay):
 
 def test_what_is_gone_is_said(build, stay):
     FoldScore.objects.update(predictions=None)
-    assert report.of(stay).weaknesses.unknown == "What it predicted out of fold went to make room."
-    assert report.of(stay, build.number).model == build.model
+    assert report.build_report(stay).weaknesses.unknown == "What it predicted out of fold went to make room."
+    assert report.build_report(stay, build.number).model == build.model
 
 
 def test_without_a_model_there_is_nothing_to_report(stay):
     with pytest.raises(NoChampion, match="build one"):
-        report.of(stay)
+        report.build_report(stay)
     with pytest.raises(CommandError, match="no model to report of"):
         call_command("report", "stay", "--build", "3")
     with pytest.raises(CommandError, match="No product is called"):
@@ -117,4 +117,6 @@ def test_pictures_come_after_the_winner_serves_and_once(drawn):
 
 
 def _as_drawn(row: Diagnostic) -> Any:
-    return Drawn(kind=Kind(row.kind), title="", text="", svg=None, data=row.shown, problem=None, seconds=0.0)
+    return Drawn(
+        kind=DiagnosticKind(row.kind), title="", text="", svg=None, data=row.shown, problem=None, seconds=0.0
+    )

@@ -40,7 +40,7 @@ def tables() -> set[str]:
 def test_old_builds_leave_what_is_known_of_them(four, stay):
     with connection.cursor() as cursor:
         cursor.execute('CREATE TABLE snapshots.stay_99 (x int); CREATE TABLE snapshots."Odd name" (x int)')
-    retention.make("stay")
+    retention.delete_old_builds("stay")
     assert tables() == {"stay_1", "stay_3", "stay_4"}
     old_snapshot_goes(stay)
     champion_keeps_everything(four[0], stay)
@@ -85,7 +85,7 @@ def test_what_explains_a_prediction_stays(four, stay, settings):
     question = Question(instance=stay.clean(STAY))
     Prediction.objects.record(stay, kept, [question], kept.load(stay).predict([question.instance]))
     settings.EXEMPLAR_KEEP_BUILDS = 1
-    retention.make("stay")
+    retention.delete_old_builds("stay")
     assert ModelVersion.objects.get(pk=kept.pk).dropped_at is None
     assert tables() == {"stay_1", "stay_4"}
 
@@ -93,8 +93,8 @@ def test_what_explains_a_prediction_stays(four, stay, settings):
 def test_a_snapshot_that_no_build_knows_goes_unless_a_build_may_be_about_to_name_it(four, stay):
     lost = Snapshot.objects.take(stay)
     running, _ = Build.objects.request(stay, by="ann", enqueue=False)
-    retention.make("stay")
+    retention.delete_old_builds("stay")
     assert f"stay_{lost.number}" in tables()
     Build.objects.cancel(running.pk, "ann")
-    retention.make("stay")
+    retention.delete_old_builds("stay")
     assert f"stay_{lost.number}" not in tables()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from store.db import pagination, row_cache
-from store.db.row_cache import Kept
+from store.db.row_cache import RowCache
 from store.models import Snapshot
 from store.products.product import DataProduct
 from store.registry.versions import ModelVersion
@@ -58,7 +58,7 @@ def test_the_newest_stay() -> None:
         looked.extend(keys)
         return {key: -key for key in keys}
 
-    memory: Kept[int, int] = Kept(2)
+    memory: RowCache[int, int] = RowCache(2)
     assert memory.find([1, 2, 3], look) == {1: -1, 2: -2, 3: -3}
     assert memory.find([3, 2], look) == {3: -3, 2: -2}
     assert memory.find([1], look) == {1: -1}

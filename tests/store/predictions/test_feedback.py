@@ -97,7 +97,7 @@ def test_feedback_on_a_reference_holds_for_all_its_predictions(stay: DataProduct
     first, second = predicted(stay, reference="form 7"), predicted(stay, reference="form 7")
     given = give(stay, "False", reference="form 7")
     assert given.feature_rows_changed == 0
-    assert truth.of(stay, [first.subject, second.subject])[first.subject].answer == "False"
+    assert truth.find_truths(stay, [first.subject, second.subject])[first.subject].answer == "False"
     assert not give(stay, "False", prediction=second.pk).created
 
 

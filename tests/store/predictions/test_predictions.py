@@ -82,12 +82,12 @@ def test_rows_that_are_put_by_the_thousand_are_those_that_are_recorded(
     questions = [question(stay, {"entity": note or "0"}, note=note) for note in notes]
     answers = [ANSWER] * len(questions)
     recorded = {row.pk: row.features for row in Prediction.objects.record(stay, served, questions, answers)}
-    Prediction.objects.put(stay, served, upsert.of(stay, served, questions, answers))
+    Prediction.objects.put(stay, served, upsert.rows_of(stay, served, questions, answers))
     again = Prediction.objects.all()
     assert {row.pk: row.features for row in again} == recorded
     assert {row.times_asked for row in again} == {2}
     again.delete()
-    Prediction.objects.put(stay, served, upsert.of(stay, served, questions, answers))
+    Prediction.objects.put(stay, served, upsert.rows_of(stay, served, questions, answers))
     assert {row.pk: row.features for row in Prediction.objects.all()} == recorded
     Prediction.objects.put(stay, served, [])
 

@@ -35,7 +35,7 @@ def column(operation: Operation) -> bool | None:
 
 def agreed(product: DataProduct, operation: Operation) -> truth.Truth | None:
     subject = truth.subject_of_entity(product, str(operation.pk))
-    return truth.of(product, [subject]).get(subject)
+    return truth.find_truths(product, [subject]).get(subject)
 
 
 def words(operation: Operation, author: str) -> list[str | None]:

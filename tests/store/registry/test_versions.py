@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from learning.inference.compiled import Compiled
+from learning.inference.compiled import CompiledModel
 from learning.model import Signature
 from store.builds.builds import Build
 from store.db import memory
@@ -93,7 +93,7 @@ def test_a_version_tells_what_answers(stay: DataProduct) -> None:
         None,
         None,
     )
-    compiled = Compiled(runtime="numpy, onnxruntime", microseconds_per_row=3.5, parity="Labels equal.")
+    compiled = CompiledModel(runtime="numpy, onnxruntime", microseconds_per_row=3.5, parity="Labels equal.")
     model = replace(registered.load(stay), compiled=compiled)
     assert artifacts.served(model) == {
         "runtime": "numpy, onnxruntime",
@@ -305,15 +305,15 @@ def nothing_served(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("nothing_served")
 def test_a_promoted_version_is_served_once_it_is_seen(stay: DataProduct) -> None:
     with pytest.raises(NoChampion, match='requestBuild\\(product: "stay"\\)'):
-        champions.of(stay)
+        champions.get_champion(stay)
     first, second = version(stay), version(stay)
     with pytest.raises(NoChampion, match="build 2 ended as SUCCEEDED"):
-        champions.of(stay)
+        champions.get_champion(stay)
     for model in (first, second):
         promote(model)
         assert any("not loaded yet" in why for why in champions.unready()) == (model == first)
         champions.refresh()
-        assert champions.of(stay).version == model
+        assert champions.get_champion(stay).version == model
         assert champions.unready() == []
 
 
@@ -322,7 +322,7 @@ def test_memory_is_given_back_also_when_nobody_is_answered_any_more_by_the_model
     stay: DataProduct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[int] = []
-    monkeypatch.setattr(memory, "give_back", lambda: given.append(champions.of(stay).version.pk))
+    monkeypatch.setattr(memory, "give_back", lambda: given.append(champions.get_champion(stay).version.pk))
     first, second = version(stay), version(stay)
     for model in (first, second):
         promote(model)
@@ -338,7 +338,7 @@ def test_a_champion_that_does_not_fit_is_refused_and_delays_nothing(stay: DataPr
     ModelVersion.objects.filter(pk=registered.pk).update(versions={"python": "2.7"})
     champions.refresh()
     with pytest.raises(ModelDoesNotFit, match=r"python 2\.7"):
-        champions.of(stay)
+        champions.get_champion(stay)
     assert champions.unready() == []
 
 
@@ -346,4 +346,4 @@ def test_a_champion_that_does_not_fit_is_refused_and_delays_nothing(stay: DataPr
 def test_a_build_that_runs_is_what_to_wait_for(stay: DataProduct) -> None:
     Build.objects.request(stay, by="ann", enqueue=False)
     with pytest.raises(StoreError, match="build 1 is READY"):
-        champions.of(stay)
+        champions.get_champion(stay)

@@ -14,7 +14,7 @@ from django.db import connection
 
 from store.ingest import files
 from store.ingest.files import FileError
-from store.scaffold import App, existing, joining, plan, sources, unmanaged
+from store.scaffold import PlannedApp, existing, joining, plan, sources, unmanaged
 from store.scaffold import app as apps
 from store.scaffold.app import Exists, NoName, check_name
 from store.scaffold.inference import Wishes
@@ -29,7 +29,7 @@ HEADER = ["Person No", "colour", "Age (years)", "survived", "came"]
 def planned(tmp_path: Path) -> Any:
     def planned(
         *tables: tuple[str, list[str], Sequence[Sequence[Any]]], task: str | None = None, **wishes: Any
-    ) -> App:
+    ) -> PlannedApp:
         layouts = []
         for name, header, rows in tables:
             with (tmp_path / name).open("w", newline="") as file:
@@ -40,7 +40,7 @@ def planned(tmp_path: Path) -> Any:
     return planned
 
 
-def written(app: App) -> dict[str, str]:
+def written(app: PlannedApp) -> dict[str, str]:
     return sources(app, "./dev newproduct …", "./dev ingest …")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from store.exceptions import Cancelled, Overloaded
 from store.serving import micro_batching
-from store.serving.micro_batching import AT_ONCE, MOST, MOST_WAITING, Batches
+from store.serving.micro_batching import AT_ONCE, MOST, MOST_WAITING, MicroBatcher
 
 
 class Work:
@@ -33,13 +33,13 @@ class Work:
         return [len(items) for _, items in self.done]
 
 
-Test = Callable[[Work, "Batches[str, int, int]"], Awaitable[None]]
+Test = Callable[[Work, "MicroBatcher[str, int, int]"], Awaitable[None]]
 
 
 def run(test: Test) -> None:
     async def inside() -> None:
         work = Work()
-        await asyncio.wait_for(test(work, Batches(work, ConnectionError)), 10)
+        await asyncio.wait_for(test(work, MicroBatcher(work, ConnectionError)), 10)
 
     asyncio.run(inside())
 
@@ -50,7 +50,7 @@ async def ticks(number: int = 5) -> None:
 
 
 def test_who_asks_alone_waits_for_nobody() -> None:
-    async def test(work: Work, asked: "Batches[str, int, int]") -> None:
+    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
         assert await asked.ask("a", [21]) == [42]
         assert work.done == [("a", [21])]
 
@@ -58,7 +58,7 @@ def test_who_asks_alone_waits_for_nobody() -> None:
 
 
 def test_who_asks_in_the_same_moment_is_answered_together() -> None:
-    async def test(work: Work, asked: "Batches[str, int, int]") -> None:
+    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
         answers = await asyncio.gather(*(asked.ask("a", [n]) for n in range(9)))
         assert answers == [[2 * n] for n in range(9)]
         assert work.sizes == [9]
@@ -67,7 +67,7 @@ def test_who_asks_in_the_same_moment_is_answered_together() -> None:
 
 
 def test_who_comes_while_others_are_answered_forms_the_next_batch() -> None:
-    async def test(work: Work, asked: "Batches[str, int, int]") -> None:
+    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
         work.open.clear()
         tasks = []
 
@@ -91,7 +91,7 @@ def test_who_comes_while_others_are_answered_forms_the_next_batch() -> None:
 
 
 def test_a_full_batch_does_not_wait_for_the_one_before() -> None:
-    async def test(work: Work, asked: "Batches[str, int, int]") -> None:
+    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
         work.open.clear()
         tasks = [asyncio.create_task(asked.ask("a", [n])) for n in range(3 * MOST)]
         await ticks()
@@ -104,7 +104,7 @@ def test_a_full_batch_does_not_wait_for_the_one_before() -> None:
 
 
 def test_one_key_does_not_wait_for_another() -> None:
-    async def test(work: Work, asked: "Batches[str, int, int]") -> None:
+    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
         work.open.clear()
         tasks = [asyncio.create_task(asked.ask("a", [n])) for n in range(1_000)]
         await ticks()
@@ -118,7 +118,7 @@ def test_one_key_does_not_wait_for_another() -> None:
 
 
 def test_a_large_question_is_parted_and_answered_in_order() -> None:
-    async def test(work: Work, asked: "Batches[str, int, int]") -> None:
+    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
         items = list(range(1_000, 1_000 + 3 * MOST + 1))
         assert await asked.ask("a", items) == [2 * item for item in items]
         assert max(work.sizes) == MOST
@@ -127,7 +127,7 @@ def test_a_large_question_is_parted_and_answered_in_order() -> None:
 
 
 def test_who_comes_when_too_many_wait_is_told_at_once_when_to_come_again() -> None:
-    async def test(work: Work, asked: "Batches[str, int, int]") -> None:
+    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
         work.open.clear()
         tasks = [asyncio.create_task(asked.ask("a", [0] * MOST)) for _ in range(MOST_WAITING // MOST)]
         await ticks()
@@ -146,7 +146,7 @@ def test_who_comes_when_too_many_wait_is_told_at_once_when_to_come_again() -> No
 def test_who_has_hung_up_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(micro_batching, "LONG", 0)
 
-    async def test(work: Work, asked: "Batches[str, int, int]") -> None:
+    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
         work.open.clear()
         first = asyncio.create_task(asked.ask("a", [1]))
         await ticks()
@@ -165,7 +165,7 @@ def test_who_has_hung_up_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_who_was_cancelled_is_left_out() -> None:
-    async def test(work: Work, asked: "Batches[str, int, int]") -> None:
+    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
         tasks = [asyncio.create_task(asked.ask("a", [n])) for n in range(3)]
         await asyncio.sleep(0)
         tasks[1].cancel()
@@ -176,7 +176,7 @@ def test_who_was_cancelled_is_left_out() -> None:
 
 
 def test_what_one_asked_does_not_refuse_the_others() -> None:
-    async def test(work: Work, asked: "Batches[str, int, int]") -> None:
+    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
         answers: list[Any] = await asyncio.gather(
             *(asked.ask("a", [n]) for n in (12, -13, 14)), return_exceptions=True
         )
@@ -187,7 +187,7 @@ def test_what_one_asked_does_not_refuse_the_others() -> None:
 
 
 def test_all_who_wait_are_told_where_nobody_can_be_answered() -> None:
-    async def test(work: Work, asked: "Batches[str, int, int]") -> None:
+    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
         work.open.clear()
         tasks = [asyncio.create_task(asked.ask("a", [-666]))]
         for n in range(20):
@@ -204,7 +204,7 @@ def test_all_who_wait_are_told_where_nobody_can_be_answered() -> None:
 
 
 def test_nothing_is_kept_of_keys_that_nobody_asks_about() -> None:
-    async def test(work: Work, asked: "Batches[str, int, int]") -> None:
+    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
         await asyncio.gather(*(asked.ask(f"key {n}", [n]) for n in range(50)))
         await ticks()
         assert not (asked.waiting or asked.sizes or asked.running or asked.tasks)

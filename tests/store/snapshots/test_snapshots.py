@@ -196,7 +196,7 @@ def test_values_that_change_places_between_rows_change_the_fingerprint() -> None
                     "FROM unnest(%s, %s) AS t(_entity, _label)",
                     [[f"{number}", f"{-number}"], labels],
                 )
-                found.add(fingerprint.of("snapshots.pair").fingerprint)
+                found.add(fingerprint.scan_table("snapshots.pair").fingerprint)
                 cursor.execute("DROP TABLE snapshots.pair")
             assert len(found) == 2
 
@@ -226,7 +226,7 @@ def test_repeated_rows_count_in_the_fingerprint() -> None:
                 "FROM generate_series(1, %s)",
                 [times],
             )
-            found.add(fingerprint.of("snapshots.same").fingerprint)
+            found.add(fingerprint.scan_table("snapshots.same").fingerprint)
             cursor.execute("DROP TABLE snapshots.same")
     assert len(found) == 4
 

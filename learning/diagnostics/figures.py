@@ -9,11 +9,14 @@ from itertools import zip_longest
 from typing import Any
 
 import matplotlib
+import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ..exceptions import LearningError
+from .shapes import Curve
 
 #: Told apart by people who do not see red and green (Okabe and Ito, Color Universal Design, 2008).
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8500")
@@ -32,6 +35,8 @@ MARKERS = "osD^vPX*"
 #: From none, white, to all.
 SEQUENCE = "Blues"
 GREY = "#767676"
+#: The shade of a cell beyond which black text is hard to read.
+DARK = 0.6
 #: Letters of a name that a picture has room for.
 LONGEST = 26
 #: Bytes of a picture that is kept.
@@ -81,16 +86,55 @@ def axes(figure: Figure, width: float = 6.4, height: float = 4.4) -> Axes:
     return figure.add_subplot()
 
 
+def plot(
+    axes: Axes,
+    curves: Sequence[Curve],
+    labels: Sequence[str] = (),
+    *,
+    markers: bool = False,
+    drawstyle: str = "default",
+) -> None:
+    """Plot `curves` as lines that differ in colour and dashes, each with its band from `low` to `high`.
+
+    `labels` stand in the legend instead of the curves' names; `markers` marks each point.
+    """
+    for place, curve in enumerate(curves):
+        (line,) = axes.plot(
+            curve.x,
+            curve.y,
+            linestyle=DASHES[place % len(DASHES)],
+            marker=MARKERS[place % len(MARKERS)] if markers else None,
+            markersize=5,
+            drawstyle=drawstyle,
+            label=labels[place] if labels else curve.name,
+        )
+        if curve.low is not None and curve.high is not None:
+            axes.fill_between(curve.x, curve.low, curve.high, color=line.get_color(), alpha=0.25, linewidth=0)
+
+
+def heat_map(
+    axes: Axes, shades: NDArray[np.float64], texts: NDArray[Any], rows: Sequence[str], columns: Sequence[str]
+) -> None:
+    """Draw a cell for each of `shades` (0: white, 1: darkest), with its text; the first row on top.
+
+    Cells are vector paths; `imshow`, as scikit-learn's displays use it, would put a raster image into the SVG.
+    """
+    axes.pcolormesh(shades, cmap=SEQUENCE, vmin=0, vmax=1, edgecolor="white", linewidth=0.5)
+    for (row, column), text in np.ndenumerate(texts):
+        shade = shades[row, column]
+        colour = "white" if shade > DARK else "black" if shade else GREY
+        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour)
+    axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
+    axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    axes.invert_yaxis()
+    axes.tick_params(length=0)
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+
+
 def legend(axes: Axes, title: str | None = None) -> None:
     """To the right of the axes, where it hides nothing."""
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, title=title)
-
-
-def unlike(axes: Axes) -> None:
-    """Have lines that carry a label differ by more than their colour."""
-    labelled = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
-    for place, line in enumerate(labelled):
-        line.set_linestyle(DASHES[place % len(DASHES)])
 
 
 def short(names: Sequence[str]) -> list[str]:

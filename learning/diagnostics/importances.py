@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.inspection import permutation_importance
 
-from . import figures, trials, yellowbrick_charts
+from . import figures, trials
 from .evidence import Drawn, Evidence
 from .recipe import recipe
 from .shapes import Bars, floats
@@ -52,25 +52,18 @@ def _bars(
     std: NDArray[np.float64],
     metric: str,
 ) -> None:
+    """Draw the features in this order, the first on top."""
     axes = figures.axes(figure, 6.8, 1.4 + 0.24 * len(order))
-    visualizer = yellowbrick_charts.FeatureImportances(
-        yellowbrick_charts.StoredRanks(mean[order]),
-        ax=axes,
-        fig=figure,
-        labels=figures.short([names[place] for place in order]),
-        relative=False,
-        colors=[figures.PALETTE[0]],
-        is_fitted=True,
-    )
-    visualizer.fit(np.empty((0, len(order))))
-    # Yellowbrick sorts them once more, the least first.
-    places = np.arange(len(order)) + 0.5
-    axes.errorbar(
-        mean[order][::-1], places, xerr=std[order][::-1], fmt="none", ecolor=figures.GREY, linewidth=1
+    axes.barh(
+        figures.short([names[place] for place in order]),
+        mean[order],
+        color=figures.PALETTE[0],
+        xerr=std[order],
+        error_kw={"ecolor": figures.GREY, "elinewidth": 1},
     )
     axes.grid(False, axis="y")
     axes.tick_params(axis="y", length=0)
-    axes.set(xlabel=f"fall of {metric} when shuffled", ylim=(0, len(order)))
+    axes.set(xlabel=f"fall of {metric} when shuffled", ylim=(len(order) - 0.4, -0.6))
 
 
 def _of_importances(bars: Bars, metric: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +12,7 @@ from sklearn.model_selection import validation_curve as learn_by_value
 
 from ..estimators.families import Candidate
 from ..evaluation.folds import Fold
-from . import figures, trials, yellowbrick_charts
+from . import figures, trials
 from .evidence import Drawn, Evidence, NothingToDraw
 from .recipe import heaviest, recipe
 from .shapes import Curve, Curves, floats
@@ -59,10 +58,8 @@ def learning_curve(evidence: Evidence, figure: Figure) -> Drawn:
         error_score="raise",
     )
     axes = figures.axes(figure, 7.4)
-    visualizer = yellowbrick_charts.LearningCurve(recipe(bench, candidate, None), ax=axes, fig=figure)
-    visualizer.train_sizes_ = sizes
-    _draw(visualizer, learned, held_out)
     shown = _both(floats(sizes), learned, held_out)
+    figures.plot(axes, shown, markers=True)
     text, sampled = _of_sizes(*shown), trials.sampled(evidence, folds)
     if sampled:
         contest = _of_contest(evidence)
@@ -70,7 +67,8 @@ def learning_curve(evidence: Evidence, figure: Figure) -> Drawn:
         shown, text = (*shown, contest), text + _of_whole(contest)
     else:
         text += _of_end(shown[1])
-    _finish(axes, "rows to learn from", bench.metric)
+    axes.set(xlabel="rows to learn from", ylabel=bench.metric)
+    figures.legend(axes)
     data = Curves(x_title="rows to learn from", y_title=bench.metric, curves=shown)
     return Drawn(text + _whose(evidence, candidate) + sampled, data)
 
@@ -90,16 +88,15 @@ def validation_curve(evidence: Evidence, figure: Figure) -> Drawn:
         scoring=bench.metric,
         error_score="raise",
     )
+    shown = _both(floats(values), learned, held_out)
     axes = figures.axes(figure, 7.4)
-    visualizer = yellowbrick_charts.ValidationCurve(
-        recipe(bench, candidate, None), param_name=name, param_range=values, logx=True, ax=axes, fig=figure
-    )
-    _draw(visualizer, learned, held_out)
+    figures.plot(axes, shown, markers=True)
     axes.axvline(candidate.hyperparameters[name], color=figures.GREY, linewidth=1, label="the winner's")
-    _finish(axes, name, bench.metric)
+    axes.set(xlabel=name, ylabel=bench.metric, xscale="log")
     axes.set_xticks(values, [f"{value:.3g}" for value in values])
     axes.set_xticks([], minor=True)
-    data = Curves(x_title=name, y_title=bench.metric, curves=_both(floats(values), learned, held_out))
+    figures.legend(axes)
+    data = Curves(x_title=name, y_title=bench.metric, curves=shown)
     text = _of_values(name, values, held_out.mean(axis=1), candidate.hyperparameters[name], bench.metric)
     return Drawn(text + _whose(evidence, candidate) + trials.sampled(evidence, folds), data)
 
@@ -129,22 +126,6 @@ def _values(name: str, own: float, rows: int) -> list[float]:
 
 def _with(candidate: Candidate, name: str, value: float) -> Candidate:
     return replace(candidate, hyperparameters=candidate.hyperparameters | {name: value})
-
-
-def _draw(visualizer: Any, learned: NDArray[np.float64], held_out: NDArray[np.float64]) -> None:
-    """What was measured before: by itself Yellowbrick would go on without the fits that fail."""
-    for name, scores in (("train", learned), ("test", held_out)):
-        setattr(visualizer, f"{name}_scores_mean_", scores.mean(axis=1))
-        setattr(visualizer, f"{name}_scores_std_", scores.std(axis=1))
-    visualizer.draw()
-
-
-def _finish(axes: Axes, x: str, metric: str) -> None:
-    for line, name, marker in zip(axes.lines, (LEARNED, HELD_OUT), "os", strict=False):
-        line.set(label=name, marker=marker, markersize=5)
-    figures.unlike(axes)
-    figures.legend(axes)
-    axes.set(xlabel=x, ylabel=metric)
 
 
 def _both(

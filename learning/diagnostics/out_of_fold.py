@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix
 
 from ..evaluation.averages import mean_by_row
 from ..evaluation.calibrate import Calibration
@@ -48,10 +49,11 @@ class HeldClasses:
     #: A sentence where classes were taken together, else empty.
     gathered: str = ""
 
-    @property
-    def places(self) -> NDArray[np.intp]:
-        """What to ask a `yellow.Classified` with."""
-        return np.arange(len(self.y))
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """Rows by actual class and predicted class, `(classes, classes)`."""
+        counts: NDArray[np.int64] = confusion_matrix(self.y, self.predicted, labels=range(len(self.classes)))
+        return counts
 
     @property
     def shown(self) -> list[int]:

@@ -1,6 +1,6 @@
 """Charts of how well probabilities rank rows, and of what they promise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import average_precision_score, precision_recall_curve
+from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
-from . import figures, yellowbrick_charts
+from . import figures
 from .evidence import Drawn, Evidence, spread
 from .out_of_fold import HeldClasses
 from .shapes import Curve, Curves, floats
@@ -24,20 +24,15 @@ BINS = 10
 
 def roc(evidence: Evidence, figure: Figure) -> Drawn:
     held = evidence.classes
+    areas, curves = {}, {}
+    for code in held.shown:
+        false, true, _ = roc_curve(held.y == code, held.probabilities[:, code])
+        areas[code] = float(auc(false, true))
+        curves[code] = _curve(held.classes[code], false, true)
     axes = figures.axes(figure, 7.2)
-    visualizer = yellowbrick_charts.fed(
-        yellowbrick_charts.ROCAUC, held, figure, axes, binary=len(held.classes) == 2, micro=False, macro=False
-    )
-    visualizer.score(held.places, held.y)
-    keys = ["binary"] if len(held.classes) == 2 else range(len(held.classes))
-    areas = {code: float(visualizer.roc_auc[key]) for code, key in zip(held.shown, keys, strict=True)}
+    axes.plot([0, 1], [0, 1], color=figures.GREY, linewidth=1, linestyle=":")
+    _draw(axes, held, curves, areas)
     axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1), ylim=(0, 1.01))
-    curves = [
-        _curve(held.classes[code], visualizer.fpr[key], visualizer.tpr[key])
-        for code, key in zip(held.shown, keys, strict=True)
-    ]
-    _thin(axes, curves)
-    _name(axes, held, areas)
     figures.legend(axes, "class (area)")
     text = _of_areas(held, areas, "the area under the curve", "0.5 would be chance")
     return Drawn(text, _curves("false positive rate", "true positive rate", curves))
@@ -45,24 +40,17 @@ def roc(evidence: Evidence, figure: Figure) -> Drawn:
 
 def precision_recall(evidence: Evidence, figure: Figure) -> Drawn:
     held = evidence.classes
-    axes = figures.axes(figure, 7.2)
-    areas, curves = {}, []
-    # Of several classes Yellowbrick draws only models that it fits itself, one for each: it is lent one at a time.
-    visualizer = yellowbrick_charts.PrecisionRecallCurve(
-        yellowbrick_charts.StoredClasses(held.probabilities, held.predicted),
-        ax=axes,
-        fig=figure,
-        is_fitted=True,
-        force_model=True,
-        fill_area=len(held.shown) == 1,
-    )
+    areas, curves = {}, {}
     for code in held.shown:
         mine, told = held.y == code, held.probabilities[:, code]
         precision, recall, _ = precision_recall_curve(mine, told)
         areas[code] = float(average_precision_score(mine, told))
-        curves.append(_curve(held.classes[code], recall, precision))
-        visualizer._draw_pr_curve(curves[-1].x, curves[-1].y, label=held.classes[code])
-    _name(axes, held, areas)
+        curves[code] = _curve(held.classes[code], recall, precision)
+    axes = figures.axes(figure, 7.2)
+    _draw(axes, held, curves, areas, drawstyle="steps-post")
+    if len(curves) == 1:
+        (curve,) = curves.values()
+        axes.fill_between(curve.x, curve.y, step="post", alpha=0.2, linewidth=0)
     axes.set(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.01), ylim=(0, 1.02))
     figures.legend(axes, "class (average precision)")
     share = min(float((held.y == code).mean()) for code in held.shown)
@@ -74,38 +62,31 @@ def precision_recall(evidence: Evidence, figure: Figure) -> Drawn:
 
 
 def calibration(evidence: Evidence, figure: Figure) -> Drawn:
-    """Yellowbrick has no such chart."""
     held = evidence.classes
-    axes = figures.axes(figure, 7.2)
-    axes.plot([0, 1], [0, 1], color=figures.GREY, linewidth=1, label="_as it says")
     told = {code: _reliability(held, code) for code in held.shown}
     off = {code: _off(held, code) for code in held.shown}
-    for place, code in enumerate(sorted(off, key=lambda c: -off[c])[:MOST_CURVES]):
-        axes.plot(*told[code], marker=figures.MARKERS[place], markersize=5, label=_label(held, code, off))
-    axes.lines[0].set_zorder(0)
-    figures.unlike(axes)
-    axes.set(xlabel="predicted probability", ylabel="share of rows of the class", xlim=(-0.02, 1.02))
-    axes.set_ylim(-0.02, 1.02)
+    curves = {code: Curve(name=held.classes[code], x=floats(x), y=floats(y)) for code, (x, y) in told.items()}
+    axes = figures.axes(figure, 7.2)
+    axes.plot([0, 1], [0, 1], color=figures.GREY, linewidth=1)
+    _draw(axes, held, curves, {code: -gap for code, gap in off.items()}, markers=True)
+    axes.set(xlabel="predicted probability", ylabel="share of rows of the class")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     figures.legend(axes, "class (mean gap)")
-    curves = [Curve(name=held.classes[c], x=floats(x), y=floats(y)) for c, (x, y) in told.items()]
     return Drawn(_of_gaps(held, told, off), _curves("predicted probability", "share of rows", curves))
 
 
 def threshold(evidence: Evidence, figure: Figure) -> Drawn:
-    """Of the winner's predictions; Yellowbrick's chart would fit the model fifty times."""
     held = evidence.classes
-    axes = figures.axes(figure, 7.2)
     at, measured = _by_threshold(held.y == 1, held.probabilities[:, 1])
-    for name, values in measured.items():
-        axes.plot(at, values, label=name)
-    figures.unlike(axes)
+    curves = [Curve(name=name, x=floats(at), y=floats(values)) for name, values in measured.items()]
+    axes = figures.axes(figure, 7.2)
+    figures.plot(axes, curves)
     best = int(np.argmax(measured["F1"]))
     axes.axvline(at[best], color=figures.GREY, linewidth=1, label="_best")
     axes.set(
         xlabel=f"threshold of {figures.short(held.classes)[1]}", ylabel="score", xlim=(0, 1), ylim=(0, 1.02)
     )
     figures.legend(axes)
-    curves = [Curve(name=name, x=floats(at), y=floats(values)) for name, values in measured.items()]
     half = len(at) // 2
     text = (
         f"F1 of {held.classes[1]} is best, {measured['F1'][best]:.3f}, where rows from a probability of "
@@ -113,7 +94,7 @@ def threshold(evidence: Evidence, figure: Figure) -> Drawn:
         f"{measured['recall'][best]:.1%} of them are found, and {measured['precision'][best]:.1%} of the rows called "
         "so are."
     )
-    return Drawn(text, _curves("threshold", "score", curves))
+    return Drawn(text, Curves(x_title="threshold", y_title="score", curves=tuple(curves)))
 
 
 def _by_threshold(
@@ -171,21 +152,14 @@ def _of_areas(held: HeldClasses, areas: dict[int, float], what: str, chance: str
     )
 
 
-def _name(axes: Axes, held: HeldClasses, areas: dict[int, float]) -> None:
-    """Name the classes' lines, which come first, and leave out those that there is no room for."""
-    worst = sorted(areas, key=lambda code: areas[code])[:MOST_CURVES]
-    for code, line in zip(areas, list(axes.lines), strict=False):
-        if code not in worst:
-            line.remove()
-            continue
-        line.set(label=_label(held, code, areas), color=figures.PALETTE[worst.index(code)])
-    for line in axes.lines[len(worst) :]:
-        line.set(label="_chance", color=figures.GREY, linewidth=1)
-    figures.unlike(axes)
-
-
-def _label(held: HeldClasses, code: int, numbers: dict[int, float]) -> str:
-    return f"{figures.short([held.classes[code]])[0]} ({numbers[code]:.3f})"
+def _draw(
+    axes: Axes, held: HeldClasses, curves: Mapping[int, Curve], numbers: Mapping[int, float], **style: Any
+) -> None:
+    """Plot as many classes' curves as there is room for, those with the lowest numbers first."""
+    names = figures.short(held.classes)
+    worst = sorted(curves, key=lambda code: numbers[code])[:MOST_CURVES]
+    labels = [f"{names[code]} ({abs(numbers[code]):.3f})" for code in worst]
+    figures.plot(axes, [curves[code] for code in worst], labels, **style)
 
 
 def _curve(name: str, x: NDArray[Any], y: NDArray[Any]) -> Curve:
@@ -193,11 +167,5 @@ def _curve(name: str, x: NDArray[Any], y: NDArray[Any]) -> Curve:
     return Curve(name=name, x=floats(x[kept]), y=floats(y[kept]))
 
 
-def _thin(axes: Axes, curves: Sequence[Curve]) -> None:
-    """Leave out what would not be seen of the lines, which come first."""
-    for line, curve in zip(axes.lines, curves, strict=False):
-        line.set_data(curve.x, curve.y)
-
-
-def _curves(x_title: str, y_title: str, curves: Sequence[Curve]) -> Curves:
-    return Curves(x_title=x_title, y_title=y_title, curves=tuple(curves))
+def _curves(x_title: str, y_title: str, curves: Mapping[int, Curve]) -> Curves:
+    return Curves(x_title=x_title, y_title=y_title, curves=tuple(curves.values()))

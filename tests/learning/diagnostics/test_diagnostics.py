@@ -90,7 +90,6 @@ def test_counts_have_a_row_for_each_actual_class(of, kind, request):
 
 
 def test_the_bars_of_class_prediction_error_stand_for_actual_classes(tumor_winner):
-    """Yellowbrick would have them stand for predicted ones, and say the opposite."""
     svg = tumor_winner[DiagnosticKind.CLASS_PREDICTION_ERROR].svg
     counts = np.array(tumor_winner[DiagnosticKind.CLASS_PREDICTION_ERROR].data.values)
     heights = _bar_heights(svg)

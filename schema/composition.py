@@ -16,7 +16,14 @@ from .execution.execution import Schema
 from .mutations import Mutation
 from .queries import Query
 from .subscriptions import Subscription
-from .types import diagnostics, events, registry
+from .types import diagnostics, events
+from .types.builds import Candidate
+from .types.jobs import Scoring
+from .types.registry import Promotion
+from .types.snapshots import Snapshot
+
+#: Types of nodes that no field of a root type leads to.
+NODES = [Snapshot, Candidate, Promotion, Scoring]
 
 
 def compose(declared: Sequence[DataProduct]) -> Schema:
@@ -31,7 +38,7 @@ def compose(declared: Sequence[DataProduct]) -> Schema:
         query=_extended(Query, query_fields),
         mutation=_extended(Mutation, mutation_fields),
         subscription=Subscription,
-        types=[*made, *events.KINDS, *diagnostics.SHAPES, *registry.NODES],
+        types=[*made, *events.KINDS, *diagnostics.SHAPES, *NODES],
         config=StrawberryConfig(scalar_map=SCALARS),
         products=declared,
     )

@@ -9,9 +9,12 @@ from store.products import catalogue
 
 from .core import ids
 from .products.mutations import mutation
+from .types.builds import Build
+from .types.jobs import Scoring
 from .types.nodes import UNSET, given
 from .types.prediction_interfaces import PredictionSelection
-from .types.registry import Build, DataProduct, Promotion, Scoring
+from .types.products import DataProduct
+from .types.registry import Promotion
 
 
 @strawberry.input(description="What to do otherwise than declared, in this build.")

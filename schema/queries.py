@@ -13,8 +13,10 @@ from store.products.product import DataProduct as Declared
 from .core import ids, names
 from .products.outputs import prediction_page
 from .types import prediction_interfaces
+from .types.builds import Build
 from .types.nodes import UNSET, Connection, Node
-from .types.registry import Build, DataProduct, ModelVersion, Viewer
+from .types.products import DataProduct, Viewer
+from .types.registry import ModelVersion
 
 #: Node types that are rows with a number, with their tables.
 TABLES: dict[str, Any] = {

@@ -7,9 +7,11 @@ import strawberry
 from store.runtime import event_streams
 
 from .core import ids
+from .types.builds import Build
 from .types.events import BuildEvent
+from .types.jobs import Job
 from .types.nodes import UNSET, given
-from .types.registry import Build, Job, Promotion
+from .types.registry import Promotion
 
 
 @strawberry.type(description="What can be watched.")

@@ -14,7 +14,7 @@ from store.serving.champions import PredictionRequest
 from ..compiled import WRITES
 from ..types.nodes import UNSET, Connection, connection, given
 from ..types.prediction_interfaces import PredictionOrder, version_number
-from ..types.registry import DataProduct as Product
+from ..types.products import DataProduct as Product
 from .outputs import prediction_page
 from .type_factory import ProductTypes, values
 

@@ -6,10 +6,12 @@ from typing import Any
 import strawberry
 
 from ..core import ids
+from .builds import Build, Candidate
 from .diagnostics import Diagnostic
 from .nodes import Node, relation
 from .problems import Problem
-from .registry import Build, Candidate, ModelVersion, Promotion, Snapshot
+from .registry import ModelVersion, Promotion
+from .snapshots import Snapshot
 
 
 @strawberry.interface(

@@ -9,6 +9,7 @@ import strawberry_django
 
 from store.db import pagination
 from store.db.pagination import Page
+from store.products import catalogue
 
 from ..compiled import COLUMN
 from ..core import ids
@@ -98,3 +99,8 @@ def connection(page: Page[Any]) -> Any:
         ),
         page=page,
     )
+
+
+def product_of(row: Any) -> Any:
+    """The declared product of a row; an error, so null where that may be, when it is gone."""
+    return catalogue.get(row.product)

@@ -13,7 +13,8 @@ from store.serving import prefetch
 from ..core import ids
 from ..core.enums import Direction, FeedbackStatus, PredictionOrderField
 from .nodes import UNSET, Node, given, relation
-from .registry import DataProduct, ModelVersion
+from .products import DataProduct
+from .registry import ModelVersion
 
 
 @strawberry.interface(description="Whom or what an instance is about: the base row.")

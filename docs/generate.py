@@ -21,7 +21,8 @@ from django.core.management import get_commands, load_command_class  # noqa: E40
 from django.core.management.base import BaseCommand  # noqa: E402
 
 import benchmarks.__main__  # noqa: E402
-from docs import source  # noqa: E402
+import project.settings  # noqa: E402
+from docs import numbers, source  # noqa: E402
 from learning import metrics, problem, retrain  # noqa: E402
 from learning.estimators import families  # noqa: E402
 from learning.estimators.families import boosters  # noqa: E402
@@ -33,6 +34,11 @@ ROOT: Path = settings.BASE_DIR
 FOLDER = ROOT / "docs" / "reference"
 #: The packages of the project, what knows more before what knows less.
 PACKAGES = ("project", "schema", "store", "learning")
+TASKS = (problem.Classification, problem.Regression, problem.Clustering)
+PRODUCTS = (product.DataProduct, features.Join, features.Before, features.Latest)
+RULES: tuple[type, ...] = get_args(retrain.Rule)
+#: All classes whose options the reference lists.
+DECLARATIONS: tuple[type, ...] = (*PRODUCTS, problem.Problem, *TASKS, *RULES)
 #: What `./dev` does itself, without manage.py.
 SCRIPT = {
     "test": "Runs the tests; arguments are pytest's.",
@@ -78,7 +84,12 @@ def first_paragraph(text: str) -> str:
 
 def settings_page() -> str:
     rows = [
-        (code(setting.name), setting.annotation, default_of(setting), setting.comment)
+        (
+            code(setting.name),
+            setting.annotation,
+            default_of(setting),
+            numbers.filled(setting.comment, project.settings),
+        )
         for setting in source.declared((ROOT / "project" / "settings.py").read_text())
         if f"'{setting.name}'" in setting.value  # it is read from the environment by its name
     ]
@@ -164,7 +175,6 @@ def action_default(action: argparse.Action) -> str:
 
 
 def problems_page() -> str:
-    tasks = [problem.Classification, problem.Regression, problem.Clustering]
     return page(
         "Problems",
         "Options of `Classification`, `Regression` and `Clustering`, which are in `learning.problem`.",
@@ -172,7 +182,7 @@ def problems_page() -> str:
         options_table(problem.Problem),
         *(
             part
-            for task in tasks
+            for task in TASKS
             for part in (f"## {task.__name__}", source.sentence(task), options_table(task))
         ),
     )
@@ -182,10 +192,7 @@ def products_page() -> str:
     return page(
         "Products and joins",
         "What a product's `products.py` declares: `DataProduct`, and the `Join` that its features come from.",
-        *section(product.DataProduct),
-        *section(features.Join),
-        *section(features.Before),
-        *section(features.Latest),
+        *(part for declared in PRODUCTS for part in section(declared)),
     )
 
 
@@ -193,7 +200,7 @@ def rules_page() -> str:
     return page(
         "Rules",
         "When a product learns again: `DataProduct(retrain=[…])`; the rules are in `learning.retrain`.",
-        *(part for rule in get_args(retrain.Rule) for part in section(rule)),
+        *(part for rule in RULES for part in section(rule)),
     )
 
 
@@ -333,12 +340,13 @@ def section(declared: type) -> Iterator[str]:
 
 
 def options_table(declared: type) -> str:
+    module = sys.modules[declared.__module__]
     rows = [
         (
             code(field.name),
             code(field.annotation),
             code(field.value) if field.value else "required",
-            field.comment,
+            numbers.filled(field.comment, module),
         )
         for field in source.fields(declared)
         if not field.annotation.startswith("ClassVar")

@@ -17,7 +17,7 @@ class Declared:
     annotation: str
     #: The expression of its value; empty where there is none.
     value: str
-    #: The `#:` comment above it, in one line.
+    #: The `#:` comment above it, in one line; `{NAME}` in it is a constant.
     comment: str
 
 

@@ -29,10 +29,10 @@ class Problem:
 
     #: A scikit-learn scorer's name, greater is better. None: the task's default.
     metric: str | None = None
-    #: Parts of the cross-validation, each of which is scored by a model that has not seen it. None: 5, or 3
-    #: beyond 20,000 rows.
+    #: Parts of the cross-validation, each of which is scored by a model that has not seen it. None: {FOLDS}, or
+    #: {FEW_FOLDS} beyond {MANY_ROWS:,} rows.
     folds: int | None = None
-    #: How often the rows are parted anew. None: twice below 400 rows unless `folds` are
+    #: How often the rows are parted anew. None: twice below {FEW_ROWS} rows unless `folds` are
     #: named, else once.
     repeats: int | None = None
     #: Whether folds follow the time of the events: each is held out from models of what came before it.
@@ -43,19 +43,21 @@ class Problem:
     seed: int = 0
     #: Families that may compete, by name. None: all that know the task.
     families: tuple[str, ...] | None = None
-    #: How many candidates are drawn for the search. None: 24, or as many as `seconds` allow.
+    #: How many candidates are drawn for the search. None: {CANDIDATES}, or as many as `seconds` allow.
     candidates: int | None = None
-    #: Time limit of the build in seconds: the search gets 60 % of it, the contest and the last fits the
-    #: rest, and one fit of the search at most 30 %. None: as long as the candidates take.
+    #: Time limit of the build in seconds: the search gets {learning.build.SEARCH_SHARE:.0%} of it, the contest and
+    #: the last fits the rest, and one fit of the search at most {learning.build.FIT_SHARE:.0%}. None: as long as the
+    #: candidates take.
     seconds: float | None = None
     #: Memory that one fit may take, in megabytes. None: its share of what the machine has left.
     megabytes: int | None = None
-    #: The longest time, in microseconds a row (of a thousand at once), that a model may take to predict.
+    #: The longest time, in microseconds a row (of {learning.fits.fold_fit.TIMED_ROWS:,} at once), that a model may take
+    #: to predict.
     infer_limit: float | None = None
     #: The best of this many families are fitted and registered.
     keep: int = 3
-    #: The share of the build's time that pictures of the winner may take, 0 (none) to 0.9, after it serves; it may be
-    #: 15 seconds at least, in which those of small data are all drawn.
+    #: The share of the build's time that pictures of the winner may take, 0 (none) to {MOST_PICTURES}, after it serves;
+    #: at least {learning.selection.fitting.PICTURE_SECONDS:g} seconds, in which those of small data are all drawn.
     pictures: float = 0.2
     #: Whether the winner may serve without a person's promotion.
     auto_promote: bool = True

@@ -52,7 +52,7 @@ def names(name: str) -> list[str]:
 #: Embedded engines, logs, generated secrets.
 EXEMPLAR_STATE: Path = Path(text("EXEMPLAR_STATE") or state.default(BASE_DIR)).absolute()
 
-#: A libpq URL of PostgreSQL 16 or newer; empty: the embedded one.
+#: A libpq URL of PostgreSQL {project.management.commands.up.OLDEST_POSTGRESQL} or newer; empty: the embedded one.
 DATABASE_URL: str = text("DATABASE_URL")
 EXEMPLAR_EMBEDDED: bool = not DATABASE_URL
 

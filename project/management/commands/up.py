@@ -23,7 +23,7 @@ from project.supervisor import Supervisor, numbered
 
 #: What asks for the end.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-OLDEST_POSTGRESQL = 160000
+OLDEST_POSTGRESQL = 16
 
 QUERY = "{ products { name champion { number score } } }"
 
@@ -92,8 +92,8 @@ def check_database(url: str) -> None:
     except psycopg2.OperationalError as error:
         raise state.Unusable(f"DATABASE_URL: {' '.join(str(error).split())}") from None
     with connection:
-        if connection.server_version < OLDEST_POSTGRESQL:
-            raise state.Unusable("DATABASE_URL: this PostgreSQL is older than 16.")
+        if connection.server_version < OLDEST_POSTGRESQL * 10_000:
+            raise state.Unusable(f"DATABASE_URL: this PostgreSQL is older than {OLDEST_POSTGRESQL}.")
     connection.close()
 
 

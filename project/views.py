@@ -21,7 +21,7 @@ CONTENT_SECURITY_POLICY = (
 @ensure_csrf_cookie
 def graphiql(request: HttpRequest) -> HttpResponse:
     """GraphiQL for those who may ask; the others are sent to log in."""
-    actor = actors.actor(request.session.session_key)
+    actor = actors.find_actor(request.session.session_key)
     if not actor.admitted:
         return redirect_to_login(request.get_full_path(), "/admin/login/")
     products = graphiql_queries.products()

@@ -23,7 +23,7 @@ class Subscription:
     async def build_progress(
         self, build: strawberry.ID, after: str | None = UNSET
     ) -> AsyncGenerator[BuildEvent, None]:
-        async for event in event_streams.build(ids.number(build, "Build", ("build",)), after or None):
+        async for event in event_streams.build_events(ids.number(build, "Build", ("build",)), after or None):
             yield event
 
     @strawberry.subscription(
@@ -31,17 +31,17 @@ class Subscription:
     )
     async def job_progress(self, job: strawberry.ID) -> AsyncGenerator[Job, None]:
         kind, number = ids.job(job)
-        async for row in event_streams.job(kind, number):
+        async for row in event_streams.job_changes(kind, number):
             yield row
 
     @strawberry.subscription(
         description="The unfinished builds, then each build whenever something happens to it."
     )
     async def builds(self, product: str | None = UNSET) -> AsyncGenerator[Build, None]:
-        async for build in event_streams.builds(given(product)):
+        async for build in event_streams.build_changes(given(product)):
             yield build
 
     @strawberry.subscription(description="Each promotion from now on.")
     async def promotions(self, product: str | None = UNSET) -> AsyncGenerator[Promotion, None]:
-        async for promotion in event_streams.promotions(given(product)):
+        async for promotion in event_streams.promotion_events(given(product)):
             yield promotion

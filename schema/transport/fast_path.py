@@ -38,7 +38,7 @@ MANY_ANSWERS = 250
 LONGEST_HEADERS = 1_000
 
 #: Who has no session.
-STRANGER = actors.actor(None)
+STRANGER = actors.find_actor(None)
 
 ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 

@@ -159,7 +159,7 @@ class GraphQLApp(GraphQL[Context, None]):
         """Who asks. Raises Unauthenticated for those who may not ask anything here."""
         key = security.session_key(request)
         # Without a session nothing has to be looked up.
-        actor = await threads.run(actors.actor, key) if key else actors.actor(None)
+        actor = await threads.run(actors.find_actor, key) if key else actors.find_actor(None)
         if not actor.admitted:
             raise Unauthenticated
         cross_site = isinstance(request, Request) and security.may_be_cross_site(request)

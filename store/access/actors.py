@@ -74,7 +74,7 @@ class Actor:
         return named
 
 
-def actor(session_key: str | None) -> Actor:
+def find_actor(session_key: str | None) -> Actor:
     """Whoever has this session; for strangers a short HMAC of its key, never the key."""
     if not session_key:
         return Actor(author=ANONYMOUS)

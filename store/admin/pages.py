@@ -13,7 +13,7 @@ from django.urls import path, reverse
 
 from learning.exceptions import ExemplarError
 
-from ..access.actors import actor
+from ..access.actors import find_actor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class Shown(admin.ModelAdmin):  # type: ignore[type-arg]
         if request.method != "POST" or not form.is_valid():
             return None
         reason, believed = form.cleaned_data["reason"], form.cleaned_data["believed"]
-        author = actor(request.session.session_key).author
+        author = find_actor(request.session.session_key).author
         try:
             sentence = act.done(row, reason, author, believed)
         except ExemplarError as error:

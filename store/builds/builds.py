@@ -66,7 +66,7 @@ class BuildManager(JobManager["Build"]):
             options=options,
             seed=problem.seed,
         )
-        events.ring_after_commit("build", build=build.pk, product=build.product)
+        events.publish_after_commit("build", build=build.pk, product=build.product)
         return build
 
     @transaction.atomic
@@ -83,7 +83,7 @@ class BuildManager(JobManager["Build"]):
         why = f": {reason}" if reason else "."
         build.end(CANCELLED, "BuildCancelled", f"Cancelled by {by}{why}", by=by)
         if job := build.job:
-            transaction.on_commit(lambda: queue.stop(job))
+            transaction.on_commit(lambda: queue.stop_job(job))
         return build
 
 
@@ -143,7 +143,7 @@ class Build(Job):
         event = BuildEvent.objects.create(
             build=self, sequence=self.sequence, kind=kind, message=message, percent=self.percent, **facts
         )
-        events.ring_after_commit("build_event", build=self.pk, product=self.product, event=event.as_ring())
+        events.publish_after_commit("build_event", build=self.pk, product=self.product, event=event.as_ring())
         return event
 
     def end(self, status: str, kind: str, message: str, **facts: Any) -> None:

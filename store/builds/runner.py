@@ -35,8 +35,8 @@ def run_job(pk: int) -> None:
 
 def run(build: Build) -> None:
     """Run a claimed build to its end, and make room."""
-    events.ring("build", build=build.pk, product=build.product)
-    leases.carry_out(build, lambda finished: _BuildRun(build, finished).through())
+    events.publish("build", build=build.pk, product=build.product)
+    leases.run_with_lease(build, lambda finished: _BuildRun(build, finished).through())
     try:
         retention.delete_old_builds(build.product)
     except (OperationalError, InterfaceError) as error:
@@ -61,7 +61,7 @@ class _BuildRun:
 
     def through(self) -> None:
         process_pool.prepare()  # starts while the tables are being joined
-        with temporary_folders.folder() as folder:
+        with temporary_folders.build_folder() as folder:
             dataset = self.dataset()
             steps = learning.build(
                 self.build.problem(),

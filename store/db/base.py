@@ -1,4 +1,4 @@
-"""What the tables have in common that pages show by the hundred."""
+"""The base model of tables whose rows fill whole pages."""
 
 from collections.abc import Collection
 from typing import Any, ClassVar, Self
@@ -8,11 +8,12 @@ from django.db.models.base import ModelState
 
 
 class BaseModel(models.Model):
-    """A table whose rows are made of what was selected and nothing else: that takes a tenth of the time that Django's
-    own constructor takes, which looks for defaults and sends signals.
+    """A table whose rows are built from the selected columns alone.
+
+    Django's own constructor looks for defaults and sends signals, which takes ten times as long.
     """
 
-    #: Whether what pages show of a row stays as it was written.
+    #: True where no column that a page shows ever changes after the row was written.
     unchanging: ClassVar[bool] = False
 
     class Meta:
@@ -22,17 +23,18 @@ class BaseModel(models.Model):
     def from_db(  # type: ignore[override]  # the stubs are of a later Django
         cls, db: str | None, field_names: Collection[str], values: Collection[Any]
     ) -> Self:
-        """What was not selected is looked up when somebody asks for it, as Django does it."""
+        """Build a row without calling `__init__`; columns that were not selected stay deferred."""
         row = cls.__new__(cls)
         row._state = ModelState()
         row._state.adding, row._state.db = False, db
         vars(row).update(zip(field_names, values, strict=True))
         return row
 
-    def again(self) -> Self:
-        """The same row as another object, with neither what was looked up for this one nor its page. Values of JSON are
-        the same: nobody changes these.
+    def copy(self) -> Self:
+        """Copy the columns into a new object, without cached relations and without the row's page.
+
+        JSON values are shared, since nothing changes them.
         """
-        known = vars(self)
-        selected = [field.attname for field in self._meta.concrete_fields if field.attname in known]
-        return self.from_db(self._state.db, selected, [known[name] for name in selected])
+        values = vars(self)
+        selected = [field.attname for field in self._meta.concrete_fields if field.attname in values]
+        return self.from_db(self._state.db, selected, [values[name] for name in selected])

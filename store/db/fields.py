@@ -1,4 +1,4 @@
-"""Columns that pages read by the hundred, in the form in which they are passed on."""
+"""Model fields that read faster than Django's, for tables whose rows fill whole pages."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,20 +7,21 @@ from django.db import models
 
 
 class JSONField(models.JSONField):
-    """Django's, whose text is read by orjson: that takes a third of the time."""
+    """Django's field, parsed by orjson: a third of the time."""
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         return orjson.loads(value) if isinstance(value, str) else value
 
     def deconstruct(self) -> Any:
-        """To migrations it is Django's."""
+        """Describe the field to migrations as Django's own."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.JSONField", args, kwargs
 
 
 class DigestField(models.UUIDField):
-    """A hash that is a UUID to PostgreSQL and its text to us: to make objects of them, and texts of those again, takes
-    as long as all the rest of a row.
+    """A hash, stored as a UUID and read as text.
+
+    Building a UUID object and its text again takes as long as the rest of the row.
     """
 
     if TYPE_CHECKING:
@@ -31,11 +32,11 @@ class DigestField(models.UUIDField):
         return sql if compiler.query.subquery else f"{sql}::text", params
 
     def to_python(self, value: Any) -> str | None:
-        """Raises ValidationError."""
-        found = super().to_python(value)
-        return None if found is None else str(found)
+        """Parse a digest. Raises ValidationError."""
+        digest = super().to_python(value)
+        return None if digest is None else str(digest)
 
     def deconstruct(self) -> Any:
-        """To migrations it is Django's."""
+        """Describe the field to migrations as Django's own."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.UUIDField", args, kwargs

@@ -1,39 +1,38 @@
-"""Memory: what the garbage collector need not look at, and what was freed, given back to the system."""
+"""Process memory: what the garbage collector skips, and freed memory that returns to the system."""
 
 import ctypes
 import gc
 import sys
 
 
-def _of_glibc(name: str) -> "ctypes._NamedFuncPointer | None":
-    """A function that other libraries for C do not have, and do not need."""
+def _glibc_function(name: str) -> "ctypes._NamedFuncPointer | None":
+    """Find a function that only glibc has; None elsewhere, where it is not needed."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
-_malloc_trim, _mallopt = _of_glibc("malloc_trim"), _of_glibc("mallopt")
-#: As malloc.h has it.
+_malloc_trim, _mallopt = _glibc_function("malloc_trim"), _glibc_function("mallopt")
+#: The option's number in malloc.h.
 _M_ARENA_MAX = -8
 
 
-def share_arenas() -> None:
-    """Have all threads that come allocate from two arenas: each would keep what models that were switched out have
-    freed.
+def limit_arenas() -> None:
+    """Let all threads that start later allocate from two arenas.
+
+    With an arena each, every thread would keep the memory of models that were switched out.
     """
     if _mallopt:
         _mallopt(_M_ARENA_MAX, 2)
 
 
 def freeze_heap() -> None:
-    """Have the garbage collector leave alone what is there for good, and look less often at what work makes."""
+    """Exclude all present objects from garbage collection, and collect less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
 
 def release_memory() -> None:
-    """Give back what nobody refers to but itself, and what glibc keeps for each thread that freed it: with every loaded
-    model it would be more.
-    """
-    gc.collect()  # a few milliseconds: what was there from the start is not looked at
+    """Collect garbage and call malloc_trim, so that replaced models do not add up."""
+    gc.collect()  # a few milliseconds, since the frozen objects are skipped
     if _malloc_trim:
         _malloc_trim(0)

@@ -60,4 +60,4 @@ def rows(table: type[Row], keys: Collection[Any]) -> dict[Any, Row]:
     if not caches_rows(table):
         return look(keys)
     found = _rows.setdefault(table, RowCache(MOST)).find(keys, look)
-    return {key: row.again() for key, row in found.items()}
+    return {key: row.copy() for key, row in found.items()}

@@ -1,25 +1,35 @@
-"""The bounded pool on which every piece of rows work runs; its threads keep their database connections."""
+"""The bounded thread pool for all work on rows; its threads keep their database connections."""
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import close_old_connections
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 pool = ThreadPoolExecutor(max_workers=settings.EXEMPLAR_THREADS, thread_name_prefix="rows")
 
 
-def call(function: Callable[..., Any], *args: Any) -> Any:
-    """Call `function` on this thread, dropping a connection that has become unusable before and after."""
+def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call `function` on this thread; close an unusable database connection before and after."""
     close_old_connections()
     try:
-        return function(*args)
+        return function(*args, **kwargs)
     finally:
         close_old_connections()
 
 
-async def run(function: Callable[..., Any], *args: Any, on: Executor | None = None) -> Any:
-    """Run `function(*args)` on the pool, or on another, and await its result."""
-    return await asyncio.get_running_loop().run_in_executor(on or pool, call, function, *args)
+async def run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call `function` on a thread of the pool and await its result."""
+    return await run_on(pool, function, *args, **kwargs)
+
+
+async def run_on(executor: Executor, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call `function` on a thread of `executor` and await its result."""
+    work = partial(call, function, *args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(executor, work)

@@ -19,43 +19,46 @@ log = logging.getLogger(__name__)
 #: One stream for all products: every web process reads it with one connection.
 STREAM = "exemplar:events"
 #: Entries that the stream keeps; who falls further behind reads the rows.
-KEPT = 10_000
+STREAM_LENGTH = 10_000
 #: Events that wait for one slow subscriber before it has to read the rows.
-WAITING = 1_000
+QUEUE_SIZE = 1_000
 #: Seconds that one read of the stream blocks.
-BLOCK = 2.0
+BLOCK_SECONDS = 2.0
 
 Event = dict[str, Any]
 
 
-def connection() -> "redis.Redis":
+def connect() -> "redis.Redis":
     """A connection that gives up at once: whoever rings must not wait for a Redis that is down."""
     return redis.Redis.from_url(
         settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=2, retry=Retry(NoBackoff(), 0)
     )
 
 
-def ring(kind: str, **event: Any) -> None:
+def publish(kind: str, **event: Any) -> None:
     """Tell the web processes. A ring that is lost is harmless: whoever waits for it looks at the rows now and then."""
     try:
-        with connection() as server:
+        with connect() as server:
             server.xadd(
-                STREAM, {"event": orjson.dumps({"kind": kind, **event})}, maxlen=KEPT, approximate=True
+                STREAM,
+                {"event": orjson.dumps({"kind": kind, **event})},
+                maxlen=STREAM_LENGTH,
+                approximate=True,
             )
     except redis.RedisError as error:
         log.warning("Redis cannot be reached, subscribers learn of this later: %s", error)
 
 
-def ring_after_commit(kind: str, **event: Any) -> None:
+def publish_after_commit(kind: str, **event: Any) -> None:
     """Commit, then tell."""
-    transaction.on_commit(lambda: ring(kind, **event))
+    transaction.on_commit(lambda: publish(kind, **event))
 
 
 class Subscriber:
     """A bounded queue of events; when it overflows it forgets them all and says so."""
 
     def __init__(self) -> None:
-        self.queue: asyncio.Queue[Event] = asyncio.Queue(WAITING)
+        self.queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_SIZE)
         self.missed = False
 
     def put(self, event: Event) -> None:
@@ -122,7 +125,9 @@ class Hub:
         if last == "$":
             newest = await server.xrevrange(STREAM, count=1)
             last = newest[0][0].decode() if newest else "0-0"
-        for _, entries in await server.xread({STREAM: last}, block=int(BLOCK * 1000), count=500) or ():
+        for _, entries in (
+            await server.xread({STREAM: last}, block=int(BLOCK_SECONDS * 1000), count=500) or ()
+        ):
             for entry, fields in entries:
                 last = entry.decode()
                 self._hand_on(orjson.loads(fields[b"event"]))

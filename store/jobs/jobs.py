@@ -24,11 +24,11 @@ READY, RUNNING, SUCCEEDED, FAILED, CANCELLED = STATUSES = (
 UNFINISHED = (READY, RUNNING)
 
 #: Seconds after which a lease that was not renewed is over.
-LEASE = 10
+LEASE_SECONDS = 10
 #: Seconds between two looks at what has no job, or no longer anybody who runs it.
 MAINTENANCE_INTERVAL = 5.0
 #: Runs of one job; the last one that is lost fails it.
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 
 J = TypeVar("J", bound="Job")
 
@@ -69,7 +69,7 @@ class JobManager(models.Manager[J]):
         lost = self.select_for_update().filter(pk=pk, attempt=attempt, status=RUNNING).first()
         if lost is None:
             return
-        if lost.attempt >= ATTEMPTS:
+        if lost.attempt >= MAX_ATTEMPTS:
             times = f"Its worker was lost {lost.attempt} times"
             lost.fail(WorkerLost(f"{times}; see the worker's log, then try again."))
             return
@@ -79,12 +79,12 @@ class JobManager(models.Manager[J]):
 
     def reconcile(self) -> None:
         """Take up what nobody runs any more, and queue what has no job. Anybody may call this at any time."""
-        over = Now() - timedelta(seconds=LEASE)
+        over = Now() - timedelta(seconds=LEASE_SECONDS)
         for pk, attempt in self.filter(status=RUNNING, lease__lt=over).values_list("pk", "attempt"):
             self.abandon(pk, attempt)
         settled = Now() - timedelta(seconds=MAINTENANCE_INTERVAL)
         ready = self.filter(status=READY, requested_at__lt=settled).values_list("pk", flat=True)
-        if ready and (waiting := queue.waiting(self.model.KIND)) is not None:
+        if ready and (waiting := queue.find_queued(self.model.KIND)) is not None:
             for pk in set(ready) - waiting:
                 queue.enqueue(self.model.KIND, pk)
 

@@ -19,16 +19,16 @@ from .jobs import Job, Superseded
 log = logging.getLogger(__name__)
 
 #: Seconds between two renewals; a cancelled job stops within this time even without Redis.
-RENEWAL = 1.0
+RENEWAL_SECONDS = 1.0
 #: The prctl option that sends a signal to a process when its parent dies.
 PR_SET_PDEATHSIG = 1
 
 
-class Unexpected(ExemplarError):
+class UnexpectedError(ExemplarError):
     """Something unexpected happened."""
 
 
-def carry_out(job: Job, work: Callable[[threading.Event], None]) -> None:
+def run_with_lease(job: Job, work: Callable[[threading.Event], None]) -> None:
     """Do the work of a claimed job to its end; it sets the event before the job's last write.
 
     What goes wrong ends the job as FAILED. If PostgreSQL is lost, the lease runs out and the job is taken up again.
@@ -43,7 +43,7 @@ def carry_out(job: Job, work: Callable[[threading.Event], None]) -> None:
         except ExemplarError as error:
             _fail(job, error, finished)
         except Exception as error:
-            _fail(job, Unexpected(f"{type(error).__name__}: {error}"), finished, traceback.format_exc())
+            _fail(job, UnexpectedError(f"{type(error).__name__}: {error}"), finished, traceback.format_exc())
             raise
 
 
@@ -61,7 +61,7 @@ def _lease(job: Job) -> Iterator[threading.Event]:
 
 
 def _renew_until(job: Job, finished: threading.Event) -> None:
-    while not finished.wait(RENEWAL):
+    while not finished.wait(RENEWAL_SECONDS):
         try:
             if not job.renew() and not finished.is_set():
                 log.warning("%s is no longer ours: stopping.", job)

@@ -13,7 +13,7 @@ LOCK = "lock"
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
+def build_folder() -> Iterator[Path]:
     """A folder for one build."""
     hidden = Path(mkdtemp(prefix=f".{PREFIX}"))
     with (hidden / LOCK).open("w") as lock:
@@ -25,7 +25,7 @@ def folder() -> Iterator[Path]:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def sweep() -> None:
+def delete_abandoned() -> None:
     """Remove what builds on this machine have left that were killed. Never raises: whoever sweeps has other work."""
     try:
         place = Path(gettempdir())

@@ -26,7 +26,7 @@ DELETE FROM store_prediction WHERE id IN (
 """
 
 
-def sweep(days: int | None = None) -> int:
+def delete_old_predictions(days: int | None = None) -> int:
     """Delete what nobody has asked for these many days (default: the setting; 0 keeps all); returns how many.
 
     One process sweeps at a time: another one finds nothing to do.

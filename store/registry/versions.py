@@ -314,7 +314,7 @@ class PromotionManager(models.Manager["Promotion"]):
         )
         state.champion, state.hold = model, hold
         state.save()
-        events.ring_after_commit("promotion", product=state.product, promotion=promotion.pk)
+        events.publish_after_commit("promotion", product=state.product, promotion=promotion.pk)
         return promotion
 
 

@@ -12,13 +12,13 @@ from ..products import catalogue
 from ..registry.versions import Promotion
 
 #: Seconds after which a silent stream is compared with the rows: a ring may be lost, or Redis down.
-PATIENCE = 2.0
+POLL_SECONDS = 2.0
 
 #: What comes next of a build; None: nothing any more.
 Events = list[BuildEvent] | None
 
 
-async def build(pk: int, cursor: str | None = None) -> AsyncIterator[BuildEvent]:
+async def build_events(pk: int, cursor: str | None = None) -> AsyncIterator[BuildEvent]:
     """The build's events from the start or behind `cursor`, each once and in order, until the final one.
 
     Where that one is not behind `cursor`, nothing comes once the build has ended.
@@ -34,7 +34,7 @@ async def build(pk: int, cursor: str | None = None) -> AsyncIterator[BuildEvent]
                 cursor = event.cursor
                 if event.final:
                     return
-            ring = await subscriber.next(PATIENCE)
+            ring = await subscriber.next(POLL_SECONDS)
             waiting = await _next(pk, cursor, ring)
 
 
@@ -59,7 +59,7 @@ def _events(pk: int, cursor: str | None) -> Events:
     return None if followed.ended and not found else found
 
 
-async def job(kind: Any, pk: int) -> AsyncIterator[Any]:
+async def job_changes(kind: Any, pk: int) -> AsyncIterator[Any]:
     """The job whenever something has happened to it, the first time at once, until it has ended. Raises UnknownId."""
     async with hub.subscription() as subscriber:
         seen = None
@@ -70,9 +70,9 @@ async def job(kind: Any, pk: int) -> AsyncIterator[Any]:
             if seen is None or (found.percent, found.status) != (seen.percent, seen.status):
                 yield found
             seen = found
-            ring = await subscriber.next(PATIENCE)
+            ring = await subscriber.next(POLL_SECONDS)
             while ring is not None and not _is_about(ring, kind, pk):
-                ring = await subscriber.next(PATIENCE)
+                ring = await subscriber.next(POLL_SECONDS)
 
 
 def _is_about(ring: Event, kind: Any, pk: int) -> bool:
@@ -81,14 +81,14 @@ def _is_about(ring: Event, kind: Any, pk: int) -> bool:
     return ring["kind"] == "job" and bool(ring["job"] == pk)
 
 
-async def builds(product: str | None = None) -> AsyncIterator[Build]:
+async def build_changes(product: str | None = None) -> AsyncIterator[Build]:
     """The unfinished builds, then each build whenever something has happened to it. Raises UnknownProduct."""
     _check(product)
     async with hub.subscription() as subscriber:
         for running in await threads.run(_unfinished, product):
             yield running
         while True:
-            ring = await subscriber.next(PATIENCE)
+            ring = await subscriber.next(POLL_SECONDS)
             if ring is None:
                 continue
             wanted = ring["kind"] in ("build", "build_event") and product in (None, ring["product"])
@@ -101,13 +101,13 @@ def _unfinished(product: str | None) -> list[Build]:
     return list(rows if product is None else rows.filter(product=product))
 
 
-async def promotions(product: str | None = None) -> AsyncIterator[Promotion]:
+async def promotion_events(product: str | None = None) -> AsyncIterator[Promotion]:
     """Each promotion from now on, in order, none left out. Raises UnknownProduct."""
     _check(product)
     async with hub.subscription() as subscriber:
         newest = await threads.run(_newest_promotion)
         while True:
-            ring = await subscriber.next(PATIENCE)
+            ring = await subscriber.next(POLL_SECONDS)
             if ring is None or ring["kind"] == "promotion":
                 for promotion in await threads.run(_promotions, product, newest):
                     yield promotion

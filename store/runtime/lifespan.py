@@ -21,7 +21,7 @@ _loading = ThreadPoolExecutor(1, thread_name_prefix="loading")
 
 async def start() -> None:
     """Load the champions, then listen for others. Raises what the database raises: without it nothing can serve."""
-    await threads.run(champions.load, on=_loading)
+    await threads.run_on(_loading, champions.load)
     log.info("%s", champions.summary())
     await dispatcher.start()
     events.hub.listen(_on_event)
@@ -44,13 +44,13 @@ def _keep(task: "asyncio.Task[None]") -> None:
 
 def _on_event(event: events.Event) -> None:
     if event["kind"] == "promotion":
-        _keep(asyncio.create_task(_look(threads.run(champions.refresh, on=_loading)), name="refresh"))
+        _keep(asyncio.create_task(_look(threads.run_on(_loading, champions.refresh)), name="refresh"))
 
 
 async def _look_for_ever() -> None:
     while True:
         await asyncio.sleep(jobs.MAINTENANCE_INTERVAL)
-        await _look(threads.run(champions.refresh, on=_loading))
+        await _look(threads.run_on(_loading, champions.refresh))
         await _look(threads.run(maintenance.tick))
 
 

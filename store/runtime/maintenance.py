@@ -16,4 +16,4 @@ def tick() -> None:
     for kind in KINDS:
         kind.objects.reconcile()
     RetrainDecision.objects.look()
-    retention.sweep()
+    retention.delete_old_predictions()

@@ -13,7 +13,7 @@ from rq import Worker
 from rq.serializers import JSONSerializer
 
 from ..jobs import jobs, leases, queue, temporary_folders
-from ..jobs.queue import MOVED
+from ..jobs.queue import RENAMED_FUNCTIONS
 from . import maintenance
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class JobWorker(Worker):
     def __init__(self, **options: Any):
         server = redis.Redis.from_url(settings.REDIS_URL)
         super().__init__(
-            [queue.queue(server)],
+            [queue.get_queue(server)],
             connection=server,
             serializer=JSONSerializer,
             worker_ttl=30,
@@ -36,7 +36,7 @@ class JobWorker(Worker):
 
     def execute_job(self, job: Any, queue: Any) -> None:
         """Run a job that an older release queued under the name that its function has now."""
-        job.func_name = MOVED.get(job.func_name, job.func_name)
+        job.func_name = RENAMED_FUNCTIONS.get(job.func_name, job.func_name)
         super().execute_job(job, queue)
 
     def main_work_horse(self, job: Any, queue: Any) -> None:
@@ -65,7 +65,7 @@ def work() -> None:
 
 def _look_for_ever(stopped: threading.Event) -> None:
     while not stopped.wait(jobs.MAINTENANCE_INTERVAL):
-        temporary_folders.sweep()
+        temporary_folders.delete_abandoned()
         try:
             maintenance.tick()
         except (DatabaseError, InterfaceError) as error:

@@ -89,7 +89,7 @@ class Scoring(Job):
         return f"Scoring {self.pk} of {self.product}"
 
     def tell(self) -> None:
-        events.ring_after_commit("job", job=self.pk, product=self.product)
+        events.publish_after_commit("job", job=self.pk, product=self.product)
 
     def end(self, status: str) -> None:
         """Set the end; the caller holds the row."""
@@ -117,7 +117,7 @@ def _attend_to_chunks() -> None:
 
 def run(scoring: Scoring) -> None:
     """Run a claimed scoring to its end."""
-    leases.carry_out(scoring, lambda finished: _through(scoring, finished))
+    leases.run_with_lease(scoring, lambda finished: _through(scoring, finished))
 
 
 def _through(scoring: Scoring, finished: threading.Event) -> None:

@@ -207,7 +207,7 @@ def _postgresql() -> list[str]:
 
 def _redis() -> list[str]:
     try:
-        with events.connection() as server:
+        with events.connect() as server:
             server.ping()
     except redis.RedisError as error:
         return [f"Redis cannot be reached: {error}"]

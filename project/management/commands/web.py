@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--after", type=int, help=SUPPRESS)  # a pipe: start when it ends
 
     def handle(self, *, port: int, fd: int | None, after: int | None, **options: Any) -> None:
-        memory.share_arenas()
+        memory.limit_arenas()
         listener = bind(settings.EXEMPLAR_HOST, port) if fd is None else socket.socket(fileno=fd)
         # Takes a while, and needs no database.
         Protocol.hot_way = importlib.import_module("project.asgi").application.graphql.hot_way

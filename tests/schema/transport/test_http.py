@@ -183,7 +183,7 @@ def test_a_stream_whose_client_has_gone_ends(client):
 
 def test_a_session_needs_the_token_of_its_cookie(url, monkeypatch):
     monkeypatch.setattr(
-        "store.access.actors.actor", lambda key: Actor(author=key or "anonymous", superuser=True)
+        "store.access.actors.find_actor", lambda key: Actor(author=key or "anonymous", superuser=True)
     )
     token = "a" * 32
     with httpx.Client(base_url=url, cookies={"sessionid": "s" * 32, "csrftoken": token}) as client:
@@ -210,7 +210,7 @@ def test_a_database_that_is_down_while_asking_who_asks_is_unavailable(client, mo
     def actor(key):
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr("store.access.actors.actor", actor)
+    monkeypatch.setattr("store.access.actors.find_actor", actor)
     response = client.post("", json={"query": "{ hello }"})
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "2"

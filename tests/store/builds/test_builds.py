@@ -136,8 +136,8 @@ def test_options_stand_instead_of_what_is_declared(stay: DataProduct) -> None:
 def test_a_request_queues_a_job_once_it_is_committed(stay: DataProduct) -> None:
     with transaction.atomic():
         build, _ = Build.objects.request(stay, by="ann")
-        assert build.pk not in (queue.waiting("build") or ())
-    assert build.pk in (queue.waiting("build") or ())
+        assert build.pk not in (queue.find_queued("build") or ())
+    assert build.pk in (queue.find_queued("build") or ())
 
 
 def test_one_of_many_claims_a_build(stay: DataProduct) -> None:
@@ -221,7 +221,7 @@ def test_an_attempt_that_was_slow_and_not_dead_does_no_harm(stay: DataProduct) -
 
 def test_the_last_attempt_that_is_lost_fails_the_build(stay: DataProduct) -> None:
     build = request(stay)
-    for _ in range(jobs.ATTEMPTS):
+    for _ in range(jobs.MAX_ATTEMPTS):
         attempt = Build.objects.claim(build.pk)
         assert attempt
         Build.objects.abandon(attempt.pk, attempt.attempt)
@@ -234,21 +234,21 @@ def test_a_build_whose_lease_is_over_is_taken_up(stay: DataProduct) -> None:
     build = claimed(stay)
     Build.objects.reconcile()
     assert Build.objects.get().status == RUNNING
-    Build.objects.update(lease=Now() - timedelta(seconds=jobs.LEASE + 1))
+    Build.objects.update(lease=Now() - timedelta(seconds=jobs.LEASE_SECONDS + 1))
     at_once(*[Build.objects.reconcile] * 3)
     build.refresh_from_db()
     assert (build.status, build.attempt) == (READY, 1)
-    assert build.pk in (queue.waiting("build") or ())
+    assert build.pk in (queue.find_queued("build") or ())
 
 
 def test_a_ready_build_without_a_job_is_queued(stay: DataProduct) -> None:
     build = request(stay)
     Build.objects.reconcile()
-    assert build.pk not in (queue.waiting("build") or ())  # it may have come this moment
+    assert build.pk not in (queue.find_queued("build") or ())  # it may have come this moment
     Build.objects.update(requested_at=Now() - timedelta(seconds=jobs.MAINTENANCE_INTERVAL + 1))
     Build.objects.reconcile()
     Build.objects.reconcile()
-    waiting = [job for job in queue.queue().get_job_ids() if job.startswith(f"build-{build.pk}-")]
+    waiting = [job for job in queue.get_queue().get_job_ids() if job.startswith(f"build-{build.pk}-")]
     assert len(waiting) == 1
 
 

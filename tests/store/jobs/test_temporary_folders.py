@@ -19,14 +19,14 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def use(told: Connection) -> None:
-    with temporary_folders.folder() as folder:
+    with temporary_folders.build_folder() as folder:
         (folder / "bench.joblib").write_text("rows")
         told.send(folder)
         signal.pause()
 
 
 def test_a_folder_is_gone_with_its_build(temporary: Path) -> None:
-    with pytest.raises(ZeroDivisionError), temporary_folders.folder() as folder:
+    with pytest.raises(ZeroDivisionError), temporary_folders.build_folder() as folder:
         (folder / "bench.joblib").write_text("rows")
         assert folder.parent == temporary
         1 / 0  # noqa: B018
@@ -39,10 +39,10 @@ def test_what_a_killed_build_left_is_swept_and_nothing_else(temporary: Path) -> 
     child = multiprocessing.get_context("fork").Process(target=use, args=[its])
     child.start()
     folder = ours.recv()
-    temporary_folders.sweep()
+    temporary_folders.delete_abandoned()
     assert (folder / "bench.joblib").exists()
     assert child.pid
     os.kill(child.pid, signal.SIGKILL)
     child.join()
-    temporary_folders.sweep()
+    temporary_folders.delete_abandoned()
     assert [path.name for path in temporary.iterdir()] == ["exemplar-build-notours"]

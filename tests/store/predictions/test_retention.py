@@ -35,27 +35,27 @@ def stored(stay: DataProduct, monkeypatch: Any) -> list[Prediction]:
 
 
 def test_what_nobody_asked_for_so_long_goes(stored):
-    assert retention.sweep(days=9) == 8
+    assert retention.delete_old_predictions(days=9) == 8
     assert set(Prediction.objects.values_list("pk", flat=True)) == {row.pk for row in stored[8:]}
-    assert retention.sweep(days=9) == 0
+    assert retention.delete_old_predictions(days=9) == 0
 
 
 def test_without_a_limit_everything_stays(stored, settings):
-    assert retention.sweep() == 0
+    assert retention.delete_old_predictions() == 0
     settings.EXEMPLAR_KEEP_PREDICTIONS = 9
-    assert retention.sweep() == 8
+    assert retention.delete_old_predictions() == 8
 
 
 def test_what_was_asked_again_or_spoken_of_stays(stored, stay):
     Prediction.objects.filter(pk=stored[0].pk).update(updated_at=timezone.now())
     Feedback.objects.give(stay, About(prediction=stored[1].pk), "True", "ann")
-    assert retention.sweep(days=9) == 6
+    assert retention.delete_old_predictions(days=9) == 6
     assert {stored[0].pk, stored[1].pk} <= set(Prediction.objects.values_list("pk", flat=True))
 
 
 def test_who_holds_a_row_is_not_waited_for(stored):
     def sweep_beside() -> int:
-        return retention.sweep(days=9)
+        return retention.delete_old_predictions(days=9)
 
     with transaction.atomic():
         Prediction.objects.select_for_update().get(pk=stored[0].pk)
@@ -67,5 +67,9 @@ def test_who_holds_a_row_is_not_waited_for(stored):
 def test_one_sweeps_at_a_time(stored):
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [retention.SWEEPING])
-        assert at_once(lambda: retention.sweep(days=9)) == [0]
-    assert sum(at_once(*[lambda: retention.sweep(days=9)] * 4)) + retention.sweep(days=9) == 8
+        assert at_once(lambda: retention.delete_old_predictions(days=9)) == [0]
+    assert (
+        sum(at_once(*[lambda: retention.delete_old_predictions(days=9)] * 4))
+        + retention.delete_old_predictions(days=9)
+        == 8
+    )

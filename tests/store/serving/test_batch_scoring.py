@@ -97,7 +97,7 @@ def test_who_was_slow_and_not_dead_writes_nothing_any_more(champion, stay):
     claimed(slow)
     with pytest.raises(Superseded), transaction.atomic():
         slow.hold()
-    leases.carry_out(slow, lambda finished: batch_scoring._through(slow, finished))
+    leases.run_with_lease(slow, lambda finished: batch_scoring._through(slow, finished))
     assert not Prediction.objects.exists()
 
 

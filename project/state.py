@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import platformdirs
+
 #: `nobody` must be able to pass through a folder that PostgreSQL lives in when root starts it.
 PASSABLE = 0o001
 
@@ -24,7 +26,7 @@ class InUse(Unusable):
 def default(root: Path) -> Path:
     """Return `.exemplar/` in `root`, or a folder of the user's own, named by `root`, where that cannot serve."""
     beside = root / ".exemplar"
-    return beside if _serves(beside) else _homes() / f"{root.name}-{_digest(root)}"
+    return beside if _serves(beside) else _user_folder() / f"{root.name}-{_digest(root)}"
 
 
 def _serves(folder: Path) -> bool:
@@ -33,9 +35,9 @@ def _serves(folder: Path) -> bool:
     return os.access(folder if folder.exists() else folder.parent, os.W_OK | os.X_OK)
 
 
-def _homes() -> Path:
-    # Root's home is closed to `nobody`, as whom PostgreSQL runs then.
-    return Path("/var/lib/exemplar") if os.geteuid() == 0 else Path.home() / ".local" / "state" / "exemplar"
+def _user_folder() -> Path:
+    """Return the platform's folder for a user's state; root's own home is closed to `nobody`, who runs PostgreSQL."""
+    return platformdirs.user_state_path("exemplar", use_site_for_root=True)
 
 
 def _digest(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,13 @@ def test_a_folder_that_nobody_can_pass_through_does_not_serve_root(tmp_path: Pat
         assert state.default(checkout).parent == Path("/var/lib/exemplar")
     else:
         assert state.default(checkout) == checkout / ".exemplar"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other platforms keep it elsewhere")
+def test_a_users_state_lies_where_the_platform_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "_serves", lambda folder: False)
+    monkeypatch.setattr("platformdirs.unix.geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "states"))
+    assert state.default(tmp_path / "shop").parent == tmp_path / "states" / "exemplar"

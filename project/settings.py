@@ -179,7 +179,6 @@ INSTALLED_APPS = list(
             "django.contrib.messages",
             "django.contrib.staticfiles",
             "django.contrib.humanize",
-            "strawberry_django",
             "store",
             "schema",
             *(EXEMPLAR_PRODUCTS or examples()),

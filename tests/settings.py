@@ -21,11 +21,7 @@ from project.settings import *  # noqa: E402, F403
 from project.settings import BASE_DIR, INSTALLED_APPS  # noqa: E402
 
 # The examples, also where DATABASE_URL is set, and no product of the user's.
-INSTALLED_APPS = [
-    name
-    for name in INSTALLED_APPS
-    if "." in name or name in {"project", "store", "schema", "strawberry_django"}
-]
+INSTALLED_APPS = [name for name in INSTALLED_APPS if "." in name or name in {"project", "store", "schema"}]
 for folder in (BASE_DIR / "examples").glob("*/products.py"):
     if f"examples.{folder.parent.name}" not in INSTALLED_APPS:
         INSTALLED_APPS.append(f"examples.{folder.parent.name}")

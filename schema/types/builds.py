@@ -1,16 +1,16 @@
 """Builds: their candidates, and the decisions of retraining rules."""
 
+import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import strawberry
-from strawberry import auto
 
 from store import models
 from store.builds.candidates import SEARCH
 from store.db import pagination
 
 from .jobs import Job
-from .nodes import UNSET, Connection, Node, connection, given, product_of, relation, row_type
+from .nodes import UNSET, Connection, Node, connection, given, product_of, relation
 from .problems import Problem
 from .registry import Hyperparameter, ModelVersion, Score
 from .snapshots import Snapshot
@@ -23,9 +23,9 @@ LazyEvent: TypeAlias = Annotated["BuildEvent", strawberry.lazy("schema.types.eve
 LazyProduct: TypeAlias = Annotated["DataProduct", strawberry.lazy("schema.types.products")]
 
 
-@row_type(models.Candidate, description="An estimator with its hyperparameters set, in the contest.")
+@strawberry.type(description="An estimator with its hyperparameters set, in the contest.")
 class Candidate(Node):
-    family: auto
+    family: str
     score: float | None = strawberry.field(
         description="The search's mean, which chose; not what is reported."
     )
@@ -51,10 +51,10 @@ class Candidate(Node):
         return Problem.of(self)
 
 
-@row_type(models.Build, description="One passage from feature tables to a model version.")
+@strawberry.type(description="One passage from feature tables to a model version.")
 class Build(Job, Node):
-    number: auto
-    requested_by: auto
+    number: int
+    requested_by: str
     seed: int
     snapshot: Snapshot | None = relation("snapshot")
     model: ModelVersion | None = relation("model", description="The winner; null where nothing was refitted.")
@@ -83,9 +83,9 @@ class Build(Job, Node):
         return connection(models.BuildEvent.objects.page(self, first, after or None))
 
 
-@row_type(models.RetrainDecision, description="What a rule said at a moment, and why.")
+@strawberry.type(description="What a rule said at a moment, and why.")
 class RetrainDecision(Node):
-    at: auto
+    at: datetime.datetime
     rule: str = strawberry.field(description="As it is declared.")
     build: Build | None = strawberry.field(description="What it began, or found under way; null: nothing.")
-    reason: auto
+    reason: str

@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import strawberry
 
-from store import models
-
 from ..core.enums import JobStatus
-from .nodes import Node, product_of, relation, row_type
+from .nodes import Node, product_of, relation
 from .problems import Problem
 from .registry import ModelVersion
 
@@ -34,8 +32,7 @@ class Job(Node):
         return Problem.of(self)
 
 
-@row_type(
-    models.Scoring,
+@strawberry.type(
     description="Every entity predicted anew, by the version that served when it was asked for.",
 )
 class Scoring(Job, Node):

@@ -1,11 +1,9 @@
 """What every type shares: identity and pages."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 import strawberry
-import strawberry_django
 
 from store.db import pagination
 from store.db.pagination import Page
@@ -42,17 +40,6 @@ class Node:
     def is_type_of(cls, node: Any, *_: Any) -> bool:
         # Rows are resolved as they are; `resolve_type` has told their type where it was open.
         return True
-
-
-def row_type(model: type[Any], **options: Any) -> Callable[[type[T]], type[T]]:
-    """A type whose roots are rows of `model`; `resolve_type` has told rows apart, so none is asked again."""
-
-    def decorate(cls: type[T]) -> type[T]:
-        cls.is_type_of = classmethod(Node.is_type_of.__func__)  # type: ignore[attr-defined]
-        made: type[T] = strawberry_django.type(model, **options)(cls)
-        return made
-
-    return decorate
 
 
 @strawberry.type(description="Where a page stands in its list.")

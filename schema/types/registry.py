@@ -1,17 +1,17 @@
 """The registry: model versions and their promotions."""
 
+import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import strawberry
-from strawberry import auto
 
 from store import models
 from store.db import pagination
 
 from ..core.enums import Direction, ModelOrderField, ModelStatus
 from .diagnostics import Diagnostic, DiagnosticKind
-from .nodes import UNSET, Node, given, product_of, relation, row_type
+from .nodes import UNSET, Node, given, product_of, relation
 from .snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -52,17 +52,16 @@ class ModelOrder:
         return (f"{self.direction.value}{self.field.value}", f"{self.direction.value}pk")
 
 
-@row_type(
-    models.ModelVersion,
+@strawberry.type(
     description="The registry's row; it never changes, `status` is derived. Greater scores are better. Family, "
     "hyperparameters and score are the talk's table.",
 )
 class ModelVersion(Node):
-    number: auto
-    family: auto
-    built_at: auto
-    metric: auto
-    score: auto
+    number: int
+    family: str
+    built_at: datetime.datetime
+    metric: str
+    score: float
     size: int = strawberry.field(description="Bytes of the pickled model.")
     digest: str = strawberry.field(description="SHA-256 of the pickled model.")
     runtime: str = strawberry.field(
@@ -117,14 +116,14 @@ class ModelVersion(Node):
         return self.signature["classes"] or None
 
 
-@row_type(models.Promotion, description="A version began to serve.")
+@strawberry.type(description="A version began to serve.")
 class Promotion(Node):
     model: ModelVersion = relation("model")
     previous: ModelVersion | None = relation("previous")
-    rollback: auto
-    reason: auto
-    by: auto
-    at: auto
+    rollback: bool
+    reason: str
+    by: str
+    at: datetime.datetime
 
     @strawberry.field
     def product(self) -> LazyProduct:

@@ -1,20 +1,18 @@
 """Snapshots: the joined examples that a build learned from."""
 
+import datetime
 from typing import Any
 
 import strawberry
-from strawberry import auto
-
-from store import models
 
 from .analysis import FeatureAnalysis, LabelShare
-from .nodes import Node, row_type
+from .nodes import Node
 
 
-@row_type(models.Snapshot, description="What was learned from: the join, frozen, with its counts.")
+@strawberry.type(description="What was learned from: the join, frozen, with its counts.")
 class Snapshot(Node):
-    number: auto
-    taken_at: auto
+    number: int
+    taken_at: datetime.datetime
     rows_in: int = strawberry.field(description="Rows of the base table.")
     rows: int = strawberry.field(description="Rows of the snapshot, labelled or not.")
     unlabelled: int = strawberry.field(description="Kept, and not learned from.")

@@ -16,7 +16,7 @@ def composed() -> str:
 
 
 def test_the_committed_contract_is_the_schema() -> None:
-    # After a change that is meant: ./dev export_schema schema.schema:schema --path schema/schema.graphql
+    # After a change that is meant: ./dev export_schema --path schema/schema.graphql
     assert COMMITTED.read_text() == composed()
 
 

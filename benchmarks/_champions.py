@@ -7,7 +7,8 @@ from sklearn.pipeline import Pipeline
 
 from learning.compiler.compilation import compile_model
 from learning.dataset import Dataset
-from learning.estimators.families import FAMILIES, Candidate, pipeline
+from learning.estimators.families import Candidate
+from learning.estimators.families.catalogue import FAMILIES, pipeline
 from learning.model import Model, Signature
 from learning.selection.steps import Fitted
 from store.builds import candidates

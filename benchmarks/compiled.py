@@ -21,7 +21,8 @@ from learning.compiler.compilation import compile_model
 from learning.compiler.parity import difference
 from learning.dataset import Dataset, dataset
 from learning.estimators.ensemble import Ensemble
-from learning.estimators.families import FAMILIES, Candidate, pipeline
+from learning.estimators.families import Candidate
+from learning.estimators.families.catalogue import FAMILIES, pipeline
 from learning.model import Model, Signature
 from learning.problem import Classification, Clustering, Problem, Regression
 

@@ -24,8 +24,8 @@ import benchmarks.__main__  # noqa: E402
 import project.settings  # noqa: E402
 from docs import numbers, source  # noqa: E402
 from learning import metrics, problem, retrain  # noqa: E402
-from learning.estimators import families  # noqa: E402
-from learning.estimators.families import boosters  # noqa: E402
+from learning.estimators.families import LIBRARIES, boosters, catalogue  # noqa: E402
+from learning.estimators.families.family import Family  # noqa: E402
 from learning.exceptions import ExemplarError  # noqa: E402
 from schema.schema import schema  # noqa: E402
 from store.products import features, product  # noqa: E402
@@ -270,32 +270,32 @@ def families_page() -> str:
         "Families",
         "Names for `families=`: the estimators that compete in a search, in the order in which they are tried.",
         *parts,
-        f"Every family also knows {', '.join(map(code, families.EVERYBODYS))}: which features it takes, how they are "
+        f"Every family also knows {', '.join(map(code, catalogue.EVERYBODYS))}: which features it takes, how they are "
         "prepared, and in which scale a number is learned.",
     )
 
 
-def all_families() -> dict[str, list[families.Family]]:
+def all_families() -> dict[str, list[Family]]:
     """Return the families of each task, also those of libraries that are not installed here."""
-    found = {task: dict(known) for task, known in families.FAMILIES.items()}
+    found = {task: dict(known) for task, known in catalogue.FAMILIES.items()}
     for task, kind in (("CLASSIFICATION", "Classifier"), ("REGRESSION", "Regressor")):
-        found[task] |= {library: make(kind) for library, make in boosters.LIBRARIES.items()}
+        found[task] |= {library: make(kind) for library, make in boosters.MAKERS.items()}
     return {task: list(known.values()) for task, known in found.items()}
 
 
-def hyperparameters(family: families.Family) -> list[str]:
+def hyperparameters(family: Family) -> list[str]:
     """Name the hyperparameters that a family's defaults set, or that a hundred draws do."""
     random = np.random.default_rng(0)
     drawn = [family.draw(random) for _ in range(100)] if family.draw else []
     names = dict.fromkeys(name for each in [*family.defaults, *drawn] for name in each)
-    return [name for name in names if name not in families.EVERYBODYS]
+    return [name for name in names if name not in catalogue.EVERYBODYS]
 
 
-def limits(family: families.Family) -> str:
+def limits(family: Family) -> str:
     known = []
     if family.most_rows:
         known.append(f"up to {family.most_rows:,} rows")
-    if family.name in boosters.LIBRARIES:
+    if family.name in LIBRARIES:
         known.append("needs the extra `boosters`")
     return ", ".join(known)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .columns import Column, Kind, frame
 from .estimators import ensemble
-from .estimators.families import Candidate, boosters
+from .estimators.families import LIBRARIES, Candidate
 from .evaluation.calibrate import Calibration
 from .evaluation.intervals import Intervals
 from .exceptions import NotAModel, NotFinite
@@ -146,7 +146,7 @@ class Model:
         recipe = Candidate(self.family, self.hyperparameters)
         made_of = {member.family for member in ensemble.members(recipe)}
         runtimes = self.compiled.libraries if self.compiled is not None else ()
-        return versions([*(library for library in boosters.LIBRARIES if library in made_of), *runtimes])
+        return versions([*(library for library in LIBRARIES if library in made_of), *runtimes])
 
     def dumps(self) -> bytes:
         """The model as bytes for `loads`. They can run code when loaded: sign them, and check before

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from . import metrics
-from .estimators import families as known_families
+from .estimators.families import names as family_names
 from .exceptions import InvalidProblem
 
 #: Candidates that one search may draw: all of them are rows, and each is fitted once for every fold.
@@ -148,7 +148,7 @@ class Problem:
         )
 
     def _check_families(self) -> None:
-        known = known_families.names(self.task)
+        known = family_names(self.task)
         if self.families is not None and not self.families:
             raise InvalidProblem(
                 f"families=() leaves nothing to choose from. Known: {', '.join(known)}.",

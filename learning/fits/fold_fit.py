@@ -15,8 +15,8 @@ from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score
 
 from ..dataset import Dataset
-from ..estimators import families, preprocess
-from ..estimators.families import Candidate
+from ..estimators import preprocess
+from ..estimators.families import Candidate, catalogue
 from ..evaluation import evaluate
 from ..evaluation.evaluate import Measure, Scores
 from ..evaluation.folds import Fold, FoldPlan, Round
@@ -111,7 +111,7 @@ class FitContext:
 
     def pipeline(self, candidate: Candidate) -> Any:
         """The candidate, not fitted."""
-        return families.pipeline(self.task, candidate, self.dataset.columns, self.seed, self.doubtful)
+        return catalogue.pipeline(self.task, candidate, self.dataset.columns, self.seed, self.doubtful)
 
     def score(self, fit: Fit) -> Scored | Failed:
         """Fit the candidate on all folds but one, and score it on that one. Never raises."""

@@ -10,7 +10,9 @@ from scipy.stats import skew
 
 from ..columns import Kind
 from ..dataset import Dataset
-from ..estimators.families import FAMILIES, Candidate, Family, Hyperparameters
+from ..estimators.families import Candidate, Hyperparameters
+from ..estimators.families.catalogue import FAMILIES
+from ..estimators.families.family import Family
 from ..problem import Clustering, Problem
 
 #: The order in which families have their turns, which is what a short search gets through: one recipe each time. Those

@@ -16,7 +16,7 @@ from django.core.management import load_command_class
 from docs import generate
 from docs.generate import ROOT, pages
 from learning import metrics, problem, retrain
-from learning.estimators import families
+from learning.estimators.families import catalogue as families
 from schema.schema import schema
 from store.products import features, product
 

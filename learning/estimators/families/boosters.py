@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from numpy.random import Generator
@@ -10,11 +9,12 @@ from numpy.random import Generator
 from ...columns import Column
 from .. import preprocess
 from .family import Family, Hyperparameters, between, by_name, one_of
+from .family_names import installed_libraries
 
 
 def families(kind: str) -> Mapping[str, Family]:
     """Those of the libraries that are installed; `kind` is "Classifier" or "Regressor"."""
-    return by_name(*(make(kind) for library, make in LIBRARIES.items() if find_spec(library) is not None))
+    return by_name(*(MAKERS[library](kind) for library in installed_libraries()))
 
 
 def _lightgbm(kind: str) -> Family:
@@ -63,7 +63,8 @@ def _catboost(kind: str) -> Family:
     )
 
 
-LIBRARIES: Mapping[str, Callable[[str], Family]] = {
+#: By the name in `family_names.LIBRARIES`.
+MAKERS: Mapping[str, Callable[[str], Family]] = {
     "lightgbm": _lightgbm,
     "xgboost": _xgboost,
     "catboost": _catboost,

@@ -6,8 +6,8 @@ import numpy as np
 
 from learning.compiler.compilation import compile_model
 from learning.dataset import dataset
-from learning.estimators import families
 from learning.estimators.ensemble import Ensemble
+from learning.estimators.families import catalogue
 from learning.model import Model, Signature
 from learning.problem import Classification, Clustering, Regression
 
@@ -30,7 +30,7 @@ def data_of(problem, columns=MIXED, n=120, seed=0):
 
 
 def model_of(problem, candidate, data, fit_on=slice(None)):
-    pipeline = families.pipeline(problem.task, candidate, data.columns, 0, doubtful=["visits"])
+    pipeline = catalogue.pipeline(problem.task, candidate, data.columns, 0, doubtful=["visits"])
     pipeline.fit(data.X.iloc[fit_on], None if data.y is None else data.y[fit_on])
     signature = Signature(task=problem.task, columns=data.columns, classes=data.classes)
     return Model(signature, candidate.family, candidate.hyperparameters, pipeline)

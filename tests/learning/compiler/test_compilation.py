@@ -4,7 +4,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from learning.compiler import probe_rows
-from learning.estimators.families import FAMILIES, Candidate
+from learning.estimators.families import Candidate
+from learning.estimators.families.catalogue import FAMILIES
 from learning.problem import Regression
 
 from ..conftest import MIXED, STRANGE

@@ -8,7 +8,8 @@ import pytest
 from learning.columns import Column, Kind, frame
 from learning.dataset import dataset
 from learning.estimators import families, preprocess
-from learning.estimators.families import FAMILIES, Candidate
+from learning.estimators.families import Candidate, boosters, catalogue
+from learning.estimators.families.catalogue import FAMILIES
 from learning.model import Model, Signature, loads
 from learning.problem import Classification, Clustering, Regression
 from learning.selection import portfolio
@@ -23,9 +24,15 @@ def fitted(problem, family):
     rows, labels = mixed_rows(60)
     data = dataset(problem, MIXED, rows, labels, ("False", "True"))
     candidate = portfolio.opening(problem, portfolio.Shape(rows=60), [family])[0]
-    pipeline = families.pipeline(problem.task, candidate, MIXED, 0).fit(data.X, data.y)
+    pipeline = catalogue.pipeline(problem.task, candidate, MIXED, 0).fit(data.X, data.y)
     signature = Signature(task=problem.task, columns=MIXED, classes=data.classes)
     return Model(signature, candidate.family, candidate.hyperparameters, pipeline), rows
+
+
+@pytest.mark.parametrize("task", list(FAMILIES))
+def test_the_names_that_problems_are_checked_against_are_those_of_the_families(task):
+    assert families.names(task) == tuple(FAMILIES[task])
+    assert set(families.LIBRARIES) == set(boosters.MAKERS)
 
 
 def numbers_of(answer):
@@ -105,7 +112,7 @@ def test_recipes_that_suit_other_data_are_left_out():
 def test_the_better_half_of_the_columns_is_kept_where_a_recipe_says_so():
     rows, labels = mixed_rows(60)
     data = dataset(Classification(), MIXED, rows, labels, ("False", "True"))
-    fitted = families.pipeline("CLASSIFICATION", Candidate("linear", {"features": "best"}), MIXED, 0)
+    fitted = catalogue.pipeline("CLASSIFICATION", Candidate("linear", {"features": "best"}), MIXED, 0)
     fitted.fit(data.X, data.y)
     kept = fitted["select"].get_support()
     assert 0 < kept.sum() <= len(kept) / 2 + 1
@@ -118,7 +125,7 @@ def test_a_long_tail_learned_as_ranks_comes_back_in_its_unit():
     columns = [Column(name="x", kind=Kind.NUMBER)]
     data = dataset(Regression(), columns, [(float(each),) for each in x], y.tolist())
     plain, ranks = (
-        families.pipeline("REGRESSION", Candidate("linear", {"alpha": 1.0} | more), columns, 0)
+        catalogue.pipeline("REGRESSION", Candidate("linear", {"alpha": 1.0} | more), columns, 0)
         .fit(data.X, data.y)
         .predict(data.X)
         for more in ({}, {"target": "ranks"})
@@ -137,7 +144,7 @@ def test_many_categories_are_coded_by_their_labels_and_unseen_ones_by_the_mean()
     labels = [worth[row[0]] for row in rows]
     data = dataset(Regression(), columns, rows, labels)
     for family in ("boosting", "extra_trees", "neighbours"):
-        fitted = families.pipeline("REGRESSION", Candidate(family, {}), columns, 0).fit(data.X, data.y)
+        fitted = catalogue.pipeline("REGRESSION", Candidate(family, {}), columns, 0).fit(data.X, data.y)
         assert fitted.named_steps["prepare"].transform(data.X[:5]).shape == (5, 1)
         assert np.corrcoef(fitted.predict(data.X), labels)[0, 1] > 0.9
         unseen = fitted.predict(frame(columns, [(names[299],), (None,)]))
@@ -156,7 +163,7 @@ def test_many_categories_without_a_label_are_coded_by_how_often_they_occur():
 def test_what_the_analysis_doubts_is_left_out_where_a_recipe_says_so():
     def names(features):
         candidate = Candidate("linear", features)
-        return families.pipeline("REGRESSION", candidate, MIXED, 0, ["weight"])[0].transformers[1][2]
+        return catalogue.pipeline("REGRESSION", candidate, MIXED, 0, ["weight"])[0].transformers[1][2]
 
     assert "weight" in names({})
     assert "weight" not in names({"features": "sound"})

@@ -10,7 +10,8 @@ import numpy as np
 
 from learning.columns import Column, Kind
 from learning.dataset import dataset
-from learning.estimators.families import Candidate, pipeline
+from learning.estimators.families import Candidate
+from learning.estimators.families.catalogue import pipeline
 from learning.model import Model, Signature
 from learning.problem import Classification
 

@@ -1,0 +1,45 @@
+"""Names of the families that know a task: what a declared problem is checked against, without their estimators."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+
+#: Of each task, in the order in which they are tried.
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "CLASSIFICATION": (
+        "linear",
+        "boosting",
+        "extra_trees",
+        "forest",
+        "svm",
+        "kernel_svm",
+        "naive_bayes",
+        "neighbours",
+        "mlp",
+        "baseline",
+    ),
+    "REGRESSION": (
+        "linear",
+        "boosting",
+        "extra_trees",
+        "forest",
+        "kernel_svm",
+        "neighbours",
+        "mlp",
+        "baseline",
+    ),
+    "CLUSTERING": ("kmeans", "mixture", "agglomerative", "hdbscan"),
+}
+#: Libraries with a family of their own, which joins where they are installed (the extra `boosters`).
+LIBRARIES = ("lightgbm", "xgboost", "catboost")
+
+
+def names(task: str) -> tuple[str, ...]:
+    """List the families that know this task here, in the order in which they are tried."""
+    return NAMES[task] if task == "CLUSTERING" else (*NAMES[task], *installed_libraries())
+
+
+@cache
+def installed_libraries() -> tuple[str, ...]:
+    """List the libraries of `LIBRARIES` that are installed here."""
+    return tuple(library for library in LIBRARIES if find_spec(library) is not None)

@@ -22,7 +22,7 @@ from store.products import features, product
 
 #: What the environment of every process may hold.
 OTHERS = re.compile(
-    r"PYTHON|DJANGO_SETTINGS_MODULE|HOME$|XDG|TMP|TEMP|USER|LOGNAME|LANG|LC_|PATH$|PGS?|COLUMNS|LINES"
+    r"ANDROID|PYTHON|DJANGO_SETTINGS_MODULE|HOME$|XDG|TMP|TEMP|USER|LOGNAME|LANG|LC_|PATH$|PGS?|COLUMNS|LINES"
 )
 #: Prints the environment variables that the settings ask for.
 RECORDER = """

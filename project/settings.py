@@ -27,20 +27,11 @@ def number(name: str, default: int, least: int = 0) -> int:
 
 
 def switch(name: str, default: bool) -> bool:
-    words = {
-        "1": True,
-        "true": True,
-        "on": True,
-        "yes": True,
-        "0": False,
-        "false": False,
-        "off": False,
-        "no": False,
-    }
+    on, off = {"1", "true", "on", "yes"}, {"0", "false", "off", "no"}
     given = text(name, "on" if default else "off").lower()
-    if given not in words:
+    if given not in on | off:
         raise ImproperlyConfigured(f"{name} must be on or off, not {given!r}.")
-    return words[given]
+    return given in on
 
 
 def names(name: str) -> list[str]:

@@ -23,7 +23,7 @@ from learning.problem import Classification
 
 from ..fits.processes import ENDLESS, alive, below, endless_build, fitting, within
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LINEAR, WRONG = Candidate("linear", {"C": 1.0}), Candidate("linear", {"C": -1.0})
 #: Of a small model.
 SLOW = Candidate("mlp", {"hidden_layer_sizes": [64, 32]})

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from learning.columns import Column, Kind
 from learning.compiler.compilation import compile_model
-from learning.compiler.parity import difference
+from learning.compiler.parity import compare
 from learning.dataset import Dataset, dataset
 from learning.estimators.ensemble import Ensemble
 from learning.estimators.families import Candidate
@@ -161,7 +161,7 @@ def measured(name: str, model: Model, rows: Sequence[Row]) -> Measured:
         pipeline=median(lambda: slow.arrays(rows[:1]), 30),
         one=median(lambda: model.arrays(rows[:1]), 300),
         batch=median(lambda: model.arrays(batch), 100) / BATCH,
-        apart=difference(model.arrays(rows), slow.arrays(rows), 1.0).largest,
+        apart=compare(model.arrays(rows), slow.arrays(rows), 1.0).largest,
     )
 
 

@@ -20,6 +20,9 @@ _DAY = 86_400.0
 _EXACT = 1 << 53
 _EPOCH = date(1970, 1, 1)
 
+#: Python values, one per column and in the columns' order, as Django returns them.
+Row = Sequence[object]
+
 
 class Kind(StrEnum):
     """What a column's values mean, and so how models see them."""

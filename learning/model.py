@@ -1,4 +1,4 @@
-"""A model: a fitted pipeline, the signature it expects, and its answers. As bytes it is an artifact."""
+"""Model: a fitted estimator with the signature that it expects; serialised it is an artifact."""
 
 import hashlib
 import json
@@ -6,47 +6,67 @@ import pickle
 import platform
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Column, Kind, frame
+from .columns import Column, Kind, Row, frame
 from .estimators import ensemble
 from .estimators.families import LIBRARIES, Candidate
+from .estimators.families.family import Hyperparameters
 from .evaluation.calibrate import Calibration
 from .evaluation.intervals import Intervals
 from .exceptions import NotAModel, NotFinite
 from .inference.compiled import CompiledModel, ModelOutput
-from .inference.native import asking, native_output
+from .inference.native import estimator_lock, native_output
+
+
+class ColumnJSON(TypedDict):
+    """A column in JSON's own types."""
+
+    name: str
+    kind: str
+    nullable: bool
+    choices: list[str]
+
+
+class SignatureJSON(TypedDict):
+    """A signature in JSON's own types."""
+
+    task: str
+    columns: list[ColumnJSON]
+    classes: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """What a model expects and answers with; a model serves a declaration only if their signatures are
-    equal.
-    """
+    """Input columns and classes of a model; a version serves a declared product only if their signatures are equal."""
 
     task: str
     columns: tuple[Column, ...]
-    #: In the order of the answers' probabilities; empty unless it is a classification.
+    #: In the order of the probabilities; empty unless the task is classification.
     classes: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hexadecimal, of the signature as canonical JSON."""
+        """SHA-256 of the signature as canonical JSON, in hexadecimal."""
         text = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def as_json(self) -> dict[str, Any]:
-        """The signature in JSON's own types; `from_json` gives it back."""
-        columns = [asdict(column) | {"choices": list(column.choices)} for column in self.columns]
+    def as_json(self) -> SignatureJSON:
+        """Convert to JSON's own types; `from_json` is the inverse."""
+        columns = [
+            ColumnJSON(name=c.name, kind=c.kind.value, nullable=c.nullable, choices=list(c.choices))
+            for c in self.columns
+        ]
         return {"task": self.task, "columns": columns, "classes": list(self.classes)}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: SignatureJSON) -> Self:
+        """Convert from `as_json`'s form."""
         columns = tuple(
             Column(
                 name=column["name"],
@@ -61,28 +81,29 @@ class Signature:
 
 @dataclass(frozen=True)
 class ClassAnswer:
-    """The class an instance belongs to."""
+    """Prediction of a classifier for one instance."""
 
     label: str
-    #: The label's probability.
+    #: Probability of the label.
     confidence: float
-    #: In the order of the signature's classes; they sum to 1.
+    #: In the order of the signature's classes; sums to 1.
     probabilities: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class ValueAnswer:
-    """The number that belongs to an instance, in the label's unit."""
+    """Prediction of a regressor for one instance, in the label's unit."""
 
     value: float
 
 
 @dataclass(frozen=True)
 class ClusterAnswer:
-    """The cluster an instance belongs to; −1 is noise."""
+    """Prediction of a clustering for one instance."""
 
+    #: −1 is noise.
     cluster: int
-    #: To each cluster's centre, in standardised features.
+    #: Distance to each cluster's centre, in standardised features.
     distances: tuple[float, ...]
 
 
@@ -91,82 +112,85 @@ Answer = ClassAnswer | ValueAnswer | ClusterAnswer
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted estimator with what it needs to be asked. Several threads may ask it at once."""
+    """A fitted estimator with everything that its predictions need. Thread-safe."""
 
     signature: Signature
     family: str
-    #: In JSON's own types.
-    hyperparameters: dict[str, Any]
-    #: A fitted scikit-learn pipeline that takes what `dataset.frame` makes; None where it was left out, because the
+    hyperparameters: Hyperparameters
+    #: A fitted scikit-learn pipeline that takes the frames of `columns.frame`; None if it was not loaded, because the
     #: compiled form serves.
     estimator: Any
-    #: Of a classifier's probabilities; None where they are as good as they are.
+    #: Calibration of a classifier's probabilities; None if calibrating them gains nothing.
     calibration: Calibration | None = None
-    #: Around a regressor's values.
+    #: Prediction intervals of a regressor.
     intervals: Intervals | None = None
-    #: What serves instead of the estimator, or why that serves; None: nobody has compiled it.
+    #: The compiled form, or the reason why there is none; None: the model was not compiled.
     compiled: CompiledModel | None = None
 
-    def predict(self, rows: Sequence[Sequence[Any]]) -> list[Answer]:
-        """An answer for each row of Python values, in the signature's order of columns.
+    def predict(self, rows: Sequence[Row]) -> list[Answer]:
+        """Predict each row of Python values, in the signature's order of columns.
 
-        Every number in an answer is finite; raises NotFinite where the estimator finds none.
+        Raises NotFinite if the estimator returns a number that is not finite.
         """
         return self.answers(self.arrays(rows)) if rows else []
 
-    def arrays(self, rows: Sequence[Sequence[Any]]) -> ModelOutput:
-        """What `predict` says of one row or more, as arrays: `(n, classes)` probabilities, `(n,)` values, or `(n,)`
-        clusters with `(n, clusters)` distances. Raises NotFinite.
+    def arrays(self, rows: Sequence[Row]) -> ModelOutput:
+        """Predict at least one row.
+
+        Returns:
+            `(n, classes)` probabilities, `(n,)` values, or `(n,)` clusters with `(n, clusters)` distances.
+
+        Raises:
+            NotFinite: As in `predict`.
         """
         if self.compiled is not None and self.compiled.form is not None:
-            return _finite(self.calibrated(self.compiled.form.arrays(rows)))
+            return _check_finite(self.calibrate(self.compiled.form.arrays(rows)))
         X = frame(self.signature.columns, rows)
-        with asking:
-            said = native_output(self.estimator, X, self.signature.task)
-        return _finite(self.calibrated(said))
+        with estimator_lock:
+            output = native_output(self.estimator, X, self.signature.task)
+        return _check_finite(self.calibrate(output))
 
-    def answers(self, arrays: ModelOutput) -> list[Answer]:
-        """What `arrays` gave, as an answer for each row."""
-        if isinstance(arrays, tuple):
-            clusters, distances = (each.tolist() for each in arrays)
+    def answers(self, output: ModelOutput) -> list[Answer]:
+        """Convert the output of `arrays` to one answer per row."""
+        if isinstance(output, tuple):
+            clusters, distances = (each.tolist() for each in output)
             return [ClusterAnswer(c, tuple(d)) for c, d in zip(clusters, distances, strict=True)]
         if self.signature.task == "REGRESSION":
-            return [ValueAnswer(value) for value in arrays.tolist()]
-        return self._classes(arrays)
+            return [ValueAnswer(value) for value in output.tolist()]
+        return self._class_answers(output)
 
-    def calibrated(self, said: ModelOutput) -> ModelOutput:
-        """What an estimator says, as the model answers it."""
-        if self.calibration is None or isinstance(said, tuple):
-            return said
-        return self.calibration.applied(said)
+    def calibrate(self, output: ModelOutput) -> ModelOutput:
+        """Apply the calibration, if there is one, to an estimator's output."""
+        if self.calibration is None or isinstance(output, tuple):
+            return output
+        return self.calibration.apply(output)
 
     @property
     def libraries(self) -> dict[str, str]:
-        """The versions that it depends on."""
+        """Versions of Python and of the libraries whose objects the model holds."""
         recipe = Candidate(self.family, self.hyperparameters)
-        made_of = {member.family for member in ensemble.members(recipe)}
+        families = {member.family for member in ensemble.members(recipe)}
         runtimes = self.compiled.libraries if self.compiled is not None else ()
-        return versions([*(library for library in LIBRARIES if library in made_of), *runtimes])
+        return versions([*(library for library in LIBRARIES if library in families), *runtimes])
 
     def dumps(self) -> bytes:
-        """The model as bytes for `loads`. They can run code when loaded: sign them, and check before
-        loading.
+        """Serialise the model for `loads`. Loading executes code: sign the bytes, and verify them before loading.
 
-        Its parts stand one behind the other, so that who serves need not load the estimator: how long the first is;
-        the model, without the estimator where the compiled form does without; the estimator.
+        The parts are the length of the second part; the pickled model, without the estimator if the compiled form
+        does not need it; the pickled estimator. So a serving process need not load the estimator.
         """
-        apart = self.serves_alone
-        model = pickle.dumps(replace(self, estimator=None) if apart else self, protocol=5)
-        estimator = pickle.dumps(self.estimator, protocol=5) if apart else b""
+        separate = self.serves_alone
+        model = pickle.dumps(replace(self, estimator=None) if separate else self, protocol=5)
+        estimator = pickle.dumps(self.estimator, protocol=5) if separate else b""
         return _LENGTH.pack(len(model)) + model + estimator
 
     @property
     def serves_alone(self) -> bool:
-        """Whether it answers without its estimator, which threads ask in turns."""
+        """True if the compiled form serves without the estimator, which only one thread at a time may use."""
         compiled = self.compiled
-        return compiled is not None and compiled.form is not None and not compiled.whole
+        return compiled is not None and compiled.form is not None and not compiled.holds_estimator
 
-    def _classes(self, probabilities: NDArray[np.float64]) -> list[Answer]:
+    def _class_answers(self, probabilities: NDArray[np.float64]) -> list[Answer]:
         best = probabilities.argmax(axis=1).tolist()
         return [
             ClassAnswer(self.signature.classes[code], row[code], tuple(row))
@@ -174,14 +198,18 @@ class Model:
         ]
 
 
-#: How the length of an artifact's first part is written.
+#: Format of the length of an artifact's model part.
 _LENGTH = struct.Struct(">Q")
 
 
-def loads(artifact: bytes | bytearray, *, whole: bool = True) -> Model:
-    """The model that `Model.dumps` wrote; unless it is to be `whole`, without the estimator where it answers without.
+def loads(artifact: bytes | bytearray, *, with_estimator: bool = True) -> Model:
+    """Load a model from the bytes of `Model.dumps`. Unpickles them: the caller has verified their origin.
 
-    Unpickles: the caller has checked who wrote it. Raises NotAModel.
+    Args:
+        with_estimator: False leaves the estimator out if the compiled form serves without it.
+
+    Raises:
+        NotAModel: The bytes are no artifact.
     """
     if len(artifact) < _LENGTH.size:
         raise NotAModel
@@ -192,22 +220,20 @@ def loads(artifact: bytes | bytearray, *, whole: bool = True) -> Model:
     model = pickle.loads(parts[:length])
     if not isinstance(model, Model):
         raise NotAModel
-    if whole and length < len(parts):
+    if with_estimator and length < len(parts):
         return replace(model, estimator=pickle.loads(parts[length:]))
     return model
 
 
-def versions(also: Iterable[str] = ()) -> dict[str, str]:
-    """What an unpickled model depends on: Python's minor version and those of the libraries whose objects it holds,
-    `also` these.
-    """
+def versions(more: Iterable[str] = ()) -> dict[str, str]:
+    """Return Python's minor version and the versions of the libraries that every model needs, and of `more`."""
     python = ".".join(platform.python_version_tuple()[:2])
-    names = dict.fromkeys(["scikit-learn", "numpy", "pandas", "scipy", *also])
+    names = dict.fromkeys(["scikit-learn", "numpy", "pandas", "scipy", *more])
     return {"python": python} | {name: _version(name) for name in names if name != "python"}
 
 
 def _version(name: str) -> str:
-    # XGBoost comes without support for graphics processors by another name.
+    # The CPU-only distribution of XGBoost has the suffix.
     for distribution in (name, f"{name}-cpu"):
         try:
             return version(distribution)
@@ -216,9 +242,9 @@ def _version(name: str) -> str:
     return "not installed"
 
 
-def _finite(said: ModelOutput) -> ModelOutput:
-    """Raises NotFinite unless every number is."""
-    numbers = said[1] if isinstance(said, tuple) else said
+def _check_finite(output: ModelOutput) -> ModelOutput:
+    """Return the output. Raises NotFinite if a number is not finite."""
+    numbers = output[1] if isinstance(output, tuple) else output
     if not np.isfinite(numbers).all():
         raise NotFinite
-    return said
+    return output

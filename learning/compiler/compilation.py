@@ -1,144 +1,148 @@
-"""Compiling a fitted model: plans, the fastest runtimes, and the proof that they say what the pipeline says."""
+"""Compilation of a fitted model: column plans, the fastest runtimes, and the verification against the pipeline."""
 
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 from pandas import DataFrame
 from threadpoolctl import threadpool_limits
 
-from ..columns import frame
+from ..columns import Row, frame
 from ..dataset import Dataset
 from ..estimators.ensemble import Ensemble
 from ..inference.compiled import BATCH, PIPELINE, CompiledForm, CompiledModel
-from ..inference.exceptions import NotPlanned
+from ..inference.exceptions import NotCompilable
 from ..inference.native import native_output
-from ..inference.row_reader import Reader
+from ..inference.row_reader import RowReader
 from ..model import Model
 from . import probe_rows
-from .parity import TOLERANCE, Difference, difference
-from .runtime_choice import Sample, microseconds
+from .parity import TOLERANCE, Difference, compare
+from .runtime_choice import RuntimeChooser, microseconds
 
-#: Rows of the snapshot that runtimes are chosen on; and at once where all are asked about, or fewer of wide ones.
+#: Rows of the snapshot that runtimes are chosen on; and rows per chunk of the verification, fewer if they are wide.
 SAMPLE, CHUNK = 600, 2_000
-#: A proof may take this many seconds where nobody says when it must end.
-PROOF_SECONDS = 20.0
+#: Upper bound of the verification if the caller sets no deadline.
+VERIFICATION_SECONDS = 20.0
 
 
-def compile_model(model: Model, dataset: Dataset, ends: float | None = None) -> CompiledModel:
-    """The compiled form of a model, proved on the snapshot that it learned from and on rows that nobody has seen.
+def compile_model(model: Model, dataset: Dataset, deadline: float | None = None) -> CompiledModel:
+    """Compile a model, and verify the form on the snapshot that the model learned from and on probe rows.
 
-    At `ends` (by `time.monotonic`) the proof stops, and says on how many rows it stands; where there was no time at
-    all, or where no proof can be had, the pipeline serves. Never raises.
+    Never raises: if the model cannot be compiled, or the form differs from the pipeline, the pipeline serves.
+
+    Args:
+        deadline: By `time.monotonic`; the verification stops there, and reports how many rows it covered.
     """
-    if ends is not None and time.monotonic() >= ends:
-        return _pipeline("there was no time left to compile it.")
+    if deadline is not None and time.monotonic() >= deadline:
+        return _pipeline_serves("there was no time left to compile it.")
     try:
-        with _alone():
-            return _Trial(model, dataset).compiled(ends or time.monotonic() + PROOF_SECONDS)
-    except NotPlanned as reason:
-        return _pipeline(str(reason))
-    except Exception as error:  # whatever it was, the pipeline serves as well
-        return _pipeline(f"compiling it failed with {type(error).__name__}.")
+        with _one_quiet_thread():
+            verifier = _Compilation(model, dataset)
+            return verifier.run(deadline or time.monotonic() + VERIFICATION_SECONDS)
+    except NotCompilable as reason:
+        return _pipeline_serves(str(reason))
+    except Exception as error:  # any failure is harmless, because the pipeline can serve
+        return _pipeline_serves(f"compiling it failed with {type(error).__name__}.")
 
 
-def _pipeline(why: str) -> CompiledModel:
-    return CompiledModel(runtime=PIPELINE, microseconds_per_row=None, parity=f"The pipeline serves: {why}")
+def _pipeline_serves(reason: str) -> CompiledModel:
+    return CompiledModel(runtime=PIPELINE, microseconds_per_row=None, parity=f"The pipeline serves: {reason}")
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """On one thread, and whatever a row that nobody has seen makes libraries warn of."""
+def _one_quiet_thread() -> Iterator[None]:
+    """Limit libraries to one thread, and suppress their warnings about extreme values."""
     with threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
 
 
-class _Trial:
-    """A model beside what it is compiled to."""
+class _Compilation:
+    """Compilation of one model with a sample of its snapshot."""
 
     def __init__(self, model: Model, dataset: Dataset):
         self._model, self._dataset = model, dataset
         self._order = np.random.default_rng(0).permutation(len(dataset))
-        self._known = probe_rows.values(dataset.columns, dataset.X.iloc[self._order[:SAMPLE]])
-        self._edges = probe_rows.probe_rows(dataset.columns, self._known)
+        self._sample = probe_rows.python_rows(dataset.columns, dataset.X.iloc[self._order[:SAMPLE]])
+        self._probes = probe_rows.build_probe_rows(dataset.columns, self._sample)
 
-    def compiled(self, ends: float) -> CompiledModel:
-        form = self._form()
-        found, seen = self._proof(form, ends)
+    def run(self, deadline: float) -> CompiledModel:
+        form = self._build_form()
+        difference, rows = self._verify(form, deadline)
         runtime = ", ".join(dict.fromkeys(member.runtime.name for member in form.members))
-        if not found.agrees:
-            return _pipeline(f"{runtime} differs from it: {self._told(found)}.")
-        batch = [self._known[place % len(self._known)] for place in range(BATCH)]
+        if not difference.agrees:
+            return _pipeline_serves(f"{runtime} differs from it: {self._describe_difference(difference)}.")
+        batch = [self._sample[index % len(self._sample)] for index in range(BATCH)]
         return CompiledModel(
             runtime=runtime,
             microseconds_per_row=microseconds(form.arrays, batch) / BATCH,
-            parity=self._sentence(found, seen),
+            parity=self._describe_parity(difference, rows),
             form=form,
         )
 
-    def _form(self) -> CompiledForm:
+    def _build_form(self) -> CompiledForm:
         columns, estimator = self._dataset.columns, self._model.estimator
-        rows = [*self._known, *self._edges]
-        sample = Sample(self._model.signature.task, Reader(columns), rows, frame(columns, rows), self._size)
+        rows = [*self._sample, *self._probes]
+        chooser = RuntimeChooser(
+            self._model.signature.task, RowReader(columns), rows, frame(columns, rows), self._size
+        )
         if isinstance(estimator, Ensemble):
-            whole = sum(estimator.weights)
-            return sample.form(estimator.members, [weight / whole for weight in estimator.weights])
-        return sample.form([estimator], [1.0])
+            total = sum(estimator.weights)
+            return chooser.compile(estimator.members, [weight / total for weight in estimator.weights])
+        return chooser.compile([estimator], [1.0])
 
     @property
     def _size(self) -> float:
-        """What small values are measured by: how far apart the labels are."""
+        """Usual size of a regressor's values: the labels' standard deviation."""
         y = self._dataset.y
         return float(np.std(y)) if y is not None and self._model.signature.task == "REGRESSION" else 1.0
 
-    def _proof(self, form: CompiledForm, ends: float) -> tuple[Difference, int]:
-        """What was found on rows of the snapshot, as many as there was time for, and on edge rows."""
-        found, seen = self._compared(form, self._edges), 0
+    def _verify(self, form: CompiledForm, deadline: float) -> tuple[Difference, int]:
+        """Compare on the probe rows, then on the snapshot until the deadline; returns the snapshot's rows compared."""
+        difference, rows = self._compare(form, self._probes), 0
         step = max(50, min(CHUNK, 4_000_000 // _width(form)))
-        while found.agrees and seen < len(self._order) and (not seen or time.monotonic() < ends):
-            X = self._dataset.X.iloc[self._order[seen : seen + step]]
-            found += self._compared(form, probe_rows.values(self._dataset.columns, X))
-            seen += len(X)
-        return found, seen
+        while difference.agrees and rows < len(self._order) and (not rows or time.monotonic() < deadline):
+            X = self._dataset.X.iloc[self._order[rows : rows + step]]
+            difference += self._compare(form, probe_rows.python_rows(self._dataset.columns, X))
+            rows += len(X)
+        return difference, rows
 
-    def _compared(self, form: CompiledForm, rows: Sequence[Sequence[Any]]) -> Difference:
+    def _compare(self, form: CompiledForm, rows: Sequence[Row]) -> Difference:
         model = self._model
         X: DataFrame = frame(model.signature.columns, rows)
-        expected = model.calibrated(native_output(model.estimator, X, model.signature.task))
-        return difference(model.calibrated(form.arrays(rows)), expected, self._size)
+        expected = model.calibrate(native_output(model.estimator, X, model.signature.task))
+        return compare(model.calibrate(form.arrays(rows)), expected, self._size)
 
-    def _told(self, found: Difference) -> str:
-        what = {"CLASSIFICATION": "probabilities", "REGRESSION": "values"}.get(
+    def _describe_difference(self, difference: Difference) -> str:
+        numbers = {"CLASSIFICATION": "probabilities", "REGRESSION": "values"}.get(
             self._model.signature.task, "distances"
         )
-        return f"{found.labels} labels, {what} by up to {found.largest:.1g} on {found.rows:,} rows"
+        return f"{difference.labels} labels, {numbers} by up to {difference.largest:.1g} on {difference.rows:,} rows"
 
-    def _sentence(self, found: Difference, seen: int) -> str:
-        n = len(self._order)
-        rows = f"{n:,} rows" if seen == n else f"{seen:,} of {n:,} rows, as many as there was time for,"
-        on = f"on {rows} of the snapshot and {len(self._edges)} edge rows"
-        within = f"within {_rounded_up(found.largest)}"
+    def _describe_parity(self, difference: Difference, rows: int) -> str:
+        total = len(self._order)
+        count = (
+            f"{total:,} rows" if rows == total else f"{rows:,} of {total:,} rows, as many as time allowed,"
+        )
+        on = f"on {count} of the snapshot and {len(self._probes)} probe rows"
+        within = f"within {_round_up(difference.largest)}"
         match self._model.signature.task:
             case "REGRESSION":
                 return f"Values {within} of their size {on}."
             case "CLUSTERING":
                 return f"Clusters equal and distances {within} of their size {on}."
-        ties = f", but for {found.ties} that tie within {2 * TOLERANCE:g}," if found.ties else ""
+        ties = f", but for {difference.ties} that tie within {2 * TOLERANCE:g}," if difference.ties else ""
         return f"Labels equal{ties} and probabilities {within} {on}."
 
 
-def _rounded_up(number: float) -> str:
-    """To one digit; a difference that float64 cannot help is given as that."""
+def _round_up(number: float) -> str:
+    """Round up to one digit, and to at least the precision of float64."""
     number = max(number, 1e-16)
     step = 10.0 ** np.floor(np.log10(number))
     return f"{np.ceil(number / step) * step:.0e}"
 
 
 def _width(form: CompiledForm) -> int:
-    return max(
-        1, *(plan.width for plan in form.plans), *(50 if plan.directions else 1 for plan in form.plans)
-    )
+    return max(1, *(plan.width for plan in form.plans), *(50 if plan.texts else 1 for plan in form.plans))

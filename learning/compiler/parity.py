@@ -1,30 +1,32 @@
-"""Whether a compiled form says what its pipeline says."""
+"""Parity of a compiled form: comparison of its outputs with those of the pipeline."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..inference.numeric import Floats
 from ..inference.runtimes import ModelOutput
 
-#: Numbers may differ by this much of 1, or of their own or their usual size where they are values and distances.
+#: Largest difference of probabilities; of values and distances relative to their own or their usual size.
 TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Of two that were asked about the same rows."""
+    """Differences between two outputs for the same rows; `+` merges those of further rows."""
 
     rows: int = 0
-    #: The largest, of 1 or of the numbers' size.
+    #: Largest difference of any number, relative as TOLERANCE is.
     largest: float = 0.0
-    #: Labels that differ although the numbers behind them do not tie.
+    #: Rows whose labels differ although the labels' probabilities do not tie.
     labels: int = 0
-    #: Labels that differ where the two best tie within the tolerance.
+    #: Rows whose labels differ because the best two tie within the tolerance.
     ties: int = 0
 
     @property
     def agrees(self) -> bool:
+        """True if the outputs are equal within the tolerance."""
         return not self.labels and self.largest <= TOLERANCE
 
     def __add__(self, other: "Difference") -> "Difference":
@@ -36,45 +38,50 @@ class Difference:
         )
 
 
-def difference(said: ModelOutput, pipeline: ModelOutput, size: float) -> Difference:
-    """`size` is the usual one of values, which numbers that happen to be small are measured by."""
-    if isinstance(said, tuple) and isinstance(pipeline, tuple):
-        return _of_clusters(said, pipeline, size)
-    assert not isinstance(said, tuple)
-    assert not isinstance(pipeline, tuple)
-    if pipeline.ndim == 1:
-        return Difference(rows=len(pipeline), largest=_apart(said, pipeline, size))
-    return _of_classes(said, pipeline)
+def compare(output: ModelOutput, expected: ModelOutput, size: float) -> Difference:
+    """Compare an output with the pipeline's.
 
-
-def _of_classes(said: Floats, pipeline: Floats) -> Difference:
-    found = Difference(rows=len(said), largest=_apart(said, pipeline, None))
-    mine, labels = said.argmax(axis=1), pipeline.argmax(axis=1)
-    other = np.flatnonzero(mine != labels)
-    # What is said of both labels is as good as equal where neither's lead is more than two errors.
-    lead = pipeline[other, labels[other]] - pipeline[other, mine[other]]
-    ties = int((lead <= 2 * TOLERANCE).sum())
-    return replace(found, labels=len(other) - ties, ties=ties)
-
-
-def _of_clusters(
-    said: tuple[np.ndarray, Floats], pipeline: tuple[np.ndarray, Floats], size: float
-) -> Difference:
-    (clusters, distances), (theirs, far) = said, pipeline
-    labels = int((clusters != theirs).sum())
-    return Difference(rows=len(clusters), largest=_apart(distances, far, size), labels=labels)
-
-
-def _apart(said: Floats, pipeline: Floats, size: float | None) -> float:
-    """The largest difference; infinite where one of both is no number and the other is, or where they have
-    different shapes.
+    Args:
+        size: The usual size of values and distances; smaller numbers are measured by it instead of by themselves.
     """
-    if said.shape != pipeline.shape:
+    if isinstance(output, tuple) and isinstance(expected, tuple):
+        return _compare_clusters(output, expected, size)
+    assert not isinstance(output, tuple)
+    assert not isinstance(expected, tuple)
+    if expected.ndim == 1:
+        return Difference(rows=len(expected), largest=_largest_difference(output, expected, size))
+    return _compare_classes(output, expected)
+
+
+def _compare_classes(output: Floats, expected: Floats) -> Difference:
+    difference = Difference(rows=len(output), largest=_largest_difference(output, expected, None))
+    labels, expected_labels = output.argmax(axis=1), expected.argmax(axis=1)
+    unequal = np.flatnonzero(labels != expected_labels)
+    # Each of two probabilities may be off by the tolerance, so a lead of up to twice of it is a tie.
+    lead = expected[unequal, expected_labels[unequal]] - expected[unequal, labels[unequal]]
+    ties = int((lead <= 2 * TOLERANCE).sum())
+    return replace(difference, labels=len(unequal) - ties, ties=ties)
+
+
+def _compare_clusters(
+    output: tuple[NDArray[np.int64], Floats], expected: tuple[NDArray[np.int64], Floats], size: float
+) -> Difference:
+    (clusters, distances), (expected_clusters, expected_distances) = output, expected
+    return Difference(
+        rows=len(clusters),
+        largest=_largest_difference(distances, expected_distances, size),
+        labels=int((clusters != expected_clusters).sum()),
+    )
+
+
+def _largest_difference(output: Floats, expected: Floats, size: float | None) -> float:
+    """Return the largest difference; infinite if the shapes differ or only one of two numbers is finite."""
+    if output.shape != expected.shape:
         return np.inf
-    finite = np.isfinite(pipeline)
-    if (np.isfinite(said) != finite).any():
+    finite = np.isfinite(expected)
+    if (np.isfinite(output) != finite).any():
         return np.inf
-    apart = np.abs(said[finite] - pipeline[finite])
+    differences = np.abs(output[finite] - expected[finite])
     if size is not None:
-        apart = apart / np.maximum(np.abs(pipeline[finite]), size)
-    return float(apart.max(initial=0.0))
+        differences = differences / np.maximum(np.abs(expected[finite]), size)
+    return float(differences.max(initial=0.0))

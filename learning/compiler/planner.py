@@ -1,11 +1,11 @@
-"""Drafting a plan: each fitted transformer of a pipeline's preprocessing, as the part of a plan that does the same."""
+"""Planner: converts each fitted transformer of a pipeline's preprocessing to the equal part of a column plan."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame
+from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectorMixin
 from sklearn.impute import SimpleImputer
@@ -14,145 +14,147 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 
 from ..columns import MISSING, Column, category
 from ..estimators import preprocess
-from ..inference.exceptions import NotPlanned
-from ..inference.numeric import Floats, steps_of
-from ..inference.plan import Categories, ColumnPlan, Directions, Numbers
-from ..inference.row_reader import Cells, Reader
-from ..inference.tfidf import TfidfColumns
+from ..inference.exceptions import NotCompilable
+from ..inference.numeric import Floats, build_steps
+from ..inference.plan import CategoryBlock, ColumnPlan, NumberBlock, TextBlock
+from ..inference.row_reader import Cells, RowReader
+from ..inference.tfidf import TfidfEncoder
 
 
-def plan(steps: Sequence[Any], reader: Reader) -> ColumnPlan:
-    """The pipeline's fitted steps before its estimator. Raises NotPlanned."""
-    prepare, *more = [step for each in steps for step in _flat(each)]
+def build_plan(steps: Sequence[BaseEstimator], reader: RowReader) -> ColumnPlan:
+    """Convert the pipeline's fitted steps before its estimator. Raises NotCompilable."""
+    prepare, *later = [step for each in steps for step in _flatten(each)]
     if not isinstance(prepare, ColumnTransformer):
-        raise NotPlanned(f"{type(prepare).__name__} is not planned.")
-    draft = ColumnPlanner(reader)
-    for name, transformer, names in prepare.transformers_:
-        if isinstance(transformer, str):  # what is dropped
+        raise NotCompilable(f"{type(prepare).__name__} has no compiled counterpart.")
+    planner = ColumnPlanner(reader)
+    for name, transformer, columns in prepare.transformers_:
+        if isinstance(transformer, str):  # dropped columns
             continue
-        draft.add(transformer, list(names))
-        if prepare.output_indices_[name].stop != draft.width + draft.words_width:
-            raise NotPlanned(f"{name} is wider than planned.")
-    return draft.plan(more)
+        planner.add(transformer, list(columns))
+        if prepare.output_indices_[name].stop != planner.width + planner.words_width:
+            raise NotCompilable(f"{name} has another width than its compiled counterpart.")
+    return planner.build(later)
 
 
 class ColumnPlanner:
-    """The parts so far, each behind the one before."""
+    """Collects the blocks of a column plan, each to the right of the one before."""
 
-    def __init__(self, reader: Reader):
+    def __init__(self, reader: RowReader):
         self.width = 0
         self.words_width = 0
         self._reader = reader
-        self._numbers: Numbers | None = None
-        self._cells: list[tuple[int, NDArray[np.intp], Floats]] = []
-        self._directions: list[Directions] = []
-        self._words: list[tuple[int, TfidfColumns]] = []
+        self._numbers: NumberBlock | None = None
+        #: Per category and array column: the category's index, the columns written by code, and the numbers.
+        self._categories: list[tuple[int, NDArray[np.intp], Floats]] = []
+        self._texts: list[TextBlock] = []
+        self._words: list[tuple[int, TfidfEncoder]] = []
 
-    def add(self, transformer: Any, names: Sequence[str]) -> None:
-        """What it makes of these columns. Raises NotPlanned."""
+    def add(self, transformer: BaseEstimator, names: Sequence[str]) -> None:
+        """Add a block for the transformer of these columns. Raises NotCompilable."""
         if self.words_width and not isinstance(transformer, preprocess.Words):
-            raise NotPlanned("TfidfColumns come last.")
+            raise NotCompilable("Columns to the right of sparse words have no compiled counterpart.")
         match transformer:
             case OneHotEncoder():
-                self._one_hot(transformer, names)
+                self._add_one_hot(transformer, names)
             case OrdinalEncoder():
-                self._ordinal(names)
+                self._add_ordinal(names)
             case preprocess.Effects():
-                self._effects(transformer, names)
+                self._add_effects(transformer, names)
             case preprocess.Words():
-                self._texts(transformer, self._reader.texts.index(names[0]))
+                self._add_texts(transformer, self._reader.texts.index(names[0]))
             case Pipeline() | SimpleImputer() | FunctionTransformer():
-                self._add_numbers(_flat(transformer), names)
+                self._add_numbers(_flatten(transformer), names)
             case _:
-                raise NotPlanned(f"{type(transformer).__name__} is not planned.")
+                raise NotCompilable(f"{type(transformer).__name__} has no compiled counterpart.")
 
-    def plan(self, more: Sequence[Any]) -> ColumnPlan:
-        """The whole, with the steps that come behind the columns' own."""
-        empty: NDArray[np.intp] | None = None
-        kept: NDArray[np.intp] | None = None
-        for step in more:
+    def build(self, later: Sequence[BaseEstimator]) -> ColumnPlan:
+        """Build the plan; `later` are the fitted steps after the columns' own transformers."""
+        zeroed: NDArray[np.intp] | None = None
+        selected: NDArray[np.intp] | None = None
+        for step in later:
             match step:
                 case preprocess.Filled():
-                    empty = np.flatnonzero(step.empty_)
+                    zeroed = np.flatnonzero(step.empty_)
                 case SelectorMixin():
-                    kept = step.get_support(indices=True)
+                    selected = step.get_support(indices=True)
                 case _:
-                    raise NotPlanned(f"{type(step).__name__} is not planned.")
+                    raise NotCompilable(f"{type(step).__name__} has no compiled counterpart.")
         return ColumnPlan(
             width=self.width,
             numbers=self._numbers,
-            categories=self._categories(),
-            directions=self._directions,
+            categories=self._build_categories(),
+            texts=self._texts,
             words=self._words,
-            empty=None if empty is None or not len(empty) else empty,
-            kept=None if kept is None else kept[kept < self.width],
-            kept_words=None if kept is None else kept[kept >= self.width] - self.width,
+            zeroed=None if zeroed is None or not len(zeroed) else zeroed,
+            selected=None if selected is None else selected[selected < self.width],
+            selected_words=None if selected is None else selected[selected >= self.width] - self.width,
         )
 
-    def _add_numbers(self, steps: Sequence[Any], names: Sequence[str]) -> None:
-        places = [self._reader.numbers.index(name) for name in names]
-        picked = None if places == list(range(len(self._reader.numbers))) else np.array(places, dtype=np.intp)
-        imputed, others = steps_of(steps)
-        self._numbers = Numbers(self.width, picked, imputed, others)
-        nothing = np.zeros((1, len(self._reader.numbers)))
-        self.width += self._numbers.of(Cells(nothing, None, np.zeros((1, 0), dtype=np.intp), ())).shape[1]
+    def _add_numbers(self, steps: Sequence[BaseEstimator], names: Sequence[str]) -> None:
+        indices = [self._reader.numbers.index(name) for name in names]
+        every = indices == list(range(len(self._reader.numbers)))
+        imputation, others = build_steps(steps)
+        self._numbers = NumberBlock(
+            self.width, None if every else np.array(indices, dtype=np.intp), imputation, others
+        )
+        zeros = np.zeros((1, len(self._reader.numbers)))
+        self.width += self._numbers.encode(Cells(zeros, None, np.zeros((1, 0), dtype=np.intp), ())).shape[1]
 
-    def _one_hot(self, encoder: OneHotEncoder, names: Sequence[str]) -> None:
+    def _add_one_hot(self, encoder: OneHotEncoder, names: Sequence[str]) -> None:
         for name, choices in zip(names, encoder.categories_, strict=True):
             source, column = self._category(name)
             if tuple(choices) != column.choices:
-                raise NotPlanned(f"{name} was learned with other choices.")
-            places = np.append(np.arange(len(choices)), 0)
-            self._cells.append((source, self.width + places, np.append(np.ones(len(choices)), 0.0)))
+                raise NotCompilable(f"{name} was fitted with other choices.")
+            columns = self.width + np.append(np.arange(len(choices)), 0)
+            self._categories.append((source, columns, np.append(np.ones(len(choices)), 0.0)))
             self.width += len(choices)
 
-    def _ordinal(self, names: Sequence[str]) -> None:
+    def _add_ordinal(self, names: Sequence[str]) -> None:
         for name in names:
             _, column = self._category(name)
-            self._column(name, np.append(np.arange(len(column.choices), dtype=np.float64), np.nan))
+            self._add_column(name, np.append(np.arange(len(column.choices), dtype=np.float64), np.nan))
 
-    def _effects(self, effects: preprocess.Effects, names: Sequence[str]) -> None:
-        """Asked about each choice, and about none."""
+    def _add_effects(self, effects: preprocess.Effects, names: Sequence[str]) -> None:
+        """Tabulate the encoder's output for each choice and for a missing value."""
         choices = {name: self._category(name)[1].choices for name in names}
         rows = np.arange(max(map(len, choices.values())) + 1)
-        codes = {name: np.where(rows < len(known), rows, MISSING) for name, known in choices.items()}
+        codes = {name: np.where(rows < len(values), rows, MISSING) for name, values in choices.items()}
         table = effects.transform(DataFrame({name: category(choices[name], codes[name]) for name in names}))
-        each = table.shape[1] // len(names)
-        for place, column in enumerate(table.T):
-            name = names[place // each]
-            self._column(name, np.append(column[: len(choices[name])], column[-1]))
+        columns_per_name = table.shape[1] // len(names)
+        for index, column in enumerate(table.T):
+            name = names[index // columns_per_name]
+            self._add_column(name, np.append(column[: len(choices[name])], column[-1]))
 
-    def _column(self, name: str, values: Floats) -> None:
-        """A number for each choice, in one column."""
-        self._cells.append((self._category(name)[0], np.full(len(values), self.width), values))
+    def _add_column(self, name: str, values: Floats) -> None:
+        """Add one array column with a number per choice of a category; the last is for any other value."""
+        self._categories.append((self._category(name)[0], np.full(len(values), self.width), values))
         self.width += 1
 
     def _category(self, name: str) -> tuple[int, Column]:
         return next((i, c) for i, c in enumerate(self._reader.categories) if c.name == name)
 
-    def _texts(self, fitted: preprocess.Words, source: int) -> None:
-        words = TfidfColumns(fitted)
+    def _add_texts(self, fitted: preprocess.Words, source: int) -> None:
+        encoder = TfidfEncoder(fitted)
         if fitted.directions is None:
-            self._words.append((source, words))
-            self.words_width += words.width
+            self._words.append((source, encoder))
+            self.words_width += encoder.width
             return
-        table = (
-            np.eye(words.width) if fitted.svd_ is None else np.ascontiguousarray(fitted.svd_.components_.T)
-        )
-        self._directions.append(Directions(self.width, source, words, table))
-        self.width += table.shape[1]
+        svd = fitted.svd_
+        projection = np.eye(encoder.width) if svd is None else np.ascontiguousarray(svd.components_.T)
+        self._texts.append(TextBlock(self.width, source, encoder, projection))
+        self.width += projection.shape[1]
 
-    def _categories(self) -> Categories | None:
-        if not self._cells:
+    def _build_categories(self) -> CategoryBlock | None:
+        if not self._categories:
             return None
-        sources, places, values = zip(*self._cells, strict=True)
+        sources, columns, values = zip(*self._categories, strict=True)
         offsets = np.cumsum([0, *map(len, values)])[:-1]
-        return Categories(
-            np.array(sources, dtype=np.intp), offsets, np.concatenate(places), np.concatenate(values)
+        return CategoryBlock(
+            np.array(sources, dtype=np.intp), offsets, np.concatenate(columns), np.concatenate(values)
         )
 
 
-def _flat(step: Any) -> list[Any]:
-    return (
-        [inner for _, each in step.steps for inner in _flat(each)] if isinstance(step, Pipeline) else [step]
-    )
+def _flatten(step: BaseEstimator) -> list[BaseEstimator]:
+    if isinstance(step, Pipeline):
+        return [inner for _, each in step.steps for inner in _flatten(each)]
+    return [step]

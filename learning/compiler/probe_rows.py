@@ -1,19 +1,18 @@
-"""Rows that try a compiled form: those of the snapshot as Python values, and such as nobody has seen."""
+"""Probe rows that test a compiled form: extreme values in every column, and rows of the snapshot as Python values."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import numpy as np
 from pandas import DataFrame
 
-from ..columns import Column, Kind
+from ..columns import Column, Kind, Row
 
-#: Rows that nobody has seen, at most.
+#: Upper bound of the number of probe rows.
 MOST = 400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS = (None, 0.0, -0.0, 1e300, -1e300, 1e30, -1e-300, 10**25, float("inf"), float("-inf"), float("nan"))
-_STRANGE: dict[Kind, tuple[Any, ...]] = {
+_EXTREME_VALUES: dict[Kind, tuple[object, ...]] = {
     Kind.NUMBER: _NUMBERS,
     Kind.INTEGER: (None, 0, -1, 2**63, -(10**30)),
     Kind.BOOLEAN: (None, True, False),
@@ -29,63 +28,70 @@ _STRANGE: dict[Kind, tuple[Any, ...]] = {
 }
 
 
-def probe_rows(
-    columns: Sequence[Column], known: Sequence[Sequence[Any]], seed: int = 0
-) -> list[tuple[Any, ...]]:
-    """Rows as nobody has seen them, at most MOST: nothing at all, one strange cell in a known row, strange cells all
-    over.
+def build_probe_rows(columns: Sequence[Column], rows: Sequence[Row], seed: int = 0) -> list[Row]:
+    """Build up to MOST rows unlike any of the snapshot.
+
+    First rows of nothing but extreme values, then rows with some extreme cells at random positions, then rows with
+    one extreme cell each.
+
+    Args:
+        rows: Rows of the snapshot, which supply the ordinary cells.
     """
     random = np.random.default_rng(seed)
-    strange = [_of(column) for column in columns]
-    one = list(_one_strange(strange, known))
-    if len(one) > MOST // 2:
-        one = [one[place] for place in sorted(random.choice(len(one), MOST // 2, replace=False))]
-    depth = max(map(len, strange))
-    lined = [tuple(cells[place % len(cells)] for cells in strange) for place in range(depth)]
-    while len(one) + len(lined) < MOST:
-        base = known[int(random.integers(len(known)))]
-        lined.append(tuple(_perhaps(random, cell, cells) for cell, cells in zip(base, strange, strict=True)))
-    return lined + one
+    extremes = [_extreme_values(column) for column in columns]
+    single = list(_replace_one_cell(extremes, rows))
+    if len(single) > MOST // 2:
+        single = [single[index] for index in sorted(random.choice(len(single), MOST // 2, replace=False))]
+    longest = max(map(len, extremes))
+    probes: list[Row] = [
+        tuple(values[index % len(values)] for values in extremes) for index in range(longest)
+    ]
+    while len(single) + len(probes) < MOST:
+        base = rows[int(random.integers(len(rows)))]
+        probes.append(tuple(_replace_sometimes(random, *cell) for cell in zip(base, extremes, strict=True)))
+    return probes + single
 
 
-def _of(column: Column) -> tuple[Any, ...]:
-    return (*_STRANGE.get(column.kind, (None,)), *column.choices[:2], *column.choices[-1:])
+def _extreme_values(column: Column) -> tuple[object, ...]:
+    return (*_EXTREME_VALUES.get(column.kind, (None,)), *column.choices[:2], *column.choices[-1:])
 
 
-def _one_strange(
-    strange: Sequence[Sequence[Any]], known: Sequence[Sequence[Any]]
-) -> Iterator[tuple[Any, ...]]:
-    for place, cells in enumerate(strange):
-        for turn, cell in enumerate(cells):
-            base = known[(place + turn) % len(known)]
-            yield (*base[:place], cell, *base[place + 1 :])
+def _replace_one_cell(extremes: Sequence[Sequence[object]], rows: Sequence[Row]) -> Iterator[Row]:
+    for position, values in enumerate(extremes):
+        for index, value in enumerate(values):
+            base = rows[(position + index) % len(rows)]
+            yield (*base[:position], value, *base[position + 1 :])
 
 
-def _perhaps(random: np.random.Generator, cell: Any, strange: Sequence[Any]) -> Any:
-    return cell if random.random() < 0.7 else strange[int(random.integers(len(strange)))]
+def _replace_sometimes(random: np.random.Generator, cell: object, values: Sequence[object]) -> object:
+    return cell if random.random() < 0.7 else values[int(random.integers(len(values)))]
 
 
-def values(columns: Sequence[Column], X: DataFrame) -> list[tuple[Any, ...]]:
-    """A frame's rows as Python values, as Django gives them."""
-    cells = [_values(column, X[column.name].tolist()) for column in columns]
+def python_rows(columns: Sequence[Column], X: DataFrame) -> list[Row]:
+    """Convert a frame's rows to Python values, as Django would return them."""
+    cells = [_python_cells(column, X[column.name].tolist()) for column in columns]
     return list(zip(*cells, strict=True))
 
 
-def _values(column: Column, cells: Sequence[Any]) -> list[Any]:
-    known = [None if cell is None or cell != cell else cell for cell in cells]
-    match column.kind:
+def _python_cells(column: Column, cells: Sequence[float | str | None]) -> list[object]:
+    return [None if cell is None or cell != cell else _python_cell(column.kind, cell) for cell in cells]
+
+
+def _python_cell(kind: Kind, cell: float | str) -> object:
+    match kind:
         case Kind.BOOLEAN:
-            return [None if cell is None else bool(cell) for cell in known]
+            return bool(cell)
         case Kind.INTEGER:
-            return [None if cell is None else int(cell) for cell in known]
-        case Kind.DATE | Kind.DATETIME:
-            whens = [None if cell is None else _when(cell) for cell in known]
-            return [w.date() if w and column.kind is Kind.DATE else w for w in whens]
-    return known
+            return int(cell)
+        case Kind.DATE:
+            return _from_days(float(cell)).date()
+        case Kind.DATETIME:
+            return _from_days(float(cell))
+    return cell
 
 
-def _when(days: float) -> datetime:
+def _from_days(days: float) -> datetime:
     try:
         return _EPOCH + timedelta(days=days)
-    except OverflowError:  # what was read as a number was no time
+    except OverflowError:  # out of the range of datetime
         return _EPOCH

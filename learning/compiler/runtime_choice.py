@@ -1,4 +1,4 @@
-"""Which runtime does an estimator's work: the fastest of those that say what the pipeline says of a few rows."""
+"""Choice of a runtime per estimator: the fastest of those that reproduce the pipeline on a sample of rows."""
 
 import pickle
 import statistics
@@ -6,75 +6,80 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
-from typing import Any
+from typing import TypeVar
 
 from pandas import DataFrame
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
+from ..columns import Row
 from ..inference.compiled import BATCH, CompiledForm, Member
-from ..inference.exceptions import NotPlanned
+from ..inference.exceptions import NotCompilable
 from ..inference.native import native_output
-from ..inference.plan import ColumnPlan, Matrix
-from ..inference.row_reader import Cells, Reader
+from ..inference.plan import ColumnPlan
+from ..inference.row_reader import Cells, RowReader
 from ..inference.runtimes import Runtime
-from .converters import runtimes_of
-from .parity import difference
-from .planner import plan
+from .converters import convert
+from .parity import compare
+from .planner import build_plan
 
-#: An estimator itself, which keeps its pipeline in memory, must be this many times as fast as what does without.
+#: Factor by which a native estimator, which keeps the fitted model in memory, must be faster than other runtimes.
 WORTH = 1.5
-#: How often it is timed, and for how many seconds at most.
-_TIMES, _SECONDS = 21, 0.03
+#: Bounds of one timing: calls and seconds.
+_MOST_CALLS, _MOST_SECONDS = 21, 0.03
+
+_Argument = TypeVar("_Argument")
 
 
 @dataclass(eq=False)
-class Sample:
-    """Rows that tell runtimes apart."""
+class RuntimeChooser:
+    """Chooses runtimes for the members of a model, given a sample of rows."""
 
     task: str
-    reader: Reader
-    #: As Python values, and as the pipeline takes them.
-    rows: Sequence[Sequence[Any]]
+    reader: RowReader
+    #: The sample as Python values, and as the frame that the pipeline takes.
+    rows: Sequence[Row]
     X: DataFrame
-    #: What values that happen to be small are measured by.
+    #: Usual size of the values; see `parity.compare`.
     size: float
-    #: Distinct plans by their bytes: members that prepare alike share one.
+    #: Distinct plans by their pickles: members with equal preprocessing share one.
     plans: dict[bytes, ColumnPlan] = field(default_factory=dict)
-    #: The runtime that was chosen for an estimator of this description: fold models are not timed again and again.
+    #: Name of the runtime chosen for an estimator's repr, so that models of further folds are not timed again.
     chosen: dict[str, str] = field(default_factory=dict)
 
-    def form(self, pipelines: Sequence[Any], weights: Sequence[float]) -> CompiledForm:
-        """The pipelines' average. Raises NotPlanned where one of them has no counterpart."""
+    def compile(self, pipelines: Sequence[Pipeline], weights: Sequence[float]) -> CompiledForm:
+        """Compile the weighted average of fitted pipelines. Raises NotCompilable."""
         members = [self._member(*each) for each in zip(pipelines, weights, strict=True)]
         return CompiledForm(self.reader, list(self.plans.values()), members)
 
-    def _member(self, pipeline: Any, weight: float) -> Member:
+    def _member(self, pipeline: Pipeline, weight: float) -> Member:
         *steps, (_, estimator) = pipeline.steps
-        made = plan([step for _, step in steps], self.reader)
-        key = pickle.dumps(made)
-        shared = self.plans.setdefault(key, made)
-        return Member(list(self.plans).index(key), self._runtime(pipeline, estimator, shared), weight)
+        plan = build_plan([step for _, step in steps], self.reader)
+        key = pickle.dumps(plan)
+        shared = self.plans.setdefault(key, plan)
+        return Member(list(self.plans).index(key), self._choose(pipeline, estimator, shared), weight)
 
-    def _runtime(self, pipeline: Any, estimator: Any, plan: ColumnPlan) -> Runtime:
-        """Raises NotPlanned where none says what the pipeline says."""
+    def _choose(self, pipeline: Pipeline, estimator: BaseEstimator, plan: ColumnPlan) -> Runtime:
+        """Raises NotCompilable if no runtime reproduces the pipeline on every row of the sample."""
         expected, X = native_output(pipeline, self.X, self.task), plan.matrix(self._cells(len(self.rows)))
-        for runtime in self._likely(estimator, plan):
-            if difference(runtime(X), expected, self.size).agrees:
+        for runtime in self._by_speed(estimator, plan):
+            if compare(runtime(X), expected, self.size).agrees:
                 self.chosen[repr(estimator)] = runtime.name
                 return runtime
-        raise NotPlanned(f"nothing faster says of every row what {type(estimator).__name__} says.")
+        raise NotCompilable(f"no runtime reproduces {type(estimator).__name__} on every row.")
 
-    def _likely(self, estimator: Any, plan: ColumnPlan) -> Iterator[Runtime]:
-        """The fastest first."""
+    def _by_speed(self, estimator: BaseEstimator, plan: ColumnPlan) -> Iterator[Runtime]:
+        """Yield the estimator's runtimes, fastest first; the one chosen earlier before all others."""
         if name := self.chosen.get(repr(estimator)):
-            yield from (each for each in runtimes_of(estimator, plan, self.task) if each.name == name)
-        yield from self._timed(runtimes_of(estimator, plan, self.task), plan)
+            yield from (each for each in convert(estimator, plan, self.task) if each.name == name)
+        yield from self._sort_by_time(convert(estimator, plan, self.task), plan)
 
-    def _timed(self, runtimes: Iterable[Runtime], plan: ColumnPlan) -> list[Runtime]:
+    def _sort_by_time(self, runtimes: Iterable[Runtime], plan: ColumnPlan) -> list[Runtime]:
         one, batch = (plan.matrix(self._cells(count)) for count in (1, BATCH))
         times = {
-            # One alone and many at once count the same: the geometric mean of their times.
+            # The geometric mean gives single rows and batches equal weight.
             runtime: sqrt(microseconds(runtime, one) * microseconds(runtime, batch))
-            * (WORTH if runtime.whole else 1)
+            * (WORTH if runtime.holds_estimator else 1)
             for runtime in runtimes
         }
         return sorted(times, key=lambda runtime: times[runtime])
@@ -83,11 +88,11 @@ class Sample:
         return self.reader.read(self.rows[:count])
 
 
-def microseconds(function: Callable[[Any], Any], argument: Matrix | Sequence[Any]) -> float:
-    """The median time of a call."""
+def microseconds(function: Callable[[_Argument], object], argument: _Argument) -> float:
+    """Measure the median time of a call, in microseconds."""
     function(argument)
-    until, times = time.perf_counter() + _SECONDS, list[float]()
-    while len(times) < _TIMES and (not times or time.perf_counter() < until):
+    until, times = time.perf_counter() + _MOST_SECONDS, list[float]()
+    while len(times) < _MOST_CALLS and (not times or time.perf_counter() < until):
         started = time.perf_counter()
         function(argument)
         times.append(time.perf_counter() - started)

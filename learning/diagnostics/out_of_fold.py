@@ -73,7 +73,7 @@ def classes(
     """Of a classification with the labels `y` `(n,)`, as the model serves them: calibrated."""
     told, held_out = predictions
     if calibration is not None:
-        told = calibration.applied(told.astype(np.float64)).astype(np.float32)
+        told = calibration.apply(told.astype(np.float64)).astype(np.float32)
     probabilities, rows = _by_row((told, held_out), len(y))
     probabilities = probabilities[rows] / probabilities[rows].sum(axis=1, keepdims=True)
     whole = HeldClasses(

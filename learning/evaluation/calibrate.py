@@ -28,7 +28,7 @@ class Calibration:
     log_loss_before: float
     log_loss_after: float
 
-    def applied(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    def apply(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """`(n, classes)` calibrated; rows sum to 1."""
         return _scaled(probabilities, self.temperature)
 

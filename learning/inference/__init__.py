@@ -1,0 +1,1 @@
+"""Parts of a compiled model, which predicts without pandas: row reader, column plan and runtimes."""

@@ -1,26 +1,29 @@
-"""The compiled form of a model: what it says, without pandas, by whatever is fastest at it here; `make` makes it."""
+"""Compiled form of a model: the same predictions without pandas, on the runtime that is fastest on this machine.
+
+`compiler.compilation` builds it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from ..columns import Row
 from .plan import ColumnPlan
-from .row_reader import Reader
+from .row_reader import RowReader
 from .runtimes import ModelOutput, Runtime
 
 __all__ = ["BATCH", "PIPELINE", "CompiledForm", "CompiledModel", "Member", "ModelOutput"]
 
-#: The runtime of a model whose fitted pipeline serves.
+#: `CompiledModel.runtime` of a model that is served by its fitted pipeline.
 PIPELINE = "pipeline"
-#: Rows at once that a model is timed with, beside one alone: what comes together under load.
+#: Rows per call when a model is timed: a typical micro-batch under load.
 BATCH = 32
-#: Runtimes that an artifact is written for, beside those that it always is.
-_LIBRARIES = ("onnxruntime", "treelite")
+#: Libraries that a model may need beside those that every model needs.
+_OPTIONAL_LIBRARIES = ("onnxruntime", "treelite")
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One estimator: which of the plans makes its array, what does its work, and its weight in the average."""
+    """One estimator of the average: index of its plan, its runtime and its weight."""
 
     plan: int
     runtime: Runtime
@@ -29,46 +32,46 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class CompiledForm:
-    """Plans, each asked once for all the members that share it, and the members' average. Threads may ask at once."""
+    """Weighted average of members; members with equal preprocessing share a plan. Thread-safe."""
 
-    reader: Reader
+    reader: RowReader
     plans: Sequence[ColumnPlan]
     members: Sequence[Member]
 
-    def arrays(self, rows: Sequence[Sequence[Any]]) -> ModelOutput:
-        """As `Model.arrays` has it, before the calibration."""
+    def arrays(self, rows: Sequence[Row]) -> ModelOutput:
+        """Predict rows of Python values, without calibration; see `Model.arrays`."""
         cells = self.reader.read(rows)
-        made = [plan.matrix(cells) for plan in self.plans]
+        matrices = [plan.matrix(cells) for plan in self.plans]
         first, *others = self.members
-        told = first.runtime(made[first.plan])
-        if not others or isinstance(told, tuple):
-            return told
-        told = first.weight * told
+        output = first.runtime(matrices[first.plan])
+        if not others or isinstance(output, tuple):
+            return output
+        total = first.weight * output
         for member in others:
-            told += member.weight * member.runtime(made[member.plan])  # type: ignore[operator]
-        return told
+            total += member.weight * member.runtime(matrices[member.plan])  # type: ignore[operator]
+        return total
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CompiledModel:
-    """What serves, how fast it is, and what was proved of it."""
+    """Result of a compilation: the form that serves, its speed, and how far parity was verified."""
 
-    #: Of the libraries that do the work; "pipeline" where nothing else may.
+    #: Libraries that compute the predictions, separated by ", "; PIPELINE if the pipeline serves.
     runtime: str
-    #: From Python values to numbers, of 32 rows at once on one thread; None where nobody measured.
+    #: Time per row in batches of BATCH on one thread, from Python values to arrays; None if not measured.
     microseconds_per_row: float | None
-    #: A sentence: on how many rows it says what the pipeline says, and how exactly; or why it does not serve.
+    #: A sentence: the rows on which the form equals the pipeline and how exactly, or why the pipeline serves.
     parity: str
     #: None: the pipeline serves.
     form: CompiledForm | None = None
 
     @property
     def libraries(self) -> list[str]:
-        """Those that it depends on beside scikit-learn and what that needs."""
+        """Libraries that the form needs beside those that every model needs."""
         used = self.runtime.split(", ")
-        return [library for library in _LIBRARIES if library in used]
+        return [library for library in _OPTIONAL_LIBRARIES if library in used]
 
     @property
-    def whole(self) -> bool:
-        """Whether it holds the fitted estimator itself."""
-        return self.form is not None and any(member.runtime.whole for member in self.form.members)
+    def holds_estimator(self) -> bool:
+        """True if the form contains the fitted estimator itself."""
+        return self.form is not None and any(member.runtime.holds_estimator for member in self.form.members)

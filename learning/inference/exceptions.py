@@ -1,5 +1,5 @@
-"""Why a fitted pipeline stays as it is."""
+"""Errors of the compiled form."""
 
 
-class NotPlanned(Exception):
-    """A part of the pipeline has no counterpart here."""
+class NotCompilable(Exception):
+    """A part of the fitted pipeline has no compiled counterpart; the pipeline itself serves."""

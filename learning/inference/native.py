@@ -1,42 +1,43 @@
-"""An estimator as it is, asked on a plan's array: what has no faster runtime still skips pandas."""
+"""Native runtime: the fitted estimator itself, on the column plan's array. It still saves the pandas part."""
 
 import threading
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
 from ..estimators.clusters import Clusters
-from .plan import Matrix, Mixed
+from .plan import Matrix, MixedMatrix
 from .runtimes import ModelOutput
 
-#: Held while an estimator computes: forests reset the process's warning filters for a moment, and another thread that
-#: meets them reset warns for each of its trees. Python's own lock lets only one compute at a time anyway.
-asking = threading.Lock()
-#: Names of libraries that are not those of their packages.
-_NAMES = {"sklearn": "scikit-learn"}
+#: Serialises the estimators' predictions. Forests reset the process's warning filters for a moment, and another thread
+#: that predicts meanwhile would warn once per tree. The GIL lets only one compute at a time anyway.
+estimator_lock = threading.Lock()
+#: Distributions whose package has another name.
+_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 
 
 class NativeEstimator:
-    """The estimator's own prediction."""
+    """Runtime step that calls the fitted estimator."""
 
-    def __init__(self, estimator: Any, task: str):
+    def __init__(self, estimator: BaseEstimator, task: str):
         self.estimator = estimator
         self.task = task
 
     @property
     def name(self) -> str:
-        """Of the library that the estimator is from."""
-        made = self.estimator.algorithm if isinstance(self.estimator, Clusters) else self.estimator
-        package = type(made).__module__.split(".")[0]
-        return _NAMES.get(package, package)
+        """Name of the library that implements the estimator."""
+        algorithm = self.estimator.algorithm if isinstance(self.estimator, Clusters) else self.estimator
+        package = type(algorithm).__module__.split(".")[0]
+        return _DISTRIBUTIONS.get(package, package)
 
     def __call__(self, X: Matrix) -> ModelOutput:
-        with asking:
-            return native_output(self.estimator, X.matrix() if isinstance(X, Mixed) else X, self.task)
+        with estimator_lock:
+            return native_output(self.estimator, X.to_scipy() if isinstance(X, MixedMatrix) else X, self.task)
 
 
-def native_output(estimator: Any, X: Any, task: str) -> ModelOutput:
-    """What an estimator, or a pipeline, says of what it takes."""
+def native_output(estimator: BaseEstimator, X: ArrayLike, task: str) -> ModelOutput:
+    """Predict with a fitted estimator, or a pipeline if `X` is a frame."""
     match task:
         case "CLASSIFICATION":
             return np.asarray(estimator.predict_proba(X), dtype=np.float64)

@@ -1,8 +1,8 @@
-"""What goes by distances: nearest neighbours, and clusters with the distances to their centres."""
+"""Distance-based runtimes: nearest neighbours, and clusters with the distances to their centres."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,72 +11,77 @@ from scipy.spatial.distance import cdist
 from ..estimators.clusters import NOISE
 from .numeric import Floats
 
-#: Distances that are computed at once, at most.
-_CELLS = 2_000_000
-#: Of each row the nearest of the rows that were learned from, and how far they are: `(n, k)` each.
-Found = tuple[Floats, NDArray[np.intp]]
+if TYPE_CHECKING:
+    import scipy.spatial
+    import sklearn.neighbors
+
+#: Upper bound of the distances that are computed at once.
+_MOST_DISTANCES = 2_000_000
+#: The k nearest training rows of each row: their distances and their indices, `(n, k)` each.
+Neighbours = tuple[Floats, NDArray[np.intp]]
 
 
 class BruteForceNeighbours:
-    """Compares with every row that was learned from; of those as far as each other, the first are the nearest."""
+    """Finds the `k` nearest rows by comparing with every training row; ties go to the first rows."""
 
     def __init__(self, rows: Floats, k: int):
         self.rows = rows
         self.k = k
-        self.lengths = np.einsum("ij,ij->i", rows, rows)
+        self.squared_norms = np.einsum("ij,ij->i", rows, rows)
 
-    def __call__(self, X: Floats) -> Found:
-        step = max(1, _CELLS // len(self.rows))
-        found = [self._of(X[start : start + step]) for start in range(0, len(X), step)]
-        distances, places = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
-        return distances, places
+    def __call__(self, X: Floats) -> Neighbours:
+        step = max(1, _MOST_DISTANCES // len(self.rows))
+        chunks = [self._nearest(X[start : start + step]) for start in range(0, len(X), step)]
+        distances, indices = chunks[0] if len(chunks) == 1 else map(np.concatenate, zip(*chunks, strict=True))
+        return distances, indices
 
-    def _of(self, X: Floats) -> Found:
-        # In this order: of a row far away from all, its own length leaves nothing of the others'.
-        far = np.einsum("ij,ij->i", X, X)[:, None] + X @ (-2.0 * self.rows.T) + self.lengths
-        places = np.argpartition(far, self.k - 1, axis=1)[:, : self.k]
-        last = np.take_along_axis(far, places, axis=1).max(axis=1, keepdims=True)
-        tied = np.flatnonzero((far <= last).sum(axis=1) > self.k)
+    def _nearest(self, X: Floats) -> Neighbours:
+        # The order of the terms matters: a row far away from all others rounds to the same distance to each,
+        # as it does in scikit-learn.
+        squared = np.einsum("ij,ij->i", X, X)[:, None] + X @ (-2.0 * self.rows.T) + self.squared_norms
+        indices = np.argpartition(squared, self.k - 1, axis=1)[:, : self.k]
+        last = np.take_along_axis(squared, indices, axis=1).max(axis=1, keepdims=True)
+        tied = np.flatnonzero((squared <= last).sum(axis=1) > self.k)
         if len(tied):
-            places[tied] = np.argsort(far[tied], axis=1, kind="stable")[:, : self.k]
-        apart = X[:, None, :] - self.rows[places]
-        return np.sqrt(np.einsum("ijk,ijk->ij", apart, apart)), places
+            indices[tied] = np.argsort(squared[tied], axis=1, kind="stable")[:, : self.k]
+        differences = X[:, None, :] - self.rows[indices]
+        return np.sqrt(np.einsum("ijk,ijk->ij", differences, differences)), indices
 
 
 @dataclass(frozen=True, eq=False)
 class TreeNeighbours:
-    """Asks scikit-learn's tree of the rows that were learned from."""
+    """Finds the `k` nearest rows with scikit-learn's tree of the training rows."""
 
-    tree: Any
+    tree: "sklearn.neighbors.KDTree | sklearn.neighbors.BallTree"
     k: int
 
-    def __call__(self, X: Floats) -> Found:
+    def __call__(self, X: Floats) -> Neighbours:
         return self.tree.query(X, self.k)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, eq=False)
 class WeightedVotes:
-    """The neighbours' labels averaged, the nearer the heavier."""
+    """Averages the neighbours' labels, weighted by the inverse of their distances."""
 
-    #: `(rows, k)`: of each row that was learned from, 1 for its class, or its value.
+    #: `(training rows, k)`: one-hot classes, or the values in one column.
     labels: Floats
 
-    def __call__(self, found: Found) -> Floats:
-        distances, places = found
+    def __call__(self, neighbours: Neighbours) -> Floats:
+        distances, indices = neighbours
         same = distances == 0
         with np.errstate(divide="ignore"):
             weights = np.where(same.any(axis=1, keepdims=True), same, 1.0 / distances)
         weights = weights / weights.sum(axis=1, keepdims=True)
-        return np.einsum("ij,ijk->ik", weights, self.labels[places])
+        return np.einsum("ij,ijk->ik", weights, self.labels[indices])
 
 
 @dataclass(frozen=True, eq=False)
 class ClusterRuntime:
-    """The cluster and the distances to all centres."""
+    """Computes each row's cluster and its distances to all centres."""
 
-    #: From rows to the algorithm's labels.
-    assign: Callable[[Floats], NDArray[Any]]
-    #: Our numbers of the algorithm's labels; None: they are ours.
+    #: Rows to the algorithm's labels.
+    assign: Callable[[Floats], NDArray[np.integer]]
+    #: The algorithm's labels to cluster numbers; None: they are equal.
     numbers: NDArray[np.int64] | None
     centres: Floats
 
@@ -86,25 +91,27 @@ class ClusterRuntime:
         return np.asarray(clusters, dtype=np.int64), cdist(X, self.centres)
 
 
-def numbered(numbers: dict[int, int], labels: int) -> NDArray[np.int64]:
-    """By the algorithm's label: our number; noise for a label that nobody has."""
+def index_numbers(numbers: dict[int, int], labels: int) -> NDArray[np.int64]:
+    """Convert the map from labels to cluster numbers to an array; unused labels are noise."""
     return np.array([numbers.get(label, NOISE) for label in range(labels)], dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class NearestCentre:
+    """Assigns the cluster with the nearest centre."""
+
     centres: Floats
 
     def __call__(self, X: Floats) -> NDArray[np.intp]:
-        lengths = np.einsum("ij,ij->i", self.centres, self.centres)
-        return (lengths - 2.0 * (X @ self.centres.T)).argmin(axis=1)
+        squared_norms = np.einsum("ij,ij->i", self.centres, self.centres)
+        return (squared_norms - 2.0 * (X @ self.centres.T)).argmin(axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class NearestRow:
-    """The cluster of the nearest of the rows that the clusters were found in."""
+    """Assigns the cluster of the nearest training row."""
 
-    tree: Any
+    tree: "scipy.spatial.KDTree"
     labels: NDArray[np.int64]
 
     def __call__(self, X: Floats) -> NDArray[np.int64]:
@@ -113,29 +120,31 @@ class NearestRow:
 
 @dataclass(frozen=True, eq=False)
 class DiagonalMixture:
-    """The most probable of normal distributions whose columns are independent."""
+    """Assigns the most probable component of a Gaussian mixture with diagonal covariances."""
 
+    #: `(components, columns)` each.
     means: Floats
     precisions: Floats
-    #: `(components,)`: what does not depend on the row.
+    #: `(components,)`: the terms of the log density that do not depend on the row.
     constant: Floats
 
     def __call__(self, X: Floats) -> NDArray[np.intp]:
-        lengths = (self.means**2 * self.precisions).sum(axis=1)
-        far = lengths - 2.0 * (X @ (self.means * self.precisions).T) + X**2 @ self.precisions.T
-        return (self.constant - 0.5 * far).argmax(axis=1)
+        norms = (self.means**2 * self.precisions).sum(axis=1)
+        mahalanobis = norms - 2.0 * (X @ (self.means * self.precisions).T) + X**2 @ self.precisions.T
+        return (self.constant - 0.5 * mahalanobis).argmax(axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class FullMixture:
-    """The most probable of normal distributions."""
+    """Assigns the most probable component of a Gaussian mixture with full covariances."""
 
-    #: `(columns, components × columns)`: what makes each component's columns independent, and where its middle is then.
-    turns: Floats
-    middles: Floats
-    #: `(components,)`: what does not depend on the row.
+    #: `(columns, components × columns)`: the Cholesky factors of the precisions, which whiten each component.
+    whitening: Floats
+    #: The components' whitened means.
+    means: Floats
+    #: `(components,)`: the terms of the log density that do not depend on the row.
     constant: Floats
 
     def __call__(self, X: Floats) -> NDArray[np.intp]:
-        turned = (X @ self.turns - self.middles).reshape(len(X), len(self.constant), -1)
-        return (self.constant - 0.5 * np.einsum("ijk,ijk->ij", turned, turned)).argmax(axis=1)
+        whitened = (X @ self.whitening - self.means).reshape(len(X), len(self.constant), -1)
+        return (self.constant - 0.5 * np.einsum("ijk,ijk->ij", whitened, whitened)).argmax(axis=1)

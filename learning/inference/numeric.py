@@ -1,46 +1,50 @@
-"""What is done to numbers: the fitted steps of `preprocess` as arithmetic on arrays."""
+"""Numeric steps: the fitted transformers of `preprocess` for numbers, as arithmetic on arrays."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
+from sklearn.base import BaseEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, QuantileTransformer, StandardScaler
 
-from .exceptions import NotPlanned
+from .exceptions import NotCompilable
 
 Floats = NDArray[np.float64]
 
-#: QuantileTransformer's: this near to the ends of what was seen, a number is at the end.
-_NEAR = 1e-7
-_ENDS = ndtri(_NEAR - np.spacing(1)), ndtri(1 - (_NEAR - np.spacing(1)))
-#: Up to this many cells, one after the other is faster than all at once.
-_FEW = 400
+#: QuantileTransformer's tolerance: a number this near to the smallest or largest quantile counts as equal to it.
+_TOLERANCE = 1e-7
+_NORMAL_RANGE = ndtri(_TOLERANCE - np.spacing(1)), ndtri(1 - (_TOLERANCE - np.spacing(1)))
+#: Up to this many cells a loop over Python floats is faster than NumPy.
+_FEW_CELLS = 400
 
 
 @dataclass(frozen=True, eq=False)
-class Imputed:
-    """Missing numbers filled; behind all numbers, for some of them whether they were missing."""
+class Imputation:
+    """Fills missing numbers, and appends indicator columns for some of them."""
 
+    #: `(columns,)`: what a missing number becomes.
     values: Floats
-    told: NDArray[np.intp] | None
+    #: Columns that have an indicator; None: none has.
+    indicated: NDArray[np.intp] | None
 
     def __call__(self, x: Floats, missing: NDArray[np.bool_] | None) -> Floats:
         filled = x if missing is None else np.where(missing, self.values, x)
-        if self.told is None:
+        if self.indicated is None:
             return filled
-        flags = np.zeros((len(x), len(self.told)))
+        indicators = np.zeros((len(x), len(self.indicated)))
         if missing is not None:
-            flags[:] = missing.take(self.told, axis=1)
-        return np.concatenate((filled, flags), axis=1)
+            indicators[:] = missing.take(self.indicated, axis=1)
+        return np.concatenate((filled, indicators), axis=1)
 
 
 @dataclass(frozen=True, eq=False)
-class Standardised:
+class Standardisation:
+    """Subtracts the mean and divides by the scale, per column."""
+
     mean: Floats
     scale: Floats
 
@@ -49,14 +53,16 @@ class Standardised:
         centred /= self.scale
         return centred
 
-    def back(self, x: Floats) -> Floats:
+    def invert(self, x: Floats) -> Floats:
+        """Undo the standardisation."""
         return x * self.scale + self.mean
 
 
 @dataclass(frozen=True, eq=False)
-class Multiplied:
-    """Numbers, and behind them their squares and products of two."""
+class PairProducts:
+    """Appends the squares and the pairwise products of the columns."""
 
+    #: `(products,)`: the factors' columns.
     left: NDArray[np.intp]
     right: NDArray[np.intp]
 
@@ -65,119 +71,132 @@ class Multiplied:
 
 
 class QuantileRanks:
-    """Numbers as their ranks among those seen, 0 to 1, or as a normal distribution has them.
+    """Maps numbers to their ranks among the training data, 0 to 1, or to the normal quantiles of these ranks.
 
-    Where a number was seen more than once, its rank is the middle of theirs.
+    A number that occurred more than once has the middle of its ranks.
     """
 
     def __init__(self, quantiles: Floats, ranks: Floats, normal: bool):
+        #: `(quantiles, columns)`.
         self.quantiles = quantiles
         self.ranks = ranks
         self.normal = normal
-        self._curves = [_Curve.of(column, ranks) for column in quantiles.T]
+        self._curves = [_RankCurve.from_quantiles(column, ranks) for column in quantiles.T]
 
     def __call__(self, x: Floats) -> Floats:
-        if x.size <= _FEW:
-            cells = [
-                [curve.rank(cell) for curve, cell in zip(self._curves, row, strict=True)]
-                for row in x.tolist()
-            ]
-            ranks = np.array(cells)
-        else:
-            ranks = np.column_stack(
-                [curve.ranks(column) for curve, column in zip(self._curves, x.T, strict=True)]
-            )
+        ranks = self._ranks(x)
         lowest, highest = self.quantiles[0], self.quantiles[-1]
         if not self.normal:
             ranks[x == highest] = 1.0
             ranks[x == lowest] = 0.0
             return ranks
-        ranks[x + _NEAR > highest] = 1.0
-        ranks[x - _NEAR < lowest] = 0.0
-        return np.clip(ndtri(ranks), *_ENDS)
+        ranks[x + _TOLERANCE > highest] = 1.0
+        ranks[x - _TOLERANCE < lowest] = 0.0
+        return np.clip(ndtri(ranks), *_NORMAL_RANGE)
 
-    def back(self, x: Floats) -> Floats:
-        """Of one column: what has these ranks in a normal distribution."""
-        column, shares = self.quantiles[:, 0], ndtr(x)
-        found = np.interp(shares, self.ranks, column)
-        found[shares + _NEAR > 1.0] = column[-1]
-        found[shares - _NEAR < 0.0] = column[0]
-        return np.asarray(found, dtype=np.float64)
+    def _ranks(self, x: Floats) -> Floats:
+        if x.size <= _FEW_CELLS:
+            return np.array(
+                [
+                    [curve.rank(cell) for curve, cell in zip(self._curves, row, strict=True)]
+                    for row in x.tolist()
+                ]
+            )
+        columns = [curve.ranks(column) for curve, column in zip(self._curves, x.T, strict=True)]
+        return np.column_stack(columns)
+
+    def invert(self, x: Floats) -> Floats:
+        """Map normal quantiles of a single column back to numbers."""
+        column, ranks = self.quantiles[:, 0], ndtr(x)
+        numbers = np.interp(ranks, self.ranks, column)
+        numbers[ranks + _TOLERANCE > 1.0] = column[-1]
+        numbers[ranks - _TOLERANCE < 0.0] = column[0]
+        return np.asarray(numbers, dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
-class _Curve:
-    """From numbers to ranks, by straight lines between those that were seen."""
+class _RankCurve:
+    """Piecewise linear map from a column's numbers to ranks."""
 
-    #: Each number seen once, ascending, and its rank.
-    seen: Floats
+    #: Distinct quantiles, ascending, and their ranks.
+    knots: Floats
     middle: Floats
-    #: Where the line behind it begins, and how steep it is.
+    #: Rank at the start of the line after each knot, and the line's slope.
     start: Floats
     slope: Floats
+    #: The four above as Python lists, for single numbers.
+    _lists: tuple[list[float], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        lists = tuple(part.tolist() for part in (self.seen, self.middle, self.start, self.slope))
+        lists = tuple(part.tolist() for part in (self.knots, self.middle, self.start, self.slope))
         object.__setattr__(self, "_lists", lists)
 
     @classmethod
-    def of(cls, quantiles: Floats, ranks: Floats) -> "_Curve":
-        seen, first, counts = np.unique(quantiles, return_index=True, return_counts=True)
+    def from_quantiles(cls, quantiles: Floats, ranks: Floats) -> "_RankCurve":
+        knots, first, counts = np.unique(quantiles, return_index=True, return_counts=True)
         low, high = ranks[first], ranks[first + counts - 1]
-        slope = np.append((low[1:] - high[:-1]) / np.diff(seen), 0.0)
-        # Behind the last number all have the highest rank.
+        slope = np.append((low[1:] - high[:-1]) / np.diff(knots), 0.0)
+        # Beyond the last knot the rank is the highest.
         start = np.append(high[:-1], ranks[-1])
-        return cls(seen, (low + high) / 2, start, slope)
+        return cls(knots, (low + high) / 2, start, slope)
 
     def rank(self, x: float) -> float:
-        seen, middle, start, slope = self._lists  # type: ignore[attr-defined]
-        place = bisect_right(seen, x) - 1
-        if place < 0:
+        knots, middle, start, slope = self._lists
+        index = bisect_right(knots, x) - 1
+        if index < 0:
             return 0.0
-        if x == seen[place]:
-            return middle[place]  # type: ignore[no-any-return]
-        return start[place] + slope[place] * (x - seen[place])  # type: ignore[no-any-return]
+        if x == knots[index]:
+            return middle[index]
+        return start[index] + slope[index] * (x - knots[index])
 
     def ranks(self, x: Floats) -> Floats:
-        place = np.searchsorted(self.seen, x, side="right") - 1
-        inside = np.maximum(place, 0)
-        beyond = x - self.seen[inside]
-        found = np.where(beyond == 0, self.middle[inside], self.start[inside] + self.slope[inside] * beyond)
-        return np.where(place < 0, 0.0, found)
+        index = np.searchsorted(self.knots, x, side="right") - 1
+        inside = np.maximum(index, 0)
+        beyond = x - self.knots[inside]
+        ranks = np.where(beyond == 0, self.middle[inside], self.start[inside] + self.slope[inside] * beyond)
+        return np.where(index < 0, 0.0, ranks)
 
 
-def steps_of(transformers: Sequence[Any]) -> tuple[Imputed | None, list[Callable[[Floats], Floats]]]:
-    """The fitted transformers, one after the other. Raises NotPlanned where one is of an unknown kind."""
-    imputers = [_imputed(t) for t in transformers if isinstance(t, SimpleImputer)]
-    others = [_step(t) for t in transformers if not isinstance(t, SimpleImputer | FunctionTransformer)]
+NumericSteps = tuple[Imputation | None, list[Callable[[Floats], Floats]]]
+
+
+def build_steps(transformers: Sequence[BaseEstimator]) -> NumericSteps:
+    """Convert fitted transformers, in order, to the imputation and the steps after it.
+
+    Raises NotCompilable for a transformer of an unknown type.
+    """
+    imputers = [_convert_imputer(t) for t in transformers if isinstance(t, SimpleImputer)]
+    others = [_convert(t) for t in transformers if not isinstance(t, SimpleImputer | FunctionTransformer)]
     return (imputers[0] if imputers else None), others
 
 
-def _imputed(imputer: SimpleImputer) -> Imputed:
-    told = imputer.indicator_.features_ if imputer.indicator_ is not None else ()
-    return Imputed(imputer.statistics_, np.array(told, dtype=np.intp) if len(told) else None)
+def _convert_imputer(imputer: SimpleImputer) -> Imputation:
+    indicated = imputer.indicator_.features_ if imputer.indicator_ is not None else ()
+    return Imputation(imputer.statistics_, np.array(indicated, dtype=np.intp) if len(indicated) else None)
 
 
-def _step(transformer: Any) -> Callable[[Floats], Floats]:
+def _convert(transformer: BaseEstimator) -> Callable[[Floats], Floats]:
     match transformer:
         case StandardScaler():
-            return standardised(transformer)
+            return convert_scaler(transformer)
         case QuantileTransformer():
-            return ranked(transformer)
+            return convert_ranks(transformer)
         case PolynomialFeatures():
-            return _multiplied(transformer)
-    raise NotPlanned(f"{type(transformer).__name__} is not planned.")
+            return _convert_products(transformer)
+    raise NotCompilable(f"{type(transformer).__name__} has no compiled counterpart.")
 
 
-def standardised(scaler: StandardScaler) -> Standardised:
-    return Standardised(scaler.mean_, scaler.scale_)
+def convert_scaler(scaler: StandardScaler) -> Standardisation:
+    """Convert a fitted StandardScaler."""
+    return Standardisation(scaler.mean_, scaler.scale_)
 
 
-def ranked(ranks: QuantileTransformer) -> QuantileRanks:
+def convert_ranks(ranks: QuantileTransformer) -> QuantileRanks:
+    """Convert a fitted QuantileTransformer."""
     return QuantileRanks(ranks.quantiles_, ranks.references_, ranks.output_distribution == "normal")
 
 
-def _multiplied(products: PolynomialFeatures) -> Multiplied:
-    twos = [np.repeat(np.arange(len(powers)), powers) for powers in products.powers_ if powers.sum() == 2]
-    left, right = np.array(twos, dtype=np.intp).reshape(-1, 2).T
-    return Multiplied(left, right)
+def _convert_products(products: PolynomialFeatures) -> PairProducts:
+    pairs = [np.repeat(np.arange(len(powers)), powers) for powers in products.powers_ if powers.sum() == 2]
+    left, right = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+    return PairProducts(left, right)

@@ -1,4 +1,4 @@
-"""onnxruntime, kept as bytes: what it holds in memory cannot be pickled."""
+"""onnxruntime step, pickled as bytes because onnxruntime's session cannot be pickled."""
 
 import zlib
 
@@ -7,23 +7,23 @@ import onnxruntime
 
 from .numeric import Floats
 
-#: zlib's fastest: what takes most of the bytes, nodes' numbers, is as small as with the slowest.
-_LEVEL = 1
+#: zlib's fastest level: the node numbers, which are most of the bytes, get no smaller with the slowest.
+_COMPRESSION_LEVEL = 1
 
 
 class OnnxSession:
-    """onnxruntime on one thread: from "X" to "Y"; several threads may ask at once."""
+    """Runs an ONNX model from "X" to "Y" on one thread. Thread-safe."""
 
     def __init__(self, model: bytes):
-        self._packed = zlib.compress(model, _LEVEL)
+        self._compressed = zlib.compress(model, _COMPRESSION_LEVEL)
         self._start(model)
 
     def __getstate__(self) -> bytes:
-        return self._packed
+        return self._compressed
 
-    def __setstate__(self, packed: bytes) -> None:
-        self._packed = packed
-        self._start(zlib.decompress(packed))
+    def __setstate__(self, compressed: bytes) -> None:
+        self._compressed = compressed
+        self._start(zlib.decompress(compressed))
 
     def _start(self, model: bytes) -> None:
         options = onnxruntime.SessionOptions()
@@ -32,10 +32,10 @@ class OnnxSession:
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def __call__(self, X: Floats) -> Floats:
-        (told,) = self._session.run(["Y"], {"X": X})
-        return told.astype(np.float64)  # type: ignore[no-any-return]
+        (output,) = self._session.run(["Y"], {"X": X})
+        return output.astype(np.float64)  # type: ignore[no-any-return]
 
 
-def narrowed(X: Floats) -> Floats:
-    """As forests see numbers: rounded to float32."""
+def round_to_float32(X: Floats) -> Floats:
+    """Round to float32 precision, as scikit-learn's forests do."""
     return X.astype(np.float32).astype(np.float64)

@@ -1,12 +1,12 @@
-"""Trees as ONNX's operator for them, written down straight from the fitted arrays.
+"""ONNX models of tree ensembles, encoded directly from the fitted arrays.
 
-Their thresholds and leaves stay float64, so that each row takes the branches that scikit-learn takes; only the sum is
+Thresholds and leaf values stay float64, so that each row takes the same branches as in scikit-learn; only the sum is
 float32.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,42 +14,46 @@ from onnx import TensorProto, helper, numpy_helper
 
 from .numeric import Floats
 
-#: Versions that every onnxruntime of today reads.
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+    from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+    from sklearn.tree._tree import Tree
+
+#: Versions that current onnxruntime releases read.
 _OPSETS = (("ai.onnx.ml", 3), ("", 17))
-_IR = 8
+_IR_VERSION = 8
+#: Attributes of ONNX's TreeEnsembleRegressor operator.
+Attributes = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class OnnxTree:
-    """One tree by its nodes; children come behind their parents."""
+    """Nodes of one tree; children come after their parents."""
 
     #: `(nodes,)` each; at a leaf the children are not read.
-    leaf: NDArray[np.bool_]
-    column: NDArray[np.integer[Any]]
+    is_leaf: NDArray[np.bool_]
+    column: NDArray[np.integer]
     threshold: Floats
-    left: NDArray[np.integer[Any]]
-    right: NDArray[np.integer[Any]]
-    #: Where what is missing goes.
-    missing_left: NDArray[Any]
-    #: `(nodes, answers)`, and which of the ensemble's answers the first is.
+    left: NDArray[np.integer]
+    right: NDArray[np.integer]
+    #: Whether missing values go left.
+    missing_left: NDArray[np.integer]
+    #: `(nodes, outputs)`, and the index of the first of these outputs in the ensemble.
     values: Floats
-    first: int = 0
+    first_output: int = 0
 
 
-def of_forest(forest: Any) -> tuple[list[OnnxTree], int]:
-    """A fitted forest's trees, and how many answers they give; of two classes, the second's probability."""
-    return [_of_tree(each.tree_, len(forest.estimators_)) for each in forest.estimators_], _answers(forest)
-
-
-def _answers(forest: Any) -> int:
+def read_forest(forest: "BaseEstimator") -> tuple[list[OnnxTree], int]:
+    """Read a fitted forest's trees and the number of its outputs (one for two classes: the second's probability)."""
     classes = getattr(forest, "n_classes_", 1)
-    return 1 if classes == 2 else int(classes)
+    trees = [_read_tree(member.tree_, len(forest.estimators_)) for member in forest.estimators_]
+    return trees, 1 if classes == 2 else int(classes)
 
 
-def _of_tree(tree: Any, trees: int) -> OnnxTree:
+def _read_tree(tree: "Tree", trees: int) -> OnnxTree:
     values = tree.value[:, 0, :]
     return OnnxTree(
-        leaf=tree.children_left == -1,
+        is_leaf=tree.children_left == -1,
         column=tree.feature,
         threshold=tree.threshold,
         left=tree.children_left,
@@ -59,98 +63,98 @@ def _of_tree(tree: Any, trees: int) -> OnnxTree:
     )
 
 
-def of_boosting(boosting: Any, splits: "Splits") -> tuple[list[OnnxTree], int]:
-    """The trees of fitted histogram boosting, and how many answers they give."""
-    rounds = boosting._predictors
+def read_boosting(boosting: "BaseEstimator", splits: "CategorySplits") -> tuple[list[OnnxTree], int]:
+    """Read the trees of fitted histogram boosting and the number of outputs; adds category splits to `splits`."""
     trees = [
-        _of_predictor(predictor, answer, splits)
-        for predictors in rounds
-        for answer, predictor in enumerate(predictors)
+        _read_predictor(predictor, output, splits)
+        for predictors in boosting._predictors
+        for output, predictor in enumerate(predictors)
     ]
     return trees, boosting.n_trees_per_iteration_
 
 
-def _of_predictor(predictor: Any, answer: int, splits: "Splits") -> OnnxTree:
+def _read_predictor(predictor: "TreePredictor", output: int, splits: "CategorySplits") -> OnnxTree:
     nodes = predictor.nodes
     column, threshold = nodes["feature_idx"].astype(np.int64), nodes["num_threshold"].copy()
     categorical = np.flatnonzero((nodes["is_categorical"] == 1) & (nodes["is_leaf"] == 0))
     for node in categorical:
         bits = predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]]
-        column[node] = splits.column(int(column[node]), bits, bool(nodes["missing_go_to_left"][node]))
+        column[node] = splits.add(int(column[node]), bits, bool(nodes["missing_go_to_left"][node]))
         threshold[node] = 0.5
     return OnnxTree(
-        leaf=nodes["is_leaf"] == 1,
+        is_leaf=nodes["is_leaf"] == 1,
         column=column,
         threshold=threshold,
         left=nodes["left"],
         right=nodes["right"],
         missing_left=nodes["missing_go_to_left"],
         values=nodes["value"][:, None],
-        first=answer,
+        first_output=output,
     )
 
 
 @dataclass(eq=False)
-class Splits:
-    """Splits of categories as columns of their own, behind the others: 0 where a code goes left, 1 where right."""
+class CategorySplits:
+    """Splits by categories as added 0/1 columns: 0 sends a row left, 1 sends it right."""
 
-    #: Of each column of codes, by its place: the codes as the estimator has them; NaN is missing or unknown to it.
+    #: For each category column, by index: `preprocess.ordinal`'s codes to the estimator's; NaN is missing or unknown.
     codes: dict[int, Floats]
     width: int
     _columns: dict[tuple[int, bytes, bool], int] = field(default_factory=dict)
 
-    def column(self, place: int, bits: NDArray[np.uint32], missing_left: bool) -> int:
-        """Which column tells where this split sends a code."""
+    def add(self, column: int, bits: NDArray[np.uint32], missing_left: bool) -> int:
+        """Add a split of this category column, if new; returns the index of its 0/1 column."""
         return self._columns.setdefault(
-            (place, bits.tobytes(), missing_left), self.width + len(self._columns)
+            (column, bits.tobytes(), missing_left), self.width + len(self._columns)
         )
 
-    def tables(self) -> "Tables | None":
-        """None where nothing is split by categories."""
-        made = []
-        for place, codes in self.codes.items():
-            mine = [(c, bits, left) for (p, bits, left), c in self._columns.items() if p == place]
-            if mine:
-                columns = np.array([column for column, _, _ in mine], dtype=np.intp)
-                sides = [_sides(codes, bits, left) for _, bits, left in mine]
-                made.append((place, columns, np.column_stack(sides)))
-        return Tables(made, self.width, len(self._columns)) if made else None
+    def indicators(self) -> "SplitIndicators | None":
+        """Build the step that appends the 0/1 columns; None if no category is split."""
+        parts = []
+        for source, codes in self.codes.items():
+            splits = [(c, bits, left) for (s, bits, left), c in self._columns.items() if s == source]
+            if splits:
+                columns = np.array([column for column, _, _ in splits], dtype=np.intp)
+                sides = [_sides(codes, bits, left) for _, bits, left in splits]
+                parts.append((source, columns, np.column_stack(sides)))
+        return SplitIndicators(parts, self.width, len(self._columns)) if parts else None
 
 
 def _sides(codes: Floats, bits: bytes, missing_left: bool) -> Floats:
+    """Compute the side, 0 or 1, of each code from the bitset of the codes that go left."""
     words = np.frombuffer(bits, dtype=np.uint32)
-    known = np.isfinite(codes)
-    whole = np.where(known, codes, 0).astype(np.int64)
-    left = (words[whole // 32] >> (whole % 32).astype(np.uint32)) & 1
-    return np.where(known, 1.0 - left, 0.0 if missing_left else 1.0)
+    present = np.isfinite(codes)
+    integers = np.where(present, codes, 0).astype(np.int64)
+    left = (words[integers // 32] >> (integers % 32).astype(np.uint32)) & 1
+    return np.where(present, 1.0 - left, 0.0 if missing_left else 1.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Tables:
-    """Adds the columns that say where splits of categories send a row."""
+class SplitIndicators:
+    """Runtime step that appends the 0/1 columns of splits by categories."""
 
-    #: Of each column of codes: its place, the columns that it makes, and their values by code, the missing one last.
+    #: Per category column: its index, the columns that it writes, and their values by code, the missing one last.
     parts: Sequence[tuple[int, NDArray[np.intp], Floats]]
     width: int
-    more: int
+    added: int
 
     def __call__(self, X: Floats) -> Floats:
-        out = np.empty((len(X), self.width + self.more))
+        out = np.empty((len(X), self.width + self.added))
         out[:, : self.width] = X
-        for place, columns, table in self.parts:
-            codes = X[:, place]
-            # Neither NaN nor a code beyond those that occurred is below the last.
+        for source, columns, table in self.parts:
+            codes = X[:, source]
+            # Both NaN and codes that did not occur in the training data compare false here.
             last = len(table) - 1
-            known = np.where(codes < last, codes, last).astype(np.intp)
-            out[:, columns] = table.take(known, axis=0)
+            rows = np.where(codes < last, codes, last).astype(np.intp)
+            out[:, columns] = table.take(rows, axis=0)
         return out
 
 
-def written(trees: Sequence[OnnxTree], answers: int, width: int, base: Floats | None = None) -> bytes:
-    """The trees as an ONNX model from "X", float64 `(n, width)`, to "Y", float32 `(n, answers)`: the sum of their
-    leaves and of `base`.
+def encode(trees: Sequence[OnnxTree], outputs: int, width: int, base: Floats | None = None) -> bytes:
+    """Encode the trees as an ONNX model from "X", float64 `(n, width)`, to "Y", float32 `(n, outputs)`: the sum of
+    the leaves and of `base`.
     """
-    attributes = _nodes(trees) | _leaves(trees)
+    attributes = _node_attributes(trees) | _leaf_attributes(trees)
     if base is not None:
         attributes["base_values_as_tensor"] = numpy_helper.from_array(base, "base")
     node = helper.make_node(
@@ -158,7 +162,7 @@ def written(trees: Sequence[OnnxTree], answers: int, width: int, base: Floats | 
         ["X"],
         ["Y"],
         domain="ai.onnx.ml",
-        n_targets=answers,
+        n_targets=outputs,
         aggregate_function="SUM",
         post_transform="NONE",
         **attributes,
@@ -167,47 +171,48 @@ def written(trees: Sequence[OnnxTree], answers: int, width: int, base: Floats | 
         [node],
         "trees",
         [helper.make_tensor_value_info("X", TensorProto.DOUBLE, [None, width])],
-        [helper.make_tensor_value_info("Y", TensorProto.FLOAT, [None, answers])],
+        [helper.make_tensor_value_info("Y", TensorProto.FLOAT, [None, outputs])],
     )
     opsets = [helper.make_opsetid(*opset) for opset in _OPSETS]
-    return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=_IR).SerializeToString())
+    return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION).SerializeToString())
 
 
-def _nodes(trees: Sequence[OnnxTree]) -> dict[str, Any]:
+def _node_attributes(trees: Sequence[OnnxTree]) -> Attributes:
     def inner(part: str) -> list[int]:
-        return (
-            np.concatenate([np.where(t.leaf, 0, getattr(t, part)) for t in trees]).astype(np.int64).tolist()
-        )
+        values = np.concatenate([np.where(t.is_leaf, 0, getattr(t, part)) for t in trees])
+        return values.astype(np.int64).tolist()
 
-    leaf = np.concatenate([tree.leaf for tree in trees])
-    thresholds = np.concatenate([np.where(tree.leaf, 0.0, tree.threshold) for tree in trees])
+    is_leaf = np.concatenate([tree.is_leaf for tree in trees])
+    thresholds = np.concatenate([np.where(tree.is_leaf, 0.0, tree.threshold) for tree in trees])
     return {
-        "nodes_treeids": [place for place, tree in enumerate(trees) for _ in tree.leaf],
-        "nodes_nodeids": [node for tree in trees for node in range(len(tree.leaf))],
+        "nodes_treeids": [index for index, tree in enumerate(trees) for _ in tree.is_leaf],
+        "nodes_nodeids": [node for tree in trees for node in range(len(tree.is_leaf))],
         "nodes_featureids": inner("column"),
         "nodes_values_as_tensor": numpy_helper.from_array(thresholds, "thresholds"),
-        "nodes_modes": np.where(leaf, "LEAF", "BRANCH_LEQ").tolist(),
+        "nodes_modes": np.where(is_leaf, "LEAF", "BRANCH_LEQ").tolist(),
         "nodes_truenodeids": inner("left"),
         "nodes_falsenodeids": inner("right"),
         "nodes_missing_value_tracks_true": inner("missing_left"),
     }
 
 
-def _leaves(trees: Sequence[OnnxTree]) -> dict[str, Any]:
-    found = [_told(place, tree) for place, tree in enumerate(trees)]
-    ids, nodes, answers, weights = (np.concatenate(part) for part in zip(*found, strict=True))
+def _leaf_attributes(trees: Sequence[OnnxTree]) -> Attributes:
+    parts = [_leaf_entries(index, tree) for index, tree in enumerate(trees)]
+    ids, nodes, outputs, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
     return {
         "target_treeids": ids.tolist(),
         "target_nodeids": nodes.tolist(),
-        "target_ids": answers.tolist(),
+        "target_ids": outputs.tolist(),
         "target_weights_as_tensor": numpy_helper.from_array(weights, "weights"),
     }
 
 
-def _told(place: int, tree: OnnxTree) -> Iterator[Any]:
-    """Of each leaf what it says: zeros are left out where it says something else too."""
-    leaves = np.flatnonzero(tree.leaf)
+def _leaf_entries(
+    index: int, tree: OnnxTree
+) -> tuple[NDArray[np.int64], NDArray[np.intp], NDArray[np.intp], Floats]:
+    """List the tree's leaf values as (tree, node, output, weight); zeros are dropped if there are several outputs."""
+    leaves = np.flatnonzero(tree.is_leaf)
     values = tree.values[leaves]
-    said = values != 0 if values.shape[1] > 1 else np.ones_like(values, dtype=np.bool_)
-    rows, answers = np.nonzero(said)
-    yield from (np.full(len(rows), place), leaves[rows], tree.first + answers, values[rows, answers])
+    nonzero = values != 0 if values.shape[1] > 1 else np.ones_like(values, dtype=np.bool_)
+    rows, outputs = np.nonzero(nonzero)
+    return np.full(len(rows), index), leaves[rows], tree.first_output + outputs, values[rows, outputs]

@@ -1,128 +1,138 @@
-"""A fitted pipeline's preprocessing as a plan: from cells to the array that its estimator takes; `draft` makes it."""
+"""Column plan: a fitted pipeline's preprocessing as arithmetic, from cells to the array that the estimator takes.
+
+`compiler.planner` builds it.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from .numeric import Floats, Imputed
+from .numeric import Floats, Imputation
 from .row_reader import Cells
-from .tfidf import TfidfColumns, Weights, weights
+from .tfidf import SparseRows, TfidfEncoder, encode_texts
 
 
 @dataclass(frozen=True, eq=False)
-class Mixed:
-    """An array whose last columns are words: too many to be written out."""
+class MixedMatrix:
+    """An array whose last columns, the words, are sparse: they are too many to be written out."""
 
     dense: Floats
-    words: Weights
+    words: SparseRows
 
-    def matrix(self) -> Any:
-        """As SciPy's sparse matrix."""
-        return sparse.hstack([sparse.csr_matrix(self.dense), self.words.matrix()], format="csr")
+    def to_scipy(self) -> sparse.csr_matrix:
+        """Convert to one sparse matrix of SciPy."""
+        return sparse.hstack([sparse.csr_matrix(self.dense), self.words.to_scipy()], format="csr")
 
 
-Matrix = Floats | Mixed
+Matrix = Floats | MixedMatrix
 
 
 @dataclass(frozen=True, eq=False)
-class Numbers:
-    """Numbers, booleans and times."""
+class NumberBlock:
+    """Columns of the array that come from numbers, booleans and times."""
 
+    #: First column of the block in the array.
     start: int
-    #: Those of the cells' numbers that it takes; None: all.
-    picked: NDArray[np.intp] | None
-    imputed: Imputed | None
+    #: Indices into the cells' numbers; None: all of them.
+    selected: NDArray[np.intp] | None
+    imputation: Imputation | None
     steps: Sequence[Callable[[Floats], Floats]]
 
-    def of(self, cells: Cells) -> Floats:
+    def encode(self, cells: Cells) -> Floats:
+        """Compute the block: `(n, columns)`."""
         x, missing = cells.numbers, cells.missing
-        if self.picked is not None:
-            x = x.take(self.picked, axis=1)
-            missing = None if missing is None else missing.take(self.picked, axis=1)
-        if self.imputed is not None:
-            x = self.imputed(x, missing)
+        if self.selected is not None:
+            x = x.take(self.selected, axis=1)
+            missing = None if missing is None else missing.take(self.selected, axis=1)
+        if self.imputation is not None:
+            x = self.imputation(x, missing)
         for step in self.steps:
             x = step(x)
         return x
 
 
 @dataclass(frozen=True, eq=False)
-class Categories:
-    """Each choice is a number in a column of its own, or of all choices; what is no choice is one too."""
+class CategoryBlock:
+    """Columns of the array that come from categories: each choice writes one number into one column.
 
-    #: Of the cells' codes, one for each number that is written.
+    One-hot columns, codes and target means all have this form; a value that is no choice has an entry of its own.
+    """
+
+    #: `(writes,)`: for each number that a row writes, the column of `Cells.codes` that it comes from.
     sources: NDArray[np.intp]
-    #: Where the source's choices begin in `places` and `values`.
+    #: `(writes,)`: start of the source's choices in `columns` and `values`.
     offsets: NDArray[np.intp]
-    places: NDArray[np.intp]
+    #: For each choice, the array's column that is written, and the number.
+    columns: NDArray[np.intp]
     values: Floats
 
     def write(self, cells: Cells, out: Floats) -> None:
-        """Into zeros: `(n, width)`."""
-        at = cells.codes.take(self.sources, axis=1) + self.offsets
-        places = self.places.take(at)
+        """Write into `out`, a zeroed array of `(n, width)`."""
+        entries = cells.codes.take(self.sources, axis=1) + self.offsets
+        positions = self.columns.take(entries)
         if len(out) > 1:
-            places += np.arange(0, out.size, out.shape[1])[:, None]
-        out.reshape(-1)[places] = self.values.take(at)
+            positions += np.arange(0, out.size, out.shape[1])[:, None]
+        out.reshape(-1)[positions] = self.values.take(entries)
 
 
 @dataclass(frozen=True, eq=False)
-class Directions:
-    """A column of texts, reduced to a few directions."""
+class TextBlock:
+    """Columns of the array that come from one text column: its TF-IDF weights projected to a few directions."""
 
+    #: First column of the block in the array.
     start: int
+    #: Index into `Cells.texts`.
     source: int
-    words: TfidfColumns
+    encoder: TfidfEncoder
     #: `(words, directions)`.
-    table: Floats
+    projection: Floats
 
-    def of(self, cells: Cells) -> Floats:
-        return weights([self.words], [cells.texts[self.source]]).times(self.table)
+    def encode(self, cells: Cells) -> Floats:
+        """Compute the block: `(n, directions)`."""
+        return encode_texts([self.encoder], [cells.texts[self.source]]).dot(self.projection)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ColumnPlan:
-    """From cells to an array: `(n, width)`, with `words` behind it where texts stay words."""
+    """Blocks of an `(n, width)` array, followed by sparse words if the estimator takes texts as words."""
 
     width: int
-    numbers: Numbers | None
-    categories: Categories | None
-    directions: Sequence[Directions]
-    #: Columns of texts, each with its words.
-    words: Sequence[tuple[int, TfidfColumns]]
-    #: Columns that are zeros whatever comes; None: there is none.
-    empty: NDArray[np.intp] | None
-    #: The columns that the estimator is given, and the words; None: all.
-    kept: NDArray[np.intp] | None
-    kept_words: NDArray[np.intp] | None
+    numbers: NumberBlock | None
+    categories: CategoryBlock | None
+    texts: Sequence[TextBlock]
+    #: Text columns that stay sparse: index into `Cells.texts`, and encoder.
+    words: Sequence[tuple[int, TfidfEncoder]]
+    #: Columns that are always zero, because they were empty in the training data; None: there is none.
+    zeroed: NDArray[np.intp] | None
+    #: Columns and words that feature selection left to the estimator; None: all.
+    selected: NDArray[np.intp] | None
+    selected_words: NDArray[np.intp] | None
 
     def matrix(self, cells: Cells) -> Matrix:
-        """What the estimator takes, before any of the words are left out."""
+        """Compute what the estimator takes. Words that feature selection dropped are still there."""
         X = self._dense(cells)
-        if self.empty is not None:
-            X[:, self.empty] = 0.0
-        if self.kept is not None:
-            X = X.take(self.kept, axis=1)
+        if self.zeroed is not None:
+            X[:, self.zeroed] = 0.0
+        if self.selected is not None:
+            X = X.take(self.selected, axis=1)
         if not self.words:
             return X
-        return Mixed(
-            X, weights([w for _, w in self.words], [cells.texts[source] for source, _ in self.words])
-        )
+        encoders, texts = zip(*[(e, cells.texts[source]) for source, e in self.words], strict=True)
+        return MixedMatrix(X, encode_texts(encoders, texts))
 
     def _dense(self, cells: Cells) -> Floats:
-        """An array of its own, in C's order."""
-        if self.numbers is not None and self.categories is None and not self.directions:
-            x = self.numbers.of(cells)
+        """Compute the blocks as a new C-ordered array."""
+        if self.numbers is not None and self.categories is None and not self.texts:
+            x = self.numbers.encode(cells)
             return x.copy() if x is cells.numbers else x
         out = np.zeros((len(cells.numbers), self.width))
         if self.categories is not None:
             self.categories.write(cells, out)
-        for part in (self.numbers, *self.directions):
-            if part is not None:
-                x = part.of(cells)
-                out[:, part.start : part.start + x.shape[1]] = x
+        for block in (self.numbers, *self.texts):
+            if block is not None:
+                x = block.encode(cells)
+                out[:, block.start : block.start + x.shape[1]] = x
         return out

@@ -1,112 +1,110 @@
-"""Rows of Python values, read into arrays without pandas: what every plan begins with."""
+"""Row reader: rows of Python values as arrays, without pandas. Every column plan starts from these."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import LARGEST, Column, Kind, days
+from ..columns import LARGEST, Column, Kind, Row, days
 
 _TIMES = (Kind.DATE, Kind.DATETIME)
-_OTHERS = (Kind.CATEGORY, Kind.TEXT)
+_NOT_NUMERIC = (Kind.CATEGORY, Kind.TEXT)
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Rows, by what their columns mean; each part in the order of the signature's columns."""
+    """The cells of `n` rows, grouped by what the columns mean; each group keeps the signature's column order."""
 
-    #: `(n, numbers, booleans and times)`: as `columns.frame` has them, NaN where they are missing.
+    #: `(n, numeric columns)`: numbers, booleans and times, encoded as in `columns.frame`; NaN where missing.
     numbers: NDArray[np.float64]
-    #: Where numbers are missing, of the same shape; None where none is.
+    #: Mask of the missing numbers, same shape; None if no number is missing.
     missing: NDArray[np.bool_] | None
-    #: `(n, categories)`: places in the choices; one beyond the last where it is none of them.
+    #: `(n, category columns)`: positions in the choices; `len(choices)` for any other value.
     codes: NDArray[np.intp]
-    #: Of each column of texts: `n` of them, "" for none.
+    #: For each text column its `n` texts; "" for None.
     texts: tuple[list[str], ...]
 
 
-class Reader:
-    """Reads rows of Python values in the columns' order; says of them what `columns.frame` says."""
+class RowReader:
+    """Encodes rows of Python values, in the columns' order, exactly as `columns.frame` does."""
 
     def __init__(self, columns: Sequence[Column]):
         self.columns = tuple(columns)
-        self._start()
+        self._index_columns()
 
     def __getstate__(self) -> tuple[Column, ...]:
         return self.columns
 
     def __setstate__(self, columns: tuple[Column, ...]) -> None:
         self.columns = columns
-        self._start()
+        self._index_columns()
 
-    def _start(self) -> None:
-        places = {kind: [p for p, c in enumerate(self.columns) if c.kind is kind] for kind in Kind}
+    def _index_columns(self) -> None:
+        positions = {kind: [p for p, c in enumerate(self.columns) if c.kind is kind] for kind in Kind}
         self._width = len(self.columns)
-        self._places = [p for p, column in enumerate(self.columns) if column.kind not in _OTHERS]
-        self._times = [i for i, p in enumerate(self._places) if self.columns[p].kind in _TIMES]
-        self._alike = not self._times and len(self._places) == self._width
-        self._numbers = itemgetter(*self._places) if len(self._places) > 1 else self._few
-        self._lookups = [(p, _codes(self.columns[p])) for p in places[Kind.CATEGORY]]
-        self._texts = places[Kind.TEXT]
+        self._numeric = [p for p, column in enumerate(self.columns) if column.kind not in _NOT_NUMERIC]
+        self._times = [i for i, p in enumerate(self._numeric) if self.columns[p].kind in _TIMES]
+        self._only_numbers = not self._times and len(self._numeric) == self._width
+        self._pick_numbers = itemgetter(*self._numeric) if len(self._numeric) > 1 else self._pick_few
+        self._codes = [(p, _code_by_choice(self.columns[p])) for p in positions[Kind.CATEGORY]]
+        self._texts = positions[Kind.TEXT]
 
     @property
     def numbers(self) -> list[str]:
-        """The columns of `Cells.numbers`."""
-        return [self.columns[place].name for place in self._places]
+        """Names of the columns of `Cells.numbers`."""
+        return [self.columns[position].name for position in self._numeric]
 
     @property
     def categories(self) -> list[Column]:
         """The columns of `Cells.codes`."""
-        return [self.columns[place] for place, _ in self._lookups]
+        return [self.columns[position] for position, _ in self._codes]
 
     @property
     def texts(self) -> list[str]:
-        """The columns of `Cells.texts`."""
-        return [self.columns[place].name for place in self._texts]
+        """Names of the columns of `Cells.texts`."""
+        return [self.columns[position].name for position in self._texts]
 
-    def read(self, rows: Sequence[Sequence[Any]]) -> Cells:
-        """Raises ValueError where a row has more or fewer cells than there are columns."""
+    def read(self, rows: Sequence[Row]) -> Cells:
+        """Encode the rows. Raises ValueError if a row does not have one cell per column."""
         if any(len(row) != self._width for row in rows):
             raise ValueError(f"Each row has {self._width} cells.")
-        numbers, missing = self._bounded(rows)
+        numbers, missing = self._read_numbers(rows)
         texts = tuple(["" if row[p] is None else str(row[p]) for row in rows] for p in self._texts)
-        return Cells(numbers, missing, self._coded(rows), texts)
+        return Cells(numbers, missing, self._read_codes(rows), texts)
 
-    def _bounded(self, rows: Sequence[Sequence[Any]]) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-        """As `columns.bounded` has them. NumPy reads None as NaN."""
-        read = rows if self._alike else [self._read(row) for row in rows]
-        numbers = np.array(read, dtype=np.float64)
-        sound = np.abs(numbers) <= LARGEST
-        if sound.all():
+    def _read_numbers(self, rows: Sequence[Row]) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+        """Encode numbers as `columns.bounded` does, with the mask of missing ones. NumPy reads None as NaN."""
+        picked = rows if self._only_numbers else [self._pick_row(row) for row in rows]
+        numbers = np.array(picked, dtype=np.float64)
+        if (np.abs(numbers) <= LARGEST).all():
             return numbers, None
         missing = ~np.isfinite(numbers)
         numbers[missing] = np.nan
         return np.clip(numbers, -LARGEST, LARGEST, out=numbers), missing if missing.any() else None
 
-    def _read(self, row: Sequence[Any]) -> Sequence[Any]:
+    def _pick_row(self, row: Row) -> Row:
         if not self._times:
-            return self._numbers(row)  # type: ignore[no-any-return]
-        cells = list(self._numbers(row))
+            return self._pick_numbers(row)  # type: ignore[no-any-return]
+        cells = list(self._pick_numbers(row))
         for i in self._times:
             if cells[i] is not None:
                 cells[i] = days(cells[i])
         return cells
 
-    def _few(self, row: Sequence[Any]) -> list[Any]:
-        # An itemgetter of one place gives the cell, not a tuple of one.
-        return [row[place] for place in self._places]
+    def _pick_few(self, row: Row) -> list[object]:
+        # An itemgetter of one position returns the cell itself, not a tuple.
+        return [row[position] for position in self._numeric]
 
-    def _coded(self, rows: Sequence[Sequence[Any]]) -> NDArray[np.intp]:
+    def _read_codes(self, rows: Sequence[Row]) -> NDArray[np.intp]:
         codes = [
-            lookup.get(None if row[place] is None else str(row[place]), len(lookup))
+            code.get(None if row[position] is None else str(row[position]), len(code))
             for row in rows
-            for place, lookup in self._lookups
+            for position, code in self._codes
         ]
-        return np.array(codes, dtype=np.intp).reshape(len(rows), len(self._lookups))
+        return np.array(codes, dtype=np.intp).reshape(len(rows), len(self._codes))
 
 
-def _codes(column: Column) -> dict[str | None, int]:
+def _code_by_choice(column: Column) -> dict[str | None, int]:
     return {choice: code for code, choice in enumerate(column.choices)}

@@ -1,4 +1,4 @@
-"""Runtimes: an estimator's arithmetic on what a plan makes, done by whatever is fast at it."""
+"""Runtimes: an estimator's arithmetic on a column plan's array, as a chain of fast steps."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,35 +9,38 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from .numeric import Floats
-from .plan import Matrix, Mixed
+from .plan import Matrix, MixedMatrix
 
-#: A classifier's `(n, classes)` probabilities, a regressor's `(n,)` values, or the `(n,)` clusters and `(n, clusters)`
-#: distances to all of them.
+#: A classifier's `(n, classes)` probabilities, a regressor's `(n,)` values, or `(n,)` clusters with their
+#: `(n, clusters)` distances.
 ModelOutput = Floats | tuple[NDArray[np.int64], Floats]
+#: A step takes what the step before it returns, which differs from runtime to runtime.
+Step = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Runtime:
-    """Steps one after the other, from a plan's array to what the estimator would say."""
+    """Steps from a plan's matrix to the estimator's output."""
 
-    #: Of the library that does the work.
+    #: Name of the library that does the work.
     name: str
-    steps: Sequence[Callable[[Any], Any]]
-    #: Whether the fitted estimator itself is among them.
-    whole: bool = False
+    steps: Sequence[Step]
+    #: Whether the fitted estimator itself is one of the steps.
+    holds_estimator: bool = False
 
     def __call__(self, X: Matrix) -> ModelOutput:
-        told: Any = X
+        output: Any = X
         for step in self.steps:
-            told = step(told)
-        return told  # type: ignore[no-any-return]
+            output = step(output)
+        return output  # type: ignore[no-any-return]
 
-    def then(self, step: Callable[[Any], Any]) -> "Runtime":
-        return Runtime(self.name, [*self.steps, step], self.whole)
+    def append(self, step: Step) -> "Runtime":
+        """Return a runtime with one more step."""
+        return Runtime(self.name, [*self.steps, step], self.holds_estimator)
 
 
 class Linear:
-    """Columns and words, each times its coefficients."""
+    """Linear combination of columns and words."""
 
     def __init__(self, coefficients: Floats, intercept: Floats, words: Floats | None = None):
         #: `(columns, k)`.
@@ -47,70 +50,72 @@ class Linear:
         self.words = None if words is None else np.ascontiguousarray(words)
 
     def __call__(self, X: Matrix) -> Floats:
-        """`(n, k)`."""
-        if isinstance(X, Mixed) and self.words is not None:
-            return X.dense @ self.coefficients + X.words.times(self.words) + self.intercept
+        """Compute the `(n, k)` combinations."""
+        if isinstance(X, MixedMatrix) and self.words is not None:
+            return X.dense @ self.coefficients + X.words.dot(self.words) + self.intercept
         return X @ self.coefficients + self.intercept  # type: ignore[no-any-return, operator]
 
 
 def sigmoid_pair(margins: Floats) -> Floats:
-    """One margin a row as the probabilities of two classes."""
-    return both(expit(margins))
+    """Convert `(n, 1)` margins to the `(n, 2)` probabilities of two classes."""
+    return complement(expit(margins))
 
 
-def both(second: Floats) -> Floats:
-    """The second class's probabilities, `(n, 1)`, with the first one's."""
+def complement(second: Floats) -> Floats:
+    """Prepend the first class's probabilities to those of the second, `(n, 1)`."""
     return np.concatenate((1.0 - second, second), axis=1)
 
 
 def softmax(margins: Floats) -> Floats:
-    """A margin for each class as probabilities."""
+    """Convert one margin per class to probabilities."""
     powers = np.exp(margins - margins.max(axis=1, keepdims=True))
     powers /= powers.sum(axis=1, keepdims=True)
     return powers
 
 
-def densities(logs: Floats) -> Floats:
-    """Logs of joint densities as probabilities; as scikit-learn has them even where all are so small that they tie."""
+def normalise_log_densities(logs: Floats) -> Floats:
+    """Convert log densities per class to probabilities, rounding as scikit-learn does if all of them underflow."""
     highest = logs.max(axis=1, keepdims=True)
-    whole = highest + np.log(np.exp(logs - highest).sum(axis=1, keepdims=True))
-    return np.exp(logs - whole)  # type: ignore[no-any-return]
+    total = highest + np.log(np.exp(logs - highest).sum(axis=1, keepdims=True))
+    return np.exp(logs - total)  # type: ignore[no-any-return]
 
 
-def value(margins: Floats) -> Floats:
+def first_column(margins: Floats) -> Floats:
+    """Return the only column of a regressor's `(n, 1)` output."""
     return margins[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """The same for every row."""
+    """The same output for every row."""
 
-    told: Floats
+    #: `(1, k)`, or `(1,)`.
+    output: Floats
 
     def __call__(self, X: Matrix) -> Floats:
-        rows = len(X.dense if isinstance(X, Mixed) else X)
-        return np.repeat(self.told, rows, axis=0)
+        rows = len(X.dense if isinstance(X, MixedMatrix) else X)
+        return np.repeat(self.output, rows, axis=0)
 
 
 @dataclass(frozen=True, eq=False)
-class Calibrated:
-    """Margins as probabilities, by a sigmoid for each class against the others."""
+class SigmoidCalibration:
+    """Converts margins to probabilities by one sigmoid per class (Platt scaling), normalised."""
 
     slopes: Floats
     intercepts: Floats
 
     def __call__(self, margins: Floats) -> Floats:
-        said = expit(-(self.slopes * margins + self.intercepts))
-        if said.shape[1] == 1:
-            return both(said)
-        whole = said.sum(axis=1, keepdims=True)
-        none = np.full_like(said, 1.0 / said.shape[1])
-        return np.divide(said, whole, out=none, where=whole != 0)
+        probabilities = expit(-(self.slopes * margins + self.intercepts))
+        if probabilities.shape[1] == 1:
+            return complement(probabilities)
+        total = probabilities.sum(axis=1, keepdims=True)
+        uniform = np.full_like(probabilities, 1.0 / probabilities.shape[1])
+        return np.divide(probabilities, total, out=uniform, where=total != 0)
 
 
 @dataclass(frozen=True, eq=False)
-class Layers:
-    """A multilayer perceptron with rectified units; the last layer's sums."""
+class Perceptron:
+    """Multilayer perceptron with rectified hidden units; returns the last layer's sums."""
 
     weights: Sequence[Floats]
     biases: Sequence[Floats]
@@ -125,12 +130,13 @@ class Layers:
 
 
 @dataclass(frozen=True, eq=False)
-class Normal:
-    """Gaussian naive Bayes: of each class the log of its joint density."""
+class GaussianDensities:
+    """Log densities of Gaussian naive Bayes, jointly with each class: `(n, classes)`."""
 
+    #: `(classes, columns)` each.
     means: Floats
     variances: Floats
-    #: `(classes,)`: what does not depend on the row.
+    #: `(classes,)`: the terms that do not depend on the row.
     constant: Floats
 
     def __call__(self, X: Floats) -> Floats:
@@ -141,7 +147,7 @@ class Normal:
 
 
 @dataclass(frozen=True, eq=False)
-class Kernel:
+class RbfKernel:
     """Weighted radial basis functions around the support vectors."""
 
     vectors: Floats
@@ -151,22 +157,26 @@ class Kernel:
     intercept: Floats
 
     def __call__(self, X: Floats) -> Floats:
-        near = X @ (2.0 * self.gamma * self.vectors.T)
-        near -= self.gamma * np.einsum("ij,ij->i", X, X)[:, None]
-        near -= self.gamma * np.einsum("ij,ij->i", self.vectors, self.vectors)
-        np.exp(np.minimum(near, 0.0, out=near), out=near)
-        return near @ self.weights + self.intercept
+        kernel = X @ (2.0 * self.gamma * self.vectors.T)
+        kernel -= self.gamma * np.einsum("ij,ij->i", X, X)[:, None]
+        kernel -= self.gamma * np.einsum("ij,ij->i", self.vectors, self.vectors)
+        np.exp(np.minimum(kernel, 0.0, out=kernel), out=kernel)
+        return kernel @ self.weights + self.intercept
 
 
 @dataclass(frozen=True, eq=False)
 class OneVsOneVotes:
-    """Margins of each pair of classes as one for each class: how many pairs it wins, and how clearly."""
+    """Converts the margins of all pairs of classes to one margin per class, as scikit-learn's SVC does.
+
+    A class's margin is the number of pairs that it wins plus a third of its confidence, scaled below 1.
+    """
 
     #: `(pairs, classes)`: 1 for the pair's first class, −1 for its second.
     sides: Floats
 
     @classmethod
-    def of(cls, classes: int) -> "OneVsOneVotes":
+    def for_classes(cls, classes: int) -> "OneVsOneVotes":
+        """Build the table for this number of classes."""
         first, second = np.triu_indices(classes, 1)
         sides = np.zeros((len(first), classes))
         sides[np.arange(len(first)), first] = 1.0
@@ -174,7 +184,7 @@ class OneVsOneVotes:
         return cls(sides)
 
     def __call__(self, margins: Floats) -> Floats:
-        clearly = margins @ self.sides
+        confidence = margins @ self.sides
         wins = np.where(margins < 0, -1.0, 1.0) @ self.sides
         votes = (wins + np.abs(self.sides).sum(axis=0)) / 2
-        return votes + clearly / (3 * (np.abs(clearly) + 1))
+        return votes + confidence / (3 * (np.abs(confidence) + 1))

@@ -1,11 +1,10 @@
-"""Texts as TF-IDF weights of their words in plain Python; only the words that a text has are touched."""
+"""TF-IDF weights of texts in plain Python; only the words that a text contains are touched."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log, sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,58 +15,59 @@ from .numeric import Floats
 
 
 @dataclass(frozen=True, eq=False)
-class Weights:
-    """Rows of a matrix that is almost empty: the weights one row behind the other, at least one each."""
+class SparseRows:
+    """Rows of a sparse `(n, width)` matrix, one after the other; every row has at least one entry."""
 
-    #: The column of each weight, and the weight.
-    places: NDArray[np.intp]
+    #: `(entries,)`: column and weight of each entry.
+    columns: NDArray[np.intp]
     values: Floats
-    #: Where each row begins.
+    #: `(n,)`: index of each row's first entry.
     starts: NDArray[np.intp]
     width: int
 
-    def times(self, table: Floats) -> Floats:
-        """The product with a dense `(width, k)`: `(n, k)`."""
-        return np.add.reduceat(table.take(self.places, axis=0) * self.values[:, None], self.starts, axis=0)
+    def dot(self, table: Floats) -> Floats:
+        """Multiply by a dense `(width, k)` table: `(n, k)`."""
+        return np.add.reduceat(table.take(self.columns, axis=0) * self.values[:, None], self.starts, axis=0)
 
-    def matrix(self) -> Any:
-        """As SciPy's sparse matrix."""
-        ends = np.append(self.starts, len(self.places))
-        return sparse.csr_matrix((self.values, self.places, ends), shape=(len(self.starts), self.width))
+    def to_scipy(self) -> sparse.csr_matrix:
+        """Convert to SciPy's sparse matrix."""
+        ends = np.append(self.starts, len(self.columns))
+        return sparse.csr_matrix((self.values, self.columns, ends), shape=(len(self.starts), self.width))
 
 
-class TfidfColumns:
-    """As the fitted `preprocess.Words` does it: weights by how often a word stands there and how rare it is."""
+class TfidfEncoder:
+    """Weighs words by frequency and rarity, exactly as the fitted `preprocess.Words` does."""
 
     def __init__(self, fitted: preprocess.Words):
         vectorizer = fitted.vectorizer_
         self.width = 1 if vectorizer is None else len(vectorizer.vocabulary_)
-        self._places = {} if vectorizer is None else {w: int(p) for w, p in vectorizer.vocabulary_.items()}
-        self._rare = [] if vectorizer is None else vectorizer.idf_.tolist()
+        self._column = {} if vectorizer is None else {w: int(p) for w, p in vectorizer.vocabulary_.items()}
+        self._rarity = [] if vectorizer is None else vectorizer.idf_.tolist()
         self._word = re.compile(r"" if vectorizer is None else vectorizer.token_pattern)
 
-    def of(self, text: str) -> tuple[list[int], list[float]]:
-        """The words' places and weights, of length 1 together; behind them one that is nothing, so that no
-        row is empty.
+    def encode(self, text: str) -> tuple[list[int], list[float]]:
+        """Compute the words' columns and their weights, normalised to length 1.
+
+        The last entry is always a zero in column 0, so that no row is empty.
         """
-        places, rare = self._places, self._rare
-        counts = Counter(places[word] for word in self._word.findall(text.lower()) if word in places)
-        weights = [(log(count) + 1.0) * rare[place] for place, count in counts.items()]
+        column, rarity = self._column, self._rarity
+        counts = Counter(column[word] for word in self._word.findall(text.lower()) if word in column)
+        weights = [(log(count) + 1.0) * rarity[position] for position, count in counts.items()]
         length = sqrt(sum(weight * weight for weight in weights)) or 1.0
         return [*counts, 0], [*(weight / length for weight in weights), 0.0]
 
 
-def weights(words: Sequence[TfidfColumns], texts: Sequence[Sequence[str]]) -> Weights:
-    """Of several columns of texts, the words of each behind those of the one before."""
-    offsets = np.cumsum([0, *(each.width for each in words)]).tolist()
-    places: list[int] = []
+def encode_texts(encoders: Sequence[TfidfEncoder], texts: Sequence[Sequence[str]]) -> SparseRows:
+    """Encode `n` rows of several text columns; `texts` has one sequence of `n` texts per encoder."""
+    offsets = np.cumsum([0, *(encoder.width for encoder in encoders)]).tolist()
+    columns: list[int] = []
     values: list[float] = []
     starts = []
     for row in zip(*texts, strict=True):
-        starts.append(len(places))
-        for each, text, offset in zip(words, row, offsets, strict=False):
-            found, heavy = each.of(text)
-            places += [place + offset for place in found] if offset else found
-            values += heavy
-    as_places = np.array(places, dtype=np.intp), np.array(values), np.array(starts, dtype=np.intp)
-    return Weights(*as_places, width=offsets[-1])
+        starts.append(len(columns))
+        for encoder, text, offset in zip(encoders, row, offsets, strict=False):
+            positions, weights = encoder.encode(text)
+            columns += [position + offset for position in positions] if offset else positions
+            values += weights
+    as_indices = np.array(columns, dtype=np.intp), np.array(values), np.array(starts, dtype=np.intp)
+    return SparseRows(*as_indices, width=offsets[-1])

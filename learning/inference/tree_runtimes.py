@@ -1,11 +1,11 @@
-"""Runtimes of forests and of histogram boosting."""
+"""Converters of fitted forests and boosted trees to onnxruntime and Treelite."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import treelite.frontend
 import treelite.sklearn
+from sklearn.base import BaseEstimator
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -18,107 +18,112 @@ from treelite import TreeliteError
 
 from . import onnx_trees, runtimes
 from .numeric import Floats
-from .onnx_sessions import OnnxSession, narrowed
+from .onnx_sessions import OnnxSession, round_to_float32
 from .plan import ColumnPlan
-from .runtimes import Runtime
+from .runtimes import Runtime, Step
 from .treelite_models import TreeliteModel
 
-#: With more nodes than this, trees take too long to be written down for onnxruntime, and half a kilobyte each to load.
+#: Above this number of nodes an ONNX model takes too long to encode, and half a kilobyte per node to load.
 MOST_NODES = 500_000
 ONNX, TREELITE = "onnxruntime", "treelite"
-Step = Callable[[Any], Any]
+#: Yields the runtimes of a fitted estimator that takes the plan's array.
+Converter = Callable[[BaseEstimator, ColumnPlan], Iterator[Runtime]]
 
 
-def _forest(forest: Any, plan: ColumnPlan) -> Iterator[Runtime]:
-    made, answers = onnx_trees.of_forest(forest)
-    classes = hasattr(forest, "n_classes_")
-    one: list[Step] = [runtimes.both] if classes else [runtimes.value]
-    if _nodes(made) <= MOST_NODES:
-        session = OnnxSession(onnx_trees.written(made, answers, forest.n_features_in_))
-        yield Runtime(ONNX, [narrowed, session, *(one if answers == 1 else [])])
-    yield from _treelite(forest, [narrowed], [] if classes else one)
+def _convert_forest(forest: BaseEstimator, plan: ColumnPlan) -> Iterator[Runtime]:
+    trees, outputs = onnx_trees.read_forest(forest)
+    is_classifier = hasattr(forest, "n_classes_")
+    single: list[Step] = [runtimes.complement] if is_classifier else [runtimes.first_column]
+    if _count_nodes(trees) <= MOST_NODES:
+        session = OnnxSession(onnx_trees.encode(trees, outputs, forest.n_features_in_))
+        yield Runtime(ONNX, [round_to_float32, session, *(single if outputs == 1 else [])])
+    yield from _convert_to_treelite(forest, [round_to_float32], [] if is_classifier else single)
 
 
-def _boosting(boosting: Any, plan: ColumnPlan) -> Iterator[Runtime]:
-    width = boosting.n_features_in_
-    splits = onnx_trees.Splits(_codes(boosting), width)
-    made, answers = onnx_trees.of_boosting(boosting, splits)
-    tables = splits.tables()
-    if _nodes(made) <= MOST_NODES:
-        wide = width + (tables.more if tables else 0)
-        session = OnnxSession(onnx_trees.written(made, answers, wide, boosting._baseline_prediction.ravel()))
-        yield Runtime(ONNX, [*([tables] if tables else []), session, _link(boosting, answers)])
-    yield from _treelite(boosting, [], _ends(boosting))
+def _convert_boosting(boosting: BaseEstimator, plan: ColumnPlan) -> Iterator[Runtime]:
+    columns = boosting.n_features_in_
+    splits = onnx_trees.CategorySplits(_estimator_codes(boosting), columns)
+    trees, outputs = onnx_trees.read_boosting(boosting, splits)
+    indicators = splits.indicators()
+    if _count_nodes(trees) <= MOST_NODES:
+        width = columns + (indicators.added if indicators else 0)
+        model = onnx_trees.encode(trees, outputs, width, boosting._baseline_prediction.ravel())
+        steps: list[Step] = [
+            *([indicators] if indicators else []),
+            OnnxSession(model),
+            _link(boosting, outputs),
+        ]
+        yield Runtime(ONNX, steps)
+    yield from _convert_to_treelite(boosting, [], _treelite_link(boosting))
 
 
-def _nodes(made: Sequence[onnx_trees.OnnxTree]) -> int:
-    return sum(len(tree.leaf) for tree in made)
+def _count_nodes(trees: Sequence[onnx_trees.OnnxTree]) -> int:
+    return sum(len(tree.is_leaf) for tree in trees)
 
 
-def _treelite(estimator: Any, before: list[Step], behind: list[Step]) -> Iterator[Runtime]:
+def _convert_to_treelite(
+    estimator: BaseEstimator, before: list[Step], after: list[Step]
+) -> Iterator[Runtime]:
     try:
         model = treelite.sklearn.import_model(estimator)
     except (
         TreeliteError,
         AssertionError,
         NotImplementedError,
-    ):  # as it says that it does not know the estimator
+    ):  # raised for estimators that it does not support
         return
-    yield Runtime(TREELITE, [*before, TreeliteModel(model), *behind])
+    yield Runtime(TREELITE, [*before, TreeliteModel(model), *after])
 
 
-def _ends(boosting: Any) -> list[Step]:
-    """From what Treelite says of boosting."""
+def _treelite_link(boosting: BaseEstimator) -> list[Step]:
+    """Return the steps from Treelite's output of boosted trees to the estimator's."""
     if not hasattr(boosting, "classes_"):
-        return [runtimes.value]
-    return [runtimes.both] if len(boosting.classes_) == 2 else []
+        return [runtimes.first_column]
+    return [runtimes.complement] if len(boosting.classes_) == 2 else []
 
 
-def _lightgbm(boosting: Any, plan: ColumnPlan) -> Iterator[Runtime]:
-    yield Runtime(
-        TREELITE, [TreeliteModel(treelite.frontend.from_lightgbm(boosting.booster_)), *_ends(boosting)]
-    )
+def _convert_lightgbm(boosting: BaseEstimator, plan: ColumnPlan) -> Iterator[Runtime]:
+    model = treelite.frontend.from_lightgbm(boosting.booster_)
+    yield Runtime(TREELITE, [TreeliteModel(model), *_treelite_link(boosting)])
 
 
-def _xgboost(boosting: Any, plan: ColumnPlan) -> Iterator[Runtime]:
-    yield Runtime(
-        TREELITE, [TreeliteModel(treelite.frontend.from_xgboost(boosting.get_booster())), *_ends(boosting)]
-    )
+def _convert_xgboost(boosting: BaseEstimator, plan: ColumnPlan) -> Iterator[Runtime]:
+    model = treelite.frontend.from_xgboost(boosting.get_booster())
+    yield Runtime(TREELITE, [TreeliteModel(model), *_treelite_link(boosting)])
 
 
-def _link(boosting: Any, answers: int) -> Step:
+def _link(boosting: BaseEstimator, outputs: int) -> Step:
     if not hasattr(boosting, "classes_"):
-        return runtimes.value
-    return runtimes.sigmoid_pair if answers == 1 else runtimes.softmax
+        return runtimes.first_column
+    return runtimes.sigmoid_pair if outputs == 1 else runtimes.softmax
 
 
-def _codes(boosting: Any) -> dict[int, Floats]:
-    """Of each column of codes, the codes as the estimator has them by the codes as `preprocess.ordinal` has them; one
-    more, for what is missing, is NaN.
+def _estimator_codes(boosting: BaseEstimator) -> dict[int, Floats]:
+    """Map each category column's codes, as `preprocess.ordinal` writes them, to the estimator's own codes.
+
+    The last entry of each array is NaN: the code of a missing value.
     """
     if boosting._preprocessor is None:
         return {}
     encoder = boosting._preprocessor.named_transformers_["encoder"]
-    places = np.flatnonzero(boosting.is_categorical_)
-    return {int(p): _recoded(seen) for p, seen in zip(places, encoder.categories_, strict=True)}
+    columns = np.flatnonzero(boosting.is_categorical_)
+    return {int(c): _renumber(present) for c, present in zip(columns, encoder.categories_, strict=True)}
 
 
-def _recoded(seen: Floats) -> Floats:
-    """`seen` are the codes that occurred, ascending; others are as good as missing."""
-    known = seen[np.isfinite(seen)].astype(np.int64)
-    codes = np.full((known.max() if len(known) else 0) + 2, np.nan)
-    codes[known] = np.arange(len(known))
-    return codes
+def _renumber(present: Floats) -> Floats:
+    """Number the codes that occurred in the training data, ascending; all others count as missing."""
+    codes = present[np.isfinite(present)].astype(np.int64)
+    renumbered = np.full((codes.max() if len(codes) else 0) + 2, np.nan)
+    renumbered[codes] = np.arange(len(codes))
+    return renumbered
 
 
-MAKERS: Mapping[type, Callable[[Any, ColumnPlan], Iterator[Runtime]]] = {
+CONVERTERS: Mapping[type, Converter] = {
     **dict.fromkeys(
-        (ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor), _forest
+        (ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor),
+        _convert_forest,
     ),
-    **dict.fromkeys((HistGradientBoostingClassifier, HistGradientBoostingRegressor), _boosting),
+    **dict.fromkeys((HistGradientBoostingClassifier, HistGradientBoostingRegressor), _convert_boosting),
 }
-#: By the package that an estimator is from: it need not be installed.
-MAKERS_OF_OTHERS: Mapping[str, Callable[[Any, ColumnPlan], Iterator[Runtime]]] = {
-    "lightgbm": _lightgbm,
-    "xgboost": _xgboost,
-}
+#: Converters by the estimator's package, which need not be installed.
+PACKAGE_CONVERTERS: Mapping[str, Converter] = {"lightgbm": _convert_lightgbm, "xgboost": _convert_xgboost}

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from learning.inference.compiled import PIPELINE
-from learning.model import Model
+from learning.model import Model, SignatureJSON
 
 
 def served(model: Model) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def sealed(model: Model) -> dict[str, Any]:
     }
 
 
-def seal(digest: str, libraries: dict[str, str], signature: dict[str, Any]) -> str:
+def seal(digest: str, libraries: dict[str, str], signature: SignatureJSON) -> str:
     """HMAC, in hexadecimal: we wrote an artifact of this digest, for these libraries and this signature."""
     text = json.dumps([digest, libraries, signature], sort_keys=True, separators=(",", ":"))
     return hmac.new(settings.EXEMPLAR_SIGNING_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()

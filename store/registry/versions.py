@@ -182,7 +182,7 @@ class ModelVersion(base.BaseModel):
                 f"The artifact of version {self.number} of {self.product} was changed; build again."
             )
         try:
-            return loads(artifact, whole=whole)
+            return loads(artifact, with_estimator=whole)
         except MemoryError:
             raise
         except Exception as error:  # what unpickling another release's objects may raise has no end

@@ -1,4 +1,4 @@
-"""What is compiled says what the fitted pipeline says: of every family, and of rows that nobody has seen."""
+"""Compiled forms of every family, compared with their fitted pipelines, also on probe rows."""
 
 import pytest
 from threadpoolctl import threadpool_limits
@@ -9,23 +9,23 @@ from learning.estimators.families.catalogue import FAMILIES
 from learning.problem import Regression
 
 from ..conftest import MIXED, STRANGE
-from .compiling import PROBLEMS, WAYS, assert_alike, data_of, model_of, served
+from .compiling import PREPARATIONS, PROBLEMS, assert_equal_outputs, compiled, fit_model, mixed_data
 
-BEYOND = [{"features": "best"}, {"features": "sound"}, {"features": "best", "prepare": "products"}]
+SELECTED_FEATURES = [{"features": "best"}, {"features": "sound"}, {"features": "best", "prepare": "products"}]
 
 
 @pytest.fixture(autouse=True)
 def alone():
-    """Threads of boosting wait for each other where others compute too."""
+    """Limit boosting to one thread: its threads wait for each other if other tests run at once."""
     with threadpool_limits(1):
         yield
 
 
 def hyperparameters(problem, family):
-    known = FAMILIES[problem.task][family]
-    counted = {"clusters": 3} if problem.task == "CLUSTERING" and known.counted else {}
-    smallest = [{"min_cluster_size": 5}] if family == "hdbscan" else known.defaults
-    return [each | counted for each in smallest]
+    family_ = FAMILIES[problem.task][family]
+    clusters = {"clusters": 3} if problem.task == "CLUSTERING" and family_.counted else {}
+    recipes = [{"min_cluster_size": 5}] if family == "hdbscan" else family_.defaults
+    return [each | clusters for each in recipes]
 
 
 ALL = [
@@ -34,10 +34,14 @@ ALL = [
     for family in FAMILIES[problem.task]
     for each in hyperparameters(problem, family)
 ]
-MORE = [
+PREPARED = [
     (problem, Candidate(family, each))
     for problem in PROBLEMS[:2]
-    for family, more in (("linear", WAYS + BEYOND), ("extra_trees", BEYOND[:2]), ("neighbours", WAYS[2:]))
+    for family, more in (
+        ("linear", PREPARATIONS + SELECTED_FEATURES),
+        ("extra_trees", SELECTED_FEATURES[:2]),
+        ("neighbours", PREPARATIONS[2:]),
+    )
     for each in more
 ]
 RANKED = [
@@ -47,17 +51,19 @@ RANKED = [
 
 
 @pytest.mark.filterwarnings("ignore:Maximum number of iteration")
-@pytest.mark.parametrize(("problem", "candidate"), [*ALL, *MORE, *RANKED], ids=lambda each: str(each)[:60])
-def test_every_family_says_without_pandas_what_its_pipeline_says(problem, candidate):
-    data, rows = data_of(problem)
-    model = model_of(problem, candidate, data)
-    fast = served(model, data)
+@pytest.mark.parametrize(
+    ("problem", "candidate"), [*ALL, *PREPARED, *RANKED], ids=lambda each: str(each)[:60]
+)
+def test_the_compiled_form_of_every_family_equals_its_pipeline(problem, candidate):
+    data, rows = mixed_data(problem)
+    model = fit_model(problem, candidate, data)
+    fast = compiled(model, data)
     assert fast.compiled.form is not None, fast.compiled.parity
-    assert "edge rows" in fast.compiled.parity
+    assert "probe rows" in fast.compiled.parity
     assert fast.compiled.microseconds_per_row > 0
-    strange = [*STRANGE, *probe_rows.probe_rows(MIXED, rows, seed=1)]
-    assert_alike(fast, model, [*rows, *strange])
-    assert_alike(fast, model, [strange[-1]])
+    probes = [*STRANGE, *probe_rows.build_probe_rows(MIXED, rows, seed=1)]
+    assert_equal_outputs(fast, model, [*rows, *probes])
+    assert_equal_outputs(fast, model, [probes[-1]])
     assert [type(answer) for answer in fast.predict(rows[:2])] == [
         type(answer) for answer in model.predict(rows[:2])
     ]

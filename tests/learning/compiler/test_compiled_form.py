@@ -1,4 +1,4 @@
-"""Averages, texts, bytes and threads of what is compiled, and what becomes of it where it is wrong."""
+"""Compiled forms: ensembles, texts, serialisation, threads, and forms that differ from their pipeline."""
 
 import dataclasses
 import time
@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from learning.columns import Column, Kind
 from learning.compiler import compilation, probe_rows, runtime_choice
 from learning.compiler.compilation import compile_model
-from learning.compiler.parity import difference
+from learning.compiler.parity import compare
 from learning.dataset import dataset
 from learning.estimators.families import Candidate
 from learning.evaluation.calibrate import Calibration
@@ -26,66 +26,77 @@ from learning.model import loads
 from learning.problem import Classification, Clustering
 
 from ..conftest import MIXED, mixed_rows
-from .compiling import FAST, PROBLEMS, WAYS, assert_alike, averaged, data_of, model_of, served
+from .compiling import (
+    FAST,
+    PREPARATIONS,
+    PROBLEMS,
+    assert_equal_outputs,
+    compiled,
+    fit_average,
+    fit_model,
+    mixed_data,
+)
 
 
 @pytest.fixture(autouse=True)
 def alone():
-    """Threads of boosting wait for each other where others compute too."""
+    """Limit boosting to one thread: its threads wait for each other if other tests run at once."""
     with threadpool_limits(1):
         yield
 
 
 @pytest.mark.parametrize("problem", PROBLEMS[:2], ids=lambda each: each.task)
-def test_members_of_an_ensemble_that_prepare_alike_share_a_plan(problem):
-    data, rows = data_of(problem)
+def test_ensemble_members_with_equal_preprocessing_share_a_plan(problem):
+    data, rows = mixed_data(problem)
     recipes = [Candidate("linear", {}), *(Candidate(name, more) for name, more in FAST.items())]
-    model = averaged(problem, recipes, data)
-    fast = served(model, data)
+    model = fit_average(problem, recipes, data)
+    fast = compiled(model, data)
     assert fast.compiled.runtime == "numpy, onnxruntime"
     assert [member.plan for member in fast.compiled.form.members] == [0, 1, 1, 2]
-    assert_alike(fast, model, [*rows, *probe_rows.probe_rows(MIXED, rows)])
+    assert_equal_outputs(fast, model, [*rows, *probe_rows.build_probe_rows(MIXED, rows)])
 
 
-def test_fold_models_have_plans_of_their_own_and_are_timed_once(monkeypatch):
-    data, rows = data_of(Classification())
+def test_fold_models_have_their_own_plans_but_are_timed_once(monkeypatch):
+    data, rows = mixed_data(Classification())
     timed = []
     real = runtime_choice.microseconds
-    monkeypatch.setattr(runtime_choice, "microseconds", lambda *asked: timed.append(asked) or real(*asked))
+    monkeypatch.setattr(
+        runtime_choice, "microseconds", lambda *arguments: timed.append(arguments) or real(*arguments)
+    )
     parts = [np.arange(len(data)) % 3 != part for part in range(3)]
-    model = averaged(Classification(), [Candidate("boosting", FAST["boosting"])], data, parts)
-    fast = served(model, data)
+    model = fit_average(Classification(), [Candidate("boosting", FAST["boosting"])], data, parts)
+    fast = compiled(model, data)
     assert len(fast.compiled.form.members) == 3
-    assert len(timed) == 6  # onnxruntime, treelite and scikit-learn, with one row and with many
-    assert_alike(fast, model, [*rows, *probe_rows.probe_rows(MIXED, rows)])
+    assert len(timed) == 6  # onnxruntime, treelite and scikit-learn, with one row and with a batch
+    assert_equal_outputs(fast, model, [*rows, *probe_rows.build_probe_rows(MIXED, rows)])
 
 
 @pytest.mark.parametrize("problem", PROBLEMS[:2], ids=lambda each: each.task)
-def test_trees_too_many_for_onnxruntime_are_left_to_treelite(problem, monkeypatch):
+def test_ensembles_too_large_for_onnxruntime_run_on_treelite(problem, monkeypatch):
     monkeypatch.setattr(tree_runtimes, "MOST_NODES", 10)
-    data, rows = data_of(problem)
+    data, rows = mixed_data(problem)
     for family, more in FAST.items():
-        model = model_of(problem, Candidate(family, more), data)
-        fast = served(model, data)
+        model = fit_model(problem, Candidate(family, more), data)
+        fast = compiled(model, data)
         assert fast.compiled.runtime == "treelite", fast.compiled.parity
         assert "treelite" in fast.libraries
-        again = loads(fast.dumps(), whole=False)
-        assert_alike(again, model, [*rows, *probe_rows.probe_rows(MIXED, rows)])
+        again = loads(fast.dumps(), with_estimator=False)
+        assert_equal_outputs(again, model, [*rows, *probe_rows.build_probe_rows(MIXED, rows)])
 
 
-def test_what_is_calibrated_is_proved_as_it_is_answered():
-    data, rows = data_of(Classification())
+def test_a_calibrated_model_is_verified_with_its_calibration():
+    data, rows = mixed_data(Classification())
     calibration = Calibration(temperature=0.05, log_loss_before=1.0, log_loss_after=0.5)
-    model = model_of(Classification(), Candidate("extra_trees", FAST["extra_trees"]), data)
+    model = fit_model(Classification(), Candidate("extra_trees", FAST["extra_trees"]), data)
     sharp = dataclasses.replace(model, calibration=calibration)
-    fast = served(sharp, data)
+    fast = compiled(sharp, data)
     assert fast.compiled.form is not None
-    strange = probe_rows.probe_rows(MIXED, rows)
-    assert_alike(fast, sharp, [*rows, *strange])
-    assert np.abs(fast.arrays(strange) - model.arrays(strange)).max() > 0.01
+    probes = probe_rows.build_probe_rows(MIXED, rows)
+    assert_equal_outputs(fast, sharp, [*rows, *probes])
+    assert np.abs(fast.arrays(probes) - model.arrays(probes)).max() > 0.01
 
 
-def test_several_classes_are_told_apart_as_the_pipeline_does():
+def test_models_of_several_classes_equal_their_pipeline():
     random = np.random.default_rng(0)
     towns = tuple(f"town{number}" for number in range(60))
     columns = (
@@ -96,26 +107,26 @@ def test_several_classes_are_told_apart_as_the_pipeline_does():
     rows = [(towns[place], float(random.normal(place % 4))) for place in places]
     data = dataset(Classification(), columns, rows, [f"is {place % 4}" for place in places])
     for family, more in [("linear", {}), ("svm", {}), ("kernel_svm", {}), ("naive_bayes", {}), *FAST.items()]:
-        model = model_of(Classification(), Candidate(family, more), data)
-        fast = served(model, data)
+        model = fit_model(Classification(), Candidate(family, more), data)
+        fast = compiled(model, data)
         assert fast.compiled.runtime in ("numpy", "onnxruntime"), fast.compiled.parity
-        assert_alike(fast, model, [*rows, *probe_rows.probe_rows(columns, rows)])
+        assert_equal_outputs(fast, model, [*rows, *probe_rows.build_probe_rows(columns, rows)])
 
 
-def test_noise_is_noise_in_what_is_compiled():
+def test_the_compiled_form_keeps_noise():
     random = np.random.default_rng(0)
     columns = tuple(Column(name=name, kind=Kind.NUMBER) for name in "ab")
     rows = np.concatenate(
         [random.normal(0, 0.1, (40, 2)), random.normal(5, 0.1, (40, 2)), random.uniform(-9, 9, (20, 2))]
     )
     data = dataset(Clustering(), columns, rows.tolist(), None)
-    model = model_of(Clustering(), Candidate("hdbscan", {"min_cluster_size": 15}), data)
-    clusters, _ = served(model, data).arrays(rows.tolist())
+    model = fit_model(Clustering(), Candidate("hdbscan", {"min_cluster_size": 15}), data)
+    clusters, _ = compiled(model, data).arrays(rows.tolist())
     assert set(clusters.tolist()) == {-1, 0, 1}
     assert clusters.tolist() == model.arrays(rows.tolist())[0].tolist()
 
 
-def test_words_weigh_what_they_weigh_in_the_pipeline():
+def test_tfidf_weights_equal_the_pipelines():
     columns = (Column(name="one", kind=Kind.TEXT), Column(name="other", kind=Kind.TEXT, nullable=True))
     random = np.random.default_rng(0)
     rows = [
@@ -128,10 +139,12 @@ def test_words_weigh_what_they_weigh_in_the_pipeline():
         Candidate("linear", {"features": "best"}),
         Candidate("mlp", {}),
     ):
-        model = model_of(Classification(), candidate, data)
-        fast = served(model, data)
+        model = fit_model(Classification(), candidate, data)
+        fast = compiled(model, data)
         assert fast.compiled.runtime == "numpy", fast.compiled.parity
-        assert_alike(fast, model, [("W3 w3 w3!", None), ("", "Straße w4\u0301"), ("x" * 9000, "w5 " * 999)])
+        assert_equal_outputs(
+            fast, model, [("W3 w3 w3!", None), ("", "Straße w4\u0301"), ("x" * 9000, "w5 " * 999)]
+        )
 
 
 CELLS = {
@@ -147,23 +160,25 @@ CELLS = {
 
 @pytest.fixture(scope="module")
 def both():
-    """An ensemble of everything that prepares differently, and what it is compiled to."""
-    data, _ = data_of(Classification())
-    recipes = [Candidate("linear", each) for each in WAYS] + [Candidate(*each) for each in FAST.items()]
+    """Return an ensemble with every preprocessing, and the ensemble compiled."""
+    data, _ = mixed_data(Classification())
+    recipes = [Candidate("linear", each) for each in PREPARATIONS] + [
+        Candidate(*each) for each in FAST.items()
+    ]
     with threadpool_limits(1):
-        model = averaged(Classification(), recipes, data)
-        return model, served(model, data)
+        model = fit_average(Classification(), recipes, data)
+        return model, compiled(model, data)
 
 
 @settings(max_examples=30, deadline=None)
 @given(rows=st.lists(st.tuples(*(CELLS[column.kind] for column in MIXED)), min_size=1, max_size=4))
-def test_rows_of_all_sorts_of_values_are_answered_alike(both, rows):
+def test_random_rows_get_equal_predictions(both, rows):
     model, fast = both
     assert fast.compiled.form is not None, fast.compiled.parity
-    assert_alike(fast, model, rows)
+    assert_equal_outputs(fast, model, rows)
 
 
-def test_threads_that_ask_at_once_get_the_same_answers(both):
+def test_threads_that_predict_at_once_get_equal_answers(both):
     _, fast = both
     rows, _ = mixed_rows(40, seed=3)
     alone = [fast.predict([row]) for row in rows]
@@ -171,7 +186,7 @@ def test_threads_that_ask_at_once_get_the_same_answers(both):
         assert list(threads.map(lambda row: fast.predict([row]), rows * 5)) == alone * 5
 
 
-def test_what_cannot_be_pickled_is_made_again_from_bytes(both):
+def test_sessions_are_restored_from_an_artifact(both):
     _, fast = both
     rows, _ = mixed_rows(20, seed=4)
     again = loads(loads(fast.dumps()).dumps())
@@ -179,82 +194,82 @@ def test_what_cannot_be_pickled_is_made_again_from_bytes(both):
     assert {"onnxruntime"} == set(fast.libraries) & {"onnxruntime", "treelite"}
 
 
-def test_who_serves_need_not_load_the_estimator(both):
+def test_a_serving_process_need_not_load_the_estimator(both):
     model, fast = both
     rows, _ = mixed_rows(20, seed=5)
-    serving = loads(fast.dumps(), whole=False)
+    serving = loads(fast.dumps(), with_estimator=False)
     assert serving.estimator is None
     assert serving.predict(rows) == fast.predict(rows)
-    assert_alike(serving, loads(fast.dumps()), rows)
-    assert loads(model.dumps(), whole=False).estimator is not None
+    assert_equal_outputs(serving, loads(fast.dumps()), rows)
+    assert loads(model.dumps(), with_estimator=False).estimator is not None
 
 
-def test_a_runtime_that_says_otherwise_does_not_serve(monkeypatch):
-    data, rows = data_of(Classification())
-    model = model_of(Classification(), Candidate("linear", {}), data)
+def test_a_runtime_that_differs_does_not_serve(monkeypatch):
+    data, rows = mixed_data(Classification())
+    model = fit_model(Classification(), Candidate("linear", {}), data)
     wrong = Runtime("numpy", [lambda X: np.tile([0.4, 0.6], (len(X.dense), 1))])
-    monkeypatch.setattr(runtime_choice, "runtimes_of", lambda *_: [wrong])
-    fast = served(model, data)
+    monkeypatch.setattr(runtime_choice, "convert", lambda *_: [wrong])
+    fast = compiled(model, data)
     assert fast.compiled.runtime == PIPELINE
     assert fast.compiled.parity == (
-        "The pipeline serves: nothing faster says of every row what LogisticRegression says."
+        "The pipeline serves: no runtime reproduces LogisticRegression on every row."
     )
     assert fast.compiled.microseconds_per_row is None
     assert fast.predict(rows) == model.predict(rows)
 
 
-def test_a_difference_that_only_the_whole_snapshot_shows_is_found(monkeypatch):
-    data, _ = data_of(Classification(), n=200)
-    model = model_of(Classification(), Candidate("linear", {}), data)
+def test_a_difference_on_any_row_of_the_snapshot_is_detected(monkeypatch):
+    data, _ = mixed_data(Classification(), n=200)
+    model = fit_model(Classification(), Candidate("linear", {}), data)
     monkeypatch.setattr(compilation, "SAMPLE", 20)
     monkeypatch.setattr(compilation, "CHUNK", 100)
     real = compilation.CompiledForm.arrays
-    asked = []
+    chunks = []
 
-    def worse(form, rows):
-        asked.append(len(rows))
-        return real(form, rows) if len(asked) < 3 else real(form, rows)[:, ::-1]
+    def reversed_from_the_third_chunk(form, rows):
+        chunks.append(len(rows))
+        return real(form, rows) if len(chunks) < 3 else real(form, rows)[:, ::-1]
 
-    monkeypatch.setattr(compilation.CompiledForm, "arrays", worse)
+    monkeypatch.setattr(compilation.CompiledForm, "arrays", reversed_from_the_third_chunk)
     fast = compile_model(model, data)
     assert fast.runtime == PIPELINE
     assert fast.parity.startswith("The pipeline serves: numpy differs from it: ")
-    assert asked == [compilation.edges.MOST, 100, 100]
+    assert chunks == [compilation.probe_rows.MOST, 100, 100]
 
 
 @pytest.mark.parametrize("seconds", [-1.0, 0.2])
-def test_a_proof_ends_when_it_must_and_says_so(seconds, monkeypatch):
-    data, _ = data_of(Classification(), n=300)
-    model = model_of(Classification(), Candidate("linear", {}), data)
+def test_the_verification_stops_at_its_deadline_and_reports_its_rows(seconds, monkeypatch):
+    data, _ = mixed_data(Classification(), n=300)
+    model = fit_model(Classification(), Candidate("linear", {}), data)
     monkeypatch.setattr(compilation, "CHUNK", 100)
-    real = compilation.edges.values
-    monkeypatch.setattr(compilation.edges, "values", lambda *asked: time.sleep(0.15) or real(*asked))
-    made = compile_model(model, data, time.monotonic() + seconds)
+    real = probe_rows.python_rows
+    monkeypatch.setattr(probe_rows, "python_rows", lambda *arguments: time.sleep(0.15) or real(*arguments))
+    result = compile_model(model, data, time.monotonic() + seconds)
     if seconds < 0:
-        assert made.parity == "The pipeline serves: there was no time left to compile it."
+        assert result.parity == "The pipeline serves: there was no time left to compile it."
     else:
-        assert "100 of 300 rows, as many as there was time for, of the snapshot" in made.parity
+        assert "100 of 300 rows, as many as time allowed, of the snapshot" in result.parity
 
 
-def test_labels_may_differ_only_where_they_tie():
+def test_labels_may_differ_only_if_they_tie():
     pipeline = np.array([[0.5, 0.5], [0.7, 0.3], [0.5 + 3e-6, 0.5 - 3e-6]])
-    tied = difference(np.array([[0.5 - 1e-8, 0.5 + 1e-8], *pipeline[1:]]), pipeline, 1.0)
+    tied = compare(np.array([[0.5 - 1e-8, 0.5 + 1e-8], *pipeline[1:]]), pipeline, 1.0)
     assert (tied.ties, tied.labels, tied.agrees) == (1, 0, True)
-    turned = difference(np.array([*pipeline[:2], [0.5 - 1e-7, 0.5 + 1e-7]]), pipeline, 1.0)
+    turned = compare(np.array([*pipeline[:2], [0.5 - 1e-7, 0.5 + 1e-7]]), pipeline, 1.0)
     assert (turned.ties, turned.labels, turned.agrees) == (0, 1, False)
 
 
-def test_an_estimator_that_nobody_knows_is_asked_on_the_plan_and_stays_whole():
-    class Unheard(LogisticRegression):
+def test_an_unknown_estimator_runs_natively_on_the_plan():
+    class Unknown(LogisticRegression):
         pass
 
-    data, rows = data_of(Classification())
-    model = model_of(Classification(), Candidate("linear", {}), data)
-    model.estimator.steps[-1] = ("estimate", Unheard())
+    data, rows = mixed_data(Classification())
+    model = fit_model(Classification(), Candidate("linear", {}), data)
+    model.estimator.steps[-1] = ("estimate", Unknown())
     model.estimator.fit(data.X, data.y)
-    fast = served(model, data)
-    assert fast.compiled.whole
-    assert_alike(fast, model, rows)
+    fast = compiled(model, data)
+    assert fast.compiled.holds_estimator
+    assert_equal_outputs(fast, model, rows)
 
 
 def test_a_row_of_another_length_is_refused(both):

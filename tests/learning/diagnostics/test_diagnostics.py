@@ -160,7 +160,7 @@ def test_calibration_compares_what_was_told_with_how_often_it_was_true(wine_winn
 def test_probabilities_are_looked_at_as_the_model_serves_them(tumor_winner):
     calibration = Calibration(temperature=3.0, log_loss_before=0.2, log_loss_after=0.1)
     served = replace(tumor_winner, model=replace(tumor_winner.model, calibration=calibration), drawn={})
-    applied = calibration.applied(tumor_winner.predictions[0].astype(np.float64))
+    applied = calibration.apply(tumor_winner.predictions[0].astype(np.float64))
     soft = replace(
         tumor_winner, predictions=(applied.astype(np.float32), tumor_winner.predictions[1]), drawn={}
     )

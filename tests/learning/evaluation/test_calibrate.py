@@ -19,7 +19,7 @@ def test_overconfident_probabilities_are_softened_by_as_much_as_they_exaggerate(
     found = calibrate.fitted(probabilities, y, held)
     assert found.temperature == pytest.approx(2.5, rel=0.1)
     assert found.log_loss_after < found.log_loss_before
-    after = found.applied(probabilities)
+    after = found.apply(probabilities)
     assert after.sum(axis=1) == pytest.approx(1)
     assert (after.argmax(axis=1) == probabilities.argmax(axis=1)).all()
 

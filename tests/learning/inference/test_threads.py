@@ -1,4 +1,4 @@
-"""A web process asks one model from several threads."""
+"""Predictions of one model on several threads."""
 
 import sys
 import warnings
@@ -16,7 +16,7 @@ from learning.model import Model, Signature
 from learning.problem import Classification
 
 
-def test_threads_that_ask_a_forest_at_once_get_its_answers_and_no_warnings() -> None:
+def test_threads_that_predict_with_one_forest_get_equal_answers_and_no_warnings() -> None:
     rows = np.random.default_rng(0).normal(size=(60, 3)).tolist()
     columns = tuple(Column(name=name, kind=Kind.NUMBER) for name in "abc")
     labels = ["yes" if row[0] > 0 else "no" for row in rows]
@@ -28,7 +28,11 @@ def test_threads_that_ask_a_forest_at_once_get_its_answers_and_no_warnings() -> 
     )
     alone = model.predict(rows[:1])
     filters = list(warnings.filters)
-    with switching_often(), warnings.catch_warnings(record=True) as warned, ThreadPoolExecutor(8) as threads:
+    with (
+        frequent_thread_switches(),
+        warnings.catch_warnings(record=True) as warned,
+        ThreadPoolExecutor(8) as threads,
+    ):
         together = list(threads.map(model.predict, [rows[:1]] * 100))
     assert together == [alone] * 100
     assert warned == []
@@ -36,11 +40,11 @@ def test_threads_that_ask_a_forest_at_once_get_its_answers_and_no_warnings() -> 
 
 
 @contextmanager
-def switching_often() -> Iterator[None]:
-    """Let threads meet in the middle of everything."""
-    usual = sys.getswitchinterval()
+def frequent_thread_switches() -> Iterator[None]:
+    """Switch threads as often as possible."""
+    interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         yield
     finally:
-        sys.setswitchinterval(usual)
+        sys.setswitchinterval(interval)

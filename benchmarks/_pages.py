@@ -10,7 +10,7 @@ from benchmarks import _champions
 from benchmarks.mixed import loader
 from benchmarks.mixed.products import mixed
 from learning.estimators.families import Candidate
-from learning.evaluation.evaluate import Measure
+from learning.evaluation.measures import Measure
 from learning.selection.steps import FoldScored
 from store.builds.candidates import FoldScore
 from store.entities import entities

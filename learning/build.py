@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from . import analysis
+from .analysis.overview import analyse
 from .dataset import Dataset
 from .estimators import ensemble, families
 from .estimators.families import Candidate
@@ -93,7 +94,7 @@ def build(
     started = time.monotonic()
     clock = partial(_at, started, problem.seconds)
     metric = problem.metric_for(len(dataset.classes) or None)
-    analysed = analysis.analyse(dataset, problem)
+    analysed = analyse(dataset, problem)
     yield Analysed(percent=SEARCHING.start, analysis=analysed)
     bench = FitContext(
         task=problem.task,

@@ -1,10 +1,7 @@
 """What the features are like, before anything is learned from them: statistics, relations, and findings in
-sentences.
+sentences. `overview` computes them; what they are is here, and needs no library.
 """
 
-from ..dataset import Dataset
-from ..problem import Problem
-from . import findings, relations, statistics
 from .changes import changes
 from .identifiers import PROSE, SURE, is_identifier
 from .report import Analysis, Correlation, FeatureAnalysis, Finding, FindingKind, LabelShare
@@ -18,42 +15,6 @@ __all__ = [
     "Finding",
     "FindingKind",
     "LabelShare",
-    "analyse",
     "changes",
     "is_identifier",
 ]
-
-
-def analyse(dataset: Dataset, problem: Problem) -> Analysis:
-    """Look at every feature of the dataset, at its label and at how they hang together.
-
-    Missing shares and ranges are exact. Quantiles and distinct values come from at most `statistics.CELLS` cells
-    drawn by the problem's seed; relations between columns from at most `relations.ROWS` rows and
-    `relations.CELLS` cells: 300 columns of 1,000,000 rows take seconds, and the same dataset and seed give the
-    same analysis.
-    """
-    seed = problem.seed
-    drawn = statistics.sample(len(dataset), len(dataset.columns), seed)
-    looks = [statistics.Look(column, dataset.X[column.name], drawn) for column in dataset.columns]
-    correlated = relations.correlations(looks, seed)
-    information = relations.information(looks, dataset, seed)
-    return Analysis(
-        rows=len(dataset),
-        features=tuple(
-            FeatureAnalysis(
-                name=look.name,
-                kind=look.kind,
-                missing=look.missing,
-                distinct=look.distinct,
-                minimum=look.minimum,
-                maximum=look.maximum,
-                quantiles=look.quantiles,
-                information=information.get(look.name),
-                correlated=correlated.get(look.name, ()),
-            )
-            for look in looks
-        ),
-        findings=tuple(findings.find_findings(looks, relations.scores(looks, dataset, seed))),
-        balance=statistics.balance(dataset),
-        label_quantiles=statistics.label_quantiles(dataset),
-    )

@@ -1,7 +1,6 @@
 """What a fitted candidate is worth on rows it has not seen: the problem's metric, and the usual others."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite, sqrt
 from typing import Any, Self
 
@@ -19,6 +18,7 @@ from sklearn.metrics import (
 
 from ..estimators.clusters import NOISE
 from ..exceptions import NotFinite, OneCluster
+from .measures import Measure, Scores
 
 #: Rows that a silhouette looks at; it compares each with each.
 MOST_ROWS = 4_000
@@ -37,26 +37,6 @@ REGRESSION = ("r2", "neg_mean_absolute_error", "neg_root_mean_squared_error", "n
 #: Of which the pinball loss is told: 0.5 is half the mean absolute error.
 QUANTILES = (0.1, 0.5, 0.9)
 CLUSTERING = ("silhouette", "calinski_harabasz", "neg_davies_bouldin")
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One number of a report, in its natural sign."""
-
-    metric: str
-    #: The class it is about; None where it is about all.
-    label: str | None
-    #: None where it is not defined, as the precision of a class that was never predicted.
-    value: float | None
-
-
-@dataclass(frozen=True)
-class Scores:
-    """A fold's report."""
-
-    #: The problem's metric, finite, greater is better.
-    score: float
-    measures: tuple[Measure, ...]
 
 
 def classification(

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from ..dataset import Dataset
 from ..exceptions import TooFewInstances
+from ..lazy_imports import LazyModule
 from ..problem import Problem
+
+if TYPE_CHECKING:
+    from sklearn import model_selection
+else:
+    model_selection = LazyModule("sklearn.model_selection")
 
 #: Candidates get a taste of the rows where they are many, are searched for on one set of folds, and
 #: finalists are compared and reported on another.
@@ -133,9 +138,9 @@ class FoldPlan:
 
 def _splitter(dataset: Dataset, folds: int, seed: int) -> Any:
     if dataset.groups is not None:
-        made = StratifiedGroupKFold if dataset.classes else GroupKFold
+        made = model_selection.StratifiedGroupKFold if dataset.classes else model_selection.GroupKFold
     else:
-        made = StratifiedKFold if dataset.classes else KFold
+        made = model_selection.StratifiedKFold if dataset.classes else model_selection.KFold
     return made(folds, shuffle=True, random_state=seed)
 
 

@@ -18,8 +18,8 @@ from ..dataset import Dataset
 from ..estimators import preprocess
 from ..estimators.families import Candidate, catalogue
 from ..evaluation import evaluate
-from ..evaluation.evaluate import Measure, Scores
 from ..evaluation.folds import Fold, FoldPlan, Round
+from ..evaluation.measures import Measure, Scores
 from ..exceptions import LearningError
 from ..model import Model, Signature
 from ..problem import MANY_ROWS

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from ..analysis import Analysis
 from ..diagnostics import Diagnostic
 from ..estimators.families import Candidate
-from ..evaluation.evaluate import Measure
 from ..evaluation.folds import Round
+from ..evaluation.measures import Measure
 from ..model import Model
 
 #: The `fold` of a failure that did not happen on a fold, but when the candidate was fitted on all examples.

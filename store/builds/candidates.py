@@ -12,8 +12,8 @@ from django.db import connection, models
 from numpy.typing import NDArray
 
 from learning.estimators import families
-from learning.evaluation.evaluate import Measure
 from learning.evaluation.folds import ROUNDS, Round
+from learning.evaluation.measures import Measure
 from learning.selection.steps import FoldScored
 
 from ..db import base

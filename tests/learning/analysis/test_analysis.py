@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from learning.analysis import Analysis, FeatureAnalysis, FindingKind, analyse, is_identifier, statistics
+from learning.analysis import Analysis, FeatureAnalysis, FindingKind, is_identifier, statistics
+from learning.analysis.overview import analyse
 from learning.columns import Column, Kind
 from learning.dataset import Dataset, dataset
 from learning.problem import Classification, Clustering, Problem, Regression

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from learning.analysis import Analysis, analyse, changes
+from learning.analysis import Analysis, changes
+from learning.analysis.overview import analyse
 from learning.build import Decided, Fitted, Incumbent, build
 from learning.columns import Column, Kind
 from learning.dataset import dataset

@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from croniter import CroniterBadCronError, CroniterError, croniter
+from typing import TYPE_CHECKING
 
 from .exceptions import InvalidRule
+from .lazy_imports import LazyModule
+
+if TYPE_CHECKING:
+    import croniter
+else:
+    croniter = LazyModule("croniter")
 
 #: How moments are written in sentences.
 MOMENT = "%Y-%m-%d %H:%M UTC"
@@ -51,7 +56,7 @@ class Every:
             raise InvalidRule(f"Every({self.cron!r}): give five fields: minute, hour, day, month, weekday.")
         try:
             self.next(datetime(2024, 1, 1, tzinfo=UTC))
-        except (CroniterBadCronError, CroniterError) as error:
+        except (croniter.CroniterBadCronError, croniter.CroniterError) as error:
             raise InvalidRule(f"Every({self.cron!r}) is no time: {error}.") from error
 
     def __str__(self) -> str:
@@ -60,12 +65,12 @@ class Every:
     def due(self, now: datetime) -> datetime:
         """The last due moment that is not later than `now`."""
         # From the next one back, as croniter looks strictly before.
-        found: datetime = croniter(self.cron, self.next(now)).get_prev(datetime)
+        found: datetime = croniter.croniter(self.cron, self.next(now)).get_prev(datetime)
         return found
 
     def next(self, now: datetime) -> datetime:
         """The first due moment that is later than `now`."""
-        found: datetime = croniter(self.cron, now.astimezone(UTC)).get_next(datetime)
+        found: datetime = croniter.croniter(self.cron, now.astimezone(UTC)).get_next(datetime)
         return found
 
     def verdict(self, known: Known) -> Verdict:

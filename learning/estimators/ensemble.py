@@ -7,13 +7,15 @@ Reducing Variance of Committee Prediction with Resampling Techniques, 1996.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pandas import DataFrame
 
 from .families import Candidate
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 #: A candidate on all rows, or on those that this fold of the search learns from.
 Piece = tuple[Candidate, int | None]
@@ -34,11 +36,11 @@ class Ensemble:
         self.members = list(members)
         self.weights = list(weights)
 
-    def predict_proba(self, X: DataFrame) -> NDArray[np.float64]:
+    def predict_proba(self, X: "DataFrame") -> NDArray[np.float64]:
         """`(n, classes)`: the members' probabilities, averaged."""
         return self._averaged([member.predict_proba(X) for member in self.members])
 
-    def predict(self, X: DataFrame) -> NDArray[np.float64]:
+    def predict(self, X: "DataFrame") -> NDArray[np.float64]:
         """`(n,)`: the members' values, averaged."""
         return self._averaged([member.predict(X) for member in self.members])
 

@@ -6,10 +6,17 @@ ranks and the most probable class stay what they were.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+
+from ..lazy_imports import LazyModule
+
+if TYPE_CHECKING:
+    from scipy import optimize
+else:
+    optimize = LazyModule("scipy.optimize")
 
 #: Probabilities are kept this far from 0 and 1, of which no temperature could move them.
 _CLIP = 1e-6
@@ -58,7 +65,7 @@ def fitted(
 
 
 def _best(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> float:
-    found = minimize_scalar(
+    found = optimize.minimize_scalar(
         lambda log: _log_loss(_scaled(probabilities, np.exp(log)), y), bounds=_BOUNDS, method="bounded"
     )
     return float(np.exp(found.x))

@@ -3,10 +3,9 @@
 import enum
 import logging
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
-import redis.exceptions
 import strawberry
 from django.core.exceptions import DisallowedHost
 from django.db import InterfaceError, OperationalError
@@ -14,9 +13,15 @@ from graphql import GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
 from learning.exceptions import ExemplarError
+from learning.lazy_imports import LazyModule
 from store.exceptions import BadInput, Overloaded, Unavailable
 
 from . import names
+
+if TYPE_CHECKING:
+    import redis
+else:
+    redis = LazyModule("redis")
 
 logger = logging.getLogger(__name__)
 

@@ -6,14 +6,13 @@ from contextlib import closing
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
-from rq import get_current_job
 
 from learning import build as learning
 from learning.dataset import Dataset
 from learning.fits import dask_pool, process_pool
 from learning.selection.decision import Incumbent
 
-from ..jobs import events, leases, temporary_folders
+from ..jobs import events, leases, queue, temporary_folders
 from ..products import catalogue
 from ..products.product import DataProduct
 from ..registry.versions import ModelVersion, ProductState, Promotion
@@ -28,8 +27,7 @@ log = logging.getLogger(__name__)
 
 def run_job(pk: int) -> None:
     """What RQ calls; a job may come twice, and whoever claims the build first runs it."""
-    job = get_current_job()
-    if build := Build.objects.claim(pk, job.id if job else ""):
+    if build := Build.objects.claim(pk, queue.current_job_id()):
         run(build)
 
 

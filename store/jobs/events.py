@@ -4,15 +4,21 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-import redis
-import redis.asyncio
 from django.conf import settings
 from django.db import transaction
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from learning.lazy_imports import LazyModule
+
+if TYPE_CHECKING:
+    import redis
+    import redis.asyncio
+    import redis.backoff
+    import redis.retry
+else:
+    redis = LazyModule("redis")
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +37,10 @@ Event = dict[str, Any]
 def connect() -> "redis.Redis":
     """A connection that gives up at once: whoever rings must not wait for a Redis that is down."""
     return redis.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=2, retry=Retry(NoBackoff(), 0)
+        settings.REDIS_URL,
+        socket_connect_timeout=1,
+        socket_timeout=2,
+        retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
     )
 
 

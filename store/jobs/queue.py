@@ -2,14 +2,20 @@
 
 import logging
 import uuid
+from typing import TYPE_CHECKING
 
-import redis
-from rq import Queue
-from rq.command import send_stop_job_command
-from rq.exceptions import InvalidJobOperation, NoSuchJobError
-from rq.serializers import JSONSerializer
+from learning.lazy_imports import LazyModule
 
 from . import events
+
+if TYPE_CHECKING:
+    import redis
+    import rq
+    import rq.command
+    import rq.exceptions
+    import rq.serializers
+else:
+    redis, rq = LazyModule("redis"), LazyModule("rq")
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +29,16 @@ RENAMED_FUNCTIONS = {
 }
 
 
-def get_queue(server: "redis.Redis | None" = None) -> Queue:
-    return Queue(QUEUE_NAME, connection=server or events.connect(), serializer=JSONSerializer)
+def get_queue(server: "redis.Redis | None" = None) -> "rq.Queue":
+    return rq.Queue(
+        QUEUE_NAME, connection=server or events.connect(), serializer=rq.serializers.JSONSerializer
+    )
+
+
+def current_job_id() -> str:
+    """Return RQ's id of the job that this process runs; empty outside of a job."""
+    job = rq.get_current_job()
+    return job.id if job else ""
 
 
 def enqueue(kind: str, pk: int) -> bool:
@@ -55,6 +69,6 @@ def find_queued(kind: str) -> set[int] | None:
 def stop_job(job: str) -> None:
     """Kill the work-horse that runs `job`. One that cannot be reached stops when it next renews its lease."""
     try:
-        send_stop_job_command(events.connect(), job, serializer=JSONSerializer)
-    except (InvalidJobOperation, NoSuchJobError, redis.RedisError) as error:
+        rq.command.send_stop_job_command(events.connect(), job, serializer=rq.serializers.JSONSerializer)
+    except (rq.exceptions.InvalidJobOperation, rq.exceptions.NoSuchJobError, redis.RedisError) as error:
         log.info("Job %s was not stopped over Redis: %s", job, error)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from django.db import connection, models, transaction
 from django.db.models import Q
-from rq import get_current_job
 
 from learning.exceptions import ExemplarError
 
@@ -17,7 +16,7 @@ from ..db import memory
 from ..entities import bulk_validation, entities
 from ..entities.entities import Entity
 from ..exceptions import StoreError
-from ..jobs import events, leases
+from ..jobs import events, leases, queue
 from ..jobs.jobs import FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
 from ..predictions import upsert
 from ..predictions.predictions import Prediction, PredictionRow, Question
@@ -103,8 +102,7 @@ class Scoring(Job):
 
 def run_job(pk: int) -> None:
     """What RQ calls; a job may come twice, and whoever claims the scoring first runs it."""
-    job = get_current_job()
-    if scoring := Scoring.objects.claim(pk, job.id if job else ""):
+    if scoring := Scoring.objects.claim(pk, queue.current_job_id()):
         _attend_to_chunks()
         run(scoring)
 

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import redis
 from django.db import DatabaseError, InterfaceError, connection
 
 from learning.exceptions import ExemplarError
 from learning.inference.compiled import BATCH
+from learning.lazy_imports import LazyModule
 from learning.model import Model
 
 from ..builds.builds import Build
@@ -31,6 +31,11 @@ from ..products.limits import check_size
 from ..products.product import DataProduct
 from ..registry.versions import ModelVersion, ProductState
 from .prefetch import attach_prefetch
+
+if TYPE_CHECKING:
+    import redis
+else:
+    redis = LazyModule("redis")
 
 log = logging.getLogger(__name__)
 

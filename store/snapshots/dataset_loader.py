@@ -1,10 +1,9 @@
 """Loading: a snapshot's table as the dataset that models learn from."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from django.db import connection
 from numpy.typing import NDArray
 
@@ -12,10 +11,16 @@ from learning import columns
 from learning.columns import MISSING, Column, Kind
 from learning.dataset import NO_LABEL, Dataset
 from learning.exceptions import NoRows
+from learning.lazy_imports import LazyModule
 
 from ..products.product import DataProduct
 from . import column_codecs, copy_reader
 from .copy_reader import Array, Text, Way
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = LazyModule("pandas")
 
 #: Bytes of a key up to which keys are sorted as numbers.
 SHORT = 64
@@ -79,7 +84,7 @@ def _ways(
     return found
 
 
-def _frame(known: Sequence[Column], found: dict[str, Array], rows: int) -> pd.DataFrame:
+def _frame(known: Sequence[Column], found: dict[str, Array], rows: int) -> "pd.DataFrame":
     series = {
         column.name: columns.category(column.choices, found[column.name])
         if column.kind is Kind.CATEGORY

@@ -16,6 +16,8 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
 html_use_index = False
+# The pages are opened as files, where a browser lets no script fetch the text around a hit.
+html_show_search_summary = False
 html_theme_options: dict[str, list[str]] = {"footer_icons": [], "top_of_page_buttons": []}
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"

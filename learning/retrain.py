@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from .exceptions import InvalidRule
 from .lazy_imports import LazyModule
@@ -48,6 +48,9 @@ class Every:
     After a time when nobody looked, the last moment that was missed is made up for, once.
     """
 
+    #: Whether it waits for feedback about labels, which a clustering has none of.
+    needs_labels: ClassVar[bool] = False
+
     #: Minute, hour, day, month and weekday.
     cron: str
 
@@ -84,6 +87,8 @@ class Every:
 class AfterFeedback:
     """Learn again after this many words about labels, whoever gave them, that no snapshot has seen yet."""
 
+    needs_labels: ClassVar[bool] = True
+
     #: How many words about labels are enough, 1 or more.
     count: int
 
@@ -95,7 +100,10 @@ class AfterFeedback:
         return f"AfterFeedback({self.count})"
 
     def due(self, now: datetime) -> None:
-        """At no moment of the clock."""
+        """Return None: it is due at no moment of the clock."""
+
+    def next(self, now: datetime) -> None:
+        """Return None, as `due` does."""
 
     def verdict(self, known: Known) -> Verdict:
         since = f" since {known.since}" if known.since else ""
@@ -109,7 +117,7 @@ Rule = Every | AfterFeedback
 
 def next_due(rules: Sequence[Rule], now: datetime) -> datetime | None:
     """The next moment of all rules that go by the clock; None where none does."""
-    return min((rule.next(now) for rule in rules if isinstance(rule, Every)), default=None)
+    return min((moment for rule in rules if (moment := rule.next(now))), default=None)
 
 
 def _words(count: int) -> str:

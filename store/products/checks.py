@@ -8,7 +8,6 @@ from django.db import models
 
 from learning import checks as learning
 from learning.dataset import Kind
-from learning.retrain import AfterFeedback
 
 from . import catalogue
 from .features import InvalidJoin, references, walk
@@ -130,7 +129,7 @@ def _group(product: DataProduct) -> Iterator[str]:
 
 def _retrain(product: DataProduct) -> Iterator[str]:
     for rule in product.retrain:
-        if isinstance(rule, AfterFeedback) and not product.learns_from_labels:
+        if rule.needs_labels and not product.learns_from_labels:
             yield f"retrain={rule} waits for words about a label, and a clustering has none: use Every."
     if len(set(map(str, product.retrain))) < len(product.retrain):
         yield "retrain names the same rule twice: take one out."

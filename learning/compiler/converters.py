@@ -17,16 +17,20 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.svm import SVC, SVR, LinearSVC
 
-from ..estimators.clusters import Clusters
-from ..inference import neighbours, runtimes, tree_runtimes
+from ..estimators.clusters import NOISE, Clusters
+from ..inference import neighbours, runtimes
 from ..inference.exceptions import NotCompilable
 from ..inference.native import NativeEstimator
-from ..inference.numeric import Floats, convert_ranks, convert_scaler
+from ..inference.numeric import Floats
 from ..inference.plan import ColumnPlan
 from ..inference.runtimes import Linear, Runtime, Step
-from ..inference.tree_runtimes import Converter
+from . import tree_converters
+from .numeric_steps import convert_ranks, convert_scaler
+from .tree_converters import Converter
 
 NUMPY, SCIPY = "numpy", "scipy"
+#: Distributions whose package has another name.
+_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 
 
 def convert(estimator: BaseEstimator, plan: ColumnPlan, task: str) -> Iterator[Runtime]:
@@ -36,12 +40,19 @@ def convert(estimator: BaseEstimator, plan: ColumnPlan, task: str) -> Iterator[R
         yield from (each.append(invert) for each in convert(estimator.regressor_, plan, task))
         return
     package = type(estimator).__module__.split(".")[0]
-    converter = CONVERTERS.get(type(estimator)) or tree_runtimes.PACKAGE_CONVERTERS.get(package)
+    converter = CONVERTERS.get(type(estimator)) or tree_converters.PACKAGE_CONVERTERS.get(package)
     if converter is not None:
         yield from converter(estimator, plan)
     if not plan.words or plan.selected is None:
         native = NativeEstimator(estimator, task)
-        yield Runtime(native.name, [native], holds_estimator=True)
+        yield Runtime(_library(estimator), [native], holds_estimator=True)
+
+
+def _library(estimator: BaseEstimator) -> str:
+    """Name the distribution of the library that implements the estimator."""
+    algorithm = estimator.algorithm if isinstance(estimator, Clusters) else estimator
+    package = type(algorithm).__module__.split(".")[0]
+    return _DISTRIBUTIONS.get(package, package)
 
 
 def _inverse(transformer: BaseEstimator) -> Callable[[Floats], Floats]:
@@ -158,6 +169,11 @@ def _convert_mean(estimator: DummyRegressor, plan: ColumnPlan) -> Iterator[Runti
     yield Runtime(NUMPY, [runtimes.Constant(estimator.constant_[0])])
 
 
+def _index_numbers(numbers: dict[int, int], labels: int) -> NDArray[np.int64]:
+    """Convert the map from labels to cluster numbers to an array; unused labels are noise."""
+    return np.array([numbers.get(label, NOISE) for label in range(labels)], dtype=np.int64)
+
+
 def _convert_clusters(estimator: Clusters, plan: ColumnPlan) -> Iterator[Runtime]:
     if estimator.nearest_ is not None:
         rows = neighbours.NearestRow(*estimator.nearest_)
@@ -170,7 +186,7 @@ def _convert_clusters(estimator: Clusters, plan: ColumnPlan) -> Iterator[Runtime
             assign = _mixture(mixture)
         case _:
             return
-    numbers = neighbours.index_numbers(estimator.numbers_, max(estimator.numbers_) + 1)
+    numbers = _index_numbers(estimator.numbers_, max(estimator.numbers_) + 1)
     yield Runtime(NUMPY, [neighbours.ClusterRuntime(assign, numbers, estimator.centres_)])
 
 
@@ -199,5 +215,5 @@ CONVERTERS: Mapping[type, Converter] = {
     DummyClassifier: _convert_prior,
     DummyRegressor: _convert_mean,
     Clusters: _convert_clusters,
-    **tree_runtimes.CONVERTERS,
+    **tree_converters.CONVERTERS,
 }

@@ -15,10 +15,11 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from ..columns import MISSING, Column, category
 from ..estimators import preprocess
 from ..inference.exceptions import NotCompilable
-from ..inference.numeric import Floats, build_steps
+from ..inference.numeric import Floats
 from ..inference.plan import CategoryBlock, ColumnPlan, NumberBlock, TextBlock
 from ..inference.row_reader import Cells, RowReader
 from ..inference.tfidf import TfidfEncoder
+from .numeric_steps import build_steps
 
 
 def build_plan(steps: Sequence[BaseEstimator], reader: RowReader) -> ColumnPlan:

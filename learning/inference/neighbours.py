@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
-from ..estimators.clusters import NOISE
+from ..lazy_imports import LazyModule
 from .numeric import Floats
 
 if TYPE_CHECKING:
     import scipy.spatial
     import sklearn.neighbors
+    from scipy.spatial import distance
+else:
+    distance = LazyModule("scipy.spatial.distance")
 
 #: Upper bound of the distances that are computed at once.
 _MOST_DISTANCES = 2_000_000
@@ -88,12 +90,7 @@ class ClusterRuntime:
     def __call__(self, X: Floats) -> tuple[NDArray[np.int64], Floats]:
         labels = self.assign(X)
         clusters = labels if self.numbers is None else self.numbers[labels]
-        return np.asarray(clusters, dtype=np.int64), cdist(X, self.centres)
-
-
-def index_numbers(numbers: dict[int, int], labels: int) -> NDArray[np.int64]:
-    """Convert the map from labels to cluster numbers to an array; unused labels are noise."""
-    return np.array([numbers.get(label, NOISE) for label in range(labels)], dtype=np.int64)
+        return np.asarray(clusters, dtype=np.int64), distance.cdist(X, self.centres)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,25 +1,33 @@
 """Numeric steps: the fitted transformers of `preprocess` for numbers, as arithmetic on arrays."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
-from sklearn.base import BaseEstimator
-from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, QuantileTransformer, StandardScaler
 
-from .exceptions import NotCompilable
+from ..lazy_imports import LazyModule
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = LazyModule("scipy.special")
 
 Floats = NDArray[np.float64]
 
 #: QuantileTransformer's tolerance: a number this near to the smallest or largest quantile counts as equal to it.
 _TOLERANCE = 1e-7
-_NORMAL_RANGE = ndtri(_TOLERANCE - np.spacing(1)), ndtri(1 - (_TOLERANCE - np.spacing(1)))
 #: Up to this many cells a loop over Python floats is faster than NumPy.
 _FEW_CELLS = 400
+
+
+@cache
+def _normal_range() -> tuple[float, float]:
+    """Compute the smallest and largest number of QuantileTransformer's normal output."""
+    tail = _TOLERANCE - np.spacing(1)
+    return special.ndtri(tail), special.ndtri(1 - tail)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +100,7 @@ class QuantileRanks:
             return ranks
         ranks[x + _TOLERANCE > highest] = 1.0
         ranks[x - _TOLERANCE < lowest] = 0.0
-        return np.clip(ndtri(ranks), *_NORMAL_RANGE)
+        return np.clip(special.ndtri(ranks), *_normal_range())
 
     def _ranks(self, x: Floats) -> Floats:
         if x.size <= _FEW_CELLS:
@@ -107,7 +115,7 @@ class QuantileRanks:
 
     def invert(self, x: Floats) -> Floats:
         """Map normal quantiles of a single column back to numbers."""
-        column, ranks = self.quantiles[:, 0], ndtr(x)
+        column, ranks = self.quantiles[:, 0], special.ndtr(x)
         numbers = np.interp(ranks, self.ranks, column)
         numbers[ranks + _TOLERANCE > 1.0] = column[-1]
         numbers[ranks - _TOLERANCE < 0.0] = column[0]
@@ -155,48 +163,3 @@ class _RankCurve:
         beyond = x - self.knots[inside]
         ranks = np.where(beyond == 0, self.middle[inside], self.start[inside] + self.slope[inside] * beyond)
         return np.where(index < 0, 0.0, ranks)
-
-
-NumericSteps = tuple[Imputation | None, list[Callable[[Floats], Floats]]]
-
-
-def build_steps(transformers: Sequence[BaseEstimator]) -> NumericSteps:
-    """Convert fitted transformers, in order, to the imputation and the steps after it.
-
-    Raises NotCompilable for a transformer of an unknown type.
-    """
-    imputers = [_convert_imputer(t) for t in transformers if isinstance(t, SimpleImputer)]
-    others = [_convert(t) for t in transformers if not isinstance(t, SimpleImputer | FunctionTransformer)]
-    return (imputers[0] if imputers else None), others
-
-
-def _convert_imputer(imputer: SimpleImputer) -> Imputation:
-    indicated = imputer.indicator_.features_ if imputer.indicator_ is not None else ()
-    return Imputation(imputer.statistics_, np.array(indicated, dtype=np.intp) if len(indicated) else None)
-
-
-def _convert(transformer: BaseEstimator) -> Callable[[Floats], Floats]:
-    match transformer:
-        case StandardScaler():
-            return convert_scaler(transformer)
-        case QuantileTransformer():
-            return convert_ranks(transformer)
-        case PolynomialFeatures():
-            return _convert_products(transformer)
-    raise NotCompilable(f"{type(transformer).__name__} has no compiled counterpart.")
-
-
-def convert_scaler(scaler: StandardScaler) -> Standardisation:
-    """Convert a fitted StandardScaler."""
-    return Standardisation(scaler.mean_, scaler.scale_)
-
-
-def convert_ranks(ranks: QuantileTransformer) -> QuantileRanks:
-    """Convert a fitted QuantileTransformer."""
-    return QuantileRanks(ranks.quantiles_, ranks.references_, ranks.output_distribution == "normal")
-
-
-def _convert_products(products: PolynomialFeatures) -> PairProducts:
-    pairs = [np.repeat(np.arange(len(powers)), powers) for powers in products.powers_ if powers.sum() == 2]
-    left, right = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
-    return PairProducts(left, right)

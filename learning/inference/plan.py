@@ -5,14 +5,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
+from ..lazy_imports import LazyModule
 from .numeric import Floats, Imputation
 from .row_reader import Cells
 from .tfidf import SparseRows, TfidfEncoder, encode_texts
+
+if TYPE_CHECKING:
+    from scipy import sparse
+else:
+    sparse = LazyModule("scipy.sparse")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +28,7 @@ class MixedMatrix:
     dense: Floats
     words: SparseRows
 
-    def to_scipy(self) -> sparse.csr_matrix:
+    def to_scipy(self) -> "sparse.csr_matrix":
         """Convert to one sparse matrix of SciPy."""
         return sparse.hstack([sparse.csr_matrix(self.dense), self.words.to_scipy()], format="csr")
 

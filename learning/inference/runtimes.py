@@ -2,14 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
+from ..lazy_imports import LazyModule
 from .numeric import Floats
 from .plan import Matrix, MixedMatrix
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = LazyModule("scipy.special")
 
 #: A classifier's `(n, classes)` probabilities, a regressor's `(n,)` values, or `(n,)` clusters with their
 #: `(n, clusters)` distances.
@@ -58,7 +63,7 @@ class Linear:
 
 def sigmoid_pair(margins: Floats) -> Floats:
     """Convert `(n, 1)` margins to the `(n, 2)` probabilities of two classes."""
-    return complement(expit(margins))
+    return complement(special.expit(margins))
 
 
 def complement(second: Floats) -> Floats:
@@ -105,7 +110,7 @@ class SigmoidCalibration:
     intercepts: Floats
 
     def __call__(self, margins: Floats) -> Floats:
-        probabilities = expit(-(self.slopes * margins + self.intercepts))
+        probabilities = special.expit(-(self.slopes * margins + self.intercepts))
         if probabilities.shape[1] == 1:
             return complement(probabilities)
         total = probabilities.sum(axis=1, keepdims=True)

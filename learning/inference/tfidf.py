@@ -5,13 +5,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log, sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from ..estimators import preprocess
+from ..lazy_imports import LazyModule
 from .numeric import Floats
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+    from ..estimators import preprocess
+else:
+    sparse = LazyModule("scipy.sparse")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +36,7 @@ class SparseRows:
         """Multiply by a dense `(width, k)` table: `(n, k)`."""
         return np.add.reduceat(table.take(self.columns, axis=0) * self.values[:, None], self.starts, axis=0)
 
-    def to_scipy(self) -> sparse.csr_matrix:
+    def to_scipy(self) -> "sparse.csr_matrix":
         """Convert to SciPy's sparse matrix."""
         ends = np.append(self.starts, len(self.columns))
         return sparse.csr_matrix((self.values, self.columns, ends), shape=(len(self.starts), self.width))
@@ -38,7 +45,7 @@ class SparseRows:
 class TfidfEncoder:
     """Weighs words by frequency and rarity, exactly as the fitted `preprocess.Words` does."""
 
-    def __init__(self, fitted: preprocess.Words):
+    def __init__(self, fitted: "preprocess.Words"):
         vectorizer = fitted.vectorizer_
         self.width = 1 if vectorizer is None else len(vectorizer.vocabulary_)
         self._column = {} if vectorizer is None else {w: int(p) for w, p in vectorizer.vocabulary_.items()}

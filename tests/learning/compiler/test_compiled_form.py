@@ -13,13 +13,12 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from learning.columns import Column, Kind
-from learning.compiler import compilation, probe_rows, runtime_choice
+from learning.compiler import compilation, probe_rows, runtime_choice, tree_converters
 from learning.compiler.compilation import compile_model
 from learning.compiler.parity import compare
 from learning.dataset import dataset
 from learning.estimators.families import Candidate
 from learning.evaluation.calibrate import Calibration
-from learning.inference import tree_runtimes
 from learning.inference.compiled import PIPELINE
 from learning.inference.runtimes import Runtime
 from learning.model import loads
@@ -73,7 +72,7 @@ def test_fold_models_have_their_own_plans_but_are_timed_once(monkeypatch):
 
 @pytest.mark.parametrize("problem", PROBLEMS[:2], ids=lambda each: each.task)
 def test_ensembles_too_large_for_onnxruntime_run_on_treelite(problem, monkeypatch):
-    monkeypatch.setattr(tree_runtimes, "MOST_NODES", 10)
+    monkeypatch.setattr(tree_converters, "MOST_NODES", 10)
     data, rows = mixed_data(problem)
     for family, more in FAST.items():
         model = fit_model(problem, Candidate(family, more), data)

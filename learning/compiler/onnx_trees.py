@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from .numeric import Floats
+from ..inference.numeric import Floats
+from ..inference.split_indicators import SplitIndicators
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -108,7 +109,7 @@ class CategorySplits:
             (column, bits.tobytes(), missing_left), self.width + len(self._columns)
         )
 
-    def indicators(self) -> "SplitIndicators | None":
+    def indicators(self) -> SplitIndicators | None:
         """Build the step that appends the 0/1 columns; None if no category is split."""
         parts = []
         for source, codes in self.codes.items():
@@ -127,27 +128,6 @@ def _sides(codes: Floats, bits: bytes, missing_left: bool) -> Floats:
     integers = np.where(present, codes, 0).astype(np.int64)
     left = (words[integers // 32] >> (integers % 32).astype(np.uint32)) & 1
     return np.where(present, 1.0 - left, 0.0 if missing_left else 1.0)
-
-
-@dataclass(frozen=True, eq=False)
-class SplitIndicators:
-    """Runtime step that appends the 0/1 columns of splits by categories."""
-
-    #: Per category column: its index, the columns that it writes, and their values by code, the missing one last.
-    parts: Sequence[tuple[int, NDArray[np.intp], Floats]]
-    width: int
-    added: int
-
-    def __call__(self, X: Floats) -> Floats:
-        out = np.empty((len(X), self.width + self.added))
-        out[:, : self.width] = X
-        for source, columns, table in self.parts:
-            codes = X[:, source]
-            # Both NaN and codes that did not occur in the training data compare false here.
-            last = len(table) - 1
-            rows = np.where(codes < last, codes, last).astype(np.intp)
-            out[:, columns] = table.take(rows, axis=0)
-        return out
 
 
 def encode(trees: Sequence[OnnxTree], outputs: int, width: int, base: Floats | None = None) -> bytes:

@@ -16,12 +16,13 @@ from sklearn.ensemble import (
 )
 from treelite import TreeliteError
 
-from . import onnx_trees, runtimes
-from .numeric import Floats
-from .onnx_sessions import OnnxSession, round_to_float32
-from .plan import ColumnPlan
-from .runtimes import Runtime, Step
-from .treelite_models import TreeliteModel
+from ..inference import runtimes
+from ..inference.numeric import Floats
+from ..inference.onnx_sessions import OnnxSession, round_to_float32
+from ..inference.plan import ColumnPlan
+from ..inference.runtimes import Runtime, Step
+from ..inference.treelite_models import TreeliteModel
+from . import onnx_trees
 
 #: Above this number of nodes an ONNX model takes too long to encode, and half a kilobyte per node to load.
 MOST_NODES = 500_000

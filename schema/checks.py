@@ -56,11 +56,11 @@ def _is_plain(name: str) -> bool:
 
 
 def _camel_meetings(product: DataProduct) -> Iterator[str]:
-    for met in sorted(names.twice(map(names.field, product.join.features))):
+    for met in sorted(names.duplicates(map(names.field, product.join.features))):
         both = " and ".join(repr(name) for name in product.join.features if names.field(name) == met)
         yield f"the features {both} would be one GraphQL field, {met}: rename one."
     suffixes = [*products.SUFFIXES, *map(category_suffix, _categories(product))]
-    for met in sorted(names.twice(suffixes)):
+    for met in sorted(names.duplicates(suffixes)):
         yield f"an enum {names.prefix(product.name)}{met} would be made twice: rename that feature."
 
 

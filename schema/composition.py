@@ -1,11 +1,12 @@
-"""The schema, composed from the fixed types and the types of the declared products."""
+"""Composition of the schema from the fixed types and the types of the declared products."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
+from strawberry.types.field import StrawberryField
 
 from store.products.product import DataProduct
 
@@ -14,6 +15,7 @@ from .core import names
 from .core.scalars import SCALARS
 from .execution.execution import Schema
 from .mutations import Mutation
+from .products.type_factory import ProductTypes
 from .queries import Query
 from .subscriptions import Subscription
 from .types import diagnostics, events
@@ -27,41 +29,43 @@ NODES = [Snapshot, Candidate, Promotion, Scoring]
 
 
 def compose(declared: Sequence[DataProduct]) -> Schema:
-    """A schema of the fixed types and those of `declared`."""
-    query_fields, mutation_fields, made = [], [], []
+    """Build a schema of the fixed types and those of the products."""
+    query_fields: list[StrawberryField] = []
+    mutation_fields: list[StrawberryField] = []
+    types: list[type] = []
     for product in declared:
         t, mutations = products.make(product)
-        query_fields.append(_field_of(product, t))
-        mutation_fields += [_named(name, field) for name, field in mutations.items()]
-        made += [type_ for type_ in t.made.values() if hasattr(type_, "__strawberry_definition__")]
+        query_fields.append(_product_field(product, t))
+        mutation_fields += [_named(name, cast(StrawberryField, field)) for name, field in mutations.items()]
+        types += [type_ for type_ in t.types.values() if hasattr(type_, "__strawberry_definition__")]
     return Schema(
         query=_extended(Query, query_fields),
         mutation=_extended(Mutation, mutation_fields),
         subscription=Subscription,
-        types=[*made, *events.KINDS, *diagnostics.SHAPES, *NODES],
+        types=[*types, *events.KINDS, *diagnostics.SHAPES, *NODES],
         config=StrawberryConfig(scalar_map=SCALARS),
         products=declared,
     )
 
 
-def _field_of(product: DataProduct, t: Any) -> Any:
-    """The product's field in the query; its name is the resolver's, so that no two products are one field."""
+def _product_field(product: DataProduct, t: ProductTypes) -> StrawberryField:
+    """Build the product's field of the query. It has the resolver's name, which must be unique."""
 
-    def resolver() -> Any:
+    def resolver() -> DataProduct:
         return product
 
     resolver.__name__ = product.name
-    resolver.__annotations__ = {"return": t.Product}
-    return strawberry.field(resolver, description=product.description or None)
+    description = product.description or f"The data product {product}."
+    return strawberry.field(resolver, graphql_type=t.Product, description=description)
 
 
-def _named(name: str, field: Any) -> Any:
+def _named(name: str, field: StrawberryField) -> StrawberryField:
     field.python_name = name
     field.graphql_name = names.field(name)
     return field
 
 
-def _extended(root: type, fields: list[Any]) -> type:
+def _extended(root: type, fields: list[StrawberryField]) -> type:
     """The root type with more fields."""
     if not fields:
         return root

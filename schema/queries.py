@@ -1,25 +1,36 @@
-"""Reading: everything by its id, the products, builds, versions, and predictions over all products."""
+"""Queries: objects by id, products, builds, model versions, and predictions of all products."""
 
-from typing import Any
+from typing import Annotated, TypeAlias
 
 import strawberry
-from strawberry.types import Info
 
 from store import models
 from store.entities import entities
 from store.products import catalogue, limits
-from store.products.product import DataProduct as Declared
+from store.products.product import DataProduct as DeclaredProduct
 
 from .core import ids, names
-from .products.outputs import prediction_page
-from .types import prediction_interfaces
+from .core.context import Info
+from .core.ids import NodeRoot
+from .products.outputs import Order, prediction_page
 from .types.builds import Build
-from .types.nodes import UNSET, Connection, Node
+from .types.nodes import UNSET, After, Connection, First, Node
+from .types.prediction_interfaces import Prediction, PredictionFilter
 from .types.products import DataProduct, Viewer
 from .types.registry import ModelVersion
 
-#: Node types that are rows with a number, with their tables.
-TABLES: dict[str, Any] = {
+#: Rows with a number that are nodes.
+NumberedRow: TypeAlias = (
+    models.Build
+    | models.Candidate
+    | models.ModelVersion
+    | models.Promotion
+    | models.RetrainDecision
+    | models.Scoring
+    | models.Snapshot
+)
+#: Models of such rows by the names of their types.
+TABLES: dict[str, type[NumberedRow]] = {
     model.__name__: model
     for model in (
         models.Build,
@@ -32,81 +43,114 @@ TABLES: dict[str, Any] = {
     )
 }
 
-#: Nodes of one request, at most: each is looked up by itself.
-MOST_NODES = 1_000
+#: Nodes of one request, at most, since each costs a query.
+MAX_NODES = 1_000
 
 
-@strawberry.type(description="What can be read. A data product is a field of its own.")
+@strawberry.type(description="All reads. Each declared data product has a field of its own.")
 class Query:
-    @strawberry.field(description="Anything by its id; null where nothing is there.")
-    def node(self, id: strawberry.ID) -> Node | None:
-        return find(id)
+    @strawberry.field(
+        graphql_type=Node | None,
+        description="An object by its id; null if it does not exist or its product is no longer declared.",
+    )
+    def node(
+        self, id: Annotated[strawberry.ID, strawberry.argument(description="The object's id.")]
+    ) -> NodeRoot | None:
+        return find_node(id)
 
-    @strawberry.field(description="As `node`, in the order of the ids. 1,000 at most.")
-    def nodes(self, ids: list[strawberry.ID]) -> list[Node | None]:
-        limits.check_size(ids, "ids", most=MOST_NODES)
-        return [find(id) for id in ids]
+    @strawberry.field(
+        graphql_type=list[Node | None],
+        description="Objects by their ids. The list has one place for each id, in order; null as for `node`.",
+    )
+    def nodes(
+        self,
+        ids: Annotated[
+            list[strawberry.ID], strawberry.argument(description="The objects' ids, at most 1,000.")
+        ],
+    ) -> list[NodeRoot | None]:
+        limits.check_size(ids, "ids", most=MAX_NODES)
+        return [find_node(id) for id in ids]
 
-    @strawberry.field(description="Who asks.")
+    @strawberry.field(description="The caller of this request.")
     def viewer(self, info: Info) -> Viewer:
         actor = info.context.actor
         return Viewer(id=ids.encode("Viewer", actor.author), name=actor.name, anonymous=actor.anonymous)
 
-    @strawberry.field(description="Every declared product.")
-    def products(self) -> list[DataProduct]:
+    @strawberry.field(graphql_type=list[DataProduct], description="All declared products.")
+    def products(self) -> list[DeclaredProduct]:
         return catalogue.products()
 
-    @strawberry.field(description="One product by its name; null where none is called so.")
-    def product(self, name: str) -> DataProduct | None:
+    @strawberry.field(
+        graphql_type=DataProduct | None,
+        description="The product with this name; null if none is declared.",
+    )
+    def product(
+        self,
+        name: Annotated[str, strawberry.argument(description="The product's name in its declaration.")],
+    ) -> DeclaredProduct | None:
         return catalogue.find(name)
 
-    @strawberry.field(description="Null where nothing is there.")
-    def build(self, id: strawberry.ID) -> Build | None:
-        return row("Build", id)
+    @strawberry.field(graphql_type=Build | None, description="The build with this id; null if there is none.")
+    def build(
+        self, id: Annotated[strawberry.ID, strawberry.argument(description="The build's id.")]
+    ) -> NumberedRow | None:
+        return find_row("Build", id)
 
-    @strawberry.field(description="Null where nothing is there.")
-    def model_version(self, id: strawberry.ID) -> ModelVersion | None:
-        return row("ModelVersion", id)
+    @strawberry.field(
+        graphql_type=ModelVersion | None,
+        description="The model version with this id; null if there is none.",
+    )
+    def model_version(
+        self, id: Annotated[strawberry.ID, strawberry.argument(description="The version's id.")]
+    ) -> NumberedRow | None:
+        return find_row("ModelVersion", id)
 
-    @strawberry.field(description="Of all products, newest first.")
+    @strawberry.field(
+        graphql_type=Connection[Prediction] | None,
+        description="The stored predictions of all products that match the filter, newest first unless `orderBy` says "
+        "otherwise.",
+    )
     def predictions(
         self,
-        first: int | None = 20,
-        after: str | None = UNSET,
-        filter: prediction_interfaces.PredictionFilter | None = UNSET,
-        order_by: prediction_interfaces.PredictionOrder | None = UNSET,
-    ) -> Connection[prediction_interfaces.Prediction] | None:
-        # Product by product, as the index has them.
-        all_ = [models.Prediction.objects.matching(product) for product in catalogue.products()]
-        return prediction_page([filter.rows()] if filter else all_, order_by, first, after)
+        first: First = 20,
+        after: After = UNSET,
+        filter: Annotated[
+            PredictionFilter | None,
+            strawberry.argument(description="The predictions to list. Leave it out for all."),
+        ] = UNSET,
+        order_by: Order = UNSET,
+    ) -> object:
+        # One queryset for each product, since the index begins with the product.
+        parts = [models.Prediction.objects.matching(product) for product in catalogue.products()]
+        return prediction_page([filter.rows()] if filter else parts, order_by, first, after)
 
 
-def row(kind: str, id: str) -> Any:
-    """A row by its id, None where nothing is there. Raises WrongKindOfId."""
-    found = ids.split(id)
-    if found is None:
+def find_row(kind: str, id: str) -> NumberedRow | None:
+    """Find a row by its id; None if there is none. Raises WrongKindOfId."""
+    parts = ids.split(id)
+    if parts is None:
         return None
-    ids.key(id, kind)
-    number = found[1]
-    rows = TABLES[kind].objects.filter(pk=number) if ids.is_number(number) else ()
+    number = ids.key(id, kind)
+    rows = TABLES[kind]._default_manager.filter(pk=number) if ids.is_number(number) else ()
     return next(iter(rows), None)
 
 
-def find(id: str) -> Any:
-    """Whatever has this id; None where nothing is there, or its product is gone."""
+def find_node(id: str) -> NodeRoot | None:
+    """Find the object with this id; None if there is none or its product is no longer declared."""
     kind, key = ids.split(id) or ("", "")
     if kind in TABLES:
-        found = row(kind, id)
-        product = getattr(found, "product", None) or (
-            found and found.build.product if kind == "Candidate" else None
-        )
-        return found if product and catalogue.find(product) else None
-    return next(
-        (found for product in catalogue.products() if (found := _of_product(product, kind, key))), None
-    )
+        row = find_row(kind, id)
+        return row if row and catalogue.find(product_name(row)) else None
+    nodes = (find_product_node(product, kind, key) for product in catalogue.products())
+    return next(filter(None, nodes), None)
 
 
-def _of_product(product: Declared, kind: str, key: str) -> Any:
+def product_name(row: NumberedRow) -> str:
+    return row.build.product if isinstance(row, models.Candidate) else row.product
+
+
+def find_product_node(product: DeclaredProduct, kind: str, key: str) -> NodeRoot | None:
+    """Find a node of one product by the kind and the key of its id."""
     match kind.removeprefix(names.prefix(product.name)):
         case "Product":
             return product if key == product.name else None

@@ -1,25 +1,31 @@
-"""What a resolver may know about its request."""
+"""The context of a request, as resolvers receive it."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TypeAlias
 
+import strawberry
 from starlette.requests import HTTPConnection
 
 from store.access.actors import Actor
+from store.serving.champions import Champion
 
 
 @dataclass
 class Context:
-    """Who asks, over which connection, and what was looked up for them already."""
+    """The caller, the connection, and the champions that one operation uses."""
 
-    #: Who asks; what they may do is decided below.
+    #: The caller; permissions are checked in the store.
     actor: Actor
     request: HTTPConnection
-    #: What must stay the same for one operation, such as the champion that its predictions come from.
-    pins: dict[Any, Any] = field(default_factory=dict)
-    #: Whether a page of another site may have made a browser send this: then a GET may not write rows.
+    #: By product, the champion of all predictions of one operation.
+    pins: dict[str, Champion] = field(default_factory=dict)
+    #: True if a page of another site may have made a browser send the request: then a GET may not write rows.
     cross_site: bool = False
 
     def unpinned(self) -> "Context":
-        """The same request for another operation, or another event: what was pinned is looked up again."""
+        """Copy the context for another operation or event, without pinned champions."""
         return replace(self, pins={})
+
+
+#: The type of a resolver's `info` argument.
+Info: TypeAlias = strawberry.Info[Context, None]

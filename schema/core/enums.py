@@ -1,27 +1,71 @@
-"""The fixed enums. Members are added without notice, so clients keep a default branch."""
+"""Enums of the fixed types. Members are added without notice, so clients keep a default branch."""
 
-from enum import Enum
+from collections.abc import Mapping
+from enum import Enum, EnumMeta
 
 import strawberry
 
-from learning.dataset import Kind
-from store.access import actors
+from learning.dataset import Kind as FeatureKind
+from learning.diagnostics import DiagnosticKind
+from store.access.actors import Permission
+
+__all__ = [
+    "DiagnosticKind",
+    "Direction",
+    "FeatureKind",
+    "FeedbackStatus",
+    "JobStatus",
+    "ModelOrderField",
+    "ModelStatus",
+    "Permission",
+    "PredictionOrderField",
+    "Task",
+]
 
 
-@strawberry.enum(description="What a product asks.")
+def register_enum(
+    enum: EnumMeta, description: str, members: Mapping[str, str], name: str | None = None
+) -> None:
+    """Register an enum as a GraphQL enum, with a description for each of its members."""
+    strawberry.enum(enum, name=name, description=description)
+    describe_members(enum, members)
+
+
+def describe_members(enum: EnumMeta, members: Mapping[str, str]) -> None:
+    """Add descriptions, by member name, to an enum that is registered."""
+    for value in enum.__strawberry_definition__.values:  # type: ignore[attr-defined]
+        value.description = members.get(value.name, value.description)
+
+
 class Task(Enum):
     CLASSIFICATION = "CLASSIFICATION"
     REGRESSION = "REGRESSION"
     CLUSTERING = "CLUSTERING"
 
 
-@strawberry.enum(description="Smallest or greatest first.")
+register_enum(
+    Task,
+    "The kind of answer that a product predicts.",
+    {
+        "CLASSIFICATION": "One label out of a declared set, with a probability for each label.",
+        "REGRESSION": "A number, with a prediction interval on request.",
+        "CLUSTERING": "The number of a cluster, learned without labels.",
+    },
+)
+
+
 class Direction(Enum):
     ASC = ""
     DESC = "-"
 
 
-@strawberry.enum(description="How far a job is.")
+register_enum(
+    Direction,
+    "The direction of an order.",
+    {"ASC": "Smallest or oldest first.", "DESC": "Greatest or newest first."},
+)
+
+
 class JobStatus(Enum):
     READY = "READY"
     RUNNING = "RUNNING"
@@ -30,35 +74,137 @@ class JobStatus(Enum):
     CANCELLED = "CANCELLED"
 
 
-@strawberry.enum(description="CHAMPION serves, RETIRED has served, CHALLENGER never did.")
+register_enum(
+    JobStatus,
+    "The state of a job. SUCCEEDED, FAILED and CANCELLED are final.",
+    {
+        "READY": "Queued; a worker will start it.",
+        "RUNNING": "A worker runs it.",
+        "SUCCEEDED": "It has ended and its results are stored.",
+        "FAILED": "It has ended early; `problem` says why.",
+        "CANCELLED": "A person ended it; results of finished parts stay.",
+    },
+)
+
+
 class ModelStatus(Enum):
     CHALLENGER = "CHALLENGER"
     CHAMPION = "CHAMPION"
     RETIRED = "RETIRED"
 
 
-@strawberry.enum(description="What versions are ordered by.")
+register_enum(
+    ModelStatus,
+    "The role of a model version in its product. It follows from the promotions.",
+    {
+        "CHALLENGER": "It has never served; it can be promoted.",
+        "CHAMPION": "It serves the product's predictions now.",
+        "RETIRED": "It served before another version was promoted; it can be promoted again.",
+    },
+)
+
+
 class ModelOrderField(Enum):
     NUMBER = "number"
     SCORE = "score"
     BUILT_AT = "built_at"
 
 
-@strawberry.enum(description="What predictions are ordered by; those without confidence are then left out.")
+register_enum(
+    ModelOrderField,
+    "The field by which model versions are ordered.",
+    {
+        "NUMBER": "The version number, which grows by one for each version of a product.",
+        "SCORE": "The score in the final round. Compare only versions with the same metric.",
+        "BUILT_AT": "The time at which the version was registered.",
+    },
+)
+
+
 class PredictionOrderField(Enum):
     CREATED_AT = "created_at"
     UPDATED_AT = "updated_at"
     CONFIDENCE = "confidence"
 
 
-@strawberry.enum(
-    description="Whether a feedback counts, was followed by a newer one of its author, or was taken back."
+register_enum(
+    PredictionOrderField,
+    "The field by which predictions are ordered.",
+    {
+        "CREATED_AT": "The time of the first request for the prediction.",
+        "UPDATED_AT": "The time of the latest request for the prediction.",
+        "CONFIDENCE": "The probability of the predicted label. Predictions without one are left out.",
+    },
 )
+
+
 class FeedbackStatus(Enum):
     COUNTS = "COUNTS"
     SUPERSEDED = "SUPERSEDED"
     RETRACTED = "RETRACTED"
 
 
-Permission = strawberry.enum(actors.Permission, description="What somebody may do with a product.")
-FeatureKind = strawberry.enum(Kind, name="FeatureKind", description="What a column's values mean.")
+register_enum(
+    FeedbackStatus,
+    "The validity of a feedback.",
+    {
+        "COUNTS": "It is its author's latest statement about the subject and contributes to the truth.",
+        "SUPERSEDED": "Its author has given newer feedback about the same subject.",
+        "RETRACTED": "Its author has taken it back.",
+    },
+)
+
+register_enum(
+    Permission,
+    "An action that a caller may be allowed to do with a product.",
+    {
+        "VIEW": "Read the product, its models, builds and predictions.",
+        "PREDICT": "Request predictions.",
+        "FEEDBACK": "Give and retract feedback.",
+        "BUILD": "Request and cancel builds, and request batch scoring.",
+        "PROMOTE": "Promote a model version and roll back to the previous one.",
+        "DELETE": "Delete predictions.",
+        "ERASE": "Erase all stored data about an entity.",
+        "ADMINISTER": "Give feedback for other authors and use the administration pages.",
+    },
+)
+
+register_enum(
+    FeatureKind,
+    "The kind of a column's values. It decides which input fits a form field.",
+    {
+        "NUMBER": "A number with a fraction, as Float or Decimal.",
+        "INTEGER": "A whole number, as Int or BigInt.",
+        "BOOLEAN": "True or false.",
+        "CATEGORY": "One of the values in `choices`, as a member of the column's enum.",
+        "ORDINAL": "A category whose values are numbers in ascending order. Only analyses report it.",
+        "DATE": "A date: ISO 8601, as 2026-01-31.",
+        "DATETIME": "A moment: ISO 8601 with an offset.",
+        "TEXT": "Free text.",
+    },
+    name="FeatureKind",
+)
+
+register_enum(
+    DiagnosticKind,
+    "The kind of a diagnostic. A model version has those that fit its task.",
+    {
+        "CLASSIFICATION_REPORT": "Precision, recall and F1 of each class.",
+        "CONFUSION_MATRIX": "Counts of predicted classes (columns) for each true class (rows).",
+        "ROC": "True positive rate over false positive rate, by class.",
+        "PRECISION_RECALL": "Precision over recall, by class.",
+        "CALIBRATION": "Observed frequencies over predicted probabilities.",
+        "CLASS_PREDICTION_ERROR": "For each true class, the counts of the predicted classes.",
+        "THRESHOLD": "Precision, recall and queue rate over the decision threshold of two classes.",
+        "RESIDUALS": "Predicted minus true values over the predicted values.",
+        "PREDICTION_ERROR": "Predicted values over true values.",
+        "LEARNING_CURVE": "Score over the number of training rows.",
+        "VALIDATION_CURVE": "Score over one hyperparameter.",
+        "RANK2D": "Rank correlation of each pair of features.",
+        "FEATURE_IMPORTANCES": "Loss of score when a feature's values are shuffled.",
+        "ELBOW": "Distortion over the number of clusters.",
+        "SILHOUETTE": "Silhouette coefficients of the instances, by cluster.",
+        "INTERCLUSTER_DISTANCE": "Cluster centres in a plane, with the sizes of the clusters.",
+    },
+    name="DiagnosticKind",
+)

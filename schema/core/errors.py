@@ -1,22 +1,24 @@
-"""The one place where exceptions become GraphQL errors: a sentence, a code, and the path of the input."""
+"""Translation of exceptions into GraphQL errors: a message, a code, and the path of the input."""
 
 import enum
 import logging
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg2
-import strawberry
 from django.core.exceptions import DisallowedHost
 from django.db import InterfaceError, OperationalError
 from graphql import GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
+import learning.exceptions
+import store.exceptions
 from learning.exceptions import ExemplarError
 from learning.lazy_imports import LazyModule
 from store.exceptions import BadInput, Overloaded, Unavailable
 
 from . import names
+from .enums import register_enum
 
 if TYPE_CHECKING:
     import redis
@@ -25,20 +27,21 @@ else:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which a client may try again when a server behind us could not be reached.
+#: Seconds after which a client may retry when the database or the broker could not be reached.
 RETRY_AFTER = 2.0
-#: Characters of a sentence: it may quote what a client sent.
-LONGEST_MESSAGE = 500
+#: Characters of a message, at most: it may quote input.
+MAX_MESSAGE = 500
 
 DATABASE_ERRORS = (OperationalError, InterfaceError, psycopg2.OperationalError, psycopg2.InterfaceError)
-#: The database answered, but not now: deadlock, serialization, a lock or a statement that took too long.
+#: Codes of PostgreSQL that ask for a retry: serialization, deadlock, lock, cancelled statement, connections.
 BUSY = {"40001", "40P01", "55P03", "57014", "53300"}
 
 
-@strawberry.enum(
-    description="Every `extensions.code` there is. Clients must have a default branch: "
-    "values are added, never renamed."
-)
+def first_paragraph(exception: type[ExemplarError]) -> str:
+    """The sentence that describes an exception."""
+    return (exception.__doc__ or "").partition("\n\n")[0]
+
+
 class ErrorCode(enum.Enum):
     BAD_REQUEST = "BAD_REQUEST"
     BAD_INPUT = "BAD_INPUT"
@@ -63,14 +66,10 @@ class ErrorCode(enum.Enum):
     ROWS_MULTIPLIED = "ROWS_MULTIPLIED"
     WORKER_LOST = "WORKER_LOST"
     TIMED_OUT = "TIMED_OUT"
-    OUT_OF_MEMORY = strawberry.enum_value(
-        "OUT_OF_MEMORY", description="A fit needs more memory than it may take."
-    )
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
     CANCELLED = "CANCELLED"
     OVERLOADED = "OVERLOADED"
-    RATE_LIMITED = strawberry.enum_value(
-        "RATE_LIMITED", description="Not in use yet: there is no limit on requests a second."
-    )
+    RATE_LIMITED = "RATE_LIMITED"
     UNAVAILABLE = "UNAVAILABLE"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
@@ -90,19 +89,64 @@ class TooComplex(ExemplarError):
     code = "TOO_COMPLEX"
 
 
+#: For each code, the exception that describes it.
+EXCEPTIONS: tuple[type[ExemplarError], ...] = (
+    BadRequest,
+    TooComplex,
+    learning.exceptions.NoRows,
+    learning.exceptions.OneClass,
+    learning.exceptions.TimedOut,
+    learning.exceptions.TooFewInstances,
+    store.exceptions.BadInput,
+    store.exceptions.BuildEnded,
+    store.exceptions.Cancelled,
+    store.exceptions.ChampionChanged,
+    store.exceptions.Conflict,
+    store.exceptions.Forbidden,
+    store.exceptions.ForeignModel,
+    store.exceptions.IncompleteEntity,
+    store.exceptions.ModelDoesNotFit,
+    store.exceptions.NoChampion,
+    store.exceptions.NotFinite,
+    store.exceptions.NotWritable,
+    store.exceptions.OutOfRange,
+    store.exceptions.Overloaded,
+    store.exceptions.RowsMultiplied,
+    store.exceptions.StaleVersion,
+    store.exceptions.Unauthenticated,
+    store.exceptions.Unavailable,
+    store.exceptions.UnknownEntity,
+    store.exceptions.UnknownId,
+    store.exceptions.UnknownProduct,
+    store.exceptions.WorkerLost,
+    store.exceptions.WrongKindOfId,
+)
+register_enum(
+    ErrorCode,
+    "The reason of an error, as `extensions.code` and in `Problem`. Codes are added and never renamed: keep a default "
+    "branch.",
+    {exception.code: first_paragraph(exception) for exception in EXCEPTIONS}
+    | {
+        "OUT_OF_MEMORY": "A fit needs more memory than it may take.",
+        "RATE_LIMITED": "Reserved: there is no limit on requests per second yet.",
+        "INTERNAL": "An unexpected error. Report `extensions.id`: the server's log has the details under it.",
+    },
+)
+
+
 def translate(error: GraphQLError) -> None:
-    """Give `error`, in place, the message and the extensions that clients are promised."""
+    """Set the message and the extensions of `error` that the contract promises."""
     if "code" in (error.extensions or {}):
         return
     refusal = refusal_of(error)
     error.message = shortened(refusal.message)
     error.extensions = extensions_of(refusal)
     if error.path:
-        speak_of_fields(error)
+        rename_columns(error)
 
 
-def speak_of_fields(error: GraphQLError) -> None:
-    """Call by their fields what was refused below by the names of its columns."""
+def rename_columns(error: GraphQLError) -> None:
+    """Replace the names of columns by those of fields, in the message and in the path."""
     extensions = error.extensions or {}
     for column in [part for part in extensions.get("argument", ()) if "_" in part]:
         error.message = error.message.replace(column, names.field(column))
@@ -111,7 +155,7 @@ def speak_of_fields(error: GraphQLError) -> None:
 
 
 def refusal_of(error: BaseException) -> ExemplarError:
-    """What clients are told about `error`; what they must not read is logged under an id."""
+    """The error to report to the client. Details of unexpected errors are only logged, under an id."""
     match root_cause(error):
         case ExemplarError() as refusal:
             return refusal
@@ -121,20 +165,20 @@ def refusal_of(error: BaseException) -> ExemplarError:
         case StrawberryInputCoercionError() as cause:
             return BadInput(str(cause))
         case DisallowedHost():
-            return BadRequest("This Host is not one that is served here.")
+            return BadRequest("This host is not served here: check the Host header.")
         case GraphQLError() as cause if cause.message.startswith("Argument "):
             return BadInput(cause.message)
         case GraphQLError() as cause if getattr(error, "path", None) is None:
-            return BadRequest(cause.message)  # syntax and validation: nothing was executed
+            return BadRequest(cause.message)  # syntax or validation: nothing was executed
         case cause:
             return internal_error(cause)
 
 
 def shortened(message: str) -> str:
-    """A sentence without the middle of what a client sent, where that is too long for anybody to read."""
-    if len(message) <= LONGEST_MESSAGE:
+    """The message; its middle, which quotes input, is left out if it is too long to read."""
+    if len(message) <= MAX_MESSAGE:
         return message
-    half = LONGEST_MESSAGE // 2
+    half = MAX_MESSAGE // 2
     return f"{message[:half]} … {message[-half:]}"
 
 
@@ -146,7 +190,7 @@ def root_cause(error: BaseException) -> BaseException:
 
 
 def unreachable_server(cause: BaseException) -> ExemplarError | None:
-    """The refusal for a database or broker that does not answer; None if `cause` is something else."""
+    """The error for a database or broker that does not respond; None if `cause` is something else."""
     if isinstance(cause, DATABASE_ERRORS):
         if getattr(cause.__cause__ or cause, "pgcode", None) in BUSY:
             return Overloaded("The database is busy; try again.", retry_after=RETRY_AFTER)
@@ -160,20 +204,20 @@ class InternalError(ExemplarError):
     """Internal error"""
 
     code = "INTERNAL"
-    #: Under which the log has the traceback.
+    #: The id under which the traceback is logged.
     id = ""
 
 
 def internal_error(cause: BaseException) -> InternalError:
-    """A refusal that says nothing but an id, under which the traceback is logged."""
+    """Log the traceback of `cause` under a new id, and return the error that has only that id."""
     refusal = InternalError()
     refusal.id = secrets.token_hex(6)
     logger.error("Internal error %s", refusal.id, exc_info=cause)
     return refusal
 
 
-def extensions_of(refusal: ExemplarError) -> dict[str, Any]:
-    """`extensions` for `errors[]`, with only what there is to say."""
+def extensions_of(refusal: ExemplarError) -> dict[str, object]:
+    """The error's `extensions`, without entries that are empty."""
     entries = {
         "code": refusal.code,
         "argument": list(refusal.argument),

@@ -3,10 +3,11 @@
 import base64
 import binascii
 import uuid
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import strawberry
+from django.db.models import Model
 
 from store import models
 from store.entities.entities import Entity
@@ -16,52 +17,42 @@ from store.products.product import DataProduct
 
 from .names import prefix
 
-#: Types of one product: the suffix that stands behind the product's prefix.
-OF_PRODUCT: dict[type, str] = {
-    DataProduct: "Product",
-    models.Prediction: "Prediction",
-    models.Feedback: "Feedback",
-    Entity: "Entity",
-}
+#: A root of a GraphQL type with an id.
+NodeRoot: TypeAlias = DataProduct | Entity | Model
+
+JobModel: TypeAlias = type[models.Build] | type[models.Scoring]
+
+#: Models of jobs by the names of their types.
+JOBS: dict[str, JobModel] = {"Build": models.Build, "Scoring": models.Scoring}
 
 
-#: What workers do, by type.
-JOBS: dict[str, Any] = {model.__name__: model for model in (models.Build, models.Scoring)}
+def typename(node: NodeRoot) -> str:
+    """The name of a node's GraphQL type."""
+    match node:
+        case models.Prediction() | models.Feedback():
+            return prefix(node.product) + type(node).__name__
+        case Entity():
+            return prefix(node.product.name) + "Entity"
+        case DataProduct():
+            return prefix(node.name) + "Product"
+        case models.BuildEvent():
+            return node.kind
+    return type(node).__name__
 
 
-def typename(node: Any) -> str:
-    """The GraphQL type of something with an id."""
-    if isinstance(node, models.BuildEvent):
-        return node.kind
-    suffix = OF_PRODUCT.get(type(node))
-    if suffix is None:
-        return type(node).__name__
-    return prefix(_product_of(node)) + suffix
-
-
-def _product_of(node: Any) -> str:
+def node_id(node: NodeRoot) -> strawberry.ID:
+    """The id of a node: its type and its key, encoded."""
     match node:
         case DataProduct():
-            return node.name
+            return encode(typename(node), node.name)
         case Entity():
-            return node.product.name
-    return str(node.product)
+            return encode(typename(node), node.key)
+        case models.BuildEvent():
+            return encode("BuildEvent", f"{node.build_id}.{node.sequence}")
+    return encode(typename(node), str(node.pk))
 
 
-#: By type: what tells one node from others of it; of all other rows the primary key.
-KEYS: dict[type, Callable[[Any], Any]] = {
-    DataProduct: lambda product: product.name,
-    Entity: lambda entity: entity.key,
-    models.BuildEvent: lambda event: f"{event.build_id}.{event.sequence}",
-}
-
-
-def node_id(node: Any) -> strawberry.ID:
-    key = KEYS[type(node)](node) if type(node) in KEYS else node.pk
-    return encode("BuildEvent" if type(node) is models.BuildEvent else typename(node), str(key))
-
-
-def of_feature(product: DataProduct, column: TypedColumn) -> strawberry.ID:
+def feature_id(product: DataProduct, column: TypedColumn) -> strawberry.ID:
     return encode("Feature", f"{product.name}.{column.name}")
 
 
@@ -70,7 +61,7 @@ def encode(kind: str, key: str) -> strawberry.ID:
 
 
 def split(id: str) -> tuple[str, str] | None:
-    """Type and key of an id; None where it is none of ours."""
+    """The type and the key of an id; None if it is not an id of this API."""
     try:
         text = base64.b64decode(id + "=" * (-len(id) % 4), altchars=b"-_", validate=True).decode()
     except (ValueError, binascii.Error):
@@ -80,39 +71,41 @@ def split(id: str) -> tuple[str, str] | None:
 
 
 def key(id: str, kind: str, argument: Sequence[str | int] = ("id",)) -> str:
-    """The key of an id of this type, or of one whose name ends so ("*Prediction").
+    """The key of an id of this type, or of a type whose name ends with it ("*Prediction").
 
-    Raises UnknownId where it is no id, WrongKindOfId where it is another type's.
+    Raises UnknownId if it is not an id, WrongKindOfId if it belongs to another type.
     """
-    found = split(id)
-    if found is None:
-        raise UnknownId("This is no id that was ever given out.", argument=argument)
-    fits = found[0].endswith(kind[1:]) if kind.startswith("*") else found[0] == kind
-    if not fits:
-        wanted = kind.removeprefix("*")
-        raise WrongKindOfId(f"This is the id of a {found[0]}, and a {wanted} is wanted.", argument=argument)
-    return found[1]
+    parts = split(id)
+    if parts is None:
+        raise UnknownId("This is not an id of this API: use the `id` of an object.", argument=argument)
+    matches = parts[0].endswith(kind[1:]) if kind.startswith("*") else parts[0] == kind
+    if not matches:
+        raise WrongKindOfId(
+            f"This is the id of a {parts[0]}: give the id of a {kind.removeprefix('*')}.", argument=argument
+        )
+    return parts[1]
 
 
 def number(id: str, kind: str, argument: Sequence[str | int] = ("id",)) -> int:
-    """The key as a row's number. Raises as `key` does."""
+    """The key as the number of a row. Raises as `key` does."""
     text = key(id, kind, argument)
     if not is_number(text):
         raise UnknownId(f"No {kind} has this id.", argument=argument)
     return int(text)
 
 
-def job(id: str, argument: Sequence[str | int] = ("job",)) -> tuple[Any, int]:
-    """The table and the number of a job's row, whatever kind it is of. Raises as `key` does."""
-    found = split(id)
-    kind = JOBS.get(found[0]) if found else None
-    if found and kind is None:
-        raise WrongKindOfId(f"This is the id of a {found[0]}, and a job is wanted.", argument=argument)
-    return kind, number(id, found[0] if found else "", argument)
+def job(id: str, argument: Sequence[str | int] = ("job",)) -> tuple[JobModel, int]:
+    """The model and the row's number of a job of any type. Raises as `key` does."""
+    parts = split(id)
+    if parts is None:
+        raise UnknownId("This is not an id of this API: use the `id` of an object.", argument=argument)
+    if parts[0] not in JOBS:
+        raise WrongKindOfId(f"This is the id of a {parts[0]}: give the id of a job.", argument=argument)
+    return JOBS[parts[0]], number(id, parts[0], argument)
 
 
 def digest(id: str, kind: str, argument: Sequence[str | int] = ("id",)) -> str:
-    """The key as a row's digest. Raises as `key` does."""
+    """The key as the digest of a row. Raises as `key` does."""
     text = key(id, kind, argument)
     if not is_digest(text):
         raise UnknownId(f"No {kind.removeprefix('*')} has this id.", argument=argument)

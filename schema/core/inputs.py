@@ -1,9 +1,9 @@
-"""Inputs: the sentence, the code and the path for every value or literal that a field does not take."""
+"""Input validation: the message, the code and the path of every value or literal that a field does not accept."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from math import isfinite
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from django.conf import settings
 from graphql import (
@@ -14,7 +14,9 @@ from graphql import (
     GraphQLError,
     GraphQLFloat,
     GraphQLID,
+    GraphQLInputObjectType,
     GraphQLInputType,
+    GraphQLLeafType,
     GraphQLSchema,
     GraphQLString,
     IntValueNode,
@@ -44,20 +46,21 @@ from graphql.pyutils import Undefined, did_you_mean, suggestion_list
 from learning.exceptions import ExemplarError
 from store.exceptions import BadInput, NotFinite
 
-#: More than this about one request helps nobody.
-MOST_REFUSALS = 20
+#: Problems that are reported for one input, at most.
+MAX_REFUSALS = 20
 
-Path = tuple[str | int, ...]
-
-
-# What PostgreSQL cannot store and no model can learn from is refused by the built-in scalars themselves, so
-# that no resolver can forget it. graphql-core has one object for each, shared by all schemas.
+Path: TypeAlias = tuple[str | int, ...]
 
 
-def storable(coerce: Any) -> Callable[..., str]:
-    """`coerce`, refusing text that PostgreSQL cannot store."""
+# The built-in scalars refuse text that PostgreSQL cannot store and numbers that models cannot learn from, so that no
+# resolver can forget to. graphql-core has one object for each scalar, which all schemas share.
 
-    def coerce_storable(*args: Any) -> str:
+
+def storable(coerce: Callable[..., str] | None) -> Callable[..., str]:
+    """Wrap the coercion of a text scalar, so that it refuses text that PostgreSQL cannot store."""
+    assert coerce is not None
+
+    def coerce_storable(*args: object) -> str:
         text = coerce(*args)
         if "\x00" in text:
             raise BadInput("Text must not contain the NUL character.")
@@ -68,8 +71,8 @@ def storable(coerce: Any) -> Callable[..., str]:
     return coerce_storable
 
 
-def finite(value: Any) -> float:
-    """A JSON number as a float. Raises NotFinite for what no float can hold."""
+def finite(value: object) -> float:
+    """A JSON number as a float. Raises NotFinite for numbers that no float can hold."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise GraphQLError("Float cannot represent a non-numeric value.")
     try:
@@ -81,8 +84,8 @@ def finite(value: Any) -> float:
     return number
 
 
-def finite_literal(node: Node, _variables: Any = None) -> float:
-    """A number literal as a float. Raises NotFinite for `1e400` and the like."""
+def finite_literal(node: Node, _variables: object = None) -> float:
+    """A number literal as a float. Raises NotFinite for literals such as `1e400`."""
     if not isinstance(node, FloatValueNode | IntValueNode):
         raise GraphQLError("Float cannot represent a non-numeric value.", node)
     return finite(float(node.value))
@@ -95,8 +98,8 @@ for _scalar in (GraphQLString, GraphQLID):
     _scalar.coerce_input_literal = storable(_scalar.coerce_input_literal)
 
 
-def refusals(value: Any, type_: GraphQLInputType, path: Path) -> Iterator[ExemplarError]:
-    """Everything that is wrong with `value`, JSON or a literal's node, as an input of `type_` at `path`."""
+def refusals(value: object, type_: GraphQLInputType, path: Path) -> Iterator[ExemplarError]:
+    """List everything that is wrong with an input at `path`: a JSON value or the node of a literal."""
     if isinstance(value, VariableNode):
         return
     if is_non_null_type(type_):
@@ -111,47 +114,50 @@ def refusals(value: Any, type_: GraphQLInputType, path: Path) -> Iterator[Exempl
     elif is_input_object_type(type_):
         yield from object_refusals(value, type_, path)
     else:
-        yield from leaf_refusals(value, type_, path)
+        yield from leaf_refusals(value, cast(GraphQLLeafType, type_), path)
 
 
-def list_refusals(value: Any, item_type: GraphQLInputType, path: Path) -> Iterator[ExemplarError]:
+def list_refusals(value: object, item_type: GraphQLInputType, path: Path) -> Iterator[ExemplarError]:
+    """List everything that is wrong with a list; GraphQL accepts a single item without brackets."""
     items = value.values if isinstance(value, ListValueNode) else value
     if not isinstance(items, list | tuple):
-        yield from refusals(value, item_type, path)  # a list of one may be written without brackets
+        yield from refusals(value, item_type, path)
         return
     for index, item in enumerate(items):
         yield from refusals(item, item_type, (*path, index))
 
 
-def object_refusals(value: Any, type_: Any, path: Path) -> Iterator[ExemplarError]:
-    given = fields_of(value)
-    if given is None:
-        yield BadInput(f"{named(path)} takes the fields of {type_}, not {shown(value)}.", argument=path)
+def object_refusals(value: object, type_: GraphQLInputObjectType, path: Path) -> Iterator[ExemplarError]:
+    """List everything that is wrong with an input object and its fields."""
+    values = fields_of(value)
+    if values is None:
+        yield BadInput(f"{named(path)} takes the fields of {type_}, not {quoted(value)}.", argument=path)
         return
-    for name in given.keys() - type_.fields.keys():
+    for name in values.keys() - type_.fields.keys():
         yield unknown_field(name, type_, path)
     for name, field in type_.fields.items():
-        if name in given:
-            yield from refusals(given[name], field.type, (*path, name))
+        if name in values:
+            yield from refusals(values[name], field.type, (*path, name))
         elif is_required_input_field(field):
             yield BadInput(f"`{name}` is missing: {type_} needs a {field.type}.", argument=(*path, name))
-    if takes_one(type_) and (len(given) != 1 or any(map(is_null, given.values()))):
+    if is_one_of(type_) and (len(values) != 1 or any(map(is_null, values.values()))):
         yield BadInput(f"{named(path)} takes exactly one of {', '.join(type_.fields)}.", argument=path)
 
 
-def takes_one(type_: Any) -> bool:
-    """Whether exactly one field must be given; Strawberry knows it, graphql-core is not told."""
+def is_one_of(type_: GraphQLInputObjectType) -> bool:
+    """Check if exactly one field must be given. Strawberry knows that and does not pass it to graphql-core."""
     return type_.is_one_of or getattr(type_.extensions.get("strawberry-definition"), "is_one_of", False)
 
 
-def unknown_field(name: str, type_: Any, path: Path) -> ExemplarError:
+def unknown_field(name: str, type_: GraphQLInputObjectType, path: Path) -> ExemplarError:
     hint = did_you_mean(suggestion_list(name, list(type_.fields))) if settings.EXEMPLAR_OPEN else ""
-    return BadInput(f"{type_} has no field {shown(name)}.{hint}", argument=(*path, name))
+    return BadInput(f"{type_} has no field {quoted(name)}.{hint}", argument=(*path, name))
 
 
-def leaf_refusals(value: Any, type_: Any, path: Path) -> Iterator[ExemplarError]:
+def leaf_refusals(value: object, type_: GraphQLLeafType, path: Path) -> Iterator[ExemplarError]:
+    """The problem of a scalar's or an enum's value, if it has one."""
     if is_infinite(value):
-        yield NotFinite(f"{named(path)} must be a finite number, not {shown(value)}.", argument=path)
+        yield NotFinite(f"{named(path)} must be a finite number, not {quoted(value)}.", argument=path)
         return
     reason = ""
     try:
@@ -163,12 +169,13 @@ def leaf_refusals(value: Any, type_: Any, path: Path) -> Iterator[ExemplarError]
     except (GraphQLError, ValueError, TypeError, ArithmeticError) as error:
         if not is_specified_scalar_type(type_) and not is_enum_type(type_):
             reason = f": {error}".rstrip(".")
-    yield BadInput(f"{named(path)} takes {described(type_)}, not {shown(value)}{reason}.", argument=path)
+    yield BadInput(f"{named(path)} takes {described(type_)}, not {quoted(value)}{reason}.", argument=path)
 
 
-def coerce_leaf(value: Any, type_: Any) -> Any:
-    """`value` as a scalar or an enum holds it. Raises what the scalar raises."""
-    if not isinstance(value, Node):
+def coerce_leaf(value: Any, type_: GraphQLLeafType) -> object:
+    """The Python value of a scalar or an enum. Raises the errors of the scalar."""
+    is_literal = isinstance(value, Node)
+    if not is_literal:
         return type_.coerce_input_value(value)
     if type_.coerce_input_literal is not None:
         return type_.coerce_input_literal(value)
@@ -176,92 +183,97 @@ def coerce_leaf(value: Any, type_: Any) -> Any:
 
 
 def located(refusal: ExemplarError, path: Path) -> ExemplarError:
-    """A scalar's own refusal, with the place that the scalar cannot know."""
+    """Add the path of the input to a scalar's own error."""
     refusal.argument = tuple(map(str, path))
     refusal.args = (f"{named(path)}: {refusal.message}",)
     return refusal
 
 
-def is_null(value: Any) -> bool:
+def is_null(value: object) -> bool:
     return value is None or isinstance(value, NullValueNode)
 
 
-def is_infinite(value: Any) -> bool:
+def is_infinite(value: object) -> bool:
     number = float(value.value) if isinstance(value, FloatValueNode | IntValueNode) else value
     return isinstance(number, float) and not isfinite(number)
 
 
-def fields_of(value: Any) -> dict[str, Any] | None:
+def fields_of(value: object) -> Mapping[str, object] | None:
+    """The fields of an input object by name; None if the value is something else."""
     if isinstance(value, ObjectValueNode):
         return {field.name.value: field.value for field in value.fields}
     return value if isinstance(value, dict) else None
 
 
-def described(type_: Any) -> str:
-    """A type in a sentence: an enum by its members, as far as somebody would read them."""
+def described(type_: GraphQLLeafType) -> str:
+    """A type as part of a message: an enum by its members, if they are few enough to read."""
     if is_enum_type(type_) and len(type_.values) <= 20:
         return f"one of {', '.join(type_.values)}"
     return f"a value of {type_}"
 
 
 def named(path: Path) -> str:
-    """The field that a path ends in, and the row it is in."""
+    """The last field of a path, with the index of its row."""
     name = next((f"`{part}`" for part in reversed(path) if isinstance(part, str)), "The value")
     return f"{name}[{path[-1]}]" if path and isinstance(path[-1], int) else name
 
 
-def shown(value: Any) -> str:
-    """A value as part of a sentence: in ASCII, because it may hold anything, and short."""
+def quoted(value: object) -> str:
+    """A value as part of a message: short, and in ASCII since it may hold any character."""
     text = ascii(print_ast(value))[1:-1] if isinstance(value, Node) else ascii(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 class InputLiterals(ValidationRule):
-    """Literals are what their arguments take; the path of what is not is told."""
+    """Validate literals, with the path of each one that is refused."""
 
-    def enter_argument(self, node: ArgumentNode, *_args: Any) -> None:
+    def enter_argument(self, node: ArgumentNode, *_: object) -> None:
         argument = self.context.get_argument()
         if argument:
             self.refuse(node.value, argument.type, (node.name.value,))
 
-    def enter_variable_definition(self, node: VariableDefinitionNode, *_args: Any) -> None:
-        type_ = type_from_ast(self.context.schema, node.type)
+    def enter_variable_definition(self, node: VariableDefinitionNode, *_: object) -> None:
+        type_ = cast(GraphQLInputType | None, type_from_ast(self.context.schema, node.type))
         if node.default_value and type_:
-            self.refuse(node.default_value, type_, (node.variable.name.value,))  # type: ignore[arg-type]
+            self.refuse(node.default_value, type_, (node.variable.name.value,))
 
     def refuse(self, node: Node, type_: GraphQLInputType, path: Path) -> None:
-        for refusal in islice(refusals(node, type_, path), MOST_REFUSALS):
+        """Report everything that is wrong with a literal."""
+        for refusal in islice(refusals(node, type_, path), MAX_REFUSALS):
             self.report_error(GraphQLError(refusal.message, node, original_error=refusal))
 
 
 class RequiredArguments(ProvidedRequiredArgumentsRule):
-    """A field has the arguments that it needs; the one that it lacks is told."""
+    """Validate that each field has its required arguments, with the name of the missing one."""
 
-    def leave_field(self, node: FieldNode, *_args: Any) -> None:
+    def leave_field(self, node: FieldNode, *_: object) -> None:
         field = self.context.get_field_def()
-        given = {argument.name.value for argument in node.arguments or ()}
+        names = {argument.name.value for argument in node.arguments or ()}
         for name, argument in field.args.items() if field else ():
-            if name not in given and is_required_argument(argument):
-                sentence = f"`{node.name.value}` needs the argument `{name}`, a {argument.type}."
-                refusal = BadInput(sentence, argument=(name,))
+            if name not in names and is_required_argument(argument):
+                message = f"`{node.name.value}` needs the argument `{name}`, a {argument.type}."
+                refusal = BadInput(message, argument=(name,))
                 self.report_error(GraphQLError(refusal.message, node, original_error=refusal))
 
 
 def variable_refusals(
-    schema: GraphQLSchema, document: DocumentNode, operation_name: str | None, variables: dict[str, Any]
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation_name: str | None,
+    variables: Mapping[str, object],
 ) -> list[GraphQLError]:
-    """Why the variables of an operation were not accepted, with the paths that they are for."""
+    """List everything that is wrong with the variables of an operation, with the paths of the inputs."""
     operation = find_operation(document, operation_name)
-    places = places_of_variables(document)
+    paths = variable_paths(document)
     return [
         GraphQLError(refusal.message, definition, original_error=refusal)
         for definition in (operation and operation.variable_definitions) or ()
-        for refusal in islice(definition_refusals(schema, definition, variables, places), MOST_REFUSALS)
+        for refusal in islice(definition_refusals(schema, definition, variables, paths), MAX_REFUSALS)
     ]
 
 
 def find_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode | None:
-    """The operation called `name`, or the only one."""
+    """Find the operation called `name`; without a name, the first one."""
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode) and (
             name is None or (definition.name and definition.name.value == name)
@@ -273,30 +285,32 @@ def find_operation(document: DocumentNode, name: str | None) -> OperationDefinit
 def definition_refusals(
     schema: GraphQLSchema,
     definition: VariableDefinitionNode,
-    variables: dict[str, Any],
-    places: dict[str, set[Path]],
+    variables: Mapping[str, object],
+    paths: Mapping[str, set[Path]],
 ) -> Iterator[ExemplarError]:
+    """List everything that is wrong with one variable."""
     name = definition.variable.name.value
-    type_: Any = type_from_ast(schema, definition.type)
-    found = places.get(name, set())
-    path: Path = next(iter(found)) if len(found) == 1 else (name,)
+    # A document that was validated names only input types.
+    type_ = cast(GraphQLInputType, type_from_ast(schema, definition.type))
+    uses = paths.get(name, set())
+    path: Path = next(iter(uses)) if len(uses) == 1 else (name,)
     if name in variables:
         yield from refusals(variables[name], type_, path)
     elif is_non_null_type(type_) and definition.default_value is None:
         yield BadInput(f"The variable ${name} is missing; it takes {type_}.", argument=path)
 
 
-def places_of_variables(document: DocumentNode) -> dict[str, set[Path]]:
-    """The paths, within fields' arguments, at which each variable is used."""
-    places: dict[str, set[Path]] = {}
+def variable_paths(document: DocumentNode) -> dict[str, set[Path]]:
+    """Find the paths, within the arguments of fields, at which each variable is used."""
+    paths: dict[str, set[Path]] = {}
 
-    class Places(Visitor):
-        def enter_argument(self, node: ArgumentNode, *_args: Any) -> None:
+    class Arguments(Visitor):
+        def enter_argument(self, node: ArgumentNode, *_: object) -> None:
             for name, path in variables_in(node.value, (node.name.value,)):
-                places.setdefault(name, set()).add(path)
+                paths.setdefault(name, set()).add(path)
 
-    visit(document, Places())
-    return places
+    visit(document, Arguments())
+    return paths
 
 
 def variables_in(node: Node, path: Path) -> Iterator[tuple[str, Path]]:

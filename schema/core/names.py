@@ -1,4 +1,4 @@
-"""Names: how a product, its columns and its values are called in GraphQL."""
+"""Names of products, columns and values in GraphQL."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,32 +9,32 @@ from strawberry.utils.str_converters import to_camel_case
 
 from store.products.columns import Choice
 
-#: Enum values that GraphQL keeps for itself.
-KEPT = {"true", "false", "null"}
+#: Names that GraphQL reserves among enum values.
+RESERVED = {"true", "false", "null"}
 
 
 @cache
 def prefix(product: str) -> str:
-    """What the names of a product's types begin with: "heart_attack" → "HeartAttack"."""
+    """The beginning of the names of a product's types: "heart_attack" becomes "HeartAttack"."""
     return "".join(part[:1].upper() + part[1:] for part in product.split("_"))
 
 
 def field(name: str) -> str:
-    """A product or a column as a field: "mean_radius" → "meanRadius"."""
+    """The field of a product or a column: "mean_radius" becomes "meanRadius"."""
     return str(to_camel_case(name))
 
 
 def members(choices: Sequence[Choice]) -> dict[str, Choice]:
-    """Enum members by name: the value as UPPER_SNAKE where that is a name, else its title, else CLASS_0.
+    """Enum members by name: the value in UPPER_SNAKE if that is a name, else its title, else CLASS_0.
 
-    Choices that would share a name are told apart by their place.
+    Each name is used once: a choice whose name is taken gets the next one.
     """
-    found: dict[str, Choice] = {}
+    by_name: dict[str, Choice] = {}
     for place, choice in enumerate(choices):
         candidates = (upper_snake(choice.text), upper_snake(choice.title), f"CLASS_{place}")
-        name = next(name for name in candidates if is_member(name) and name not in found)
-        found[name] = choice
-    return found
+        name = next(name for name in candidates if is_member(name) and name not in by_name)
+        by_name[name] = choice
+    return by_name
 
 
 def upper_snake(text: str) -> str:
@@ -42,11 +42,11 @@ def upper_snake(text: str) -> str:
 
 
 def is_member(name: str) -> bool:
-    return is_name(name) and name.lower() not in KEPT and name.strip("_") != ""
+    return is_name(name) and name.lower() not in RESERVED and name.strip("_") != ""
 
 
 def is_name(name: str) -> bool:
-    """Whether GraphQL takes it, and does not keep it for itself."""
+    """Check if GraphQL accepts the name and does not reserve it for introspection."""
     try:
         assert_name(name)
     except GraphQLError:
@@ -54,7 +54,10 @@ def is_name(name: str) -> bool:
     return not name.startswith("__")
 
 
-def twice(names: Iterable[str]) -> set[str]:
+def duplicates(names: Iterable[str]) -> set[str]:
     """The names that occur more than once."""
     seen: set[str] = set()
-    return {name for name in names if name in seen or seen.add(name)}  # type: ignore[func-returns-value]
+    repeated: set[str] = set()
+    for name in names:
+        (repeated if name in seen else seen).add(name)
+    return repeated

@@ -1,4 +1,4 @@
-"""Content negotiation: which of our media types a client wants most."""
+"""Content negotiation: the media type of this API that a client prefers."""
 
 from strawberry.http.parse_content_type import parse_content_type
 
@@ -7,26 +7,26 @@ RESPONSE = "application/graphql-response+json"
 EVENTS = "text/event-stream"
 MULTIPART = "multipart/mixed"
 
-#: What wildcards mean, the first that is not refused.
+#: Media types that a wildcard stands for; the first that is not refused is used.
 WILDCARDS = {"*/*": (JSON, RESPONSE), "application/*": (JSON, RESPONSE), "text/*": (EVENTS,)}
 
 
 def choose(accept: str) -> str | None:
-    """The media type that `accept` ranks highest, by quality, then order; None if it takes none of ours."""
+    """The media type that `accept` ranks highest, by quality, then order; None if it accepts none of this API."""
     ranges = sorted(read(accept or "*/*"), key=lambda range_: -range_[1])
     refused = {media_type for media_type, quality in ranges if quality == 0}
-    wanted = (
+    offers = (
         offer
         for media_type, quality in ranges
         if quality > 0
         for offer in WILDCARDS.get(media_type, (media_type,))
         if offer in {JSON, RESPONSE, EVENTS, MULTIPART} - refused
     )
-    return next(wanted, None)
+    return next(offers, None)
 
 
 def read(accept: str) -> list[tuple[str, float]]:
-    """Media ranges with their qualities, in order; `multipart/mixed` only where subscriptions are meant."""
+    """Media ranges with their qualities, in order; `multipart/mixed` only if it is meant for subscriptions."""
     ranges = []
     for part in filter(str.strip, accept.split(",")):
         media_type, parameters = parse_content_type(part.strip())
@@ -38,7 +38,7 @@ def read(accept: str) -> list[tuple[str, float]]:
 
 
 def quality(text: str) -> float:
-    """A q-value; what is none counts as 0, so that it chooses nothing."""
+    """A q-value, 0 to 1; 0 if the text is not a number, so that the range is never chosen."""
     try:
         return min(max(float(text), 0.0), 1.0)
     except ValueError:
@@ -46,12 +46,12 @@ def quality(text: str) -> float:
 
 
 def is_json(content_type: str) -> bool:
-    """Whether a body is JSON in UTF-8."""
+    """Check if a body is JSON in UTF-8."""
     media_type, parameters = parse_content_type(content_type or "text/plain")
     return media_type.lower() == JSON and parameters.get("charset", "utf-8").lower() == "utf-8"
 
 
 def prefers_page(accept: str) -> bool:
-    """Whether a web page is what `accept` ranks highest."""
+    """Check if `accept` ranks a web page highest."""
     ranges = sorted(read(accept), key=lambda range_: -range_[1])
     return bool(ranges) and ranges[0][0] in ("text/html", "application/xhtml+xml")

@@ -1,14 +1,17 @@
-"""Responses: the headers of every answer, the status of those that were refused, the media type that was negotiated."""
+"""HTTP responses: headers, the status of refused requests, and the negotiated media type."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 from starlette.requests import HTTPConnection
 
 from . import negotiation
 
-#: On every answer. Answers depend on who asks and change with the next build, and none is ever a page.
+#: GraphQL's `errors` or a whole response, as they are encoded to JSON.
+JSONObject: TypeAlias = Mapping[str, Any]
+
+#: Headers of every response. Responses depend on the caller and change with the next build, and none is a page.
 HEADERS = {
     "Cache-Control": "no-store, no-transform",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -20,7 +23,7 @@ HEADERS = {
 
 METHODS = "GET, POST, OPTIONS"
 
-#: The status of a request that was refused before it was executed. What is not named here is 400.
+#: The status of a request that was refused before it was executed, by error code; 400 for all other codes.
 STATUS = {
     "UNAUTHENTICATED": HTTPStatus.UNAUTHORIZED,
     "FORBIDDEN": HTTPStatus.FORBIDDEN,
@@ -32,18 +35,18 @@ STATUS = {
 
 
 def answer_type(request: HTTPConnection) -> str:
-    """The media type of an answer that is not a stream."""
+    """The media type of a response that is not a stream."""
     chosen = negotiation.choose(request.headers.get("accept", ""))
     return negotiation.RESPONSE if chosen == negotiation.RESPONSE else negotiation.JSON
 
 
-def status_of(errors: list[dict[str, Any]], media_type: str) -> int:
-    """The status of a request error; under application/json a client's mistake is 200, as was the custom."""
+def status_of(errors: Sequence[JSONObject], media_type: str) -> int:
+    """The status of a refused request; a client's mistake is 200 under application/json, as GraphQL over HTTP asks."""
     code = errors[0].get("extensions", {}).get("code", "")
     return STATUS.get(code, HTTPStatus.BAD_REQUEST if media_type == negotiation.RESPONSE else HTTPStatus.OK)
 
 
-def retry(response: Mapping[str, Any]) -> dict[str, str]:
-    """The header that says when to try again, if an error does."""
+def retry(response: JSONObject) -> dict[str, str]:
+    """The header `Retry-After`, if an error has such a delay."""
     waits = [error.get("extensions", {}).get("retryAfter", 0) for error in response.get("errors", ())]
     return {"Retry-After": str(round(max(waits)))} if any(waits) else {}

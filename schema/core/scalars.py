@@ -1,4 +1,4 @@
-"""Scalars: what GraphQL's own types cannot hold."""
+"""Scalars for values that GraphQL's own types cannot hold."""
 
 import datetime
 from decimal import Decimal, InvalidOperation
@@ -9,11 +9,11 @@ from django.utils.dateparse import parse_datetime
 
 BigInt = NewType("BigInt", int)
 
-#: What BigIntegerField holds.
-LARGEST = 2**63
+#: One more than the greatest value of a BigIntegerField.
+BIGINT_LIMIT = 2**63
 
 
-def _datetime(value: Any) -> datetime.datetime:
+def _parse_datetime(value: object) -> datetime.datetime:
     try:
         moment = parse_datetime(value) if isinstance(value, str) else None
     except ValueError:
@@ -26,16 +26,16 @@ def _datetime(value: Any) -> datetime.datetime:
         raise ValueError("it takes years from 1 to 9999") from None
 
 
-def _integer(value: Any) -> int:
+def _parse_integer(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("it takes a whole number, as a string or as a number")
-    number = int(value) if len(str(value)) <= 20 else LARGEST
-    if not -LARGEST <= number < LARGEST:
+    number = int(value) if len(str(value)) <= 20 else BIGINT_LIMIT
+    if not -BIGINT_LIMIT <= number < BIGINT_LIMIT:
         raise ValueError("it takes 64 bits")
     return number
 
 
-def _decimal(value: Any) -> Decimal:
+def _parse_decimal(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 1_000:
         raise ValueError("it takes a decimal number, as a string or as a number")
     try:
@@ -47,25 +47,25 @@ def _decimal(value: Any) -> Decimal:
     return number
 
 
-#: For `StrawberryConfig.scalar_map`.
+#: The value of `StrawberryConfig.scalar_map`, whose own type is this loose.
 SCALARS: dict[object, Any] = {
     datetime.datetime: strawberry.scalar(
         name="DateTime",
-        description="A moment: ISO 8601 with an offset.",
+        description="A moment: ISO 8601 with an offset, as 2026-01-31T12:00:00Z.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
         serialize=lambda moment: moment.astimezone(datetime.UTC).isoformat(),
-        parse_value=_datetime,
+        parse_value=_parse_datetime,
     ),
     BigInt: strawberry.scalar(
         name="BigInt",
-        description="A whole number of 64 bits; travels as a string, and is taken as a number too.",
+        description="A whole number of 64 bits. Answers have it as a string; inputs take a string or a number.",
         serialize=str,
-        parse_value=_integer,
+        parse_value=_parse_integer,
     ),
     Decimal: strawberry.scalar(
         name="Decimal",
-        description="A decimal number; travels as a string, and is taken as a number too.",
+        description="A decimal number. Answers have it as a string; inputs take a string or a number.",
         serialize=str,
-        parse_value=_decimal,
+        parse_value=_parse_decimal,
     ),
 }

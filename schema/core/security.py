@@ -1,7 +1,6 @@
-"""Who may reach the API: what Django's middleware would check, and what browsers say about other sites."""
+"""Request security: the Host header, sessions, and requests that other sites make browsers send."""
 
 from io import BytesIO
-from typing import Any
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
@@ -14,7 +13,7 @@ from store.exceptions import Forbidden
 
 
 def host_is_served(connection: HTTPConnection) -> bool:
-    """Whether the Host header names a host that is served here: another name may have been rebound to us."""
+    """Check that the Host header names a host that is served here, against DNS rebinding."""
     return is_served(connection.headers.get("host", ""))
 
 
@@ -24,37 +23,37 @@ def is_served(host: str) -> bool:
 
 
 def session_key(connection: HTTPConnection) -> str | None:
-    """The key in the session cookie, checked by nobody yet."""
+    """The key in the session cookie, which is not verified here."""
     return connection.cookies.get(settings.SESSION_COOKIE_NAME) or None
 
 
-class Forgery(CsrfViewMiddleware):
-    """Django's check, which answers with the reason instead of a page."""
+class CsrfCheck(CsrfViewMiddleware):
+    """Django's check, which returns the reason instead of a page."""
 
-    def _reject(self, request: HttpRequest, reason: str) -> Any:
+    def _reject(self, request: HttpRequest, reason: str) -> str:  # type: ignore[override]
         return reason
 
 
-forgery = Forgery(lambda request: None)  # type: ignore[arg-type]
+csrf_check = CsrfCheck(lambda request: HttpResponse())
 
 
 def no_view(request: HttpRequest) -> HttpResponse:
-    """What Django's check looks at for exemptions; there are none."""
+    """The view that Django's check looks up for exemptions; it has none and is never called."""
     raise NotImplementedError
 
 
 def check_forgery(request: Request) -> None:
-    """Raises Forbidden where another site may act with somebody's session: Origin, Referer, token."""
+    """Check Origin, Referer and token of a request with a session. Raises Forbidden."""
     if session_key(request) is None:
         return
     checked = ASGIRequest(dict(request.scope), BytesIO())
-    forgery.process_request(checked)
-    if reason := forgery.process_view(checked, no_view, (), {}):
+    csrf_check.process_request(checked)
+    if reason := csrf_check.process_view(checked, no_view, (), {}):
         raise Forbidden(f"With a session, send the csrftoken cookie's value as X-CSRFToken: {reason}")
 
 
 def may_be_cross_site(request: Request) -> bool:
-    """Whether a page of another site may have sent this GET; for anything else a browser asks us first."""
+    """Check if a page of another site may have sent this GET; browsers send a preflight for all other requests."""
     return (
         request.method == "GET"
         and request.headers.get("sec-fetch-site") not in ("same-origin", "none")

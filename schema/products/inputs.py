@@ -1,4 +1,4 @@
-"""What a product takes: features, rows, feedback and filters."""
+"""Inputs of a product: features, rows, feedback and filters."""
 
 import datetime
 from typing import Any
@@ -8,32 +8,34 @@ import strawberry
 from store.products.features import Feature
 
 from ..types.nodes import UNSET
-from .type_factory import ProductTypes, category_suffix, described
+from .type_factory import ProductTypes, category_suffix, describe_column
 
 
 def make_enums(t: ProductTypes) -> None:
+    """Build the enums of the label and of the categories."""
     product = t.product
     if product.labels:
-        t.enum("", "Label", product.labels, f"What {product} answers. Members are only ever added.")
+        description = f"The labels of {product}. Members are only ever added."
+        t.enum("", "Label", product.labels, description, retired=list(map(str, product.retired_labels)))
     for column in product.columns:
         if column.choices:
-            suffix = category_suffix(column.name)
-            t.enum(column.name, suffix, column.choices, described(column) or column.title)
+            t.enum(column.name, category_suffix(column.name), column.choices, describe_column(column))
 
 
 def make_inputs(t: ProductTypes) -> None:
+    """Build the input types."""
     columns = t.product.columns
     t.make(
         strawberry.input,
         "Features",
         {column.name: _feature(t, column) for column in columns},
-        description=f"The features of one instance of {t.product}.",
+        f"The features of one instance of {t.product}. Null and absent values are unknown values.",
     )
     t.make(
         strawberry.input,
         "FeaturesPatch",
-        {column.name: (t.annotation(column) | None, _field(described(column))) for column in columns},
-        description="Absent keeps the value, null clears it (where the column may be null).",
+        {column.name: (t.annotation(column) | None, optional(describe_column(column))) for column in columns},
+        "The features to change: an absent field keeps its value, null clears it if the column may be null.",
     )
     _make_rows(t)
     if t.product.learns_from_labels:
@@ -41,14 +43,20 @@ def make_inputs(t: ProductTypes) -> None:
     _make_filter(t)
 
 
-def _feature(t: ProductTypes, column: Feature) -> tuple[Any, Any]:
-    if column.nullable:
-        return t.annotation(column) | None, _field(described(column))
-    return t.annotation(column), strawberry.field(description=described(column))
+def required(description: str) -> Any:
+    """Build an input field that must be given."""
+    return strawberry.field(description=description)
 
 
-def _field(description: str | None = None) -> Any:
+def optional(description: str) -> Any:
+    """Build an input field that may be left out."""
     return strawberry.field(default=UNSET, description=description)
+
+
+def _feature(t: ProductTypes, column: Feature) -> tuple[object, object]:
+    if column.nullable:
+        return t.annotation(column) | None, optional(describe_column(column))
+    return t.annotation(column), required(describe_column(column))
 
 
 def _make_rows(t: ProductTypes) -> None:
@@ -56,19 +64,33 @@ def _make_rows(t: ProductTypes) -> None:
         strawberry.input,
         "PredictInput",
         {
-            "features": (t.Features, strawberry.field()),
-            "entity": (strawberry.ID | None, _field()),
-            "reference": (str | None, _field()),
+            "features": (t.Features, required("The features to predict from.")),
+            "entity": (
+                strawberry.ID | None,
+                optional("The primary key of the row that the prediction is about, if there is one."),
+            ),
+            "reference": (
+                str | None,
+                optional(
+                    "The caller's own name for the subject if it has no row: an order, a session, a form. Feedback can "
+                    "refer to it."
+                ),
+            ),
         },
-        description="`reference` is the caller's own name for what this is about where there is no entity: an order, "
-        "a session, a form.",
+        "One item of `predictMany`.",
     )
-    row = {"key": (strawberry.ID | None, _field()), "features": (t.Features, strawberry.field())}
+    row: dict[str, tuple[object, object]] = {
+        "key": (
+            strawberry.ID | None,
+            optional("The row's primary key. Leave it out to get a new one from the database."),
+        ),
+        "features": (t.Features, required("The row's features.")),
+    }
     if t.product.learns_from_labels:
-        row[t.label_name] = (t.label | None, _field())
+        row[t.label_name] = t.label | None, optional("The row's label; null if it is not known yet.")
     if t.product.join.at:
-        row["at"] = (datetime.datetime, strawberry.field(description="When it happened."))
-    t.make(strawberry.input, "EntityInput", row, description=f"A row of the feature tables of {t.product}.")
+        row["at"] = datetime.datetime, required("The time of the event that the row describes.")
+    t.make(strawberry.input, "EntityInput", row, f"A row of the feature tables of {t.product}.")
 
 
 def _make_feedback(t: ProductTypes) -> None:
@@ -76,40 +98,64 @@ def _make_feedback(t: ProductTypes) -> None:
         strawberry.input,
         "FeedbackInput",
         {
-            "about": (FeedbackTarget, strawberry.field()),
-            t.label_name: (t.label, strawberry.field()),
-            "author": (str | None, _field()),
-            "observed_at": (datetime.datetime | None, _field()),
-            "comment": (str | None, _field()),
+            "about": (FeedbackTarget, required("The subject of the feedback.")),
+            t.label_name: (t.label, required("The right label, according to the author.")),
+            "author": (
+                str | None,
+                optional(
+                    "The name of another author to give feedback for, which needs the permission ADMINISTER unless the "
+                    "server is open. Leave it out to be the author."
+                ),
+            ),
+            "observed_at": (
+                datetime.datetime | None,
+                optional("The time at which the label was observed, if it differs from now."),
+            ),
+            "comment": (str | None, optional("A comment for people, at most 10,000 characters.")),
         },
-        description="`author` speaks for somebody else and needs the permission to; without it the caller is the "
-        "author.",
+        "One statement about the right label of a subject.",
     )
 
 
-@strawberry.input(one_of=True, description="What a feedback is about.")
+@strawberry.input(one_of=True, description="The subject of a feedback: exactly one field must be given.")
 class FeedbackTarget:
-    prediction: strawberry.ID | None = strawberry.UNSET
-    entity: strawberry.ID | None = strawberry.UNSET
-    reference: str | None = strawberry.UNSET
+    prediction: strawberry.ID | None = optional("The id of a prediction.")
+    entity: strawberry.ID | None = optional("The primary key of a row.")
+    reference: str | None = optional("The reference that earlier predictions were requested with.")
 
 
 def _make_filter(t: ProductTypes) -> None:
-    fields: dict[str, tuple[Any, Any]] = {
-        "entity": (strawberry.ID | None, _field()),
-        "reference": (str | None, _field()),
-        "model": (strawberry.ID | None, _field()),
-        "since": (datetime.datetime | None, _field()),
-        "until": (datetime.datetime | None, _field()),
+    fields: dict[str, tuple[object, object]] = {
+        "entity": (strawberry.ID | None, optional("Only predictions about the row with this primary key.")),
+        "reference": (str | None, optional("Only predictions about this reference.")),
+        "model": (strawberry.ID | None, optional("Only predictions of the model version with this id.")),
+        "since": (datetime.datetime | None, optional("Only predictions created at this time or later.")),
+        "until": (datetime.datetime | None, optional("Only predictions created before this time.")),
     }
     if t.product.labels:
         fields |= {
-            "label": (t.label | None, _field()),
-            "truth": (t.label | None, _field()),
-            "confidence_below": (float | None, _field()),
+            "label": (t.label | None, optional("Only predictions of this label.")),
+            "truth": (
+                t.label | None,
+                optional("Only predictions whose subject has this label by the majority of feedback."),
+            ),
+            "confidence_below": (
+                float | None,
+                optional("Only predictions whose label has a lower probability than this, 0 to 1."),
+            ),
         }
     if t.product.learns_from_labels:
-        fields["labelled"] = (bool | None, _field("Whether people agree on its label."))
+        fields["labelled"] = (
+            bool | None,
+            optional(
+                "True: only predictions whose subject has feedback with a majority label. False: only the others."
+            ),
+        )
     if t.product.task == "CLUSTERING":
-        fields["cluster"] = (int | None, _field())
-    t.make(strawberry.input, "PredictionFilter", fields, description="Every condition given must hold.")
+        fields["cluster"] = int | None, optional("Only predictions of this cluster; −1 is noise.")
+    t.make(
+        strawberry.input,
+        "PredictionFilter",
+        fields,
+        f"Conditions on predictions of {t.product}; all that are given must hold.",
+    )

@@ -1,14 +1,13 @@
-"""What changes a product: feedback, and the rows of its feature tables."""
+"""Mutations of a product: feedback, and the rows of its feature tables."""
 
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from inspect import Parameter, Signature
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import strawberry
 from django.db import transaction
-from strawberry.types import Info
 
 from learning.exceptions import ExemplarError
 from store import models
@@ -19,79 +18,125 @@ from store.predictions.feedback import About, Given
 from store.products import limits
 
 from ..core import ids, names
-from ..types.nodes import UNSET, given
-from .type_factory import ProductTypes, values
+from ..core.context import Info
+from ..types.nodes import UNSET, unset_to_none
+from .outputs import Fields
+from .type_factory import ProductTypes, column_values
 
-Fields = dict[str, Any]
+Resolver = TypeVar("Resolver", bound=Callable[..., object])
+
+Version = Annotated[
+    str | None,
+    strawberry.argument(
+        description="The `version` with which the row was read: if the row has changed since, it is left as it is and "
+        "STALE_VERSION is the error. Leave it out to write in any case."
+    ),
+]
 
 
-@strawberry.type(description="What became of rows that were upserted.")
+@strawberry.type(description="The numbers of rows that were inserted and updated.")
 class UpsertManyPayload:
-    inserted: int
-    updated: int
-    unchanged: int = strawberry.field(description="Rows which the tables held just so.")
+    inserted: int = strawberry.field(description="The number of rows with new keys.")
+    updated: int = strawberry.field(description="The number of rows that existed and were changed.")
+    unchanged: int = strawberry.field(description="The number of rows that existed with the same values.")
 
 
-def mutation(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """A mutation field: one transaction, which a refusal rolls back."""
-    return lambda resolver: strawberry.mutation(transaction.atomic(resolver), **options)
+def mutation(description: str, graphql_type: object = None) -> Callable[[Resolver], Any]:
+    """Decorate a resolver as a mutation field: one transaction, which an error rolls back."""
+    return lambda resolver: strawberry.mutation(
+        transaction.atomic(resolver), graphql_type=graphql_type, description=description
+    )
 
 
 def make_mutations(t: ProductTypes) -> Fields:
-    """The product's mutation fields by name; flat, because nested ones would run concurrently."""
+    """Build the product's mutation fields by name, all at the root, where GraphQL executes them one by one."""
     name = t.product.name
-    fields = {f"{name}_{suffix}": field for suffix, field in _editing(t).items()}
+    fields = {f"{name}_{suffix}": field for suffix, field in _row_fields(t).items()}
     if t.product.learns_from_labels:
-        fields |= {f"{name}_{suffix}": field for suffix, field in _feedback(t).items()}
+        fields |= {f"{name}_{suffix}": field for suffix, field in _feedback_fields(t).items()}
     return fields
 
 
-def _feedback(t: ProductTypes) -> Fields:
+def _feedback_fields(t: ProductTypes) -> Fields:
     t.make(
         strawberry.type,
         "FeedbackPayload",
         {
-            "feedback": (t.Feedback, strawberry.field()),
-            "prediction": (t.Prediction | None, strawberry.field()),
-            "entity": (t.Entity | None, strawberry.field()),
+            "feedback": (t.Feedback, strawberry.field(description="The feedback, as it is stored.")),
+            "prediction": (
+                t.Prediction | None,
+                strawberry.field(
+                    description="The prediction that it was given to; null if it was given to an entity or a reference."
+                ),
+            ),
+            "entity": (
+                t.Entity | None,
+                strawberry.field(
+                    description="The row that it is about, with its label as it is now; null if it is about none."
+                ),
+            ),
             "created": (
                 bool,
-                strawberry.field(description="False where the author had said just this before."),
+                strawberry.field(
+                    description="False if the author's latest feedback about the subject was the same, so that nothing "
+                    "was stored."
+                ),
             ),
-            "feature_rows_changed": (int, strawberry.field(description="Rows of the feature tables.")),
+            "feature_rows_changed": (
+                int,
+                strawberry.field(description="The number of rows of the tables whose label was changed."),
+            ),
         },
-        description="What a feedback did.",
+        "The result of a feedback.",
     )
 
     @mutation(
-        description="Say what the label is. It is stored, and what counts by now is written to the tables."
+        "Store feedback about the right label of a subject. The majority of feedback is then written to the label "
+        "column, and the next build learns from it."
     )
-    def feedback(self: Any, info: Info, input: t.FeedbackInput) -> t.FeedbackPayload | None:
+    def feedback(
+        self: object,
+        info: Info,
+        input: Annotated[t.FeedbackInput, strawberry.argument(description="The feedback.")],
+    ) -> t.FeedbackPayload | None:
         return payload(t, give(t, info.context.actor, input, ("input",)))
 
     @mutation(
-        description="Item by item as `predictMany`: null and an error with the item's path where one was refused; "
-        "the others hold."
+        "Store many feedbacks. The list has one place for each, in order; null for one that was refused, with an error "
+        "whose path ends in its index. The others are stored."
     )
     def feedback_many(
-        self: Any, info: Info, inputs: list[t.FeedbackInput]
+        self: object,
+        info: Info,
+        inputs: Annotated[
+            list[t.FeedbackInput], strawberry.argument(description="The feedbacks, at most 10,000.")
+        ],
     ) -> list[t.FeedbackPayload | None] | None:
         limits.check_size(inputs, "inputs")
-        return [one_of_many(t, info.context.actor, input, place) for place, input in enumerate(inputs)]
+        return [give_or_refuse(t, info.context.actor, input, place) for place, input in enumerate(inputs)]
 
-    @mutation(description="Take a feedback back; a second time changes nothing.")
-    def feedback_retract(self: Any, info: Info, id: strawberry.ID) -> t.FeedbackPayload | None:
-        return payload(t, models.Feedback.objects.retract(t.product, feedback_id(t, id), info.context.actor))
+    @mutation(
+        "Retract a feedback: it stays stored and no longer counts. Retracting it again changes nothing."
+    )
+    def feedback_retract(
+        self: object,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The id of the feedback.")],
+    ) -> t.FeedbackPayload | None:
+        return payload(
+            t, models.Feedback.objects.retract(t.product, feedback_number(t, id), info.context.actor)
+        )
 
     return {"feedback": feedback, "feedback_many": feedback_many, "feedback_retract": feedback_retract}
 
 
-def feedback_id(t: ProductTypes, id: str) -> int:
+def feedback_number(t: ProductTypes, id: str) -> int:
+    """The row's number of a feedback's id. Raises UnknownId, WrongKindOfId."""
     return ids.number(id, f"{t.prefix}Feedback")
 
 
 def give(t: ProductTypes, actor: Actor, input: Any, path: tuple[str | int, ...]) -> Given:
-    """Store one feedback; a refusal names the input's path."""
+    """Store one `FeedbackInput`; an error has the path of the input."""
     try:
         with transaction.atomic():
             label = getattr(input, t.label_name)
@@ -99,9 +144,9 @@ def give(t: ProductTypes, actor: Actor, input: Any, path: tuple[str | int, ...])
                 t.product,
                 about(t, input.about),
                 t.product.answer_of(label.value if t.product.labels else label, (t.label_name,)),
-                actor.author_for(given(input.author)),
-                given(input.observed_at),
-                given(input.comment),
+                actor.author_for(unset_to_none(input.author)),
+                unset_to_none(input.observed_at),
+                unset_to_none(input.comment),
             )
     except ExemplarError as refusal:
         refusal.argument = (*map(str, path), *refusal.argument)
@@ -109,124 +154,162 @@ def give(t: ProductTypes, actor: Actor, input: Any, path: tuple[str | int, ...])
 
 
 def about(t: ProductTypes, target: Any) -> About:
-    prediction = given(target.prediction)
+    """The subject of a `FeedbackTarget`. Raises UnknownId, WrongKindOfId."""
+    prediction = unset_to_none(target.prediction)
     return About(
         prediction=None
         if prediction is None
         else ids.digest(prediction, f"{t.prefix}Prediction", ("about", "prediction")),
-        entity=given(target.entity),
-        reference=given(target.reference),
+        entity=unset_to_none(target.entity),
+        reference=unset_to_none(target.reference),
     )
 
 
-def one_of_many(t: ProductTypes, actor: Actor, input: Any, place: int) -> Any:
+def give_or_refuse(t: ProductTypes, actor: Actor, input: object, place: int) -> object:
+    """The payload of one feedback of many, or the error that GraphQL reports in its place."""
     try:
         return payload(t, give(t, actor, input, ("inputs", place)))
     except ExemplarError as refusal:
         return refusal
 
 
-def payload(t: ProductTypes, done: Given) -> Any:
-    feedback = done.feedback
+def payload(t: ProductTypes, result: Given) -> object:
+    """The payload of a stored feedback."""
+    feedback = result.feedback
     return t.FeedbackPayload(
         feedback=feedback,
         prediction=feedback.prediction,
         entity=feedback.entity_of(),
-        created=done.created,
-        feature_rows_changed=done.feature_rows_changed,
+        created=result.created,
+        feature_rows_changed=result.feature_rows_changed,
     )
 
 
-def _editing(t: ProductTypes) -> Fields:
+def _row_fields(t: ProductTypes) -> Fields:
     t.make(
         strawberry.type,
         "EntityPayload",
         {
-            "entity": (t.Entity, strawberry.field()),
-            "created": (bool, strawberry.field()),
-            "changed": (list[str], strawberry.field(description="The fields whose values are others now.")),
+            "entity": (t.Entity, strawberry.field(description="The row, as it is now.")),
+            "created": (bool, strawberry.field(description="True if the row is new.")),
+            "changed": (
+                list[str],
+                strawberry.field(description="The names of the fields whose values were changed."),
+            ),
         },
-        description="What became of a row.",
+        "The result of a change of a row.",
     )
 
     @mutation(
-        description="A key that exists is refused (CONFLICT). Who may have to try again gives a key, or replaces."
+        "Insert a row. A key that exists is refused with CONFLICT. A client that may have to retry gives a key or "
+        "replaces the row."
     )
-    def create(self: Any, row: t.EntityInput) -> t.EntityPayload | None:
-        return edited(t, editing.create(t.product, *row_of(t, row)))
+    def create(
+        self: object, row: Annotated[t.EntityInput, strawberry.argument(description="The new row.")]
+    ) -> t.EntityPayload | None:
+        edit = edited_row(t, row)
+        return entity_payload(t, editing.create(t.product, edit.key, edit.features, edit.label, edit.at))
+
+    @mutation("Insert or overwrite a row: values that are left out become null.")
+    def replace(
+        self: object,
+        row: Annotated[t.EntityInput, strawberry.argument(description="The whole row, with its key.")],
+        version: Version = UNSET,
+    ) -> t.EntityPayload | None:
+        edit = edited_row(t, row)
+        return entity_payload(
+            t,
+            editing.replace(t.product, edit.key, edit.features, edit.label, edit.at, unset_to_none(version)),
+        )
 
     @mutation(
-        description="Make the row exactly this, whether it exists or not; with `version`, only if it is as read."
+        "Insert or overwrite many rows: all of them or, with an error, none. Features that are left out become null; a "
+        "label that is left out stays as it is.",
+        graphql_type=UpsertManyPayload | None,
     )
-    def replace(self: Any, row: t.EntityInput, version: str | None = UNSET) -> t.EntityPayload | None:
-        return edited(t, editing.replace(t.product, *row_of(t, row), given(version)))
+    def upsert_many(
+        self: object,
+        rows: Annotated[list[t.EntityInput], strawberry.argument(description="The rows, at most 10,000.")],
+    ) -> editing.Upserted:
+        edits = [edited_row(t, row, ("rows", place), KEEP) for place, row in enumerate(rows)]
+        return editing.upsert_many(t.product, edits)
 
-    @mutation(
-        description="All rows or none, 10,000 at most. A row whose key exists is made so; what is left out of it "
-        "becomes null, but a label that is left out stays as it is."
-    )
-    def upsert_many(self: Any, rows: list[t.EntityInput]) -> UpsertManyPayload | None:
-        given = [editing.EditedRow(*row_of(t, row, ("rows", place), KEEP)) for place, row in enumerate(rows)]
-        return editing.upsert_many(t.product, given)
-
-    return {"create": create, "replace": replace, "patch": _patch(t), "upsert_many": upsert_many}
+    return {"create": create, "replace": replace, "patch": _patch_field(t), "upsert_many": upsert_many}
 
 
-def _patch(t: ProductTypes) -> Any:
-    """Its arguments depend on what the product has: a label or a value, a time."""
+def _patch_field(t: ProductTypes) -> object:
+    """Build the mutation that changes single values; its arguments depend on the product's label and time."""
 
     def patch(
-        self: Any,
+        self: object,
         entity: str,
-        features: Any = UNSET,
+        features: object = UNSET,
         version: str | None = UNSET,
-        at: Any = UNSET,
-        **told: Any,
-    ) -> Any:
-        label = told.get(t.label_name, UNSET)
-        return edited(
+        at: datetime | None = UNSET,
+        **labels: object,
+    ) -> object:
+        label = labels.get(t.label_name, UNSET)
+        return entity_payload(
             t,
             editing.patch(
                 t.product,
                 entity,
-                {} if not features else values(features),
+                {} if not features else column_values(features),
                 KEEP if label is UNSET else value_of(t, label, (t.label_name,)),
                 KEEP if at is UNSET else at,
-                given(version),
+                unset_to_none(version),
             ),
         )
 
-    optional: dict[str, Any] = {"features": t.FeaturesPatch}
+    key = "The primary key of the row."
+    optional: dict[str, tuple[Any, str]] = {
+        "features": (t.FeaturesPatch, "The features to change. Leave it out to change none.")
+    }
     if t.product.learns_from_labels:
-        optional[t.label_name] = t.label
+        optional[t.label_name] = t.label, "The new label; null clears it. Leave it out to keep it."
     if t.product.join.at:
-        optional["at"] = datetime
-    optional["version"] = str
+        optional["at"] = datetime, "The new time of the event. Leave it out to keep it."
     named = partial(Parameter, kind=Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = [named("self"), named("entity", annotation=strawberry.ID)]
-    parameters += [named(name, annotation=of | None, default=UNSET) for name, of in optional.items()]
-    patch.__signature__ = Signature(parameters, return_annotation=t.EntityPayload | None)  # type: ignore[attr-defined]
-    return mutation(description="Change what is given; with `version`, only if the row is as it was read.")(
-        patch
+    patch.__signature__ = Signature(  # type: ignore[attr-defined]
+        [
+            named("self"),
+            named("entity", annotation=Annotated[strawberry.ID, strawberry.argument(description=key)]),
+            *(
+                named(
+                    name,
+                    annotation=Annotated[type_ | None, strawberry.argument(description=description)],
+                    default=UNSET,
+                )
+                for name, (type_, description) in optional.items()
+            ),
+            named("version", annotation=Version, default=UNSET),
+        ],
+        return_annotation=t.EntityPayload | None,
     )
+    return mutation("Change single values of a row; those that are left out stay as they are.")(patch)
 
 
 def value_of(t: ProductTypes, label: Any, path: tuple[str | int, ...]) -> Any:
-    """A label as its column holds it. Raises BadInput, OutOfRange, NotFinite."""
+    """The value of a label in its column. Raises BadInput, OutOfRange, NotFinite."""
     if label is UNSET or label is None:
         return None
     return t.product.label_of(t.product.answer_of(label.value if t.product.labels else label, path))
 
 
-def row_of(
-    t: ProductTypes, row: Any, path: tuple[str | int, ...] = ("row",), unlabelled: Any = None
-) -> tuple[Any, ...]:
-    """Key, features, label and time of a row that is written as a whole; `unlabelled` where no label was given."""
+def edited_row(
+    t: ProductTypes, row: Any, path: tuple[str | int, ...] = ("row",), unlabelled: object = None
+) -> editing.EditedRow:
+    """The row of an `EntityInput`; `unlabelled` is the label if none was given. Raises as `value_of` does."""
     label = getattr(row, t.label_name, UNSET)
-    told = unlabelled if label is UNSET else value_of(t, label, (*path, t.label_name))
-    return given(row.key), values(row.features), told, getattr(row, "at", None)
+    return editing.EditedRow(
+        unset_to_none(row.key),
+        column_values(row.features),
+        unlabelled if label is UNSET else value_of(t, label, (*path, t.label_name)),
+        getattr(row, "at", None),
+    )
 
 
-def edited(t: ProductTypes, done: editing.Edited) -> Any:
-    changed = [names.field(t.label_name if name == "label" else name) for name in done.changed]
-    return t.EntityPayload(entity=done.entity, created=done.created, changed=changed)
+def entity_payload(t: ProductTypes, result: editing.Edited) -> object:
+    """The payload of a changed row."""
+    changed = [names.field(t.label_name if name == "label" else name) for name in result.changed]
+    return t.EntityPayload(entity=result.entity, created=result.created, changed=changed)

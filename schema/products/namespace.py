@@ -1,1 +1,1 @@
-"""The namespace of the types that are made at start-up: lazily typed fields find each other here."""
+"""Namespace of the types of products, through which lazy references find each other."""

@@ -1,147 +1,186 @@
-"""What a product answers: predictions, entities and feedback, typed by its columns."""
+"""Outputs of a product: predictions, entities and feedback, typed by its columns."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import Enum
 from operator import methodcaller
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import strawberry
 
 from store import models
 from store.db import pagination
-from store.entities.entities import Entity as Row
+from store.entities.entities import Entity as EntityRow
 from store.exceptions import OutOfRange
+from store.predictions.predictions import PredictionQuerySet
 from store.products.features import Feature
-from store.products.product import DataProduct
 from store.serving import prefetch
 
 from ..compiled import COLUMN
-from ..types.nodes import UNSET, Connection, connection
+from ..types.nodes import UNSET, After, Connection, First, connection
 from ..types.prediction_interfaces import (
     Entity,
     Feedback,
     Prediction,
     PredictionOrder,
-    columns_of,
+    order_columns,
     with_order,
 )
-from .type_factory import ProductTypes, described
+from .type_factory import ProductTypes, describe_column
 
-Fields = dict[str, Any]
+#: Resolvers, or pairs of an annotation and a `strawberry.field(…)`, by name.
+Fields: TypeAlias = dict[str, object]
 
-# Resolvers are annotated with the types that are just being made, which no static checker can follow.
+Order = Annotated[
+    PredictionOrder | None, strawberry.argument(description="The order. Leave it out for newest first.")
+]
 
 
 def make_outputs(t: ProductTypes) -> None:
+    """Build the output types."""
     t.make(
         strawberry.type,
         "Instance",
         {column.name: _feature(t, column) for column in t.product.columns},
-        description="Features as served. All nullable, whatever the input asks today: old rows lack newer features "
-        "and keep retired ones.",
+        "The features of a row or a stored prediction. All are nullable, whatever the input requires: older "
+        "predictions lack features that were added later.",
     )
-    entity = f"A row of {t.product} with its features, as the tables hold them now."
-    t.make(strawberry.type, "Entity", _of_entity(t), (Entity,), description=entity)
+    t.make(
+        strawberry.type,
+        "Entity",
+        _entity_fields(t),
+        f"A row of {t.product} with its features, as the tables have them now.",
+        (Entity,),
+    )
     if t.product.learns_from_labels:
-        feedback = f"One word about what a label of {t.product} is."
-        t.make(strawberry.type, "Feedback", _of_feedback(t), (Feedback,), description=feedback)
-    special = {"CLASSIFICATION": _of_class, "REGRESSION": _of_number, "CLUSTERING": _of_cluster}[
-        t.product.task
-    ](t)
-    prediction = f"What {t.product} answered, about what, and by which version."
-    t.make(strawberry.type, "Prediction", _of_prediction(t) | special, (Prediction,), description=prediction)
+        t.make(
+            strawberry.type,
+            "Feedback",
+            _feedback_fields(t),
+            f"One author's statement about the right label of a subject of {t.product}.",
+            (Feedback,),
+        )
+    by_task = {"CLASSIFICATION": _class_fields, "REGRESSION": _number_fields, "CLUSTERING": _cluster_fields}
+    t.make(
+        strawberry.type,
+        "Prediction",
+        _prediction_fields(t) | by_task[t.product.task](t),
+        f"A stored prediction of {t.product}: what was asked, what was answered, and by which model version.",
+        (Prediction,),
+    )
 
 
-def _feature(t: ProductTypes, column: Feature) -> Any:
-    """A field of instances, which are mappings by the columns' names."""
-    show, read = t.shows[column.name], methodcaller("get", column.name)
+def _feature(t: ProductTypes, column: Feature) -> object:
+    """Build a field of instances, which are mappings by the columns' names."""
+    convert, read = t.converters[column.name], methodcaller("get", column.name)
 
-    def feature(self: Any) -> t.annotation(column) | None:
-        return show(read(self))
+    def feature(self: object) -> t.annotation(column) | None:
+        return convert(read(self))
 
-    shown = {COLUMN: lambda instances: list(map(show, map(read, instances)))}
-    return strawberry.field(feature, description=described(column), metadata=shown)
+    def features(instances: Sequence[object]) -> list[object]:
+        return list(map(convert, map(read, instances)))
+
+    return strawberry.field(feature, description=describe_column(column), metadata={COLUMN: features})
 
 
-def _of_product(product: DataProduct, t: ProductTypes) -> Fields:
-    @strawberry.field
-    def product_field(self: Any) -> t.lazy("Product"):
+def _product_field(t: ProductTypes) -> Fields:
+    product = t.product
+
+    @strawberry.field(description="The data product it belongs to.")
+    def product_field(self: object) -> t.lazy("Product"):
         return product
 
     return {"product": product_field}
 
 
-def _of_entity(t: ProductTypes) -> Fields:
-    @strawberry.field
-    def features(self: Row) -> t.Instance:
+def _entity_fields(t: ProductTypes) -> Fields:
+    @strawberry.field(description="The row's features.")
+    def features(self: EntityRow) -> t.Instance:
         return self.features
 
-    @strawberry.field
+    @strawberry.field(description="The stored predictions about the row, newest first.")
     def predictions(
-        self: Row, first: int | None = 20, after: str | None = UNSET, order_by: PredictionOrder | None = UNSET
+        self: EntityRow, first: First = 20, after: After = UNSET, order_by: Order = UNSET
     ) -> Connection[t.lazy("Prediction")] | None:
-        about = models.Prediction.objects.matching(t.product, entity=self.key)
-        return prediction_page([about], order_by, first, after)
+        rows = models.Prediction.objects.matching(t.product, entity=self.key)
+        return prediction_page([rows], order_by, first, after)
 
-    fields = _of_product(t.product, t) | {"features": features, "predictions": predictions}
+    fields = _product_field(t) | {"features": features, "predictions": predictions}
     if t.product.join.at:
-        fields["at"] = (datetime | None, strawberry.field(description="When it happened."))
-    return fields | (_labels_of_entity(t) if t.product.learns_from_labels else {})
+        fields["at"] = (
+            datetime | None,
+            strawberry.field(
+                description="The time of the event that the row describes; null if it is unknown."
+            ),
+        )
+    return fields | (_entity_labels(t) if t.product.learns_from_labels else {})
 
 
-def _labels_of_entity(t: ProductTypes) -> Fields:
-    @strawberry.field(description="What the label's column says.")
-    def label(self: Row) -> t.label | None:
+def _entity_labels(t: ProductTypes) -> Fields:
+    @strawberry.field(description="The value of the label column; null if it has none.")
+    def label(self: EntityRow) -> t.label | None:
         return label_of(t, t.product.stored_answer(self.label))
 
-    @strawberry.field(description="What counts as its label.")
-    def truth(self: Row) -> t.label | None:
+    @strawberry.field(
+        description="The label that counts: the majority of feedback, else the label column; null if neither has one."
+    )
+    def truth(self: EntityRow) -> t.label | None:
         return label_of(t, prefetch.truth_of_entity(self))
 
     return {t.label_name: label, "truth": truth}
 
 
-def _of_feedback(t: ProductTypes) -> Fields:
-    @strawberry.field
-    def prediction(self: Any) -> t.lazy("Prediction") | None:
+def _feedback_fields(t: ProductTypes) -> Fields:
+    @strawberry.field(
+        description="The prediction that it was given to; null if it was given to an entity or a reference, or the "
+        "prediction was deleted."
+    )
+    def prediction(self: models.Feedback) -> t.lazy("Prediction") | None:
         return self.prediction
 
-    @strawberry.field
+    @strawberry.field(
+        description="The row that it is about; null if it is about none, or the row was deleted."
+    )
     def entity(self: models.Feedback) -> t.Entity | None:
         return models.Feedback.entity_of(self)
 
-    @strawberry.field
+    @strawberry.field(description="The right label, according to the author.")
     def label(self: models.Feedback) -> t.label:
         return label_of(t, self.answer)
 
-    return _of_product(t.product, t) | {"prediction": prediction, "entity": entity, t.label_name: label}
+    return _product_field(t) | {"prediction": prediction, "entity": entity, t.label_name: label}
 
 
-def _of_prediction(t: ProductTypes) -> Fields:
-    @strawberry.field
+def _prediction_fields(t: ProductTypes) -> Fields:
+    @strawberry.field(
+        description="The row that it is about; null if it is about none, or the row was deleted."
+    )
     def entity(self: models.Prediction) -> t.Entity | None:
         return prefetch.prefetch_of(self).entity_of(self)
 
-    @strawberry.field
+    @strawberry.field(description="The features that were predicted from, as they were then.")
     def features(self: models.Prediction) -> t.Instance:
         return t.product.instance_restored(self.features)
 
     @strawberry.field(description="Other predictions about the same subject, newest first.")
     def others(
-        self: models.Prediction, first: int | None = 20, after: str | None = UNSET
+        self: models.Prediction, first: First = 20, after: After = UNSET
     ) -> Connection[t.lazy("Prediction")] | None:
         return prediction_page([models.Prediction.objects.others(self)], None, first, after)
 
-    fields = _of_product(t.product, t) | {"entity": entity, "features": features, "others": others}
-    return fields | (_labels_of_prediction(t) if t.product.learns_from_labels else {})
+    fields = _product_field(t) | {"entity": entity, "features": features, "others": others}
+    return fields | (_prediction_labels(t) if t.product.learns_from_labels else {})
 
 
-def _labels_of_prediction(t: ProductTypes) -> Fields:
-    @strawberry.field(description="All that was said about its subject, newest first.")
+def _prediction_labels(t: ProductTypes) -> Fields:
+    @strawberry.field(description="All feedback about its subject, newest first.")
     def feedback(self: models.Prediction) -> list[t.Feedback]:
         return prefetch.prefetch_of(self).feedback.get(self.subject, [])
 
-    @strawberry.field(description="What counts as the label of its subject; null while nobody knows.")
+    @strawberry.field(
+        description="The label of its subject that counts: the majority of feedback, else the label column; null if "
+        "neither has one."
+    )
     def truth(self: models.Prediction) -> t.label | None:
         return label_of(t, prefetch.prefetch_of(self).truth_of(self))
 
@@ -149,97 +188,115 @@ def _labels_of_prediction(t: ProductTypes) -> Fields:
 
 
 class Probability(NamedTuple):
-    """How probable a label is."""
+    """The probability of one label."""
 
-    label: Any
+    label: Enum | None
     probability: float
 
 
-def _of_class(t: ProductTypes) -> Fields:
+def _class_fields(t: ProductTypes) -> Fields:
     t.make(
         strawberry.type,
         "Probability",
-        {"label": (t.label, strawberry.field()), "probability": (float, strawberry.field())},
-        description="How probable a label is.",
+        {
+            "label": (t.label, strawberry.field(description="The label.")),
+            "probability": (float, strawberry.field(description="Its probability, 0 to 1.")),
+        },
+        "The probability of one label.",
     )
 
-    @strawberry.field
+    @strawberry.field(description="The predicted label: the most probable one.")
     def label(self: models.Prediction) -> t.label:
         return label_of(t, self.answer)
 
-    @strawberry.field(description="Of each label that the version knows; they sum to 1.")
+    @strawberry.field(
+        description="The probability of each label that the model version can predict; they sum to 1."
+    )
     def probabilities(self: models.Prediction) -> list[t.Probability]:
-        told = self.output or {}
-        return list(map(Probability, map(t.labels.get, told), told.values()))
+        output = self.output or {}
+        return list(map(Probability, map(t.labels.get, output), output.values()))
 
-    confidence = strawberry.field(description="The label's probability.")
+    confidence = strawberry.field(description="The probability of the predicted label, 0 to 1.")
     return {"label": label, "probabilities": probabilities, "confidence": (float, confidence)}
 
 
-def _of_number(t: ProductTypes) -> Fields:
+def _number_fields(t: ProductTypes) -> Fields:
     column = t.product.join.label_column
-    value = strawberry.field(description=described(column) if column else None)
+    assert column is not None
+    value = strawberry.field(description=f"The predicted number. {describe_column(column)}")
 
     @strawberry.field(
-        description="Where the truth lies with this probability; null where the version cannot tell."
+        description="The interval that contains the true value with this probability; null if the model version has "
+        "none."
     )
-    def interval(self: models.Prediction, level: float = 0.9) -> Interval | None:
+    def interval(
+        self: models.Prediction,
+        level: Annotated[
+            float, strawberry.argument(description="The probability, between 0 and 1, exclusive.")
+        ] = 0.9,
+    ) -> Interval | None:
         return Interval.around(self, level)
 
     return {"value": (float, value), "interval": interval}
 
 
-@strawberry.type(description="From errors on rows that the model's folds had not seen.")
+@strawberry.type(
+    description="A prediction interval. It comes from the errors on rows that were not used for fitting."
+)
 class Interval:
-    low: float
-    high: float
-    level: float
+    low: float = strawberry.field(description="The lower end.")
+    high: float = strawberry.field(description="The upper end.")
+    level: float = strawberry.field(description="The probability that was asked for.")
     coverage: float | None = strawberry.field(
-        description="The share of truths that such intervals held where that was measured: "
-        "at 0.5, 0.8, 0.9 and 0.95."
+        description="The share of true values that such intervals contained when the model was built. Only measured at "
+        "the levels 0.5, 0.8, 0.9 and 0.95; null at all others."
     )
 
     @classmethod
     def around(cls, prediction: models.Prediction, level: float) -> "Interval | None":
-        """Raises OutOfRange."""
+        """The interval around a prediction; None if its version has none. Raises OutOfRange."""
         if not 0 < level < 1:
             raise OutOfRange(f"A level lies between 0 and 1, not at {level:g}.", argument=("level",))
-        told = prefetch.prefetch_of(prediction).intervals.get(prediction.model_id)
-        if told is None:
+        intervals = prefetch.prefetch_of(prediction).intervals.get(prediction.model_id)
+        if intervals is None or prediction.value is None:
             return None
-        low, high = told.interval(prediction.value, level)
-        return cls(low=low, high=high, level=level, coverage=told.coverage.get(f"{level:g}"))
+        low, high = intervals.interval(prediction.value, level)
+        return cls(low=low, high=high, level=level, coverage=intervals.coverage.get(f"{level:g}"))
 
 
-@strawberry.type(description="How far an instance is from a cluster's centre, in standardised features.")
+@strawberry.type(description="The distance of an instance from the centre of one cluster.")
 class ClusterDistance:
-    cluster: int
-    distance: float
+    cluster: int = strawberry.field(description="The number of the cluster, from 0.")
+    distance: float = strawberry.field(
+        description="The Euclidean distance in the space of standardised features."
+    )
 
 
-def _of_cluster(t: ProductTypes) -> Fields:
-    @strawberry.field(description="−1 is noise.")
+def _cluster_fields(t: ProductTypes) -> Fields:
+    @strawberry.field(description="The number of the cluster, from 0; −1 is noise, outside of all clusters.")
     def cluster(self: models.Prediction) -> int:
         return int(self.answer)
 
-    @strawberry.field
+    @strawberry.field(description="The distance from the centre of each cluster, by cluster.")
     def distances(self: models.Prediction) -> list[ClusterDistance]:
         return [ClusterDistance(cluster=cluster, distance=d) for cluster, d in enumerate(self.output or ())]
 
     return {"cluster": cluster, "distances": distances}
 
 
-def label_of(t: ProductTypes, answer: str | None) -> Any:
-    """A stored answer as the enum's member, or as a number; null where there is none."""
+def label_of(t: ProductTypes, answer: str | None) -> Enum | float | None:
+    """A stored answer as the enum's member or as a number; None if there is none or it is no longer declared."""
     if t.product.labels:
         return t.labels.get(answer)
     value = t.product.label_of(answer)
     return None if value is None else float(value)
 
 
-def prediction_page(parts: Sequence[Any], order_by: Any, first: int | None, after: str | None) -> Any:
-    """A page of the predictions of these querysets, which look around together."""
-    found = [with_order(rows, order_by) for rows in parts]
-    page = pagination.page_of(found, columns_of(order_by), first, after or None)
+def prediction_page(
+    parts: Sequence[PredictionQuerySet], order: PredictionOrder | None, first: int | None, after: str | None
+) -> Any:
+    """The connection of a page of the predictions in all querysets; its rows share one prefetch."""
+    rows = [with_order(part, order) for part in parts]
+    page = pagination.page_of(rows, order_columns(order), first, after or None)
     prefetch.attach_prefetch(page.nodes)
     return connection(page)

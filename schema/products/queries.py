@@ -1,84 +1,122 @@
-"""The object of a product in the query: predicting, and reading what was predicted."""
+"""The object of a product in the query: predict, and read what was predicted."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
-from strawberry.types import Info
 
 from store import models
 from store.entities import entities
+from store.predictions.predictions import PredictionQuerySet
 from store.products.product import DataProduct
 from store.serving import champions
 from store.serving.champions import PredictionRequest
 
 from ..compiled import WRITES
-from ..types.nodes import UNSET, Connection, connection, given
-from ..types.prediction_interfaces import PredictionOrder, version_number
+from ..core.context import Info
+from ..types.nodes import UNSET, After, Connection, First, connection, unset_to_none
+from ..types.prediction_interfaces import version_number
 from ..types.products import DataProduct as Product
-from .outputs import prediction_page
-from .type_factory import ProductTypes, values
+from .outputs import Fields, Order, prediction_page
+from .type_factory import ProductTypes, column_values
+
+Entity = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(
+        description="The primary key of the row that the prediction is about, if there is one."
+    ),
+]
+Reference = Annotated[
+    str | None,
+    strawberry.argument(
+        description="The caller's own name for the subject if it has no row: an order, a session, a form. Feedback can "
+        "refer to it."
+    ),
+]
+Key = Annotated[strawberry.ID, strawberry.argument(description="The primary key of the row.")]
 
 
 def make_query(t: ProductTypes) -> None:
+    """Build the product's object type."""
     t.make(
         strawberry.type,
         "Product",
-        _predicting(t) | _reading(t),
+        _predict_fields(t) | _read_fields(t),
+        t.product.description or f"The data product {t.product}.",
         (Product,),
-        description=t.product.description or f"The data product {t.product}.",
     )
 
 
 def champion(info: Info, product: DataProduct) -> champions.Champion:
-    """The champion for this request: the same for all of its fields, whatever is promoted meanwhile."""
+    """The champion for this request: the same for all of its fields, even if another version is promoted."""
     pins = info.context.pins
     if product.name not in pins:
         pins[product.name] = champions.get_champion(product)
-    pinned: champions.Champion = pins[product.name]
-    return pinned
+    return pins[product.name]
 
 
-def asked(row: Any) -> PredictionRequest:
+def request_of(row: Any) -> PredictionRequest:
+    """The request of a `PredictInput`."""
     return PredictionRequest(
-        features=values(row.features), entity=given(row.entity), reference=given(row.reference)
+        features=column_values(row.features),
+        entity=unset_to_none(row.entity),
+        reference=unset_to_none(row.reference),
     )
 
 
-def _predicting(t: ProductTypes) -> dict[str, Any]:
+def _predict_fields(t: ProductTypes) -> Fields:
     @strawberry.field(
-        description="Stored before it is returned. One row for each (model, subject, features); the subject is the "
-        "entity, else the reference, else nobody.",
+        description="Predict from features, and store the prediction. The same features, subject and model version are "
+        "one prediction, however often it is requested. The subject is the entity, else the reference, else the "
+        "features themselves.",
         metadata=WRITES,
     )
     def predict(
         self: DataProduct,
         info: Info,
-        features: t.Features,
-        entity: strawberry.ID | None = UNSET,
-        reference: str | None = UNSET,
+        features: Annotated[t.Features, strawberry.argument(description="The features to predict from.")],
+        entity: Entity = UNSET,
+        reference: Reference = UNSET,
     ) -> t.Prediction | None:
-        question = PredictionRequest(
-            features=values(features), entity=given(entity), reference=given(reference)
+        request = PredictionRequest(
+            features=column_values(features),
+            entity=unset_to_none(entity),
+            reference=unset_to_none(reference),
         )
-        return champions.predict(champion(info, self), question)
+        return champions.predict(champion(info, self), request)
 
-    @strawberry.field(description="For an entity, as its tables stand.", metadata=WRITES)
-    def predict_for(self: DataProduct, info: Info, entity: strawberry.ID) -> t.Prediction | None:
+    @strawberry.field(
+        description="Predict from the row with this primary key, as the tables have it now, and store the prediction.",
+        metadata=WRITES,
+    )
+    def predict_for(self: DataProduct, info: Info, entity: Key) -> t.Prediction | None:
         return champions.predict_for(champion(info, self), entity)
 
     @strawberry.field(
-        description="As many items as were asked for, in order; null where errors[] has a path that ends in the "
-        "item's index. 10,000 at most.",
+        description="Predict many items at once, and store the predictions. The list has one place for each item, in "
+        "order; null for an item that was refused, with an error whose path ends in the item's index.",
         metadata=WRITES,
     )
     def predict_many(
-        self: DataProduct, info: Info, rows: list[t.PredictInput]
+        self: DataProduct,
+        info: Info,
+        rows: Annotated[
+            list[t.PredictInput], strawberry.argument(description="The items to predict, at most 10,000.")
+        ],
     ) -> list[t.Prediction | None] | None:
-        return champions.predict_many(champion(info, self), [asked(row) for row in rows])
+        return champions.predict_many(champion(info, self), [request_of(row) for row in rows])
 
-    @strawberry.field(description="As `predictMany`, for entities as their tables stand.", metadata=WRITES)
+    @strawberry.field(
+        description="Predict from many rows of the tables, and store the predictions. The list has one place for each "
+        "key, as `predictMany` has.",
+        metadata=WRITES,
+    )
     def predict_for_many(
-        self: DataProduct, info: Info, entities: list[strawberry.ID]
+        self: DataProduct,
+        info: Info,
+        entities: Annotated[
+            list[strawberry.ID],
+            strawberry.argument(description="The primary keys of the rows, at most 10,000."),
+        ],
     ) -> list[t.Prediction | None] | None:
         return champions.predict_for_many(champion(info, self), entities)
 
@@ -90,32 +128,35 @@ def _predicting(t: ProductTypes) -> dict[str, Any]:
     }
 
 
-def _reading(t: ProductTypes) -> dict[str, Any]:
-    @strawberry.field(description="What was predicted, newest first.")
+def _read_fields(t: ProductTypes) -> Fields:
+    @strawberry.field(
+        description="The stored predictions that match the filter, newest first unless `orderBy` says otherwise."
+    )
     def predictions(
         self: DataProduct,
-        first: int | None = 20,
-        after: str | None = UNSET,
-        filter: t.PredictionFilter | None = UNSET,
-        order_by: PredictionOrder | None = UNSET,
+        first: First = 20,
+        after: After = UNSET,
+        filter: Annotated[
+            t.PredictionFilter | None,
+            strawberry.argument(description="The predictions to list. Leave it out for all."),
+        ] = UNSET,
+        order_by: Order = UNSET,
     ) -> Connection[t.Prediction] | None:
         return prediction_page([matching(self, filter)], order_by, first, after)
 
-    @strawberry.field(description="Null where no row has this key.")
-    def entity(self: DataProduct, key: strawberry.ID) -> t.Entity | None:
+    @strawberry.field(description="The row with this primary key; null if there is none.")
+    def entity(self: DataProduct, key: Key) -> t.Entity | None:
         return entities.find(self, [key]).get(key)
 
-    @strawberry.field(description="In the order of their keys.")
-    def entities_(
-        self: DataProduct, first: int | None = 20, after: str | None = UNSET
-    ) -> Connection[t.Entity] | None:
+    @strawberry.field(description="The rows of the product, in the order of their primary keys.")
+    def entities_(self: DataProduct, first: First = 20, after: After = UNSET) -> Connection[t.Entity] | None:
         return connection(entities.page(self, first, after or None))
 
     return {"predictions": predictions, "entity": entity, "entities": entities_}
 
 
-def matching(product: DataProduct, filter: Any) -> Any:
-    """The predictions that a product's filter matches."""
+def matching(product: DataProduct, filter: object) -> PredictionQuerySet:
+    """The predictions that match a product's filter. Raises UnknownId, WrongKindOfId."""
     conditions = {name: value for name, value in vars(filter).items() if value is not UNSET} if filter else {}
     conditions["model"] = version_number(conditions.get("model"))
     if (label := conditions.pop("label", None)) is not None:

@@ -1,29 +1,33 @@
-"""Making types at start-up: names, annotations, and a place where they find each other."""
+"""Type factory: builds the GraphQL types of a product from its declaration."""
 
 import datetime
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import strawberry
 from django.db import models as django
 
 from learning.dataset import Kind
-from store.products.columns import Choice
+from store.products.columns import Choice, TypedColumn
 from store.products.features import Feature
 from store.products.product import DataProduct
 
 from ..core import names
+from ..core.enums import register_enum
 from ..core.scalars import BigInt
 from ..types.nodes import UNSET
 from . import namespace
 
-PLAIN: dict[Kind, Any] = {
+T = TypeVar("T")
+
+#: Python types of the kinds' values, apart from categories.
+PLAIN: dict[Kind, type] = {
     Kind.NUMBER: float,
     Kind.INTEGER: int,
     Kind.BOOLEAN: bool,
@@ -35,79 +39,92 @@ PLAIN: dict[Kind, Any] = {
 
 @dataclass
 class ProductTypes:
-    """The types of one product, filled in the order in which they need each other."""
+    """The types of one product, built in the order in which they need each other."""
 
     product: DataProduct
     prefix: str
-    #: Of the label and of each category: the enum, by column name; "" is the label's.
-    enums: dict[str, Any] = field(default_factory=dict)
-    made: dict[str, Any] = field(default_factory=dict)
+    #: Enums of the categories by the columns' names, and of the label under "".
+    enums: dict[str, type[Enum]] = field(default_factory=dict)
+    types: dict[str, type] = field(default_factory=dict)
 
-    def __getattr__(self, suffix: str) -> Any:
+    def __getattr__(self, suffix: str) -> type:
         """The type called prefix + `suffix`."""
         try:
-            return self.made[suffix]
+            return self.types[suffix]
         except KeyError:
             raise AttributeError(suffix) from None
 
     @property
-    def label(self) -> Any:
-        """What an answer or a label is: the enum, or a number."""
+    def label(self) -> type:
+        """The type of a label: the enum of its values, or a number."""
         return self.enums.get("", float)
 
     @property
     def label_name(self) -> str:
-        """What a label is called: a class has a label, a number is a value."""
+        """The name of a label's field: `label` for a class, `value` for a number."""
         return "label" if self.product.labels else "value"
 
     @cached_property
-    def labels(self) -> dict[str | None, Any]:
-        """The members of the label's enum by the text that is stored."""
+    def labels(self) -> dict[str | None, Enum]:
+        """Members of the label's enum by their stored text."""
         return {str(member.value): member for member in self.enums[""]}
 
     @cached_property
-    def shows(self) -> dict[str, Callable[[Any], Any]]:
-        """By column, what types a value for the API."""
-        return {column.name: self._shower(column) for column in self.product.columns}
+    def converters(self) -> dict[str, Callable[[object], object]]:
+        """By column, the function that converts a stored value for GraphQL."""
+        return {column.name: self._converter(column) for column in self.product.columns}
 
-    def _shower(self, column: Feature) -> Callable[[Any], Any]:
-        """A category's value becomes its enum's member: null where that is no longer declared."""
+    def _converter(self, column: Feature) -> Callable[[object], object]:
+        """A category's value becomes a member of its enum, or null if it is no longer declared."""
         if column.kind is Kind.CATEGORY:
-            return {member.value: member for member in self.enums[column.name]}.get
-        return finite
+            members: dict[object, Enum] = {member.value: member for member in self.enums[column.name]}
+            return members.get
+        return finite_or_none
 
     def lazy(self, suffix: str) -> Any:
-        """A type that is made later."""
+        """A reference to a type that is built later."""
         return Annotated[self.prefix + suffix, strawberry.lazy("schema.products.namespace")]
 
-    def enum(self, column: str, suffix: str, choices: tuple[Choice, ...], description: str) -> None:
-        members = Enum(self.prefix + suffix, {name: c.value for name, c in names.members(choices).items()})  # type: ignore[misc]
-        self.enums[column] = self._keep(suffix, strawberry.enum(members, description=description))
+    def enum(
+        self,
+        column: str,
+        suffix: str,
+        choices: Sequence[Choice],
+        description: str,
+        retired: Sequence[str] = (),
+    ) -> None:
+        """Build the enum of a column's choices; `retired` are stored texts that are no longer predicted."""
+        members = names.members(choices)
+        enum = Enum(self.prefix + suffix, {name: c.value for name, c in members.items()})  # type: ignore[misc]
+        register_enum(
+            enum, description, {name: describe_choice(c, c.text in retired) for name, c in members.items()}
+        )
+        self.enums[column] = self._add(suffix, enum)
 
     def make(
         self,
-        kind: Callable[..., Any],
+        kind: Callable[..., type],
         suffix: str,
-        fields: Mapping[str, Any],
+        fields: Mapping[str, object],
+        description: str,
         bases: tuple[type, ...] = (),
-        **options: Any,
-    ) -> Any:
-        """A type whose fields are resolvers, or pairs of an annotation and a `strawberry.field(…)`, by name.
+    ) -> None:
+        """Build a type of resolvers, or pairs of an annotation and a `strawberry.field(…)`, by name.
 
-        It is made by `type`, not by a class statement: two of those in one function would have one name, and then
-        Strawberry loses one of them.
+        The class is made by `type`, not by a class statement: two of those in one function would have the same
+        qualified name, and Strawberry would drop one of them.
         """
         name = self.prefix + suffix
-        pairs = {key: given for key, given in fields.items() if isinstance(given, tuple)}
-        body: dict[str, Any] = {key: given[1] if key in pairs else given for key, given in fields.items()}
+        pairs = {key: pair for key, pair in fields.items() if isinstance(pair, tuple)}
+        body: dict[str, object] = {key: pairs[key][1] if key in pairs else fields[key] for key in fields}
         body["__annotations__"] = {key: annotation for key, (annotation, _) in pairs.items()}
         body["__module__"] = namespace.__name__
-        return self._keep(suffix, kind(type(name, bases, body), name=name, **options))
+        self._add(suffix, kind(type(name, bases, body), name=name, description=description))
 
-    def _keep(self, suffix: str, made: Any) -> Any:
-        self.made[suffix] = made
-        setattr(namespace, self.prefix + suffix, made)
-        return made
+    def _add(self, suffix: str, type_: type[T]) -> type[T]:
+        self.types[suffix] = type_
+        setattr(namespace, self.prefix + suffix, type_)
+        return type_
 
     def annotation(self, column: Feature) -> Any:
         """The Python type that stands for a column's GraphQL type, without null."""
@@ -121,28 +138,42 @@ class ProductTypes:
         return PLAIN[column.kind]
 
 
-def finite(value: Any) -> Any:
-    """Null where it is no number."""
+def finite_or_none(value: object) -> object:
+    """The value; None if it is NaN or infinite."""
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def category_suffix(column: str) -> str:
-    """What the enum of a category is called, behind the product's prefix."""
+    """The name of a category's enum, without the product's prefix."""
     return names.prefix(column)
 
 
-def described(column: Feature) -> str | None:
-    """The column's help text, with its range where that says something."""
+def describe_column(column: TypedColumn) -> str:
+    """Describe a column by its declared name, its help text with the unit, and its range."""
+    declared_name = getattr(column.field, "_verbose_name", None)
     low, high = column.declared_limits
-    named = (("at least", low), ("at most", high))
-    limits = [f"{words} {limit:g}" for words, limit in named if limit is not None]
-    sentences = [re.sub(r"([^.])$", r"\1.", column.help_text)] if column.help_text else []
-    if limits:
-        sentences.append(f"{' and '.join(limits).capitalize()}.")
-    return " ".join(sentences) or None
+    limits = [
+        f"{words} {limit:g}" for words, limit in (("at least", low), ("at most", high)) if limit is not None
+    ]
+    sentences = [str(declared_name or ""), column.help_text, " and ".join(limits)]
+    return " ".join(map(as_sentence, filter(None, sentences))) or as_sentence(column.title)
 
 
-def values(features: Any) -> dict[str, Any]:
-    """An input of features by column name, without what was left out; enum members as their values."""
-    found = {name: value for name, value in vars(features).items() if value is not UNSET}
-    return {name: value.value if isinstance(value, Enum) else value for name, value in found.items()}
+def as_sentence(text: str) -> str:
+    """The text with a capital letter and a full stop."""
+    return re.sub(r"([^.?!…])$", r"\1.", text[:1].upper() + text[1:])
+
+
+def describe_choice(choice: Choice, retired: bool) -> str:
+    """Describe an enum member by the choice's title and its stored text."""
+    stored = "" if choice.text == choice.title else f" (stored as {choice.text})"
+    return f"{choice.title}{stored}{': retired, only older rows have it' if retired else ''}."
+
+
+def column_values(features: object) -> dict[str, object]:
+    """The values of an input of features by column, enum members as their values; absent fields are left out."""
+    return {
+        name: value.value if isinstance(value, Enum) else value
+        for name, value in vars(features).items()
+        if value is not UNSET
+    }

@@ -1,80 +1,90 @@
-"""What is known of a snapshot's features and label before anything is learned from them."""
-
-from typing import Any
+"""Analysis of a snapshot: statistics of its features and label, made before models are fitted."""
 
 import strawberry
 
+import learning.analysis
 from learning.analysis import Analysis
 from store.products import catalogue
 
 from ..core.enums import FeatureKind
 from .columns import Feature
 
-#: By the database's names.
+#: Features by the names of their columns.
 Features = dict[str, Feature]
 
 
-@strawberry.type(description="Another feature that rises or falls with this one.")
+@strawberry.type(description="Another feature that correlates with this one.")
 class FeatureCorrelation:
-    feature: Feature
+    feature: Feature = strawberry.field(description="The other feature.")
     rho: float = strawberry.field(description="Spearman's rank correlation, −1 to 1.")
 
 
-@strawberry.type(description="One feature, as the labelled rows of a snapshot show it.")
+@strawberry.type(description="Statistics of one feature over the labelled rows of a snapshot.")
 class FeatureAnalysis:
-    feature: Feature
+    feature: Feature = strawberry.field(description="The feature that is described.")
     kind: FeatureKind = strawberry.field(
-        description="ORDINAL: a category whose values are numbers in ascending order."
+        description="The kind of its values in this snapshot; ORDINAL for a category whose values are numbers in "
+        "ascending order."
     )
     missing: float = strawberry.field(description="The share of rows without a value, 0 to 1.")
-    distinct: int | None = strawberry.field(description="Different values; of very large tables an estimate.")
-    minimum: float | None = strawberry.field(
-        description="Of numbers, and of times as days since 1970-01-01; null for all else."
+    distinct: int | None = strawberry.field(
+        description="The number of distinct values; an estimate for very large tables."
     )
-    maximum: float | None
-    quantiles: list[float] | None = strawberry.field(description="At 0.05, 0.25, 0.5, 0.75 and 0.95.")
+    minimum: float | None = strawberry.field(
+        description="The smallest value: a number, or for dates and times days since 1970-01-01. Null for other kinds."
+    )
+    maximum: float | None = strawberry.field(description="The greatest value, in the units of `minimum`.")
+    quantiles: list[float] | None = strawberry.field(
+        description="The quantiles 0.05, 0.25, 0.5, 0.75 and 0.95, in the units of `minimum`. Null for other kinds."
+    )
     information: float | None = strawberry.field(
-        description="Mutual information with the label in nats; null where there is no label."
+        description="Mutual information with the label, in nats; null if the product has no label."
     )
     correlated: list[FeatureCorrelation] = strawberry.field(
-        description="Where the rank correlation is at least 0.5 either way, strongest first, ten at most."
+        description="Features whose rank correlation is at least 0.5 or at most −0.5: the ten strongest, strongest "
+        "first."
     )
-    findings: list[str] = strawberry.field(description="What is odd about it, a sentence each.")
+    findings: list[str] = strawberry.field(
+        description="Anomalies of the feature, such as a constant value, as sentences to show to people."
+    )
 
     @classmethod
-    def all(cls, product: str, analysis: Analysis | None) -> "list[FeatureAnalysis] | None":
-        """Of the features that are still declared."""
+    def list_all(cls, product: str, analysis: Analysis | None) -> "list[FeatureAnalysis] | None":
+        """The analyses of the features that are still declared; None if there is no analysis."""
         if analysis is None:
             return None
         declared = catalogue.get(product)
-        features = {column.name: Feature.of(declared, column) for column in declared.columns}
-        return [cls._of(f, features, analysis) for f in analysis.features if f.name in features]
+        features = {column.name: Feature.from_column(declared, column) for column in declared.columns}
+        return [cls._from_statistics(f, features, analysis) for f in analysis.features if f.name in features]
 
     @classmethod
-    def _of(cls, found: Any, features: Features, analysis: Analysis) -> "FeatureAnalysis":
-        others = [other for other in found.correlated if other.feature in features]
+    def _from_statistics(
+        cls, statistics: learning.analysis.FeatureAnalysis, features: Features, analysis: Analysis
+    ) -> "FeatureAnalysis":
+        correlated = [other for other in statistics.correlated if other.feature in features]
         return cls(
-            feature=features[found.name],
-            kind=found.kind,
-            missing=found.missing,
-            distinct=found.distinct,
-            minimum=found.minimum,
-            maximum=found.maximum,
-            quantiles=found.quantiles,
-            information=found.information,
-            correlated=[FeatureCorrelation(feature=features[o.feature], rho=o.rho) for o in others],
-            findings=analysis.sentences(found.name),
+            feature=features[statistics.name],
+            kind=statistics.kind,
+            missing=statistics.missing,
+            distinct=statistics.distinct,
+            minimum=statistics.minimum,
+            maximum=statistics.maximum,
+            quantiles=None if statistics.quantiles is None else list(statistics.quantiles),
+            information=statistics.information,
+            correlated=[FeatureCorrelation(feature=features[o.feature], rho=o.rho) for o in correlated],
+            findings=analysis.sentences(statistics.name),
         )
 
 
-@strawberry.type(description="How often a class comes among the labelled rows.")
+@strawberry.type(description="The frequency of a class among the labelled rows.")
 class LabelShare:
-    label: str = strawberry.field(description="The label's value.")
-    share: float
-    count: int
+    label: str = strawberry.field(description="The label's value, as in `Choice.value`.")
+    share: float = strawberry.field(description="The class's share of the labelled rows, 0 to 1.")
+    count: int = strawberry.field(description="The number of labelled rows of the class.")
 
     @classmethod
-    def all(cls, analysis: Analysis | None) -> "list[LabelShare] | None":
+    def list_all(cls, analysis: Analysis | None) -> "list[LabelShare] | None":
+        """The classes' frequencies; None without an analysis or without classes."""
         if analysis is None or not analysis.balance:
             return None
         return [cls(label=b.label, share=b.share, count=b.count) for b in analysis.balance]

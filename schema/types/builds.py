@@ -1,91 +1,141 @@
 """Builds: their candidates, and the decisions of retraining rules."""
 
 import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import strawberry
 
 from store import models
-from store.builds.candidates import SEARCH
+from store.builds.candidates import SEARCH, Measured
 from store.db import pagination
 
 from .jobs import Job
-from .nodes import UNSET, Connection, Node, connection, given, product_of, relation
+from .nodes import (
+    UNSET,
+    After,
+    Connection,
+    First,
+    LazyProduct,
+    Node,
+    connection,
+    product_field,
+    relation,
+    unset_to_none,
+)
 from .problems import Problem
-from .registry import Hyperparameter, ModelVersion, Score
+from .registry import Hyperparameter, Metric, ModelVersion, Score
 from .snapshots import Snapshot
 
 if TYPE_CHECKING:
     from .events import BuildEvent
-    from .products import DataProduct
 
 LazyEvent: TypeAlias = Annotated["BuildEvent", strawberry.lazy("schema.types.events")]
-LazyProduct: TypeAlias = Annotated["DataProduct", strawberry.lazy("schema.types.products")]
 
 
-@strawberry.type(description="An estimator with its hyperparameters set, in the contest.")
+@strawberry.type(
+    description="An estimator with its hyperparameters set, which a build compares with others.",
+)
 class Candidate(Node):
-    family: str
+    family: str = strawberry.field(description="The family of the estimator.")
     score: float | None = strawberry.field(
-        description="The search's mean, which chose; not what is reported."
+        description="The mean score over the folds of the search; greater is better. It serves to select candidates "
+        "and is too optimistic to report: report `ModelVersion.score`. Null until all folds are scored."
     )
-    seconds: float | None = strawberry.field(description="What its fits took.")
-    complete: bool = strawberry.field(description="Whether all its folds were scored.")
-    incumbent: bool = strawberry.field(description="Whether it is the champion's recipe.")
+    seconds: float | None = strawberry.field(
+        description="The time that its fits and predictions took, in seconds; null before the first fold."
+    )
+    complete: bool = strawberry.field(
+        description="True if all its folds are scored; otherwise it cannot win."
+    )
+    incumbent: bool = strawberry.field(
+        description="True if it has the champion's family and hyperparameters, to be compared with the new ones."
+    )
 
-    @strawberry.field
-    def hyperparameters(self: Any) -> list[Hyperparameter]:
-        return Hyperparameter.all(self.hyperparameters)
+    @strawberry.field(description="The hyperparameters of the estimator, by name.")
+    def hyperparameters(self: models.Candidate) -> list[Hyperparameter]:
+        return Hyperparameter.list_all(self.hyperparameters)
 
-    @strawberry.field(description="Of the search.")
-    def scores(self: Any, metric: str | None = UNSET) -> list[Score]:
-        wanted = given(metric)
+    @strawberry.field(
+        graphql_type=list[Score],
+        description="Its scores on the folds of the search: means first, then each fold.",
+    )
+    def scores(self: models.Candidate, metric: Metric = UNSET) -> list[Measured]:
+        wanted = unset_to_none(metric)
 
-        def look(rows: Any) -> dict[int, Any]:
+        def find(rows: Iterable[models.Candidate]) -> dict[int, list[Measured]]:
             return models.Score.objects.of_each([row.pk for row in rows], SEARCH, metric=wanted)
 
-        return pagination.together(self, ("scores", wanted), look)
+        return pagination.together(self, ("scores", wanted), find)
 
-    @strawberry.field(description="Why it is out; null where it is not.")
-    def problem(self) -> Problem | None:
-        return Problem.of(self)
+    @strawberry.field(
+        description="The reason why it was dropped, such as a fit that failed; null if it was not."
+    )
+    def problem(self: models.Candidate) -> Problem | None:
+        return Problem.find(self)
 
 
-@strawberry.type(description="One passage from feature tables to a model version.")
+@strawberry.type(
+    description="One run of learning: from the feature tables to a model version, as a job.",
+)
 class Build(Job, Node):
-    number: int
-    requested_by: str
-    seed: int
-    snapshot: Snapshot | None = relation("snapshot")
-    model: ModelVersion | None = relation("model", description="The winner; null where nothing was refitted.")
+    number: int = strawberry.field(description="The build's number within its product, from 1.")
+    requested_by: str = strawberry.field(
+        description="The author of the request: a user's name, or a retraining rule as it is declared."
+    )
+    seed: int = strawberry.field(
+        description="The seed of its random numbers: the same data and seed repeat it."
+    )
+    snapshot: Snapshot | None = relation(
+        "snapshot", "The examples that it learns from; null until they are joined."
+    )
+    model: ModelVersion | None = relation(
+        "model", "The version that it registered as its winner; null until then, and if no candidate won."
+    )
+    product: LazyProduct = product_field()
 
-    @strawberry.field
-    def product(self) -> LazyProduct:
-        return product_of(self)
-
-    @strawberry.field(description="Whether its winner serves, or has served; null while it is not known.")
-    def promoted(self: Any) -> bool | None:
+    @strawberry.field(
+        description="True if its winner was promoted when it was registered, false if it was not. Null until that is "
+        "decided."
+    )
+    def promoted(self: models.Build) -> bool | None:
         return self.promoted if self.status == "SUCCEEDED" or self.model_id else None
 
-    @strawberry.field(description="What the contest decided, and why; null before.")
-    def decision(self: Any) -> str | None:
+    @strawberry.field(
+        description="The outcome of the final round and its reason, as a sentence to show to people; null before it."
+    )
+    def decision(self: models.Build) -> str | None:
         return self.decision or None
 
-    @strawberry.field
-    def candidates(
-        self: Any, first: int | None = 20, after: str | None = UNSET
-    ) -> Connection[Candidate] | None:
+    @strawberry.field(
+        graphql_type=Connection[Candidate] | None,
+        description="Its candidates, in the order in which they were drawn.",
+    )
+    def candidates(self: models.Build, first: First = 20, after: After = UNSET) -> object:
         rows = self.candidates.prefetch_related("folds")
         return connection(pagination.page(rows, ("position", "pk"), first, after or None))
 
-    @strawberry.field
-    def events(self: Any, first: int | None = 100, after: str | None = UNSET) -> Connection[LazyEvent] | None:
+    @strawberry.field(
+        graphql_type=Connection[LazyEvent] | None,
+        description="Its events, oldest first. Get those that follow by the subscription `buildProgress` with the last "
+        "cursor.",
+    )
+    def events(
+        self: models.Build,
+        first: Annotated[
+            int | None,
+            strawberry.argument(description="The number of events on the page: 1 to 500, by default 100."),
+        ] = 100,
+        after: After = UNSET,
+    ) -> object:
         return connection(models.BuildEvent.objects.page(self, first, after or None))
 
 
-@strawberry.type(description="What a rule said at a moment, and why.")
+@strawberry.type(description="A decision of a retraining rule at one moment.")
 class RetrainDecision(Node):
-    at: datetime.datetime
-    rule: str = strawberry.field(description="As it is declared.")
-    build: Build | None = strawberry.field(description="What it began, or found under way; null: nothing.")
-    reason: str
+    at: datetime.datetime = strawberry.field(description="The time of the decision.")
+    rule: str = strawberry.field(description="The rule, as it is declared.")
+    build: Build | None = strawberry.field(
+        description="The build that it requested or that was unfinished already; null if it requested none."
+    )
+    reason: str = strawberry.field(description="The reason, as a sentence to show to people.")

@@ -1,56 +1,66 @@
-"""A column that models learn from, and the values that it takes."""
+"""Feature columns of a product, and the values that a column or a label can take."""
 
 import strawberry
 
-import store.products.product
 from store.products.columns import Choice as DeclaredChoice
-from store.products.features import Feature as Column
+from store.products.features import Feature as FeatureColumn
+from store.products.product import DataProduct
 
 from ..core import ids, names
 from ..core.enums import FeatureKind
 
 
-@strawberry.type(description="A value that a category or a label can take: `name` is the enum's member.")
+@strawberry.type(description="A value that a category or a label can take.")
 class Choice:
-    name: str
-    value: str
-    title: str
+    name: str = strawberry.field(description="The enum member that stands for the value in queries.")
+    value: str = strawberry.field(description="The value in the database, as text.")
+    title: str = strawberry.field(description="The value's name for people: show it in forms.")
 
     @classmethod
-    def all(cls, choices: tuple[DeclaredChoice, ...]) -> "list[Choice]":
+    def list_all(cls, choices: tuple[DeclaredChoice, ...]) -> "list[Choice]":
+        """The choices in their declared order."""
         return [cls(name=name, value=c.text, title=c.title) for name, c in names.members(choices).items()]
 
 
-@strawberry.type(
-    description="One column that models learn from: enough to draw its form field. `name` is the GraphQL field, "
-    "`column` the database's."
-)
+@strawberry.type(description="One column that models learn from, with everything that its form field needs.")
 class Feature:
-    id: strawberry.ID
-    name: str
-    column: str
-    kind: FeatureKind
-    title: str
-    description: str | None
-    unit: str | None
-    required: bool
-    minimum: float | None
-    maximum: float | None
-    choices: list[Choice] | None
+    id: strawberry.ID = strawberry.field(
+        description="An opaque id for caches. `node` does not find features."
+    )
+    name: str = strawberry.field(description="The field's name in the product's inputs and instances.")
+    column: str = strawberry.field(description="The column's name in the product's declaration.")
+    kind: FeatureKind = strawberry.field(description="The kind of its values.")
+    title: str = strawberry.field(description="The label of its form field.")
+    description: str | None = strawberry.field(
+        description="Help text for the form field; null if none is declared."
+    )
+    unit: str | None = strawberry.field(description="The unit of its values; null if none is declared.")
+    required: bool = strawberry.field(description="True if its value may be neither null nor left out.")
+    minimum: float | None = strawberry.field(
+        description="The smallest value that is accepted; null if none is declared."
+    )
+    maximum: float | None = strawberry.field(
+        description="The greatest value that is accepted; null if none is declared."
+    )
+    choices: list[Choice] | None = strawberry.field(
+        description="The values of a category in declared order; null for all other kinds."
+    )
 
     @classmethod
-    def of(cls, product: store.products.product.DataProduct, column: Column) -> "Feature":
+    def from_column(cls, product: DataProduct, column: FeatureColumn) -> "Feature":
+        """The feature of a declared column."""
+        assert column.kind is not None
         low, high = column.declared_limits
         return cls(
-            id=ids.of_feature(product, column),
+            id=ids.feature_id(product, column),
             name=names.field(column.name),
             column=column.name,
-            kind=column.kind,  # type: ignore[arg-type]
+            kind=column.kind,
             title=column.title,
             description=column.description,
             unit=column.unit,
             required=not column.nullable,
             minimum=None if low is None else float(low),
             maximum=None if high is None else float(high),
-            choices=Choice.all(column.choices) if column.choices else None,
+            choices=Choice.list_all(column.choices) if column.choices else None,
         )

@@ -1,137 +1,178 @@
-"""Diagnostics: one type for each shape of data, over the rows that hold picture, numbers and sentences."""
+"""Diagnostics of model versions: one type for each shape of data."""
 
-from typing import Any
+from typing import TypeVar
 
 import strawberry
 
-from learning.diagnostics import Curve as Line
-from learning.diagnostics import DiagnosticKind
+from learning.diagnostics import Bars, Curves, Matrix, Points
+from learning.diagnostics import Curve as CurveData
+from store import models
 
+from ..core.enums import DiagnosticKind
 from .problems import Problem
 
-DiagnosticKind = strawberry.enum(DiagnosticKind, name="DiagnosticKind", description="What is looked at.")
+S = TypeVar("S", Bars, Curves, Matrix, Points)
 
 
 @strawberry.interface(
-    description="A look at a version. `text` says what is to be seen; `problem` why there is no picture."
+    description="A chart about a model version, as a picture, as numbers and as text. The type of the object says "
+    "which numbers it has."
 )
 class Diagnostic:
-    title: str
-    text: str = strawberry.field(description="What is to be seen, as sentences.")
+    title: str = strawberry.field(description="The heading to show above the chart.")
+    text: str = strawberry.field(description="The findings, as sentences to show to people.")
 
-    @strawberry.field
-    def kind(self: Any) -> DiagnosticKind:
+    @strawberry.field(description="The kind of the chart.")
+    def kind(self: models.Diagnostic) -> DiagnosticKind:
         return DiagnosticKind(self.kind)
 
-    @strawberry.field(description="A whole SVG document, without scripts and without a size.")
-    def svg(self: Any) -> str | None:
+    @strawberry.field(
+        description="The picture: a complete SVG document without scripts, which scales to its container. Null if it "
+        "could not be drawn; then `problem` says why."
+    )
+    def svg(self: models.Diagnostic) -> str | None:
         return self.svg or None
 
-    @strawberry.field
-    def problem(self) -> Problem | None:
-        return Problem.of(self)
+    @strawberry.field(description="The reason why there is no picture; null if there is one.")
+    def problem(self: models.Diagnostic) -> Problem | None:
+        return Problem.find(self)
 
     @classmethod
-    def resolve_type(cls, row: Any, *_: Any) -> str:
-        return NAMES[row.shape]
+    def resolve_type(cls, row: models.Diagnostic, *_: object) -> str:
+        return TYPES[row.shape]
 
     @classmethod
-    def is_type_of(cls, row: Any, *_: Any) -> bool:
+    def is_type_of(cls, row: object, *_: object) -> bool:
         return True
 
 
-@strawberry.type(
-    description="A line through points, with `low` and `high` around them where they were measured."
-)
+@strawberry.type(description="A line through points.")
 class Curve:
-    name: str
-    x: list[float]
-    y: list[float]
-    low: list[float] | None
-    high: list[float] | None
+    name: str = strawberry.field(description="The line's name for the legend.")
+    x: list[float] = strawberry.field(description="The points' horizontal coordinates.")
+    y: list[float] = strawberry.field(description="The points' vertical coordinates, as many as `x`.")
+    low: list[float] | None = strawberry.field(
+        description="The lower edge of the band around `y`, as many values as `x`; null if it was not measured."
+    )
+    high: list[float] | None = strawberry.field(
+        description="The upper edge of the band around `y`, as many values as `x`; null if it was not measured."
+    )
 
     @classmethod
-    def of(cls, line: Line) -> "Curve":
-        return cls(name=line.name, x=line.x, y=line.y, low=line.low, high=line.high)
+    def from_data(cls, curve: CurveData) -> "Curve":
+        return cls(
+            name=curve.name,
+            x=list(curve.x),
+            y=list(curve.y),
+            low=list_or_none(curve.low),
+            high=list_or_none(curve.high),
+        )
 
 
-@strawberry.type(description="Lines over one pair of axes; empty where there is no picture.")
+def list_or_none(values: tuple[float, ...] | None) -> list[float] | None:
+    return None if values is None else list(values)
+
+
+def data_of(row: models.Diagnostic, shape: type[S]) -> S | None:
+    """The numbers of a diagnostic of this shape; None if there is no picture."""
+    data = row.shown
+    return data if isinstance(data, shape) else None
+
+
+@strawberry.type(
+    description="A chart of lines over one pair of axes. Its lists are empty if there is no picture."
+)
 class CurveDiagnostic(Diagnostic):
-    @strawberry.field
-    def x_title(self: Any) -> str:
-        return self.shown.x_title if self.shown else ""
+    @strawberry.field(description="The label of the horizontal axis.")
+    def x_title(self: models.Diagnostic) -> str:
+        return data.x_title if (data := data_of(self, Curves)) else ""
 
-    @strawberry.field
-    def y_title(self: Any) -> str:
-        return self.shown.y_title if self.shown else ""
+    @strawberry.field(description="The label of the vertical axis.")
+    def y_title(self: models.Diagnostic) -> str:
+        return data.y_title if (data := data_of(self, Curves)) else ""
 
-    @strawberry.field
-    def curves(self: Any) -> list[Curve]:
-        return [Curve.of(line) for line in self.shown.curves] if self.shown else []
+    @strawberry.field(description="The lines.")
+    def curves(self: models.Diagnostic) -> list[Curve]:
+        return list(map(Curve.from_data, data.curves)) if (data := data_of(self, Curves)) else []
 
 
-@strawberry.type(description="A number for each of several names; empty where there is no picture.")
+@strawberry.type(
+    description="A chart of bars, one for each name. Its lists are empty if there is no picture."
+)
 class BarsDiagnostic(Diagnostic):
-    @strawberry.field
-    def names(self: Any) -> list[str]:
-        return self.shown.names if self.shown else []
+    @strawberry.field(description="The bars' names.")
+    def names(self: models.Diagnostic) -> list[str]:
+        return list(data.names) if (data := data_of(self, Bars)) else []
 
-    @strawberry.field
-    def values(self: Any) -> list[float | None]:
-        return self.shown.values if self.shown else []
+    @strawberry.field(description="The bars' values, as many as `names`; null where a value is undefined.")
+    def values(self: models.Diagnostic) -> list[float | None]:
+        return list(data.values) if (data := data_of(self, Bars)) else []
 
-    @strawberry.field
-    def low(self: Any) -> list[float] | None:
-        return self.shown and self.shown.low
+    @strawberry.field(
+        description="The lower ends of the error bars, as many as `names`; null if they were not measured."
+    )
+    def low(self: models.Diagnostic) -> list[float] | None:
+        return list_or_none(data.low) if (data := data_of(self, Bars)) else None
 
-    @strawberry.field
-    def high(self: Any) -> list[float] | None:
-        return self.shown and self.shown.high
+    @strawberry.field(
+        description="The upper ends of the error bars, as many as `names`; null if they were not measured."
+    )
+    def high(self: models.Diagnostic) -> list[float] | None:
+        return list_or_none(data.high) if (data := data_of(self, Bars)) else None
 
 
-@strawberry.type(description="Instances, or groups of them, in a plane; empty where there is no picture.")
+@strawberry.type(
+    description="A chart of points: instances, or groups of them. Its lists are empty if there is no picture."
+)
 class PointsDiagnostic(Diagnostic):
-    @strawberry.field
-    def x_title(self: Any) -> str:
-        return self.shown.x_title if self.shown else ""
+    @strawberry.field(description="The label of the horizontal axis.")
+    def x_title(self: models.Diagnostic) -> str:
+        return data.x_title if (data := data_of(self, Points)) else ""
 
-    @strawberry.field
-    def y_title(self: Any) -> str:
-        return self.shown.y_title if self.shown else ""
+    @strawberry.field(description="The label of the vertical axis.")
+    def y_title(self: models.Diagnostic) -> str:
+        return data.y_title if (data := data_of(self, Points)) else ""
 
-    @strawberry.field
-    def x(self: Any) -> list[float]:
-        return self.shown.x if self.shown else []
+    @strawberry.field(description="The points' horizontal coordinates.")
+    def x(self: models.Diagnostic) -> list[float]:
+        return list(data.x) if (data := data_of(self, Points)) else []
 
-    @strawberry.field
-    def y(self: Any) -> list[float]:
-        return self.shown.y if self.shown else []
+    @strawberry.field(description="The points' vertical coordinates, as many as `x`.")
+    def y(self: models.Diagnostic) -> list[float]:
+        return list(data.y) if (data := data_of(self, Points)) else []
 
-    @strawberry.field(description="What each point belongs to, or is.")
-    def groups(self: Any) -> list[str] | None:
-        return self.shown and self.shown.groups
+    @strawberry.field(
+        description="The points' groups, as many as `x`: colour the points by them. Null if all are of one group."
+    )
+    def groups(self: models.Diagnostic) -> list[str] | None:
+        data = data_of(self, Points)
+        return None if data is None or data.groups is None else list(data.groups)
 
 
-@strawberry.type(description="A number for each pair of a row and a column; empty where there is no picture.")
+@strawberry.type(
+    description="A chart of a number for each pair of a row and a column. Its lists are empty if there is no picture."
+)
 class MatrixDiagnostic(Diagnostic):
-    @strawberry.field
-    def rows(self: Any) -> list[str]:
-        return self.shown.rows if self.shown else []
+    @strawberry.field(description="The rows' names.")
+    def rows(self: models.Diagnostic) -> list[str]:
+        return list(data.rows) if (data := data_of(self, Matrix)) else []
 
-    @strawberry.field
-    def columns(self: Any) -> list[str]:
-        return self.shown.columns if self.shown else []
+    @strawberry.field(description="The columns' names.")
+    def columns(self: models.Diagnostic) -> list[str]:
+        return list(data.columns) if (data := data_of(self, Matrix)) else []
 
-    @strawberry.field(description="By row; null where there is no such number.")
-    def values(self: Any) -> list[list[float | None]]:
-        return self.shown.values if self.shown else []
+    @strawberry.field(
+        description="The numbers: for each of `rows` a list as long as `columns`; null where a number is undefined."
+    )
+    def values(self: models.Diagnostic) -> list[list[float | None]]:
+        return list(map(list, data.values)) if (data := data_of(self, Matrix)) else []
 
 
-#: By the shapes' names.
-NAMES = {
-    "Curves": CurveDiagnostic.__name__,
-    "Bars": BarsDiagnostic.__name__,
-    "Points": PointsDiagnostic.__name__,
-    "Matrix": MatrixDiagnostic.__name__,
+#: Names of the types by the names of the shapes.
+TYPES = {
+    Curves.__name__: CurveDiagnostic.__name__,
+    Bars.__name__: BarsDiagnostic.__name__,
+    Points.__name__: PointsDiagnostic.__name__,
+    Matrix.__name__: MatrixDiagnostic.__name__,
 }
 SHAPES = [CurveDiagnostic, BarsDiagnostic, PointsDiagnostic, MatrixDiagnostic]

@@ -1,9 +1,10 @@
-"""Build events: one type for each kind of step, over the rows that hold them."""
+"""Build events: one type for each kind of step."""
 
 import datetime
-from typing import Any
 
 import strawberry
+
+from store import models
 
 from ..core import ids
 from .builds import Build, Candidate
@@ -15,90 +16,104 @@ from .snapshots import Snapshot
 
 
 @strawberry.interface(
-    description="`id` makes a replayed event the same record; `build` refreshes it in the cache; `final` is true "
-    "exactly once. New kinds will come."
+    description="A step that a build has done. More kinds may be added: keep a default branch that shows `message`."
 )
 class BuildEvent:
-    cursor: str
-    sequence: int
-    at: datetime.datetime
-    percent: float
-    message: str
-    final: bool
+    cursor: str = strawberry.field(
+        description="The event's position: pass it as `after` to continue behind it."
+    )
+    sequence: int = strawberry.field(description="The event's number within its build, from 1 without gaps.")
+    at: datetime.datetime = strawberry.field(description="The time of the event.")
+    percent: float = strawberry.field(
+        description="The build's progress after the event, 0 to 100; it never falls."
+    )
+    message: str = strawberry.field(description="The event as a sentence to show to people.")
+    final: bool = strawberry.field(description="True for the last event of a build, and only for that.")
 
-    @strawberry.field
-    def id(self) -> strawberry.ID:
+    @strawberry.field(
+        description="An opaque id for caches: an event that is sent again has the same. `node` does not find events."
+    )
+    def id(self: models.BuildEvent) -> strawberry.ID:
         return ids.node_id(self)
 
-    @strawberry.field
-    def build(self: Any) -> Build:
+    @strawberry.field(
+        graphql_type=Build,
+        description="The build: select fields of it to keep them current in the client's cache.",
+    )
+    def build(self: models.BuildEvent) -> models.Build:
         return self.build
 
     resolve_type = Node.resolve_type
     is_type_of = Node.is_type_of
 
 
-@strawberry.type(description="The feature tables were joined.")
+@strawberry.type(description="The feature tables were joined into a snapshot.")
 class SnapshotTaken(BuildEvent):
-    @strawberry.field
-    def snapshot(self: Any) -> Snapshot:
+    @strawberry.field(graphql_type=Snapshot, description="The examples that the build learns from.")
+    def snapshot(self: models.BuildEvent) -> models.Snapshot | None:
         return self.build.snapshot
 
 
-@strawberry.type(description="It is known what the features are like: `Build.snapshot.analysis` has it all.")
+@strawberry.type(description="The features were analysed. `build.snapshot.analysis` has the statistics.")
 class FeaturesAnalysed(BuildEvent):
-    @strawberry.field(description="What is odd about them, a sentence each.")
-    def findings(self: Any) -> list[str]:
+    @strawberry.field(description="Anomalies of the features, as sentences to show to people.")
+    def findings(self: models.BuildEvent) -> list[str]:
         return self.findings or []
 
 
-@strawberry.type(description="A candidate was scored on all its folds, or failed.")
+@strawberry.type(description="A candidate was scored on all its folds, or was dropped.")
 class CandidateScored(BuildEvent):
-    candidate: Candidate
-    best: float | None = strawberry.field(description="The best score so far.")
+    candidate: Candidate = strawberry.field(
+        description="The candidate; its `problem` says why it was dropped."
+    )
+    best: float | None = strawberry.field(
+        description="The best score of the search so far; null until a candidate has a score."
+    )
 
 
-@strawberry.type(description="A model was fitted on all examples, pickled, signed and kept.")
+@strawberry.type(description="A model was fitted on all examples and stored in the registry.")
 class ModelRegistered(BuildEvent):
-    model: ModelVersion = relation("model")
+    model: ModelVersion = relation("model", "The new version.")
 
 
-@strawberry.type(description="The winner serves.")
+@strawberry.type(description="The build's winner became the champion.")
 class ModelPromoted(BuildEvent):
-    promotion: Promotion = relation("promotion")
+    promotion: Promotion = relation("promotion", "The promotion.")
 
 
-@strawberry.type(description="A picture of the winner was drawn, or could not be.")
+@strawberry.type(description="A chart about the winner was drawn, or could not be drawn.")
 class DiagnosticDrawn(BuildEvent):
-    diagnostic: Diagnostic = relation("diagnostic")
+    diagnostic: Diagnostic = relation("diagnostic", "The chart; its `problem` says why there is no picture.")
 
 
-@strawberry.type(description="The champion stays: nothing was better, or a person must decide.")
+@strawberry.type(
+    description="The champion was not replaced: no candidate was better, or a person must promote the winner."
+)
 class ChampionKept(BuildEvent):
-    @strawberry.field
-    def reason(self: Any) -> str:
+    @strawberry.field(description="The reason, as a sentence to show to people.")
+    def reason(self: models.BuildEvent) -> str:
         return self.message
 
 
-@strawberry.type(description="The build has ended well.")
+@strawberry.type(description="The build has succeeded.")
 class BuildSucceeded(BuildEvent):
-    model: ModelVersion | None = relation("model")
+    model: ModelVersion | None = relation("model", "The winner; null if no candidate won.")
 
-    @strawberry.field
-    def promoted(self: Any) -> bool:
+    @strawberry.field(description="True if the winner was promoted.")
+    def promoted(self: models.BuildEvent) -> bool:
         return self.build.promoted
 
 
-@strawberry.type(description="The build could not go on.")
+@strawberry.type(description="The build has failed.")
 class BuildFailed(BuildEvent):
-    @strawberry.field
-    def problem(self: Any) -> Problem:
-        return Problem.of(self.build)
+    @strawberry.field(description="The reason why it failed.")
+    def problem(self: models.BuildEvent) -> Problem:
+        return Problem.from_row(self.build)
 
 
-@strawberry.type(description="Somebody ended the build.")
+@strawberry.type(description="A person has cancelled the build.")
 class BuildCancelled(BuildEvent):
-    by: str
+    by: str = strawberry.field(description="The name of the person.")
 
 
 KINDS = [

@@ -1,47 +1,49 @@
-"""Jobs: the interface of the work that a worker does, and batch scoring."""
+"""Jobs: the interface of work that runs on a worker, and batch scoring."""
 
 import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import strawberry
 
+from store.jobs.jobs import Job as JobRow
+
 from ..core.enums import JobStatus
-from .nodes import Node, product_of, relation
+from .nodes import LazyProduct, Node, product_field, relation
 from .problems import Problem
 from .registry import ModelVersion
 
-if TYPE_CHECKING:
-    from .products import DataProduct
 
-LazyProduct: TypeAlias = Annotated["DataProduct", strawberry.lazy("schema.types.products")]
-
-
-@strawberry.interface(description="Anything a worker does for somebody.")
+@strawberry.interface(
+    description="Work that runs on a worker. Follow it with the subscription `jobProgress`."
+)
 class Job(Node):
-    percent: float
-    requested_at: datetime.datetime
-    started_at: datetime.datetime | None
-    ended_at: datetime.datetime | None
+    percent: float = strawberry.field(description="Progress, 0 to 100; it never falls.")
+    requested_at: datetime.datetime = strawberry.field(description="The time of the request.")
+    started_at: datetime.datetime | None = strawberry.field(
+        description="The time at which a worker first started it; null while it waits."
+    )
+    ended_at: datetime.datetime | None = strawberry.field(
+        description="The time at which it ended; null while its status is READY or RUNNING."
+    )
 
-    @strawberry.field
-    def status(self: Any) -> JobStatus:
+    @strawberry.field(description="The state of the job.")
+    def status(self: JobRow) -> JobStatus:
         return JobStatus(self.status)
 
-    @strawberry.field
-    def problem(self) -> Problem | None:
-        return Problem.of(self)
+    @strawberry.field(description="The reason why it failed; null unless its status is FAILED.")
+    def problem(self: JobRow) -> Problem | None:
+        return Problem.find(self)
 
 
 @strawberry.type(
-    description="Every entity predicted anew, by the version that served when it was asked for.",
+    description="Batch scoring: a job that predicts every entity of a product by the version that served at the "
+    "request.",
 )
 class Scoring(Job, Node):
-    scored: int = strawberry.field(description="Entities that were predicted; the predictions are stored.")
-    refused: int = strawberry.field(
-        description="Entities that cannot be: a row is missing, a value out of its range."
+    scored: int = strawberry.field(
+        description="The number of entities predicted so far; their predictions are stored."
     )
-    model: ModelVersion | None = relation("model")
-
-    @strawberry.field
-    def product(self) -> LazyProduct:
-        return product_of(self)
+    refused: int = strawberry.field(
+        description="The number of entities that could not be predicted: a row is missing, or a value is out of range."
+    )
+    model: ModelVersion | None = relation("model", "The version that predicts.")
+    product: LazyProduct = product_field()

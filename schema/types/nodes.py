@@ -1,81 +1,118 @@
-"""What every type shares: identity and pages."""
+"""Building blocks of the types: nodes, relations, pages, and the arguments of lists."""
 
-from functools import partial
-from typing import Any, Generic, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeAlias, TypeVar
 
 import strawberry
+from django.db.models import Model
 
 from store.db import pagination
 from store.db.pagination import Page
 from store.products import catalogue
+from store.products.product import DataProduct as DeclaredProduct
 
 from ..compiled import COLUMN
 from ..core import ids
 
+if TYPE_CHECKING:
+    from .products import DataProduct
+
 T = TypeVar("T")
 
-#: The default of what may be left out; with None the schema would say `= null`.
+#: The default of arguments and input fields that may be left out; None would appear in the schema as `= null`.
 UNSET: Any = strawberry.UNSET
 
+LazyProduct: TypeAlias = Annotated["DataProduct", strawberry.lazy("schema.types.products")]
 
-def given(value: Any) -> Any:
-    """The value, or None where it was left out."""
+First = Annotated[
+    int | None, strawberry.argument(description="The number of nodes on the page: 1 to 100, by default 20.")
+]
+After = Annotated[
+    str | None,
+    strawberry.argument(
+        description="The `endCursor` of the page before this one. Leave it out for the first page."
+    ),
+]
+
+
+def unset_to_none(value: T) -> T | None:
+    """The value of an argument or input field; None where the client left it out."""
     return None if value is strawberry.UNSET else value
 
 
 @strawberry.interface(
-    description="Anything with an identity. `id` is opaque and unique over all types. What is called `entity` or "
-    "`key` is never one: it is the row's own key."
+    description="An object with an id. Fields called `entity` or `key` hold the primary key of a row in the product's "
+    "own tables, which is not an `id`."
 )
 class Node:
-    @strawberry.field
-    def id(self) -> strawberry.ID:
+    @strawberry.field(
+        description="The object's id: opaque, and unique over all types. Use it as a cache key."
+    )
+    def id(self: ids.NodeRoot) -> strawberry.ID:
         return ids.node_id(self)
 
     @classmethod
-    def resolve_type(cls, node: Any, *_: Any) -> str:
+    def resolve_type(cls, node: ids.NodeRoot, *_: object) -> str:
         return ids.typename(node)
 
     @classmethod
-    def is_type_of(cls, node: Any, *_: Any) -> bool:
-        # Rows are resolved as they are; `resolve_type` has told their type where it was open.
+    def is_type_of(cls, node: object, *_: object) -> bool:
+        # Roots are rows, and `resolve_type` has already decided the type where several are possible.
         return True
 
 
-@strawberry.type(description="Where a page stands in its list.")
+@strawberry.type(description="The position of a page in its list.")
 class PageInfo:
-    has_next_page: bool
-    has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None
+    has_next_page: bool = strawberry.field(description="True if the list goes on behind this page.")
+    has_previous_page: bool = strawberry.field(
+        description="True if the page was requested with `after`, so that nodes stand before it."
+    )
+    start_cursor: str | None = strawberry.field(
+        description="The cursor of the first node; null if the page is empty."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="The cursor of the last node: pass it as `after` to get the next page. Null if the page is empty."
+    )
 
 
-@strawberry.type(description="One node of a page, with the cursor that goes on behind it.")
+@strawberry.type(description="One node of a page with its cursor.")
 class Edge(Generic[T]):
-    cursor: str = strawberry.field(resolver=lambda self: self.page.cursor(self.node))
-    node: T
-    page: strawberry.Private[Any]
+    cursor: str = strawberry.field(
+        resolver=lambda self: self.page.cursor(self.node),
+        description="The node's position in the list: pass it as `after` to get the nodes behind it.",
+    )
+    node: T = strawberry.field(description="The object itself.")
+    page: strawberry.Private[Page[T]]
 
 
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[T]):
-    edges: list[Edge[T]]
-    page_info: PageInfo
-    page: strawberry.Private[Any]
+    edges: list[Edge[T]] = strawberry.field(
+        description="The nodes of this page with their cursors, in order."
+    )
+    page_info: PageInfo = strawberry.field(description="The position of this page in the list.")
+    page: strawberry.Private[Page[T]]
 
-    @strawberry.field(description="Of the whole list; computed only when selected.")
+    @strawberry.field(
+        description="The number of nodes in the whole list. It costs a query, so select it only when it is shown."
+    )
     def total_count(self) -> int:
         return int(self.page.total())
 
 
-def relation(name: str, **options: Any) -> Any:
-    """A field for what a foreign key points to, looked up once for all rows of a page."""
-    column = partial(pagination.related, name=name)
-    return strawberry.field(resolver=lambda self: column([self])[0], metadata={COLUMN: column}, **options)
+def relation(name: str, description: str) -> Any:
+    """Build the field of a foreign key; the related rows of a page are loaded together."""
+
+    def related(rows: Sequence[Model]) -> Sequence[Model | None]:
+        return pagination.related(rows, name)
+
+    return strawberry.field(
+        resolver=lambda self: related([self])[0], metadata={COLUMN: related}, description=description
+    )
 
 
 def connection(page: Page[Any]) -> Any:
-    """A page of rows as a connection."""
+    """Build the connection of a page of rows, whose GraphQL type the resolver declares."""
     return Connection(
         edges=[Edge(page=page, node=node) for node in page.nodes],
         page_info=PageInfo(
@@ -88,6 +125,20 @@ def connection(page: Page[Any]) -> Any:
     )
 
 
-def product_of(row: Any) -> Any:
-    """The declared product of a row; an error, so null where that may be, when it is gone."""
+class ProductRow(Protocol):
+    """A row that belongs to a product."""
+
+    @property
+    def product(self) -> str: ...
+
+
+def product_of(row: ProductRow) -> DeclaredProduct:
+    """The declared product of a row. Raises UnknownProduct if it is no longer declared."""
     return catalogue.get(row.product)
+
+
+def product_field() -> Any:
+    """Build the field `product` of a row's type."""
+    return strawberry.field(
+        resolver=lambda self: product_of(self), description="The data product it belongs to."
+    )

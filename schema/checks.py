@@ -1,8 +1,7 @@
-"""What `manage.py check` refuses of names: what GraphQL would mangle, and Strawberry silently merge."""
+"""System checks of names: those that GraphQL does not accept, and those that Strawberry would silently merge."""
 
 import keyword
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from django.core import checks
 
@@ -15,28 +14,28 @@ from .composition import compose
 from .core import names
 from .products.type_factory import category_suffix
 
-#: What a product's name may be: GraphQL types, table names and URLs are made of it.
-LONGEST = 40
+#: Characters of a product's name, at most: GraphQL types, tables and URLs contain it.
+MAX_NAME = 40
 
 
 @checks.register("exemplar")
-def check_names(app_configs: Any = None, **options: Any) -> list[checks.CheckMessage]:
-    """Names of every declared product, and those that two of them would share."""
+def check_names(app_configs: object = None, **options: object) -> list[checks.CheckMessage]:
+    """Check the names of every declared product, and names that two of them share."""
     declared = catalogue.products()
-    found: list[checks.CheckMessage] = [
+    messages: list[checks.CheckMessage] = [
         checks.Error(f"The product {product.name!r}: {sentence}", obj=product.join.model, id="exemplar.E003")
         for product in declared
-        for sentence in problems(product)
+        for sentence in name_problems(product)
     ]
-    return found + [checks.Error(sentence, id="exemplar.E004") for sentence in meetings(declared)]
+    return messages + [checks.Error(sentence, id="exemplar.E004") for sentence in shared_names(declared)]
 
 
-def problems(product: DataProduct) -> Iterator[str]:
-    """What is wrong with the names of one product, a sentence each."""
-    if not _is_plain(product.name) or len(product.name) > LONGEST:
+def name_problems(product: DataProduct) -> Iterator[str]:
+    """List the problems of the names of one product, as sentences."""
+    if not _is_plain(product.name) or len(product.name) > MAX_NAME:
         yield (
             f"its name must be lower case, of ASCII letters, digits and single underscores, begin with a letter, be no "
-            f"keyword and have at most {LONGEST} characters, as 'heart_attack'."
+            f"keyword and have at most {MAX_NAME} characters, as 'heart_attack'."
         )
     for name in product.join.features:
         if not _is_plain(name):
@@ -44,24 +43,24 @@ def problems(product: DataProduct) -> Iterator[str]:
                 f"the feature {name!r} cannot be a GraphQL field: use lower case ASCII letters, digits and single "
                 "underscores, begin with a letter, and avoid Python's keywords, as 'blood_pressure'."
             )
-        elif len(name) > LONGEST:
-            yield f"the feature {name!r} has more than {LONGEST} characters: shorten it."
-    yield from _camel_meetings(product)
+        elif len(name) > MAX_NAME:
+            yield f"the feature {name!r} has more than {MAX_NAME} characters: shorten it."
+    yield from _equal_in_camel_case(product)
 
 
 def _is_plain(name: str) -> bool:
-    """Whether its camel case is unique and can be turned back: "a__b" and "a_b" would be one name."""
+    """Check that the camel case of a name is unique: "a__b" and "a_b" would become one name."""
     plain = name.isascii() and name.isidentifier() and name == name.lower() and not keyword.iskeyword(name)
     return plain and "__" not in name and not name.startswith("_") and not name.endswith("_")
 
 
-def _camel_meetings(product: DataProduct) -> Iterator[str]:
-    for met in sorted(names.duplicates(map(names.field, product.join.features))):
-        both = " and ".join(repr(name) for name in product.join.features if names.field(name) == met)
-        yield f"the features {both} would be one GraphQL field, {met}: rename one."
+def _equal_in_camel_case(product: DataProduct) -> Iterator[str]:
+    for shared in sorted(names.duplicates(map(names.field, product.join.features))):
+        both = " and ".join(repr(name) for name in product.join.features if names.field(name) == shared)
+        yield f"the features {both} would be one GraphQL field, {shared}: rename one."
     suffixes = [*products.SUFFIXES, *map(category_suffix, _categories(product))]
-    for met in sorted(names.duplicates(suffixes)):
-        yield f"an enum {names.prefix(product.name)}{met} would be made twice: rename that feature."
+    for shared in sorted(names.duplicates(suffixes)):
+        yield f"an enum {names.prefix(product.name)}{shared} would be made twice: rename that feature."
 
 
 def _categories(product: DataProduct) -> list[str]:
@@ -71,8 +70,8 @@ def _categories(product: DataProduct) -> list[str]:
         return []
 
 
-def meetings(declared: Sequence[DataProduct]) -> Iterator[str]:
-    """Names of types and root fields that two products, or a product and the API itself, would share."""
+def shared_names(declared: Sequence[DataProduct]) -> Iterator[str]:
+    """List the names of types and root fields that two products, or a product and the API itself, share."""
     fixed = compose([])._schema
     types = dict.fromkeys(fixed.type_map, "the API")
     fields = {
@@ -81,26 +80,27 @@ def meetings(declared: Sequence[DataProduct]) -> Iterator[str]:
         for name in (root.fields if root else ())
     }
     for product in declared:
-        if list(problems(product)):
+        if list(name_problems(product)):
             continue
-        yield from _taken(product, "type", _type_names(product), types)
-        yield from _taken(product, "field", _field_names(product), fields)
+        yield from _already_used(product, "type", _type_names(product), types)
+        yield from _already_used(product, "field", _field_names(product), fields)
 
 
-def _taken(product: DataProduct, what: str, new: Sequence[str], known: dict[str, str]) -> Iterator[str]:
+def _already_used(
+    product: DataProduct, kind: str, new: Sequence[str], owners: dict[str, str]
+) -> Iterator[str]:
+    """List the new names that have an owner, and enter the others."""
     for name in new:
-        if owner := known.get(name):
-            yield f"The product {product.name!r} would make a {what} {name}, which {owner} has already: rename it."
-        known.setdefault(name, f"the product {product.name!r}")
+        if owner := owners.get(name):
+            yield f"The product {product.name!r} would make a {kind} {name}, which {owner} has already: rename it."
+        owners.setdefault(name, f"the product {product.name!r}")
 
 
 def _type_names(product: DataProduct) -> list[str]:
     prefix = names.prefix(product.name)
     suffixes = [*products.SUFFIXES, *map(category_suffix, _categories(product))]
-    made = [prefix + suffix for suffix in suffixes]
-    return made + [
-        f"{prefix}{node}{of}" for node in ("Prediction", "Entity") for of in ("Connection", "Edge")
-    ]
+    pages = [f"{node}{part}" for node in ("Prediction", "Entity") for part in ("Connection", "Edge")]
+    return [prefix + suffix for suffix in (*suffixes, *pages)]
 
 
 def _field_names(product: DataProduct) -> list[str]:

@@ -1,12 +1,15 @@
-"""Ready queries for every declared product, with variables from its own rows: each of them runs as it is."""
+"""Example queries for GraphiQL: for every declared product, with variables from its own rows, ready to run."""
 
 import json
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from graphql import (
     REMOVE,
     FieldNode,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
     TypeInfo,
@@ -19,13 +22,18 @@ from graphql import (
     print_ast,
     visit,
 )
+from graphql.language.visitor import VisitorAction
+from starlette.requests import HTTPConnection
 
 from store.access.actors import Actor
 
 from .core.context import Context
 from .schema import schema
 
-#: Everything that some product answers; what this one does not have is left out.
+#: JSON objects, as requests take variables and responses have data.
+JSONObject: TypeAlias = dict[str, Any]
+
+# The templates select the fields of all kinds of products; `prune` removes those that a product does not have.
 EXPLORE = """
 query %(prefix)sExplore {
   %(field)s {
@@ -75,7 +83,7 @@ subscription %(prefix)sBuildProgress($build: ID!) {
     ... on BuildFailed { problem { code message } }
   }
 }"""
-#: What variables are made of: an entity as it stands, and the newest build.
+#: The query whose answer fills the variables: one entity, and the newest build.
 EXAMPLE = """
 { %(field)s {
   name
@@ -84,57 +92,64 @@ EXAMPLE = """
 } }"""
 
 NOTES = {
-    "Explore": "What can be asked, who answers it, and how well.",
-    "Predict": "Stored before it is returned. The variables are a row of the tables.",
-    "Feedback": "What the label really is: the next build learns from it.",
-    "Build": "Learn again, now. The next tab watches.",
-    "BuildProgress": "The newest build's events, as they happen.",
+    "Explore": "The question, the champion with its score, builds, predictions and features.",
+    "Predict": "Predict from features. The variables are a row of the tables; the prediction is stored.",
+    "Feedback": "Give the right label of a row: the next build learns from it.",
+    "Build": "Request a build, and follow it in the next tab.",
+    "BuildProgress": "Follow the events of the newest build.",
 }
 
 
 @cache
 def products() -> dict[str, str]:
-    """The field of the query that each product has, with the name of its type."""
-    interface = core().get_type("DataProduct")
-    fields = core().query_type.fields if core().query_type else {}  # type: ignore[union-attr]
-    found = {name: get_named_type(field.type) for name, field in fields.items()}
+    """The fields of products in the query, with the names of their types."""
+    interface = graphql_schema().get_type("DataProduct")
+    types = {name: get_named_type(field.type) for name, field in query_fields().items()}
     return {
         name: type_.name
-        for name, type_ in found.items()
+        for name, type_ in types.items()
         if is_object_type(type_) and is_interface_type(interface) and interface in type_.interfaces
     }
 
 
-def core() -> GraphQLSchema:
+def graphql_schema() -> GraphQLSchema:
+    """The schema as graphql-core has it."""
     return schema._schema
+
+
+def query_fields() -> dict[str, GraphQLField]:
+    """The fields of the query by name."""
+    query = graphql_schema().query_type
+    return query.fields if query else {}
 
 
 def tabs(field: str, actor: Actor) -> list[dict[str, str]]:
     """The tabs of the product behind `field`: each a query and its variables, as JSON."""
-    names = names_of(field)
-    example = example_of(names, actor)
+    names = template_names(field)
+    example = load_example(names, actor)
     names["name"] = example.get("name") or field
-    entity = node_of(example, "entities")
-    build = {"build": node_of(example, "builds").get("id", "")}
+    entity = first_node(example, "entities")
+    build = {"build": first_node(example, "builds").get("id", "")}
     features = {name: value for name, value in entity.get("features", {}).items() if value is not None}
-    made = [tab("Explore", EXPLORE, names, {})]
+    rendered = [tab("Explore", EXPLORE, names, {})]
     if names["features"]:
-        made.append(tab("Predict", PREDICT, names, {"features": features, "entity": entity.get("key")}))
+        rendered.append(tab("Predict", PREDICT, names, {"features": features, "entity": entity.get("key")}))
     if f"{field}Feedback" in mutations():
-        made.append(tab("Feedback", FEEDBACK, names, {"input": feedback_on(names, entity)}))
-    return [*made, tab("Build", BUILD, names, {}), tab("BuildProgress", PROGRESS, names, build)]
+        rendered.append(tab("Feedback", FEEDBACK, names, {"input": confirming_feedback(names, entity)}))
+    return [*rendered, tab("Build", BUILD, names, {}), tab("BuildProgress", PROGRESS, names, build)]
 
 
-def tab(kind: str, template: str, names: dict[str, str], variables: dict[str, Any]) -> dict[str, str]:
-    query = f"# {NOTES[kind]}\n{known_part(template % names)}\n"
+def tab(kind: str, template: str, names: dict[str, str], variables: JSONObject) -> dict[str, str]:
+    """One tab: the query of a template, and its variables as JSON."""
+    query = f"# {NOTES[kind]}\n{prune(template % names)}\n"
     return {"query": query, "variables": json.dumps(variables, indent=2) if variables else ""}
 
 
-def names_of(field: str) -> dict[str, str]:
-    """What the product's types are called: the templates' blanks."""
-    product: Any = core().type_map[products()[field]]
+def template_names(field: str) -> dict[str, str]:
+    """The names that fill the templates: of the product's field, types and columns."""
+    product = cast(GraphQLObjectType, graphql_schema().type_map[products()[field]])
     predict = product.fields.get("predict")
-    features: Any = get_named_type(predict.args["features"].type) if predict else None
+    features = cast(GraphQLInputObjectType | None, predict and get_named_type(predict.args["features"].type))
     return {
         "field": field,
         "prefix": products()[field].removesuffix("Product"),
@@ -143,41 +158,42 @@ def names_of(field: str) -> dict[str, str]:
     }
 
 
-def example_of(names: dict[str, str], actor: Actor) -> dict[str, Any]:
-    """An entity and the newest build, asked of the schema itself; empty where it refuses."""
-    context = Context(actor, None)  # type: ignore[arg-type]
-    result = schema.execute_sync(known_part(EXAMPLE % names), context_value=context)
+def load_example(names: dict[str, str], actor: Actor) -> JSONObject:
+    """Load an entity and the newest build through the schema itself; empty if it refuses."""
+    context = Context(actor, HTTPConnection({"type": "http", "headers": []}))
+    result = schema.execute_sync(prune(EXAMPLE % names), context_value=context)
     return (result.data or {}).get(names["field"]) or {}
 
 
-def node_of(example: dict[str, Any], connection: str) -> dict[str, Any]:
+def first_node(example: JSONObject, connection: str) -> JSONObject:
     """The first node of a connection; empty if there is none."""
     edges = (example.get(connection) or {}).get("edges") or [{}]
     return edges[0].get("node") or {}
 
 
-def feedback_on(names: dict[str, str], entity: dict[str, Any]) -> dict[str, Any]:
-    """Feedback that confirms what the table says of an entity."""
-    fields: Any = core().type_map[f"{names['prefix']}FeedbackInput"].fields  # type: ignore[attr-defined]
-    label = "label" if "label" in fields else "value"
+def confirming_feedback(names: dict[str, str], entity: JSONObject) -> JSONObject:
+    """A feedback that confirms the label of an entity."""
+    input_type = cast(GraphQLInputObjectType, graphql_schema().type_map[f"{names['prefix']}FeedbackInput"])
+    label = "label" if "label" in input_type.fields else "value"
     return {"about": {"entity": entity.get("key")}, label: entity.get(label)}
 
 
 def mutations() -> set[str]:
-    mutation = core().mutation_type
+    """The names of the mutations."""
+    mutation = graphql_schema().mutation_type
     return set(mutation.fields) if mutation else set()
 
 
-def known_part(text: str) -> str:
-    """A document without the fields and fragments that the schema does not know."""
-    types = TypeInfo(core())
+def prune(text: str) -> str:
+    """A document without the fields and fragments that the schema does not have."""
+    types = TypeInfo(graphql_schema())
 
-    class Known(Visitor):
-        def enter_field(self, node: FieldNode, *_args: Any) -> Any:
+    class Pruning(Visitor):
+        def enter_field(self, node: FieldNode, *_: object) -> VisitorAction:
             return None if types.get_field_def() else REMOVE
 
-        def enter_inline_fragment(self, node: InlineFragmentNode, *_args: Any) -> Any:
-            known = node.type_condition and node.type_condition.name.value in core().type_map
-            return None if known else REMOVE
+        def enter_inline_fragment(self, node: InlineFragmentNode, *_: object) -> VisitorAction:
+            condition = node.type_condition
+            return None if condition and condition.name.value in graphql_schema().type_map else REMOVE
 
-    return print_ast(visit(parse(text), TypeInfoVisitor(types, Known())))
+    return print_ast(visit(parse(text), TypeInfoVisitor(types, Pruning())))

@@ -190,10 +190,12 @@ def find_version(id: str, argument: str) -> models.ModelVersion:
 
 
 def promote_payload(promotion: models.Promotion) -> PromotePayload:
+    """The payload of a stored promotion."""
     return PromotePayload(promotion=promotion, product=catalogue.get(promotion.product))
 
 
 def delete_payload(removed: erasure.Removed) -> DeletePredictionsPayload:
+    """The payload of a deletion, with the ids if they are few enough."""
     listed = removed.given_back
     return DeletePredictionsPayload(
         count=len(removed.predictions),

@@ -131,8 +131,9 @@ def find_row(kind: str, id: str) -> NumberedRow | None:
     if parts is None:
         return None
     number = ids.key(id, kind)
-    rows = TABLES[kind]._default_manager.filter(pk=number) if ids.is_number(number) else ()
-    return next(iter(rows), None)
+    if not ids.is_number(number):
+        return None
+    return TABLES[kind]._default_manager.filter(pk=number).first()
 
 
 def find_node(id: str) -> NodeRoot | None:
@@ -142,10 +143,11 @@ def find_node(id: str) -> NodeRoot | None:
         row = find_row(kind, id)
         return row if row and catalogue.find(product_name(row)) else None
     nodes = (find_product_node(product, kind, key) for product in catalogue.products())
-    return next(filter(None, nodes), None)
+    return next((node for node in nodes if node), None)
 
 
 def product_name(row: NumberedRow) -> str:
+    """The name of the product that a row belongs to."""
     return row.build.product if isinstance(row, models.Candidate) else row.product
 
 

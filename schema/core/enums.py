@@ -1,5 +1,6 @@
 """Enums of the fixed types. Members are added without notice, so clients keep a default branch."""
 
+import inspect
 from collections.abc import Mapping
 from enum import Enum, EnumMeta
 
@@ -24,20 +25,20 @@ __all__ = [
 
 
 def register_enum(
-    enum: EnumMeta, description: str, members: Mapping[str, str], name: str | None = None
+    enum: EnumMeta, members: Mapping[str, str], description: str | None = None, name: str | None = None
 ) -> None:
-    """Register an enum as a GraphQL enum, with a description for each of its members."""
-    strawberry.enum(enum, name=name, description=description)
-    describe_members(enum, members)
+    """Register an enum in GraphQL, with a description for each member, by name.
 
-
-def describe_members(enum: EnumMeta, members: Mapping[str, str]) -> None:
-    """Add descriptions, by member name, to an enum that is registered."""
+    The description of the enum itself is its docstring, unless one is given.
+    """
+    strawberry.enum(enum, name=name, description=description or inspect.getdoc(enum))
     for value in enum.__strawberry_definition__.values:  # type: ignore[attr-defined]
-        value.description = members.get(value.name, value.description)
+        value.description = members.get(value.name)
 
 
 class Task(Enum):
+    """The kind of answer that a product predicts."""
+
     CLASSIFICATION = "CLASSIFICATION"
     REGRESSION = "REGRESSION"
     CLUSTERING = "CLUSTERING"
@@ -45,7 +46,6 @@ class Task(Enum):
 
 register_enum(
     Task,
-    "The kind of answer that a product predicts.",
     {
         "CLASSIFICATION": "One label out of a declared set, with a probability for each label.",
         "REGRESSION": "A number, with a prediction interval on request.",
@@ -55,18 +55,21 @@ register_enum(
 
 
 class Direction(Enum):
+    """The direction of an order."""
+
     ASC = ""
     DESC = "-"
 
 
 register_enum(
     Direction,
-    "The direction of an order.",
     {"ASC": "Smallest or oldest first.", "DESC": "Greatest or newest first."},
 )
 
 
 class JobStatus(Enum):
+    """The state of a job. SUCCEEDED, FAILED and CANCELLED are final."""
+
     READY = "READY"
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
@@ -76,7 +79,6 @@ class JobStatus(Enum):
 
 register_enum(
     JobStatus,
-    "The state of a job. SUCCEEDED, FAILED and CANCELLED are final.",
     {
         "READY": "Queued; a worker will start it.",
         "RUNNING": "A worker runs it.",
@@ -88,6 +90,8 @@ register_enum(
 
 
 class ModelStatus(Enum):
+    """The role of a model version in its product. It follows from the promotions."""
+
     CHALLENGER = "CHALLENGER"
     CHAMPION = "CHAMPION"
     RETIRED = "RETIRED"
@@ -95,7 +99,6 @@ class ModelStatus(Enum):
 
 register_enum(
     ModelStatus,
-    "The role of a model version in its product. It follows from the promotions.",
     {
         "CHALLENGER": "It has never served; it can be promoted.",
         "CHAMPION": "It serves the product's predictions now.",
@@ -105,6 +108,8 @@ register_enum(
 
 
 class ModelOrderField(Enum):
+    """The field by which model versions are ordered."""
+
     NUMBER = "number"
     SCORE = "score"
     BUILT_AT = "built_at"
@@ -112,7 +117,6 @@ class ModelOrderField(Enum):
 
 register_enum(
     ModelOrderField,
-    "The field by which model versions are ordered.",
     {
         "NUMBER": "The version number, which grows by one for each version of a product.",
         "SCORE": "The score in the final round. Compare only versions with the same metric.",
@@ -122,6 +126,8 @@ register_enum(
 
 
 class PredictionOrderField(Enum):
+    """The field by which predictions are ordered."""
+
     CREATED_AT = "created_at"
     UPDATED_AT = "updated_at"
     CONFIDENCE = "confidence"
@@ -129,7 +135,6 @@ class PredictionOrderField(Enum):
 
 register_enum(
     PredictionOrderField,
-    "The field by which predictions are ordered.",
     {
         "CREATED_AT": "The time of the first request for the prediction.",
         "UPDATED_AT": "The time of the latest request for the prediction.",
@@ -139,6 +144,8 @@ register_enum(
 
 
 class FeedbackStatus(Enum):
+    """The validity of a feedback."""
+
     COUNTS = "COUNTS"
     SUPERSEDED = "SUPERSEDED"
     RETRACTED = "RETRACTED"
@@ -146,7 +153,6 @@ class FeedbackStatus(Enum):
 
 register_enum(
     FeedbackStatus,
-    "The validity of a feedback.",
     {
         "COUNTS": "It is its author's latest statement about the subject and contributes to the truth.",
         "SUPERSEDED": "Its author has given newer feedback about the same subject.",
@@ -156,7 +162,6 @@ register_enum(
 
 register_enum(
     Permission,
-    "An action that a caller may be allowed to do with a product.",
     {
         "VIEW": "Read the product, its models, builds and predictions.",
         "PREDICT": "Request predictions.",
@@ -167,11 +172,11 @@ register_enum(
         "ERASE": "Erase all stored data about an entity.",
         "ADMINISTER": "Give feedback for other authors and use the administration pages.",
     },
+    "An action that a caller may be allowed to do with a product.",
 )
 
 register_enum(
     FeatureKind,
-    "The kind of a column's values. It decides which input fits a form field.",
     {
         "NUMBER": "A number with a fraction, as Float or Decimal.",
         "INTEGER": "A whole number, as Int or BigInt.",
@@ -182,12 +187,12 @@ register_enum(
         "DATETIME": "A moment: ISO 8601 with an offset.",
         "TEXT": "Free text.",
     },
+    "The kind of a column's values. It decides which input fits a form field.",
     name="FeatureKind",
 )
 
 register_enum(
     DiagnosticKind,
-    "The kind of a diagnostic. A model version has those that fit its task.",
     {
         "CLASSIFICATION_REPORT": "Precision, recall and F1 of each class.",
         "CONFUSION_MATRIX": "Counts of predicted classes (columns) for each true class (rows).",
@@ -206,5 +211,6 @@ register_enum(
         "SILHOUETTE": "Silhouette coefficients of the instances, by cluster.",
         "INTERCLUSTER_DISTANCE": "Cluster centres in a plane, with the sizes of the clusters.",
     },
+    "The kind of a diagnostic. A model version has those that fit its task.",
     name="DiagnosticKind",
 )

@@ -43,6 +43,8 @@ def first_paragraph(exception: type[ExemplarError]) -> str:
 
 
 class ErrorCode(enum.Enum):
+    """The reason of an error, as `extensions.code` and in `Problem`. Codes are only added: keep a default branch."""
+
     BAD_REQUEST = "BAD_REQUEST"
     BAD_INPUT = "BAD_INPUT"
     OUT_OF_RANGE = "OUT_OF_RANGE"
@@ -123,8 +125,6 @@ EXCEPTIONS: tuple[type[ExemplarError], ...] = (
 )
 register_enum(
     ErrorCode,
-    "The reason of an error, as `extensions.code` and in `Problem`. Codes are added and never renamed: keep a default "
-    "branch.",
     {exception.code: first_paragraph(exception) for exception in EXCEPTIONS}
     | {
         "OUT_OF_MEMORY": "A fit needs more memory than it may take.",

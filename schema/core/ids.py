@@ -53,10 +53,12 @@ def node_id(node: NodeRoot) -> strawberry.ID:
 
 
 def feature_id(product: DataProduct, column: TypedColumn) -> strawberry.ID:
+    """The id of a product's column."""
     return encode("Feature", f"{product.name}.{column.name}")
 
 
 def encode(kind: str, key: str) -> strawberry.ID:
+    """The id of the object of this type with this key."""
     return strawberry.ID(base64.urlsafe_b64encode(f"{kind}:{key}".encode()).decode().rstrip("="))
 
 
@@ -113,6 +115,7 @@ def digest(id: str, kind: str, argument: Sequence[str | int] = ("id",)) -> str:
 
 
 def is_digest(key: str) -> bool:
+    """Check if a key is a digest: a UUID in its usual form."""
     try:
         return str(uuid.UUID(key)) == key
     except ValueError:
@@ -120,4 +123,5 @@ def is_digest(key: str) -> bool:
 
 
 def is_number(key: str) -> bool:
+    """Check if a key is a number that fits into 64 bits."""
     return key.isascii() and key.isdecimal() and len(key) <= 18

@@ -150,6 +150,7 @@ def is_one_of(type_: GraphQLInputObjectType) -> bool:
 
 
 def unknown_field(name: str, type_: GraphQLInputObjectType, path: Path) -> ExemplarError:
+    """The error for a field that an input type does not have; it suggests similar names on an open server."""
     hint = did_you_mean(suggestion_list(name, list(type_.fields))) if settings.EXEMPLAR_OPEN else ""
     return BadInput(f"{type_} has no field {quoted(name)}.{hint}", argument=(*path, name))
 
@@ -190,10 +191,12 @@ def located(refusal: ExemplarError, path: Path) -> ExemplarError:
 
 
 def is_null(value: object) -> bool:
+    """Check for null, as a JSON value or as a literal."""
     return value is None or isinstance(value, NullValueNode)
 
 
 def is_infinite(value: object) -> bool:
+    """Check for a number that is infinite as a float, or NaN."""
     number = float(value.value) if isinstance(value, FloatValueNode | IntValueNode) else value
     return isinstance(number, float) and not isfinite(number)
 

@@ -38,10 +38,12 @@ def members(choices: Sequence[Choice]) -> dict[str, Choice]:
 
 
 def upper_snake(text: str) -> str:
+    """The text as an enum member: "not known" becomes "NOT_KNOWN"."""
     return re.sub(r"\W+", "_", text.strip()).upper()
 
 
 def is_member(name: str) -> bool:
+    """Check if the name can be an enum member."""
     return is_name(name) and name.lower() not in RESERVED and name.strip("_") != ""
 
 

@@ -18,6 +18,7 @@ def host_is_served(connection: HTTPConnection) -> bool:
 
 
 def is_served(host: str) -> bool:
+    """Check that a host, with or without a port, is in ALLOWED_HOSTS."""
     domain, _ = split_domain_port(host)
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
 

@@ -1,10 +1,9 @@
-"""Documents: parsed and validated once, within limits, and refused where another site could write rows."""
+"""Documents: parsed and validated once, within limits, and refused if another site could write rows through them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 from weakref import WeakValueDictionary
 
 from django.conf import settings
@@ -13,13 +12,17 @@ from graphql import (
     FieldNode,
     FragmentSpreadNode,
     GraphQLError,
+    GraphQLNamedType,
     GraphQLSchema,
     GraphQLSyntaxError,
+    InlineFragmentNode,
     OperationDefinitionNode,
     ProvidedRequiredArgumentsRule,
+    SelectionNode,
     SelectionSetNode,
     TypeInfo,
     TypeInfoVisitor,
+    ValidationContext,
     ValidationRule,
     ValuesOfCorrectTypeRule,
     Visitor,
@@ -37,64 +40,68 @@ from store.db import threads
 from store.exceptions import Forbidden
 from store.products.product import DataProduct
 
-from ..compiled import ColumnarQueries, Plan, plan
+from .. import compiled
+from ..compiled import ColumnarQueries, Plan
 from ..core.errors import BadRequest, TooComplex
 from ..core.inputs import InputLiterals, RequiredArguments
 
-#: Tokens of a document. A hundred rows of thirty features as literals fit; more belong into variables.
+#: Tokens of a document, at most: a hundred rows of thirty features as literals fit, and more belong into variables.
 MAX_TOKENS = 20_000
-#: Levels of selection sets; introspection as GraphiQL asks for it needs 14.
+#: Levels of selection sets, at most; the introspection of GraphiQL has 14.
 MAX_DEPTH = 20
-#: Fields and aliases after fragments were spread: a fragment in a fragment multiplies them.
+#: Fields and aliases with all fragments spread, at most: fragments in fragments multiply them.
 MAX_FIELDS = 2_000
 MAX_ALIASES = 200
-#: Documents that are kept, and how long one of them may be: some hundred megabytes at the very worst.
-MOST_DOCUMENTS = 500
-LONGEST_DOCUMENT = 20_000
+#: Cached documents, and characters of one of them, at most: a few hundred megabytes in the worst case.
+MAX_DOCUMENTS = 500
+MAX_CACHED_LENGTH = 20_000
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much a selection asks for, its fragments spread."""
+    """The size of a selection, with its fragments spread."""
 
     depth: int = 0
     fields: int = 0
     aliases: int = 0
 
-    def beside(self, other: "Size") -> "Size":
+    def __add__(self, other: "Size") -> "Size":
+        """The size of two selections next to each other."""
         return Size(max(self.depth, other.depth), self.fields + other.fields, self.aliases + other.aliases)
 
 
 class WithinLimits(ValidationRule):
-    """An operation is no deeper and no larger than allowed. Every fragment is measured once."""
+    """Limit the depth and the size of operations. Every fragment is measured once."""
 
-    def __init__(self, context: Any):
+    def __init__(self, context: ValidationContext):
         super().__init__(context)
         self.fragments: dict[str, Size] = {}
 
-    def enter_operation_definition(self, node: OperationDefinitionNode, *_args: Any) -> None:
+    def enter_operation_definition(self, node: OperationDefinitionNode, *_: object) -> None:
         size = self.measure(node.selection_set)
-        for what, is_, most in (
+        for unit, value, maximum in (
             ("levels deep", size.depth, MAX_DEPTH),
             ("fields large", size.fields, MAX_FIELDS),
             ("aliases long", size.aliases, MAX_ALIASES),
         ):
-            if is_ > most:
-                refusal = TooComplex(f"The operation may be {most} {what}; split it.", maximum=most)
+            if value > maximum:
+                refusal = TooComplex(f"The operation may be {maximum} {unit}; split it.", maximum=maximum)
                 self.report_error(GraphQLError(refusal.message, node, original_error=refusal))
 
     def measure(self, selections: SelectionSetNode | None) -> Size:
+        """The size of a selection set."""
         size = Size()
         for selection in selections.selections if selections else ():
-            size = size.beside(self.measure_one(selection))
+            size += self.measure_one(selection)
         return size
 
-    def measure_one(self, selection: Any) -> Size:
+    def measure_one(self, selection: SelectionNode) -> Size:
         if isinstance(selection, FragmentSpreadNode):
             return self.measure_fragment(selection.name.value)
+        if isinstance(selection, InlineFragmentNode):
+            return self.measure(selection.selection_set)
+        assert isinstance(selection, FieldNode)
         inner = self.measure(selection.selection_set)
-        if not isinstance(selection, FieldNode):
-            return inner
         return Size(inner.depth + 1, inner.fields + 1, inner.aliases + bool(selection.alias))
 
     def measure_fragment(self, name: str) -> Size:
@@ -107,40 +114,41 @@ class WithinLimits(ValidationRule):
 
 
 REPLACED = {ValuesOfCorrectTypeRule: InputLiterals, ProvidedRequiredArgumentsRule: RequiredArguments}
-#: WithinLimits comes first: what follows it walks fragments again and again.
+#: WithinLimits comes first, since the rules after it visit fragments repeatedly.
 RULES = (WithinLimits, *(REPLACED.get(rule, rule) for rule in specified_rules), MaybeNullValidationRule)
 
 
 @dataclass(frozen=True)
 class Document:
-    """A document that parses, and what is known about it."""
+    """A parsed document with the results of its validation."""
 
     node: DocumentNode
-    #: Why it is not valid; empty if it is.
+    #: The validation errors; empty if it is valid.
     errors: tuple[GraphQLError, ...]
     operations: int
-    #: Whether it selects predictions, which are stored when they are asked for.
+    #: True if it selects predictions, which are stored when they are requested.
     predicts: bool
-    walks: ColumnarQueries
+    columnar: ColumnarQueries
 
 
 class DocumentCache:
-    """The documents of one schema, the most recently used ones kept."""
+    """Documents and plans of one schema; the most recently used ones are cached."""
 
     def __init__(self, schema: GraphQLSchema, products: Sequence[DataProduct] = ()):
         self.schema = schema
         self.products = products
-        self.kept = lru_cache(MOST_DOCUMENTS)(self.read)
-        #: Those that live, by what identifies their nodes while they do.
+        self.get_cached = lru_cache(MAX_DOCUMENTS)(self.read)
+        #: Documents in use, by the identity of their nodes.
         self.documents: WeakValueDictionary[int, Document] = WeakValueDictionary()
-        #: By text and operation; None where there is none. The event loop's alone.
+        #: Plans by text and operation; None if there is none. Only the event loop uses them.
         self.plans: dict[tuple[str, str | None], Plan | None] = {}
 
     def get(self, text: str) -> Document:
-        """The document, from memory if it was asked for before. Raises GraphQLSyntaxError."""
-        return self.kept(text) if len(text) <= LONGEST_DOCUMENT else self.read(text)
+        """The document, from the cache if possible. Raises GraphQLSyntaxError."""
+        return self.get_cached(text) if len(text) <= MAX_CACHED_LENGTH else self.read(text)
 
     def read(self, text: str) -> Document:
+        """Parse and validate a document. Raises GraphQLSyntaxError."""
         node = parse(text, max_tokens=MAX_TOKENS)
         errors = tuple(validate(self.schema, node, RULES, hide_suggestions=not settings.EXEMPLAR_OPEN))
         operations = sum(isinstance(definition, OperationDefinitionNode) for definition in node.definitions)
@@ -149,45 +157,46 @@ class DocumentCache:
         self.documents[id(node)] = document
         return document
 
-    def walks(self, node: DocumentNode) -> ColumnarQueries | None:
-        """Of a document that was read here."""
+    def columnar_queries(self, node: DocumentNode) -> ColumnarQueries | None:
+        """The columnar queries of a document; None if it was not read by this cache."""
         document = self.documents.get(id(node))
-        return document.walks if document else None
+        return document.columnar if document else None
 
     async def plan(self, text: str, operation: str | None) -> Plan | None:
-        """How the operation is answered without being executed; None where it is not."""
+        """The plan of an operation for the fast path; None if it needs the standard path."""
         key = (text, operation)
-        if key not in self.plans and len(text) <= LONGEST_DOCUMENT:
-            found = await threads.run(self.make_plan, text, operation)
-            while len(self.plans) >= MOST_DOCUMENTS:
+        if key not in self.plans and len(text) <= MAX_CACHED_LENGTH:
+            plan = await threads.run(self.make_plan, text, operation)
+            while len(self.plans) >= MAX_DOCUMENTS:
                 self.plans.pop(next(iter(self.plans)))
-            self.plans[key] = found
+            self.plans[key] = plan
         return self.plans.get(key)
 
     def make_plan(self, text: str, operation: str | None) -> Plan | None:
+        """Build the plan of an operation; None if its document is not valid or does not predict."""
         try:
             document = self.get(text)
         except GraphQLSyntaxError:
             return None
         predicts = document.predicts and not document.errors
-        return plan(self.schema, self.products, document.node, operation) if predicts else None
+        return compiled.plan(self.schema, self.products, document.node, operation) if predicts else None
 
 
 def selects_predictions(schema: GraphQLSchema, node: DocumentNode) -> bool:
-    """Whether a selection set of a valid document is one of predictions or of their connection."""
+    """Check if a valid document selects predictions or a connection of them."""
     types = TypeInfo(schema)
-    found = []
+    selected: list[bool] = []
 
     class Selections(Visitor):
-        def enter_selection_set(self, *_args: Any) -> None:
-            found.append(is_prediction(schema, types.get_parent_type()))
+        def enter_selection_set(self, *_: object) -> None:
+            selected.append(is_prediction(schema, types.get_parent_type()))
 
     visit(node, TypeInfoVisitor(types, Selections()))
-    return any(found)
+    return any(selected)
 
 
-def is_prediction(schema: GraphQLSchema, type_: Any) -> bool:
-    """Whether a type is the interface `Prediction`, implements it, or is a connection of one that does."""
+def is_prediction(schema: GraphQLSchema, type_: object) -> bool:
+    """Check if a type is the interface `Prediction`, implements it, or is a connection of such a type."""
     prediction = schema.get_type("Prediction")
     edge = field_type(type_, "edges")
     return is_interface_type(prediction) and any(
@@ -196,21 +205,21 @@ def is_prediction(schema: GraphQLSchema, type_: Any) -> bool:
     )
 
 
-def field_type(type_: Any, name: str) -> Any:
-    """The named type of a field; None where there is no such field."""
+def field_type(type_: object, name: str) -> GraphQLNamedType | None:
+    """The named type of a field; None if the type has no such field."""
     field = getattr(type_, "fields", {}).get(name)
     return get_named_type(field.type) if field else None
 
 
 class Documents(SchemaExtension):
-    """Takes documents from the schema's library instead of parsing and validating them for each request."""
+    """Take documents from the cache of the schema instead of parsing and validating them for each request."""
 
     document: Document | None = None
 
     def on_parse(self) -> Iterator[None]:
         context = self.execution_context
         context.parse_options = {"max_tokens": MAX_TOKENS}
-        # What does not parse is parsed once more by the executor, which reports the error.
+        # The executor parses a document with a syntax error once more, and reports the error.
         with suppress(GraphQLSyntaxError):
             self.document = context.schema.library.get(context.query or "")  # type: ignore[attr-defined]
             context.graphql_document = self.document.node
@@ -222,23 +231,28 @@ class Documents(SchemaExtension):
         yield
 
     def refusals(self, document: Document) -> list[GraphQLError]:
-        """Why this request may not execute the document; empty if it may."""
+        """The reasons why this request may not execute the document; empty if it may."""
         if document.errors:
             return list(document.errors)
         if document.operations > 1 and self.execution_context._provided_operation_name is None:
-            return [refused(BadRequest("The document has several operations: say which by operationName."))]
+            return [
+                as_graphql_error(
+                    BadRequest("The document has several operations: name one by operationName.")
+                )
+            ]
         if document.predicts and getattr(self.execution_context.context, "cross_site", False):
-            return [refused(Forbidden(PREDICTING_GET))]
+            return [as_graphql_error(Forbidden(PREDICTING_GET))]
         return []
 
 
 PREDICTING_GET = (
-    "A GET that selects predictions writes them, and a page of another site could send it: "
-    "send POST, or the header X-Exemplar-Preflight: 1."
+    "A GET that selects predictions stores them, and a page of another site could send it: use POST, or send the "
+    "header X-Exemplar-Preflight: 1."
 )
 
 
-def refused(refusal: Exception) -> GraphQLError:
+def as_graphql_error(refusal: Exception) -> GraphQLError:
+    """The error as graphql-core collects it."""
     return GraphQLError(str(refusal), original_error=refusal)
 
 

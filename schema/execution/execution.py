@@ -1,12 +1,13 @@
-"""Execution: resolvers are plain functions on the rows' threads; only subscriptions wait on the loop."""
+"""Execution: resolvers are plain functions on the database's threads; only subscriptions run on the event loop."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import strawberry
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError
+from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, GraphQLSyntaxError
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, StreamResult
 from strawberry.types import ExecutionContext
 
@@ -21,51 +22,53 @@ from . import documents
 
 
 class Executor(StrawberryGraphQLCoreExecutionContext):
-    """Executes an operation, or an event of a subscription, synchronously on a thread of the rows' pool."""
+    """Execute an operation, or one event of a subscription, synchronously on a thread of the database's pool."""
 
-    #: Of the document; None where it was not read by the library.
-    walks: ColumnarQueries | None = None
+    #: The columnar queries of the document; None if it did not come from the cache.
+    columnar: ColumnarQueries | None = None
 
     @classmethod
     def build(
         cls,
         schema: GraphQLSchema,
         document: DocumentNode,
-        root_value: Any = None,
+        root_value: object = None,
         context_value: Context | None = None,
-        raw_variable_values: dict[str, Any] | None = None,
+        raw_variable_values: Mapping[str, object] | None = None,
         operation_name: str | None = None,
         *args: Any,
         **options: Any,
-    ) -> Any:
-        """An executor, or the reasons why the variables were not accepted."""
-        variables = raw_variable_values or {}
+    ) -> "Executor | list[GraphQLError]":
+        """Build an executor, or list the errors of the variables."""
+        variables = dict(raw_variable_values or {})
         built = super().build(
             schema, document, root_value, context_value, variables, operation_name, *args, **options
         )
         if isinstance(built, list):
             return variable_refusals(schema, document, operation_name, variables) or built
-        built.walks = schema._strawberry_schema.library.walks(document)  # type: ignore[attr-defined]
-        return unpinned(built)
+        executor = cast(Executor, built)
+        executor.columnar = schema._strawberry_schema.library.columnar_queries(document)  # type: ignore[attr-defined]
+        return unpinned(executor)
 
-    def build_per_event_executor(self, payload: Any) -> Any:
-        return unpinned(super().build_per_event_executor(payload))
+    def build_per_event_executor(self, payload: object) -> "Executor":
+        return unpinned(cast(Executor, super().build_per_event_executor(payload)))
 
-    def execute_operation(self, serially: bool | None = None) -> Any:
-        """The result; where a loop is running, an awaitable of it."""
-        if loop_runs_here():
-            return threads.run(self.executed, serially)
-        return self.executed(serially)
+    def execute_operation(self, serially: bool | None = None) -> ExecutionResult | Awaitable[ExecutionResult]:
+        """The result; on an event loop, an awaitable of it."""
+        if is_on_event_loop():
+            return threads.run(self.execute_synchronously, serially)
+        return self.execute_synchronously(serially)
 
-    def executed(self, serially: bool | None) -> Any:
-        """The result, walked where that can be."""
-        data = self.walks.data(self) if self.walks else None
+    def execute_synchronously(self, serially: bool | None) -> ExecutionResult:
+        """The result: by the columnar executor if it can, otherwise by graphql-core."""
+        data = self.columnar.data(self) if self.columnar else None
         if data is not None:
-            return self.finish(self.build_response(data))
-        return super().execute_operation(serially)
+            return cast(ExecutionResult, self.finish(self.build_response(data)))
+        return cast(ExecutionResult, super().execute_operation(serially))
 
 
-def loop_runs_here() -> bool:
+def is_on_event_loop() -> bool:
+    """Check if this thread runs an event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -73,21 +76,21 @@ def loop_runs_here() -> bool:
     return True
 
 
-def unpinned(executor: Any) -> Any:
-    """The executor with pins of its own: operations over one socket must not share a champion, nor events."""
+def unpinned(executor: Executor) -> Executor:
+    """The executor with a context of its own: operations and events over one socket must not share a champion."""
     if isinstance(executor.context_value, Context):
         executor.context_value = executor.context_value.unpinned()
     return executor
 
 
 class Schema(strawberry.Schema):
-    """A schema whose documents are kept, whose resolvers are synchronous and whose errors are translated."""
+    """A schema with cached documents, synchronous resolvers and translated errors."""
 
     def __init__(
         self,
         query: type,
         *,
-        extensions: Sequence[Any] = (),
+        extensions: Sequence[type[SchemaExtension]] = (),
         products: Sequence[DataProduct] = (),
         **options: Any,
     ):
@@ -106,7 +109,7 @@ class Schema(strawberry.Schema):
             translate(error)
 
     async def read_ahead(self, text: str) -> None:
-        """Read a document on the pool, so that a stream, which is executed on the loop, finds it read."""
+        """Cache a document on a thread, since a stream is executed on the event loop."""
         with suppress(GraphQLSyntaxError):
             await threads.run(self.library.get, text)
 

@@ -97,7 +97,7 @@ class ProductTypes:
         members = names.members(choices)
         enum = Enum(self.prefix + suffix, {name: c.value for name, c in members.items()})  # type: ignore[misc]
         register_enum(
-            enum, description, {name: describe_choice(c, c.text in retired) for name, c in members.items()}
+            enum, {name: describe_choice(c, c.text in retired) for name, c in members.items()}, description
         )
         self.enums[column] = self._add(suffix, enum)
 

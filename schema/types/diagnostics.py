@@ -70,6 +70,7 @@ class Curve:
 
 
 def list_or_none(values: tuple[float, ...] | None) -> list[float] | None:
+    """The numbers as a list; None stays None."""
     return None if values is None else list(values)
 
 

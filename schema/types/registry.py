@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import strawberry
@@ -121,13 +120,12 @@ class ModelVersion(Node):
             ),
         ] = UNSET,
     ) -> list[Measured]:
-        conditions = {
-            "metric": unset_to_none(metric),
-            "fold": unset_to_none(fold),
-            "label": unset_to_none(label),
-        }
-        find = partial(models.Score.objects.of_versions, **conditions)
-        return pagination.together(self, ("scores", *conditions.values()), find)
+        conditions = unset_to_none(metric), unset_to_none(fold), unset_to_none(label)
+
+        def find(rows: Iterable[models.ModelVersion]) -> dict[int, list[Measured]]:
+            return models.Score.objects.of_versions(rows, *conditions)
+
+        return pagination.together(self, ("scores", *conditions), find)
 
     @strawberry.field(
         graphql_type=list[Diagnostic] | None,

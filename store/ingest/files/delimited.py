@@ -136,26 +136,27 @@ def _encoding(path: Path) -> str:
 
 
 def _dialect(text: str) -> tuple[str, str | None]:
-    """The delimiter and quote by which the sample falls into the most even rows."""
-    quotes = ['"'] if '"' in text or not re.search(r"(^|[,;\t|])'", text, re.MULTILINE) else ['"', "'"]
-    # The more even, the more columns, the less is left of quotes; then the first delimiter.
+    """Find the delimiter and the quote by which the sample falls into the most even rows.
+
+    Of equally even ones: those that the first row has, that leave the fewest quotes, that give the most columns.
+    """
+    quotes = ['"', "'"] if re.search(r"(^|[,;\t|])'", text, re.MULTILINE) else ['"']
     return max(product(DELIMITERS, quotes), key=lambda pair: _evenness(text, *pair))
 
 
-def _evenness(text: str, delimiter: str, quote: str) -> tuple[float, int, int]:
+def _evenness(text: str, delimiter: str, quote: str) -> tuple[float, bool, int, int]:
     lines = io.StringIO(text, newline="")
-    found: list[list[str]] = []
     try:
-        found += [cells for cells in islice(csv.reader(lines, **_format(delimiter, quote)), ROWS) if cells]
+        rows_ = [cells for cells in islice(csv.reader(lines, **_format(delimiter, quote)), ROWS) if cells]
     except csv.Error:
-        return 0.0, 0, 0
-    if len(text) >= SAMPLE // 2 and len(found) > 1:
-        found.pop()  # cut off, maybe
-    width, rows_ = Counter(map(len, found)).most_common(1)[0] if found else (0, 0)
+        return -1.0, False, 0, 0
+    if len(text) >= SAMPLE // 2 and len(rows_) > 1:
+        rows_.pop()  # cut off, maybe
+    width, even = Counter(map(len, rows_)).most_common(1)[0] if rows_ else (0, 0)
+    left = sum(cell[:1] in "'\"" and cell[:1] == cell[-1:] for cells in rows_ for cell in cells if cell)
     if width < 2:
-        return 0.0, 0, 0
-    left = sum(cell[:1] in "'\"" and cell[:1] == cell[-1:] for cells in found for cell in cells if cell)
-    return round(rows_ / len(found), 1), -left, width
+        return 0.0, False, -left, 0
+    return round(even / len(rows_), 1), len(rows_[0]) > 1, -left, width
 
 
 def _has_decimal_comma(found: Sequence[Sequence[str]], delimiter: str) -> bool:

@@ -45,6 +45,21 @@ def test_single_quotes_quote_where_nothing_else_does(write: Write) -> None:
     assert cells(write("a,b\n'x, y','1'\n'z','2'\n")) == [["x, y", "1"], ["z", "2"]]
 
 
+def test_single_quotes_quote_what_holds_double_ones(write: Write) -> None:
+    content = "a,b\n'she said \"no, no\"','1'\n'z','2'\n"
+    assert cells(write(content)) == [['she said "no, no"', "1"], ["z", "2"]]
+
+
+def test_single_quotes_quote_a_single_column(write: Write) -> None:
+    layout = files.sniff(write("'age'\n'1'\n'2'\n"))
+    assert layout.header == ("age",)
+
+
+def test_a_delimiter_that_the_header_lacks_loses_to_one_that_it_has(write: Write) -> None:
+    layout = files.sniff(write("a;b\n" + "0,5;1,25\n" * 30))
+    assert (layout.delimiter, layout.header, layout.decimal_comma) == (";", ("a", "b"), True)
+
+
 @pytest.mark.parametrize(
     ("encoding", "found"),
     [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("latin-1", "cp1252"), ("utf-16", "utf-16")],

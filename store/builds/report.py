@@ -108,7 +108,7 @@ def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weak
     steps = [fold.as_step().predictions for fold in folds]
     told = [step for step in steps if step is not None]
     if len(told) < len(steps) or not told:
-        return Weaknesses(unknown="What it predicted out build_report fold went to make room.")
+        return Weaknesses(unknown="What it predicted out of fold went to make room.")
     snapshot = model.snapshot
     try:
         dataset = snapshot.dataset(product)

@@ -1,11 +1,15 @@
-"""Engines for tests that need rows, a whole system for those which go through the front door, a browser."""
+"""Fixtures of all tests: engines, running systems, a browser; and the speed of each test, told by its fixtures."""
 
+import asyncio
+import fcntl
+import functools
+import inspect
 import os
 import shutil
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.conf import settings
@@ -14,6 +18,7 @@ from selenium.webdriver.chrome.service import Service
 
 from project import engines as embedded
 from tests.system import System, copied, state_folder
+from tests.waiting import BUILD_PATIENCE, PATIENCE, eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -34,18 +39,32 @@ def django_db_modify_db_settings(engines: None) -> None:
 
 
 @pytest.fixture(scope="session")
-def grown() -> Path:
-    """The state folder of a system that was started, built the examples' first champions, and was stopped."""
-    system = System(state_folder())
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """Run asynchronous tests on the event loop that serves."""
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(scope="session")
+def grown(pytestconfig: pytest.Config) -> Path:
+    """The state folder of a system that built the examples' first champions and was stopped: to be copied."""
+    folder = shared_folder(pytestconfig)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            grow(folder / "exemplar")
+            (folder / "complete").touch()
+    return folder / "exemplar"
+
+
+def grow(folder: Path) -> None:
+    system = System(folder)
     try:
         system.start()
-        until = time.monotonic() + 240
-        while not all(map(has_grown, system.ask(GROWN)["data"]["products"])):
-            assert time.monotonic() < until, system.output
-            time.sleep(0.5)
+        assert eventually(
+            lambda: all(map(has_grown, system.ask(GROWN)["data"]["products"])), BUILD_PATIENCE
+        ), system.output
     finally:
         system.stop()
-    return system.folder
 
 
 GROWN = "{ products { champion { id } builds(status: [READY, RUNNING]) { totalCount } } }"
@@ -53,6 +72,15 @@ GROWN = "{ products { champion { id } builds(status: [READY, RUNNING]) { totalCo
 
 def has_grown(product: dict[str, Any]) -> bool:
     return bool(product["champion"]) and product["builds"]["totalCount"] == 0
+
+
+def shared_folder(config: pytest.Config) -> Path:
+    """Return the folder that the processes of this run of the tests share."""
+    inputs = getattr(config, "workerinput", None)
+    return Path(inputs["shared"]) if inputs else config.stash[SHARED]
+
+
+SHARED = pytest.StashKey[Path]()
 
 
 @pytest.fixture(scope="session")
@@ -99,10 +127,86 @@ def browser() -> Iterator[webdriver.Chrome]:
         driver.quit()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+#: What takes longest begins first, so that no process is left with it at the end.
+ORDER = ("slow", "system", "engine", "unit")
+#: Fixtures by which a test is known to need a whole system or its commands, or else an engine.
+SYSTEM = {"grown", "system", "browser", "copy"}
+ENGINE = {"engines", "db", "transactional_db", "engine_folder"}
+
+
+def speed(item: pytest.Item) -> str:
+    """Return the marker of a test: the one that it has itself, else what its fixtures need."""
+    for marker in ORDER:
+        if item.get_closest_marker(marker):
+            return marker
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if fixtures & SYSTEM:
+        return "system"
+    return "engine" if fixtures & ENGINE or item.get_closest_marker("django_db") else "unit"
+
+
+def group(item: pytest.Item) -> str:
+    """Return what runs in one process: the tests of the shared system, else those of one module."""
+    return "exemplar" if "exemplar" in getattr(item, "fixturenames", ()) else item.path.stem
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Mark tests before any are selected by their marks; sort them once their order is drawn."""
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.browser)
+        mark(item)
+    if not (config.option.markexpr or slow_ones_are_named(config)):
+        config.hook.pytest_deselected(items=[item for item in items if speed(item) == "slow"])
+        items[:] = [item for item in items if speed(item) != "slow"]
+    yield
+    items.sort(key=lambda item: ORDER.index(speed(item)))
+
+
+def mark(item: pytest.Item) -> None:
+    item.add_marker(speed(item))
+    item.add_marker(pytest.mark.xdist_group(group(item)))
+    if "browser" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.browser)
+    if inspect.iscoroutinefunction(test := getattr(item, "obj", None)):
+        item.obj = bounded(test)  # type: ignore[attr-defined]
+
+
+def slow_ones_are_named(config: pytest.Config) -> bool:
+    return any(Path(argument.partition("::")[0]).suffix == ".py" for argument in config.args)
+
+
+def bounded(test: Callable[..., Any]) -> Callable[..., Any]:
+    """Have an asynchronous test fail instead of waiting for ever."""
+
+    @functools.wraps(test)
+    async def within_patience(**arguments: Any) -> None:
+        async with asyncio.timeout(PATIENCE):
+            await test(**arguments)
+
+    return within_patience
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Fail a unit test that starts an engine or a system past the fixtures by which its speed is told."""
+    if speed(item) != "unit":
+        return (yield)
+    refusal = AssertionError("A unit test starts nothing: take a fixture that tests/conftest.py counts.")
+    with (
+        mock.patch.object(embedded, "start", side_effect=refusal),
+        mock.patch.object(System, "__init__", side_effect=refusal),
+    ):
+        return (yield)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.stash[SHARED] = state_folder().parent
+
+
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker process of pytest-xdist where the shared folder is."""
+    node.workerinput["shared"] = str(node.config.stash[SHARED])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

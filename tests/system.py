@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from project.processes import Child
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Of the tests' environment and of the caller's, these are not for the system.
@@ -29,7 +30,7 @@ class System:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.client = httpx.Client(base_url=self.url, trust_env=False, timeout=60)
+        self.client = httpx.Client(base_url=self.url, trust_env=False, timeout=PATIENCE)
         self.log = folder.with_name(f"{folder.name}.log")
         environment = {
             name: value
@@ -46,7 +47,7 @@ class System:
             log=self.log,
         )
 
-    def start(self, seconds: float = 60) -> "System":
+    def start(self, seconds: float = 2 * PATIENCE) -> "System":
         """Start it; return when it is healthy."""
         self.supervisor.start()
         until = time.monotonic() + seconds
@@ -62,7 +63,7 @@ class System:
     def status(self, path: str) -> int | None:
         """The status of a GET; None: no answer."""
         try:
-            return self.client.get(path, timeout=2).status_code
+            return self.client.get(path, timeout=10).status_code
         except httpx.HTTPError:
             return None
 

@@ -13,6 +13,8 @@ from benchmarks import soak
 from benchmarks._mixture import Asked
 from tests.system import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def bench(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(

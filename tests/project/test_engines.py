@@ -12,24 +12,25 @@ import pytest
 
 from project import engines, state
 from project.engines import PostgreSQL, Valkey
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """A state folder with a space in its path."""
+def engine_folder() -> Iterator[Path]:
+    """A state folder, with a space in its path, for engines of the test's own."""
     parent = Path(tempfile.mkdtemp(prefix="exemplar tests "))
     parent.chmod(0o711)
     yield parent / "state"
     shutil.rmtree(parent)
 
 
-def test_postgresql_keeps_its_data_through_a_kill(folder: Path) -> None:
-    postgres = PostgreSQL(folder)
+def test_postgresql_keeps_its_data_through_a_kill(engine_folder: Path) -> None:
+    postgres = PostgreSQL(engine_folder)
     [child] = engines.start([postgres])
     try:
         execute(postgres, "CREATE TABLE kept AS SELECT 42 AS answer")
         child.ask(SIGKILL)
-        child.wait(5)
+        assert child.wait(PATIENCE)
         child.start()
         engines.wait(postgres, child)
         assert execute(postgres, "SELECT answer FROM kept") == (42,)
@@ -37,19 +38,19 @@ def test_postgresql_keeps_its_data_through_a_kill(folder: Path) -> None:
         child.stop()
 
 
-def test_a_stale_lock_file_that_names_a_living_process_is_no_obstacle(folder: Path) -> None:
-    postgres = PostgreSQL(folder, durable=False)
+def test_a_stale_lock_file_that_names_a_living_process_is_no_obstacle(engine_folder: Path) -> None:
+    postgres = PostgreSQL(engine_folder, durable=False)
     [child] = engines.start([postgres])
     child.stop()
     stale = postgres.cluster / "postmaster.pid"
     stale.write_text(f"{os.getppid()}\n{postgres.cluster}\n1\n5432\n{postgres.socket}\n\n  0 0\nready\n")
-    [child] = engines.start([PostgreSQL(folder, durable=False)])
+    [child] = engines.start([PostgreSQL(engine_folder, durable=False)])
     assert postgres.answers()
     child.stop()
 
 
-def test_postgresql_asks_for_the_password_and_sorts_alike_everywhere(folder: Path) -> None:
-    postgres = PostgreSQL(folder, durable=False)
+def test_postgresql_asks_for_the_password_and_sorts_alike_everywhere(engine_folder: Path) -> None:
+    postgres = PostgreSQL(engine_folder, durable=False)
     [child] = engines.start([postgres])
     try:
         with pytest.raises(psycopg2.OperationalError, match="password"):
@@ -60,10 +61,10 @@ def test_postgresql_asks_for_the_password_and_sorts_alike_everywhere(folder: Pat
         child.stop()
 
 
-def test_valkey_keeps_its_data_and_is_closed_to_others(folder: Path) -> None:
+def test_valkey_keeps_its_data_and_is_closed_to_others(engine_folder: Path) -> None:
     from redis import Redis
 
-    valkey = Valkey(folder)
+    valkey = Valkey(engine_folder)
     for expected in (None, b"kept"):
         [child] = engines.start([valkey])
         try:
@@ -75,8 +76,8 @@ def test_valkey_keeps_its_data_and_is_closed_to_others(folder: Path) -> None:
             child.stop()
 
 
-def test_an_engine_that_cannot_start_is_one_line(folder: Path) -> None:
-    postgres = PostgreSQL(folder, durable=False)
+def test_an_engine_that_cannot_start_is_one_line(engine_folder: Path) -> None:
+    postgres = PostgreSQL(engine_folder, durable=False)
     [child] = engines.start([postgres])
     child.stop()
     (postgres.cluster / "PG_VERSION").write_text("9.6\n")
@@ -84,10 +85,10 @@ def test_an_engine_that_cannot_start_is_one_line(folder: Path) -> None:
         engines.start([postgres])
 
 
-def test_a_second_command_joins_the_engines_of_the_first(folder: Path) -> None:
-    chosen = [PostgreSQL(folder, durable=False), Valkey(folder)]
-    with engines.running(folder, chosen, "first"):
-        with engines.running(folder, chosen, "second"):
+def test_a_second_command_joins_the_engines_of_the_first(engine_folder: Path) -> None:
+    chosen = [PostgreSQL(engine_folder, durable=False), Valkey(engine_folder)]
+    with engines.running(engine_folder, chosen, "first"):
+        with engines.running(engine_folder, chosen, "second"):
             assert all(engine.answers() for engine in chosen)
         assert all(engine.answers() for engine in chosen)
     assert not any(engine.answers() for engine in chosen)

@@ -9,8 +9,10 @@ from signal import SIGKILL
 
 import pytest
 
-from tests.project.test_processes import alive, eventually
 from tests.system import ROOT, System, copied, state_folder
+from tests.waiting import PATIENCE, alive, eventually
+
+pytestmark = pytest.mark.system
 
 EMBEDDED = ("postgres", "valkey")
 ALL = ("supervisor", "web", "worker", *EMBEDDED)
@@ -34,10 +36,12 @@ def up(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedPr
 def manage(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = System(folder, **settings).supervisor.environment
     command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
-def restarts(system: System, name: str, seconds: float = 60) -> bool:
+def restarts(system: System, name: str, seconds: float = PATIENCE) -> bool:
     """Kill a process; return whether another one takes its place and the system is healthy."""
     before = system.process(name)
     os.kill(before, SIGKILL)

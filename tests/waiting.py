@@ -1,0 +1,28 @@
+"""Wait for an event instead of a time: what a loaded machine does late is not a fault."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+#: Seconds after which an event that did not come is a failure, on the slowest machine that runs the tests.
+PATIENCE = 60.0
+#: The same for a build of some candidates.
+BUILD_PATIENCE = 600.0
+
+
+def eventually(condition: Callable[[], object], seconds: float = PATIENCE) -> bool:
+    """Return True as soon as `condition()` is true, False if it is not within `seconds`."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def alive(pid: int) -> bool:
+    """Return whether the process runs; one that has ended and waits for its parent to reap it does not (Linux)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False

@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-import uvloop
 
 from project.transport import Joining
-from tests.project.test_processes import eventually
 from tests.system import System
 from tests.test_lifecycle import champion
 from tests.test_under_load import FEATURES
+from tests.waiting import PATIENCE, eventually
 
 PREDICT = (
     "query($features: DiabetesFeatures!) { diabetes { predict(features: $features) { features { age } } } }"
@@ -26,7 +25,7 @@ READ = "{ diabetes { name } }"
 @contextmanager
 def connected(system: System) -> Iterator[socket.socket]:
     address = urlsplit(system.url)
-    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as connection:
         yield connection
 
 
@@ -69,37 +68,34 @@ class Reader:
 def reader(exemplar):
     champion(exemplar, "diabetes")
     # The web process has loaded it, too.
-    assert eventually(lambda: "errors" not in exemplar.ask(PREDICT, {"features": FEATURES}), 20)
+    assert eventually(lambda: "errors" not in exemplar.ask(PREDICT, {"features": FEATURES}))
     with connected(exemplar) as connection:
         yield connection, Reader(connection)
 
 
-def test_who_has_gone_does_not_cost_the_others_their_answers() -> None:
-    async def test() -> None:
-        opened: list[Joining] = []
+async def test_who_has_gone_does_not_cost_the_others_their_answers() -> None:
+    opened: list[Joining] = []
 
-        class Opened(asyncio.Protocol):
-            def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                opened.append(Joining(transport))
+    class Opened(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            opened.append(Joining(transport))
 
-        server = await asyncio.get_running_loop().create_server(Opened, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        clients = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
-        while len(opened) < 2:
-            await asyncio.sleep(0.01)
-        gone, here = opened
-        gone.abort()
-        await asyncio.sleep(0.1)
-        gone.write(b"gone")
-        here.write(b"an answer")
-        assert await asyncio.wait_for(clients[1][0].read(100), 5) == b"an answer"
-        for _, writer in clients:
-            writer.close()
-            await writer.wait_closed()
-        here.close()
-        server.close()
-
-    uvloop.run(test())
+    server = await asyncio.get_running_loop().create_server(Opened, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    clients = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    while len(opened) < 2:
+        await asyncio.sleep(0.01)
+    gone, here = opened
+    gone.abort()
+    await asyncio.sleep(0.1)
+    gone.write(b"gone")
+    here.write(b"an answer")
+    assert await asyncio.wait_for(clients[1][0].read(100), PATIENCE) == b"an answer"
+    for _, writer in clients:
+        writer.close()
+        await writer.wait_closed()
+    here.close()
+    server.close()
 
 
 def test_a_request_comes_in_pieces(reader):

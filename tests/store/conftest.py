@@ -1,10 +1,11 @@
 """Rows of the clinic, versions that can serve, and threads that meet."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from django.db import connection, transaction
@@ -22,9 +23,11 @@ from store.products.product import DataProduct
 from store.registry.versions import ModelVersion
 from store.snapshots.snapshots import Snapshot
 from tests.clinic.models import Anamnesis, Lab, Operation, Visit
+from tests.waiting import PATIENCE
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -140,10 +143,22 @@ def at_once(*functions: Callable[[], Any]) -> list[Any]:
     def call(function: Callable[[], Any]) -> Any:
         try:
             connection.ensure_connection()
-            ready.wait(10)
+            ready.wait(PATIENCE)
             return function()
         finally:
             connection.close()
 
     with ThreadPoolExecutor(len(functions)) as pool:
-        return [future.result(30) for future in [pool.submit(call, function) for function in functions]]
+        return [future.result(PATIENCE) for future in [pool.submit(call, function) for function in functions]]
+
+
+async def with_rows(function: Callable[..., T], *arguments: Any) -> T:
+    """Return what a function that uses rows returns, called on a thread with a connection of its own."""
+
+    def call() -> T:
+        try:
+            return function(*arguments)
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(call)

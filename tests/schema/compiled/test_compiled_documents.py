@@ -4,7 +4,7 @@ import asyncio
 import gc
 import json
 import weakref
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from store.serving import dispatcher, micro_batching
 from store.serving.connection_pool import ConnectionLost
 from tests.schema.compiled.oracle import Oracle
 from tests.schema.compiled.random_requests import Drawing
-from tests.store.conftest import NOON, operate, version
+from tests.store.conftest import NOON, operate, version, with_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -127,31 +127,26 @@ class Ways:
         return Response(sent[0]["status"], dict(sent[0]["headers"]), b"".join(m["body"] for m in sent[1:]))
 
 
-def with_desk(test: Callable[[Ways], Awaitable[None]]) -> None:
-    async def run() -> None:
-        await dispatcher.start()
-        try:
-            await test(Ways())
-        finally:
-            await dispatcher.stop()
-
-    asyncio.run(run())
+@pytest.fixture
+async def ways(champions: None, pool: None) -> AsyncIterator[Ways]:
+    """Both ways to the same API, and what dispatches predictions."""
+    await dispatcher.start()
+    try:
+        yield Ways()
+    finally:
+        await dispatcher.stop()
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
-def test_both_ways_answer_the_same_bytes(name: str, champions: None, pool: None, unstamped: None) -> None:
-    keys = [str(operate(age=50 if n % 2 else None, cost=n).pk) for n in range(6)]
+async def test_both_ways_answer_the_same_bytes(name: str, unstamped: None, ways: Ways) -> None:
+    keys = await with_rows(lambda: [str(operate(age=50 if n % 2 else None, cost=n).pk) for n in range(6)])
     product = catalogue.get(name)
-
-    async def test(ways: Ways) -> None:
-        for seed in range(DOCUMENTS):
-            drawing = Drawing(Random(f"{name} {seed}"), product, keys if name in ("stay", "relapse") else ())
-            request = drawing.request()
-            hot, ordinary = await ways.both(request.body())
-            assert hot == ordinary, f"seed {seed}: {request}"
-        assert ways.taken > DOCUMENTS / 3
-
-    with_desk(test)
+    for seed in range(DOCUMENTS):
+        drawing = Drawing(Random(f"{name} {seed}"), product, keys if name in ("stay", "relapse") else ())
+        request = drawing.request()
+        hot, ordinary = await ways.both(request.body())
+        assert hot == ordinary, f"seed {seed}: {request}"
+    assert ways.taken > DOCUMENTS / 3
 
 
 STAY_FEATURES = {"age": 61, "note": "", "urgency": "PLANNED", "cost": 10}
@@ -199,103 +194,87 @@ def body(query: str = ASK, features: Any = STAY_FEATURES, **more: Any) -> bytes:
         ),
     ],
 )  # fmt: skip
-def test_whatever_is_unusual_goes_the_ordinary_way(
-    taken: bool, sent: bytes, headers: dict[str, str], champions: None, pool: None, unstamped: None
+async def test_whatever_is_unusual_goes_the_ordinary_way(
+    taken: bool,
+    sent: bytes,
+    headers: dict[str, str],
+    unstamped: None,
+    ways: Ways,
 ) -> None:
-    async def test(ways: Ways) -> None:
-        hot, ordinary = await ways.both(sent, **headers)
-        assert hot == ordinary
-        assert ways.taken == taken
-
-    with_desk(test)
+    hot, ordinary = await ways.both(sent, **headers)
+    assert hot == ordinary
+    assert ways.taken == taken
 
 
 @pytest.mark.parametrize(
     ("taken", "headers"),
     [(False, {}), (False, {"sec-fetch-site": "cross-site"}), (True, {"sec-fetch-site": "same-origin"})],
 )
-def test_a_prediction_by_get_is_taken_where_no_other_site_can_have_sent_it(
-    taken: bool, headers: dict[str, str], champions: None, pool: None, unstamped: None
+async def test_a_prediction_by_get_is_taken_where_no_other_site_can_have_sent_it(
+    taken: bool,
+    headers: dict[str, str],
+    unstamped: None,
+    ways: Ways,
 ) -> None:
     query = urlencode(
         {"query": ASK, "variables": json.dumps({"features": STAY_FEATURES}), "operationName": ""}
     )
-
-    async def test(ways: Ways) -> None:
-        hot, ordinary = await ways.both(b"", method="GET", query=query, **headers)
-        assert hot == ordinary
-        assert (ways.taken, hot.status) == (taken, 200 if taken else 403)
-
-    with_desk(test)
+    hot, ordinary = await ways.both(b"", method="GET", query=query, **headers)
+    assert hot == ordinary
+    assert (ways.taken, hot.status) == (taken, 200 if taken else 403)
 
 
-def test_strangers_are_not_answered_where_they_are_not_admitted(
-    champions: None, pool: None, settings: Any
+async def test_strangers_are_not_answered_where_they_are_not_admitted(
+    settings: Any,
+    ways: Ways,
 ) -> None:
     settings.EXEMPLAR_OPEN = False
-
-    async def test(ways: Ways) -> None:
-        hot, ordinary = await ways.both(body())
-        assert hot == ordinary
-        assert (hot.status, ways.taken) == (401, 0)
-
-    with_desk(test)
+    hot, ordinary = await ways.both(body())
+    assert hot == ordinary
+    assert (hot.status, ways.taken) == (401, 0)
 
 
-def test_a_model_that_is_switched_out_is_let_go(champions: None, pool: None) -> None:
+async def test_a_model_that_is_switched_out_is_let_go(ways: Ways) -> None:
     query = ASK.replace("label", "model { number }")
-    known = []  # the documents, compiled
-
-    async def test(ways: Ways) -> None:
-        known.append(ways)
-        hot, ordinary = await ways.both(body(query))
-        assert (hot.status, ordinary.status, ways.taken) == (200, 200, 1)
-
-    with_desk(test)
+    hot, ordinary = await ways.both(body(query))
+    assert (hot.status, ordinary.status, ways.taken) == (200, 200, 1)
     product = catalogue.get("stay")
     before = weakref.ref(serving.get_champion(product).model)
-    serving._promoted["stay"] = champion(product)
+    serving._promoted["stay"] = await with_rows(champion, product)
     gc.collect()
     assert before() is None
 
 
-def test_what_is_asked_once_is_stored_once(champions: None, pool: None) -> None:
+async def test_what_is_asked_once_is_stored_once(ways: Ways) -> None:
     many = """query($rows: [StayPredictInput!]!) { stay { predictMany(rows: $rows) { timesAsked }
         a: predictFor(entity: "0") { id } } }"""
     rows = [{"features": STAY_FEATURES | {"age": n % 3 + 1}} for n in range(9)]
-
-    async def test(ways: Ways) -> None:
-        for asked in (
-            body(),
-            body(features=STAY_FEATURES | {"age": 0}),
-            body(many, variables={"rows": rows}),
-        ):
-            await ways.ask(ways.app, asked)
-        assert ways.taken == 1
-
-    with_desk(test)
+    for asked in (
+        body(),
+        body(features=STAY_FEATURES | {"age": 0}),
+        body(many, variables={"rows": rows}),
+    ):
+        await ways.ask(ways.app, asked)
+    assert ways.taken == 1
     asked = Prediction.objects.values_list("times_asked", flat=True)
-    assert sorted(asked) == [1, 3, 3, 3]
+    assert await with_rows(sorted, asked) == [1, 3, 3, 3]
 
 
-def test_ten_thousand_rows_are_answered_in_order(champions: None, pool: None) -> None:
+async def test_ten_thousand_rows_are_answered_in_order(ways: Ways) -> None:
     many = (
         "query($rows: [StayPredictInput!]!) { stay { predictMany(rows: $rows) { features { age note } } } }"
     )
     rows = [{"features": STAY_FEATURES | {"age": n % 120 + 1, "note": str(n)}} for n in range(10_000)]
-
-    async def test(ways: Ways) -> None:
-        answer = await ways.ask(ways.app, body(many, variables={"rows": rows}))
-        told = [row["features"] for row in json.loads(answer.body)["data"]["stay"]["predictMany"]]
-        assert told == [{"age": row["features"]["age"], "note": row["features"]["note"]} for row in rows]
-        assert ways.taken == 1
-
-    with_desk(test)
-    assert Prediction.objects.count() == 10_000
+    answer = await ways.ask(ways.app, body(many, variables={"rows": rows}))
+    told = [row["features"] for row in json.loads(answer.body)["data"]["stay"]["predictMany"]]
+    assert told == [{"age": row["features"]["age"], "note": row["features"]["note"]} for row in rows]
+    assert ways.taken == 1
+    assert await with_rows(Prediction.objects.count) == 10_000
 
 
-def test_where_postgresql_is_lost_both_ways_say_the_same(
-    champions: None, pool: None, monkeypatch: pytest.MonkeyPatch
+async def test_where_postgresql_is_lost_both_ways_say_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+    ways: Ways,
 ) -> None:
     def lost(*_: Any) -> Any:
         raise ConnectionLost("gone")
@@ -304,61 +283,48 @@ def test_where_postgresql_is_lost_both_ways_say_the_same(
     query = ASK.replace("stay {", "stay { name").replace(
         "label } }", "label } ... on StayProduct { b: predict(features: $features) { answer } } }"
     )
-
-    async def test(ways: Ways) -> None:
-        hot, ordinary = await ways.both(body(query))
-        assert hot == ordinary
-        assert ways.taken == 1
-        told = json.loads(hot.body)
-        assert told["data"] == {"stay": {"name": "stay", "predict": None, "b": None}}
-        assert [error["extensions"]["code"] for error in told["errors"]] == ["UNAVAILABLE"] * 2
-        assert hot.headers[b"retry-after"] == b"2"
-
-    with_desk(test)
+    hot, ordinary = await ways.both(body(query))
+    assert hot == ordinary
+    assert ways.taken == 1
+    told = json.loads(hot.body)
+    assert told["data"] == {"stay": {"name": "stay", "predict": None, "b": None}}
+    assert [error["extensions"]["code"] for error in told["errors"]] == ["UNAVAILABLE"] * 2
+    assert hot.headers[b"retry-after"] == b"2"
 
 
-def test_overload_is_told_at_once(champions: None, pool: None, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_overload_is_told_at_once(monkeypatch: pytest.MonkeyPatch, ways: Ways) -> None:
     monkeypatch.setattr(micro_batching, "MOST_WAITING", 0)
-
-    async def test(ways: Ways) -> None:
-        answer = await ways.ask(ways.app, body())
-        assert answer.status == 503
-        assert answer.headers[b"retry-after"] == b"1"
-        [error] = json.loads(answer.body)["errors"]
-        assert error["extensions"] == {"code": "OVERLOADED", "retryAfter": 1.0}
-
-    with_desk(test)
-    assert not Prediction.objects.exists()
+    answer = await ways.ask(ways.app, body())
+    assert answer.status == 503
+    assert answer.headers[b"retry-after"] == b"1"
+    [error] = json.loads(answer.body)["errors"]
+    assert error["extensions"] == {"code": "OVERLOADED", "retryAfter": 1.0}
+    assert not await with_rows(Prediction.objects.exists)
 
 
-def test_fields_that_would_never_be_let_in_together_go_the_ordinary_way(
-    champions: None, pool: None, unstamped: None, monkeypatch: pytest.MonkeyPatch
+async def test_fields_that_would_never_be_let_in_together_go_the_ordinary_way(
+    unstamped: None,
+    monkeypatch: pytest.MonkeyPatch,
+    ways: Ways,
 ) -> None:
     monkeypatch.setattr(operations, "MOST_WAITING", 3)
     many = """query($rows: [StayPredictInput!]!) { stay { predictMany(rows: $rows) { id }
         again: predictMany(rows: $rows) { id } } }"""
     asked = body(many, variables={"rows": [{"features": STAY_FEATURES}] * 2})
-
-    async def test(ways: Ways) -> None:
-        hot, ordinary = await ways.both(asked)
-        assert hot == ordinary
-        assert (hot.status, ways.taken) == (200, 0)
-
-    with_desk(test)
+    hot, ordinary = await ways.both(asked)
+    assert hot == ordinary
+    assert (hot.status, ways.taken) == (200, 0)
 
 
-def test_what_was_declined_below_asgi_is_not_tried_again(champions: None, pool: None) -> None:
+async def test_what_was_declined_below_asgi_is_not_tried_again(ways: Ways) -> None:
     async def never() -> Any:
         raise AssertionError("The body is the ordinary way's.")
 
-    async def test(ways: Ways) -> None:
-        scope = {
-            "type": "http",
-            "method": "POST",
-            "path": "/graphql/",
-            "headers": [(name.encode(), value.encode()) for name, value in JSON.items()],
-            "extensions": {FastPath.DECLINED: {}},
-        }
-        assert await ways.take(scope, never, never) == Taken(False, never)
-
-    with_desk(test)
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/graphql/",
+        "headers": [(name.encode(), value.encode()) for name, value in JSON.items()],
+        "extensions": {FastPath.DECLINED: {}},
+    }
+    assert await ways.take(scope, never, never) == Taken(False, never)

@@ -1,6 +1,5 @@
 """The operation phase goes on looking, whatever one look meets."""
 
-import asyncio
 import logging
 
 import pytest
@@ -16,12 +15,12 @@ from ..conftest import operate, version
 pytestmark = pytest.mark.django_db
 
 
-def test_a_look_that_fails_is_not_the_last(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_look_that_fails_is_not_the_last(caplog: pytest.LogCaptureFixture) -> None:
     async def fails() -> None:
         raise ValueError("unheard of")
 
     with caplog.at_level(logging.ERROR):
-        asyncio.run(lifespan._look(fails()))
+        await lifespan._look(fails())
     assert "the next look tries again" in caplog.text and "unheard of" in caplog.text
 
 

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from signal import SIGCONT, SIGSTOP
 
@@ -21,23 +22,21 @@ from store.products.product import DataProduct
 from store.serving import connection_pool, dispatcher
 from store.serving.champions import Champion, InferenceTime
 from store.serving.connection_pool import ConnectionLost, ConnectionPool
-from tests.store.conftest import STAY, version
+from tests.store.conftest import STAY, version, with_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PREPARED = "PREPARE three AS SELECT 3"
 
 
-def run(test: Callable[[ConnectionPool], Awaitable[None]], number: int = 1) -> None:
-    async def inside() -> None:
-        opened = ConnectionPool(number, PREPARED)
-        await opened.start()
-        try:
-            await asyncio.wait_for(test(opened), 20)
-        finally:
-            opened.stop()
-
-    asyncio.run(inside())
+@asynccontextmanager
+async def pool(number: int = 1) -> AsyncIterator[ConnectionPool]:
+    opened = ConnectionPool(number, PREPARED)
+    await opened.start()
+    try:
+        yield opened
+    finally:
+        opened.stop()
 
 
 async def pid_of(opened: ConnectionPool) -> int:
@@ -50,15 +49,46 @@ def terminate(pid: int) -> None:
         cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
 
 
+def is_active(pid: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT state FROM pg_stat_activity WHERE pid = %s", [pid])
+        return cursor.fetchone() == ("active",)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    while not await condition():
+        await asyncio.sleep(0.02)
+
+
 async def recovers(opened: ConnectionPool) -> None:
-    """Returns once there is a lane again."""
-    for _ in range(200):
+    """Return once there is a connection again."""
+    while True:
         try:
             assert await opened.run("EXECUTE three", {}) == [(3,)]
             return
         except ConnectionLost:
             await asyncio.sleep(0.05)
-    raise AssertionError("it does not come back")
+
+
+async def differs(opened: ConnectionPool, pid: int) -> bool:
+    """Return whether another connection has taken the place of the one to the process `pid`."""
+    if opened.free and opened.all[0].connection:
+        return await pid_of(opened) != pid
+    return False
+
+
+@dataclass(frozen=True, order=True)
+class Interval:
+    begin: datetime
+    end: datetime
+
+
+def intervals(rows: list[tuple[int, datetime, datetime]]) -> list[list[Interval]]:
+    """Return for each process, in the order of its statements, when it ran them."""
+    found: dict[int, list[Interval]] = {}
+    for pid, begin, end in rows:
+        found.setdefault(pid, []).append(Interval(begin, end))
+    return [sorted(each) for each in found.values()]
 
 
 @contextmanager
@@ -73,26 +103,22 @@ def frozen(pid: int) -> Iterator[None]:
 embedded = pytest.mark.skipif(not settings.EXEMPLAR_EMBEDDED, reason="PostgreSQL is not ours to freeze")
 
 
-def test_a_statement_is_prepared_on_every_connection_and_answered() -> None:
-    async def test(opened: ConnectionPool) -> None:
+async def test_a_statement_is_prepared_on_every_connection_and_answered() -> None:
+    async with pool() as opened:
         assert await opened.run("EXECUTE three", {}) == [(3,)]
         assert await opened.run("SELECT %(text)s, %(list)s::int[]", {"text": "ä'\\", "list": [1, 2]}) == [
             ("ä'\\", [1, 2])
         ]
 
-    run(test)
 
-
-def test_a_large_statement_is_written_in_parts() -> None:
-    async def test(opened: ConnectionPool) -> None:
+async def test_a_large_statement_is_written_in_parts() -> None:
+    async with pool() as opened:
         [(length,)] = await opened.run("SELECT length(%(text)s)", {"text": "x" * 30_000_000})
         assert length == 30_000_000
 
-    run(test)
 
-
-def test_what_postgresql_refuses_does_not_cost_the_connection() -> None:
-    async def test(opened: ConnectionPool) -> None:
+async def test_what_postgresql_refuses_does_not_cost_the_connection() -> None:
+    async with pool() as opened:
         pid = await pid_of(opened)
         with pytest.raises(psycopg2.errors.DivisionByZero):
             await opened.run("SELECT 1 / 0", {})
@@ -100,117 +126,106 @@ def test_what_postgresql_refuses_does_not_cost_the_connection() -> None:
             await opened.run("SELEKT", {})
         assert await pid_of(opened) == pid
 
-    run(test)
+
+async def test_lanes_run_at_the_same_time_and_others_wait_for_the_next() -> None:
+    async with pool(2) as opened:
+        statement = "SELECT pg_backend_pid(), statement_timestamp(), clock_timestamp() FROM pg_sleep(0.2)"
+        answers = await asyncio.gather(*(opened.run(statement, {}) for _ in range(6)))
+    [first, second] = intervals([row for [row] in answers])
+    assert first[0].begin < second[0].end and second[0].begin < first[0].end
+    for each in (first, second):
+        assert all(earlier.end <= later.begin for earlier, later in pairwise(each))
 
 
-def test_lanes_run_at_the_same_time_and_others_wait_for_the_next() -> None:
-    async def test(opened: ConnectionPool) -> None:
-        start = time.monotonic()
-        await asyncio.gather(*(opened.run("SELECT pg_sleep(0.2)", {}) for _ in range(6)))
-        assert 0.6 <= time.monotonic() - start < 1.1
-
-    run(test, number=2)
-
-
-def test_a_connection_that_is_cut_refuses_its_statement_and_comes_back() -> None:
-    async def test(opened: ConnectionPool) -> None:
+async def test_a_connection_that_is_cut_refuses_its_statement_and_comes_back() -> None:
+    async with pool() as opened:
         pid = await pid_of(opened)
         sleeping = asyncio.create_task(opened.run("SELECT pg_sleep(10)", {}))
-        await asyncio.sleep(0.1)
-        await asyncio.to_thread(in_thread, terminate, pid)
+        await until(lambda: with_rows(is_active, pid))
+        await with_rows(terminate, pid)
         with pytest.raises((ConnectionLost, psycopg2.errors.AdminShutdown)):
             await sleeping
         await recovers(opened)
 
-    run(test)
 
+async def test_a_connection_that_is_cut_just_before_its_turn_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with pool() as opened:
+        release = opened.release
 
-def test_a_connection_that_is_cut_just_before_its_turn_is_lost() -> None:
-    async def test(opened: ConnectionPool) -> None:
-        [lane] = opened.all
-        first = asyncio.create_task(opened.run("SELECT pg_sleep(0.1)", {}))
+        def release_and_cut(lane: connection_pool.PooledConnection) -> None:
+            monkeypatch.setattr(opened, "release", release)
+            release(lane)  # to the second
+            lane.lose("cut")
+
+        monkeypatch.setattr(opened, "release", release_and_cut)
+        first = asyncio.create_task(opened.run("SELECT 1", {}))
         await asyncio.sleep(0)
-        second = asyncio.create_task(opened.run("SELECT 1", {}))
-        first.add_done_callback(lambda _: lane.lose("cut"))  # it has handed the lane over by then
-        with pytest.raises(ConnectionLost):
+        second = asyncio.create_task(opened.run("SELECT 2", {}))
+        assert await first == [(1,)]
+        with pytest.raises(ConnectionLost, match="before its turn"):
             await second
         await recovers(opened)
 
-    run(test)
 
-
-def test_a_connection_that_is_cut_while_idle_refuses_nothing() -> None:
-    async def test(opened: ConnectionPool) -> None:
+async def test_a_connection_that_is_cut_while_idle_refuses_nothing() -> None:
+    async with pool() as opened:
         pid = await pid_of(opened)
-        await asyncio.to_thread(in_thread, terminate, pid)
-        for _ in range(100):
-            await asyncio.sleep(0.02)
-            if opened.free and opened.all[0].connection:
-                break
-        assert await pid_of(opened) != pid
-
-    run(test)
+        await with_rows(terminate, pid)
+        await until(lambda: differs(opened, pid))
 
 
 @embedded
-def test_a_frozen_connection_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_frozen_connection_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_pool, "PATIENCE", 0.5)
-
-    async def test(opened: ConnectionPool) -> None:
+    async with pool() as opened:
         with frozen(await pid_of(opened)):
-            start = time.monotonic()
             waiting = asyncio.create_task(opened.run("EXECUTE three", {}))
-            with pytest.raises(ConnectionLost):
+            with pytest.raises(ConnectionLost, match=r"no answer within 0\.5 s"):
                 await opened.run("EXECUTE three", {})
-            with pytest.raises(ConnectionLost):
+            # It does not begin to wait now.
+            with pytest.raises(ConnectionLost, match="no connection to PostgreSQL any more"):
                 await waiting
-            assert time.monotonic() - start < 1
             await recovers(opened)
 
-    run(test)
-
 
 @embedded
-def test_a_frozen_server_freezes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_frozen_server_freezes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_pool, "PATIENCE", 0.5)
     postmaster = int(
         (engines.PostgreSQL(settings.EXEMPLAR_STATE).cluster / "postmaster.pid").read_text().split()[0]
     )
-
-    async def test(opened: ConnectionPool) -> None:
+    async with pool() as opened:
         pid = await pid_of(opened)
         with frozen(postmaster), frozen(pid):
             with pytest.raises(ConnectionLost):
                 await opened.run("EXECUTE three", {})
             for _ in range(3):
-                start = time.monotonic()
-                with pytest.raises(ConnectionLost):
+                with pytest.raises(ConnectionLost, match=r"There is no connection to PostgreSQL\."):
                     await opened.run("EXECUTE three", {})
-                assert time.monotonic() - start < 0.2
                 await asyncio.sleep(0.3)
         await recovers(opened)
 
-    run(test)
 
+async def test_attempts_to_connect_become_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    sleep = asyncio.sleep
 
-def test_attempts_to_connect_become_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
-    attempts: list[float] = []
+    async def record(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
 
     def refuse(prepared: str) -> None:
-        attempts.append(time.monotonic())
         raise psycopg2.OperationalError("connection refused")
 
     monkeypatch.setattr(connection_pool, "connected", refuse)
-    monkeypatch.setattr(connection_pool, "PATIENCE", 1.0)
-
-    async def test(opened: ConnectionPool) -> None:
+    monkeypatch.setattr(connection_pool, "PATIENCE", 0.01)
+    monkeypatch.setattr(asyncio, "sleep", record)
+    async with pool() as opened:
+        while len(pauses) < 8:
+            await sleep(0.01)
         with pytest.raises(ConnectionLost):
             await opened.run("EXECUTE three", {})
-
-    run(test)
-    assert 3 <= len(attempts) <= 5
-    pauses = [later - earlier for earlier, later in pairwise(attempts)]
-    assert pauses == sorted(pauses)
+    assert pauses[:8] == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0]
 
 
 ANSWER = ClassAnswer("True", 0.75, (0.25, 0.75))
@@ -223,25 +238,19 @@ class Yes:
         return [ANSWER] * len(rows)
 
 
-def test_an_answer_is_committed_before_it_is_given(stay: DataProduct) -> None:
-    champion = Champion(stay, version(stay), Yes(), InferenceTime(1.0, 1.0))  # type: ignore[arg-type]
+async def test_an_answer_is_committed_before_it_is_given(stay: DataProduct) -> None:
+    champion = Champion(stay, await with_rows(version, stay), Yes(), InferenceTime(1.0, 1.0))  # type: ignore[arg-type]
     questions = [Question(stay.clean(STAY | {"note": str(n % 7)}), reference="form") for n in range(20)]
-
-    async def ask() -> None:
-        desk = dispatcher.PredictionDispatcher()
-        await desk.start()
-        answers = await asyncio.gather(
-            *(desk.predictions.ask(champion, [question]) for question in questions)
-        )
-        stored = await asyncio.to_thread(in_thread, lambda: {str(p.pk): p for p in Prediction.objects.all()})
-        await desk.stop()
-        assert len(stored) == 7
-        for [answered] in answers:
-            row = stored[answered.row.id]
-            assert (row.features["note"], row.reference) == (answered.instance[3], "form")
-            assert (row.created_at, row.updated_at, row.times_asked) == answered.stamps
-
-    asyncio.run(ask())
+    desk = dispatcher.PredictionDispatcher()
+    await desk.start()
+    answers = await asyncio.gather(*(desk.predictions.ask(champion, [question]) for question in questions))
+    stored = await with_rows(lambda: {str(p.pk): p for p in Prediction.objects.all()})
+    await desk.stop()
+    assert len(stored) == 7
+    for [answered] in answers:
+        row = stored[answered.row.id]
+        assert (row.features["note"], row.reference) == (answered.instance[3], "form")
+        assert (row.created_at, row.updated_at, row.times_asked) == answered.stamps
 
 
 @pytest.mark.parametrize(
@@ -255,7 +264,7 @@ def test_an_answer_is_committed_before_it_is_given(stay: DataProduct) -> None:
         (InferenceTime(), 1, False),
     ],
 )
-def test_a_batch_that_takes_long_is_predicted_beside_the_event_loop(
+async def test_a_batch_that_takes_long_is_predicted_beside_the_event_loop(
     stay: DataProduct, pace: InferenceTime, rows: int, on_loop: bool
 ) -> None:
     threads = []
@@ -265,40 +274,24 @@ def test_a_batch_that_takes_long_is_predicted_beside_the_event_loop(
             threads.append(threading.current_thread())
             return super().predict(rows)
 
-    champion = Champion(stay, version(stay), Where(), pace)  # type: ignore[arg-type]
+    champion = Champion(stay, await with_rows(version, stay), Where(), pace)  # type: ignore[arg-type]
     questions = [Question(stay.clean(STAY | {"note": str(n)})) for n in range(rows)]
-
-    async def ask() -> None:
-        desk = dispatcher.PredictionDispatcher()
-        await desk.start()
-        await desk.predictions.ask(champion, questions)
-        await desk.stop()
-
-    asyncio.run(ask())
+    desk = dispatcher.PredictionDispatcher()
+    await desk.start()
+    await desk.predictions.ask(champion, questions)
+    await desk.stop()
     assert [thread is threading.main_thread() for thread in threads] == [on_loop]
 
 
-def test_both_ways_store_the_same_row(stay: DataProduct) -> None:
-    champion = Champion(stay, version(stay), Yes(), InferenceTime(1.0, 1.0))  # type: ignore[arg-type]
+async def test_both_ways_store_the_same_row(stay: DataProduct) -> None:
+    champion = Champion(stay, await with_rows(version, stay), Yes(), InferenceTime(1.0, 1.0))  # type: ignore[arg-type]
     question = Question(stay.clean(STAY | {"born": None, "cost": 12.5, "note": "é"}), reference="form")
     first_said = ClassAnswer("True", 0.7500000000000001, (0.2499999999999999, 0.7500000000000001))
-    [first] = Prediction.objects.record(stay, champion.version, [question], [first_said])
-
-    async def ask() -> None:
-        desk = dispatcher.PredictionDispatcher()
-        await desk.start()
-        [answered] = await desk.predictions.ask(champion, [question])
-        await desk.stop()
-        assert answered.row.id == str(first.pk)
-        assert answered.row.confidence == first.confidence
-        assert answered.stamps[2] == 2
-
-    asyncio.run(ask())
-
-
-def in_thread(function: Callable[..., object], *arguments: object) -> object:
-    """Rows work on a thread whose connection is closed afterwards."""
-    try:
-        return function(*arguments)
-    finally:
-        connection.close()
+    [first] = await with_rows(Prediction.objects.record, stay, champion.version, [question], [first_said])
+    desk = dispatcher.PredictionDispatcher()
+    await desk.start()
+    [answered] = await desk.predictions.ask(champion, [question])
+    await desk.stop()
+    assert answered.row.id == str(first.pk)
+    assert answered.row.confidence == first.confidence
+    assert answered.stamps[2] == 2

@@ -1,14 +1,16 @@
 """Batches: who asks together is answered together, who asks alone waits for nobody, and nobody pays for another."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import pytest
 
 from store.exceptions import Cancelled, Overloaded
 from store.serving import micro_batching
 from store.serving.micro_batching import AT_ONCE, MOST, MOST_WAITING, MicroBatcher
+
+Numbers: TypeAlias = "MicroBatcher[str, int, int]"
 
 
 class Work:
@@ -33,15 +35,14 @@ class Work:
         return [len(items) for _, items in self.done]
 
 
-Test = Callable[[Work, "MicroBatcher[str, int, int]"], Awaitable[None]]
+@pytest.fixture
+async def work() -> Work:
+    return Work()
 
 
-def run(test: Test) -> None:
-    async def inside() -> None:
-        work = Work()
-        await asyncio.wait_for(test(work, MicroBatcher(work, ConnectionError)), 10)
-
-    asyncio.run(inside())
+@pytest.fixture
+async def asked(work: Work) -> Numbers:
+    return MicroBatcher(work, ConnectionError)
 
 
 async def ticks(number: int = 5) -> None:
@@ -49,164 +50,130 @@ async def ticks(number: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-def test_who_asks_alone_waits_for_nobody() -> None:
-    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
-        assert await asked.ask("a", [21]) == [42]
-        assert work.done == [("a", [21])]
-
-    run(test)
+async def test_who_asks_alone_waits_for_nobody(work: Work, asked: Numbers) -> None:
+    assert await asked.ask("a", [21]) == [42]
+    assert work.done == [("a", [21])]
 
 
-def test_who_asks_in_the_same_moment_is_answered_together() -> None:
-    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
-        answers = await asyncio.gather(*(asked.ask("a", [n]) for n in range(9)))
-        assert answers == [[2 * n] for n in range(9)]
-        assert work.sizes == [9]
-
-    run(test)
+async def test_who_asks_in_the_same_moment_is_answered_together(work: Work, asked: Numbers) -> None:
+    answers = await asyncio.gather(*(asked.ask("a", [n]) for n in range(9)))
+    assert answers == [[2 * n] for n in range(9)]
+    assert work.sizes == [9]
 
 
-def test_who_comes_while_others_are_answered_forms_the_next_batch() -> None:
-    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
-        work.open.clear()
-        tasks = []
+async def test_who_comes_while_others_are_answered_forms_the_next_batch(work: Work, asked: Numbers) -> None:
+    work.open.clear()
+    tasks = []
 
-        async def come(number: int) -> None:
-            tasks.extend(asyncio.create_task(asked.ask("a", [n])) for n in range(number))
-            await ticks()
-
-        await come(3)
-        await come(1)
-        await come(1)
-        assert work.sizes == [3]
-        await come(1)  # now as many wait as are being answered
-        assert work.sizes == [3, 3]
-        await come(7)
-        assert work.sizes == [3, 3]
-        work.open.set()
-        await asyncio.gather(*tasks)
-        assert work.sizes == [3, 3, 7]
-
-    run(test)
-
-
-def test_a_full_batch_does_not_wait_for_the_one_before() -> None:
-    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
-        work.open.clear()
-        tasks = [asyncio.create_task(asked.ask("a", [n])) for n in range(3 * MOST)]
+    async def come(number: int) -> None:
+        tasks.extend(asyncio.create_task(asked.ask("a", [n])) for n in range(number))
         await ticks()
-        assert work.sizes == [MOST] * AT_ONCE
-        work.open.set()
-        await asyncio.gather(*tasks)
-        assert work.sizes == [MOST] * 3
 
-    run(test)
+    await come(3)
+    await come(1)
+    await come(1)
+    assert work.sizes == [3]
+    await come(1)  # now as many wait as are being answered
+    assert work.sizes == [3, 3]
+    await come(7)
+    assert work.sizes == [3, 3]
+    work.open.set()
+    await asyncio.gather(*tasks)
+    assert work.sizes == [3, 3, 7]
 
 
-def test_one_key_does_not_wait_for_another() -> None:
-    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
-        work.open.clear()
-        tasks = [asyncio.create_task(asked.ask("a", [n])) for n in range(1_000)]
+async def test_a_full_batch_does_not_wait_for_the_one_before(work: Work, asked: Numbers) -> None:
+    work.open.clear()
+    tasks = [asyncio.create_task(asked.ask("a", [n])) for n in range(3 * MOST)]
+    await ticks()
+    assert work.sizes == [MOST] * AT_ONCE
+    work.open.set()
+    await asyncio.gather(*tasks)
+    assert work.sizes == [MOST] * 3
+
+
+async def test_one_key_does_not_wait_for_another(work: Work, asked: Numbers) -> None:
+    work.open.clear()
+    tasks = [asyncio.create_task(asked.ask("a", [n])) for n in range(1_000)]
+    await ticks()
+    other = asyncio.create_task(asked.ask("b", [1]))
+    await ticks()
+    assert work.done[-1] == ("b", [1])
+    work.open.set()
+    await asyncio.gather(other, *tasks)
+
+
+async def test_a_large_question_is_parted_and_answered_in_order(work: Work, asked: Numbers) -> None:
+    items = list(range(1_000, 1_000 + 3 * MOST + 1))
+    assert await asked.ask("a", items) == [2 * item for item in items]
+    assert max(work.sizes) == MOST
+
+
+async def test_who_comes_when_too_many_wait_is_told_at_once_when_to_come_again(
+    work: Work, asked: Numbers
+) -> None:
+    work.open.clear()
+    tasks = [asyncio.create_task(asked.ask("a", [0] * MOST)) for _ in range(MOST_WAITING // MOST)]
+    await ticks()
+    tasks += [asyncio.create_task(asked.ask("a", [0] * MOST)) for _ in range(AT_ONCE)]
+    await ticks()
+    with pytest.raises(Overloaded) as refusal:
+        await asked.ask("a", [1] * MOST)
+    assert refusal.value.retry_after
+    work.open.set()
+    await asyncio.gather(*tasks)
+    assert await asked.ask("a", [1]) == [2]
+
+
+async def test_who_has_hung_up_is_not_computed(
+    monkeypatch: pytest.MonkeyPatch, work: Work, asked: Numbers
+) -> None:
+    monkeypatch.setattr(micro_batching, "LONG", -1.0)  # also who has come just now may have hung up
+    work.open.clear()
+    first = asyncio.create_task(asked.ask("a", [1]))
+    await ticks()
+    gone = asyncio.create_task(asked.ask("a", [7], lambda: True))
+    stays = asyncio.create_task(asked.ask("a", [8], lambda: False))
+    await ticks()
+    work.open.set()
+    assert await stays == [16]
+    with pytest.raises(Cancelled):
+        await gone
+    await first
+    assert not any(7 in items for _, items in work.done)
+
+
+async def test_who_was_cancelled_is_left_out(work: Work, asked: Numbers) -> None:
+    tasks = [asyncio.create_task(asked.ask("a", [n])) for n in range(3)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    assert await tasks[0] == [0] and await tasks[2] == [4]
+    assert work.done == [("a", [0, 2])]
+
+
+async def test_what_one_asked_does_not_refuse_the_others(work: Work, asked: Numbers) -> None:
+    answers: list[Any] = await asyncio.gather(
+        *(asked.ask("a", [n]) for n in (12, -13, 14)), return_exceptions=True
+    )
+    assert answers[0] == [24] and answers[2] == [28]
+    assert isinstance(answers[1], ValueError)
+
+
+async def test_all_who_wait_are_told_where_nobody_can_be_answered(work: Work, asked: Numbers) -> None:
+    work.open.clear()
+    tasks = [asyncio.create_task(asked.ask("a", [-666]))]
+    for n in range(20):
         await ticks()
-        other = asyncio.create_task(asked.ask("b", [1]))
-        await ticks()
-        assert work.done[-1] == ("b", [1])
-        work.open.set()
-        await asyncio.gather(other, *tasks)
-
-    run(test)
-
-
-def test_a_large_question_is_parted_and_answered_in_order() -> None:
-    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
-        items = list(range(1_000, 1_000 + 3 * MOST + 1))
-        assert await asked.ask("a", items) == [2 * item for item in items]
-        assert max(work.sizes) == MOST
-
-    run(test)
+        tasks.append(asyncio.create_task(asked.ask("a" if n < 10 else "b", [n])))
+    await ticks()
+    work.open.set()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(answers[0], ConnectionError)
+    assert sum(isinstance(answer, ConnectionError) for answer in answers) > 10
+    assert await asked.ask("a", [1]) == [2]
 
 
-def test_who_comes_when_too_many_wait_is_told_at_once_when_to_come_again() -> None:
-    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
-        work.open.clear()
-        tasks = [asyncio.create_task(asked.ask("a", [0] * MOST)) for _ in range(MOST_WAITING // MOST)]
-        await ticks()
-        tasks += [asyncio.create_task(asked.ask("a", [0] * MOST)) for _ in range(AT_ONCE)]
-        await ticks()
-        with pytest.raises(Overloaded) as refusal:
-            await asked.ask("a", [1] * MOST)
-        assert refusal.value.retry_after
-        work.open.set()
-        await asyncio.gather(*tasks)
-        assert await asked.ask("a", [1]) == [2]
-
-    run(test)
-
-
-def test_who_has_hung_up_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(micro_batching, "LONG", 0)
-
-    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
-        work.open.clear()
-        first = asyncio.create_task(asked.ask("a", [1]))
-        await ticks()
-        gone = asyncio.create_task(asked.ask("a", [7], lambda: True))
-        stays = asyncio.create_task(asked.ask("a", [8], lambda: False))
-        await ticks()
-        await asyncio.sleep(0.01)
-        work.open.set()
-        assert await stays == [16]
-        with pytest.raises(Cancelled):
-            await gone
-        await first
-        assert not any(7 in items for _, items in work.done)
-
-    run(test)
-
-
-def test_who_was_cancelled_is_left_out() -> None:
-    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
-        tasks = [asyncio.create_task(asked.ask("a", [n])) for n in range(3)]
-        await asyncio.sleep(0)
-        tasks[1].cancel()
-        assert await tasks[0] == [0] and await tasks[2] == [4]
-        assert work.done == [("a", [0, 2])]
-
-    run(test)
-
-
-def test_what_one_asked_does_not_refuse_the_others() -> None:
-    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
-        answers: list[Any] = await asyncio.gather(
-            *(asked.ask("a", [n]) for n in (12, -13, 14)), return_exceptions=True
-        )
-        assert answers[0] == [24] and answers[2] == [28]
-        assert isinstance(answers[1], ValueError)
-
-    run(test)
-
-
-def test_all_who_wait_are_told_where_nobody_can_be_answered() -> None:
-    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
-        work.open.clear()
-        tasks = [asyncio.create_task(asked.ask("a", [-666]))]
-        for n in range(20):
-            await ticks()
-            tasks.append(asyncio.create_task(asked.ask("a" if n < 10 else "b", [n])))
-        await ticks()
-        work.open.set()
-        answers = await asyncio.gather(*tasks, return_exceptions=True)
-        assert isinstance(answers[0], ConnectionError)
-        assert sum(isinstance(answer, ConnectionError) for answer in answers) > 10
-        assert await asked.ask("a", [1]) == [2]
-
-    run(test)
-
-
-def test_nothing_is_kept_of_keys_that_nobody_asks_about() -> None:
-    async def test(work: Work, asked: "MicroBatcher[str, int, int]") -> None:
-        await asyncio.gather(*(asked.ask(f"key {n}", [n]) for n in range(50)))
-        await ticks()
-        assert not (asked.waiting or asked.sizes or asked.running or asked.tasks)
-
-    run(test)
+async def test_nothing_is_kept_of_keys_that_nobody_asks_about(work: Work, asked: Numbers) -> None:
+    await asyncio.gather(*(asked.ask(f"key {n}", [n]) for n in range(50)))
+    await ticks()
+    assert not (asked.waiting or asked.sizes or asked.running or asked.tasks)

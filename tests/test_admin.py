@@ -8,9 +8,9 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.project.test_processes import eventually
 from tests.system import System
 from tests.test_lifecycle import champion, data
+from tests.waiting import BUILD_PATIENCE, PATIENCE, eventually
 
 PAGES = (
     "/admin/",
@@ -29,7 +29,7 @@ def admin(exemplar: System, browser: Chrome) -> Iterator[Chrome]:
         fill(browser, "username", "admin")
         fill(browser, "password", (exemplar.folder / "admin-password").read_text())
         browser.find_element(By.CSS_SELECTOR, "input[type=submit]").click()
-        WebDriverWait(browser, 30).until(lambda driver: "login" not in driver.current_url)
+        WebDriverWait(browser, PATIENCE).until(lambda driver: "login" not in driver.current_url)
     yield browser
     browser.set_window_size(1400, 900)
     browser.delete_all_cookies()
@@ -48,13 +48,13 @@ def text(browser: Chrome, selector: str = "body") -> str:
     return browser.execute_script("return document.querySelector(arguments[0]).innerText", selector)
 
 
-def wait(browser: Chrome, said: str, seconds: float = 60) -> None:
+def wait(browser: Chrome, said: str, seconds: float = PATIENCE) -> None:
     WebDriverWait(browser, seconds).until(lambda _: said in text(browser))
 
 
 def test_a_build_is_requested_and_watched_to_its_end_without_a_reload(exemplar, admin):
     admin.get(f"{exemplar.url}/admin/store/productstate/diabetes/change/")
-    until = time.monotonic() + 60
+    until = time.monotonic() + BUILD_PATIENCE
     while "Request a build" not in text(admin):  # one that another test has requested
         assert time.monotonic() < until
         time.sleep(0.5)
@@ -66,7 +66,7 @@ def test_a_build_is_requested_and_watched_to_its_end_without_a_reload(exemplar, 
     admin.find_element(By.CSS_SELECTOR, "table.numbers tbody a").click()
     admin.execute_script("window.reloads = 'none'")
     seen = [text(admin, ".state")]
-    until = time.monotonic() + 120
+    until = time.monotonic() + BUILD_PATIENCE
     while "SUCCEEDED" not in seen[-1]:
         assert time.monotonic() < until
         time.sleep(0.2)
@@ -80,7 +80,7 @@ def test_a_build_is_requested_and_watched_to_its_end_without_a_reload(exemplar, 
 
 def test_a_version_shows_its_pictures(exemplar, admin):
     drawn = '{ product(name: "diabetes") { champion { diagnostics(kinds: [VALIDATION_CURVE]) { title } } } }'
-    assert eventually(lambda: data(exemplar.ask(drawn))["product"]["champion"]["diagnostics"], 60)
+    assert eventually(lambda: data(exemplar.ask(drawn))["product"]["champion"]["diagnostics"], BUILD_PATIENCE)
     admin.get(f"{exemplar.url}/admin/store/productstate/diabetes/change/")
     wait(admin, "CHAMPION")
     admin.find_element(By.CSS_SELECTOR, "tr.won a").click()

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from signal import SIGCONT, SIGKILL, SIGSTOP
@@ -13,9 +12,10 @@ import psycopg2
 import pytest
 
 from project.engines import PostgreSQL
-from tests.project.test_processes import eventually
 from tests.system import System, state_folder
 from tests.test_lifecycle import champion, data, ended, nodes
+from tests.test_survival import descendants
+from tests.waiting import BUILD_PATIENCE, alive, eventually
 
 Answer = dict[str, Any]
 
@@ -73,7 +73,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(exemplar: System) -> Iterator[World]:
     serving = {name: champion(exemplar, name)["id"] for name in ("tumor", "diabetes")}
-    assert eventually(lambda: history(exemplar)[0]["status"] == "SUCCEEDED", 60)
+    assert eventually(lambda: history(exemplar)[0]["status"] == "SUCCEEDED", BUILD_PATIENCE)
     features = features_of(exemplar)
     predictions = [
         data(exemplar.ask(PREDICT, {"features": features, "reference": name}))["tumor"]["predict"]["id"]
@@ -659,7 +659,7 @@ def built(system: System, product: str) -> Answer:
     options = {"candidates": 1, "families": ["kmeans" if product == "wine" else "linear"]}
     requested = data(system.ask(REQUEST, {"product": product, "options": options}))["requestBuild"]
     assert requested["started"]
-    ended(system, requested["build"]["id"], 60)
+    ended(system, requested["build"]["id"])
     query = "query($id: ID!) { build(id: $id) { status problem { code message } } }"
     return dict(data(system.ask(query, {"id": requested["build"]["id"]}))["build"])
 
@@ -670,8 +670,10 @@ def test_without_the_database_a_request_is_refused_and_may_be_repeated(world: Wo
     supervisor = system.process("supervisor")
     os.kill(supervisor, SIGSTOP)  # or it would start the database again before we have asked
     try:
-        os.kill(system.process("postgres"), SIGKILL)
-        time.sleep(0.5)
+        server = system.process("postgres")
+        family = [server, *descendants(server)]
+        os.kill(server, SIGKILL)
+        assert eventually(lambda: not any(map(alive, family)))
         for query, variables in (
             (PREDICT, {"features": world.features}),
             (FEEDBACK, say),
@@ -683,7 +685,7 @@ def test_without_the_database_a_request_is_refused_and_may_be_repeated(world: Wo
         assert system.status("/ready") == 503 and system.status("/health") == 200
     finally:
         os.kill(supervisor, SIGCONT)
-    assert eventually(lambda: system.status("/ready") == 200, 30)
+    assert eventually(lambda: system.status("/ready") == 200)
     assert data(system.ask(FEEDBACK, say))["tumorFeedback"]["created"]  # nothing of it was kept
 
 
@@ -691,13 +693,13 @@ def test_without_the_broker_predictions_go_on(world: World) -> None:
     system = world.system
     asked = {"features": world.features, "reference": "bad input"}
     # Another test may have killed something.
-    assert eventually(lambda: "errors" not in system.ask(PREDICT, asked), 30)
+    assert eventually(lambda: "errors" not in system.ask(PREDICT, asked))
     supervisor = system.process("supervisor")
     os.kill(supervisor, SIGSTOP)
     try:
         os.kill(system.process("valkey"), SIGKILL)
-        assert eventually(lambda: system.status("/ready") == 503, 5)
+        assert eventually(lambda: system.status("/ready") == 503)
         data(system.ask(PREDICT, asked))
     finally:
         os.kill(supervisor, SIGCONT)
-    assert eventually(lambda: system.status("/ready") == 200, 30)
+    assert eventually(lambda: system.status("/ready") == 200)

@@ -10,9 +10,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.system import System
+from tests.waiting import BUILD_PATIENCE, PATIENCE
 
 #: Seconds for a page to show something, and for the first build of a product to end.
-SOON, AFTER_A_BUILD = 20, 120
+SOON, AFTER_A_BUILD = PATIENCE, BUILD_PATIENCE
 
 
 class Page:

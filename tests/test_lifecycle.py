@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from tests.system import System
+from tests.waiting import BUILD_PATIENCE, eventually
 
 BUILD = """
 query Build($id: ID!) { build(id: $id) {
@@ -126,7 +127,7 @@ def nodes(connection: dict[str, Any]) -> list[dict[str, Any]]:
     return [edge["node"] for edge in connection["edges"]]
 
 
-def champion(system: System, product: str = "tumor", seconds: float = 120) -> dict[str, Any]:
+def champion(system: System, product: str = "tumor", seconds: float = BUILD_PATIENCE) -> dict[str, Any]:
     """The version that serves, once there is one."""
     query = "query($p: String!) { product(name: $p) { champion { id number score digest snapshot { fingerprint } } } }"
     until = time.monotonic() + seconds
@@ -142,7 +143,7 @@ def predict_for(system: System, key: str) -> dict[str, Any]:
     return dict(data(system.ask(query, {"key": key}))["tumor"]["predictFor"])
 
 
-def build(system: System, product: str = "tumor", seconds: float = 120) -> dict[str, Any]:
+def build(system: System, product: str = "tumor", seconds: float = BUILD_PATIENCE) -> dict[str, Any]:
     """A build that was begun now, at its end."""
     request = "mutation($p: String!) { requestBuild(product: $p) { started build { id } } }"
     requested = data(system.ask(request, {"p": product}))["requestBuild"]
@@ -153,7 +154,7 @@ def build(system: System, product: str = "tumor", seconds: float = 120) -> dict[
     return ended(system, requested["build"]["id"], seconds)
 
 
-def ended(system: System, id: str, seconds: float) -> dict[str, Any]:
+def ended(system: System, id: str, seconds: float = BUILD_PATIENCE) -> dict[str, Any]:
     until = time.monotonic() + seconds
     while True:
         found = data(system.ask(BUILD, {"id": id}))["build"]
@@ -163,9 +164,6 @@ def ended(system: System, id: str, seconds: float) -> dict[str, Any]:
         time.sleep(0.2)
 
 
-def await_champion(system: System, number: int, seconds: float = 5) -> None:
+def await_champion(system: System, number: int) -> None:
     """Wait until the web process answers with this version."""
-    until = time.monotonic() + seconds
-    while predict_for(system, "B-0002")["model"]["number"] != number:
-        assert time.monotonic() < until, "the promotion did not arrive"
-        time.sleep(0.05)
+    assert eventually(lambda: predict_for(system, "B-0002")["model"]["number"] == number)

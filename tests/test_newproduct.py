@@ -14,6 +14,7 @@ import pytest
 
 from project import engines
 from tests.system import ROOT, UNSET, state_folder
+from tests.waiting import PATIENCE
 
 PARTS = ("learning", "store", "schema", "project", "manage.py", "worker.py")
 
@@ -34,7 +35,7 @@ class Copy:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=5 * PATIENCE,
         )
 
     def done(self, *command: str, stdin: str = "") -> str:

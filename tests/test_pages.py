@@ -11,6 +11,7 @@ import pytest
 
 from project.engines import PostgreSQL
 from tests.system import System
+from tests.waiting import BUILD_PATIENCE
 
 PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 PRODUCTS = ["tumor", "diabetes", "wine", "manual"]
@@ -97,7 +98,7 @@ def tabs_of(exemplar: System, product: str) -> dict[str, dict[str, str]]:
 
 
 def wait_for_a_champion(exemplar: System, product: str) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + BUILD_PATIENCE
     while not exemplar.ask(f"{{ {product} {{ champion {{ id }} }} }}")["data"][product]["champion"]:
         assert time.monotonic() < until
         time.sleep(0.2)

@@ -11,6 +11,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.system import System
 from tests.test_lifecycle import champion, data, ended, nodes
+from tests.waiting import PATIENCE
 
 Event = dict[str, Any]
 
@@ -32,7 +33,7 @@ class Socket:
         self.connection.send(json.dumps(message))
 
     def receive(self) -> Event:
-        return dict(json.loads(self.connection.recv(timeout=60)))
+        return dict(json.loads(self.connection.recv(timeout=PATIENCE)))
 
     def subscribe(self, id: str, query: str, **variables: Any) -> None:
         self.send(type="subscribe", id=id, payload={"query": query, "variables": variables})

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.project.test_processes import eventually
 from tests.system import System, copied
 from tests.test_lifecycle import data, nodes
+from tests.waiting import eventually
 
 ASK = """query($features: DiabetesFeatures!) { diabetes { predict(features: $features) {
   id value features { age } model { number } } } }"""
@@ -56,7 +56,7 @@ class Load:
     def __exit__(self, *_: Any) -> None:
         self.stop.set()
         for thread in self.threads:
-            thread.join(30)
+            thread.join()
 
     def ask(self) -> None:
         with httpx.Client(base_url=self.system.url, trust_env=False, timeout=30) as client:
@@ -91,7 +91,7 @@ def versions(system: System) -> list[dict[str, Any]]:
 
 
 def test_versions_are_switched_under_load_and_every_answer_is_of_the_one_it_names(busy: System) -> None:
-    assert eventually(lambda: len(versions(busy)) > 1, 60)
+    assert eventually(lambda: len(versions(busy)) > 1)
     promote = 'mutation($model: ID!) { promote(model: $model, reason: "load") { promotion { id } } }'
     with Load(busy) as load:
         for turn in range(8):
@@ -107,8 +107,8 @@ def test_when_postgresql_is_killed_nothing_that_was_answered_is_lost(busy: Syste
     with Load(busy) as load:
         assert eventually(lambda: len(load.answers) > 50)
         os.kill(busy.process("postgres"), SIGKILL)
-        assert eventually(lambda: load.refusals["UNAVAILABLE"], 10)
+        assert eventually(lambda: load.refusals["UNAVAILABLE"])
         answered = len(load.answers)
-        assert eventually(lambda: len(load.answers) > answered + 100, 30)
+        assert eventually(lambda: len(load.answers) > answered + 100)
     assert set(load.refusals) <= {"UNAVAILABLE", "OVERLOADED"}
     assert stored(busy, load.answers)

@@ -3,8 +3,6 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
@@ -12,6 +10,7 @@ import pytest
 
 from project.processes import Child, members
 from project.supervisor import Supervisor
+from tests.waiting import PATIENCE, alive, eventually
 
 SLEEP = "import time; time.sleep(60)"
 STUBBORN = f"import signal; signal.signal(15, signal.SIG_IGN); print(1, flush=True); {SLEEP}"
@@ -32,22 +31,6 @@ input()"""
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
-
-
-def eventually(holds: Callable[[], object], seconds: float = 10) -> bool:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if holds():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 @pytest.fixture
@@ -94,7 +77,7 @@ def test_a_child_that_dies_is_started_again_after_ever_longer_pauses(child: Chil
     assert eventually(lambda: supervisor.look() or child.pid != first)
     assert said == ["child ended (killed by SIGTERM): starting it again."]
     child.ask(SIGKILL)
-    child.wait(5)
+    assert child.wait(PATIENCE)
     supervisor.look()
     assert said[1:] == ["child ended (killed by SIGKILL): starting it again in 1 s."]
     assert not child.alive
@@ -117,8 +100,9 @@ from project.processes import adopt_orphans, reap
 adopt_orphans()
 leave_one = "import subprocess; print(subprocess.Popen(['sleep', '0.2']).pid)"
 subprocess.run([sys.executable, "-c", leave_one], check=True)
-assert reap(())
-time.sleep(0.5)
-assert not reap(())
+while reap(()):
+    time.sleep(0.02)
 """
-    subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=True)
+    subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=True, timeout=PATIENCE
+    )

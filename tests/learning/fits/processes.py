@@ -1,7 +1,7 @@
 """The processes below a process, as Linux tells; and, run as a program, a build that never ends."""
 
-import time
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,15 @@ def fitting(pid: int) -> set[int]:
     return {child for child, parent in _parents().items() if parent in servers}
 
 
+def processor_seconds(pid: int) -> float:
+    """Return how long a process has computed."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _is_fork_server(pid: int) -> bool:
     try:
         return b"multiprocessing.forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -63,16 +72,6 @@ def _is_fork_server(pid: int) -> bool:
 
 def alive(pids: set[int]) -> set[int]:
     return pids & _parents().keys()
-
-
-def within(seconds: float, happened: Callable[[], object]) -> bool:
-    """Whether it happened in time."""
-    end = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def _parents() -> dict[int, int]:

@@ -20,6 +20,7 @@ from learning.fits import dask_pool
 from learning.fits.fold_fit import Fit, FitContext
 from learning.problem import Classification
 from tests.system import ROOT, free_port
+from tests.waiting import PATIENCE, eventually
 
 SMALL = Classification(
     candidates=4, folds=3, families=("linear", "boosting", "baseline"), keep=1, pictures=0.0
@@ -66,19 +67,18 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
         hosts.stop()
 
 
+def workers_of(hosts: Hosts) -> int:
+    try:
+        with dask_pool._client(hosts.address) as client:
+            return len(client.nthreads())
+    except ClusterUnreachable:
+        return 0
+
+
 @pytest.fixture
 def opened(hosts):
     """As the build wants it, once both workers are there."""
-    until = time.monotonic() + 30
-    while True:
-        try:
-            with dask_pool._client(hosts.address) as client:
-                if len(client.nthreads()) == 2:
-                    break
-        except ClusterUnreachable:
-            pass
-        assert time.monotonic() < until, "no workers within 30 s"
-        time.sleep(0.2)
+    assert eventually(lambda: workers_of(hosts) == 2)
     return lambda bench, seconds, megabytes: dask_pool.connect_pool(bench, hosts.address, seconds, megabytes)
 
 
@@ -127,25 +127,24 @@ def test_a_fit_has_a_clock_there_too(tumors, opened):
     slow = Fit(Candidate("forest", {"n_estimators": 20_000}), "search", 0)
     with opened(bench, 3.0, None) as pool:
         late, quick = pool.score(slow), pool.score(Fit(Candidate("baseline", {}), "search", 0))
-        assert quick.result(timeout=30).score == 0.5
+        assert quick.result(timeout=PATIENCE).score == 0.5
         with pytest.raises(TimeoutError):
-            late.result(timeout=30)
+            late.result(timeout=PATIENCE)
 
 
-def test_a_build_that_is_given_up_leaves_the_workers_free_within_two_seconds(tumors, opened):
+def test_a_build_that_is_given_up_leaves_the_workers_free_at_once(tumors, opened):
     bench = FitContext(
         task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=FoldPlan.of(SMALL, tumors), seed=0
     )
     with opened(bench, 600.0, None) as pool:
         slow = [
-            pool.score(Fit(Candidate("forest", {"n_estimators": 50_000}), "search", fold)) for fold in (0, 1)
+            pool.score(Fit(Candidate("forest", {"n_estimators": 200_000}), "search", fold)) for fold in (0, 1)
         ]
-        time.sleep(2)
+        assert eventually(lambda: sum(map(len, pool._client.processing().values())) == 2)
         assert not any(each.done() for each in slow)
-        started = time.monotonic()
         pool.restart()
-        assert time.monotonic() - started < 2
-        assert pool.score(Fit(Candidate("baseline", {}), "search", 0)).result(timeout=20).score == 0.5
+        # Each of the slow ones would take longer.
+        assert pool.score(Fit(Candidate("baseline", {}), "search", 0)).result(timeout=PATIENCE).score == 0.5
 
 
 def test_a_scheduler_that_is_not_there_is_named_at_once(tumors):
@@ -153,7 +152,6 @@ def test_a_scheduler_that_is_not_there_is_named_at_once(tumors):
     bench = FitContext(
         task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=FoldPlan.of(SMALL, tumors), seed=0
     )
-    started = time.monotonic()
+    assert dask_pool.ANSWERS_WITHIN <= 10
     with pytest.raises(ClusterUnreachable, match=nobody), dask_pool.connect_pool(bench, nobody, 3.0):
         pass
-    assert time.monotonic() - started < 10

@@ -9,6 +9,7 @@ import pytest
 
 from schema.execution.documents import DocumentCache
 from tests.schema.conftest import schema
+from tests.waiting import PATIENCE
 
 PREDICT_MANY = "query Many($rows: [Row!]!) { predictMany(rows: $rows) { radius } }"
 
@@ -156,7 +157,7 @@ def test_of_ten_thousand_bad_rows_some_are_told(ask):
 
 def test_ten_thousand_rows_of_thirty_numbers_fit_into_one_request(client):
     rows = [row(texture=0.123456789) | {"reference": "x" * 700} for _ in range(10_000)]
-    answer = client.post("", json={"query": PREDICT_MANY, "variables": {"rows": rows}}, timeout=60)
+    answer = client.post("", json={"query": PREDICT_MANY, "variables": {"rows": rows}}, timeout=PATIENCE)
     assert len(answer.json()["data"]["predictMany"]) == 10_000
 
 

@@ -53,9 +53,9 @@ def test_fragments_that_multiply_are_refused_at_once(ask):
             "fragment F15 on TumorPrediction { radius }",
         ]
     )
-    start = time.monotonic()
+    start = time.process_time()  # of the server's thread, too
     assert code(ask(query)) == "TOO_COMPLEX"
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_fragments_that_spread_themselves_are_refused(ask):

@@ -1,7 +1,6 @@
 """GraphQL over HTTP: methods, media types, streams, and who is let in."""
 
 import json
-import time
 
 import httpx
 import pytest
@@ -10,6 +9,7 @@ from django.db import OperationalError
 from schema.core import negotiation
 from store.access.actors import Actor
 from tests.schema.conftest import listening
+from tests.waiting import eventually
 
 JSON, RESPONSE, EVENTS = "application/json", "application/graphql-response+json", "text/event-stream"
 MULTIPART = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0"
@@ -175,10 +175,7 @@ def test_a_stream_whose_client_has_gone_ends(client):
         assert next(lines) == "event: next"
         assert '"number":0' in next(lines)
         assert listening
-    until = time.monotonic() + 5
-    while listening and time.monotonic() < until:
-        time.sleep(0.01)
-    assert not listening
+    assert eventually(lambda: not listening)
 
 
 def test_a_session_needs_the_token_of_its_cookie(url, monkeypatch):

@@ -1,7 +1,6 @@
 """GraphQL over WebSocket: graphql-transport-ws, with clients that may send anything."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from socket import create_connection
@@ -12,6 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.schema.conftest import listening
+from tests.waiting import PATIENCE, eventually
 
 PROTOCOL = "graphql-transport-ws"
 
@@ -26,7 +26,7 @@ class Socket:
         self.connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
     def receive(self) -> dict[str, Any]:
-        return json.loads(self.connection.recv(timeout=10))
+        return json.loads(self.connection.recv(timeout=PATIENCE))
 
     def init(self) -> "Socket":
         self.send({"type": "connection_init"})
@@ -148,21 +148,14 @@ def test_an_operation_that_is_completed_by_its_client_ends(socket):
     socket.receive()
     assert listening
     socket.send({"type": "complete", "id": "1"})
-    assert nobody_listens()
+    assert eventually(lambda: not listening)
 
 
 def test_a_client_that_has_gone_is_not_listened_for(open_socket):
     with open_socket() as socket:
         socket.init().subscribe("subscription { forever { number } }")
         socket.receive()
-    assert nobody_listens()
-
-
-def nobody_listens() -> bool:
-    until = time.monotonic() + 5
-    while listening and time.monotonic() < until:
-        time.sleep(0.01)
-    return not listening
+    assert eventually(lambda: not listening)
 
 
 def test_a_page_of_another_site_cannot_open_a_socket(open_socket, url):

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from store.products import catalogue
 from store.products.product import DataProduct
 from tests.clinic.models import Operation
 from tests.system import ROOT
+from tests.waiting import PATIENCE, eventually
 
 from ..conftest import at_once
 
@@ -288,15 +288,14 @@ def environment() -> dict[str, str]:
 
 def wait_for_rollback() -> None:
     """The server notices within seconds that its client is gone."""
-    until = time.monotonic() + 20
+    assert eventually(lambda: not others_load()), "The load goes on."
+
+
+def others_load() -> bool:
     others = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%ingest_%' AND pid <> pg_backend_pid()"
-    while time.monotonic() < until:
-        with connection.cursor() as cursor:
-            cursor.execute(others)
-            if not cursor.fetchone()[0]:
-                return
-        time.sleep(0.1)
-    raise AssertionError("The load goes on.")
+    with connection.cursor() as cursor:
+        cursor.execute(others)
+        return bool(cursor.fetchone()[0])
 
 
 def test_a_load_that_is_killed_leaves_nothing_and_can_be_repeated(
@@ -324,6 +323,6 @@ def test_ctrl_c_rolls_back_and_says_so(tables: None, write: Write, interruptible
     with held():
         loading = begun(write)
         loading.send_signal(signal.SIGINT)
-        _, said = loading.communicate(timeout=20)
+        _, said = loading.communicate(timeout=PATIENCE)
     assert (loading.returncode, said.strip()) == (1, "CommandError: Interrupted: nothing was loaded.")
     assert not Biopsy.objects.exists()

@@ -322,7 +322,9 @@ def test_memory_is_given_back_also_when_nobody_is_answered_any_more_by_the_model
     stay: DataProduct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[int] = []
-    monkeypatch.setattr(memory, "release_memory", lambda: given.append(champions.get_champion(stay).version.pk))
+    monkeypatch.setattr(
+        memory, "release_memory", lambda: given.append(champions.get_champion(stay).version.pk)
+    )
     first, second = version(stay), version(stay)
     for model in (first, second):
         promote(model)

@@ -16,6 +16,7 @@ from django.conf import settings
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from learning.fits.process_pool import FitProcesses
 from project import engines as embedded
 from tests.system import System, copied, state_folder
 from tests.waiting import BUILD_PATIENCE, PATIENCE, eventually
@@ -129,9 +130,9 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 #: What takes longest begins first, so that no process is left with it at the end.
 ORDER = ("slow", "system", "engine", "unit")
-#: Fixtures by which a test is known to need a whole system or its commands, or else an engine.
+#: Fixtures by which a test is known to need a whole system or its commands, or else an engine or processes that fit.
 SYSTEM = {"grown", "system", "browser", "copy"}
-ENGINE = {"engines", "db", "transactional_db", "engine_folder"}
+ENGINE = {"engines", "db", "transactional_db", "engine_folder", "tumor_steps"}
 
 
 def speed(item: pytest.Item) -> str:
@@ -191,9 +192,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Fail a unit test that starts an engine or a system past the fixtures by which its speed is told."""
     if speed(item) != "unit":
         return (yield)
-    refusal = AssertionError("A unit test starts nothing: take a fixture that tests/conftest.py counts.")
+    refusal = AssertionError(
+        "This starts other processes: mark it, or take a fixture that tests/conftest.py counts."
+    )
     with (
         mock.patch.object(embedded, "start", side_effect=refusal),
+        mock.patch.object(FitProcesses, "__init__", side_effect=refusal),
         mock.patch.object(System, "__init__", side_effect=refusal),
     ):
         return (yield)

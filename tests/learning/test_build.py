@@ -30,6 +30,8 @@ from learning.problem import Classification, Clustering, Regression
 
 from .conftest import MIXED, mixed_rows, numbers
 
+pytestmark = pytest.mark.engine
+
 
 def of(steps, kind):
     return [step for step in steps if isinstance(step, kind)]

@@ -68,6 +68,7 @@ def test_a_label_that_moved_is_named():
     assert changes(before, after)[0].startswith("the label (median 445.5, was 49.5)")
 
 
+@pytest.mark.engine
 def test_a_score_that_fell_names_the_columns_that_changed():
     (first,) = [step for step in build(PROBLEM, flowers()) if isinstance(step, Fitted)]
     champion = Incumbent(

@@ -22,6 +22,8 @@ from learning.problem import Classification
 from tests.system import ROOT, free_port
 from tests.waiting import PATIENCE, eventually
 
+pytestmark = pytest.mark.engine
+
 SMALL = Classification(
     candidates=4, folds=3, families=("linear", "boosting", "baseline"), keep=1, pictures=0.0
 )

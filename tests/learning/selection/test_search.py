@@ -24,6 +24,8 @@ from tests.waiting import eventually
 
 from ..fits.processes import ENDLESS, alive, below, endless_build, fitting, processor_seconds
 
+pytestmark = pytest.mark.engine
+
 ROOT = Path(__file__).parents[3]
 LINEAR, WRONG = Candidate("linear", {"C": 1.0}), Candidate("linear", {"C": -1.0})
 #: Of a small model.

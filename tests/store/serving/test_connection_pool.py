@@ -44,9 +44,9 @@ async def pid_of(opened: ConnectionPool) -> int:
     return int(pid)
 
 
-def terminate(pid: int) -> None:
+def signal_backend(function: str, pid: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+        cursor.execute(f"SELECT {function}(%s)", [pid])
 
 
 def is_active(pid: int) -> bool:
@@ -68,13 +68,6 @@ async def recovers(opened: ConnectionPool) -> None:
             return
         except ConnectionLost:
             await asyncio.sleep(0.05)
-
-
-async def differs(opened: ConnectionPool, pid: int) -> bool:
-    """Return whether another connection has taken the place of the one to the process `pid`."""
-    if opened.free and opened.all[0].connection:
-        return await pid_of(opened) != pid
-    return False
 
 
 @dataclass(frozen=True, order=True)
@@ -142,7 +135,7 @@ async def test_a_connection_that_is_cut_refuses_its_statement_and_comes_back() -
         pid = await pid_of(opened)
         sleeping = asyncio.create_task(opened.run("SELECT pg_sleep(10)", {}))
         await until(lambda: with_rows(is_active, pid))
-        await with_rows(terminate, pid)
+        await with_rows(signal_backend, "pg_terminate_backend", pid)
         with pytest.raises((ConnectionLost, psycopg2.errors.AdminShutdown)):
             await sleeping
         await recovers(opened)
@@ -157,11 +150,15 @@ async def test_a_connection_that_is_cut_just_before_its_turn_is_lost(monkeypatch
             release(lane)  # to the second
             lane.lose("cut")
 
+        pid = await pid_of(opened)
         monkeypatch.setattr(opened, "release", release_and_cut)
-        first = asyncio.create_task(opened.run("SELECT 1", {}))
-        await asyncio.sleep(0)
+        first = asyncio.create_task(opened.run("SELECT pg_sleep(10)", {}))
+        await until(lambda: with_rows(is_active, pid))
         second = asyncio.create_task(opened.run("SELECT 2", {}))
-        assert await first == [(1,)]
+        await asyncio.sleep(0)
+        await with_rows(signal_backend, "pg_cancel_backend", pid)
+        with pytest.raises(psycopg2.errors.QueryCanceled):
+            await first
         with pytest.raises(ConnectionLost, match="before its turn"):
             await second
         await recovers(opened)
@@ -169,9 +166,11 @@ async def test_a_connection_that_is_cut_just_before_its_turn_is_lost(monkeypatch
 
 async def test_a_connection_that_is_cut_while_idle_refuses_nothing() -> None:
     async with pool() as opened:
-        pid = await pid_of(opened)
-        await with_rows(terminate, pid)
-        await until(lambda: differs(opened, pid))
+        pid, before = await pid_of(opened), opened.all[0].connection
+        await with_rows(signal_backend, "pg_terminate_backend", pid)
+        while not opened.free or opened.all[0].connection is before:
+            await asyncio.sleep(0.02)
+        assert await pid_of(opened) != pid
 
 
 @embedded

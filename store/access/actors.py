@@ -1,4 +1,4 @@
-"""Access: who asks, and what they may do."""
+"""Actors: users and anonymous callers, with their permissions."""
 
 import hashlib
 import hmac
@@ -13,13 +13,15 @@ from django.http import HttpRequest
 
 from ..exceptions import BadInput, Forbidden
 
-#: The author of whoever has neither name nor session.
+#: The author of callers with neither a user nor a session.
 ANONYMOUS = "anonymous"
-#: The author of what the label column said before anybody gave feedback, or says after others have changed it.
+#: The author of labels that were in the label column before any feedback, or were written there since.
 TABLE = "TABLE"
 
 
 class Permission(StrEnum):
+    """An act that a caller may be granted."""
+
     VIEW = "VIEW"
     PREDICT = "PREDICT"
     FEEDBACK = "FEEDBACK"
@@ -32,11 +34,11 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Whoever asks."""
+    """The caller of an operation."""
 
-    #: Unique; it names the author of feedback, builds and promotions.
+    #: Unique name, stored as the author of feedback, builds and promotions.
     author: str
-    #: The user's name; None for a stranger.
+    #: The user's name; None for an anonymous caller.
     name: str | None = None
     superuser: bool = False
 
@@ -46,7 +48,7 @@ class Actor:
 
     @property
     def admitted(self) -> bool:
-        """Whether the actor may do anything at all."""
+        """True where the actor may do anything at all."""
         return self.superuser or settings.EXEMPLAR_OPEN
 
     @property
@@ -60,22 +62,25 @@ class Actor:
     def may_speak_for(self, author: str) -> bool:
         return author == self.author or self.superuser or settings.EXEMPLAR_OPEN
 
-    def author_for(self, named: str | None) -> str:
-        """The author that a feedback is kept under. Raises Forbidden, BadInput."""
-        if named is None:
+    def author_for(self, name: str | None) -> str:
+        """Get the author to store a feedback under. Raises Forbidden, BadInput."""
+        if name is None:
             return self.author
-        if not self.may_speak_for(named):
-            raise Forbidden("Only who may administer speaks for somebody else.", argument=("author",))
-        if not named.strip() or named == TABLE or len(named) > 200 or "\0" in named:
-            raise BadInput(
-                f"An author has a name of 1 to 200 characters, and is not called {TABLE}: that is the label column.",
+        if not self.may_speak_for(name):
+            raise Forbidden(
+                "Feedback in the name of another author needs the permission ADMINISTER.",
                 argument=("author",),
             )
-        return named
+        if not name.strip() or name == TABLE or len(name) > 200 or "\0" in name:
+            raise BadInput(
+                f"An author's name has 1 to 200 characters and is not {TABLE}, which stands for the label column.",
+                argument=("author",),
+            )
+        return name
 
 
 def find_actor(session_key: str | None) -> Actor:
-    """Whoever has this session; for strangers a short HMAC of its key, never the key."""
+    """Find the actor of a session. An anonymous one is named by a short HMAC of the key, never by the key."""
     if not session_key:
         return Actor(author=ANONYMOUS)
     user = _user(session_key)
@@ -83,12 +88,12 @@ def find_actor(session_key: str | None) -> Actor:
         digest = hmac.new(settings.SECRET_KEY.encode(), session_key.encode(), hashlib.sha256).hexdigest()
         return Actor(author=f"{ANONYMOUS}-{digest[:12]}")
     name = user.get_username()
-    taken = name == TABLE or name.startswith(ANONYMOUS)
-    return Actor(author=f"user {name}" if taken else name, name=name, superuser=user.is_superuser)
+    is_reserved = name == TABLE or name.startswith(ANONYMOUS)
+    return Actor(author=f"user {name}" if is_reserved else name, name=name, superuser=user.is_superuser)
 
 
 def _user(session_key: str) -> Any:
-    """The active user who logged in with this session, or None."""
+    """Find the active user who logged in with this session."""
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     user = get_user(request)

@@ -52,7 +52,7 @@ class BuildManager(JobManager["Build"]):
                 build.enqueue_after_commit()
             return build
 
-        return self.once(product.name, begin)
+        return self.get_or_start(product.name, begin)
 
     def _begin(
         self, product: DataProduct, by: str, options: dict[str, Any], problem: Problem, reason: str
@@ -143,7 +143,7 @@ class Build(Job):
         event = BuildEvent.objects.create(
             build=self, sequence=self.sequence, kind=kind, message=message, percent=self.percent, **facts
         )
-        events.publish_after_commit("build_event", build=self.pk, product=self.product, event=event.as_ring())
+        events.publish_after_commit("build_event", build=self.pk, product=self.product, event=event.to_json())
         return event
 
     def end(self, status: str, kind: str, message: str, **facts: Any) -> None:
@@ -220,12 +220,12 @@ class BuildEvent(base.BaseModel):
         """Where to go on after this event."""
         return str(self.sequence)
 
-    def as_ring(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Its columns as Redis carries them."""
         return {field.attname: getattr(self, field.attname) for field in self._meta.concrete_fields}
 
     @classmethod
-    def from_ring(cls, columns: dict[str, Any]) -> "BuildEvent":
+    def from_json(cls, columns: dict[str, Any]) -> "BuildEvent":
         event = cls(**columns)
         event.at = datetime.fromisoformat(columns["at"])
         event._state.adding, event._state.db = False, "default"

@@ -1,4 +1,4 @@
-"""Events: Redis carries them to the web processes as they happen; the rows hold them all."""
+"""Events: changes of rows, carried to the web processes by a Redis stream. The rows hold them all."""
 
 import asyncio
 import logging
@@ -22,20 +22,20 @@ else:
 
 log = logging.getLogger(__name__)
 
-#: One stream for all products: every web process reads it with one connection.
+#: The one stream for all products; every web process reads it with one connection.
 STREAM = "exemplar:events"
-#: Entries that the stream keeps; who falls further behind reads the rows.
+#: Entries that the stream keeps; a reader that falls further behind reads the rows.
 STREAM_LENGTH = 10_000
-#: Events that wait for one slow subscriber before it has to read the rows.
+#: Events that one slow subscriber may have pending before it has to read the rows.
 QUEUE_SIZE = 1_000
-#: Seconds that one read of the stream blocks.
+#: Seconds that one read of the stream may block.
 BLOCK_SECONDS = 2.0
 
 Event = dict[str, Any]
 
 
 def connect() -> "redis.Redis":
-    """A connection that gives up at once: whoever rings must not wait for a Redis that is down."""
+    """Connect to Redis without retries: a publisher must not wait for a server that is down."""
     return redis.Redis.from_url(
         settings.REDIS_URL,
         socket_connect_timeout=1,
@@ -45,7 +45,7 @@ def connect() -> "redis.Redis":
 
 
 def publish(kind: str, **event: Any) -> None:
-    """Tell the web processes. A ring that is lost is harmless: whoever waits for it looks at the rows now and then."""
+    """Publish an event to the web processes. A lost event is harmless: subscribers also poll the rows."""
     try:
         with connect() as server:
             server.xadd(
@@ -55,16 +55,16 @@ def publish(kind: str, **event: Any) -> None:
                 approximate=True,
             )
     except redis.RedisError as error:
-        log.warning("Redis cannot be reached, subscribers learn of this later: %s", error)
+        log.warning("Redis cannot be reached; subscribers are notified later: %s", error)
 
 
 def publish_after_commit(kind: str, **event: Any) -> None:
-    """Commit, then tell."""
+    """Publish an event once the transaction has committed."""
     transaction.on_commit(lambda: publish(kind, **event))
 
 
 class Subscriber:
-    """A bounded queue of events; when it overflows it forgets them all and says so."""
+    """A bounded queue of events. On overflow it drops them all and reports that some were missed."""
 
     def __init__(self) -> None:
         self.queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_SIZE)
@@ -78,7 +78,10 @@ class Subscriber:
         self.queue.put_nowait(event)
 
     async def next(self, seconds: float) -> Event | None:
-        """The next event, or None when none came within `seconds`, or some were missed: then look at the rows."""
+        """Wait for the next event.
+
+        Returns: None where none came within `seconds` or some were missed; then read the rows.
+        """
         try:
             event = await asyncio.wait_for(self.queue.get(), seconds)
         except TimeoutError:
@@ -88,7 +91,7 @@ class Subscriber:
 
 
 class Hub:
-    """The one reader of the stream in a web process; hands each event to everybody who listens."""
+    """The one reader of the stream in a web process. Distributes each event to all subscribers."""
 
     def __init__(self) -> None:
         self._subscribers: set[Subscriber] = set()
@@ -96,7 +99,7 @@ class Hub:
         self._task: asyncio.Task[None] | None = None
 
     def listen(self, listener: Callable[[Event], None]) -> None:
-        """Call `listener` on the loop with every event, for as long as the process lives."""
+        """Call `listener` on the event loop with every event until the process ends."""
         self._listeners.append(listener)
 
     @asynccontextmanager
@@ -109,14 +112,14 @@ class Hub:
             self._subscribers.discard(subscriber)
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._read_for_ever(), name="events")
+        self._task = asyncio.create_task(self._read_forever(), name="events")
 
     async def stop(self) -> None:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _read_for_ever(self) -> None:
+    async def _read_forever(self) -> None:
         server = redis.asyncio.Redis.from_url(
             settings.REDIS_URL, socket_timeout=None, socket_connect_timeout=2, retry=None
         )
@@ -126,11 +129,14 @@ class Hub:
                 try:
                     last = await self._read(server, last)
                 except (redis.RedisError, OSError) as error:
-                    log.warning("Redis cannot be reached, events come late: %s", error)
+                    log.warning("Redis cannot be reached; events are delayed: %s", error)
                     await asyncio.sleep(1)
 
     async def _read(self, server: Any, last: str) -> str:
-        """Hand on what came after `last`; returns where to go on. "$" is pinned: between reads it would move."""
+        """Distribute the entries after `last` and return the id of the newest one.
+
+        "$" is resolved first: it would move between two reads.
+        """
         if last == "$":
             newest = await server.xrevrange(STREAM, count=1)
             last = newest[0][0].decode() if newest else "0-0"
@@ -139,10 +145,10 @@ class Hub:
         ):
             for entry, fields in entries:
                 last = entry.decode()
-                self._hand_on(orjson.loads(fields[b"event"]))
+                self._distribute(orjson.loads(fields[b"event"]))
         return last
 
-    def _hand_on(self, event: Event) -> None:
+    def _distribute(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
         for subscriber in self._subscribers:

@@ -1,4 +1,4 @@
-"""Jobs: what workers do for somebody, as rows: claimed by one attempt after another, and ended exactly once."""
+"""Jobs: work for the workers, as rows; claimed by one attempt after another and ended exactly once."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, Now
 
 from learning.exceptions import ExemplarError
 
-from ..db import base
+from ..db.base import BaseModel
 from ..exceptions import StoreError, WorkerLost
 from . import queue
 
@@ -23,37 +23,40 @@ READY, RUNNING, SUCCEEDED, FAILED, CANCELLED = STATUSES = (
 )
 UNFINISHED = (READY, RUNNING)
 
-#: Seconds after which a lease that was not renewed is over.
+#: Seconds after which a lease that was not renewed has expired.
 LEASE_SECONDS = 10
-#: Seconds between two looks at what has no job, or no longer anybody who runs it.
+#: Seconds between two maintenance ticks.
 MAINTENANCE_INTERVAL = 5.0
-#: Runs of one job; the last one that is lost fails it.
+#: Attempts of one job; losing the last one fails it.
 MAX_ATTEMPTS = 3
 
 J = TypeVar("J", bound="Job")
 
 
 class Superseded(StoreError):
-    """This attempt no longer runs the job: it was cancelled, or somebody else took it up."""
+    """This attempt no longer runs the job: the job was cancelled or taken over by another attempt."""
 
 
 class JobManager(models.Manager[J]):
     def unfinished(self, product: str) -> J | None:
-        """The one that waits or runs."""
+        """Get the product's job that is READY or RUNNING."""
         return self.filter(product=product, status__in=UNFINISHED).first()
 
-    def once(self, product: str, begin: Callable[[], J]) -> tuple[J, bool]:
-        """The product's unfinished job, and whether it was begun here: `begin` makes it where there is none."""
+    def get_or_start(self, product: str, start: Callable[[], J]) -> tuple[J, bool]:
+        """Get the product's unfinished job, or insert one by calling `start`.
+
+        Returns: the job, and whether this call has started it.
+        """
         try:
             with transaction.atomic():
-                return begin(), True
+                return start(), True
         except IntegrityError:
-            # Only the database can say that nobody else began one meanwhile.
+            # Only the unique constraint knows about jobs that others have just started.
             running = self.unfinished(product)
-            return (running, False) if running else self.once(product, begin)
+            return (running, False) if running else self.get_or_start(product, start)
 
     def claim(self, pk: int, job: str = "") -> J | None:
-        """Take up one that is READY as its next attempt; None where somebody else has it, or it has ended."""
+        """Start the next attempt of a READY job; None where it runs already or has ended."""
         claimed = self.filter(pk=pk, status=READY).update(
             status=RUNNING,
             attempt=F("attempt") + 1,
@@ -65,7 +68,7 @@ class JobManager(models.Manager[J]):
 
     @transaction.atomic
     def abandon(self, pk: int, attempt: int) -> None:
-        """The attempt has died: let another take the job up, or fail it where too many have died."""
+        """Return the job of a dead attempt to READY, or fail it after MAX_ATTEMPTS."""
         lost = self.select_for_update().filter(pk=pk, attempt=attempt, status=RUNNING).first()
         if lost is None:
             return
@@ -78,21 +81,24 @@ class JobManager(models.Manager[J]):
         lost.enqueue_after_commit()
 
     def reconcile(self) -> None:
-        """Take up what nobody runs any more, and queue what has no job. Anybody may call this at any time."""
-        over = Now() - timedelta(seconds=LEASE_SECONDS)
-        for pk, attempt in self.filter(status=RUNNING, lease__lt=over).values_list("pk", "attempt"):
+        """Abandon attempts whose lease has expired and enqueue READY jobs that are not queued.
+
+        Any process may call this at any time.
+        """
+        expired = Now() - timedelta(seconds=LEASE_SECONDS)
+        for pk, attempt in self.filter(status=RUNNING, lease__lt=expired).values_list("pk", "attempt"):
             self.abandon(pk, attempt)
-        settled = Now() - timedelta(seconds=MAINTENANCE_INTERVAL)
-        ready = self.filter(status=READY, requested_at__lt=settled).values_list("pk", flat=True)
+        overdue = Now() - timedelta(seconds=MAINTENANCE_INTERVAL)
+        ready = self.filter(status=READY, requested_at__lt=overdue).values_list("pk", flat=True)
         if ready and (waiting := queue.find_queued(self.model.KIND)) is not None:
             for pk in set(ready) - waiting:
                 queue.enqueue(self.model.KIND, pk)
 
 
-class Job(base.BaseModel):
-    """Something that a worker does; every write of an attempt is conditional on that being the newest one."""
+class Job(BaseModel):
+    """Work for a worker. Every write is conditional on its attempt still being the newest one."""
 
-    #: What the queue calls such a job.
+    #: The job's kind in the queue.
     KIND: ClassVar[str]
 
     product = models.CharField(max_length=40)
@@ -102,15 +108,15 @@ class Job(base.BaseModel):
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     percent = models.FloatField(default=0.0)
-    #: How often it was taken up.
+    #: How many attempts were started.
     attempt = models.PositiveIntegerField(default=0)
-    #: When whoever runs it last said so, by the database's clock.
+    #: When the running process last renewed its lease, by the database's clock.
     lease = models.DateTimeField(null=True)
-    #: RQ's job that runs it; empty while it waits, or is run from the command line.
+    #: The id of the RQ job that runs it; empty while READY, or when run from the command line.
     job = models.CharField(max_length=100, blank=True)
     problem_code = models.CharField(max_length=40, blank=True)
     problem_message = models.TextField(blank=True)
-    #: For those who may see it: never shown over the API.
+    #: Shown in the admin to users with the permission; never over the API.
     traceback = models.TextField(blank=True)
 
     class Meta:
@@ -121,11 +127,11 @@ class Job(base.BaseModel):
         return self.status not in UNFINISHED
 
     def renew(self) -> bool:
-        """Keep the lease; False where this attempt no longer runs the job."""
+        """Renew the lease. Returns: False where this attempt no longer runs the job."""
         return bool(self._mine().update(lease=Now()))
 
     def hold(self) -> None:
-        """Lock the row for the rest of the transaction. Raises Superseded where another attempt has the job."""
+        """Lock the row for the rest of the transaction. Raises Superseded where another attempt runs the job."""
         if not self._mine().select_for_update().exists():
             raise Superseded(f"{self} is no longer run by attempt {self.attempt}.")
 
@@ -134,16 +140,16 @@ class Job(base.BaseModel):
         transaction.on_commit(lambda: queue.enqueue(kind, pk))
 
     def fail(self, error: ExemplarError, traceback: str = "") -> None:
-        """End as FAILED with the error's code and sentence; the caller holds the row."""
+        """Record the error's code and message and end as FAILED. The caller has locked the row."""
         self._row().update(problem_code=error.code, problem_message=str(error), traceback=traceback)
         self.failed(error)
 
     def failed(self, error: ExemplarError) -> None:
-        """End as FAILED, and tell; the row has the reason already."""
+        """End as FAILED and publish it. The row holds the reason already."""
         raise NotImplementedError
 
     def close(self, status: str) -> None:
-        """Write how it ended, and that nobody runs it any more; the caller holds the row."""
+        """Record the final status. The caller has locked the row."""
         self.status = status
         self._row().update(status=status, ended_at=Now(), job="")
 

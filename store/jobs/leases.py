@@ -1,4 +1,4 @@
-"""Leases: whoever runs a job says so every second, and is killed in the middle of it when it is another's."""
+"""Leases: the running process renews its lease every second and kills itself once another process holds it."""
 
 import ctypes
 import logging
@@ -29,9 +29,12 @@ class UnexpectedError(ExemplarError):
 
 
 def run_with_lease(job: Job, work: Callable[[threading.Event], None]) -> None:
-    """Do the work of a claimed job to its end; it sets the event before the job's last write.
+    """Run the work of a claimed job under its lease.
 
-    What goes wrong ends the job as FAILED. If PostgreSQL is lost, the lease runs out and the job is taken up again.
+    An error ends the job as FAILED. Without PostgreSQL the lease expires and another attempt starts.
+
+    Args:
+        work: receives an event, which it sets before the job's last write.
     """
     with _lease(job) as finished:
         try:
@@ -49,22 +52,22 @@ def run_with_lease(job: Job, work: Callable[[threading.Event], None]) -> None:
 
 @contextmanager
 def _lease(job: Job) -> Iterator[threading.Event]:
-    """Renew the lease while the block runs; yields what to set before the job's last write."""
+    """Renew the lease while the block runs. Yields the event to set before the job's last write."""
     finished = threading.Event()
-    keeper = threading.Thread(target=_renew_until, args=[job, finished], name="lease", daemon=True)
-    keeper.start()
+    renewer = threading.Thread(target=_renew_lease, args=[job, finished], name="lease", daemon=True)
+    renewer.start()
     try:
         yield finished
     finally:
         finished.set()
-        keeper.join()
+        renewer.join()
 
 
-def _renew_until(job: Job, finished: threading.Event) -> None:
+def _renew_lease(job: Job, finished: threading.Event) -> None:
     while not finished.wait(RENEWAL_SECONDS):
         try:
             if not job.renew() and not finished.is_set():
-                log.warning("%s is no longer ours: stopping.", job)
+                log.warning("Another process holds the lease of %s; this one stops.", job)
                 _die()
         except (OperationalError, InterfaceError) as error:
             log.warning("The lease of %s was not renewed: %s", job, error)
@@ -73,13 +76,13 @@ def _renew_until(job: Job, finished: threading.Event) -> None:
 
 
 def die_with_parent() -> None:
-    """On Linux, make the kernel kill this process when its parent dies; elsewhere the lease ends it."""
+    """Let the kernel kill this process when its parent dies (Linux; elsewhere the lease ends it)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _die() -> None:
-    """End this process with the fits that it started, in the middle of whatever they do."""
+    """Kill this process and its process group, running fits included."""
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""The queue: RQ carries jobs that hold nothing but ids."""
+"""The queue: RQ jobs that carry nothing but the id of a job's row."""
 
 import logging
 import uuid
@@ -20,9 +20,9 @@ else:
 log = logging.getLogger(__name__)
 
 QUEUE_NAME = "exemplar"
-#: What runs a job of each kind.
+#: The function that runs each kind of job.
 JOB_FUNCTIONS = {"build": "store.builds.runner.run_job", "scoring": "store.serving.batch_scoring.run_job"}
-#: Functions that have moved: their names in jobs that an older release queued.
+#: New names of functions that moved, by the names under which an older release queued them.
 RENAMED_FUNCTIONS = {
     "store.execution.run_job": "store.builds.runner.run_job",
     "store.rescoring.run_job": "store.serving.batch_scoring.run_job",
@@ -42,7 +42,10 @@ def current_job_id() -> str:
 
 
 def enqueue(kind: str, pk: int) -> bool:
-    """Queue what runs the job; False where Redis cannot be reached, and it is found and queued later."""
+    """Queue the job's row.
+
+    Returns: False where Redis cannot be reached; maintenance queues the job later.
+    """
     try:
         get_queue().enqueue(
             JOB_FUNCTIONS[kind],
@@ -52,23 +55,23 @@ def enqueue(kind: str, pk: int) -> bool:
             result_ttl=0,
         )
     except redis.RedisError as error:
-        log.warning("Redis cannot be reached, %s %s waits: %s", kind, pk, error)
+        log.warning("Redis cannot be reached; %s %s stays READY: %s", kind, pk, error)
         return False
     return True
 
 
 def find_queued(kind: str) -> set[int] | None:
-    """The jobs of this kind that are in the queue; None where Redis cannot be reached."""
+    """Find the ids of the queued jobs of this kind; None where Redis cannot be reached."""
     try:
-        named = [job.split("-") for job in get_queue().get_job_ids()]
-        return {int(pk) for its_kind, pk, _ in named if its_kind == kind}
+        names = [name.split("-") for name in get_queue().get_job_ids()]
+        return {int(pk) for queued_kind, pk, _ in names if queued_kind == kind}
     except redis.RedisError:
         return None
 
 
 def stop_job(job: str) -> None:
-    """Kill the work-horse that runs `job`. One that cannot be reached stops when it next renews its lease."""
+    """Kill the work-horse that runs the RQ job. Without Redis it stops at its next lease renewal."""
     try:
         rq.command.send_stop_job_command(events.connect(), job, serializer=rq.serializers.JSONSerializer)
     except (rq.exceptions.InvalidJobOperation, rq.exceptions.NoSuchJobError, redis.RedisError) as error:
-        log.info("Job %s was not stopped over Redis: %s", job, error)
+        log.info("Job %s could not be stopped over Redis: %s", job, error)

@@ -1,4 +1,4 @@
-"""Scratch: a build's temporary files, which go with it however it ends."""
+"""Temporary folders of builds, deleted however the build ends."""
 
 import fcntl
 import shutil
@@ -8,17 +8,19 @@ from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 
 PREFIX = "exemplar-build-"
-#: In each folder: locked by whoever uses it, for as long as that lives.
+#: The file in each folder that its process keeps locked.
 LOCK = "lock"
 
 
 @contextmanager
 def build_folder() -> Iterator[Path]:
-    """A folder for one build."""
+    """Create a folder for one build and delete it at the end of the block."""
     hidden = Path(mkdtemp(prefix=f".{PREFIX}"))
     with (hidden / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        place = hidden.rename(hidden.with_name(hidden.name[1:]))  # only now others may try its lock
+        place = hidden.rename(
+            hidden.with_name(hidden.name[1:])
+        )  # visible to delete_abandoned only once the lock is held
         try:
             yield place
         finally:
@@ -26,12 +28,12 @@ def build_folder() -> Iterator[Path]:
 
 
 def delete_abandoned() -> None:
-    """Remove what builds on this machine have left that were killed. Never raises: whoever sweeps has other work."""
+    """Delete the folders of killed builds on this machine. Errors of the file system are ignored."""
     try:
         place = Path(gettempdir())
-    except OSError:  # there is none, as where the disk is full
+    except OSError:  # no temporary folder, as on a full disk
         return
     for path in place.glob(f"{PREFIX}*/{LOCK}"):
-        with suppress(OSError), path.open() as lock:  # somebody else's, or in use, or just gone
+        with suppress(OSError), path.open() as lock:  # another user's, locked, or just deleted
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path.parent, ignore_errors=True)

@@ -1,99 +1,102 @@
-"""Following: what happens to builds and champions, as it happens; the rows fill every gap."""
+"""Event streams: changes of builds, jobs and promotions as they happen; the rows fill every gap."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TypeVar
 
 from ..builds.builds import Build, BuildEvent
 from ..db import threads
 from ..exceptions import UnknownId
 from ..jobs.events import Event, hub
-from ..jobs.jobs import UNFINISHED
+from ..jobs.jobs import UNFINISHED, Job
 from ..products import catalogue
 from ..registry.versions import Promotion
 
-#: Seconds after which a silent stream is compared with the rows: a ring may be lost, or Redis down.
+J = TypeVar("J", bound=Job)
+
+#: Seconds after which a silent stream is compared with the rows: an event may be lost, or Redis down.
 POLL_SECONDS = 2.0
 
-#: What comes next of a build; None: nothing any more.
+#: The next events of a build; None after the final one.
 Events = list[BuildEvent] | None
 
 
 async def build_events(pk: int, cursor: str | None = None) -> AsyncIterator[BuildEvent]:
-    """The build's events from the start or behind `cursor`, each once and in order, until the final one.
+    """Stream a build's events from the start or after `cursor`, each once and in order, until the final one.
 
-    Where that one is not behind `cursor`, nothing comes once the build has ended.
+    Of a build that has ended, nothing is streamed where `cursor` is the final event's.
 
-    Raises UnknownId, BadInput.
+    Raises: UnknownId, BadInput.
     """
     async with hub.subscription() as subscriber:
-        # Subscribed before the rows are read, so that nothing falls between the two.
-        waiting = await threads.run(_events, pk, cursor)
-        while waiting is not None:
-            for event in waiting:
+        # Subscribe before reading the rows, so that no event falls between the two.
+        pending = await threads.run(_events, pk, cursor)
+        while pending is not None:
+            for event in pending:
                 yield event
                 cursor = event.cursor
                 if event.final:
                     return
-            ring = await subscriber.next(POLL_SECONDS)
-            waiting = await _next(pk, cursor, ring)
+            published = await subscriber.next(POLL_SECONDS)
+            pending = await _next(pk, cursor, published)
 
 
-async def _next(pk: int, cursor: str | None, ring: Event | None) -> Events:
-    """What has come: the event that was rung, where it is the next one; else what the rows say."""
-    if ring is None:
-        return await threads.run(_events, pk, cursor)  # type: ignore[no-any-return]
-    if ring["kind"] != "build_event" or ring["build"] != pk:
+async def _next(pk: int, cursor: str | None, published: Event | None) -> Events:
+    """Get the next events: the published one where it follows `cursor`, else those in the rows."""
+    if published is None:
+        return await threads.run(_events, pk, cursor)
+    if published["kind"] != "build_event" or published["build"] != pk:
         return []
-    sequence, seen = ring["event"]["sequence"], int(cursor or 0)
-    if sequence == seen + 1:
-        return [BuildEvent.from_ring(ring["event"])]
-    return [] if sequence <= seen else await threads.run(_events, pk, cursor)
+    sequence, last = published["event"]["sequence"], int(cursor or 0)
+    if sequence == last + 1:
+        return [BuildEvent.from_json(published["event"])]
+    return [] if sequence <= last else await threads.run(_events, pk, cursor)
 
 
 def _events(pk: int, cursor: str | None) -> Events:
-    # Looked at before its events, or the final one could come between the two.
-    followed = Build.objects.filter(pk=pk).first()
-    if followed is None:
+    # Read the build before its events, or the final event could be inserted between the two.
+    build = Build.objects.filter(pk=pk).first()
+    if build is None:
         raise UnknownId("No build has this id.", argument=("build",))
-    found = list(BuildEvent.objects.after(pk, cursor))
-    return None if followed.ended and not found else found
+    events = list(BuildEvent.objects.after(pk, cursor))
+    return None if build.ended and not events else events
 
 
-async def job_changes(kind: Any, pk: int) -> AsyncIterator[Any]:
-    """The job whenever something has happened to it, the first time at once, until it has ended. Raises UnknownId."""
+async def job_changes(kind: type[J], pk: int) -> AsyncIterator[J]:
+    """Stream a job's row at once and after each change, until the job has ended. Raises UnknownId."""
     async with hub.subscription() as subscriber:
-        seen = None
-        while seen is None or not seen.ended:
-            found = await threads.run(kind.objects.filter(pk=pk).first)
-            if found is None:
+        last: J | None = None
+        while last is None or not last.ended:
+            row = await threads.run(kind._default_manager.filter(pk=pk).first)
+            if row is None:
                 raise UnknownId("No job has this id.", argument=("job",))
-            if seen is None or (found.percent, found.status) != (seen.percent, seen.status):
-                yield found
-            seen = found
-            ring = await subscriber.next(POLL_SECONDS)
-            while ring is not None and not _is_about(ring, kind, pk):
-                ring = await subscriber.next(POLL_SECONDS)
+            if last is None or (row.percent, row.status) != (last.percent, last.status):
+                yield row
+            last = row
+            event = await subscriber.next(POLL_SECONDS)
+            while event is not None and not _is_about(event, kind, pk):
+                event = await subscriber.next(POLL_SECONDS)
 
 
-def _is_about(ring: Event, kind: Any, pk: int) -> bool:
+def _is_about(event: Event, kind: type[Job], pk: int) -> bool:
     if kind is Build:
-        return ring["kind"] in ("build", "build_event") and bool(ring["build"] == pk)
-    return ring["kind"] == "job" and bool(ring["job"] == pk)
+        return event["kind"] in ("build", "build_event") and bool(event["build"] == pk)
+    return event["kind"] == "job" and bool(event["job"] == pk)
 
 
 async def build_changes(product: str | None = None) -> AsyncIterator[Build]:
-    """The unfinished builds, then each build whenever something has happened to it. Raises UnknownProduct."""
+    """Stream the unfinished builds, then each build after each change. Raises UnknownProduct."""
     _check(product)
     async with hub.subscription() as subscriber:
-        for running in await threads.run(_unfinished, product):
-            yield running
+        for build in await threads.run(_unfinished, product):
+            yield build
         while True:
-            ring = await subscriber.next(POLL_SECONDS)
-            if ring is None:
+            event = await subscriber.next(POLL_SECONDS)
+            if event is None or event["kind"] not in ("build", "build_event"):
                 continue
-            wanted = ring["kind"] in ("build", "build_event") and product in (None, ring["product"])
-            if wanted and (found := await threads.run(Build.objects.filter(pk=ring["build"]).first)):
-                yield found
+            if product not in (None, event["product"]):
+                continue
+            if changed := await threads.run(Build.objects.filter(pk=event["build"]).first):
+                yield changed
 
 
 def _unfinished(product: str | None) -> list[Build]:
@@ -102,13 +105,13 @@ def _unfinished(product: str | None) -> list[Build]:
 
 
 async def promotion_events(product: str | None = None) -> AsyncIterator[Promotion]:
-    """Each promotion from now on, in order, none left out. Raises UnknownProduct."""
+    """Stream each promotion from now on, in order and without a gap. Raises UnknownProduct."""
     _check(product)
     async with hub.subscription() as subscriber:
         newest = await threads.run(_newest_promotion)
         while True:
-            ring = await subscriber.next(POLL_SECONDS)
-            if ring is None or ring["kind"] == "promotion":
+            event = await subscriber.next(POLL_SECONDS)
+            if event is None or event["kind"] == "promotion":
                 for promotion in await threads.run(_promotions, product, newest):
                     yield promotion
                     newest = promotion.pk

@@ -1,4 +1,4 @@
-"""What a web process does beside answering: follow promotions, and look after jobs that nobody runs."""
+"""The lifespan of a web process: load the champions, follow promotions, run maintenance."""
 
 import asyncio
 import logging
@@ -15,21 +15,22 @@ from . import maintenance
 log = logging.getLogger(__name__)
 
 _tasks: set["asyncio.Task[None]"] = set()
-#: Models are loaded on one thread: what loading takes for a moment, the allocator keeps for each thread that did it.
+#: One thread loads all models: the allocator keeps the peak memory of every thread that loaded one.
 _loading = ThreadPoolExecutor(1, thread_name_prefix="loading")
 
 
 async def start() -> None:
-    """Load the champions, then listen for others. Raises what the database raises: without it nothing can serve."""
+    """Load the champions, then follow promotions. Raises the database's errors: nothing can serve without it."""
     await threads.run_on(_loading, champions.load)
     log.info("%s", champions.summary())
     await dispatcher.start()
     events.hub.listen(_on_event)
     await events.hub.start()
-    _keep(asyncio.create_task(_look_for_ever(), name="look"))
+    _hold(asyncio.create_task(_maintain_forever(), name="maintenance"))
 
 
 async def stop() -> None:
+    """Stop following and maintenance, then the dispatcher."""
     await events.hub.stop()
     for task in list(_tasks):
         task.cancel()
@@ -37,30 +38,28 @@ async def stop() -> None:
     await dispatcher.stop()
 
 
-def _keep(task: "asyncio.Task[None]") -> None:
+def _hold(task: "asyncio.Task[None]") -> None:
+    """Hold a reference to the task until it is done: the event loop holds none."""
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
 
 
 def _on_event(event: events.Event) -> None:
     if event["kind"] == "promotion":
-        _keep(asyncio.create_task(_look(threads.run_on(_loading, champions.refresh)), name="refresh"))
+        _hold(asyncio.create_task(_log_errors(threads.run_on(_loading, champions.refresh)), name="refresh"))
 
 
-async def _look_for_ever() -> None:
+async def _maintain_forever() -> None:
     while True:
         await asyncio.sleep(jobs.MAINTENANCE_INTERVAL)
-        await _look(threads.run_on(_loading, champions.refresh))
-        await _look(threads.run(maintenance.tick))
+        await _log_errors(threads.run_on(_loading, champions.refresh))
+        await _log_errors(threads.run(maintenance.tick))
 
 
-async def _look(looking: Awaitable[None]) -> None:
+async def _log_errors(work: Awaitable[None]) -> None:
     try:
-        await looking
+        await work
     except (DatabaseError, InterfaceError) as error:
         log.warning("PostgreSQL cannot be reached: %s", str(error).strip())
-    except Exception:  # or nobody would look any more
-        log.exception(
-            "What was to be looked at every %g s was not; the next look tries again.",
-            jobs.MAINTENANCE_INTERVAL,
-        )
+    except Exception:  # one failure must not end maintenance for the life of the process
+        log.exception("Maintenance failed; it is tried again in %g s.", jobs.MAINTENANCE_INTERVAL)

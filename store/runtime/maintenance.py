@@ -1,4 +1,4 @@
-"""Upkeep: what every worker and every web process does now and then, whoever comes first."""
+"""Maintenance: the periodic work of every worker and every web process; the first one to come does it."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from ..builds.retraining import RetrainDecision
 from ..predictions import retention
 from ..serving.batch_scoring import Scoring
 
-#: What workers do.
+#: The kinds of jobs that workers run.
 KINDS: tuple[Any, ...] = (Build, Scoring)
 
 
 def tick() -> None:
-    """Take up jobs that nobody runs, request the builds that are due, let old predictions go."""
+    """Requeue lost jobs, request the builds that are due, delete old predictions."""
     for kind in KINDS:
         kind.objects.reconcile()
     RetrainDecision.objects.look()

@@ -1,4 +1,4 @@
-"""The worker: runs jobs from the queue, and notices when its work-horse dies."""
+"""The worker: runs jobs from the queue and abandons those whose work-horse died."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class JobWorker(Worker):
-    """An RQ worker whose rows never claim that a dead work-horse is running."""
+    """An RQ worker that keeps the jobs' rows true when a work-horse is killed."""
 
     def __init__(self, **options: Any):
         server = redis.Redis.from_url(settings.REDIS_URL)
@@ -35,7 +35,7 @@ class JobWorker(Worker):
         )
 
     def execute_job(self, job: Any, queue: Any) -> None:
-        """Run a job that an older release queued under the name that its function has now."""
+        """Run a job, under its new name where an older release queued it."""
         job.func_name = RENAMED_FUNCTIONS.get(job.func_name, job.func_name)
         super().execute_job(job, queue)
 
@@ -45,25 +45,25 @@ class JobWorker(Worker):
         super().main_work_horse(job, queue)
 
     def handle_work_horse_killed(self, job: Any, retpid: int, ret_val: int, rusage: Any) -> None:
-        """RQ calls no failure callback here, so the job is taken up, or given up, from its rows."""
+        """Abandon the attempt by its row, since RQ calls no failure callback here."""
         for kind in maintenance.KINDS:
-            if lost := kind.objects.filter(pk=job.args[0], job=job.id).first():
-                kind.objects.abandon(lost.pk, lost.attempt)
+            if row := kind.objects.filter(pk=job.args[0], job=job.id).first():
+                kind.objects.abandon(row.pk, row.attempt)
         connection.close()
         super().handle_work_horse_killed(job, retpid, ret_val, rusage)
 
 
 def work() -> None:
-    """Run jobs until told to stop."""
+    """Run jobs until a signal stops the worker."""
     stopped = threading.Event()
-    threading.Thread(target=_look_for_ever, args=[stopped], name="upkeep", daemon=True).start()
+    threading.Thread(target=_maintain_forever, args=[stopped], name="maintenance", daemon=True).start()
     JobWorker(name=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}").work(
         logging_level="WARNING"
     )
     stopped.set()
 
 
-def _look_for_ever(stopped: threading.Event) -> None:
+def _maintain_forever(stopped: threading.Event) -> None:
     while not stopped.wait(jobs.MAINTENANCE_INTERVAL):
         temporary_folders.delete_abandoned()
         try:

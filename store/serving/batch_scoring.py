@@ -54,7 +54,7 @@ class ScoringManager(JobManager["Scoring"]):
             scoring.enqueue_after_commit()
             return scoring
 
-        return self.once(product.name, begin)
+        return self.get_or_start(product.name, begin)
 
 
 class Scoring(Job):

@@ -280,7 +280,7 @@ def test_progress_never_goes_back(stay: DataProduct) -> None:
 
 def test_an_event_is_the_same_after_its_ride_through_redis(stay: DataProduct) -> None:
     event = claimed(stay).tell("CandidateScored", "…", 12.5, best=0.5, findings=["odd"])
-    ridden = BuildEvent.from_ring(orjson.loads(orjson.dumps(event.as_ring())))
+    ridden = BuildEvent.from_json(orjson.loads(orjson.dumps(event.to_json())))
     stored = BuildEvent.objects.get()
     for name in (
         "pk",

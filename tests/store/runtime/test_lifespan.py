@@ -15,13 +15,13 @@ from ..conftest import operate, version
 pytestmark = pytest.mark.django_db
 
 
-async def test_a_look_that_fails_is_not_the_last(caplog: pytest.LogCaptureFixture) -> None:
+async def test_maintenance_goes_on_after_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     async def fails() -> None:
         raise ValueError("unheard of")
 
     with caplog.at_level(logging.ERROR):
-        await lifespan._look(fails())
-    assert "the next look tries again" in caplog.text and "unheard of" in caplog.text
+        await lifespan._log_errors(fails())
+    assert "Maintenance failed; it is tried again" in caplog.text and "unheard of" in caplog.text
 
 
 def test_an_artifact_that_cannot_be_unpickled_is_told(

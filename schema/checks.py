@@ -18,7 +18,6 @@ from .products.type_factory import category_suffix
 MAX_NAME = 40
 
 
-@checks.register("exemplar")
 def check_names(app_configs: object = None, **options: object) -> list[checks.CheckMessage]:
     """Check the names of every declared product, and names that two of them share."""
     declared = catalogue.products()

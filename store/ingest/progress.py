@@ -5,10 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as RichProgress
+from learning.lazy_imports import LazyModule
+
+if TYPE_CHECKING:
+    from rich import console as rich_console
+    from rich import progress as rich_progress
+else:
+    rich_console, rich_progress = LazyModule("rich.console"), LazyModule("rich.progress")
 
 READING, CHECKING, WRITING = "reading", "checking", "writing"
 
@@ -40,12 +45,14 @@ def shown(terminal: bool) -> Iterator[Told]:
         yield Lines().show
         return
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[rows]}"),
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("{task.fields[rows]}"),
     )
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with rich_progress.Progress(
+        *columns, console=rich_console.Console(stderr=True), transient=True
+    ) as progress:
         yield Bar(progress).show
 
 
@@ -85,10 +92,10 @@ class Lines(_Rate):
 class Bar(_Rate):
     """A bar for each file, with rows a second."""
 
-    def __init__(self, progress: RichProgress):
+    def __init__(self, progress: "rich_progress.Progress"):
         super().__init__()
         self.progress = progress
-        self.tasks: dict[Path, TaskID] = {}
+        self.tasks: dict[Path, rich_progress.TaskID] = {}
 
     def show(self, now: Progress) -> None:
         self.begins(now)

@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import uuid
+from importlib import import_module
 from typing import Any
 
 import redis
@@ -17,6 +18,10 @@ from ..jobs.queue import RENAMED_FUNCTIONS
 from . import maintenance
 
 log = logging.getLogger(__name__)
+
+#: What jobs run, and what the upkeep's thread imports when it first asks a rule: a process must not be forked while
+#: another thread imports.
+PRELOAD = [*(function.rpartition(".")[0] for function in queue.JOB_FUNCTIONS.values()), "croniter"]
 
 
 class JobWorker(Worker):
@@ -33,6 +38,12 @@ class JobWorker(Worker):
             maintenance_interval=60,
             **options,
         )
+
+    def dequeue_job_and_maintain_ttl(self, *arguments: Any, **options: Any) -> Any:
+        """Wait for the next job; import what jobs run first, so that work-horses share it and start at once."""
+        for module in PRELOAD:
+            import_module(module)
+        return super().dequeue_job_and_maintain_ttl(*arguments, **options)
 
     def execute_job(self, job: Any, queue: Any) -> None:
         """Run a job, under its new name where an older release queued it."""

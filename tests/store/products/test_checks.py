@@ -152,28 +152,28 @@ NAMES = ["Cost", "größe", "class", "a__b", "_a", "a_", "1st", "a b", "", "x" *
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_that_graphql_would_mangle_is_refused(name: str) -> None:
-    assert list(names.problems(declared({name: "cost"})))
-    assert "its name must be lower case" in "".join(names.problems(declared(COST, name=name)))
+    assert list(names.name_problems(declared({name: "cost"})))
+    assert "its name must be lower case" in "".join(names.name_problems(declared(COST, name=name)))
 
 
 def test_two_features_that_would_be_one_field_are_refused() -> None:
     product = declared({"a_1": "cost", "a1": "anamnesis__age"})
-    assert "would be one GraphQL field, a1: rename one" in "".join(names.problems(product))
+    assert "would be one GraphQL field, a1: rename one" in "".join(names.name_problems(product))
 
 
 def test_an_enum_that_would_be_made_twice_is_refused() -> None:
     product = declared({"label": "urgency"})
-    assert "an enum DeclaredLabel would be made twice" in "".join(names.problems(product))
+    assert "an enum DeclaredLabel would be made twice" in "".join(names.name_problems(product))
 
 
 @pytest.mark.parametrize("name", ["build", "products", "node"])
 def test_a_product_that_would_take_the_apis_own_name_is_refused(name: str) -> None:
-    said = list(names.meetings([declared(COST, name=name)]))
+    said = list(names.shared_names([declared(COST, name=name)]))
     assert any("which the API has already: rename it" in sentence for sentence in said)
 
 
 def test_two_products_that_would_share_a_name_are_refused(stay: DataProduct) -> None:
-    said = list(names.meetings([stay, declared(COST, name="stay_feedback")]))
+    said = list(names.shared_names([stay, declared(COST, name="stay_feedback")]))
     assert any("stayFeedback, which the product 'stay' has already" in sentence for sentence in said)
 
 

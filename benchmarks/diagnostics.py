@@ -1,6 +1,6 @@
 """What it takes to draw all diagnostics of a winner: seconds, and the memory of the process that draws.
 
-    ./dev bench diagnostics [--rows 1000 --rows 100000] [--columns 20]
+    ./dev context diagnostics [--rows 1000 --rows 100000] [--columns 20]
 
 The winner is an ensemble as builds find them where rows are many; what it told out of fold is a linear model's.
 """
@@ -58,17 +58,17 @@ def winner(task: str) -> Candidate:
         return CLUSTERS
     boosting = {"learning_rate": 0.07, "max_iter": 300, "max_leaf_nodes": 31, "max_features": 0.5}
     trees = {"n_estimators": 200, "min_samples_leaf": 3, "max_features": 0.7}
-    return ensemble.candidate(
+    return ensemble.build_recipe(
         {Candidate("boosting", boosting): 0.5, Candidate("extra_trees", trees): 0.3, LINEAR[task]: 0.2}
     )
 
 
 def measure(problem: Problem, rows: int, columns: int) -> Measured:
-    bench = at(problem, rows, columns)
-    served, predictions = fitted(bench)
+    context = at(problem, rows, columns)
+    served, predictions = fitted(context)
     before = _peak()
     started, computed = time.perf_counter(), time.process_time()
-    drawn = list(draw(bench, winner(problem.task), served, predictions))
+    drawn = list(draw(context, winner(problem.task), served, predictions))
     seconds, computing = time.perf_counter() - started, time.process_time() - computed
     if failed := [each.problem for each in drawn if each.problem]:
         raise SystemExit(f"{problem.task}: {failed[0]}")
@@ -101,15 +101,15 @@ def at(problem: Problem, rows: int, columns: int) -> FitContext:
     )
 
 
-def fitted(bench: FitContext) -> tuple[model.Model, Any]:
+def fitted(context: FitContext) -> tuple[model.Model, Any]:
     """A model, and what it told out of fold."""
-    candidate = LINEAR.get(bench.task, CLUSTERS)
-    artifact = bench.fitted(candidate)
+    candidate = LINEAR.get(context.task, CLUSTERS)
+    artifact = context.fit(candidate)
     assert isinstance(artifact, bytes)
-    if bench.task == "CLUSTERING":
+    if context.task == "CLUSTERING":
         return model.loads(artifact), None
-    folds = bench.split("contest")
-    told = [bench.score(Fit(candidate, "contest", fold)) for fold in range(len(folds))]
+    folds = context.split("contest")
+    told = [context.score(Fit(candidate, "contest", fold)) for fold in range(len(folds))]
     predictions = np.concatenate([each.predictions for each in told if isinstance(each, Scored)])
     return model.loads(artifact), (predictions, [held_out for _, held_out in folds])
 
@@ -136,7 +136,7 @@ def show(measured: dict[tuple[str, int], Measured], columns: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="./dev bench diagnostics", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="./dev context diagnostics", description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, action="append")
     parser.add_argument("--columns", type=int, default=20)
     options = parser.parse_args()

@@ -1,16 +1,17 @@
-"""READ FIRST: the build phase as a generator of steps.
+"""READ FIRST: a build as a generator of steps.
 
-Whoever iterates records what was done, and stops iterating to stop the build.
+`build` analyses a dataset, searches for candidates, compares the best on fresh folds, decides, and fits models. It
+knows no database: the caller iterates over the steps, stores them, and stops iterating to stop the build.
 """
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from . import analysis
+from .analysis import Analysis, changes
 from .analysis.overview import analyse
 from .dataset import Dataset
 from .estimators import ensemble, families
@@ -22,8 +23,9 @@ from .fits.fold_fit import FitContext
 from .fits.scheduler import FitScheduler, Pool
 from .problem import Problem
 from .selection import fitting
-from .selection.decision import Decision, Incumbent, decide, kept
+from .selection.decision import Decision, Incumbent, candidates_to_fit, decide
 from .selection.final_round import FinalRound
+from .selection.fitting import FinalFits
 from .selection.rounds import FoldRunner, Key, Span
 from .selection.search import Search
 from .selection.steps import (
@@ -50,167 +52,195 @@ __all__ = [
     "Fitted",
     "FoldScored",
     "Incumbent",
-    "Opened",
+    "PoolFactory",
     "Step",
     "build",
 ]
 
-#: Of `problem.seconds`: what the search may take, what at most where its best is not done by then, and
-#: what one fit may.
+#: Shares of `problem.seconds`: end of the search; its latest end, if the best candidate is not finished by then; time
+#: limit of one fit.
 SEARCH_SHARE, LATEST_SHARE, FIT_SHARE = 0.6, 0.8, 0.3
-#: Of `problem.seconds`: when all is done; stopping the processes takes its time too.
+#: Share of `problem.seconds` after which all fits must be done, because stopping the processes takes time too.
 END_SHARE = 0.96
-#: Of `problem.seconds`: until when the winner may be compiled; the alternatives, until all is done.
+#: Share of `problem.seconds` after which the winner's compilation must end; that of alternatives ends at END_SHARE.
 LAST_SHARE = 0.98
-#: A fit may take this many seconds where the problem names no limit.
+#: Time limit of one fit, in seconds, if the problem has none.
 FIT_SECONDS = 600.0
-SEARCHING, CONTESTING = Span(2, 70), Span(70, 85)
+SEARCHING, FINAL = Span(2, 70), Span(70, 85)
 
-#: Opens a pool at a bench for fits that may take this many seconds and megabytes each; None: what there is.
-Opened = Callable[[FitContext, float, int | None], AbstractContextManager[Pool]]
+#: Opens a pool that fits in this context, with a time limit in seconds and a memory limit in megabytes (None: none).
+PoolFactory = Callable[[FitContext, float, int | None], AbstractContextManager[Pool]]
 
 
 def build(
     problem: Problem,
     dataset: Dataset,
     incumbent: Incumbent | None = None,
-    scored: Mapping[Key, FoldScored] | None = None,
+    recorded: Mapping[Key, FoldScored] | None = None,
     *,
     workers: int = 2,
     folder: Path | None = None,
-    opened: Opened | None = None,
+    pool_factory: PoolFactory | None = None,
 ) -> Generator[Step, None, None]:
-    """Analyse, search, contest, decide, fit, draw: `workers` fits at a time, temporary files in `folder`.
+    """Analyse, search, run the final round, decide, fit, and draw diagnostics; yields each step when it is done.
 
-    `scored` are folds of an interrupted run by (candidate's key, round, fold): they are not fitted again,
-    but yielded again. `opened` has the fits done elsewhere than in processes of this machine. The same dataset,
-    problem, and incumbent give the same winner whatever does the fits, unless `problem.seconds` bit, which the
-    decision's reason says.
+    The same dataset, problem and incumbent give the same winner, whatever pool runs the fits, unless the time limit
+    interfered; the decision's reason says so.
 
-    Raises InvalidProblem (a metric for another number of classes), TooFewInstances (a fold lacks a class),
-    NothingFitted or TimedOut (no candidate could be scored on all folds), WorkersLost (the processes could not be
-    kept alive).
+    Args:
+        incumbent: The champion, which a new model must beat.
+        recorded: Folds that an interrupted run has scored; they are yielded again, but not fitted.
+        workers: Number of fits at a time.
+        folder: Parent of the temporary files; None: the system's.
+        pool_factory: Opens the pool that runs the fits; None: processes of this machine.
+
+    Raises:
+        InvalidProblem: The metric is for another number of classes.
+        TooFewInstances: A fold lacks a class.
+        NothingFitted, TimedOut: No candidate was scored on all folds.
+        WorkersLost: The processes could not be kept alive.
     """
-    started = time.monotonic()
-    clock = partial(_at, started, problem.seconds)
+    clock = Clock(started=time.monotonic(), seconds=problem.seconds)
     metric = problem.metric_for(len(dataset.classes) or None)
     analysed = analyse(dataset, problem)
     yield Analysed(percent=SEARCHING.start, analysis=analysed)
-    bench = FitContext(
+    context = _fit_context(problem, dataset, metric, analysed)
+    fit_seconds = FIT_SECONDS if problem.seconds is None else problem.seconds * FIT_SHARE
+    open_pool = pool_factory or partial(_open_process_pool, workers, folder)
+    with open_pool(context, fit_seconds, problem.megabytes) as pool:
+        runner = FoldRunner(scheduler=FitScheduler(pool, fit_seconds), recorded=recorded or {})
+        search = Search(
+            problem=problem,
+            context=context,
+            runner=runner,
+            span=SEARCHING,
+            deadline=clock.at(SEARCH_SHARE),
+            latest_deadline=clock.at(LATEST_SHARE),
+            end=clock.at(END_SHARE),
+            incumbents=_incumbent_members(context, incumbent),
+        )
+        yield from search.run()
+        final_round = FinalRound(
+            problem=problem,
+            context=context,
+            runner=runner,
+            span=FINAL,
+            search=search,
+            incumbent=_incumbent_recipe(context, incumbent),
+            end=clock.at(END_SHARE),
+        )
+        yield from final_round.run()
+        decision = _decide(search, final_round, incumbent, _changed_columns(incumbent, analysed))
+        yield _decided(decision, search.stop_reason + final_round.stop_reason)
+        if decision.winner:
+            fits = FinalFits(
+                scheduler=runner.scheduler,
+                final_round=final_round,
+                candidates=candidates_to_fit(decision.winner, final_round.entries(), problem.keep),
+                incumbent=incumbent,
+                started=clock.started,
+                winner_deadline=clock.at(LAST_SHARE),
+                alternative_deadline=clock.at(END_SHARE),
+            )
+            yield from fits.run()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """Start and time limit of a build."""
+
+    #: By `time.monotonic`.
+    started: float
+    #: None: no limit.
+    seconds: float | None
+
+    def at(self, share: float) -> float | None:
+        """Return the moment at which this share of the limit has passed, by `time.monotonic`; None without a limit."""
+        return None if self.seconds is None else self.started + self.seconds * share
+
+
+def _fit_context(problem: Problem, dataset: Dataset, metric: str, analysed: Analysis) -> FitContext:
+    return FitContext(
         task=problem.task,
         dataset=dataset,
         metric=metric,
         plan=FoldPlan.of(problem, dataset),
         seed=problem.seed,
         doubtful=analysed.doubtful,
-        timed=problem.infer_limit is not None,
-    )
-    fit_seconds = FIT_SECONDS if problem.seconds is None else problem.seconds * FIT_SHARE
-
-    def here(bench: FitContext, seconds: float, megabytes: int | None) -> AbstractContextManager[Pool]:
-        return process_pool.start_pool(bench, workers, seconds, megabytes, folder)
-
-    with (opened or here)(bench, fit_seconds, problem.megabytes) as pool:
-        player = FoldRunner(workers=FitScheduler(pool, fit_seconds), known=scored or {})
-        search = Search(
-            problem=problem,
-            bench=bench,
-            player=player,
-            span=SEARCHING,
-            deadline=clock(SEARCH_SHARE),
-            latest=clock(LATEST_SHARE),
-            ends=clock(END_SHARE),
-            first=_first(bench, incumbent),
-        )
-        yield from search.run()
-        contest = FinalRound(
-            problem=problem,
-            bench=bench,
-            player=player,
-            span=CONTESTING,
-            search=search,
-            incumbent=_recipe(bench, incumbent),
-            ends=clock(END_SHARE),
-        )
-        yield from contest.run()
-        decision = _decision(problem, dataset, search, contest, incumbent, _changed(incumbent, analysed))
-        yield _decided(decision, search.stopped + contest.stopped)
-        if decision.winner:
-            fitted = kept(decision.winner, contest.entries(), problem.keep)
-            last = {True: clock(LAST_SHARE), False: clock(END_SHARE)}
-            yield from fitting.fitted(player.workers, contest, fitted, incumbent, started, last)
-
-
-def _at(started: float, seconds: float | None, share: float) -> float | None:
-    """The moment by which this share of the seconds has passed; None: no limit."""
-    return None if seconds is None else started + seconds * share
-
-
-def _decision(
-    problem: Problem,
-    dataset: Dataset,
-    search: Search,
-    contest: FinalRound,
-    incumbent: Incumbent | None,
-    changed: Sequence[str] | None,
-) -> Decision:
-    entries = contest.entries()
-    if not entries:
-        raise _nothing(problem, search, contest)
-    means = search.tally.means
-    return decide(
-        problem,
-        contest.bench.metric,
-        entries,
-        incumbent,
-        dataset.fingerprint,
-        contest.bench.plan.ratio,
-        baseline=next((score for c, score in means.items() if c.family == "baseline"), None),
-        changed=changed,
+        time_predictions=problem.infer_limit is not None,
     )
 
 
-def _changed(incumbent: Incumbent | None, now: analysis.Analysis) -> list[str] | None:
-    """The columns that differ from those that the champion learned from; None where these are not known."""
-    if incumbent is None or incumbent.analysis is None:
-        return None
-    return analysis.changes(incumbent.analysis, now)
+def _open_process_pool(
+    workers: int, folder: Path | None, context: FitContext, seconds: float, megabytes: int | None
+) -> AbstractContextManager[Pool]:
+    return process_pool.start_pool(context, workers, seconds, megabytes, folder)
 
 
-def _decided(decision: Decision, cut_short: str) -> Decided:
-    return Decided(
-        percent=fitting.FITTING.start if decision.winner else fitting.DRAWING.end,
-        winner=decision.winner,
-        incumbent_kept=decision.incumbent_kept,
-        held=decision.held,
-        reason=decision.reason + cut_short,
-    )
+def _incumbent_recipe(context: FitContext, incumbent: Incumbent | None) -> Candidate | None:
+    """Return the champion's recipe; None if one of its families is not available.
 
-
-def _recipe(bench: FitContext, incumbent: Incumbent | None) -> Candidate | None:
-    """The champion's recipe, where all its families are still known; of its fold models, as many as there are
-    folds now.
+    A recipe of fold models averages as many as there are folds now.
     """
     if incumbent is None:
         return None
-    recipe, known = incumbent.candidate, families.names(bench.task)
-    if any(member.family not in known for member in ensemble.members(recipe)):
+    recipe, available = incumbent.candidate, families.names(context.task)
+    if any(member.family not in available for member in ensemble.members(recipe)):
         return None
     if "parts" in recipe.hyperparameters:
-        recipe = replace(recipe, hyperparameters=recipe.hyperparameters | {"parts": bench.plan.folds})
+        recipe = replace(recipe, hyperparameters=recipe.hyperparameters | {"parts": context.plan.folds})
     return recipe
 
 
-def _first(bench: FitContext, incumbent: Incumbent | None) -> list[Candidate]:
-    """The champion's recipe, or what it averages."""
-    recipe = _recipe(bench, incumbent)
+def _incumbent_members(context: FitContext, incumbent: Incumbent | None) -> list[Candidate]:
+    """Return the champion's recipe, or the recipes that it averages."""
+    recipe = _incumbent_recipe(context, incumbent)
     if recipe is None:
         return []
     return [recipe] if recipe.family != ensemble.FAMILY else list(ensemble.members(recipe))
 
 
-def _nothing(problem: Problem, search: Search, contest: FinalRound) -> NothingFitted | TimedOut:
-    failures = search.tasted.failures + search.tally.failures + contest.tally.failures
+def _changed_columns(incumbent: Incumbent | None, analysed: Analysis) -> list[str] | None:
+    """Name the columns that changed since the champion's snapshot; None if that is unknown."""
+    if incumbent is None or incumbent.analysis is None:
+        return None
+    return changes(incumbent.analysis, analysed)
+
+
+def _decide(
+    search: Search, final_round: FinalRound, incumbent: Incumbent | None, changed: Sequence[str] | None
+) -> Decision:
+    """Decide the final round. Raises NothingFitted or TimedOut if it scored no candidate."""
+    entries, context = final_round.entries(), final_round.context
+    if not entries:
+        raise _nothing_fitted(search, final_round)
+    means = search.scoreboard.means
+    return decide(
+        search.problem,
+        context.metric,
+        entries,
+        incumbent,
+        context.dataset.fingerprint,
+        context.plan.ratio,
+        baseline=next((score for c, score in means.items() if c.family == "baseline"), None),
+        changed=changed,
+    )
+
+
+def _decided(decision: Decision, stop_reasons: str) -> Decided:
+    return Decided(
+        percent=fitting.FITTING.start if decision.winner else fitting.DRAWING.end,
+        winner=decision.winner,
+        incumbent_kept=decision.incumbent_kept,
+        hold_reason=decision.hold_reason,
+        reason=decision.reason + stop_reasons,
+    )
+
+
+def _nothing_fitted(search: Search, final_round: FinalRound) -> NothingFitted | TimedOut:
+    """Build the error that names the first failure; its code is the failures' if all have the same."""
+    problem = search.problem
+    failures = search.screening.failures + search.scoreboard.failures + final_round.scoreboard.failures
     if not failures and problem.seconds is None:
         return NothingFitted(
             f"No candidate predicts a row within {problem.infer_limit:g} µs; allow more, or name faster families."
@@ -220,9 +250,9 @@ def _nothing(problem: Problem, search: Search, contest: FinalRound) -> NothingFi
             f"No candidate could be scored on all folds within {problem.seconds:g} s; allow more."
         )
     first = failures[0]
-    nothing = NothingFitted(
+    error = NothingFitted(
         f"No candidate could be fitted and scored on all folds. {first.candidate}: {first.reason}"
     )
     if all(failure.code == first.code for failure in failures):
-        nothing.code = first.code
-    return nothing
+        error.code = first.code
+    return error

@@ -75,7 +75,7 @@ def distances(evidence: Evidence, figure: Figure) -> Drawn:
         ax=axes,
         fig=figure,
         legend=False,
-        random_state=evidence.bench.seed,
+        random_state=evidence.context.seed,
         is_fitted=True,
         force_model=True,
     )
@@ -108,7 +108,7 @@ def elbow(evidence: Evidence, figure: Figure) -> Drawn:
         raise OneCluster("There are too few different rows to try several numbers of clusters.")
     axes = figures.axes(figure)
     visualizer = yellowbrick_charts.KElbowVisualizer(
-        KMeans(n_init=3, random_state=evidence.bench.seed),
+        KMeans(n_init=3, random_state=evidence.context.seed),
         ax=axes,
         fig=figure,
         k=(2, most + 1),

@@ -44,7 +44,7 @@ def rank2d(evidence: Evidence, figure: Figure) -> Drawn:
 
 def _numbers(evidence: Evidence) -> DataFrame:
     """The columns that are numbers, and are not all alike."""
-    names = [c.name for c in evidence.bench.dataset.columns if c.kind not in (Kind.CATEGORY, Kind.TEXT)]
+    names = [c.name for c in evidence.context.dataset.columns if c.kind not in (Kind.CATEGORY, Kind.TEXT)]
     numbers = evidence.X[names]
     varied = numbers.loc[:, numbers.nunique() > 1]
     if len(varied.columns) < 2:

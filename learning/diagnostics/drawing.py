@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from ..estimators.families import Candidate
 from ..exceptions import TimedOut
-from ..fits.fold_fit import FitContext, failure
-from ..fits.scheduler import over
+from ..fits.fold_fit import FitContext, to_failure
+from ..fits.scheduler import is_past
 from ..model import Model
 from . import (
     clusters,
@@ -50,7 +50,7 @@ CHARTS: Mapping[DiagnosticKind, Callable[[Evidence, Figure], Drawn]] = {
 
 
 def draw(
-    bench: FitContext,
+    context: FitContext,
     candidate: Candidate,
     model: Model,
     predictions: Predictions | None,
@@ -66,14 +66,14 @@ def draw(
     Not for several threads at once: matplotlib's style is the process's.
     """
     evidence = Evidence(
-        bench=bench,
+        context=context,
         candidate=candidate,
         model=model,
         predictions=predictions,
         deadline=deadline,
         rows=rows,
     )
-    for kind in kinds(bench.task, len(bench.dataset.classes)):
+    for kind in kinds(context.task, len(context.dataset.classes)):
         yield _drawn(kind, evidence)
 
 
@@ -82,7 +82,7 @@ def _drawn(kind: DiagnosticKind, evidence: Evidence) -> Diagnostic:
     try:
         drawn, svg = _picture(kind, evidence)
     except Exception as error:  # the edge of a chart: whatever it was becomes the diagnostic's problem
-        failed = failure(error)
+        failed = to_failure(error)
         return Diagnostic(
             kind=kind,
             title=TITLES[kind],
@@ -104,7 +104,7 @@ def _drawn(kind: DiagnosticKind, evidence: Evidence) -> Diagnostic:
 
 
 def _picture(kind: DiagnosticKind, evidence: Evidence) -> tuple[Drawn, str]:
-    if over(evidence.deadline):
+    if is_past(evidence.deadline):
         raise TimedOut("There was no time left for this picture.")
     figure = Figure(layout="constrained")
     # One thread: what else runs here has the other cores, and small fits lose more by waiting than they win.

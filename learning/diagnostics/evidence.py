@@ -36,7 +36,7 @@ class Drawn:
 class Evidence:
     """The winner of a build, and what it was built at."""
 
-    bench: FitContext
+    context: FitContext
     candidate: Candidate
     model: Model
     #: Out of fold; None for clusters.
@@ -49,7 +49,7 @@ class Evidence:
     @cached_property
     def classes(self) -> HeldClasses:
         assert self.predictions is not None
-        names, calibration = self.bench.dataset.classes, self.model.calibration
+        names, calibration = self.context.dataset.classes, self.model.calibration
         return out_of_fold.classes(self.predictions, self._y, names, calibration)
 
     @cached_property
@@ -60,27 +60,27 @@ class Evidence:
     @cached_property
     def looked_at(self) -> NDArray[np.intp]:
         """Rows' places, in order: all of them or as many as `rows` says."""
-        return some(len(self.bench.dataset), self.rows, self.bench.seed)
+        return some(len(self.context.dataset), self.rows, self.context.seed)
 
     @cached_property
     def X(self) -> DataFrame:
         """The rows that are looked at."""
-        return self.bench.dataset.X.iloc[self.looked_at]
+        return self.context.dataset.X.iloc[self.looked_at]
 
     @cached_property
     def space(self) -> NDArray[np.float64]:
         """The rows that are looked at in the space in which clusterings are compared: standardised features."""
-        return np.asarray(preprocess.dense(self.bench.dataset.columns).fit_transform(self.X))
+        return np.asarray(preprocess.dense(self.context.dataset.columns).fit_transform(self.X))
 
     @property
     def sampled(self) -> str:
         """A sentence where not all rows are looked at, else empty."""
-        return drawn_from(len(self.looked_at), len(self.bench.dataset))
+        return drawn_from(len(self.looked_at), len(self.context.dataset))
 
     @property
     def _y(self) -> NDArray[Any]:
-        assert self.bench.dataset.y is not None
-        return self.bench.dataset.y
+        assert self.context.dataset.y is not None
+        return self.context.dataset.y
 
 
 def drawn_from(n: int, of: int) -> str:

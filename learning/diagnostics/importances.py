@@ -18,22 +18,22 @@ MOST = 30
 
 def importances(evidence: Evidence, figure: Figure) -> Drawn:
     """How far the metric falls on held-out rows when one column is shuffled (Breiman, Random Forests, 2001)."""
-    bench = evidence.bench
-    X, y = bench.dataset.X, bench.dataset.y
+    context = evidence.context
+    X, y = context.dataset.X, context.dataset.y
     assert y is not None
     folds = trials.folds(evidence, evidence.candidate)
     learn, held_out = folds[0]
     found = permutation_importance(
-        recipe(bench, evidence.candidate, evidence.deadline).fit(X.iloc[learn], y[learn]),
+        recipe(context, evidence.candidate, evidence.deadline).fit(X.iloc[learn], y[learn]),
         X.iloc[held_out],
         y[held_out],
-        scoring=bench.metric,
+        scoring=context.metric,
         n_repeats=max(1, min(REPEATS, SHUFFLES // X.shape[1])),
-        random_state=bench.seed % 2**31,
+        random_state=context.seed % 2**31,
     )
     names = [str(name) for name in X.columns]
     order = np.argsort(-found.importances_mean, kind="stable")
-    _bars(figure, names, order[:MOST], found.importances_mean, found.importances_std, bench.metric)
+    _bars(figure, names, order[:MOST], found.importances_mean, found.importances_std, context.metric)
     mean, std = found.importances_mean[order], found.importances_std[order]
     data = Bars(
         names=tuple(names[place] for place in order),
@@ -41,7 +41,7 @@ def importances(evidence: Evidence, figure: Figure) -> Drawn:
         low=floats(mean - std),
         high=floats(mean + std),
     )
-    return Drawn(_of_importances(data, bench.metric) + trials.sampled(evidence, folds[:1]), data)
+    return Drawn(_of_importances(data, context.metric) + trials.sampled(evidence, folds[:1]), data)
 
 
 def _bars(

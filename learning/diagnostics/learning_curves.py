@@ -46,15 +46,15 @@ FACTORS, RATES = (0.01, 0.1, 1.0, 10.0, 100.0), (0.1, 0.3, 1.0, 3.0)
 
 
 def learning_curve(evidence: Evidence, figure: Figure) -> Drawn:
-    bench, candidate = evidence.bench, heaviest(evidence.candidate)
+    context, candidate = evidence.context, heaviest(evidence.candidate)
     folds = trials.folds(evidence, candidate)
     sizes, learned, held_out = learn_by_size(
-        recipe(bench, candidate, evidence.deadline),
-        bench.dataset.X,
-        bench.dataset.y,
+        recipe(context, candidate, evidence.deadline),
+        context.dataset.X,
+        context.dataset.y,
         cv=folds,
-        train_sizes=_sizes(candidate, folds, len(bench.dataset.classes)),
-        scoring=bench.metric,
+        train_sizes=_sizes(candidate, folds, len(context.dataset.classes)),
+        scoring=context.metric,
         error_score="raise",
     )
     axes = figures.axes(figure, 7.4)
@@ -67,37 +67,37 @@ def learning_curve(evidence: Evidence, figure: Figure) -> Drawn:
         shown, text = (*shown, contest), text + _of_whole(contest)
     else:
         text += _of_end(shown[1])
-    axes.set(xlabel="rows to learn from", ylabel=bench.metric)
+    axes.set(xlabel="rows to learn from", ylabel=context.metric)
     figures.legend(axes)
-    data = Curves(x_title="rows to learn from", y_title=bench.metric, curves=shown)
+    data = Curves(x_title="rows to learn from", y_title=context.metric, curves=shown)
     return Drawn(text + _whose(evidence, candidate) + sampled, data)
 
 
 def validation_curve(evidence: Evidence, figure: Figure) -> Drawn:
-    bench, candidate = evidence.bench, heaviest(evidence.candidate)
+    context, candidate = evidence.context, heaviest(evidence.candidate)
     name = _main(candidate)
     folds = trials.folds(evidence, candidate)
     values = _values(name, candidate.hyperparameters[name], min(len(learn) for learn, _ in folds))
     learned, held_out = learn_by_value(
-        recipe(bench, candidate, evidence.deadline),
-        bench.dataset.X,
-        bench.dataset.y,
+        recipe(context, candidate, evidence.deadline),
+        context.dataset.X,
+        context.dataset.y,
         param_name="candidate",
         param_range=[_with(candidate, name, value) for value in values],
         cv=folds,
-        scoring=bench.metric,
+        scoring=context.metric,
         error_score="raise",
     )
     shown = _both(floats(values), learned, held_out)
     axes = figures.axes(figure, 7.4)
     figures.plot(axes, shown, markers=True)
     axes.axvline(candidate.hyperparameters[name], color=figures.GREY, linewidth=1, label="the winner's")
-    axes.set(xlabel=name, ylabel=bench.metric, xscale="log")
+    axes.set(xlabel=name, ylabel=context.metric, xscale="log")
     axes.set_xticks(values, [f"{value:.3g}" for value in values])
     axes.set_xticks([], minor=True)
     figures.legend(axes)
-    data = Curves(x_title=name, y_title=bench.metric, curves=shown)
-    text = _of_values(name, values, held_out.mean(axis=1), candidate.hyperparameters[name], bench.metric)
+    data = Curves(x_title=name, y_title=context.metric, curves=shown)
+    text = _of_values(name, values, held_out.mean(axis=1), candidate.hyperparameters[name], context.metric)
     return Drawn(text + _whose(evidence, candidate) + trials.sampled(evidence, folds), data)
 
 
@@ -150,9 +150,12 @@ def _of_contest(evidence: Evidence) -> Curve:
     told, held_out = evidence.predictions
     parts = np.split(told, np.cumsum([len(rows) for rows in held_out])[:-1])
     scores = np.array(
-        [evidence.bench.scores_of(part, rows).score for part, rows in zip(parts, held_out, strict=True)]
+        [
+            evidence.context.score_predictions(part, rows).score
+            for part, rows in zip(parts, held_out, strict=True)
+        ]
     )
-    rows = np.mean([len(learn) for learn, _ in evidence.bench.split("contest")[: len(held_out)]])
+    rows = np.mean([len(learn) for learn, _ in evidence.context.split("contest")[: len(held_out)]])
     mean, std = scores.mean(), scores.std()
     return Curve(
         name=CONTEST, x=floats([rows]), y=floats([mean]), low=floats([mean - std]), high=floats([mean + std])

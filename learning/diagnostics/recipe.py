@@ -11,39 +11,39 @@ from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..exceptions import TimedOut
 from ..fits.fold_fit import FitContext
-from ..fits.scheduler import over
+from ..fits.scheduler import is_past
 
 
 class Recipe(BaseEstimator):  # type: ignore[misc]
     """Not fitted; of an ensemble, all its members are. After the `deadline` fits and predictions raise TimedOut."""
 
-    def __init__(self, bench: FitContext, candidate: Candidate, deadline: float | None):
-        self.bench = bench
+    def __init__(self, context: FitContext, candidate: Candidate, deadline: float | None):
+        self.context = context
         self.candidate = candidate
         self.deadline = deadline
 
     def __sklearn_clone__(self) -> Self:
-        # scikit-learn would copy the bench with all its rows.
-        return type(self)(self.bench, self.candidate, self.deadline)
+        # scikit-learn would copy the context with all its rows.
+        return type(self)(self.context, self.candidate, self.deadline)
 
     def fit(self, X: DataFrame, y: NDArray[Any]) -> Self:
         self.fitted_ = []
         for member, weight in ensemble.members(self.candidate).items():
             self._check_time()
-            self.fitted_.append((self.bench.pipeline(member).fit(X, y), weight))
+            self.fitted_.append((self.context.pipeline(member).fit(X, y), weight))
         return self
 
     def _check_time(self) -> None:
-        if over(self.deadline):
+        if is_past(self.deadline):
             raise TimedOut("The time was over before all fits of this picture were done.")
 
 
 class ClassRecipe(ClassifierMixin, Recipe):  # type: ignore[misc]
-    """Of a classification: codes of the bench's classes, also of those that the rows to learn from lack."""
+    """Of a classification: codes of the context's classes, also of those that the rows to learn from lack."""
 
     @property
     def classes_(self) -> NDArray[np.intp]:
-        return np.arange(len(self.bench.dataset.classes))
+        return np.arange(len(self.context.dataset.classes))
 
     def predict_proba(self, X: DataFrame) -> NDArray[np.float64]:
         self._check_time()
@@ -65,9 +65,9 @@ class ValueRecipe(RegressorMixin, Recipe):  # type: ignore[misc]
         return np.average([pipeline.predict(X) for pipeline, _ in self.fitted_], axis=0, weights=weights)
 
 
-def recipe(bench: FitContext, candidate: Candidate, deadline: float | None) -> Recipe:
-    """As the bench's task needs it."""
-    return (ClassRecipe if bench.task == "CLASSIFICATION" else ValueRecipe)(bench, candidate, deadline)
+def recipe(context: FitContext, candidate: Candidate, deadline: float | None) -> Recipe:
+    """As the context's task needs it."""
+    return (ClassRecipe if context.task == "CLASSIFICATION" else ValueRecipe)(context, candidate, deadline)
 
 
 def heaviest(candidate: Candidate) -> Candidate:

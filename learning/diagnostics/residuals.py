@@ -64,7 +64,7 @@ def _scatter(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None
 
 
 def _some(evidence: Evidence) -> NDArray[np.intp]:
-    return some(len(evidence.values.y), MOST_POINTS, evidence.bench.seed)
+    return some(len(evidence.values.y), MOST_POINTS, evidence.context.seed)
 
 
 def _of_residuals(held: HeldValues) -> str:

@@ -41,8 +41,8 @@ def _whole(evidence: Evidence, most: int) -> Sequence[Fold]:
 
 def _contest(evidence: Evidence) -> Sequence[Fold]:
     """The contest's folds; those in the order of time from the last, which has most to learn from."""
-    found = evidence.bench.split("contest")
-    return found[::-1] if evidence.bench.plan.ordered else found
+    found = evidence.context.split("contest")
+    return found[::-1] if evidence.context.plan.ordered else found
 
 
 def _rows(folds: Sequence[Fold]) -> int:
@@ -52,14 +52,14 @@ def _rows(folds: Sequence[Fold]) -> int:
 def _some(
     evidence: Evidence, learn: NDArray[np.intp], held_out: NDArray[np.intp], most: int, fold: int
 ) -> Fold:
-    random = np.random.default_rng([evidence.bench.seed, fold])
+    random = np.random.default_rng([evidence.context.seed, fold])
     held = _ordered(evidence, random.permutation(held_out))[: max(1, int(most * HELD_OUT))]
     return _ordered(evidence, random.permutation(learn))[:most], np.sort(held)
 
 
 def _ordered(evidence: Evidence, rows: NDArray[np.intp]) -> NDArray[np.intp]:
     """Rows in random order, put so that each beginning has classes in proportion, and a few of each class at least."""
-    dataset = evidence.bench.dataset
+    dataset = evidence.context.dataset
     if not dataset.classes or dataset.y is None:
         return rows
     place = np.empty(len(rows))

@@ -1,0 +1,1 @@
+"""Estimators: families of candidates, preprocessing of columns, a common interface of clusterings, and ensembles."""

@@ -1,0 +1,1 @@
+"""Evaluation of candidates: folds, metrics of held-out rows, calibration of probabilities and prediction intervals."""

@@ -1,8 +1,8 @@
-"""What a fitted candidate is worth on rows it has not seen: the problem's metric, and the usual others."""
+"""Scores of predictions for held-out rows: the problem's metric, and the usual further measures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite, sqrt
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,11 @@ from ..estimators.clusters import NOISE
 from ..exceptions import NotFinite, OneCluster
 from .measures import Measure, Scores
 
-#: Rows that a silhouette looks at; it compares each with each.
+Floats = NDArray[np.float64]
+#: Class codes, or values.
+Labels = NDArray[np.int64] | NDArray[np.float64]
+
+#: Upper bound of the rows of a silhouette, which compares each row with each.
 MOST_ROWS = 4_000
 
 CLASSIFICATION = (
@@ -34,185 +38,210 @@ CLASSIFICATION = (
 TWO_CLASSES = (*CLASSIFICATION, "roc_auc", "average_precision")
 SEVERAL_CLASSES = (*CLASSIFICATION, "roc_auc_ovr")
 REGRESSION = ("r2", "neg_mean_absolute_error", "neg_root_mean_squared_error", "neg_median_absolute_error")
-#: Of which the pinball loss is told: 0.5 is half the mean absolute error.
+#: Quantiles whose pinball loss is measured; that of 0.5 is half the mean absolute error.
 QUANTILES = (0.1, 0.5, 0.9)
 CLUSTERING = ("silhouette", "calinski_harabasz", "neg_davies_bouldin")
 
 
-def classification(
-    probabilities: NDArray[Any], y: NDArray[np.int64], metric: str, classes: Sequence[str]
+def score_classification(
+    probabilities: NDArray[np.floating], y: NDArray[np.int64], metric: str, classes: Sequence[str]
 ) -> Scores:
-    """Scores of what a classifier told of held-out rows, `(n, classes)`, with precision, recall, F1, support, ROC
-    AUC and average precision of each class.
+    """Score a classifier's probabilities, `(n, classes)`.
+
+    The measures include precision, recall, F1, support, ROC AUC and average precision of each class.
+
+    Args:
+        metric: A scikit-learn scorer's name.
     """
-    told = np.asarray(probabilities, dtype=np.float64)
-    told = told / told.sum(axis=1, keepdims=True)  # float32 sums to 1 but nearly
-    pairs = y * len(classes) + told.argmax(axis=1)
-    counts = np.bincount(pairs, minlength=len(classes) ** 2).reshape(len(classes), -1)
-    by_class = _by_class(y, told, counts)
-    known = _over_classes(y, told, counts, by_class)
-    answers = _Classified(told).fit(None, None)
+    exact = np.asarray(probabilities, dtype=np.float64)
+    exact = exact / exact.sum(axis=1, keepdims=True)  # float32 rows sum to 1 only approximately
+    pairs = y * len(classes) + exact.argmax(axis=1)
+    confusion = np.bincount(pairs, minlength=len(classes) ** 2).reshape(len(classes), -1)
+    by_class = _measure_classes(y, exact, confusion)
+    computed = _measure_classification(y, exact, confusion, by_class)
+    predictor = _StoredProbabilities(exact).fit(None, None)
     others = TWO_CLASSES if len(classes) == 2 else SEVERAL_CLASSES
-    scores = _scores(metric, others, _scored(known, answers, y))
+    scores = _report(metric, others, _scorer(computed, predictor, y))
     measures = (
         Measure(name, label, float(value) if isfinite(value) else None)
-        for name, of_class in by_class.items()
-        for label, value in zip(classes, of_class, strict=True)
+        for name, values in by_class.items()
+        for label, value in zip(classes, values, strict=True)
     )
     return Scores(scores.score, (*scores.measures, *measures))
 
 
-def _by_class(y: NDArray[np.int64], told: NDArray[np.float64], counts: NDArray[np.intp]) -> dict[str, Any]:
-    """By measure one number for each class, `(classes,)`; not a number where it is not defined."""
-    hits, support, named = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+def _measure_classes(
+    y: NDArray[np.int64], probabilities: Floats, confusion: NDArray[np.intp]
+) -> dict[str, Floats]:
+    """Compute the measures of each class: `(classes,)` by name; NaN if not defined.
+
+    Args:
+        confusion: `(classes, classes)` counts: true classes in rows, predicted classes in columns.
+    """
+    hits, support, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     with np.errstate(invalid="ignore"):
-        found = {"precision": hits / named, "recall": hits / support, "f1": 2 * hits / (support + named)}
-    ranked = [_ranking(y == code, told[:, code]) for code in range(len(counts))]
-    areas, precisions = (np.array(of_classes) for of_classes in zip(*ranked, strict=True))
+        measures: dict[str, Floats] = {
+            "precision": hits / predicted,
+            "recall": hits / support,
+            "f1": 2 * hits / (support + predicted),
+        }
+    rankings = [_measure_ranking(y == code, probabilities[:, code]) for code in range(len(confusion))]
+    areas, precisions = (np.array(values) for values in zip(*rankings, strict=True))
     if len(areas) == 2:
-        areas[0] = areas[1]  # whoever ranks one of two before the other ranks both as well
-    return found | {"support": support, "roc_auc": areas, "average_precision": precisions}
+        areas[0] = areas[1]  # equal for both of two classes, but for rounding
+    return measures | {"support": support, "roc_auc": areas, "average_precision": precisions}
 
 
-def _ranking(mine: NDArray[np.bool_], told: NDArray[np.float64]) -> tuple[float, float]:
-    """ROC AUC and average precision of one class beside all others; not a number where there are no others."""
-    if not 0 < mine.sum() < len(mine):
+def _measure_ranking(positive: NDArray[np.bool_], probabilities: Floats) -> tuple[float, float]:
+    """Compute ROC AUC and average precision of one class against all others; NaN without any positive or negative."""
+    if not 0 < positive.sum() < len(positive):
         return np.nan, np.nan
-    order = np.argsort(-told, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(told[order]), 1.0))  # of those that rank alike, the last
-    true = mine[order].cumsum()[ends]
+    order = np.argsort(-probabilities, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(probabilities[order]), 1.0))  # the last row of each tie
+    true = positive[order].cumsum()[ends]
     false = ends + 1 - true
     area = np.trapezoid(np.append(0, true), np.append(0, false)) / (true[-1] * false[-1])
     precision = np.diff(true, prepend=0) @ (true / (true + false)) / true[-1]
     return float(area), float(precision)
 
 
-def _over_classes(
+def _measure_classification(
     y: NDArray[np.int64],
-    told: NDArray[np.float64],
-    counts: NDArray[np.intp],
-    by_class: Mapping[str, NDArray[Any]],
+    probabilities: Floats,
+    confusion: NDArray[np.intp],
+    by_class: Mapping[str, Floats],
 ) -> dict[str, float]:
-    """What scikit-learn's scorers of these names say; each would check, count and rank the rows anew."""
-    rows, support, named = len(y), counts.sum(axis=1), counts.sum(axis=0)
-    squares = (told - np.eye(len(counts))[y]) ** 2
-    found = {
-        "accuracy": counts.trace() / rows,
-        "balanced_accuracy": by_class["recall"][support > 0].mean(),
-        "f1_macro": by_class["f1"][support + named > 0].mean(),
-        "matthews_corrcoef": _correlation(counts),
-        "neg_log_loss": np.log(np.clip(told[np.arange(rows), y], np.finfo(told.dtype).eps, 1.0)).mean(),
-        "neg_brier_score": -squares.sum(axis=1).mean() / (2 if len(counts) == 2 else 1),
-    }
-    if len(counts) == 2:
-        found |= {name: by_class[name][1] for name in ("roc_auc", "average_precision")}
-    else:
-        found["roc_auc_ovr"] = by_class["roc_auc"].mean()
-    return {name: float(value) for name, value in found.items()}
+    """Compute the values of scikit-learn's scorers of these names.
 
-
-def _correlation(counts: NDArray[np.intp]) -> float:
-    """Matthews' for any number of classes (Gorodkin, Comparing two K-category assignments, 2004); 0 where either
-    does not vary.
+    The scorers themselves would each validate, count and rank the rows again.
     """
-    rows, support, named = counts.sum(), counts.sum(axis=1), counts.sum(axis=0)
-    spread = float(rows**2 - named @ named) * float(rows**2 - support @ support)
-    return float(counts.trace() * rows - support @ named) / sqrt(spread) if spread else 0.0
-
-
-def regression(values: NDArray[Any], y: NDArray[np.float64], metric: str) -> Scores:
-    """Scores of the values, `(n,)`, that a regressor told of held-out rows."""
-    told = np.asarray(values, dtype=np.float64)
-    missed = y - told
-    known = {
-        "r2": r2_score(y, told),
-        "neg_mean_absolute_error": -np.abs(missed).mean(),
-        "neg_root_mean_squared_error": -sqrt((missed**2).mean()),
-        "neg_median_absolute_error": -np.median(np.abs(missed)),
+    rows, support, predicted = len(y), confusion.sum(axis=1), confusion.sum(axis=0)
+    squares = (probabilities - np.eye(len(confusion))[y]) ** 2
+    truth = np.clip(probabilities[np.arange(rows), y], np.finfo(probabilities.dtype).eps, 1.0)
+    measures = {
+        "accuracy": confusion.trace() / rows,
+        "balanced_accuracy": by_class["recall"][support > 0].mean(),
+        "f1_macro": by_class["f1"][support + predicted > 0].mean(),
+        "matthews_corrcoef": _matthews_correlation(confusion),
+        "neg_log_loss": np.log(truth).mean(),
+        "neg_brier_score": -squares.sum(axis=1).mean() / (2 if len(confusion) == 2 else 1),
     }
-    answers = _Regressed(told).fit(None, None)
-    scores = _scores(metric, REGRESSION, _scored(known, answers, y))
+    if len(confusion) == 2:
+        measures |= {name: by_class[name][1] for name in ("roc_auc", "average_precision")}
+    else:
+        measures["roc_auc_ovr"] = by_class["roc_auc"].mean()
+    return {name: float(value) for name, value in measures.items()}
+
+
+def _matthews_correlation(confusion: NDArray[np.intp]) -> float:
+    """Compute Matthews' correlation for any number of classes; 0 if truth or prediction is constant.
+
+    Gorodkin, Comparing two K-category assignments by a K-category correlation coefficient, 2004.
+    """
+    rows, support, predicted = confusion.sum(), confusion.sum(axis=1), confusion.sum(axis=0)
+    spread = float(rows**2 - predicted @ predicted) * float(rows**2 - support @ support)
+    return float(confusion.trace() * rows - support @ predicted) / sqrt(spread) if spread else 0.0
+
+
+def score_regression(values: NDArray[np.floating], y: Floats, metric: str) -> Scores:
+    """Score a regressor's values, `(n,)`."""
+    exact = np.asarray(values, dtype=np.float64)
+    errors = y - exact
+    computed = {
+        "r2": r2_score(y, exact),
+        "neg_mean_absolute_error": -np.abs(errors).mean(),
+        "neg_root_mean_squared_error": -sqrt((errors**2).mean()),
+        "neg_median_absolute_error": -np.median(np.abs(errors)),
+    }
+    predictor = _StoredValues(exact).fit(None, None)
+    scores = _report(metric, REGRESSION, _scorer(computed, predictor, y))
     pinball = (
-        Measure(f"pinball_{alpha:g}", None, float(np.maximum(alpha * missed, (alpha - 1) * missed).mean()))
+        Measure(f"pinball_{alpha:g}", None, float(np.maximum(alpha * errors, (alpha - 1) * errors).mean()))
         for alpha in QUANTILES
     )
     return Scores(scores.score, (*scores.measures, *pinball))
 
 
-def clustering(
-    estimator: Any, X: DataFrame, reference: NDArray[np.float64], metric: str, seed: int
+def score_clustering(
+    estimator: BaseEstimator, X: DataFrame, reference: Floats, metric: str, seed: int
 ) -> Scores:
-    """Scores of a clustering on held-out rows, whose places in the space that all candidates share are
-    `reference`.
+    """Score a clustering of held-out rows.
 
-    Raises OneCluster where the rows do not fall into at least two clusters (and fewer than there are rows).
+    Args:
+        reference: `(n, columns)`: the rows in the space in which all candidates are compared.
+
+    Raises:
+        OneCluster: The rows do not fall into at least two clusters, or each row is a cluster.
     """
     clusters = estimator.predict(X)
     if len(clusters) > MOST_ROWS:
-        some = np.random.default_rng(seed).choice(len(clusters), MOST_ROWS, replace=False)
-        clusters, reference = clusters[some], reference[some]
+        sample = np.random.default_rng(seed).choice(len(clusters), MOST_ROWS, replace=False)
+        clusters, reference = clusters[sample], reference[sample]
     if not 1 < len(np.unique(clusters)) < len(clusters):
         raise OneCluster("The held-out rows did not fall into two or more clusters.")
     inside = clusters != NOISE
     if len(np.unique(clusters[inside])) < 2:
         raise OneCluster("All held-out rows but noise fell into one cluster.")
-    compare: dict[str, Callable[[Any, Any], float]] = {
-        # Noise lies neither well nor badly: left out, it would pay to call all doubtful rows noise.
+    compute: dict[str, Callable[[Floats, NDArray[np.int64]], float]] = {
+        # Noise counts as 0: if it were left out, a clustering could improve by calling doubtful rows noise.
         "silhouette": lambda X, labels: silhouette_score(X, labels) * inside.mean(),
         "calinski_harabasz": calinski_harabasz_score,
         "neg_davies_bouldin": lambda X, labels: -davies_bouldin_score(X, labels),
     }
-    scores = _scores(metric, CLUSTERING, lambda name: compare[name](reference[inside], clusters[inside]))
+    scores = _report(metric, CLUSTERING, lambda name: compute[name](reference[inside], clusters[inside]))
     noise = Measure("noise", None, 1 - float(inside.mean()))
     return Scores(scores.score, (*scores.measures, noise))
 
 
-class _Classified(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Probabilities that were predicted once, for as many scorers as ask."""
+class _StoredProbabilities(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Classifier that looks up stored probabilities by row index, for scikit-learn's scorers."""
 
-    def __init__(self, probabilities: Any):
+    def __init__(self, probabilities: Floats):
         self.probabilities = probabilities
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: None, y: None) -> Self:
         self.classes_ = np.arange(self.probabilities.shape[1])
         return self
 
-    def predict_proba(self, rows: NDArray[np.intp]) -> Any:
+    def predict_proba(self, rows: NDArray[np.intp]) -> Floats:
         return self.probabilities[rows]
 
-    def predict(self, rows: NDArray[np.intp]) -> Any:
+    def predict(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         return self.probabilities[rows].argmax(axis=1)
 
 
-class _Regressed(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Values that were predicted once, for as many scorers as ask."""
+class _StoredValues(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Regressor that looks up stored values by row index, for scikit-learn's scorers."""
 
-    def __init__(self, values: Any):
+    def __init__(self, values: Floats):
         self.values = values
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: None, y: None) -> Self:
         self.fitted_ = True
         return self
 
-    def predict(self, rows: NDArray[np.intp]) -> Any:
+    def predict(self, rows: NDArray[np.intp]) -> Floats:
         return self.values[rows]
 
 
-def _scored(known: Mapping[str, float], answers: Any, y: NDArray[Any]) -> Callable[[str], float]:
-    """What a scorer's name stands for, where it is not known already."""
-    return lambda name: known[name] if name in known else get_scorer(name)(answers, np.arange(len(y)), y)
+def _scorer(computed: Mapping[str, float], predictor: BaseEstimator, y: Labels) -> Callable[[str], float]:
+    """Return a function from a scorer's name to its value, computed by scikit-learn unless it is already."""
+    return lambda name: (
+        computed[name] if name in computed else get_scorer(name)(predictor, np.arange(len(y)), y)
+    )
 
 
-def _scores(metric: str, others: Sequence[str], scored: Callable[[str], float]) -> Scores:
-    score = float(scored(metric))
+def _report(metric: str, others: Sequence[str], score_by: Callable[[str], float]) -> Scores:
+    """Compute the metric and the other measures. Raises NotFinite if the metric is not defined."""
+    score = float(score_by(metric))
     if not isfinite(score):
         raise NotFinite(f"{metric} is not defined on this fold.")
-    values = {metric: score} | {name: float(scored(name)) for name in others if name != metric}
-    return Scores(score, tuple(_natural(name, value) for name, value in values.items()))
+    values = {metric: score} | {name: float(score_by(name)) for name in others if name != metric}
+    return Scores(score, tuple(_to_measure(name, value) for name, value in values.items()))
 
 
-def _natural(name: str, value: float) -> Measure:
-    """scikit-learn negates errors so that greater is better; a report says the error itself."""
+def _to_measure(name: str, value: float) -> Measure:
+    """Convert a scorer's value to a measure: scikit-learn negates errors, a report does not."""
     bare = name.removeprefix("neg_")
     sign = 1.0 if bare == name else -1.0
     return Measure(bare, None, sign * value if isfinite(value) else None)

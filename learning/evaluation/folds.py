@@ -1,8 +1,8 @@
-"""The parts of the cross-validation: which rows teach and which are held out."""
+"""Folds of the cross-validation: which rows are learned from, and which are held out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,38 +17,49 @@ if TYPE_CHECKING:
 else:
     model_selection = LazyModule("sklearn.model_selection")
 
-#: Candidates get a taste of the rows where they are many, are searched for on one set of folds, and
-#: finalists are compared and reported on another.
+#: Rounds of a build. If there are many rows, candidates are screened on few of them ("taste"); they are searched on
+#: one set of folds; finalists are compared and reported on another, fresh one ("contest"). Scores are stored by these
+#: names.
 Round = Literal["taste", "search", "contest"]
 ROUNDS: tuple[Round, ...] = ("taste", "search", "contest")
+#: Names of the rounds in sentences.
+ROUND_NAMES: Mapping[Round, str] = {
+    "taste": "screening",
+    "search": "search",
+    "contest": "final round",
+}
 
-#: Rows that a taste learns from, and rows that it is scored on.
-TASTE = 5_000
-#: Below this many rows the contest parts them twice as often as the search, unless the problem names its folds:
-#: more folds, less noise.
+#: Rows that the screening learns from, and rows that it is scored on.
+SCREENING_ROWS = 5_000
+#: Below this many rows the final round has twice as many repeats as the search, to reduce noise, unless the problem
+#: sets its folds.
 CHEAP_ROWS = 4_000
 
-#: Row positions to learn from, and held out.
+#: Row indices to learn from, and held out.
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 @dataclass(frozen=True)
 class FoldPlan:
-    """How a dataset is parted: shuffled, by groups, or by time."""
+    """Partition of a dataset: shuffled, by groups, or by time."""
 
     folds: int
-    #: How often the search parts the rows, and the contest.
+    #: Number of partitions of the search, and of the final round.
     repeats: int
-    contest_repeats: int
+    final_repeats: int
+    #: Whether folds follow the time of the events.
     ordered: bool
-    #: In days.
+    #: Days before a held-out fold whose rows are not learned from.
     gap: float
     seed: int
     rows: int
 
     @classmethod
     def of(cls, problem: Problem, dataset: Dataset) -> "FoldPlan":
-        """What the problem says of this dataset. Raises TooFewInstances where there are fewer groups than folds."""
+        """Build the plan that the problem declares for this dataset.
+
+        Raises TooFewInstances if there are fewer groups than folds.
+        """
         rows = len(dataset)
         folds = problem.folds_for(rows)
         cheap = rows < CHEAP_ROWS and problem.folds is None and not problem.ordered
@@ -57,7 +68,7 @@ class FoldPlan:
         return cls(
             folds=folds,
             repeats=problem.repeats_for(rows),
-            contest_repeats=problem.repeats_for(rows) * (2 if cheap else 1),
+            final_repeats=problem.repeats_for(rows) * (2 if cheap else 1),
             ordered=problem.ordered and dataset.times is not None,
             gap=problem.gap.total_seconds() / 86_400,
             seed=problem.seed,
@@ -65,48 +76,49 @@ class FoldPlan:
         )
 
     def count(self, round: Round) -> int:
-        """How many folds the round has."""
+        """Return the number of the round's folds."""
         if round == "taste":
             return 1
-        return self.folds * (self.contest_repeats if round == "contest" else self.repeats)
+        return self.folds * (self.final_repeats if round == "contest" else self.repeats)
 
     @property
-    def tasted(self) -> bool:
-        """Whether a taste of the rows costs much less than a fold."""
-        return self.rows * (self.folds - 1) / self.folds > 2 * TASTE
+    def has_screening(self) -> bool:
+        """True if a screening costs much less than a fold."""
+        return self.rows * (self.folds - 1) / self.folds > 2 * SCREENING_ROWS
 
     @property
     def growth(self) -> float:
-        """How many times as long as a taste a fold takes, more or less: few estimators need time in proportion to the
-        rows.
+        """Estimated time of a fit on a fold for each second of a screening fit.
+
+        The exponent is below 1 because the time of few estimators is proportional to the rows.
         """
-        return float(max(1.0, self.rows * (self.folds - 1) / self.folds / TASTE) ** 0.8)
+        return float(max(1.0, self.rows * (self.folds - 1) / self.folds / SCREENING_ROWS) ** 0.8)
 
     @property
-    def opening(self) -> int:
-        """Folds of the search that tell whether a candidate goes on: together some 500 rows, and at most half."""
+    def opening_folds(self) -> int:
+        """Number of the search's folds after which candidates are dropped: with about 500 rows, and half at most."""
         most = max(1, self.count("search") // 2)
         return min(most, -(-500 * self.folds // self.rows))
 
     @property
     def ratio(self) -> float:
-        """Held-out rows for each row to learn from."""
+        """Held-out rows per training row."""
         return 1 / (self.folds - 1)
 
     def split(self, dataset: Dataset, round: Round) -> list[Fold]:
-        """The round's folds. The same rows and seed give the same; the search's differ from the contest's.
+        """Split the dataset into the round's folds.
 
-        Shuffled folds keep labels in the data's proportions and hold each row out once a repeat; groups stay
-        together. Ordered ones cut the time into equal numbers of rows: each is held out from what came before it,
-        less the gap and, where there are groups, less those it shares with it.
+        The result depends on the rows, the seed and the round only. Shuffled folds are stratified by class and hold
+        each row out once per repeat; groups stay together. Ordered folds cut the time into equal numbers of rows: each
+        is held out from the rows before it, except for the gap and for rows of its own groups.
 
-        Raises TooFewInstances where a fold lacks a class.
+        Raises TooFewInstances if a fold lacks a class.
         """
         if round == "taste":
-            return [self._taste(dataset, *self.split(dataset, "search")[0])]
-        found = list(self._ordered(dataset, round) if self.ordered else self._shuffled(dataset, round))
-        _check(found, dataset)
-        return found
+            return [self._screening(dataset, *self.split(dataset, "search")[0])]
+        folds = list(self._ordered(dataset, round) if self.ordered else self._shuffled(dataset, round))
+        _check(folds, dataset)
+        return folds
 
     def _shuffled(self, dataset: Dataset, round: Round) -> Iterator[Fold]:
         random = np.random.default_rng([self.seed, ROUNDS.index(round)])
@@ -118,46 +130,49 @@ class FoldPlan:
     def _ordered(self, dataset: Dataset, round: Round) -> Iterator[Fold]:
         assert dataset.times is not None
         order = np.argsort(dataset.times, kind="stable")
-        # The contest's cuts lie between the search's.
+        # The final round's cuts lie between those of the search.
         shift = 0.5 if round == "contest" else 0.0
         cuts = [int(len(order) * (i + 1 + shift) / (self.folds + 1 + shift)) for i in range(self.folds)]
         for start, end in zip(cuts, [*cuts[1:], len(order)], strict=True):
-            held = np.sort(order[start:end])
+            held_out = np.sort(order[start:end])
             learn = dataset.times < dataset.times[order[start]] - self.gap
             if dataset.groups is not None:
-                learn &= ~np.isin(dataset.groups, dataset.groups[held])
-            yield np.flatnonzero(learn), held
+                learn &= ~np.isin(dataset.groups, dataset.groups[held_out])
+            yield np.flatnonzero(learn), held_out
 
-    def _taste(self, dataset: Dataset, learn: NDArray[np.intp], held: NDArray[np.intp]) -> Fold:
+    def _screening(self, dataset: Dataset, learn: NDArray[np.intp], held_out: NDArray[np.intp]) -> Fold:
         random = np.random.default_rng([self.seed, ROUNDS.index("taste")])
         if not self.ordered or dataset.times is None:
-            return _some(random, learn), _some(random, held)
-        latest = np.argsort(dataset.times[learn], kind="stable")[-TASTE:]
-        return np.sort(learn[latest]), _some(random, held)
+            return _sample(random, learn), _sample(random, held_out)
+        latest = np.argsort(dataset.times[learn], kind="stable")[-SCREENING_ROWS:]
+        return np.sort(learn[latest]), _sample(random, held_out)
 
 
-def _splitter(dataset: Dataset, folds: int, seed: int) -> Any:
+def _splitter(dataset: Dataset, folds: int, seed: int) -> "model_selection.BaseCrossValidator":
     if dataset.groups is not None:
-        made = model_selection.StratifiedGroupKFold if dataset.classes else model_selection.GroupKFold
+        splitter = model_selection.StratifiedGroupKFold if dataset.classes else model_selection.GroupKFold
     else:
-        made = model_selection.StratifiedKFold if dataset.classes else model_selection.KFold
-    return made(folds, shuffle=True, random_state=seed)
+        splitter = model_selection.StratifiedKFold if dataset.classes else model_selection.KFold
+    return splitter(folds, shuffle=True, random_state=seed)
 
 
-def _some(random: np.random.Generator, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    return rows if len(rows) <= TASTE else np.sort(random.choice(rows, TASTE, replace=False))
+def _sample(random: np.random.Generator, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    return (
+        rows if len(rows) <= SCREENING_ROWS else np.sort(random.choice(rows, SCREENING_ROWS, replace=False))
+    )
 
 
 def _check(folds: list[Fold], dataset: Dataset) -> None:
-    for number, (learn, held) in enumerate(folds, start=1):
-        if len(learn) < 2 or len(held) < 2:
+    """Raise TooFewInstances if a fold is too small or lacks a class."""
+    for number, (learn, held_out) in enumerate(folds, start=1):
+        if len(learn) < 2 or len(held_out) < 2:
             raise TooFewInstances(
-                f"Fold {number} has {len(learn)} rows to learn from and {len(held)} held out."
+                f"Fold {number} has {len(learn)} rows to learn from and {len(held_out)} held out."
             )
         for code, label in enumerate(dataset.classes):
-            for rows, place in ((learn, "to learn from"), (held, "held out")):
+            for rows, part in ((learn, "to learn from"), (held_out, "held out")):
                 assert dataset.y is not None
                 if not (dataset.y[rows] == code).any():
                     raise TooFewInstances(
-                        f"Fold {number} has no {label!r} {place}; take fewer folds, or others than these."
+                        f"Fold {number} has no {label!r} {part}: use fewer folds, or another partition."
                     )

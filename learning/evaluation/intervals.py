@@ -1,84 +1,106 @@
-"""Intervals around a regression's values, from the errors of its predictions out of fold.
+"""Prediction intervals of a regression, from its out-of-fold errors.
 
-Cross-conformal prediction (Vovk, Cross-conformal predictors, 2015) around the model that learned from all rows. No
-promise beyond the folds: the coverage that was measured on them stands beside it.
+Cross-conformal prediction (Vovk, Cross-conformal predictors, 2015) around the model fitted on all rows. The coverage is
+not guaranteed; the coverage measured on the folds is reported with the intervals.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 #: Levels whose coverage is measured.
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-#: Errors that are kept, as quantiles: more would not be seen.
+#: Upper bound of the stored errors; more of them are reduced to as many quantiles.
 MOST = 1_001
+
+
+class IntervalsJSON(TypedDict):
+    """Intervals in JSON's own types."""
+
+    errors: list[float]
+    count: int
+    coverage: dict[str, float]
+    width: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Intervals:
-    """How far truths lie from values."""
+    """Distribution of a regressor's errors."""
 
-    #: Truth less value, in ascending order, in the label's unit: all of them, or as many quantiles.
+    #: Truth minus prediction, ascending, in the label's unit: all errors, or MOST quantiles of them.
     errors: tuple[float, ...]
-    #: How many errors there were.
+    #: Number of errors before the reduction to quantiles.
     count: int
-    #: By level as text: the share of held-out truths inside intervals that other folds told.
+    #: By level, as text: share of held-out truths inside the intervals computed from the other folds.
     coverage: Mapping[str, float]
-    #: By level as text: the mean width of those intervals.
+    #: By level, as text: mean width of those intervals.
     width: Mapping[str, float]
 
     def interval(self, value: float, level: float) -> tuple[float, float]:
-        """Where the truth lies with this probability, above 0 and below 1."""
+        """Compute the interval around a prediction that contains the truth with this probability, above 0, below 1."""
         low, high = _offsets(np.array(self.errors), self.count, level)
         return value + low, value + high
 
-    def as_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
-        return asdict(self) | {"errors": list(self.errors)}
+    def as_json(self) -> IntervalsJSON:
+        """Convert to JSON's own types; `from_json` is the inverse."""
+        return {
+            "errors": list(self.errors),
+            "count": self.count,
+            "coverage": dict(self.coverage),
+            "width": dict(self.width),
+        }
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        return cls(**(dict(stored) | {"errors": tuple(stored["errors"])}))
+    def from_json(cls, stored: IntervalsJSON) -> Self:
+        """Convert from `as_json`'s form."""
+        return cls(
+            errors=tuple(stored["errors"]),
+            count=stored["count"],
+            coverage=stored["coverage"],
+            width=stored["width"],
+        )
 
 
-def fitted(
+def fit(
     values: NDArray[np.float32], y: NDArray[np.float64], held_out: Sequence[NDArray[np.intp]]
 ) -> Intervals:
-    """What out-of-fold values, `(n,)`, those of the folds one behind the other, tell; `held_out` are the folds' rows
-    of `y`.
+    """Compute intervals from out-of-fold predictions.
+
+    Args:
+        values: `(m,)`, concatenated over the folds.
+        held_out: The rows of `y` of each fold.
     """
     ends = np.cumsum([len(rows) for rows in held_out])[:-1]
     errors = np.split(y[np.concatenate(held_out)] - values.astype(np.float64), ends)
-    told = {f"{level:g}": _measured(errors, level) for level in LEVELS}
-    everything = np.sort(np.concatenate(errors))
-    kept = everything
+    measured = {f"{level:g}": _measure(errors, level) for level in LEVELS}
+    stored = everything = np.sort(np.concatenate(errors))
     if len(everything) > MOST:
-        kept = np.quantile(everything, np.linspace(0, 1, MOST))
+        stored = np.quantile(everything, np.linspace(0, 1, MOST))
     return Intervals(
-        errors=tuple(kept.tolist()),
+        errors=tuple(stored.tolist()),
         count=len(everything),
-        coverage={level: coverage for level, (coverage, _) in told.items()},
-        width={level: width for level, (_, width) in told.items()},
+        coverage={level: coverage for level, (coverage, _) in measured.items()},
+        width={level: width for level, (_, width) in measured.items()},
     )
 
 
-def _measured(errors: Sequence[NDArray[np.float64]], level: float) -> tuple[float, float]:
-    """The share of each fold's errors inside what the other folds' tell, and the mean width."""
+def _measure(errors: Sequence[NDArray[np.float64]], level: float) -> tuple[float, float]:
+    """Compute the share of errors inside the intervals of the other folds, and the intervals' mean width."""
     inside, width, n = 0, 0.0, 0
-    for fold, mine in enumerate(errors):
+    for fold, part in enumerate(errors):
         others = np.sort(np.concatenate([each for i, each in enumerate(errors) if i != fold]))
         low, high = _offsets(others, len(others), level)
-        inside += int(((low <= mine) & (mine <= high)).sum())
-        width += (high - low) * len(mine)
-        n += len(mine)
+        inside += int(((low <= part) & (part <= high)).sum())
+        width += (high - low) * len(part)
+        n += len(part)
     return inside / n, width / n
 
 
 def _offsets(errors: NDArray[np.float64], count: int, level: float) -> tuple[float, float]:
-    """The two quantiles of sorted errors, a little further out than the level: one more error is to come."""
+    """Compute the two quantiles of sorted errors, slightly outside of the level to account for one more error."""
     tail = (1 - level) / 2
     outer = max(0.0, (tail * (count + 1) - 1) / max(1, count - 1))
     low, high = np.quantile(errors, [min(outer, 0.5), max(1 - outer, 0.5)])

@@ -1,23 +1,23 @@
-"""A fold's report: the score that chooses, and the measures beside it."""
+"""Results of a scored fold: the score that candidates are ranked by, and further measures."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One number of a report, in its natural sign."""
+    """One number of a report; errors are positive, unlike in scikit-learn's scorers."""
 
     metric: str
-    #: The class it is about; None where it is about all.
+    #: The class that the number is about; None: all classes.
     label: str | None
-    #: None where it is not defined, as the precision of a class that was never predicted.
+    #: None if it is not defined, such as the precision of a class that was never predicted.
     value: float | None
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A fold's report."""
+    """Score and measures of one fold."""
 
-    #: The problem's metric, finite, greater is better.
+    #: Value of the problem's metric; finite, greater is better.
     score: float
     measures: tuple[Measure, ...]

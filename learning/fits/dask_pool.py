@@ -1,15 +1,16 @@
-"""Fits on a Dask cluster: those of one build spread over the workers of a scheduler, on this host and others.
+"""Dask pool: the fits of one build on the workers of a Dask scheduler, on this host and others.
 
-Each worker hands its fits to processes of its own (`processes`), so that there too a fit has a clock and a memory
-limit, can be killed, and shares the frame by memory map with its neighbours.
+Each Dask worker runs its fits in a process pool of its own (`process_pool`), so that there too a fit has a time and
+memory limit, can be killed, and shares the dataset by memory map with its neighbours.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from uuid import uuid4
 
 from pebble import ProcessExpired
@@ -20,94 +21,118 @@ from ..model import versions
 from . import process_pool
 from .fold_fit import Failed, Fit, FitContext, Scored
 
-#: Seconds until a scheduler must have answered.
+if TYPE_CHECKING:
+    import distributed
+
+#: Seconds within which a scheduler must answer.
 ANSWERS_WITHIN = 5.0
-#: Exceptions of Dask by which a worker is lost, and not the fit to blame.
+#: Names of Dask's exceptions after the loss of a worker.
 LOST = ("KilledWorker", "FutureCancelledError", "CancelledError")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class WorkerPoolKey:
+    """Identity of the process pools that one Dask pool opens on the workers, and their limits."""
+
+    id: str
+    fit_seconds: float
+    megabytes: int | None
 
 
 class DaskPool:
-    """The workers of a scheduler at a bench; `at` makes it."""
+    """Pool of a scheduler's workers that share a fit context; `connect_pool` opens it."""
 
-    def __init__(self, client: Any, bench: FitContext, fit_seconds: float, megabytes: int | None):
+    def __init__(
+        self, client: "distributed.Client", context: FitContext, fit_seconds: float, megabytes: int | None
+    ):
         self._client = client
-        self._bench = bench
+        self._context = context
         self._limits = fit_seconds, megabytes
         self.count = sum(client.nthreads().values())
         self._open()
 
     def score(self, fit: Fit) -> Future[Scored | Failed]:
-        """Begin a fit of one fold."""
-        return self._begin(_score, fit)
+        """Submit a fit of one fold; see `FitContext.score`."""
+        return self._submit(_score, fit)
 
-    def fit(self, candidate: Candidate, part: int | None = None) -> Future[bytes | Failed]:
-        """Begin a fit which gives an artifact, as `Bench.fitted` does."""
-        return self._begin(_fit, candidate, part)
+    def fit(self, candidate: Candidate, fold: int | None = None) -> Future[bytes | Failed]:
+        """Submit a fit that returns an artifact; see `FitContext.fit`."""
+        return self._submit(_fit, candidate, fold)
 
-    def keeps(self, candidate: Candidate, part: int) -> bool:
-        """What is kept lies with the workers: here nothing is counted on."""
+    def has_model(self, candidate: Candidate, fold: int) -> bool:
+        """Return False: the workers' caches are not known here."""
         return False
 
     def restart(self) -> None:
-        """Kill what is running and begin anew with nothing to do."""
+        """Kill the running fits and drop the waiting ones."""
         self.stop()
         self._open()
 
     def stop(self) -> None:
-        """Kill the fits, wherever they run; what comes of them is discarded."""
-        self._client.cancel(list(self._begun), force=True)
-        self._client.run(_close, self._key, on_error="ignore")
+        """Kill the fits on all workers; their outcomes are dropped."""
+        self._client.cancel(list(self._submitted), force=True)
+        self._client.run(_close, self._key.id, on_error="ignore")
 
     def _open(self) -> None:
-        # A key of its own after each restart: what was begun before must not open the bench again.
-        self._key = uuid4().hex
-        # Dask forgets a fit that nobody holds. Adding and discarding are atomic: callbacks come in other threads.
-        self._begun: set[Any] = set()
-        self._share()
+        # A new key after each restart, so that fits submitted before cannot open the process pools again.
+        self._key = WorkerPoolKey(uuid4().hex, *self._limits)
+        # Dask drops a fit whose future is not referenced. Adding to and discarding from a set are atomic, which the
+        # callbacks in other threads rely on.
+        self._submitted: set[distributed.Future] = set()
+        self._scatter()
 
-    def _share(self) -> None:
-        self._shared = self._client.scatter(self._bench, broadcast=True, hash=False)
+    def _scatter(self) -> None:
+        self._shared = self._client.scatter(self._context, broadcast=True, hash=False)
 
-    def _begin(self, function: Any, *task: Any) -> Future[Any]:
+    def _submit(
+        self,
+        function: Callable[Concatenate[WorkerPoolKey, FitContext, P], T | None],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Future[T]:
         if self._shared.cancelled():
-            # Dask drops copies that no fit waits for, and then the last one went with its worker.
-            self._share()
-        told: Future[Any] = Future()
-        begun = self._client.submit(function, self._key, self._shared, *self._limits, *task, pure=False)
-        self._begun.add(begun)
-        begun.add_done_callback(partial(self._tell, told))
-        return told
+            # Dask deletes replicas that no fit needs; the last one was lost with its worker.
+            self._scatter()
+        outcome: Future[T | None] = Future()
+        remote = self._client.submit(function, self._key, self._shared, *args, **kwargs, pure=False)
+        self._submitted.add(remote)
+        remote.add_done_callback(partial(self._resolve, outcome))
+        return outcome  # type: ignore[return-value]
 
-    def _tell(self, told: Future[Any], begun: Any) -> None:
-        """Runs in a thread of the client. None is the outcome of a fit whose worker was lost."""
-        self._begun.discard(begun)
-        error = begun.exception() if begun.status == "error" else None
+    def _resolve(self, outcome: Future[T | None], remote: "distributed.Future") -> None:
+        """Resolve with the remote outcome, or with None if the worker was lost. Runs in a thread of the client."""
+        self._submitted.discard(remote)
+        error = remote.exception() if remote.status == "error" else None
         if error is None or type(error).__name__ in LOST:
-            told.set_result(begun.result() if begun.status == "finished" else None)
+            outcome.set_result(remote.result() if remote.status == "finished" else None)
         else:
-            told.set_exception(error)
+            outcome.set_exception(error)
 
 
 @contextmanager
 def connect_pool(
-    bench: FitContext, address: str, fit_seconds: float, megabytes: int | None = None
+    context: FitContext, address: str, fit_seconds: float, megabytes: int | None = None
 ) -> Iterator[DaskPool]:
-    """The workers of the scheduler at this address (`tcp://host:8786`) at the bench.
+    """Open a pool on the workers of the scheduler at this address (`tcp://host:8786`).
 
-    Raises ClusterUnreachable (no scheduler answers, or it has no workers) and ClusterUnfit (workers with other versions
-    of what a model depends on, or without Exemplar).
+    Raises:
+        ClusterUnreachable: No scheduler answers, or it has no workers.
+        ClusterUnfit: Workers have other versions of the libraries that a model depends on, or lack Exemplar.
     """
-    with _client(address) as client:
-        _check(client, address)
-        cluster = DaskPool(client, bench, fit_seconds, megabytes)
+    with _connect(address) as client:
+        _check_workers(client, address)
+        pool = DaskPool(client, context, fit_seconds, megabytes)
         try:
-            yield cluster
+            yield pool
         finally:
-            cluster.stop()
+            pool.stop()
 
 
 @contextmanager
-def _client(address: str) -> Iterator[Any]:
+def _connect(address: str) -> Iterator["distributed.Client"]:
     try:
         from distributed import Client
     except ImportError as error:
@@ -118,31 +143,31 @@ def _client(address: str) -> Iterator[Any]:
         client = Client(address, timeout=ANSWERS_WITHIN, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterUnreachable(
-            f"No Dask scheduler answers at {address}: start one, or unset it."
+            f"No Dask scheduler answers at {address}: start one, or unset SEARCH_SCHEDULER."
         ) from error
     with client:
         yield client
 
 
-def _check(client: Any, address: str) -> None:
-    told = client.run(_fitness, on_error="return")
-    if not told:
+def _check_workers(client: "distributed.Client", address: str) -> None:
+    replies = client.run(_worker_versions, on_error="return")
+    if not replies:
         raise ClusterUnreachable(f"The Dask scheduler at {address} has no workers: start some.")
-    for worker, theirs in told.items():
-        if isinstance(theirs, Exception):
-            raise ClusterUnfit(f"The Dask worker {worker} cannot run Exemplar: {theirs}")
-        if differing := {name: its for name, its in theirs.items() if versions().get(name) != its}:
+    for worker, reply in replies.items():
+        if isinstance(reply, Exception):
+            raise ClusterUnfit(f"The Dask worker {worker} cannot run Exemplar: {reply}")
+        if differing := {name: its for name, its in reply.items() if versions().get(name) != its}:
             other = ", ".join(
                 f"{name} {its} (here {versions().get(name)})" for name, its in differing.items()
             )
             raise ClusterUnfit(f"The Dask worker {worker} has {other}.")
 
 
-# What follows runs in the workers.
+# The functions below run in the workers.
 
 
-def _fitness() -> dict[str, str]:
-    """The versions that models depend on; raises where fits could not be killed here."""
+def _worker_versions() -> dict[str, str]:
+    """Return the versions that models depend on. Raises RuntimeError if the worker cannot start processes."""
     import multiprocessing
 
     if multiprocessing.current_process().daemon:
@@ -150,54 +175,47 @@ def _fitness() -> dict[str, str]:
     return versions()
 
 
-_benches: dict[str, tuple[process_pool.FitProcesses, ExitStack]] = {}
+_pools: dict[str, tuple[process_pool.FitProcesses, ExitStack]] = {}
 _closed: set[str] = set()
 _opening = threading.Lock()
 
 
-def _at(key: str, bench: FitContext, fit_seconds: float, megabytes: int | None) -> process_pool.FitProcesses:
-    """This worker's processes at the bench, started with the first fit."""
+def _local_pool(key: WorkerPoolKey, context: FitContext) -> process_pool.FitProcesses:
+    """Return this worker's process pool; the first fit opens it."""
     from distributed import get_worker
 
     with _opening:
-        if key in _closed:
-            raise RuntimeError("The build has given this fit up.")
-        if key not in _benches:
+        if key.id in _closed:
+            raise RuntimeError("The build has dropped this fit.")
+        if key.id not in _pools:
             stack = ExitStack()
             count = get_worker().state.nthreads
-            _benches[key] = (
-                stack.enter_context(process_pool.start_pool(bench, count, fit_seconds, megabytes)),
-                stack,
-            )
-        return _benches[key][0]
+            pool = process_pool.start_pool(context, count, key.fit_seconds, key.megabytes)
+            _pools[key.id] = stack.enter_context(pool), stack
+        return _pools[key.id][0]
 
 
-def _close(key: str) -> None:
+def _close(id: str) -> None:
     with _opening:
-        _closed.add(key)
-        _, stack = _benches.pop(key, (None, ExitStack()))
+        _closed.add(id)
+        _, stack = _pools.pop(id, (None, ExitStack()))
     stack.close()
 
 
-def _score(key: str, bench: FitContext, fit_seconds: float, megabytes: int | None, fit: Fit) -> Any:
-    return _outcome(key, _at(key, bench, fit_seconds, megabytes).score(fit))
+def _score(key: WorkerPoolKey, context: FitContext, fit: Fit) -> Scored | Failed | None:
+    return _wait(key, _local_pool(key, context).score(fit))
 
 
 def _fit(
-    key: str,
-    bench: FitContext,
-    fit_seconds: float,
-    megabytes: int | None,
-    candidate: Candidate,
-    part: int | None,
-) -> Any:
-    return _outcome(key, _at(key, bench, fit_seconds, megabytes).fit(candidate, part))
+    key: WorkerPoolKey, context: FitContext, candidate: Candidate, fold: int | None
+) -> bytes | Failed | None:
+    return _wait(key, _local_pool(key, context).fit(candidate, fold))
 
 
-def _outcome(key: str, future: Future[Any]) -> Any:
-    """What the future holds; None where its process was lost."""
-    # A pool that is stopped leaves the futures of what it killed as they are.
-    while key not in _closed and not future.done():
+def _wait(key: WorkerPoolKey, future: Future[T]) -> T | None:
+    """Wait for the outcome; None if its process was lost or the pool was closed."""
+    # A pool that is stopped does not resolve the futures of the fits that it killed.
+    while key.id not in _closed and not future.done():
         wait([future], timeout=0.5)
     if not future.done():
         return None

@@ -1,4 +1,4 @@
-"""One fit: what is fitted on which rows, how it is scored, and how it can fail. Runs in a worker process."""
+"""Fold fit: fits a candidate on the rows of a fold and scores it. Runs in a worker process."""
 
 import time
 import warnings
@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import adjusted_rand_score
+from sklearn.pipeline import Pipeline
 
 from ..dataset import Dataset
 from ..estimators import preprocess
@@ -25,54 +25,54 @@ from ..model import Model, Signature
 from ..problem import MANY_ROWS
 from .model_cache import FoldModelCache
 
-#: Rows at once by which the time of a prediction is measured.
+#: Rows of the batch that measures the time of a prediction.
 TIMED_ROWS = 1_000
-#: The share of what a fold may take that a taste of its rows may.
-TASTE_SHARE = 0.3
-#: The share of a fit's time above which it would be dear to keep its model, and seconds in which one is fitted again
-#: almost as soon.
+#: Time limit of a fit of the screening round, as a share of a fold's.
+SCREENING_SHARE = 0.3
+#: A model is not cached if serialising it takes more than this share of its fit, or if its fit takes fewer seconds.
 DEAR, SOON = 0.05, 0.02
-#: Kinds of warnings of one fit that are kept, and letters of each.
+#: Upper bounds of the warnings recorded per fit, and of the characters of each.
 MOST_WARNINGS, LONGEST_WARNING = 5, 300
 
 
 @dataclass(frozen=True)
 class Fit:
-    """One candidate, to be scored on one fold."""
+    """Request to score one candidate on one fold of a round."""
 
     candidate: Candidate
     round: Round
     fold: int
 
-    def seconds(self, of_fold: float) -> float:
-        """What it may take, where a fit of a fold may take so many."""
-        return of_fold * TASTE_SHARE if self.round == "taste" else of_fold
+    def time_limit(self, fold_seconds: float) -> float:
+        """Return the limit in seconds, given that of a fit on a whole fold."""
+        return fold_seconds * SCREENING_SHARE if self.round == "taste" else fold_seconds
 
     @property
     def key(self) -> tuple[str, str, int]:
+        """Identity of the fit across processes and builds."""
         return self.candidate.key, self.round, self.fold
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """A fit that went well."""
+    """Outcome of a fit that succeeded."""
 
     score: float
     measures: tuple[Measure, ...]
     fit_seconds: float
     predict_seconds: float
-    #: Of the held-out rows, in their order: float32, `(held out, classes)` probabilities or `(held out,)`
-    #: values; None for clusters.
+    #: Predictions for the held-out rows, in their order, as float32: `(held out, classes)` probabilities or
+    #: `(held out,)` values; None for clusterings.
     predictions: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
-    #: What the libraries warned of.
+    #: Distinct warnings of the libraries.
     warnings: tuple[str, ...] = ()
-    #: To predict one row, of a thousand at once; None where nobody asked.
+    #: Time to predict one row, in a batch of TIMED_ROWS; None if it was not measured.
     microseconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Failed:
-    """A fit that did not, and why: a code for machines, a sentence for people."""
+    """Outcome of a fit that failed: an error code for machines, a sentence for people."""
 
     code: str
     reason: str
@@ -80,19 +80,19 @@ class Failed:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FitContext:
-    """What all fits of a build have in common."""
+    """Data and settings that all fits of a build share."""
 
     task: str
     dataset: Dataset
     metric: str
     plan: FoldPlan
     seed: int
-    #: Columns that the analysis would rather leave out; a candidate's hyperparameters decide.
+    #: Columns that the analysis advises against; candidates with `features="sound"` leave them out.
     doubtful: tuple[str, ...] = ()
-    #: Whether to measure how long a prediction takes.
-    timed: bool = False
-    #: Where the models of the search's folds are kept; None: nowhere.
-    shelf: FoldModelCache | None = None
+    #: Whether to measure the time of predictions.
+    time_predictions: bool = False
+    #: Cache for the models of the search's folds; None: models are not cached.
+    cache: FoldModelCache | None = None
 
     @cached_property
     def _splits(self) -> dict[Round, Sequence[Fold]]:
@@ -100,152 +100,164 @@ class FitContext:
 
     @cached_property
     def _dear(self) -> set[Candidate]:
-        """Whose models take too long to be made artifacts of."""
+        """Candidates whose models take too long to serialise."""
         return set()
 
+    @property
+    def signature(self) -> Signature:
+        """Signature of the models fitted on this dataset."""
+        return Signature(task=self.task, columns=self.dataset.columns, classes=self.dataset.classes)
+
+    @property
+    def can_average_folds(self) -> bool:
+        """True if averages of fold models may compete.
+
+        They need every row held out equally often, and so few rows that the fold models differ.
+        """
+        return self.task != "CLUSTERING" and not self.plan.ordered and self.plan.rows <= MANY_ROWS
+
     def split(self, round: Round) -> Sequence[Fold]:
-        """The folds of this round."""
+        """Return the folds of this round."""
         if round not in self._splits:
             self._splits[round] = self.plan.split(self.dataset, round)
         return self._splits[round]
 
-    def pipeline(self, candidate: Candidate) -> Any:
-        """The candidate, not fitted."""
+    def pipeline(self, candidate: Candidate) -> Pipeline:
+        """Build the candidate's pipeline, not fitted."""
         return catalogue.pipeline(self.task, candidate, self.dataset.columns, self.seed, self.doubtful)
 
     def score(self, fit: Fit) -> Scored | Failed:
-        """Fit the candidate on all folds but one, and score it on that one. Never raises."""
+        """Fit the candidate on the fold's training rows and score it on the held-out rows. Never raises."""
         try:
-            with _recorded() as warned:
-                scored = self._scored(fit)
-            return replace(scored, warnings=tuple(dict.fromkeys(map(_sentence, warned)))[:MOST_WARNINGS])
-        except Exception as error:  # the edge of the process: whatever it was becomes the fit's outcome
-            return failure(error)
+            with _record_warnings() as recorded:
+                scored = self._score(fit)
+            texts = dict.fromkeys(map(_warning_text, recorded))
+            return replace(scored, warnings=tuple(texts)[:MOST_WARNINGS])
+        except Exception as error:  # the edge of the process: any error becomes the fit's outcome
+            return to_failure(error)
 
-    def _scored(self, fit: Fit) -> Scored:
+    def fit(self, candidate: Candidate, fold: int | None = None) -> bytes | Failed:
+        """Fit the candidate on all rows, or on the training rows of this fold of the search. Never raises.
+
+        Returns:
+            The artifact, from the cache if it is there.
+        """
+        cached = self.cache.load(candidate, fold) if self.cache and fold is not None else None
+        if cached is not None:
+            return cached
+        try:
+            with _record_warnings():
+                data = self.dataset
+                rows = slice(None) if fold is None else self.split("search")[fold][0]
+                y = None if data.y is None else data.y[rows]
+                estimator = self.pipeline(candidate).fit(data.X.iloc[rows], y)
+                return self._dump(candidate, estimator)
+        except Exception as error:  # as in `score`
+            return to_failure(error)
+
+    def score_predictions(self, predictions: NDArray[np.float32], held_out: NDArray[np.intp]) -> Scores:
+        """Score predictions for these held-out rows; not for clusterings."""
+        assert self.dataset.y is not None
+        y = self.dataset.y[held_out]
+        if self.task == "REGRESSION":
+            return evaluate.score_regression(predictions, y, self.metric)
+        return evaluate.score_classification(predictions, y, self.metric, self.dataset.classes)
+
+    def _score(self, fit: Fit) -> Scored:
         learn, held_out = self.split(fit.round)[fit.fold]
         data, estimator = self.dataset, self.pipeline(fit.candidate)
         started = time.perf_counter()
         estimator.fit(data.X.iloc[learn], None if data.y is None else data.y[learn])
         fitted = time.perf_counter()
         X = data.X.iloc[held_out]
-        predictions = self._predictions(estimator, X)
+        predictions = self._predict(estimator, X)
         predicted = time.perf_counter()
-        if self.shelf and self.averages and fit.round == "search":
-            self._keep(self.shelf, fit, estimator, seconds=fitted - started)
-        scores = self._scores(estimator, predictions, learn, held_out)
+        if self.cache and self.can_average_folds and fit.round == "search":
+            self._cache_model(self.cache, fit, estimator, seconds=fitted - started)
+        if self.task == "CLUSTERING":
+            scores = self._score_clustering(estimator, learn, held_out)
+        else:
+            scores = self.score_predictions(predictions, held_out)
         return Scored(
             score=scores.score,
             measures=scores.measures,
             fit_seconds=fitted - started,
             predict_seconds=predicted - fitted,
             predictions=None if self.task == "CLUSTERING" else predictions,
-            microseconds=self._microseconds(estimator, X) if self.timed else None,
+            microseconds=self._measure_microseconds(estimator, X) if self.time_predictions else None,
         )
 
-    def _keep(self, shelf: FoldModelCache, fit: Fit, estimator: Any, seconds: float) -> None:
-        """Keep the model for an average of fold models, unless that costs too much beside its fit: few are wanted."""
+    def _cache_model(self, cache: FoldModelCache, fit: Fit, estimator: BaseEstimator, seconds: float) -> None:
+        """Cache the model, unless that costs too much compared with its fit: few cached models are used."""
         if seconds < SOON or fit.candidate in self._dear:
             return
         started = time.perf_counter()
-        artifact = self._artifact(fit.candidate, estimator)
+        artifact = self._dump(fit.candidate, estimator)
         if time.perf_counter() - started > DEAR * seconds:
             self._dear.add(fit.candidate)
         else:
-            shelf.put(fit.candidate, fit.fold, artifact)
+            cache.store(fit.candidate, fit.fold, artifact)
 
-    def _predictions(self, estimator: Any, X: DataFrame) -> NDArray[np.float32]:
-        asked = estimator.predict_proba if self.task == "CLASSIFICATION" else estimator.predict
-        return np.asarray(asked(X), dtype=np.float32)
+    def _predict(self, estimator: BaseEstimator, X: DataFrame) -> NDArray[np.float32]:
+        predict = estimator.predict_proba if self.task == "CLASSIFICATION" else estimator.predict
+        return np.asarray(predict(X), dtype=np.float32)
 
-    def _scores(self, estimator: Any, predictions: NDArray[np.float32], learn: Any, held_out: Any) -> Scores:
-        if self.task != "CLUSTERING":
-            return self.scores_of(predictions, held_out)
+    def _score_clustering(
+        self, estimator: BaseEstimator, learn: NDArray[np.intp], held_out: NDArray[np.intp]
+    ) -> Scores:
         columns, X = self.dataset.columns, self.dataset.X
         reference = preprocess.dense(columns).fit(X.iloc[learn]).transform(X.iloc[held_out])
-        scores = evaluate.clustering(estimator, X.iloc[held_out], reference, self.metric, self.seed)
+        scores = evaluate.score_clustering(estimator, X.iloc[held_out], reference, self.metric, self.seed)
         stability = Measure("stability", None, self._stability(estimator, learn, held_out))
         return Scores(scores.score, (*scores.measures, stability))
 
-    def _stability(self, estimator: Any, learn: NDArray[np.intp], held_out: NDArray[np.intp]) -> float | None:
-        """How far a clustering of half the rows agrees about the held-out ones: the adjusted Rand index (Hubert and
-        Arabie, Comparing partitions, 1985), 1 where it does in all. None where that finds no clusters.
+    def _stability(
+        self, estimator: BaseEstimator, learn: NDArray[np.intp], held_out: NDArray[np.intp]
+    ) -> float | None:
+        """Compute the agreement on the held-out rows with a clustering of half of the training rows.
+
+        The adjusted Rand index (Hubert and Arabie, Comparing partitions, 1985): 1 is full agreement. None if half of
+        the rows have no clusters.
         """
         half = np.random.default_rng(self.seed).permutation(learn)[: len(learn) // 2]
         X = self.dataset.X
         try:
             other = clone(estimator).fit(X.iloc[half])
-        except (LearningError, ValueError):  # as scikit-learn says that there are fewer rows than clusters
+        except (LearningError, ValueError):  # ValueError: scikit-learn has fewer rows than clusters
             return None
-        held = X.iloc[held_out]
-        return float(adjusted_rand_score(estimator.predict(held), other.predict(held)))
+        rows = X.iloc[held_out]
+        return float(adjusted_rand_score(estimator.predict(rows), other.predict(rows)))
 
-    def scores_of(self, predictions: NDArray[np.float32], held_out: NDArray[np.intp]) -> Scores:
-        """What such predictions of the held-out rows are worth."""
-        assert self.dataset.y is not None
-        y = self.dataset.y[held_out]
-        if self.task == "REGRESSION":
-            return evaluate.regression(predictions, y, self.metric)
-        return evaluate.classification(predictions, y, self.metric, self.dataset.classes)
-
-    def _microseconds(self, estimator: Any, X: DataFrame) -> float:
+    def _measure_microseconds(self, estimator: BaseEstimator, X: DataFrame) -> float:
         rows = X.iloc[np.resize(np.arange(len(X)), TIMED_ROWS)]
         started = time.perf_counter()
-        self._predictions(estimator, rows)
+        self._predict(estimator, rows)
         return (time.perf_counter() - started) * 1e6 / TIMED_ROWS
 
-    def fitted(self, candidate: Candidate, part: int | None = None) -> bytes | Failed:
-        """The candidate as an artifact, fitted on all rows, or on those that this fold of the search learns from.
-        Never raises.
-        """
-        kept = self.shelf.get(candidate, part) if self.shelf and part is not None else None
-        if kept is not None:
-            return kept
-        try:
-            with _recorded():
-                data = self.dataset
-                rows = slice(None) if part is None else self.split("search")[part][0]
-                y = None if data.y is None else data.y[rows]
-                estimator = self.pipeline(candidate).fit(data.X.iloc[rows], y)
-                return self._artifact(candidate, estimator)
-        except Exception as error:  # as in `score`
-            return failure(error)
-
-    def _artifact(self, candidate: Candidate, estimator: Any) -> bytes:
+    def _dump(self, candidate: Candidate, estimator: BaseEstimator) -> bytes:
         return Model(self.signature, candidate.family, candidate.hyperparameters, estimator).dumps()
-
-    @property
-    def averages(self) -> bool:
-        """Whether averages of fold models may compete: each row is held out as often, and rows are not so many that
-        the models hardly differ.
-        """
-        return self.task != "CLUSTERING" and not self.plan.ordered and self.plan.rows <= MANY_ROWS
-
-    @property
-    def signature(self) -> Signature:
-        return Signature(task=self.task, columns=self.dataset.columns, classes=self.dataset.classes)
 
 
 @contextmanager
-def _recorded() -> Iterator[list[warnings.WarningMessage]]:
-    with warnings.catch_warnings(record=True) as caught:
+def _record_warnings() -> Iterator[list[warnings.WarningMessage]]:
+    with warnings.catch_warnings(record=True) as recorded:
         warnings.simplefilter("default")
-        yield caught
+        yield recorded
 
 
-def _sentence(warning: warnings.WarningMessage) -> str:
-    said = " ".join(str(warning.message).split())
-    return f"{warning.category.__name__}: {said}"[:LONGEST_WARNING]
+def _warning_text(warning: warnings.WarningMessage) -> str:
+    text = " ".join(str(warning.message).split())
+    return f"{warning.category.__name__}: {text}"[:LONGEST_WARNING]
 
 
-def failure(error: Exception) -> Failed:
-    """Why a fit failed."""
+def to_failure(error: Exception) -> Failed:
+    """Convert an error to the outcome of a fit."""
     lines = str(error).strip().splitlines()
-    said = lines[0] if lines else "no reason given"
+    text = lines[0] if lines else "no reason given"
     match error:
         case LearningError():
-            return Failed(error.code, said)
+            return Failed(error.code, text)
         case MemoryError():
-            return Failed("OUT_OF_MEMORY", f"The fit needs more memory than it may take: {said}")
+            return Failed("OUT_OF_MEMORY", f"The fit needs more memory than it may take: {text}")
         case _:
-            return Failed("INTERNAL", f"{type(error).__name__}: {said}")
+            return Failed("INTERNAL", f"{type(error).__name__}: {text}")

@@ -1,4 +1,4 @@
-"""Processes that fit: each fit has a clock and a memory limit, can be killed, and dies with whoever asked for it."""
+"""Process pool: fits in processes of this machine, with time and memory limits, which end with the build."""
 
 import ctypes
 import multiprocessing
@@ -7,7 +7,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +15,7 @@ from functools import lru_cache
 from multiprocessing import forkserver
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Concatenate, ParamSpec, TypeVar
 
 import joblib
 import threadpoolctl
@@ -26,71 +26,75 @@ from ..exceptions import WorkersLost
 from .fold_fit import Failed, Fit, FitContext, Scored
 from .model_cache import FoldModelCache
 
-#: What every worker process needs: imported once, by the server that they are forked from.
+#: Modules that the fork server imports once for all worker processes.
 PRELOAD = ["pandas", "sklearn.ensemble", "sklearn.pipeline", "sklearn.metrics", "learning.fits.fold_fit"]
-#: The share of the memory that is available now which all fits together may take.
+#: Share of the available memory that all fits together may take.
 MEMORY_SHARE = 0.8
 
 _PR_SET_PDEATHSIG = 1
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class FitProcesses:
-    """A pool of processes of this machine at a bench; `at` makes it."""
+    """Pool of processes of this machine that share a fit context; `start_pool` opens it."""
 
-    #: Whether a fit can be killed, and so has a clock.
+    #: Whether a fit can be killed, and so has a time limit.
     killable = True
 
     def __init__(
-        self, count: int, path: Path, fit_seconds: float, megabytes: int | None, shelf: FoldModelCache
+        self, count: int, path: Path, fit_seconds: float, megabytes: int | None, cache: FoldModelCache
     ):
         self.count = count
-        self._shelf = shelf
+        self._cache = cache
         self._path = str(path)
         self._fit_seconds = fit_seconds
-        self._bytes = megabytes * 2**20 if megabytes else _share(count)
-        self._pool = self._started()
+        self._bytes = megabytes * 2**20 if megabytes else _memory_share(count)
+        self._pool = self._start()
 
-    def _started(self) -> ProcessPool:
+    def _start(self) -> ProcessPool:
         context = multiprocessing.get_context("forkserver")
         return ProcessPool(self.count, context=context, initializer=_initialise, initargs=[self._bytes])
 
     def score(self, fit: Fit) -> Future[Scored | Failed]:
-        """Begin a fit of one fold. Raises WorkersLost."""
-        return self._schedule(fit.seconds(self._fit_seconds), _score, fit)
+        """Submit a fit of one fold; see `FitContext.score`. Raises WorkersLost."""
+        return self._schedule(fit.time_limit(self._fit_seconds), _score, fit)
 
-    def fit(self, candidate: Candidate, part: int | None = None) -> Future[bytes | Failed]:
-        """Begin a fit which gives an artifact, as `Bench.fitted` does. Raises WorkersLost."""
-        return self._schedule(self._fit_seconds, _fit, candidate, part)
+    def fit(self, candidate: Candidate, fold: int | None = None) -> Future[bytes | Failed]:
+        """Submit a fit that returns an artifact; see `FitContext.fit`. Raises WorkersLost."""
+        return self._schedule(self._fit_seconds, _fit, candidate, fold)
 
-    def keeps(self, candidate: Candidate, part: int) -> bool:
-        """Whether the model of this part is kept from the search: then it costs no fit."""
-        return self._shelf.has(candidate, part)
+    def has_model(self, candidate: Candidate, fold: int) -> bool:
+        """Return whether the model of this fold of the search is cached, and costs no fit."""
+        return self._cache.has(candidate, fold)
 
-    def _schedule(self, seconds: float, function: Any, *task: Any) -> Future[Any]:
+    def _schedule(
+        self, seconds: float, function: Callable[Concatenate[str, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
         try:
-            return self._pool.schedule(function, args=(self._path, *task), timeout=seconds)
-        except RuntimeError as error:  # how the pool says that its processes are gone for good
+            return self._pool.schedule(function, args=(self._path, *args), kwargs=kwargs, timeout=seconds)
+        except RuntimeError as error:  # raised by pebble once the pool cannot start processes any more
             raise WorkersLost from error
 
     def restart(self) -> None:
-        """Kill what is running and begin anew with nothing to do.
+        """Kill all processes and start new ones.
 
-        All of them: the pool may lose another fit when one process of several is stopped.
+        All of them, because pebble may lose other fits when one process is stopped.
         """
         self.stop()
-        self._pool = self._started()
+        self._pool = self._start()
 
     def stop(self) -> None:
-        """Kill the processes, whatever they are doing."""
+        """Kill all processes at once."""
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
 
-def prepare() -> None:
-    """Start, without waiting for it, the server that worker processes are forked from.
+def start_fork_server() -> None:
+    """Start the server that worker processes are forked from, without waiting for it.
 
-    It imports scikit-learn once (about a second); whoever has other work to do before a build may call this
-    early.
+    The server imports scikit-learn once (about a second). Call this early if other work precedes the build.
     """
     multiprocessing.set_forkserver_preload(PRELOAD)
     forkserver.ensure_running()
@@ -98,23 +102,28 @@ def prepare() -> None:
 
 @contextmanager
 def start_pool(
-    bench: FitContext,
+    context: FitContext,
     workers: int,
     fit_seconds: float,
     megabytes: int | None = None,
     folder: Path | None = None,
 ) -> Iterator[FitProcesses]:
-    """`workers` processes at the bench, whose arrays they share by memory map from a file in `folder`.
+    """Open a pool of processes; they share the context's arrays by memory map from a temporary file.
 
-    A fit may take `fit_seconds` and `megabytes` (None: its share of what is available now). The processes are
-    gone, and so is the file, when the context ends, whatever they were doing.
+    The processes and the file are gone when the context manager ends, even in the middle of a fit.
+
+    Args:
+        workers: Number of processes.
+        fit_seconds: Time limit of one fit.
+        megabytes: Memory limit of one fit; None: an equal share of MEMORY_SHARE of the available memory.
+        folder: Parent of the temporary files; None: the system's.
     """
-    prepare()
-    with TemporaryDirectory(prefix="bench-", dir=folder, ignore_cleanup_errors=True) as place:
-        path = Path(place) / "bench.joblib"
-        shelf = FoldModelCache(Path(place))
-        joblib.dump(replace(bench, shelf=shelf), path)
-        processes = FitProcesses(workers, path, fit_seconds, megabytes, shelf)
+    start_fork_server()
+    with TemporaryDirectory(prefix="fits-", dir=folder, ignore_cleanup_errors=True) as temporary:
+        path = Path(temporary) / "context.joblib"
+        cache = FoldModelCache(Path(temporary))
+        joblib.dump(replace(context, cache=cache), path)
+        processes = FitProcesses(workers, path, fit_seconds, megabytes, cache)
         try:
             yield processes
         finally:
@@ -122,28 +131,27 @@ def start_pool(
 
 
 def _initialise(most_bytes: int | None) -> None:
-    """In each worker process, before its first fit."""
+    """Prepare a worker process for its first fit."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a Python handler would wait for the end of compiled code
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if most_bytes is not None:
-            # What it writes to, not what it maps: the bench's arrays are everybody's.
+            # RLIMIT_DATA counts private memory only, not the memory-mapped arrays that all processes share.
             resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, resource.RLIM_INFINITY))
-    threading.Thread(target=_die_with_the_build, daemon=True).start()
+    threading.Thread(target=_exit_with_the_build, daemon=True).start()
     threadpoolctl.threadpool_limits(1)  # the processes are the parallelism
 
 
-def _die_with_the_build() -> None:
-    # The parent by signals is the fork server, which outlives a build that was killed; this watches the
-    # build itself.
+def _exit_with_the_build() -> None:
+    # PR_SET_PDEATHSIG watches the fork server, which outlives a killed build; this thread watches the build.
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def _share(workers: int) -> int | None:
-    """One worker's share, in bytes, of the memory that is left; None where the system does not tell."""
+def _memory_share(workers: int) -> int | None:
+    """Compute one worker's share of the available memory, in bytes; None if the system does not report it."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -153,7 +161,7 @@ def _share(workers: int) -> int | None:
 
 
 def _cgroup_left() -> Iterator[int]:
-    """What a container's limit leaves, in bytes; nothing where there is none."""
+    """Yield the bytes that a container's memory limit leaves; nothing without a limit."""
     folder = Path("/sys/fs/cgroup")
     try:
         most, used = ((folder / f"memory.{name}").read_text().strip() for name in ("max", "current"))
@@ -164,15 +172,15 @@ def _cgroup_left() -> Iterator[int]:
 
 
 @lru_cache(maxsize=1)
-def _bench(path: str) -> FitContext:
-    bench = joblib.load(path, mmap_mode="r")
-    assert isinstance(bench, FitContext)
-    return bench
+def _load_context(path: str) -> FitContext:
+    context = joblib.load(path, mmap_mode="r")
+    assert isinstance(context, FitContext)
+    return context
 
 
 def _score(path: str, fit: Fit) -> Scored | Failed:
-    return _bench(path).score(fit)
+    return _load_context(path).score(fit)
 
 
-def _fit(path: str, candidate: Candidate, part: int | None) -> bytes | Failed:
-    return _bench(path).fitted(candidate, part)
+def _fit(path: str, candidate: Candidate, fold: int | None) -> bytes | Failed:
+    return _load_context(path).fit(candidate, fold)

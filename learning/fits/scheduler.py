@@ -1,11 +1,11 @@
-"""Handing fits to whoever fits them, on this machine or on a cluster, and listening for what becomes of them."""
+"""Fit scheduler: submits fits to a pool, collects their outcomes, and resubmits those whose process was lost."""
 
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from pebble import ProcessExpired
 
@@ -14,130 +14,136 @@ from ..estimators.families import Candidate
 from ..exceptions import WorkersLost
 from .fold_fit import Failed, Fit, Scored
 
-#: After this many seconds more than a fit may take, with none ended, the processes are given up.
+#: If no fit ends within the time limit plus these seconds, the pool is considered lost.
 GRACE_SECONDS = 30.0
-#: Fits handed out beyond one for each process.
+#: Fits submitted beyond one per process.
 AHEAD = 2
+
+_Outcome = TypeVar("_Outcome")
 
 
 class Pool(Protocol):
-    """Who fits: processes of this machine, or those of a cluster."""
+    """Runs fits: in processes of this machine, or on the workers of a Dask cluster."""
 
     @property
     def count(self) -> int:
-        """Fits at a time."""
+        """Number of fits that run at a time."""
 
     def score(self, fit: Fit) -> Future[Scored | Failed]:
-        """Begin a fit of one fold. Raises WorkersLost."""
+        """Submit a fit of one fold; see `FitContext.score`. Raises WorkersLost."""
 
-    def fit(self, candidate: Candidate, part: int | None = None) -> Future[bytes | Failed]:
-        """Begin a fit which gives an artifact, as `Bench.fitted` does. Raises WorkersLost."""
+    def fit(self, candidate: Candidate, fold: int | None = None) -> Future[bytes | Failed]:
+        """Submit a fit that returns an artifact; see `FitContext.fit`. Raises WorkersLost."""
 
-    def keeps(self, candidate: Candidate, part: int) -> bool:
-        """Whether the model of this part of the search is kept, and costs no fit."""
+    def has_model(self, candidate: Candidate, fold: int) -> bool:
+        """Return whether the model of this fold of the search is cached, and costs no fit."""
 
     def restart(self) -> None:
-        """Give up what is running."""
+        """Kill the running fits and drop the waiting ones."""
 
 
 class FitScheduler:
-    """What is handed out to a pool, and what came back."""
+    """Fits submitted to a pool, and the outcomes that were not asked for yet."""
 
     def __init__(self, pool: Pool, fit_seconds: float):
         self._pool = pool
         self._fit_seconds = fit_seconds
-        self._running: dict[Future[Any], Fit] = {}
-        self._told: dict[Fit, Scored | Failed] = {}
-        #: How often a process was lost over a fit: once may be an accident.
-        self._lost: Counter[Fit] = Counter()
+        self._running: dict[Future[Scored | Failed], Fit] = {}
+        self._outcomes: dict[Fit, Scored | Failed] = {}
+        #: Number of processes lost per fit: the first loss may be an accident, the second is the fit's fault.
+        self._losses: Counter[Fit] = Counter()
 
     @property
     def count(self) -> int:
-        """Fits at a time."""
+        """Number of fits that run at a time."""
         return self._pool.count
 
-    def keeps(self, candidate: Candidate, part: int) -> bool:
-        """Whether the model of this part of the search is kept, and costs no fit."""
-        return self._pool.keeps(candidate, part)
+    def has_model(self, candidate: Candidate, fold: int) -> bool:
+        """Return whether the model of this fold of the search is cached, and costs no fit."""
+        return self._pool.has_model(candidate, fold)
 
-    def begin(self, fits: Sequence[Fit]) -> None:
-        """Keep everybody busy with these until they are asked for."""
-        begun = {*self._running.values(), *self._told}
-        self._hand_out(deque(fit for fit in fits if fit not in begun))
+    def start(self, fits: Sequence[Fit]) -> None:
+        """Submit as many of these as the pool can run, so that it is busy until `score` asks for them."""
+        self._submit(deque(self._without_submitted(fits)))
 
     def score(
         self, fits: Sequence[Fit], ahead: Sequence[Fit] = (), deadline: float | None = None
     ) -> Iterator[tuple[Fit, Scored | Failed]]:
-        """The fits' outcomes as they come. Whoever would be idle meanwhile begins what is `ahead`: the outcomes
-        are kept until they are asked for.
+        """Yield the fits' outcomes in the order in which they end.
 
-        After a candidate's first failure its other fits are left out. At the `deadline` (by `time.monotonic`)
-        what is unfinished is given up, and the outcomes end. Raises WorkersLost.
+        After a candidate's first failure its other fits are skipped. At the deadline (by `time.monotonic`) unfinished
+        fits are killed, and the iteration ends. Raises WorkersLost.
+
+        Args:
+            ahead: Fits for processes that would be idle; their outcomes are stored until a later call asks for them.
         """
         wanted = dict.fromkeys(fits)
-        begun = {*self._running.values(), *self._told}
-        todo = deque(fit for fit in [*fits, *ahead] if fit not in begun)
+        waiting = deque(self._without_submitted([*fits, *ahead]))
         while wanted:
-            told = next((fit for fit in wanted if fit in self._told), None)
-            if told is None:
-                if not self._go_on(todo, deadline):
+            ready = next((fit for fit in wanted if fit in self._outcomes), None)
+            if ready is None:
+                if not self._wait(waiting, deadline):
                     return
                 continue
-            outcome = self._told.pop(told)
-            yield told, outcome
-            out = told.candidate if isinstance(outcome, Failed) else None
-            wanted = {fit: None for fit in wanted if fit != told and fit.candidate != out}
-            todo = deque(fit for fit in todo if fit.candidate != out)
+            outcome = self._outcomes.pop(ready)
+            yield ready, outcome
+            failed = ready.candidate if isinstance(outcome, Failed) else None
+            wanted = {fit: None for fit in wanted if fit != ready and fit.candidate != failed}
+            waiting = deque(fit for fit in waiting if fit.candidate != failed)
 
     def fit(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes | Failed]]:
-        """Each piece fitted, as an artifact, in the pieces' order. Raises WorkersLost."""
-        self.forget()
-        started = [(piece, self._pool.fit(*piece)) for piece in pieces]
-        for piece, future in started:
+        """Fit each piece; yields their artifacts in the pieces' order. Raises WorkersLost."""
+        self.discard()
+        submitted = [(piece, self._pool.fit(*piece)) for piece in pieces]
+        for piece, future in submitted:
             outcome = self._outcome(future, self._fit_seconds)
             if outcome is None:
-                outcome = self._outcome(self._pool.fit(*piece), self._fit_seconds) or _LOST
+                outcome = self._outcome(self._pool.fit(*piece), self._fit_seconds) or _WORKER_LOST
             yield piece, outcome
 
-    def forget(self) -> None:
-        """Give up what was begun ahead and is not wanted any more."""
+    def discard(self) -> None:
+        """Kill the running fits, and forget the outcomes that were not asked for."""
         if self._running:
             self._pool.restart()
         self._running.clear()
-        self._told.clear()
+        self._outcomes.clear()
 
-    def _go_on(self, todo: deque[Fit], deadline: float | None) -> bool:
-        """Keep everybody busy and wait until something ends; False where the deadline came first."""
-        if not over(deadline):
-            self._hand_out(todo)
+    def _without_submitted(self, fits: Sequence[Fit]) -> list[Fit]:
+        submitted = {*self._running.values(), *self._outcomes}
+        return [fit for fit in fits if fit not in submitted]
+
+    def _wait(self, waiting: deque[Fit], deadline: float | None) -> bool:
+        """Submit waiting fits and wait until one ends; returns False if the deadline came first."""
+        if not is_past(deadline):
+            self._submit(waiting)
         longest = self._fit_seconds + GRACE_SECONDS
         left = longest if deadline is None else min(longest, max(0.0, deadline - time.monotonic()))
         ended, _ = wait(self._running, timeout=left, return_when=FIRST_COMPLETED)
-        if not ended and over(deadline):
-            self.forget()
+        if not ended and is_past(deadline):
+            self.discard()
             return False
         if not ended:
             raise WorkersLost
         for future in ended:
-            self._ended(self._running.pop(future), future, todo)
+            self._finish(self._running.pop(future), future, waiting)
         return True
 
-    def _hand_out(self, todo: deque[Fit]) -> None:
-        """No more waiting than hide the way to the processes: what waits may be called off."""
-        while todo and len(self._running) < self._pool.count + AHEAD:
-            fit = todo.popleft()
+    def _submit(self, waiting: deque[Fit]) -> None:
+        """Submit only as many as hide the latency of the pool: a fit that still waits here can be skipped."""
+        while waiting and len(self._running) < self._pool.count + AHEAD:
+            fit = waiting.popleft()
             self._running[self._pool.score(fit)] = fit
 
-    def _ended(self, fit: Fit, future: Future[Any], todo: deque[Fit]) -> None:
-        outcome = self._outcome(future, fit.seconds(self._fit_seconds))
-        if outcome is None and not self._lost[fit]:
-            self._lost[fit] += 1
-            todo.appendleft(fit)
+    def _finish(self, fit: Fit, future: Future[Scored | Failed], waiting: deque[Fit]) -> None:
+        outcome = self._outcome(future, fit.time_limit(self._fit_seconds))
+        if outcome is None and not self._losses[fit]:
+            self._losses[fit] += 1
+            waiting.appendleft(fit)
             return
-        self._told[fit] = outcome or _LOST
+        self._outcomes[fit] = outcome or _WORKER_LOST
 
-    def _outcome(self, future: Future[Any], seconds: float) -> Any:
-        """What the future holds; None where its process was lost."""
+    def _outcome(self, future: Future[_Outcome], seconds: float) -> _Outcome | Failed | None:
+        """Return the result of an ended fit; None if its process was lost."""
         try:
             return future.result()
         except TimeoutError:
@@ -148,9 +154,11 @@ class FitScheduler:
             raise WorkersLost from error
 
 
-_LOST = Failed("WORKER_LOST", "Its process ended twice in the middle of the fit; it may have lacked memory.")
+_WORKER_LOST = Failed(
+    "WORKER_LOST", "The fit's process ended twice before the fit did; it may have lacked memory."
+)
 
 
-def over(deadline: float | None) -> bool:
-    """Whether the deadline (by `time.monotonic`) has passed."""
+def is_past(deadline: float | None) -> bool:
+    """Return whether the deadline (by `time.monotonic`) has passed; None never does."""
     return deadline is not None and time.monotonic() >= deadline

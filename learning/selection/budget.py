@@ -1,4 +1,4 @@
-"""What a time limit leaves for the contest: who takes part, on how many folds."""
+"""Time budget of the final round: the candidates and folds that fit into the remaining time."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -6,99 +6,100 @@ from dataclasses import dataclass
 
 from ..estimators.families import Candidate
 
-#: Estimates of time are taken to be this much too low.
+#: Safety factor on estimated times.
 CAUTION = 1.25
-#: Folds that a contest should have, if it can.
+#: Folds that the final round has at least, and folds below which it drops candidates to have more.
 FEWEST, GOOD = 2, 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """The time that is left, and what fits take of it."""
+    """Remaining time, and what fits take of it. Times are in seconds."""
 
     #: By `time.monotonic`; None: no limit.
-    ends: float | None
-    #: Of the contest.
+    end: float | None
+    #: Number of folds of the final round.
     folds: int
-    #: How many times the rows of a fold a fit on all rows learns from.
+    #: Rows of a fit on all rows for each row of a fit on a fold.
     growth: float
-    #: Fits at a time.
+    #: Number of fits that run at a time.
     processes: int
-    #: What one fit of a candidate on a fold takes.
+    #: Estimated time of one fit of a candidate on a fold.
     seconds: Callable[[Candidate], float]
-    #: Who takes part whatever it takes: the champion's recipe.
+    #: Candidates that take part whatever they cost: the champion's recipe.
     always: tuple[Candidate, ...]
 
     @property
     def left(self) -> float:
-        """Seconds."""
-        return float("inf") if self.ends is None else self.ends - time.monotonic()
+        """Remaining time."""
+        return float("inf") if self.end is None else self.end - time.monotonic()
 
-    def fits(self, seconds: Sequence[float]) -> bool:
-        """Whether there is time for last fits that take so long on a fold each."""
-        return self._last(seconds) <= self.left
+    def allows(self, seconds: Sequence[float]) -> bool:
+        """Return whether there is time for final fits on all rows whose fits on a fold take these times."""
+        return self._time_of_final_fits(seconds) <= self.left
 
-    def folds_for(self, playing: Sequence[Candidate], fitted: Sequence[Candidate]) -> int:
-        """How many folds leave the time to fit these at last."""
-        each = max(1e-9, sum(self.seconds(c) for c in playing) * CAUTION / self.processes)
-        left = self.left - self._last([self.seconds(c) for c in fitted])
-        return self.folds if left >= each * self.folds else max(0, int(left / each))
+    def folds_for(self, candidates: Sequence[Candidate], winners: Sequence[Candidate]) -> int:
+        """Return how many folds the candidates can run so that the winners can still be fitted on all rows."""
+        per_fold = max(1e-9, sum(self.seconds(c) for c in candidates) * CAUTION / self.processes)
+        left = self.left - self._time_of_final_fits([self.seconds(c) for c in winners])
+        return self.folds if left >= per_fold * self.folds else max(0, int(left / per_fold))
 
-    def deadline(self, fitted: Sequence[Candidate]) -> float | None:
-        """When the last fits of these must begin."""
-        return None if self.ends is None else self.ends - self._last([self.seconds(c) for c in fitted])
+    def deadline(self, winners: Sequence[Candidate]) -> float | None:
+        """Return when the winners' fits on all rows must start, by `time.monotonic`."""
+        if self.end is None:
+            return None
+        return self.end - self._time_of_final_fits([self.seconds(c) for c in winners])
 
-    def _last(self, seconds: Sequence[float]) -> float:
-        together = max(sum(seconds) / self.processes, max(seconds, default=0.0))
-        return together * self.growth * CAUTION
+    def _time_of_final_fits(self, seconds: Sequence[float]) -> float:
+        parallel = max(sum(seconds) / self.processes, max(seconds, default=0.0))
+        return parallel * self.growth * CAUTION
 
 
 @dataclass(frozen=True, kw_only=True)
-class Affordable:
-    """Who takes part."""
+class FinalRoundPlan:
+    """Affordable final round."""
 
     singles: tuple[Candidate, ...]
-    #: Of an ensemble; empty without one.
+    #: Weights of the ensemble's members; empty without an ensemble.
     weights: Mapping[Candidate, float]
     folds: int
     #: By `time.monotonic`; None: no limit.
     deadline: float | None
 
 
-def affordable(
+def plan_final_round(
     budget: Budget, finalists: Sequence[Candidate], weights: Mapping[Candidate, float]
-) -> Affordable:
-    """As much of the contest as there is time for: the ensemble loses the members that cost most for their weight
-    until a few folds can be played, then other finalists than the best are left out.
+) -> FinalRoundPlan:
+    """Plan as much of the final round as there is time for.
+
+    The ensemble loses the members with the highest cost per weight until GOOD folds are affordable; then finalists
+    other than the best are left out.
     """
     weights = dict(weights)
-    while weights:
-        best = finalists[:1]
-        if _folds(budget, [*best, *weights], list(weights)) >= GOOD:
-            break
+    while weights and _folds(budget, [*finalists[:1], *weights], list(weights)) < GOOD:
         dearest = max(weights, key=lambda c: budget.seconds(c) / weights[c])
         weights = _without(weights, dearest)
-    able = [c for c in finalists if budget.folds_for([c, *budget.always], [c]) >= FEWEST]
-    singles = (able or sorted(finalists, key=budget.seconds))[:1]
-    fitted = list(weights) or singles
-    for finalist in able[1:]:
-        if _folds(budget, [*singles, finalist, *weights], fitted) >= min(GOOD, budget.folds):
+    affordable = [c for c in finalists if budget.folds_for([c, *budget.always], [c]) >= FEWEST]
+    singles = (affordable or sorted(finalists, key=budget.seconds))[:1]
+    winners = list(weights) or singles
+    for finalist in affordable[1:]:
+        if _folds(budget, [*singles, finalist, *weights], winners) >= min(GOOD, budget.folds):
             singles.append(finalist)
-    folds = max(FEWEST, _folds(budget, [*singles, *weights], fitted))
-    return Affordable(
+    folds = max(FEWEST, _folds(budget, [*singles, *weights], winners))
+    return FinalRoundPlan(
         singles=tuple(dict.fromkeys([*budget.always, *singles, *weights])),
         weights=weights,
         folds=min(folds, budget.folds),
-        deadline=budget.deadline(fitted),
+        deadline=budget.deadline(winners),
     )
 
 
-def _folds(budget: Budget, playing: Sequence[Candidate], fitted: Sequence[Candidate]) -> int:
-    return budget.folds_for(list(dict.fromkeys([*playing, *budget.always])), fitted)
+def _folds(budget: Budget, candidates: Sequence[Candidate], winners: Sequence[Candidate]) -> int:
+    return budget.folds_for(list(dict.fromkeys([*candidates, *budget.always])), winners)
 
 
 def _without(weights: Mapping[Candidate, float], member: Candidate) -> dict[Candidate, float]:
-    """The others' weights; none where only one is left."""
+    """Renormalise the other members' weights; returns none if only one is left."""
     rest = {c: weight for c, weight in weights.items() if c != member}
-    whole = sum(rest.values())
-    return {c: round(weight / whole, 4) for c, weight in rest.items()} if len(rest) > 1 else {}
+    total = sum(rest.values())
+    return {c: round(weight / total, 4) for c, weight in rest.items()} if len(rest) > 1 else {}

@@ -1,7 +1,7 @@
-"""The contest: which recipe is fitted, whether its model may serve at once, and why, in sentences.
+"""Decision: which recipe is fitted, whether its model may serve at once, and the reason in sentences.
 
-The search chooses the candidates that meet here. Only their scores on fresh folds decide whether the
-champion's recipe is beaten, and only these are reported: the best of many noisy scores would flatter.
+The search chooses the candidates of the final round. Only their scores on its fresh folds decide whether the champion's
+recipe is beaten, and only these are reported: the best of many noisy scores would be too optimistic.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,84 +18,90 @@ from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..problem import Classification, Problem
 
-#: Below this probability of chance alone, better is better beyond the folds' noise.
+#: Significance level of "better beyond the folds' noise".
 SIGNIFICANT = 0.05
-#: The share of the loss that an average of models must save, which takes as many times as long to predict, and the
-#: probability of chance alone below which it does: one standard error (Breiman, Friedman, Olshen and Stone,
-#: Classification and Regression Trees, 1984). It is no rival, but made of the same candidates: a wrong choice costs
-#: time to predict.
+#: An average of models takes several times as long to predict. It must save this share of the loss, at this
+#: significance level, which is one standard error (Breiman, Friedman, Olshen and Stone, Classification and Regression
+#: Trees, 1984). The level is higher than SIGNIFICANT because an average consists of the same candidates: a wrong choice
+#: costs only time.
 WORTH, ONE_ERROR = 0.005, 0.16
-#: Lower by more than this many corrected standard errors falls short of a recorded score.
+#: A score this many corrected standard errors below the champion's recorded score is a regression.
 SHORT_BY = 2.0
-#: Scores closer than this are the same but for rounding.
-_SAME = 1e-12
+#: Scores closer than this are equal but for rounding.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Incumbent:
-    """The champion: its recipe, and what its registered version promised."""
+    """The champion: its recipe, and the recorded facts of its version."""
 
     family: str
     hyperparameters: dict[str, object] = field(hash=False)
-    #: The metric that `score` was measured by.
+    #: Metric of `score`.
     metric: str
-    #: On fresh folds of the snapshot it was learned from.
+    #: Mean score on the fresh folds of the snapshot that the champion learned from.
     score: float
-    #: That snapshot's. Give another (such as "") where the champion cannot be loaded: then a model is
-    #: fitted anyway.
+    #: Fingerprint of that snapshot; a different one, such as "", if the champion cannot be loaded, so that a model is
+    #: fitted in any case.
     fingerprint: str
-    #: Which cluster its model puts each example of the new snapshot into, `(n,)`: clusters are numbered alike.
+    #: `(n,)`: the champion's cluster of each example of the new snapshot, so that clusters keep their numbers.
     clusters: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)
-    #: Of that snapshot; None where it is not known.
+    #: Analysis of the champion's snapshot; None if it was not stored.
     analysis: Analysis | None = field(default=None, repr=False, compare=False)
 
     @property
     def candidate(self) -> Candidate:
+        """The champion's recipe as a candidate."""
         return Candidate(self.family, dict(self.hyperparameters), incumbent=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A candidate that was scored on all fresh folds."""
+    """Results of a candidate that was scored on all folds of the final round."""
 
     candidate: Candidate
-    #: Its standing in the search; None where only the contest scored it.
+    #: Its standing in the search; None if it was scored in the final round only.
     searched: float | None
-    #: Of each fresh fold.
+    #: Score of each fold.
     scores: tuple[float, ...]
     #: Out-of-fold recall of each class.
     recalls: Mapping[str, float] = field(default_factory=dict, hash=False)
-    #: Of each row that was held out: log loss or squared error, averaged over the folds; None for clusters.
+    #: `(held-out rows,)`: log loss or squared error, averaged over the folds; None for clusterings.
     losses: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property
     def score(self) -> float:
+        """Mean score."""
         return fmean(self.scores)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What is to be done, and why."""
+    """Outcome of a build, and its reason."""
 
-    #: None: nothing is fitted, the champion's model has learned all there is.
+    #: None: nothing is fitted, because the champion's model has learned from the same examples.
     winner: Candidate | None
     incumbent_kept: bool
-    #: Why a person must decide whether the fitted model serves; None where nobody must.
-    held: str | None
-    #: A sentence or more.
+    #: Why a person must decide whether the fitted model serves; None if it may serve at once.
+    hold_reason: str | None
+    #: One or more sentences.
     reason: str
 
 
 def finalists(ranked: Sequence[Candidate], keep: int) -> list[Candidate]:
-    """The best candidate of each of the `keep` best families and the incumbent, best first, as they are ranked."""
-    best = _best_of_families(ranked)[:keep]
+    """Select the best candidate of each of the `keep` best families, and the incumbent.
+
+    Args:
+        ranked: Candidates, best first; the result keeps their order.
+    """
+    best = best_by_family(ranked)[:keep]
     return [candidate for candidate in ranked if candidate in best or candidate.incumbent]
 
 
-def kept(winner: Candidate, entries: Sequence[Entry], keep: int) -> list[Candidate]:
-    """The winner, then the best of other families by the search, `keep` families in all."""
-    ranked = [entry.candidate for entry in _ranked(entries)]
-    return _best_of_families([winner, *ranked])[:keep]
+def candidates_to_fit(winner: Candidate, entries: Sequence[Entry], keep: int) -> list[Candidate]:
+    """Select the winner and its alternatives: the best of other families by the search, `keep` families in all."""
+    ranked = [entry.candidate for entry in _rank(entries)]
+    return best_by_family([winner, *ranked])[:keep]
 
 
 def decide(
@@ -108,100 +114,108 @@ def decide(
     baseline: float | None = None,
     changed: Sequence[str] | None = None,
 ) -> Decision:
-    """Decide the contest of `entries`, at least one, on the snapshot with this fingerprint.
+    """Decide the final round.
 
-    `ratio` is the folds' number of held-out rows for each row to learn from; `baseline` is what the baseline scored
-    in the search, None where it took no part; `changed` are the columns that did since the champion's snapshot, None
-    where that is not known.
+    Args:
+        entries: At least one.
+        fingerprint: Of the snapshot.
+        ratio: Held-out rows per training row of a fold.
+        baseline: The baseline's mean score in the search; None if it took no part.
+        changed: Columns that changed since the champion's snapshot; None if that is unknown.
     """
-    decision = _decided(metric, entries, incumbent, fingerprint, ratio)
+    decision = _decide(metric, entries, incumbent, fingerprint, ratio)
     winner = next((entry for entry in entries if entry.candidate == decision.winner), None)
     if winner is None:
         return decision
-    held = " ".join(_objections(problem, metric, winner, incumbent, ratio, baseline, changed))
-    return replace(decision, held=held or None)
+    objections = " ".join(_objections(problem, metric, winner, incumbent, ratio, baseline, changed))
+    return replace(decision, hold_reason=objections or None)
 
 
-def _decided(
+def _decide(
     metric: str, entries: Sequence[Entry], incumbent: Incumbent | None, fingerprint: str, ratio: float
 ) -> Decision:
-    """Who won and why, whatever speaks against letting it serve."""
+    """Decide which recipe wins, without regard to objections."""
     defender = next((entry for entry in entries if entry.candidate.incumbent), None)
-    others = [entry for entry in _ranked(entries) if entry is not defender]
+    others = [entry for entry in _rank(entries) if entry is not defender]
     challenger = _challenger(others, ratio)
     if defender is None:
         assert challenger is not None
-        return _won(challenger, _first(challenger, metric, incumbent))
-    if challenger is not None and beyond_noise(challenger.scores, defender.scores, ratio):
-        return _won(challenger, _comparison(challenger, defender, ratio))
-    reason = _kept(defender, challenger)
+        return _won(challenger, _describe_first(challenger, metric, incumbent))
+    if challenger is not None and is_beyond_noise(challenger.scores, defender.scores, ratio):
+        return _won(challenger, _describe_win(challenger, defender, ratio))
+    reason = _describe_defence(defender, challenger)
     if incumbent is not None and incumbent.fingerprint == fingerprint:
         return Decision(
             winner=None,
             incumbent_kept=True,
-            held=None,
+            hold_reason=None,
             reason=f"{reason} The examples are those it was learned from: nothing was fitted.",
         )
     return replace(_won(defender, reason), incumbent_kept=True)
 
 
 def _challenger(others: Sequence[Entry], ratio: float) -> Entry | None:
-    """The best by the search; an average only where it is worth it, and one of more models than another too."""
+    """Select the best candidate by the search.
+
+    An average replaces it only if it is worth its prediction time, and an average of more models one of fewer likewise.
+    """
     single = next((entry for entry in others if entry.candidate.family != ensemble.FAMILY), None)
     averages = [entry for entry in others if entry.candidate.family == ensemble.FAMILY]
     if single is None:
         return averages[0] if averages else None
     best = single
     for average in sorted(averages, key=lambda entry: len(ensemble.pieces(entry.candidate))):
-        best = average if worth_it(average, best, ratio) else best
+        best = average if is_worth_it(average, best, ratio) else best
     return best
 
 
-def worth_it(average: Entry, single: Entry, ratio: float) -> bool:
-    """Whether an average of models is better than one of fewer beyond noise, and by enough to pay for.
+def is_worth_it(average: Entry, single: Entry, ratio: float) -> bool:
+    """Return whether an average of models beats one of fewer beyond noise, and by enough to justify its cost.
 
-    Both were scored on the same rows by models that had not seen them, so that their losses are compared row by
-    row: a paired one-sided t-test to one standard error, which finds what the few folds' scores leave in the dark.
-    Those must at least not contradict it.
+    Both were scored out of fold on the same rows, so their losses are compared row by row: a paired one-sided t-test
+    at ONE_ERROR, which is more sensitive than the few folds' scores. These must not contradict it.
     """
     if average.losses is None or single.losses is None:
-        return beyond_noise(average.scores, single.scores, ratio)
-    gained = single.losses.astype(np.float64) - average.losses
-    if gained.mean() < WORTH * single.losses.mean() or average.score < single.score:
+        return is_beyond_noise(average.scores, single.scores, ratio)
+    gains = single.losses.astype(np.float64) - average.losses
+    if gains.mean() < WORTH * single.losses.mean() or average.score < single.score:
         return False
-    error = gained.std(ddof=1) / sqrt(len(gained))
-    return bool(error == 0 or t.sf(gained.mean() / error, df=len(gained) - 1) < ONE_ERROR)
+    error = gains.std(ddof=1) / sqrt(len(gains))
+    return bool(error == 0 or t.sf(gains.mean() / error, df=len(gains) - 1) < ONE_ERROR)
 
 
-def beyond_noise(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> bool:
-    """Whether the challenger's scores on the same folds are better beyond their noise."""
-    return chance(challenger, defender, ratio) < SIGNIFICANT
+def is_beyond_noise(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> bool:
+    """Return whether the challenger's scores on the same folds are significantly better."""
+    return p_value(challenger, defender, ratio) < SIGNIFICANT
 
 
-def chance(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> float:
-    """The probability of so great a mean advantage, fold by fold, by chance: the one-sided p of the
-    corrected resampled t-test (Nadeau and Bengio, Inference for the Generalization Error, 2003). `ratio` is
-    the number of held-out rows for each row to learn from.
+def p_value(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> float:
+    """Compute the one-sided p-value of the challenger's mean advantage over the folds.
+
+    The corrected resampled t-test (Nadeau and Bengio, Inference for the Generalization Error, 2003).
+
+    Args:
+        ratio: Held-out rows per training row of a fold.
     """
     advantages = differences(challenger, defender)
     mean, error = fmean(advantages), standard_error(advantages, ratio)
-    if error < _SAME:
-        return 0.0 if mean > _SAME else 1.0
+    if error < _ROUNDING:
+        return 0.0 if mean > _ROUNDING else 1.0
     return float(t.sf(mean / error, df=len(advantages) - 1))
 
 
 def differences(challenger: Sequence[float], defender: Sequence[float]) -> list[float]:
-    """The challenger's advantage on each fold."""
+    """Compute the challenger's advantage on each fold."""
     return [a - b for a, b in zip(challenger, defender, strict=True)]
 
 
 def standard_error(scores: Sequence[float], ratio: float) -> float:
-    """Of the mean of scores whose folds share rows to learn from, corrected for that (as in `chance`)."""
+    """Compute the standard error of the mean score, corrected as in `p_value` for folds that share training rows."""
     return sqrt((1 / len(scores) + ratio) * variance(scores))
 
 
 def _won(winner: Entry, reason: str) -> Decision:
-    return Decision(winner=winner.candidate, incumbent_kept=False, held=None, reason=reason)
+    return Decision(winner=winner.candidate, incumbent_kept=False, hold_reason=None, reason=reason)
 
 
 def _objections(
@@ -213,12 +227,12 @@ def _objections(
     baseline: float | None,
     changed: Sequence[str] | None,
 ) -> Iterator[str]:
-    """Why the winner may not serve without a person."""
-    if baseline is not None and winner.candidate.family != "baseline" and winner.score < baseline - _SAME:
-        # Where one fold went wild, the noise is as large as the loss, and no test would find it.
+    """Yield the reasons why the winner may not serve before a person has promoted it."""
+    if baseline is not None and winner.candidate.family != "baseline" and winner.score < baseline - _ROUNDING:
+        # No significance test: if one fold has an extreme score, the noise is as large as the loss.
         yield (
-            f"{metric} {_number(winner.score)} is worse than the baseline's {_number(baseline)}, "
-            "which looks at no feature."
+            f"{metric} {_format(winner.score)} is worse than the baseline's {_format(baseline)}, "
+            "which uses no feature."
         )
     if isinstance(problem, Classification):
         for label, floor in problem.floors.items():
@@ -226,56 +240,59 @@ def _objections(
             if recall is not None and recall < floor:
                 yield f"The recall of {label!r} is {recall:.3f}, below its floor of {floor:g}."
     if incumbent is not None and incumbent.metric == metric:
-        allowed = SHORT_BY * standard_error(winner.scores, ratio)
-        if incumbent.score - winner.score > allowed + _SAME:
+        tolerance = SHORT_BY * standard_error(winner.scores, ratio)
+        if incumbent.score - winner.score > tolerance + _ROUNDING:
             yield (
-                f"{metric} {_number(winner.score)} is below the champion's recorded "
-                f"{_number(incumbent.score)} by more than the folds' noise ({_number(allowed)})."
-                f"{_since(changed)}"
+                f"{metric} {_format(winner.score)} is below the champion's recorded "
+                f"{_format(incumbent.score)} by more than the folds' noise ({_format(tolerance)})."
+                f"{_describe_changes(changed)}"
             )
     if not problem.auto_promote:
         yield "Automatic promotion is switched off."
 
 
-def _since(changed: Sequence[str] | None) -> str:
+def _describe_changes(changed: Sequence[str] | None) -> str:
     if changed is None:
         return ""
-    return f" What changed since: {', '.join(changed)}." if changed else " No column changed visibly since."
+    if not changed:
+        return " No column has changed visibly since then."
+    return f" Columns that changed since then: {', '.join(changed)}."
 
 
-def _first(winner: Entry, metric: str, incumbent: Incumbent | None) -> str:
-    reason = f"Chose {winner.candidate}: {metric} {_number(winner.score)} on fresh folds."
+def _describe_first(winner: Entry, metric: str, incumbent: Incumbent | None) -> str:
+    reason = f"Chose {winner.candidate}: {metric} {_format(winner.score)} on fresh folds."
     if incumbent is None:
         return reason
     return f"{reason} The champion's recipe ({incumbent.candidate}) could not be scored."
 
 
-def _comparison(challenger: Entry, defender: Entry, ratio: float) -> str:
-    p = chance(challenger.scores, defender.scores, ratio)
+def _describe_win(challenger: Entry, defender: Entry, ratio: float) -> str:
+    p = p_value(challenger.scores, defender.scores, ratio)
     return (
         f"Chose {challenger.candidate}: better than the champion's recipe beyond the folds' noise "
-        f"({_number(challenger.score)} vs {_number(defender.score)}, p = {p:.2g})."
+        f"({_format(challenger.score)} vs {_format(defender.score)}, p = {p:.2g})."
     )
 
 
-def _kept(defender: Entry, challenger: Entry | None) -> str:
+def _describe_defence(defender: Entry, challenger: Entry | None) -> str:
     if challenger is None:
-        return f"Kept the recipe: no other could be compared with it ({_number(defender.score)})."
-    scores = f"{challenger.candidate.family} {_number(challenger.score)} vs {_number(defender.score)}"
+        return f"Kept the recipe: no other could be compared with it ({_format(defender.score)})."
+    scores = f"{challenger.candidate.family} {_format(challenger.score)} vs {_format(defender.score)}"
     return f"Kept the recipe: no other was better beyond the folds' noise (best other: {scores})."
 
 
-def _ranked(entries: Sequence[Entry]) -> list[Entry]:
-    """By the search, best first; where it says the same, as drawn: simpler recipes are drawn first."""
+def _rank(entries: Sequence[Entry]) -> list[Entry]:
+    """Sort by the search, best first; ties keep the order of drawing, in which simpler recipes come first."""
     return sorted(entries, key=lambda entry: float("inf") if entry.searched is None else -entry.searched)
 
 
-def _best_of_families(ranked: Sequence[Candidate]) -> list[Candidate]:
+def best_by_family(ranked: Sequence[Candidate]) -> list[Candidate]:
+    """Select the first candidate of each family, in order."""
     best: dict[str, Candidate] = {}
     for candidate in ranked:
         best.setdefault(candidate.family, candidate)
     return list(best.values())
 
 
-def _number(score: float) -> str:
+def _format(score: float) -> str:
     return f"{score:.3f}" if abs(score) < 10 else f"{score:.4g}"

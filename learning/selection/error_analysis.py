@@ -1,10 +1,9 @@
-"""What a model is bad at: the rows with the largest losses, and the segments in which losses gather."""
+"""Error analysis of a model: the worst rows, and the slices of the data with the highest loss."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,31 +14,31 @@ from ..dataset import Dataset
 from ..estimators import ensemble
 from ..evaluation.averages import mean_by_row
 
-#: Parts of as many rows that a column of numbers is looked at in.
+#: Number of equally large parts that a numeric column is divided into.
 PARTS = 4
-#: A segment has this share of the rows at least, and as many rows as this.
+#: Least size of a slice: this share of the rows, and this many rows.
 SHARE, FEWEST = 0.02, 10
-#: Standard errors by which a segment's mean loss must lie above all rows'.
+#: Standard errors by which a slice's mean loss must exceed that of all rows.
 BEYOND = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """Rows that have something in common, and are predicted worse than others."""
+    """Rows with a value in common that are predicted worse than others."""
 
     feature: str
-    #: As "from 12.5 to 17.1", "red" or "missing".
+    #: Such as "from 12.5 to 17.1", "red" or "missing".
     value: str
     rows: int
-    #: Mean loss over the mean loss of all rows: 2 is twice as bad.
+    #: Mean loss divided by the mean loss of all rows: 2 is twice as bad.
     times: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorstRow:
-    """A row that was predicted badly by models that had not seen it."""
+    """A row with a large loss out of fold."""
 
-    #: Its place in the dataset.
+    #: Index in the dataset.
     row: int
     truth: str
     predicted: str
@@ -47,61 +46,67 @@ class WorstRow:
     loss: float
 
 
-def losses(
-    dataset: Dataset, predictions: NDArray[np.float32], held: Sequence[NDArray[np.intp]]
-) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """Each row's loss, `(n,)`, and what was predicted of it, out of fold and averaged over the repeats; not a number
-    where it was never held out. `predictions` are one fold behind the other, as `held` has their rows.
+def row_losses(
+    dataset: Dataset, predictions: NDArray[np.float32], held_out: Sequence[NDArray[np.intp]]
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Compute each row's loss from its out-of-fold predictions, averaged over the repeats.
+
+    Args:
+        predictions: Concatenated over the folds: `(m, classes)` or `(m,)`.
+        held_out: The rows of each fold.
+
+    Returns:
+        Losses, `(n,)`, and averaged predictions, `(n, classes)` or `(n,)`; NaN for rows that were never held out.
     """
     assert dataset.y is not None
-    told = mean_by_row(predictions, np.concatenate(held), len(dataset))
-    known = ~np.isnan(told.reshape(len(told), -1)).any(axis=1)
-    lost = np.full(len(dataset), np.nan)
-    lost[known] = ensemble.losses(told[known], dataset.y[known], len(dataset.classes))
-    return lost, told
+    means = mean_by_row(predictions, np.concatenate(held_out), len(dataset))
+    predicted = ~np.isnan(means.reshape(len(means), -1)).any(axis=1)
+    losses = np.full(len(dataset), np.nan)
+    losses[predicted] = ensemble.row_losses(means[predicted], dataset.y[predicted], len(dataset.classes))
+    return losses, means
 
 
 def worst_rows(
-    dataset: Dataset, lost: NDArray[Any], told: NDArray[np.float32], most: int = 10
+    dataset: Dataset, losses: NDArray[np.float64], predictions: NDArray[np.float32], most: int = 10
 ) -> list[WorstRow]:
-    """The rows with the largest losses, the worst first."""
-    order = np.argsort(-np.nan_to_num(lost, nan=-1.0), kind="stable")[:most]
+    """List the rows with the largest losses, the worst first."""
+    order = np.argsort(-np.nan_to_num(losses, nan=-1.0), kind="stable")[:most]
     return [
         WorstRow(
             row=int(row),
-            truth=_truth(dataset, row),
-            predicted=_told(dataset, told[row]),
-            loss=float(lost[row]),
+            truth=_format_truth(dataset, row),
+            predicted=_format_prediction(dataset, predictions[row]),
+            loss=float(losses[row]),
         )
         for row in order
-        if lost[row] > 0
+        if losses[row] > 0
     ]
 
 
-def slices(dataset: Dataset, lost: NDArray[Any], most: int = 8) -> list[Slice]:
-    """Those whose loss lies above that of all rows beyond noise, the worst first; one for each feature."""
-    found = [worst for column in dataset.columns if (worst := _worst(column, dataset.X[column.name], lost))]
-    return sorted(found, key=lambda segment: -segment.times)[:most]
+def worst_slices(dataset: Dataset, losses: NDArray[np.float64], most: int = 8) -> list[Slice]:
+    """List the slices whose loss exceeds that of all rows beyond noise, the worst first; one per feature."""
+    slices = [_worst_slice(column, dataset.X[column.name], losses) for column in dataset.columns]
+    return sorted(filter(None, slices), key=lambda each: -each.times)[:most]
 
 
-def _worst(column: Column, values: "pd.Series[Any]", lost: NDArray[Any]) -> Slice | None:
-    whole = float(np.nanmean(lost))
-    fewest = max(FEWEST, SHARE * len(lost))
-    found = []
+def _worst_slice(column: Column, values: pd.Series, losses: NDArray[np.float64]) -> Slice | None:
+    mean = float(np.nanmean(losses))
+    fewest = max(FEWEST, SHARE * len(losses))
+    slices = []
     for name, rows in _parts(column, values):
-        mine = lost[rows]
-        mine = mine[~np.isnan(mine)]
-        if len(mine) < fewest or len(mine) == len(lost) or whole <= 0:
+        part = losses[rows]
+        part = part[~np.isnan(part)]
+        if len(part) < fewest or len(part) == len(losses) or mean <= 0:
             continue
-        error = float(mine.std(ddof=1)) / sqrt(len(mine))
-        if mine.mean() - whole > BEYOND * error:
-            times = float(mine.mean()) / whole
-            found.append(Slice(feature=column.name, value=name, rows=len(mine), times=times))
-    return max(found, key=lambda segment: segment.times, default=None)
+        error = float(part.std(ddof=1)) / sqrt(len(part))
+        if part.mean() - mean > BEYOND * error:
+            times = float(part.mean()) / mean
+            slices.append(Slice(feature=column.name, value=name, rows=len(part), times=times))
+    return max(slices, key=lambda each: each.times, default=None)
 
 
-def _parts(column: Column, values: "pd.Series[Any]") -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Rows that have something of this column in common, and what; texts are too different for that."""
+def _parts(column: Column, values: pd.Series) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield the names and row masks of a column's values or ranges; of texts, only of missing ones."""
     missing = values.isna().to_numpy()
     if missing.any():
         yield "missing", missing
@@ -109,7 +114,7 @@ def _parts(column: Column, values: "pd.Series[Any]") -> Iterator[tuple[str, NDAr
         return
     if column.kind in (Kind.CATEGORY, Kind.BOOLEAN):
         for value in values[~missing].unique():
-            yield _named(column, value), (values == value).to_numpy()
+            yield _format_value(column, value), (values == value).to_numpy()
         return
     numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
     if missing.all():
@@ -118,28 +123,28 @@ def _parts(column: Column, values: "pd.Series[Any]") -> Iterator[tuple[str, NDAr
     for low, high in pairwise(cuts):
         last = high == cuts[-1]
         rows = (numbers >= low) & ((numbers <= high) if last else (numbers < high))
-        yield f"from {_shown(column, low)} to {_shown(column, high)}", rows
+        yield f"from {_format_number(column, low)} to {_format_number(column, high)}", rows
 
 
-def _named(column: Column, value: Any) -> str:
+def _format_value(column: Column, value: float | str) -> str:
     if column.kind is Kind.BOOLEAN:
         return "yes" if value else "no"
     return str(value)
 
 
-def _shown(column: Column, number: float) -> str:
-    """Dates and times are days since 1970."""
+def _format_number(column: Column, number: float) -> str:
+    """Format a number; dates and times are days since 1970."""
     if column.kind in (Kind.DATE, Kind.DATETIME):
         return f"{pd.Timestamp(number, unit='D'):%Y-%m-%d}"
     return f"{number:.4g}"
 
 
-def _truth(dataset: Dataset, row: int) -> str:
+def _format_truth(dataset: Dataset, row: int) -> str:
     assert dataset.y is not None
     return dataset.classes[int(dataset.y[row])] if dataset.classes else f"{dataset.y[row]:.4g}"
 
 
-def _told(dataset: Dataset, told: Any) -> str:
+def _format_prediction(dataset: Dataset, prediction: NDArray[np.float32] | np.float32) -> str:
     if not dataset.classes:
-        return f"{float(told):.4g}"
-    return f"{dataset.classes[int(np.argmax(told))]} ({float(np.max(told)):.0%})"
+        return f"{float(prediction):.4g}"
+    return f"{dataset.classes[int(np.argmax(prediction))]} ({float(np.max(prediction)):.0%})"

@@ -1,4 +1,4 @@
-"""The contest: finalists, the champion's recipe and averages of them on fresh folds, which alone are reported."""
+"""Final round: finalists, the champion's recipe and their averages on fresh folds. Only these scores are reported."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,173 +9,181 @@ from numpy.typing import NDArray
 from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..evaluation.averages import mean_by_row
+from ..evaluation.folds import Round
 from ..fits.fold_fit import Fit, FitContext
-from ..fits.scheduler import over
+from ..fits.scheduler import is_past
 from ..problem import Problem
-from . import budget, decision
-from .budget import Budget
+from . import decision
+from .budget import Budget, FinalRoundPlan, plan_final_round
 from .decision import Entry
 from .rounds import FoldRunner, Scoreboard, Span
 from .search import Search
 from .steps import CandidateDropped, CandidateScored, CandidatesDrawn, FoldScored, Step
 
-#: Families whose models hardly vary with the rows that they see.
-STEADY = ("baseline", "linear", "naive_bayes", "svm")
-#: Folds that it takes to tell noise.
+#: Families whose fold models hardly differ, so that averaging them gains nothing.
+STABLE = ("baseline", "linear", "naive_bayes", "svm")
+#: Least number of folds that can estimate the noise of the scores.
 LEAST_FOLDS = 2
 
 
 @dataclass(kw_only=True)
 class FinalRound:
-    """A contest under way; `run` it."""
+    """State of a final round; `run` executes it."""
 
     problem: Problem
-    bench: FitContext
-    player: FoldRunner
+    context: FitContext
+    runner: FoldRunner
     span: Span
     search: Search
+    #: The champion's recipe.
     incumbent: Candidate | None
-    #: By `time.monotonic`, when the last fits must be done; None: no limit.
-    ends: float | None
-    tally: Scoreboard = field(init=False)
-    #: Scored by what their members predicted.
+    #: When all fits of the build must be done, by `time.monotonic`; None: no limit.
+    end: float | None
+    scoreboard: Scoreboard = field(init=False)
+    #: Averages of candidates; they are scored from their members' predictions.
     averages: list[Candidate] = field(default_factory=list)
-    #: What the clock left out, as a sentence to be added; empty where it left nothing out.
-    stopped: str = ""
+    #: Folds that the time limit left out, as a sentence for the decision; empty if none.
+    stop_reason: str = ""
 
     def __post_init__(self) -> None:
-        self.tally = Scoreboard(round="contest", folds=self.bench.plan.count("contest"))
+        self.scoreboard = Scoreboard(round="contest", folds=self.context.plan.count("contest"))
 
     def run(self) -> Generator[Step, None, None]:
-        """Score whoever takes part on the fresh folds; averages last, from what their members predicted."""
-        able = yield from self._fast_enough()
-        plan = budget.affordable(self._budget(), self._finalists(able), self._weights(able))
+        """Score all participants on the fresh folds; averages come last, from their members' predictions."""
+        candidates = yield from self._drop_slow()
+        finalists = decision.finalists(candidates, self.problem.keep)
+        plan = plan_final_round(self._budget(), finalists, self._ensemble_weights(candidates))
         self.averages = list(dict.fromkeys(self._ensembles(plan.weights)))
-        yield from self._play(list(dict.fromkeys([*plan.singles, *self._members()])), plan)
-        for single in list(self.tally.means):
-            yield self._scored(single)
-        self.averages += [each for each in self._of_parts(plan.weights) if each not in self.averages]
+        members = [member for recipe in self.averages for member in ensemble.members(recipe)]
+        yield from self._run_folds(list(dict.fromkeys([*plan.singles, *members])), plan)
+        for single in list(self.scoreboard.means):
+            yield self._candidate_scored(single)
+        self.averages += [each for each in self._fold_averages(plan.weights) if each not in self.averages]
         for recipe in self.averages:
-            yield from self._averaged(recipe)
+            yield from self._score_average(recipe)
 
     def entries(self) -> list[Entry]:
-        """Those that were scored on all folds, as the decision sees them."""
-        standing = self.search.standing()
+        """Return what the decision needs of each candidate that was scored on all folds."""
+        standings = self.search.standings()
         return [
             Entry(
                 candidate=candidate,
-                searched=standing.get(candidate),
-                scores=self.tally.scores(candidate),
-                recalls=self.tally.recalls(candidate),
+                searched=standings.get(candidate),
+                scores=self.scoreboard.scores(candidate),
+                recalls=self.scoreboard.recalls(candidate),
                 losses=self._losses(candidate),
             )
-            for candidate in self.tally.means
+            for candidate in self.scoreboard.means
         ]
 
     def predictions(self, candidate: Candidate) -> tuple[NDArray[np.float32], list[NDArray[np.intp]]]:
-        """What it predicted out of fold, one fold behind the other, and the rows of each fold."""
-        return _together(self.tally, candidate), self._held("contest", self.tally.folds)
+        """Return the candidate's out-of-fold predictions, concatenated over the folds, and the rows of each fold."""
+        return _concatenate(self.scoreboard, candidate), self._held_out("contest", self.scoreboard.folds)
 
-    def _fast_enough(self) -> Generator[Step, None, list[Candidate]]:
+    def _drop_slow(self) -> Generator[Step, None, list[Candidate]]:
+        """Drop leaders whose predictions take longer than the problem allows; the incumbent always stays."""
         limit = self.problem.infer_limit
-        found = []
+        fast = []
         for candidate in self.search.leaders():
-            takes = self.search.tally.microseconds(candidate)
-            if limit is not None and takes is not None and takes > limit and not candidate.incumbent:
-                reason = f"a row takes {takes:.0f} µs to predict; the limit is {limit:g}."
+            duration = self.search.scoreboard.microseconds(candidate)
+            is_slow = limit is not None and duration is not None and duration > limit
+            if is_slow and not candidate.incumbent:
+                reason = f"a row takes {duration:.0f} µs to predict; the limit is {limit:g}."
                 yield CandidateDropped(percent=self.span.start, candidate=candidate, reason=reason)
             else:
-                found.append(candidate)
-        return found
-
-    def _finalists(self, able: Sequence[Candidate]) -> list[Candidate]:
-        return decision.finalists(able, self.problem.keep)
+                fast.append(candidate)
+        return fast
 
     def _ensembles(self, weights: Mapping[Candidate, float]) -> Iterator[Candidate]:
         if self.incumbent is not None and self.incumbent.family == ensemble.FAMILY:
             yield self.incumbent
         if len(weights) > 1:
-            yield ensemble.candidate(weights)
-
-    def _members(self) -> Iterator[Candidate]:
-        for recipe in self.averages:
-            yield from ensemble.members(recipe)
+            yield ensemble.build_recipe(weights)
 
     def _budget(self) -> Budget:
         return Budget(
-            ends=self.ends,
-            folds=self.tally.folds,
-            growth=1 + self.bench.plan.ratio,
-            processes=self.player.workers.count,
+            end=self.end,
+            folds=self.scoreboard.folds,
+            growth=1 + self.context.plan.ratio,
+            processes=self.runner.scheduler.count,
             seconds=self.search.seconds,
-            always=tuple(c for c in self.search.first if c in self.search.tally.means),
+            always=tuple(c for c in self.search.incumbents if c in self.search.scoreboard.means),
         )
 
-    def _play(self, singles: Sequence[Candidate], plan: budget.Affordable) -> Generator[Step, None, None]:
-        """Fold by fold, so that whatever the clock leaves is the same for all."""
-        whole = self.tally.folds
+    def _run_folds(self, singles: Sequence[Candidate], plan: FinalRoundPlan) -> Generator[Step, None, None]:
+        """Run fold by fold, so that all candidates have the same folds when time runs out."""
+        folds = self.scoreboard.folds
         for fold in range(plan.folds):
-            after = [Fit(c, "contest", fold + 1) for c in singles if fold + 1 < plan.folds]
+            ahead = [Fit(c, "contest", fold + 1) for c in singles if fold + 1 < plan.folds]
             deadline = plan.deadline if fold >= LEAST_FOLDS else None
             percent = self.span.at(fold, plan.folds)
-            # The longest first also with a deadline: a fold that it cuts short is cut for all.
-            yield from self.player.play(
-                self.tally, singles, [fold], percent, after, deadline, takes=self.search.seconds
+            # Longest fits first even with a deadline: a fold that is cut short counts for none of the candidates.
+            yield from self.runner.run(
+                self.scoreboard, singles, [fold], percent, ahead, deadline, self.search.seconds
             )
-            if over(deadline):
+            if is_past(deadline):
                 break
-        done = [len(steps) for c, steps in self.tally.scored.items() if c not in self.tally.failed]
-        self.tally.cut(min(done, default=whole))
-        if self.tally.folds < whole:
-            self.stopped = f" The time limit left {self.tally.folds} of the contest's {whole} folds."
+        failed = self.scoreboard.failed
+        done = [len(steps) for c, steps in self.scoreboard.scored.items() if c not in failed]
+        self.scoreboard.truncate(min(done, default=folds))
+        if self.scoreboard.folds < folds:
+            self.stop_reason = (
+                f" The time limit left {self.scoreboard.folds} of the final round's {folds} folds."
+            )
 
-    def _weights(self, able: Sequence[Candidate]) -> dict[Candidate, float]:
-        """Of the best ensemble of the able ones by the search's predictions; none where one would do."""
-        if self.bench.task == "CLUSTERING":
+    def _ensemble_weights(self, candidates: Sequence[Candidate]) -> dict[Candidate, float]:
+        """Compute the best ensemble's weights from the search's predictions; empty if a single candidate is enough."""
+        if self.context.task == "CLUSTERING":
             return {}
-        known = {c: _together(self.search.tally, c) for c in able if c.family != "baseline"}
-        if len(known) < 2:
+        scoreboard = self.search.scoreboard
+        predictions = {c: _concatenate(scoreboard, c) for c in candidates if c.family != "baseline"}
+        if len(predictions) < 2:
             return {}
-        y = self._y[np.concatenate(self._held("search", self.search.tally.folds))]
-        weights = ensemble.chosen(known, y, len(self.bench.dataset.classes))
+        y = self._y[np.concatenate(self._held_out("search", scoreboard.folds))]
+        weights = ensemble.select(predictions, y, len(self.context.dataset.classes))
+        return {} if self._is_too_slow(list(weights)) else weights
+
+    def _is_too_slow(self, members: Sequence[Candidate], copies: int = 1) -> bool:
+        """Return whether `copies` models of each member together exceed the limit of prediction time."""
         limit = self.problem.infer_limit
-        takes = sum(self.search.tally.microseconds(c) or 0.0 for c in weights)
-        return {} if limit is not None and takes > limit else weights
+        duration = sum(self.search.scoreboard.microseconds(c) or 0.0 for c in members) * copies
+        return limit is not None and duration > limit
 
-    def _of_parts(self, weights: Mapping[Candidate, float]) -> Iterator[Candidate]:
-        """The averages of fold models, of the best single candidate and of the ensemble, where they may be worth their
-        price: rows are few, predictions fast enough, and there is time.
+    def _fold_averages(self, weights: Mapping[Candidate, float]) -> Iterator[Candidate]:
+        """Yield averages of fold models: of the best single candidate, and of the ensemble.
+
+        Only if there are few rows, predictions are fast enough, and there is time.
         """
-        plan = self.bench.plan
-        if not self.bench.averages:
+        folds = self.context.plan.folds
+        if not self.context.can_average_folds:
             return
-        single = next((c for c in self.search.leaders() if c in self.tally.means), None)
-        recipes = [] if single is None or single.family in STEADY else [single]
-        recipes += [ensemble.candidate(weights)] if weights else []
+        single = next((c for c in self.search.leaders() if c in self.scoreboard.means), None)
+        recipes = [] if single is None or single.family in STABLE else [single]
+        recipes += [ensemble.build_recipe(weights)] if weights else []
         for recipe in recipes:
             members = list(ensemble.members(recipe))
-            takes = sum(self.search.tally.microseconds(c) or 0.0 for c in members) * plan.folds
-            slow = self.problem.infer_limit is not None and takes > self.problem.infer_limit
-            keeps = self.player.workers.keeps
-            parts = [(c, part) for c in members for part in range(plan.folds)]
-            seconds = [self.search.seconds(c) for c, part in parts if not keeps(c, part)]
-            if not slow and self._budget().fits(seconds):
-                yield ensemble.of_parts(recipe, plan.folds)
+            has_model = self.runner.scheduler.has_model
+            new = [c for c in members for fold in range(folds) if not has_model(c, fold)]
+            seconds = [self.search.seconds(c) for c in new]
+            if not self._is_too_slow(members, copies=folds) and self._budget().allows(seconds):
+                yield ensemble.build_fold_average(recipe, folds)
 
-    def _averaged(self, recipe: Candidate) -> Iterator[Step]:
-        """Scored as if it had been fitted."""
+    def _score_average(self, recipe: Candidate) -> Iterator[Step]:
+        """Score an average from its members' predictions, if all members were scored in both rounds."""
         members = ensemble.members(recipe)
-        known = self.tally.means.keys() & self.search.tally.means.keys()
-        if not known >= members.keys():
+        scored = self.scoreboard.means.keys() & self.search.scoreboard.means.keys()
+        if not scored >= members.keys():
             return
         percent = self.span.end
         yield CandidatesDrawn(percent=percent, candidates=(recipe,))
-        told = {c: self._row_means(c) for c in members} if "parts" in recipe.hyperparameters else {}
-        for fold, held_out in enumerate(self._held("contest", self.tally.folds)):
-            steps = {c: self.tally.scored[c][fold] for c in members}
-            of_fold = {c: told[c][held_out] if told else _known(step) for c, step in steps.items()}
-            predictions = ensemble.averaged(of_fold, members)
-            scores = self.bench.scores_of(predictions, held_out)
+        row_means = {c: self._row_means(c) for c in members} if "parts" in recipe.hyperparameters else {}
+        for fold, held_out in enumerate(self._held_out("contest", self.scoreboard.folds)):
+            steps = {c: self.scoreboard.scored[c][fold] for c in members}
+            predictions = ensemble.average(
+                {c: row_means[c][held_out] if row_means else _predictions(s) for c, s in steps.items()},
+                members,
+            )
+            scores = self.context.score_predictions(predictions, held_out)
             step = FoldScored(
                 percent=percent,
                 candidate=recipe,
@@ -187,12 +195,12 @@ class FinalRound:
                 predict_seconds=sum(s.predict_seconds for s in steps.values()),
                 predictions=predictions,
             )
-            self.tally.add(step)
+            self.scoreboard.add(step)
             yield step
-        yield self._scored(recipe)
+        yield self._candidate_scored(recipe)
 
-    def _scored(self, candidate: Candidate) -> CandidateScored:
-        means = self.tally.means
+    def _candidate_scored(self, candidate: Candidate) -> CandidateScored:
+        means = self.scoreboard.means
         return CandidateScored(
             percent=self.span.end,
             candidate=candidate,
@@ -202,35 +210,35 @@ class FinalRound:
         )
 
     def _row_means(self, candidate: Candidate) -> NDArray[np.float32]:
-        """What models that had not seen it predicted of each row, averaged: the search's and the contest's."""
-        tallies = (self.search.tally, self.tally)
-        predicted = np.concatenate([_together(tally, candidate) for tally in tallies])
-        held = [each for tally in tallies for each in self._held(tally.round, tally.folds)]
-        return mean_by_row(predicted, np.concatenate(held), len(self.bench.dataset))
+        """Average, per row, the out-of-fold predictions of both rounds."""
+        scoreboards = (self.search.scoreboard, self.scoreboard)
+        predictions = np.concatenate([_concatenate(board, candidate) for board in scoreboards])
+        rows = [fold for board in scoreboards for fold in self._held_out(board.round, board.folds)]
+        return mean_by_row(predictions, np.concatenate(rows), len(self.context.dataset))
 
     def _losses(self, candidate: Candidate) -> NDArray[np.float32] | None:
-        """Of each row that was held out, averaged over the folds."""
-        if self.bench.task == "CLUSTERING":
+        """Average, per row that was held out, the losses over the folds; None for clusterings."""
+        if self.context.task == "CLUSTERING":
             return None
-        predicted, held = self.predictions(candidate)
-        rows = np.concatenate(held)
-        losses = ensemble.losses(predicted, self._y[rows], len(self.bench.dataset.classes))
-        return mean_by_row(losses.astype(np.float32), rows, len(self.bench.dataset))[np.unique(rows)]
+        predictions, folds = self.predictions(candidate)
+        rows = np.concatenate(folds)
+        losses = ensemble.row_losses(predictions, self._y[rows], len(self.context.dataset.classes))
+        return mean_by_row(losses.astype(np.float32), rows, len(self.context.dataset))[np.unique(rows)]
 
-    def _held(self, round: str, folds: int) -> list[NDArray[np.intp]]:
-        split = self.bench.split("search" if round == "search" else "contest")
-        return [held_out for _, held_out in split[:folds]]
+    def _held_out(self, round: Round, folds: int) -> list[NDArray[np.intp]]:
+        return [held_out for _, held_out in self.context.split(round)[:folds]]
 
     @property
     def _y(self) -> NDArray[np.float64] | NDArray[np.int64]:
-        assert self.bench.dataset.y is not None
-        return self.bench.dataset.y
+        assert self.context.dataset.y is not None
+        return self.context.dataset.y
 
 
-def _together(tally: Scoreboard, candidate: Candidate) -> NDArray[np.float32]:
-    return np.concatenate([_known(tally.scored[candidate][fold]) for fold in range(tally.folds)])
+def _concatenate(scoreboard: Scoreboard, candidate: Candidate) -> NDArray[np.float32]:
+    folds = range(scoreboard.folds)
+    return np.concatenate([_predictions(scoreboard.scored[candidate][fold]) for fold in folds])
 
 
-def _known(step: FoldScored) -> NDArray[np.float32]:
+def _predictions(step: FoldScored) -> NDArray[np.float32]:
     assert step.predictions is not None
     return step.predictions

@@ -1,12 +1,11 @@
-"""After the decision: models are fitted on all examples, compiled, and the winner is pictured once it serves."""
+"""Fitting after the decision: models on all examples, compiled, and diagnostics of the winner once it serves."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from .. import diagnostics, model
 from ..compiler.compilation import compile_model
-from ..dataset import Dataset
 from ..diagnostics import drawing
 from ..estimators import ensemble
 from ..estimators.ensemble import Piece
@@ -21,114 +20,108 @@ from .final_round import FinalRound
 from .rounds import Span
 from .steps import ALL_EXAMPLES, CandidateFailed, DiagnosticDrawn, Fitted, Step
 
-#: Seconds that pictures may take, however short the build was.
+#: Least time for diagnostics in seconds, however short the build was.
 PICTURE_SECONDS = 15.0
-#: With pictures of the winner after it, and without.
+#: Spans of fitting and drawing; of fitting without diagnostics.
 FITTING, DRAWING, ONLY_FITTING = Span(85, 92), Span(92, 100), Span(85, 100)
 
 
-def fitted(
-    workers: FitScheduler,
-    contest: FinalRound,
-    kept: Sequence[Candidate],
-    incumbent: Incumbent | None,
-    started: float,
-    ends: Mapping[bool, float | None],
-) -> Iterator[Step]:
-    """The candidates' models, the winner's first, and pictures of it.
+@dataclass(frozen=True, kw_only=True)
+class FinalFits:
+    """Fits of the winner and its alternatives on all examples; `run` executes them."""
 
-    The build has `started` at this moment by `time.monotonic`; `ends` says until when a winner, or another model, may
-    be compiled. Raises NothingFitted where the winner cannot be fitted.
-    """
-    winner = None
-    for step in _compiled(
-        _numbered(_models(workers, contest, kept), contest, incumbent), contest.bench.dataset, ends
-    ):
-        winner = step if isinstance(step, Fitted) and step.winner else winner
-        yield step
-    if winner is not None and contest.problem.pictures:
-        yield from _drawn(contest, winner, _pictures_end(started, contest.problem.pictures))
+    scheduler: FitScheduler
+    final_round: FinalRound
+    #: The winner first.
+    candidates: Sequence[Candidate]
+    incumbent: Incumbent | None
+    #: Start of the build, by `time.monotonic`.
+    started: float
+    #: When the compilation of the winner, and of an alternative, must end; None: no limit.
+    winner_deadline: float | None
+    alternative_deadline: float | None
 
+    def run(self) -> Iterator[Step]:
+        """Fit, compile, and draw diagnostics of the winner. Raises NothingFitted if the winner cannot be fitted."""
+        winner = None
+        for step in self._fit_models():
+            if isinstance(step, Fitted):
+                step = self._compile(self._align_clusters(step))
+                winner = step if step.winner else winner
+            yield step
+        if winner is not None and self.final_round.problem.pictures:
+            yield from self._draw(winner, self._drawing_deadline())
 
-def _models(workers: FitScheduler, contest: FinalRound, kept: Sequence[Candidate]) -> Iterator[Step]:
-    """The first of the candidates is the winner. What several of them are made of is fitted once."""
-    span = FITTING if contest.problem.pictures else ONLY_FITTING
-    fits = workers.fit(list(dict.fromkeys(piece for each in kept for piece in ensemble.pieces(each))))
-    told: dict[Piece, bytes | Failed] = {}
-    for place, candidate in enumerate(kept):
-        weights = ensemble.pieces(candidate)
-        while any(piece not in told for piece in weights):
-            told |= [next(fits)]
-        failure = next((told[p] for p in weights if isinstance(told[p], Failed)), None)
-        percent, winner = span.at(place + 1, len(kept)), place == 0
-        if isinstance(failure, Failed):
-            if winner:
+    def _fit_models(self) -> Iterator[Step]:
+        """Fit each candidate; a piece that several candidates share is fitted once."""
+        pieces = dict.fromkeys(p for each in self.candidates for p in ensemble.pieces(each))
+        fits = self.scheduler.fit(list(pieces))
+        outcomes: dict[Piece, bytes | Failed] = {}
+        for number, candidate in enumerate(self.candidates):
+            weights = ensemble.pieces(candidate)
+            while any(piece not in outcomes for piece in weights):
+                outcomes |= [next(fits)]
+            yield self._to_step(number, candidate, {piece: outcomes[piece] for piece in weights})
+
+    def _to_step(self, number: int, candidate: Candidate, outcomes: dict[Piece, bytes | Failed]) -> Step:
+        span = FITTING if self.final_round.problem.pictures else ONLY_FITTING
+        percent, is_winner = span.at(number + 1, len(self.candidates)), number == 0
+        failure = next((each for each in outcomes.values() if isinstance(each, Failed)), None)
+        if failure is not None:
+            if is_winner:
                 raise NothingFitted(f"The winner, {candidate}, failed on all examples: {failure.reason}")
-            yield CandidateFailed(
+            return CandidateFailed(
                 percent=percent, candidate=candidate, round="contest", fold=ALL_EXAMPLES, **vars(failure)
             )
-            continue
-        models = [model.loads(artifact) for p in weights if isinstance(artifact := told[p], bytes)]
-        yield Fitted(
+        models = [model.loads(artifact) for artifact in outcomes.values() if isinstance(artifact, bytes)]
+        return Fitted(
             percent=percent,
             candidate=candidate,
-            model=_completed(contest, candidate, models, list(weights.values())),
-            metric=contest.bench.metric,
-            score=contest.tally.means[candidate],
-            winner=winner,
+            model=self._complete(candidate, models),
+            metric=self.final_round.context.metric,
+            score=self.final_round.scoreboard.means[candidate],
+            winner=is_winner,
         )
 
+    def _complete(self, candidate: Candidate, models: Sequence[Model]) -> Model:
+        """Combine a candidate's models, and add the calibration or intervals from its out-of-fold predictions."""
+        fitted = models[0]
+        if len(models) > 1:
+            weights = list(ensemble.pieces(candidate).values())
+            estimator = ensemble.Ensemble([each.estimator for each in models], weights)
+            fitted = Model(fitted.signature, candidate.family, candidate.hyperparameters, estimator)
+        context, y = self.final_round.context, self.final_round.context.dataset.y
+        if y is None:
+            return fitted
+        predictions, held_out = self.final_round.predictions(candidate)
+        if context.task == "REGRESSION":
+            return replace(fitted, intervals=intervals.fit(predictions, y, held_out))
+        return replace(fitted, calibration=calibrate.fit(predictions, y, held_out))
 
-def _numbered(steps: Iterator[Step], contest: FinalRound, incumbent: Incumbent | None) -> Iterator[Step]:
-    """New models' clusters get the numbers that the champion's have."""
-    for step in steps:
-        if isinstance(step, Fitted) and incumbent is not None and incumbent.clusters is not None:
+    def _align_clusters(self, step: Fitted) -> Fitted:
+        """Number the new model's clusters as the champion's."""
+        if self.incumbent is not None and self.incumbent.clusters is not None:
             pipeline = step.model.estimator
-            pipeline[-1].numbered_as(pipeline.predict(contest.bench.dataset.X), incumbent.clusters)
-        yield step
+            clusters = pipeline.predict(self.final_round.context.dataset.X)
+            pipeline[-1].align_numbers(clusters, self.incumbent.clusters)
+        return step
 
+    def _compile(self, step: Fitted) -> Fitted:
+        deadline = self.winner_deadline if step.winner else self.alternative_deadline
+        compiled = compile_model(step.model, self.final_round.context.dataset, deadline)
+        return replace(step, model=replace(step.model, compiled=compiled))
 
-def _compiled(steps: Iterator[Step], dataset: Dataset, ends: Mapping[bool, float | None]) -> Iterator[Step]:
-    """New models with what serves in their pipelines' stead, which must be done by what `ends` says of the winner."""
-    for step in steps:
-        if isinstance(step, Fitted):
-            made = compile_model(step.model, dataset, ends[step.winner])
-            step = replace(step, model=replace(step.model, compiled=made))
-        yield step
+    def _draw(self, winner: Fitted, deadline: float) -> Iterator[Step]:
+        """Draw the winner's diagnostics until the deadline."""
+        context, recipe = self.final_round.context, winner.candidate
+        predictions = None if context.dataset.y is None else self.final_round.predictions(recipe)
+        count = len(diagnostics.kinds(context.task, len(context.dataset.classes)))
+        drawn = drawing.draw(context, recipe, winner.model, predictions, deadline=deadline)
+        for number, diagnostic in enumerate(drawn, start=1):
+            percent = DRAWING.at(number, count)
+            yield DiagnosticDrawn(percent=percent, candidate=recipe, diagnostic=diagnostic)
 
-
-def _drawn(contest: FinalRound, winner: Fitted, ends: float) -> Iterator[Step]:
-    """Pictures of the winner, until `ends`."""
-    bench, recipe = contest.bench, winner.candidate
-    told = None if bench.dataset.y is None else contest.predictions(recipe)
-    number = len(diagnostics.kinds(bench.task, len(bench.dataset.classes)))
-    drawn = drawing.draw(bench, recipe, winner.model, told, deadline=ends)
-    for place, diagnostic in enumerate(drawn, start=1):
-        percent = DRAWING.at(place, number)
-        yield DiagnosticDrawn(percent=percent, candidate=recipe, diagnostic=diagnostic)
-
-
-def _pictures_end(started: float, share: float) -> float:
-    """When pictures that begin now have had their share of the whole, by `time.monotonic`."""
-    now = time.monotonic()
-    return now + max(PICTURE_SECONDS, (now - started) * share / (1 - share))
-
-
-def _completed(
-    contest: FinalRound,
-    candidate: Candidate,
-    models: Sequence[Model],
-    weights: Sequence[float],
-) -> Model:
-    """The fitted members as one model, with what its predictions out of fold tell of its errors."""
-    made = models[0]
-    if len(models) > 1:
-        estimator = ensemble.Ensemble([each.estimator for each in models], weights)
-        made = Model(made.signature, candidate.family, candidate.hyperparameters, estimator)
-    bench, y = contest.bench, contest.bench.dataset.y
-    if y is None:
-        return made
-    predictions, held = contest.predictions(candidate)
-    if bench.task == "REGRESSION":
-        return replace(made, intervals=intervals.fitted(predictions, y, held))
-    return replace(made, calibration=calibrate.fitted(predictions, y, held))
+    def _drawing_deadline(self) -> float:
+        """Compute when diagnostics that start now have had their share of the build's whole time."""
+        now, share = time.monotonic(), self.final_round.problem.pictures
+        return now + max(PICTURE_SECONDS, (now - self.started) * share / (1 - share))

@@ -1,4 +1,4 @@
-"""Who takes part in a search: recipes known to be good, variants of those that lead, then draws."""
+"""Portfolio of a search: the families' proven recipes, variants of the leading candidates, and random draws."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,39 +15,40 @@ from ..estimators.families.catalogue import FAMILIES
 from ..estimators.families.family import Family
 from ..problem import Clustering, Problem
 
-#: The order in which families have their turns, which is what a short search gets through: one recipe each time. Those
-#: who are not named follow, in turns.
+#: Families in the order in which each contributes its next recipe, so that a short search covers the best. Families
+#: that are not named follow in turns.
 ORDER = (
     *("linear", "baseline", "boosting", "extra_trees", "boosting", "forest", "naive_bayes", "linear"),
     *("kernel_svm", "kernel_svm", "extra_trees", "mlp", "boosting", "boosting", "neighbours", "linear"),
 )
-#: The same where rows are many: what takes them quickly.
+#: Order for many rows: families that scale.
 ORDER_OF_MANY = (
     *("linear", "baseline", "boosting", "boosting", "boosting", "extra_trees"),
     *("mlp", "boosting", "forest", "naive_bayes", "linear", "neighbours", "linear"),
 )
-#: The same where there are texts: what takes thousands of words as they are.
+#: Order for texts: families that take thousands of sparse words.
 ORDER_OF_TEXTS = ("linear", "baseline", "svm", "naive_bayes", "svm", "boosting", "linear", "extra_trees")
-#: From this number of rows on they are many.
+#: Least number of rows that counts as many.
 MANY_ROWS = 10_000
-#: With more numbers than this their products are too many.
+#: Upper bound of the number of numeric columns whose products are computed.
 MOST_FACTORS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What of a dataset the choice of candidates depends on."""
+    """Properties of a dataset that the choice of candidates depends on."""
 
     rows: int
-    #: Columns of numbers.
+    #: Number of numeric columns.
     numbers: int = 1
-    #: Columns of texts.
+    #: Number of text columns.
     texts: int = 0
     #: Whether the label is a number with a long tail.
     skewed: bool = False
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "Shape":
+    def from_dataset(cls, dataset: Dataset) -> "Shape":
+        """Read the properties of a dataset."""
         kinds = [column.kind for column in dataset.columns]
         return cls(
             rows=len(dataset),
@@ -57,7 +58,7 @@ class Shape:
         )
 
     def suits(self, candidate: Candidate) -> bool:
-        """Whether it can learn something from such data that others cannot."""
+        """Return whether the candidate's preprocessing differs from the default on such data."""
         match candidate.hyperparameters.get("prepare"):
             case "products":
                 return 1 < self.numbers <= MOST_FACTORS
@@ -70,8 +71,12 @@ class Shape:
 
 
 def opening(problem: Problem, shape: Shape, among: Sequence[str] | None) -> list[Candidate]:
-    """The families' recipes known to be good, those first that are good most often; `among` these families, or all
-    that can take so many rows. The baseline is among the first, by which all are measured.
+    """List the families' proven recipes, those first that win most often.
+
+    The baseline is among the first, as a reference for all others.
+
+    Args:
+        among: Names of families; None: all that can handle so many rows.
     """
     families = _families(problem, shape, among)
     recipes = {f.name: [c for c in _recipes(f, problem, shape) if shape.suits(c)] for f in families}
@@ -87,40 +92,40 @@ def _order(shape: Shape) -> Sequence[str]:
 
 
 def variants(problem: Problem, leader: Candidate, shape: Shape, doubtful: Sequence[str]) -> list[Candidate]:
-    """What may make a good recipe better: fewer columns, and ranks where the label has a long tail."""
+    """List variants of a good recipe: with fewer columns, and with ranks as the target if the label has a long tail."""
     if isinstance(problem, Clustering):
         return []
-    own: list[Hyperparameters] = []
+    changes: list[Hyperparameters] = []
     if "features" not in leader.hyperparameters:
-        own += [{"features": "sound"}] if doubtful else []
-        own += [{"features": "best"}] if FAMILIES[problem.task][leader.family].selective else []
+        changes += [{"features": "sound"}] if doubtful else []
+        changes += [{"features": "best"}] if FAMILIES[problem.task][leader.family].selective else []
     if shape.skewed and "target" not in leader.hyperparameters:
-        own.append({"target": "ranks"})
-    return [Candidate(leader.family, leader.hyperparameters | more) for more in own]
+        changes.append({"target": "ranks"})
+    return [Candidate(leader.family, leader.hyperparameters | more) for more in changes]
 
 
 def draws(problem: Problem, families: Sequence[str], shape: Shape) -> Iterator[Candidate]:
-    """Candidates by chance, without end, the families in turns; each family draws from a generator of its own.
+    """Draw random candidates of these families in turns, without end; each family has its own random generator.
 
-    None where none of the families can be drawn from.
+    Yields nothing if none of the families can be drawn from.
     """
-    known = list(FAMILIES[problem.task])
-    drawn = [family for family in _families(problem, shape, families) if family.draw is not None]
-    generators = {f.name: np.random.default_rng([problem.seed, known.index(f.name)]) for f in drawn}
-    for _ in count() if drawn else ():
-        for family in drawn:
-            yield _drawn(family, problem, generators[family.name])
+    names = list(FAMILIES[problem.task])
+    drawable = [family for family in _families(problem, shape, families) if family.draw is not None]
+    generators = {f.name: np.random.default_rng([problem.seed, names.index(f.name)]) for f in drawable}
+    for _ in count() if drawable else ():
+        for family in drawable:
+            yield _draw(family, problem, generators[family.name])
 
 
 def _families(problem: Problem, shape: Shape, among: Sequence[str] | None) -> list[Family]:
-    """In the order in which they are tried; too many rows for all of them leave those that were named."""
+    """List the families that can handle so many rows; all of those named if none can."""
     named = [f for name, f in FAMILIES[problem.task].items() if among is None or name in among]
-    able = [f for f in named if f.most_rows is None or shape.rows <= f.most_rows]
-    return able or named
+    feasible = [f for f in named if f.most_rows is None or shape.rows <= f.most_rows]
+    return feasible or named
 
 
 def _recipes(family: Family, problem: Problem, shape: Shape) -> list[Candidate]:
-    """A clustering family's recipes each have every number of clusters, unless it finds that out."""
+    """List the family's proven recipes; those of a clustering that needs it with each number of clusters."""
     many = family.of_many if shape.rows >= MANY_ROWS else None
     if not isinstance(problem, Clustering) or not family.counted:
         return [Candidate(family.name, dict(recipe)) for recipe in many or family.defaults]
@@ -131,9 +136,9 @@ def _recipes(family: Family, problem: Problem, shape: Shape) -> list[Candidate]:
     ]
 
 
-def _drawn(family: Family, problem: Problem, random: Generator) -> Candidate:
+def _draw(family: Family, problem: Problem, random: Generator) -> Candidate:
     assert family.draw is not None
-    drawn = family.draw(random)
+    hyperparameters = family.draw(random)
     if isinstance(problem, Clustering):
-        drawn = {"clusters": int(random.choice(problem.clusters))} | drawn
-    return Candidate(family.name, drawn)
+        hyperparameters = {"clusters": int(random.choice(problem.clusters))} | hyperparameters
+    return Candidate(family.name, hyperparameters)

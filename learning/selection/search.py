@@ -1,8 +1,8 @@
-"""The search: waves of candidates, of which the better half goes on from few rows and folds to all of them.
+"""Search: waves of candidates, whose better half proceeds from few rows and folds to all of them.
 
 Successive halving (Jamieson and Talwalkar, Non-stochastic Best Arm Identification and Hyperparameter
-Optimization, 2016) with waves instead of one bracket: every decision is taken when all of a wave's outcomes are
-known, so that it does not depend on which of them came first.
+Optimization, 2016) with waves instead of one bracket. Each decision waits for all outcomes of a wave, so it does not
+depend on the order in which fits end.
 """
 
 import time
@@ -14,7 +14,7 @@ from math import ceil
 from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..fits.fold_fit import Fit, FitContext
-from ..fits.scheduler import over
+from ..fits.scheduler import is_past
 from ..problem import Problem
 from . import decision, portfolio
 from .budget import CAUTION, GOOD
@@ -23,266 +23,287 @@ from .steps import CandidateDropped, CandidatesDrawn, Step
 
 #: Candidates of one wave.
 WAVE = 6
-#: Whoever has this share of the best's advantage over the baseline goes on, whatever its place: where fits are cheap,
-#: also those that may be worth something to the ensemble.
-CLOSE, CLOSE_WHERE_CHEAP = 0.97, 0.92
+#: A candidate with this share of the best one's advantage over the baseline proceeds whatever its rank. The share is
+#: lower where fits are cheap, so that more candidates are left for the ensemble.
+CLOSE, CLOSE_IF_CHEAP = 0.97, 0.92
 #: The search ends after this many waves of variants and draws that improved nothing.
 PATIENCE = 2
-#: Those whose contest is provided for: as many as an ensemble has, more or less.
+#: Leaders for whose final round time is reserved; about as many as an ensemble has members.
 LEADING = 4
-#: Families that always go all the way: what all others are measured by.
-MEASURES = ("baseline", "linear")
+#: Families that always run on all folds, as a reference for all others.
+REFERENCES = ("baseline", "linear")
 
 
 @dataclass(kw_only=True)
 class Search:
-    """A search under way; `run` it."""
+    """State of a search; `run` executes it. Moments are by `time.monotonic`; None: no limit."""
 
     problem: Problem
-    bench: FitContext
-    player: FoldRunner
+    context: FitContext
+    runner: FoldRunner
     span: Span
-    #: By `time.monotonic`; None: no limit. The search goes on while the contest would not take what is left.
+    #: End of the search; it continues until `latest_deadline` if the final round will not need all of the rest.
     deadline: float | None
-    #: The deadline of the best, where it is not done by the other one.
-    latest: float | None
-    #: When the last fits must be done.
-    ends: float | None
-    #: The champion's recipe, and what it is made of.
-    first: Sequence[Candidate] = ()
-    tasted: Scoreboard = field(init=False)
-    tally: Scoreboard = field(init=False)
+    latest_deadline: float | None
+    #: When all fits of the build must be done.
+    end: float | None
+    #: The champion's recipe, or the recipes that it averages.
+    incumbents: Sequence[Candidate] = ()
+    #: Screening round on few rows; unused for small datasets.
+    screening: Scoreboard = field(init=False)
+    scoreboard: Scoreboard = field(init=False)
     drawn: dict[Candidate, None] = field(default_factory=dict)
-    #: Candidates that may be drawn; the champion's recipe takes no other's place.
+    #: Number of candidates that may be drawn; the incumbents are not counted.
     budget: int = field(init=False)
-    #: Recipes known to be good, and the champion's: what comes later is one of many draws.
-    known: set[Candidate] = field(default_factory=set)
+    #: Proven recipes: the families' defaults and the incumbents. All others are one of many draws.
+    proven: set[Candidate] = field(default_factory=set)
     _losses: dict[Candidate, float] = field(default_factory=dict)
-    #: Why it ended before its budget did, as a sentence to be added; empty where it did not.
-    stopped: str = ""
+    #: Why the search ended before its budget was spent, as a sentence for the decision; else empty.
+    stop_reason: str = ""
 
     def __post_init__(self) -> None:
-        self.tasted = Scoreboard(round="taste", folds=1)
-        self.tally = Scoreboard(round="search", folds=self.bench.plan.count("search"))
+        self.screening = Scoreboard(round="taste", folds=1)
+        self.scoreboard = Scoreboard(round="search", folds=self.context.plan.count("search"))
         self.budget = self.problem.budget
 
     def run(self) -> Generator[Step, None, None]:
-        """Draw and score candidates until the budget is spent, the clock bites or nothing improves any more."""
-        shape = portfolio.Shape.of(self.bench.dataset)
+        """Draw and score candidates until the budget is spent, time is up, or nothing improves."""
+        shape = portfolio.Shape.from_dataset(self.context.dataset)
         opening = portfolio.opening(self.problem, shape, self.problem.families)[: self.problem.budget]
-        self.budget += sum(candidate not in opening for candidate in self.first)
-        fresh = list(dict.fromkeys([*self.first, *opening]))
-        self.known = set(fresh)
-        waves = [fresh[i : i + WAVE] for i in range(0, len(fresh), WAVE)]
+        self.budget += sum(candidate not in opening for candidate in self.incumbents)
+        first = list(dict.fromkeys([*self.incumbents, *opening]))
+        self.proven = set(first)
+        waves = [first[i : i + WAVE] for i in range(0, len(first), WAVE)]
         for number, wave in enumerate(waves):
-            after = waves[number + 1] if number + 1 < len(waves) else []
-            yield from self._play(wave, after)
-            if self._over():
-                yield from self._rescue()
+            next_wave = waves[number + 1] if number + 1 < len(waves) else []
+            yield from self._run_wave(wave, next_wave)
+            if self._is_time_up():
+                yield from self._finish_best()
                 return
         yield from self._refine(shape)
 
-    def _rescue(self) -> Generator[Step, None, None]:
-        """Give the best so far the time that it needs, where the clock left it unfinished."""
-        seen = self.tally if self.tally.scored else self.tasted
-        able = [c for c in seen.scored if c not in self.tally.failed]
-        left = (self.latest or 0.0) - time.monotonic()
-        able = [c for c in able if self._needs(c) <= left] or sorted(able, key=self._needs)[:1]
-        best = max(able, key=lambda c: seen.mean(c, seen.scored[c]), default=None)
-        if best is not None and best not in self.tally.means:
-            folds = range(self.tally.folds)
-            yield from self.player.play(self.tally, [best], folds, self._percent(), (), self.latest)
-            if best not in self.tally.means:
-                self.tally.cut(self.tally.whole(best))
+    def _finish_best(self) -> Generator[Step, None, None]:
+        """Score the best candidate so far on all folds if time was up before it was."""
+        best = self._best_affordable()
+        if best is None or best in self.scoreboard.means:
+            return
+        folds = range(self.scoreboard.folds)
+        yield from self.runner.run(self.scoreboard, [best], folds, self._percent(), (), self.latest_deadline)
+        if best not in self.scoreboard.means:
+            self.scoreboard.truncate(self.scoreboard.count_leading_folds(best))
 
-    def _needs(self, candidate: Candidate) -> float:
-        """Seconds until it is scored on all folds of the search."""
-        folds = self.tally.folds - len(self.tally.scored.get(candidate, {}))
-        return self.seconds(candidate) * folds / min(self.player.workers.count, max(1, folds))
+    def _best_affordable(self) -> Candidate | None:
+        """Return the best of the candidates that can be finished in time, or of all the quickest to finish."""
+        board = self.scoreboard if self.scoreboard.scored else self.screening
+        candidates = [c for c in board.scored if c not in self.scoreboard.failed]
+        left = (self.latest_deadline or 0.0) - time.monotonic()
+        affordable = [c for c in candidates if self._remaining_seconds(c) <= left]
+        affordable = affordable or sorted(candidates, key=self._remaining_seconds)[:1]
+        return max(affordable, key=lambda c: board.mean(c, board.scored[c]), default=None)
+
+    def _remaining_seconds(self, candidate: Candidate) -> float:
+        """Estimate the time until the candidate is scored on all folds."""
+        folds = self.scoreboard.folds - len(self.scoreboard.scored.get(candidate, {}))
+        return self.seconds(candidate) * folds / min(self.runner.scheduler.count, max(1, folds))
 
     def _refine(self, shape: portfolio.Shape) -> Generator[Step, None, None]:
-        """Variants of the leaders, then draws of their families, while something improves."""
-        without = 0
-        more = self._more(shape)
-        wave = list(islice(more, min(WAVE, self._left())))
+        """Run variants of the leaders, then draws of their families, while something improves."""
+        waves_without_improvement = 0
+        candidates = self._generate(shape)
+        wave = list(islice(candidates, min(WAVE, self._left())))
         while wave:
             before = self.leaders()
-            after = list(islice(more, min(WAVE, self._left() - len(wave))))
-            yield from self._play(wave, after)
-            if self._over():
-                yield from self._rescue()
+            next_wave = list(islice(candidates, min(WAVE, self._left() - len(wave))))
+            yield from self._run_wave(wave, next_wave)
+            if self._is_time_up():
+                yield from self._finish_best()
                 return
-            without = 0 if self._improved(before) else without + 1
-            if without == PATIENCE:
-                self.stopped = (
+            waves_without_improvement = 0 if self._has_improved(before) else waves_without_improvement + 1
+            if waves_without_improvement == PATIENCE:
+                self.stop_reason = (
                     f" The search ended after {len(self.drawn)} candidates: the last {PATIENCE * WAVE} improved "
                     "nothing beyond the folds' noise."
                 )
                 return
-            wave = after
+            wave = next_wave
 
-    def _more(self, shape: portfolio.Shape) -> Iterator[Candidate]:
-        leaders = _of_different_families(self.leaders())[: self.problem.keep]
-        variants = (portfolio.variants(self.problem, c, shape, self.bench.doubtful) for c in leaders)
+    def _generate(self, shape: portfolio.Shape) -> Iterator[Candidate]:
+        """Yield new candidates: variants of the leaders of different families, then draws of these families."""
+        leaders = decision.best_by_family(self.leaders())[: self.problem.keep]
+        variants = (portfolio.variants(self.problem, c, shape, self.context.doubtful) for c in leaders)
         draws = portfolio.draws(self.problem, [leader.family for leader in leaders], shape)
-        given = set(self.drawn)
-        # Families whose draws are few come to their end: then a run of repetitions ends the search.
+        seen = set(self.drawn)
+        # A family with few distinct draws repeats itself without end; the limit ends the search then.
         for candidate in chain(*variants, islice(draws, 4 * self.budget)):
-            if candidate not in given:
-                given.add(candidate)
+            if candidate not in seen:
+                seen.add(candidate)
                 yield candidate
 
     def leaders(self) -> list[Candidate]:
-        """Those that were scored on all folds, by their standing; of equal ones those known to be good, then that with
-        less loss, then the first drawn.
-        """
-        place = {candidate: number for number, candidate in enumerate(self.drawn)}
-        standing = self.standing()
-        return sorted(standing, key=lambda c: (-standing[c], c not in self.known, self._loss(c), place[c]))
+        """Rank the candidates that were scored on all folds, best first.
 
-    def standing(self) -> dict[Candidate, float]:
-        """The mean of each that was scored on all folds. What was drawn by chance stands one standard error lower: the
-        best of many draws is in part the luckiest (Breiman, Friedman, Olshen and Stone, Classification and Regression
-        Trees, 1984). The error is that of its advantage over the best recipe known to be good.
+        Ties go to proven recipes, then to the lower loss, then to the candidate drawn first.
         """
-        means = self.tally.means
-        best = max((c for c in means if c in self.known), key=lambda c: means[c], default=None)
+        order = {candidate: number for number, candidate in enumerate(self.drawn)}
+        standings = self.standings()
+        return sorted(standings, key=lambda c: (-standings[c], c not in self.proven, self._loss(c), order[c]))
+
+    def standings(self) -> dict[Candidate, float]:
+        """Compute the mean score of each candidate that was scored on all folds, less a penalty for random draws.
+
+        A random draw is penalised by one standard error of its advantage over the best proven recipe, because the
+        best of many draws is in part the luckiest (Breiman, Friedman, Olshen and Stone, Classification and Regression
+        Trees, 1984).
+        """
+        means = self.scoreboard.means
+        best = max((c for c in means if c in self.proven), key=lambda c: means[c], default=None)
         if best is None:
             return dict(means)
-        return {c: mean if c in self.known else mean - self._error(c, best) for c, mean in means.items()}
+        return {c: mean if c in self.proven else mean - self._error(c, best) for c, mean in means.items()}
 
     def _error(self, candidate: Candidate, best: Candidate) -> float:
-        advantages = decision.differences(self.tally.scores(candidate), self.tally.scores(best))
-        return decision.standard_error(advantages, self.bench.plan.ratio)
+        advantages = decision.differences(self.scoreboard.scores(candidate), self.scoreboard.scores(best))
+        return decision.standard_error(advantages, self.context.plan.ratio)
 
     def _loss(self, candidate: Candidate) -> float:
-        """Log loss or squared error, by which many are told apart whose ranks are all perfect."""
+        """Return the log loss or squared error, which ranks candidates whose scores are all perfect."""
         if candidate not in self._losses:
-            y, classes = self.bench.dataset.y, len(self.bench.dataset.classes)
-            told = [
-                ensemble.losses(predictions, y[held_out], classes).sum()
-                for fold, (_, held_out) in enumerate(self.bench.split("search")[: self.tally.folds])
-                if y is not None
-                and (predictions := self.tally.scored[candidate][fold].predictions) is not None
-            ]
-            self._losses[candidate] = float(sum(told))
+            self._losses[candidate] = self._compute_loss(candidate)
         return self._losses[candidate]
 
+    def _compute_loss(self, candidate: Candidate) -> float:
+        y, classes = self.context.dataset.y, len(self.context.dataset.classes)
+        if y is None:
+            return 0.0
+        folds = self.context.split("search")[: self.scoreboard.folds]
+        losses = [
+            ensemble.row_losses(predictions, y[held_out], classes).sum()
+            for fold, (_, held_out) in enumerate(folds)
+            if (predictions := self.scoreboard.scored[candidate][fold].predictions) is not None
+        ]
+        return float(sum(losses))
+
     def seconds(self, candidate: Candidate) -> float:
-        """What one fit of it on a fold takes, or would by its taste; nothing where it is not known."""
-        if candidate in self.tally.scored:
-            return self.tally.seconds(candidate)
-        if candidate in self.tasted.scored:
-            return self.tasted.seconds(candidate) * self.bench.plan.growth
+        """Return the time of one fit on a fold, measured or extrapolated from the screening; 0 if unknown."""
+        if candidate in self.scoreboard.scored:
+            return self.scoreboard.seconds(candidate)
+        if candidate in self.screening.scored:
+            return self.screening.seconds(candidate) * self.context.plan.growth
         return 0.0
 
-    def _play(self, wave: Sequence[Candidate], after: Sequence[Candidate]) -> Generator[Step, None, None]:
+    def _run_wave(
+        self, wave: Sequence[Candidate], next_wave: Sequence[Candidate]
+    ) -> Generator[Step, None, None]:
+        """Run a wave from rung to rung; idle processes start on the next wave and the final round."""
         self.drawn |= dict.fromkeys(wave)
         yield CandidatesDrawn(percent=self._percent(), candidates=tuple(wave))
         rungs = self._rungs()
         left = list(wave)
-        for number, (tally, folds) in enumerate(rungs):
-            ahead = [*self._first_fits(after), *self._contest_fits()]
-            # With a deadline those first that are cheap or the best, as they come.
-            takes = self.seconds if self.deadline is None else None
-            yield from self.player.play(tally, left, folds, self._percent(), ahead, self._deadline(), takes)
-            if self._over():
-                self.stopped = (
+        for number, (board, folds) in enumerate(rungs):
+            ahead = [*self._first_fits(next_wave), *self._final_round_fits()]
+            # With a deadline the order is that of `_select_better_half`: cheap or good candidates first.
+            seconds = self.seconds if self.deadline is None else None
+            yield from self.runner.run(
+                board, left, folds, self._percent(), ahead, self._current_deadline(), seconds
+            )
+            if self._is_time_up():
+                self.stop_reason = (
                     f" The time limit of {self.problem.seconds:g} s cut the search short after "
-                    f"{len(self.tally.means)} candidates."
+                    f"{len(self.scoreboard.means)} candidates."
                 )
                 return
-            left = [candidate for candidate in left if candidate not in tally.failed]
+            left = [candidate for candidate in left if candidate not in board.failed]
             if number + 1 < len(rungs):
-                left = yield from self._halved(left, tally, folds)
-                left = yield from self._in_time(left)
+                left = yield from self._select_better_half(left, board, folds)
+                left = yield from self._select_affordable(left)
 
     def _first_fits(self, wave: Sequence[Candidate]) -> list[Fit]:
-        tally, folds = self._rungs()[0]
-        return [Fit(candidate, tally.round, fold) for candidate in wave for fold in folds]
+        board, folds = self._rungs()[0]
+        return [Fit(candidate, board.round, fold) for candidate in wave for fold in folds]
 
-    def _contest_fits(self) -> list[Fit]:
-        """Of those who would be in the contest now: whoever of the workers would be idle may begin them."""
+    def _final_round_fits(self) -> list[Fit]:
+        """List the fits of the current finalists, so that idle processes may start them."""
         finalists = decision.finalists(self.leaders(), self.problem.keep)
-        folds = range(self.bench.plan.count("contest"))
+        folds = range(self.context.plan.count("contest"))
         return [Fit(candidate, "contest", fold) for fold in folds for candidate in finalists]
 
     def _rungs(self) -> list[tuple[Scoreboard, Sequence[int]]]:
-        opening, folds = self.bench.plan.opening, self.tally.folds
-        rungs: list[tuple[Scoreboard, Sequence[int]]] = (
-            [(self.tasted, (0,))] if self.bench.plan.tasted else []
-        )
-        rungs.append((self.tally, range(opening)))
+        """List the rungs of the halving: a screening on few rows if rows are many, few folds, then all folds."""
+        opening, folds = self.context.plan.opening_folds, self.scoreboard.folds
+        rungs: list[tuple[Scoreboard, Sequence[int]]] = []
+        if self.context.plan.has_screening:
+            rungs.append((self.screening, (0,)))
+        rungs.append((self.scoreboard, range(opening)))
         if opening < folds:
-            rungs.append((self.tally, range(opening, folds)))
+            rungs.append((self.scoreboard, range(opening, folds)))
         return rungs
 
-    def _halved(
-        self, left: Sequence[Candidate], tally: Scoreboard, folds: Sequence[int]
+    def _select_better_half(
+        self, left: Sequence[Candidate], board: Scoreboard, folds: Sequence[int]
     ) -> Generator[Step, None, list[Candidate]]:
-        """Who of a wave goes on: whoever is in the better half of all that came so far, or close to the best."""
-        means = {c: tally.mean(c, folds) for c in tally.scored if all(f in tally.scored[c] for f in folds)}
+        """Select the candidates of a wave that are in the better half of all so far, or close to the best."""
+        means = {c: board.mean(c, folds) for c in board.scored if all(f in board.scored[c] for f in folds)}
         if not means:
             return list(left)
+        threshold = self._threshold(means)
+        for candidate in left:
+            if not self._is_exempt(candidate) and means[candidate] < threshold:
+                reason = f"{means[candidate]:.4g} where the better half has {threshold:.4g} or more."
+                yield CandidateDropped(percent=self._percent(), candidate=candidate, reason=reason)
+        selected = [c for c in left if self._is_exempt(c) or means[c] >= threshold]
+        # Cheap references and the best first, so that they are done if time runs out.
+        return sorted(selected, key=lambda c: (c.family not in REFERENCES, -means[c]))
+
+    def _threshold(self, means: dict[Candidate, float]) -> float:
+        """Compute the mean score that lets a candidate proceed: the median, or less if it is close to the best."""
         best = max(means.values())
-        close = CLOSE if self.bench.plan.tasted else CLOSE_WHERE_CHEAP
-        half = sorted(means.values(), reverse=True)[ceil(len(means) / 2) - 1]
-        floor = next((score for c, score in means.items() if c.family == "baseline"), None)
-        enough = half if floor is None else min(half, floor + close * (best - floor))
-        for candidate in left:
-            if not self._stays(candidate) and means[candidate] < enough:
-                reason = f"{means[candidate]:.4g} where the better half has {enough:.4g} or more."
-                yield CandidateDropped(percent=self._percent(), candidate=candidate, reason=reason)
-        on = [c for c in left if self._stays(c) or means[c] >= enough]
-        # Those first that are cheap or the best: should the clock bite, they are done.
-        return sorted(on, key=lambda c: (c.family not in MEASURES, -means[c]))
+        close = CLOSE if self.context.plan.has_screening else CLOSE_IF_CHEAP
+        median = sorted(means.values(), reverse=True)[ceil(len(means) / 2) - 1]
+        baseline = next((score for c, score in means.items() if c.family == "baseline"), None)
+        return median if baseline is None else min(median, baseline + close * (best - baseline))
 
-    def _in_time(self, left: Sequence[Candidate]) -> Generator[Step, None, list[Candidate]]:
-        """Who of a wave, best first, can be scored on all folds before the search must end."""
-        if self.ends is None:
+    def _select_affordable(self, left: Sequence[Candidate]) -> Generator[Step, None, list[Candidate]]:
+        """Select the candidates of a wave, best first, that can be scored on all folds before the deadline."""
+        if self.end is None:
             return list(left)
-        found, spent = [], 0.0
+        selected, total = [], 0.0
         for candidate in left:
-            needs = self._needs(candidate)
-            if self._stays(candidate) or time.monotonic() + spent + needs <= (self._deadline() or 0.0):
-                spent += needs
-                found.append(candidate)
+            seconds = self._remaining_seconds(candidate)
+            ends = time.monotonic() + total + seconds
+            if self._is_exempt(candidate) or ends <= (self._current_deadline() or 0.0):
+                total += seconds
+                selected.append(candidate)
             else:
-                reason = f"its folds would take another {needs:.0f} s."
+                reason = f"its folds would take another {seconds:.0f} s."
                 yield CandidateDropped(percent=self._percent(), candidate=candidate, reason=reason)
-        return found
+        return selected
 
-    def _deadline(self) -> float | None:
-        """The later, the less the contest of those who lead now would take."""
-        if self.deadline is None or self.latest is None or self.ends is None:
+    def _current_deadline(self) -> float | None:
+        """Return the deadline, postponed by the time that the current leaders will not need in the final round."""
+        if self.deadline is None or self.latest_deadline is None or self.end is None:
             return self.deadline
-        takes = [self.seconds(c) for c in self.leaders() if c.family != "baseline"][:LEADING]
-        reserve = sum(takes) * (GOOD + 1 + self.bench.plan.ratio) / self.player.workers.count * CAUTION
-        return max(self.deadline, min(self.latest, self.ends - reserve)) if takes else self.deadline
+        seconds = [self.seconds(c) for c in self.leaders() if c.family != "baseline"][:LEADING]
+        reserve = sum(seconds) * (GOOD + 1 + self.context.plan.ratio) / self.runner.scheduler.count * CAUTION
+        if not seconds:
+            return self.deadline
+        return max(self.deadline, min(self.latest_deadline, self.end - reserve))
 
-    def _stays(self, candidate: Candidate) -> bool:
-        return candidate in self.first or candidate.family in MEASURES
+    def _is_exempt(self, candidate: Candidate) -> bool:
+        """Return whether the candidate is never dropped."""
+        return candidate in self.incumbents or candidate.family in REFERENCES
 
-    def _improved(self, before: Sequence[Candidate]) -> bool:
+    def _has_improved(self, before: Sequence[Candidate]) -> bool:
         best = self.leaders()[0]
         if not before or best == before[0]:
             return not before
-        scores, old = self.tally.scores(best), self.tally.scores(before[0])
-        return decision.beyond_noise(scores, old, self.bench.plan.ratio)
+        scores, old = self.scoreboard.scores(best), self.scoreboard.scores(before[0])
+        return decision.is_beyond_noise(scores, old, self.context.plan.ratio)
 
     def _left(self) -> int:
         return max(0, self.budget - len(self.drawn))
 
     def _percent(self) -> float:
-        done = len(self.tally.means)
-        return self.span.at(done, min(self.budget, 3 * WAVE))
+        return self.span.at(len(self.scoreboard.means), min(self.budget, 3 * WAVE))
 
-    def _over(self) -> bool:
-        return over(self._deadline())
-
-
-def _of_different_families(ranked: Sequence[Candidate]) -> list[Candidate]:
-    best: dict[str, Candidate] = {}
-    for candidate in ranked:
-        best.setdefault(candidate.family, candidate)
-    return list(best.values())
+    def _is_time_up(self) -> bool:
+        return is_past(self._current_deadline())

@@ -1,4 +1,4 @@
-"""What a build has just done: one frozen dataclass for each kind of step."""
+"""Steps of a build: one frozen dataclass per kind of event, with a sentence about it."""
 
 from dataclasses import dataclass, field
 
@@ -8,107 +8,112 @@ from numpy.typing import NDArray
 from ..analysis import Analysis
 from ..diagnostics import Diagnostic
 from ..estimators.families import Candidate
-from ..evaluation.folds import Round
+from ..evaluation.folds import ROUND_NAMES, Round
 from ..evaluation.measures import Measure
 from ..model import Model
 
-#: The `fold` of a failure that did not happen on a fold, but when the candidate was fitted on all examples.
+#: `CandidateFailed.fold` if the fit on all examples failed, rather than that on a fold.
 ALL_EXAMPLES = -1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Analysed:
-    """The features were looked at, before anything was learned from them."""
+    """The features were analysed, before anything was learned from them."""
 
     percent: float
     analysis: Analysis
 
     @property
     def message(self) -> str:
+        """The step as a sentence."""
         findings = len(self.analysis.findings)
-        found = f"{findings} finding{'s' if findings != 1 else ''}" if findings else "nothing odd"
-        return f"Analysed {len(self.analysis.features)} features of {self.analysis.rows} rows: {found}."
+        result = f"{findings} finding{'s' if findings != 1 else ''}" if findings else "nothing odd"
+        return f"Analysed {len(self.analysis.features)} features of {self.analysis.rows} rows: {result}."
 
 
 @dataclass(frozen=True, kw_only=True)
 class CandidatesDrawn:
-    """It is known who takes part next."""
+    """Candidates were drawn, and will be scored next."""
 
     percent: float
-    #: In the order in which they are begun; the champion's recipe first of all.
+    #: In the order in which their fits start; the champion's recipe comes first of all.
     candidates: tuple[Candidate, ...]
 
     @property
     def message(self) -> str:
+        """The step as a sentence."""
         names = ", ".join(dict.fromkeys(candidate.family for candidate in self.candidates))
         return f"Drew {len(self.candidates)} candidates of the families {names}."
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoldScored:
-    """A candidate learned from all folds but one, and was scored on that one."""
+    """A candidate was fitted on the training rows of a fold, and scored on its held-out rows."""
 
     percent: float
     candidate: Candidate
     round: Round
-    #: From 0.
+    #: Index of the fold, from 0.
     fold: int
-    #: The problem's metric, greater is better.
+    #: Value of the problem's metric; greater is better.
     score: float
     measures: tuple[Measure, ...]
     fit_seconds: float
     predict_seconds: float
-    #: Of the held-out rows, in their order: float32, `(held out, classes)` probabilities or `(held out,)`
-    #: values; None for clusters.
+    #: Predictions for the held-out rows, in their order, as float32: `(held out, classes)` probabilities or
+    #: `(held out,)` values; None for clusterings.
     predictions: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
-    #: What the libraries warned of.
+    #: Distinct warnings of the libraries.
     warnings: tuple[str, ...] = ()
-    #: To predict one row, of a thousand at once; None where nobody asked.
+    #: Time to predict one row, in a batch of `fold_fit.TIMED_ROWS`; None if it was not measured.
     microseconds: float | None = None
 
     @property
     def message(self) -> str:
-        return f"{self.candidate} scored {self.score:.4g} on fold {self.fold + 1} of the {self.round}."
+        """The step as a sentence."""
+        return f"{self.candidate} scored {self.score:.4g} on fold {self.fold + 1} of the {ROUND_NAMES[self.round]}."
 
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateScored:
-    """A candidate was scored on all folds of the search, or on those of the contest that there was time for."""
+    """A candidate was scored on all folds of the search, or on those of the final round that there was time for."""
 
     percent: float
     candidate: Candidate
     round: Round
-    #: Mean over the folds.
+    #: Mean score of the folds.
     score: float
-    #: The best such mean of this round so far.
+    #: Best mean score of this round so far.
     best: float
 
     @property
     def message(self) -> str:
+        """The step as a sentence."""
         best = f"the best so far is {self.best:.4g}"
-        return f"{self.candidate} scored {self.score:.4g} in the {self.round}; {best}."
+        return f"{self.candidate} scored {self.score:.4g} in the {ROUND_NAMES[self.round]}; {best}."
 
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateFailed:
-    """A candidate could not be fitted or scored; it is out, and the others go on."""
+    """A candidate could not be fitted or scored; it is out, and the others proceed."""
 
     percent: float
     candidate: Candidate
     round: Round
-    #: `ALL_EXAMPLES` (−1) where it was the last fit that failed.
+    #: `ALL_EXAMPLES` (−1) if the fit on all examples failed.
     fold: int
     code: str
     reason: str
 
     @property
     def message(self) -> str:
-        return f"{self.candidate} is out of the {self.round}: {self.reason}"
+        """The step as a sentence."""
+        return f"{self.candidate} is out of the {ROUND_NAMES[self.round]}: {self.reason}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateDropped:
-    """A candidate does not go on: others were better so far, or it would be too slow to serve."""
+    """A candidate was dropped: others were better so far, or it would be too slow to serve."""
 
     percent: float
     candidate: Candidate
@@ -116,48 +121,53 @@ class CandidateDropped:
 
     @property
     def message(self) -> str:
-        return f"{self.candidate} does not go on: {self.reason}"
+        """The step as a sentence."""
+        return f"{self.candidate} was dropped: {self.reason}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """The contest is over."""
+    """The final round was decided."""
 
     percent: float
-    #: Whose model is fitted next; None where the champion's has learned all there is.
+    #: Candidate that is fitted next; None if the champion's model has already learned from the same examples.
     winner: Candidate | None
     incumbent_kept: bool
-    #: Why a person must decide whether the model serves; None where nobody must.
-    held: str | None
+    #: Why a person must decide whether the model serves; None if it may serve at once.
+    hold_reason: str | None
     reason: str
 
     @property
     def message(self) -> str:
-        return f"{self.reason} Held for a person: {self.held}" if self.held else self.reason
+        """The step as a sentence."""
+        if self.hold_reason is None:
+            return self.reason
+        return f"{self.reason} Held for a person: {self.hold_reason}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """A model learned from all examples."""
+    """A model was fitted on all examples."""
 
     percent: float
     candidate: Candidate
     model: Model
     metric: str
-    #: The candidate's mean over the contest's folds.
+    #: The candidate's mean score in the final round.
     score: float
-    #: Whether it won; the others are alternatives.
+    #: Whether this is the winner; others are alternatives.
     winner: bool
 
     @property
     def message(self) -> str:
+        """The step as a sentence."""
         role = "the winner" if self.winner else "an alternative"
         return f"Fitted {self.candidate} on all examples, {role} with {self.metric} {self.score:.4g}."
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiagnosticDrawn:
-    """A picture of the winner was drawn, or could not be."""
+    """A diagnostic of the winner was drawn, or failed."""
 
     percent: float
     candidate: Candidate
@@ -165,6 +175,7 @@ class DiagnosticDrawn:
 
     @property
     def message(self) -> str:
+        """The step as a sentence."""
         if self.diagnostic.problem:
             return f"No picture of {self.diagnostic.title!r}: {self.diagnostic.problem[1]}"
         return f"Drew {self.diagnostic.title!r}."

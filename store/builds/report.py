@@ -115,10 +115,10 @@ def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weak
     except LearningError as error:
         return Weaknesses(unknown=str(error))
     held = [rows for _, rows in FoldPlan.of(build.problem(), dataset).split(dataset, "contest")[: len(told)]]
-    lost, predicted = error_analysis.losses(dataset, np.concatenate(told), held)
+    lost, predicted = error_analysis.row_losses(dataset, np.concatenate(told), held)
     keys = dataset_loader.keys(snapshot.table, snapshot.rows)
     return Weaknesses(
-        segments=error_analysis.slices(dataset, lost),
+        segments=error_analysis.worst_slices(dataset, lost),
         misses=[(keys[miss.row], miss) for miss in error_analysis.worst_rows(dataset, lost, predicted)],
     )
 

@@ -41,11 +41,11 @@ def run(build: Build) -> None:
         log.warning("No room was made after %s; the next build makes it: %s", build, error)
 
 
-def elsewhere(scheduler: str) -> learning.Opened | None:
+def elsewhere(scheduler: str) -> learning.PoolFactory | None:
     """Who runs the fits, where it is not this machine."""
     if not scheduler:
         return None
-    return lambda bench, seconds, megabytes: dask_pool.connect_pool(bench, scheduler, seconds, megabytes)
+    return lambda context, seconds, megabytes: dask_pool.connect_pool(context, scheduler, seconds, megabytes)
 
 
 class _BuildRun:
@@ -58,7 +58,7 @@ class _BuildRun:
         self.held: str | None = None
 
     def through(self) -> None:
-        process_pool.prepare()  # starts while the tables are being joined
+        process_pool.start_fork_server()  # starts while the tables are being joined
         with temporary_folders.build_folder() as folder:
             dataset = self.dataset()
             steps = learning.build(
@@ -68,7 +68,7 @@ class _BuildRun:
                 FoldScore.objects.scored(self.build),
                 workers=settings.EXEMPLAR_CPUS,
                 folder=folder,
-                opened=elsewhere(settings.SEARCH_SCHEDULER),
+                pool_factory=elsewhere(settings.SEARCH_SCHEDULER),
             )
             # Closed whatever happens, or fits go on until the generator is collected.
             with closing(steps):
@@ -153,7 +153,7 @@ class _BuildRun:
         self.build.tell("CandidateScored", step.message, step.percent, candidate=candidate)
 
     def decided(self, step: learning.Decided) -> None:
-        self.held = step.held
+        self.held = step.hold_reason
         self.build.decision = step.reason
         self.build.save(update_fields=["decision"])
         if step.winner is None:

@@ -132,7 +132,7 @@ def wine_winner() -> Winner:
 def patient_winner(patients: Dataset) -> Winner:
     """An ensemble that was scored as its heaviest member alone."""
     members = {Candidate("linear", {"alpha": 1.0}): 0.7, Candidate("neighbours", {"n_neighbors": 10}): 0.3}
-    return winner(Regression(), patients, ensemble.candidate(members))
+    return winner(Regression(), patients, ensemble.build_recipe(members))
 
 
 @pytest.fixture(scope="session")

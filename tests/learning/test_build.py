@@ -33,17 +33,17 @@ from .conftest import MIXED, mixed_rows, numbers
 pytestmark = pytest.mark.engine
 
 
-def of(steps, kind):
+def select(steps, kind):
     return [step for step in steps if isinstance(step, kind)]
 
 
-def only(steps, kind):
-    (step,) = of(steps, kind)
+def select_only(steps, kind):
+    (step,) = select(steps, kind)
     return step
 
 
 def incumbent_of(steps, fingerprint, **changed):
-    champion = of(steps, Fitted)[0]
+    champion = select(steps, Fitted)[0]
     incumbent = Incumbent(
         family=champion.candidate.family,
         hyperparameters=champion.candidate.hyperparameters,
@@ -54,27 +54,27 @@ def incumbent_of(steps, fingerprint, **changed):
     return replace(incumbent, **changed)
 
 
-def told(steps):
-    """What must not depend on how many processes fitted."""
+def outcomes(steps):
+    """Collect what must not depend on the number of processes."""
     steps = list(steps)
     timeless = {
         (step.candidate.key, step.round, step.fold): (step.score, step.measures)
-        for step in of(steps, FoldScored)
+        for step in select(steps, FoldScored)
     }
-    return timeless, of(steps, Decided)
+    return timeless, select(steps, Decided)
 
 
-def test_the_steps_tell_a_build_from_drawing_to_the_last_model(tumor_steps, tumor_problem):
+def test_the_steps_describe_a_build_from_the_first_draw_to_the_last_model(tumor_steps, tumor_problem):
     kinds = [type(step) for step in tumor_steps]
     assert kinds[:2] == [Analysed, CandidatesDrawn]
     assert kinds.index(Decided) == kinds.index(Fitted) - 1
     assert kinds[-3:] == [Fitted] * 3
     drawn = [
-        c for step in of(tumor_steps, CandidatesDrawn) for c in step.candidates if c.family != "ensemble"
+        c for step in select(tumor_steps, CandidatesDrawn) for c in step.candidates if c.family != "ensemble"
     ]
     assert len(drawn) == tumor_problem.budget
-    scored = {step.candidate for step in of(tumor_steps, CandidateScored) if step.round == "search"}
-    dropped = {step.candidate for step in of(tumor_steps, CandidateDropped)}
+    scored = {step.candidate for step in select(tumor_steps, CandidateScored) if step.round == "search"}
+    dropped = {step.candidate for step in select(tumor_steps, CandidateDropped)}
     assert scored | dropped == set(drawn)
     assert not scored & dropped
 
@@ -90,19 +90,19 @@ def test_every_step_is_a_sentence_for_people(tumor_steps):
     assert all(step.message[0].isalpha() and step.message.endswith(".") for step in tumor_steps)
 
 
-def test_the_winner_comes_first_and_the_kept_are_of_different_families(tumor_steps):
-    models = of(tumor_steps, Fitted)
+def test_the_winner_comes_first_and_the_models_are_of_different_families(tumor_steps):
+    models = select(tumor_steps, Fitted)
     assert [step.winner for step in models] == [True, False, False]
-    assert models[0].candidate == only(tumor_steps, Decided).winner
+    assert models[0].candidate == select_only(tumor_steps, Decided).winner
     assert len({step.candidate.family for step in models}) == 3
 
 
 def test_the_reported_score_is_the_mean_over_fresh_folds(tumor_steps):
-    for model in of(tumor_steps, Fitted):
+    for model in select(tumor_steps, Fitted):
         scores = {
             round: [
                 s.score
-                for s in of(tumor_steps, FoldScored)
+                for s in select(tumor_steps, FoldScored)
                 if s.candidate == model.candidate and s.round == round
             ]
             for round in ("search", "contest")
@@ -111,16 +111,16 @@ def test_the_reported_score_is_the_mean_over_fresh_folds(tumor_steps):
         assert scores["contest"] != scores["search"]
 
 
-def test_a_candidates_score_is_the_mean_of_its_folds_beside_the_best_so_far(tumor_steps):
+def test_a_candidates_score_comes_with_the_best_score_so_far(tumor_steps):
     best = float("-inf")
-    for step in of(tumor_steps, CandidateScored):
+    for step in select(tumor_steps, CandidateScored):
         if step.round == "search":
             best = max(best, step.score)
             assert step.best == best
 
 
-def test_tumors_are_told_apart(tumor_steps):
-    champion = of(tumor_steps, Fitted)[0]
+def test_tumors_are_classified(tumor_steps):
+    champion = select(tumor_steps, Fitted)[0]
     assert champion.metric == "roc_auc"
     assert champion.score >= 0.99
     data = load_breast_cancer()
@@ -131,12 +131,12 @@ def test_tumors_are_told_apart(tumor_steps):
 
 def test_the_progress_of_diabetes_is_predicted(patients):
     steps = list(build(Regression(pictures=0.0, candidates=3), patients))
-    assert of(steps, Fitted)[0].metric == "r2"
-    assert of(steps, Fitted)[0].score >= 0.45
+    assert select(steps, Fitted)[0].metric == "r2"
+    assert select(steps, Fitted)[0].score >= 0.45
 
 
 def test_wines_fall_into_their_cultivars(wines):
-    model = of(build(Clustering(pictures=0.0, clusters=(2, 3, 4), candidates=9), wines), Fitted)[0]
+    model = select(build(Clustering(pictures=0.0, clusters=(2, 3, 4), candidates=9), wines), Fitted)[0]
     assert model.metric == "silhouette"
     assert model.candidate.hyperparameters["clusters"] == 3
     data = load_wine()
@@ -145,44 +145,44 @@ def test_wines_fall_into_their_cultivars(wines):
     assert same / len(clusters) > 0.95
 
 
-def test_one_process_and_two_give_the_same_scores_and_the_same_winner(tumor_steps, tumor_problem, tumors):
-    assert told(build(tumor_problem, tumors, workers=1)) == told(tumor_steps)
+def test_the_number_of_processes_changes_neither_scores_nor_winner(tumor_steps, tumor_problem, tumors):
+    assert outcomes(build(tumor_problem, tumors, workers=1)) == outcomes(tumor_steps)
 
 
-def test_an_ensemble_in_the_contest_costs_no_fit_and_is_scored_by_its_members(tumor_steps):
-    scored = {(s.candidate, s.round, s.fold): s for s in of(tumor_steps, FoldScored)}
+def test_an_ensemble_in_the_final_round_is_scored_from_its_members_predictions(tumor_steps):
+    scored = {(s.candidate, s.round, s.fold): s for s in select(tumor_steps, FoldScored)}
     averages = {candidate for candidate, _, _ in scored if candidate.family == "ensemble"}
     (average,) = {each for each in averages if "parts" not in each.hyperparameters}
     weights = ensemble.members(average)
     for fold in range(3):
         members = {member: scored[member, "contest", fold].predictions for member in weights}
         together = scored[average, "contest", fold]
-        np.testing.assert_array_equal(together.predictions, ensemble.averaged(members, weights))
+        np.testing.assert_array_equal(together.predictions, ensemble.average(members, weights))
 
 
-def test_fold_models_compete_by_what_models_that_had_not_seen_a_row_said_of_it(
-    tumor_steps, tumors, tumor_problem
-):
-    scored = {(s.candidate, s.round, s.fold): s for s in of(tumor_steps, FoldScored)}
+def test_averages_of_fold_models_are_scored_from_out_of_fold_predictions(tumor_steps, tumors, tumor_problem):
+    scored = {(s.candidate, s.round, s.fold): s for s in select(tumor_steps, FoldScored)}
     averages = {candidate for candidate, _, _ in scored if "parts" in candidate.hyperparameters}
     plan = FoldPlan.of(tumor_problem, tumors)
     assert averages
     for average in averages:
         weights = ensemble.members(average)
-        told = {}
+        outcomes = {}
         for member in weights:
             sums = np.zeros((len(tumors), 2))
             for round in ("search", "contest"):
                 for fold, (_, held_out) in enumerate(plan.split(tumors, round)):
                     sums[held_out] += scored[member, round, fold].predictions / 2
-            told[member] = sums
+            outcomes[member] = sums
         for fold, (_, held_out) in enumerate(plan.split(tumors, "contest")):
-            expected = ensemble.averaged({m: told[m][held_out] for m in weights}, weights)
+            expected = ensemble.average({m: outcomes[m][held_out] for m in weights}, weights)
             np.testing.assert_allclose(scored[average, "contest", fold].predictions, expected, atol=1e-6)
 
 
-def test_an_ensembles_recipe_defends_itself_and_is_fitted_anew(tumors):
-    recipe = ensemble.candidate({Candidate("linear", {"C": 1.0}): 0.5, Candidate("linear", {"C": 0.1}): 0.5})
+def test_a_champion_that_is_an_ensemble_is_compared_and_fitted_again(tumors):
+    recipe = ensemble.build_recipe(
+        {Candidate("linear", {"C": 1.0}): 0.5, Candidate("linear", {"C": 0.1}): 0.5}
+    )
     champion = Incumbent(
         family=recipe.family,
         hyperparameters=recipe.hyperparameters,
@@ -191,67 +191,69 @@ def test_an_ensembles_recipe_defends_itself_and_is_fitted_anew(tumors):
         fingerprint="fewer examples",
     )
     steps = list(build(Classification(pictures=0.0, candidates=2, folds=3), tumors, champion))
-    assert only(steps, Decided).incumbent_kept
-    fitted = of(steps, Fitted)[0]
+    assert select_only(steps, Decided).incumbent_kept
+    fitted = select(steps, Fitted)[0]
     assert fitted.candidate == recipe
     (answer,) = fitted.model.predict([[1.0] * len(tumors.columns)])
     assert sum(answer.probabilities) == pytest.approx(1)
 
 
-def test_a_slow_candidate_does_not_meet_the_others_where_predictions_must_be_fast(tumors):
+def test_candidates_with_slow_predictions_are_dropped_if_the_problem_limits_them(tumors):
     problem = Classification(
         pictures=0.0, families=("baseline", "forest"), candidates=2, folds=3, infer_limit=10.0
     )
-    # What was measured once is taken as it is: other work on this machine cannot turn it around.
-    took = {"baseline": 1.0, "forest": 100.0}
+    # Recorded times are used as they are, so that other load on this machine cannot change the outcome.
+    microseconds = {"baseline": 1.0, "forest": 100.0}
     searched = [
-        s for s in of(build(replace(problem, infer_limit=1e9), tumors), FoldScored) if s.round == "search"
+        s for s in select(build(replace(problem, infer_limit=1e9), tumors), FoldScored) if s.round == "search"
     ]
     assert all(step.microseconds > 0 for step in searched)
-    known = {
-        (s.candidate.key, s.round, s.fold): replace(s, microseconds=took[s.candidate.family])
+    recorded = {
+        (s.candidate.key, s.round, s.fold): replace(s, microseconds=microseconds[s.candidate.family])
         for s in searched
     }
-    steps = list(build(problem, tumors, scored=known))
-    assert {step.candidate.family for step in of(steps, CandidateDropped)} == {"forest"}
-    assert only(steps, Decided).winner.family == "baseline"
+    steps = list(build(problem, tumors, recorded=recorded))
+    assert {step.candidate.family for step in select(steps, CandidateDropped)} == {"forest"}
+    assert select_only(steps, Decided).winner.family == "baseline"
 
 
 def test_an_interrupted_build_fits_nothing_twice(tumor_steps, tumor_problem, tumors):
-    done = [s for s in of(tumor_steps, FoldScored) if s.candidate.family != "ensemble"][:20]
-    # Times that no clock gave show which folds were taken over.
-    known = {(s.candidate.key, s.round, s.fold): replace(s, fit_seconds=-1.0) for s in done}
-    again = list(build(tumor_problem, tumors, scored=known))
-    taken = [step for step in of(again, FoldScored) if step.fit_seconds == -1.0]
+    done = [s for s in select(tumor_steps, FoldScored) if s.candidate.family != "ensemble"][:20]
+    # Impossible times identify the folds that were not fitted again.
+    recorded = {(s.candidate.key, s.round, s.fold): replace(s, fit_seconds=-1.0) for s in done}
+    again = list(build(tumor_problem, tumors, recorded=recorded))
+    taken = [step for step in select(again, FoldScored) if step.fit_seconds == -1.0]
     assert len(taken) == 20
-    assert told(again) == told(tumor_steps)
+    assert outcomes(again) == outcomes(tumor_steps)
 
 
-def test_the_champions_recipe_is_in_the_contest_and_learns_from_more(tumor_steps, tumor_problem, tumors):
+def test_the_champions_recipe_is_compared_and_fitted_on_new_examples(tumor_steps, tumor_problem, tumors):
     champion = incumbent_of(tumor_steps, "fewer examples")
     steps = list(build(tumor_problem, tumors, champion))
-    assert of(steps, CandidatesDrawn)[0].candidates[0].incumbent
-    decided = only(steps, Decided)
+    assert select(steps, CandidatesDrawn)[0].candidates[0].incumbent
+    decided = select_only(steps, Decided)
     assert decided.incumbent_kept
-    assert decided.winner.key == of(tumor_steps, Fitted)[0].candidate.key
+    assert decided.winner.key == select(tumor_steps, Fitted)[0].candidate.key
     assert decided.reason.startswith("Kept the recipe")
-    assert of(steps, Fitted)[0].winner
+    assert select(steps, Fitted)[0].winner
 
 
-def test_the_same_examples_and_nothing_better_fit_nothing(tumor_steps, tumor_problem, tumors):
+def test_nothing_is_fitted_if_the_examples_are_the_same_and_no_recipe_is_better(
+    tumor_steps, tumor_problem, tumors
+):
     steps = list(build(tumor_problem, tumors, incumbent_of(tumor_steps, tumors.fingerprint)))
-    assert only(steps, Decided).winner is None
-    assert of(steps, Fitted) == []
+    assert select_only(steps, Decided).winner is None
+    assert select(steps, Fitted) == []
     assert steps[-1].percent == 100
 
 
-def test_a_champion_that_was_better_holds_the_model(tumor_steps, patients):
+def test_a_model_below_the_champions_recorded_score_is_held(tumor_steps, patients):
     problem = Regression(pictures=0.0, candidates=1)
-    recorded = Incumbent(
+    champion = Incumbent(
         family="linear", hyperparameters={"alpha": 1.0}, metric="r2", score=0.9, fingerprint="other"
     )
-    held = only(build(problem, patients, recorded), Decided).held
-    assert "0.900" in held
+    reason = select_only(build(problem, patients, champion), Decided).hold_reason
+    assert "0.900" in reason
 
 
 def test_a_champions_recipe_that_fails_is_recorded_and_replaced(tumors):
@@ -260,21 +262,21 @@ def test_a_champions_recipe_that_fails_is_recorded_and_replaced(tumors):
         family="linear", hyperparameters={"C": -1.0}, metric="roc_auc", score=0.5, fingerprint=""
     )
     steps = list(build(problem, tumors, broken))
-    failure = only(steps, CandidateFailed)
+    failure = select_only(steps, CandidateFailed)
     assert failure.candidate.incumbent
     assert failure.code == "INTERNAL"
-    assert "could not be scored" in only(steps, Decided).reason
+    assert "could not be scored" in select_only(steps, Decided).reason
 
 
-def test_a_champion_of_a_family_that_is_gone_does_not_stop_a_build(tumors):
+def test_a_champion_of_a_missing_family_does_not_stop_a_build(tumors):
     gone = Incumbent(family="oracle", hyperparameters={}, metric="roc_auc", score=0.5, fingerprint="")
     steps = list(build(Classification(pictures=0.0, candidates=1, folds=3), tumors, gone))
-    assert not only(steps, Decided).incumbent_kept
+    assert not select_only(steps, Decided).incumbent_kept
 
 
-def test_a_floor_holds_the_model_by_out_of_fold_recall(tumors):
+def test_a_model_below_a_recall_floor_is_held(tumors):
     problem = Classification(pictures=0.0, candidates=1, folds=3, floors={"malignant": 1.0})
-    assert "'malignant'" in only(build(problem, tumors), Decided).held
+    assert "'malignant'" in select_only(build(problem, tumors), Decided).hold_reason
 
 
 @pytest.mark.parametrize(
@@ -285,21 +287,21 @@ def test_a_floor_holds_the_model_by_out_of_fold_recall(tumors):
         (Clustering(candidates=3, folds=3), ()),
     ],
 )
-def test_columns_of_every_kind_constant_and_empty_ones_too_are_learned_from(problem, choices):
+def test_models_learn_from_columns_of_every_kind_including_constant_and_empty_ones(problem, choices):
     rows, labels = mixed_rows(90)
     data = dataset(problem, MIXED, rows, labels, choices)
     steps = list(build(problem, data))
-    assert of(steps, CandidateFailed) == []
-    assert of(steps, Fitted)
+    assert select(steps, CandidateFailed) == []
+    assert select(steps, Fitted)
 
 
-def test_text_alone_teaches():
+def test_models_learn_from_text_alone():
     rows, labels = mixed_rows(120)
     note = [column for column in MIXED if column.name == "note"]
     texts = [(row[10] or "",) for row in rows]
     problem = Classification(pictures=0.0, candidates=5, folds=3)
     steps = list(build(problem, dataset(problem, note, texts, labels, ("False", "True"))))
-    assert of(steps, Fitted)[0].score > 0.85
+    assert select(steps, Fitted)[0].score > 0.85
 
 
 def test_several_classes_are_ranked_one_against_the_rest():
@@ -307,23 +309,23 @@ def test_several_classes_are_ranked_one_against_the_rest():
     problem = Classification(pictures=0.0, candidates=2, folds=3)
     labels = [("one", "two", "three")[target] for target in data.target]
     wines = dataset(problem, numbers(data.feature_names), data.data.tolist(), labels, ("one", "two", "three"))
-    model = of(build(problem, wines), Fitted)[0]
+    model = select(build(problem, wines), Fitted)[0]
     assert model.metric == "roc_auc_ovr"
     assert model.score > 0.99
 
 
-def test_a_clock_that_bit_is_told_with_the_reason(tumors):
+def test_the_reason_mentions_a_time_limit_that_cut_the_search_short(tumors):
     problem = Classification(pictures=0.0, candidates=3000, seconds=4, folds=3, repeats=20, families="linear")
-    reason = only(build(problem, tumors), Decided).reason
+    reason = select_only(build(problem, tumors), Decided).reason
     assert "time limit of 4 s cut the search short" in reason
 
 
-def test_a_clock_that_leaves_no_candidate_says_so(tumors):
+def test_a_time_limit_that_leaves_no_candidate_is_an_error(tumors):
     with pytest.raises(TimedOut, match=r"0\.001 s"):
         list(build(Classification(pictures=0.0, seconds=0.001), tumors))
 
 
-def test_a_build_in_which_every_candidate_fails_gives_the_first_reason(patients):
+def test_a_build_whose_candidates_all_fail_reports_the_first_reason(patients):
     with pytest.raises(NothingFitted, match="strictly positive"):
         list(
             build(
@@ -345,20 +347,20 @@ def test_clusters_keep_their_numbers_from_build_to_build():
     data = load_wine()
     problem = Clustering(pictures=0.0, candidates=3, folds=3, families="kmeans", clusters=(3,))
     wines = dataset(problem, numbers(data.feature_names), data.data.tolist(), None)
-    first = of(build(problem, wines), Fitted)[0].model
+    first = select(build(problem, wines), Fitted)[0].model
     before = 2 - first.estimator.predict(wines.X)
     champion = Incumbent(
         family="kmeans", hyperparameters={}, metric="silhouette", score=0.0, fingerprint="", clusters=before
     )
-    again = of(build(problem, wines, champion), Fitted)[0].model
+    again = select(build(problem, wines, champion), Fitted)[0].model
     assert (again.estimator.predict(wines.X) == before).mean() > 0.95
 
 
-def test_each_clustering_tells_of_noise_and_of_how_stable_it_is():
+def test_each_clustering_is_measured_by_noise_and_stability():
     data = load_wine()
     problem = Clustering(pictures=0.0, candidates=4, folds=3, families=("kmeans", "hdbscan"), clusters=(3,))
     wines = dataset(problem, numbers(data.feature_names), data.data.tolist(), None)
-    scored = of(build(problem, wines), FoldScored)
+    scored = select(build(problem, wines), FoldScored)
     of_kmeans = [
         {m.metric: m.value for m in step.measures} for step in scored if step.candidate.family == "kmeans"
     ]
@@ -366,10 +368,10 @@ def test_each_clustering_tells_of_noise_and_of_how_stable_it_is():
     assert all(measures["noise"] == 0 for measures in of_kmeans)
 
 
-def test_pictures_come_last_and_only_of_the_winner(patients):
+def test_diagnostics_come_last_and_show_the_winner(patients):
     steps = list(build(Regression(candidates=2, folds=3), patients))
-    drawn = of(steps, DiagnosticDrawn)
-    winner = next(step for step in of(steps, Fitted) if step.winner)
+    drawn = select(steps, DiagnosticDrawn)
+    winner = next(step for step in select(steps, Fitted) if step.winner)
     assert steps[-len(drawn) :] == drawn
     assert [step.diagnostic.kind for step in drawn] == list(diagnostics.kinds("REGRESSION"))
     assert {step.candidate for step in drawn} == {winner.candidate}

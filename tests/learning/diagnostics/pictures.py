@@ -22,14 +22,14 @@ from learning.problem import Problem
 
 @dataclass(kw_only=True)
 class Winner:
-    bench: FitContext
+    context: FitContext
     candidate: Candidate
     model: Model
     predictions: Any
     drawn: dict[DiagnosticKind, Diagnostic] = field(default_factory=dict)
 
     def draw(self, **options: Any) -> Iterator[Diagnostic]:
-        return draw(self.bench, self.candidate, self.model, self.predictions, **options)
+        return draw(self.context, self.candidate, self.model, self.predictions, **options)
 
     @cached_property
     def _drawing(self) -> Iterator[Diagnostic]:
@@ -43,8 +43,8 @@ class Winner:
 
     @property
     def y(self) -> NDArray[Any]:
-        assert self.bench.dataset.y is not None
-        return self.bench.dataset.y
+        assert self.context.dataset.y is not None
+        return self.context.dataset.y
 
     def told(self) -> NDArray[np.float64]:
         """Of each row, the mean of what was told of it."""
@@ -67,18 +67,18 @@ def at(problem: Problem, dataset: Dataset) -> FitContext:
 
 
 def winner(problem: Problem, dataset: Dataset, candidate: Candidate) -> Winner:
-    bench = at(problem, dataset)
+    context = at(problem, dataset)
     member = next(iter(ensemble.members(candidate)))
-    artifact = bench.fitted(member)
+    artifact = context.fit(member)
     assert isinstance(artifact, bytes), artifact
-    predictions = None if problem.task == "CLUSTERING" else _predicted(bench, member)
-    return Winner(bench=bench, candidate=candidate, model=model.loads(artifact), predictions=predictions)
+    predictions = None if problem.task == "CLUSTERING" else _predicted(context, member)
+    return Winner(context=context, candidate=candidate, model=model.loads(artifact), predictions=predictions)
 
 
-def _predicted(bench: FitContext, candidate: Candidate) -> Any:
+def _predicted(context: FitContext, candidate: Candidate) -> Any:
     told = []
-    for fold in range(bench.plan.count("contest")):
-        scored = bench.score(Fit(candidate, "contest", fold))
+    for fold in range(context.plan.count("contest")):
+        scored = context.score(Fit(candidate, "contest", fold))
         assert isinstance(scored, Scored), scored
         told.append(scored.predictions)
-    return np.concatenate(told), [held_out for _, held_out in bench.split("contest")]
+    return np.concatenate(told), [held_out for _, held_out in context.split("contest")]

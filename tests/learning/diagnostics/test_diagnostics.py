@@ -45,7 +45,7 @@ from .pictures import Winner, at, winner
 
 
 def evidence(of: Winner, **options) -> Evidence:
-    own = {"bench": of.bench, "candidate": of.candidate, "model": of.model, "predictions": of.predictions}
+    own = {"context": of.context, "candidate": of.candidate, "model": of.model, "predictions": of.predictions}
     return Evidence(**({"deadline": None, "rows": drawing.ROWS} | own | options))
 
 
@@ -61,7 +61,7 @@ def test_each_task_has_its_kinds_and_two_classes_one_more():
 @pytest.mark.parametrize("of", ["tumor_winner", "wine_winner", "patient_winner", "cluster_winner"])
 def test_every_diagnostic_has_a_picture_a_sentence_and_data_of_its_shape(of, request):
     of = request.getfixturevalue(of)
-    expected = kinds(of.bench.task, len(of.bench.dataset.classes))
+    expected = kinds(of.context.task, len(of.context.dataset.classes))
     for kind in expected:
         assert of[kind].problem is None, of[kind]
         assert of[kind].text.endswith(".")
@@ -85,7 +85,7 @@ def test_the_report_has_each_classes_scores_on_rows_that_were_held_out(tumor_win
 def test_counts_have_a_row_for_each_actual_class(of, kind, request):
     of = request.getfixturevalue(of)
     data = of[kind].data
-    assert data.rows == data.columns == of.bench.dataset.classes
+    assert data.rows == data.columns == of.context.dataset.classes
     assert np.array(data.values).tolist() == confusion_matrix(of.y, of.told().argmax(axis=1)).tolist()
 
 
@@ -127,7 +127,9 @@ def test_several_classes_have_a_curve_each_against_all_others(wine_winner):
         wine_winner[DiagnosticKind.PRECISION_RECALL].data,
     )
     assert (
-        [c.name for c in roc.curves] == [c.name for c in pr.curves] == list(wine_winner.bench.dataset.classes)
+        [c.name for c in roc.curves]
+        == [c.name for c in pr.curves]
+        == list(wine_winner.context.dataset.classes)
     )
     for code in range(3):
         mine = wine_winner.y == code
@@ -193,16 +195,16 @@ def test_prediction_error_sets_truths_beside_held_out_values(patient_winner):
 
 
 def test_the_learning_curve_is_scikit_learns_on_the_same_folds(tumor_winner):
-    bench = tumor_winner.bench
+    context = tumor_winner.context
     folds = trials.folds(evidence(tumor_winner), LINEAR)
     learned, held_out = tumor_winner[DiagnosticKind.LEARNING_CURVE].data.curves
     sizes, learned_scores, held_out_scores = learning_curve(
-        bench.pipeline(LINEAR),
-        bench.dataset.X,
-        bench.dataset.y,
+        context.pipeline(LINEAR),
+        context.dataset.X,
+        context.dataset.y,
         cv=folds,
         train_sizes=[int(size) for size in learned.x],
-        scoring=bench.metric,
+        scoring=context.metric,
     )
     assert learned.x == held_out.x == tuple(sizes)
     assert learned.y == pytest.approx(learned_scores.mean(axis=1))
@@ -231,17 +233,17 @@ def test_where_time_orders_the_folds_a_recipe_is_fitted_on_the_latest():
 
 
 def test_the_validation_curve_turns_the_winners_main_hyperparameter(tumor_winner):
-    bench, data = tumor_winner.bench, tumor_winner[DiagnosticKind.VALIDATION_CURVE].data
+    context, data = tumor_winner.context, tumor_winner[DiagnosticKind.VALIDATION_CURVE].data
     assert data.x_title == "C"
     assert data.curves[0].x == (0.01, 0.1, 1.0, 10.0, 100.0)
     learned, held_out = validation_curve(
-        bench.pipeline(LINEAR),
-        bench.dataset.X,
-        bench.dataset.y,
+        context.pipeline(LINEAR),
+        context.dataset.X,
+        context.dataset.y,
         param_name="estimate__C",
         param_range=data.curves[0].x,
         cv=trials.folds(evidence(tumor_winner), LINEAR),
-        scoring=bench.metric,
+        scoring=context.metric,
     )
     assert data.curves[0].y == pytest.approx(learned.mean(axis=1))
     assert data.curves[1].y == pytest.approx(held_out.mean(axis=1))
@@ -254,14 +256,14 @@ def test_curves_of_an_ensemble_are_of_its_heaviest_member_and_say_so(patient_win
 
 
 def test_importances_are_permutation_importances_on_rows_that_were_held_out(tumor_winner):
-    bench, data = tumor_winner.bench, tumor_winner[DiagnosticKind.FEATURE_IMPORTANCES].data
+    context, data = tumor_winner.context, tumor_winner[DiagnosticKind.FEATURE_IMPORTANCES].data
     learn, held_out = trials.folds(evidence(tumor_winner), LINEAR)[0]
-    X, y = bench.dataset.X, bench.dataset.y
+    X, y = context.dataset.X, context.dataset.y
     found = permutation_importance(
-        clone(bench.pipeline(LINEAR)).fit(X.iloc[learn], y[learn]),
+        clone(context.pipeline(LINEAR)).fit(X.iloc[learn], y[learn]),
         X.iloc[held_out],
         y[held_out],
-        scoring=bench.metric,
+        scoring=context.metric,
         n_repeats=3,
         random_state=0,
     )
@@ -289,7 +291,7 @@ def test_ranks_are_spearmans_rho_where_neither_value_is_missing():
 
 
 def test_silhouettes_are_those_of_the_models_clusters_in_standardised_features(cluster_winner):
-    dataset_ = cluster_winner.bench.dataset
+    dataset_ = cluster_winner.context.dataset
     clusters = cluster_winner.model.estimator.predict(dataset_.X)
     space = preprocess.dense(dataset_.columns).fit_transform(dataset_.X)
     expected = silhouette_samples(space, clusters)
@@ -301,7 +303,7 @@ def test_silhouettes_are_those_of_the_models_clusters_in_standardised_features(c
 
 
 def test_the_elbow_is_that_of_k_means_inertia(cluster_winner):
-    dataset_ = cluster_winner.bench.dataset
+    dataset_ = cluster_winner.context.dataset
     space = preprocess.dense(dataset_.columns).fit_transform(dataset_.X)
     (curve,) = cluster_winner[DiagnosticKind.ELBOW].data.curves
     inertia = [KMeans(int(k), n_init=3, random_state=0).fit(space).inertia_ for k in curve.x]
@@ -427,13 +429,13 @@ def test_of_many_rows_some_are_drawn_and_the_text_says_how_many():
     y = random.integers(2, size=100_000)
     X = random.normal(size=(len(y), 3)) + y[:, None]
     data = dataset(Classification(), numbers("abc"), X.tolist(), y.tolist())
-    bench = at(Classification(), data)
-    held_out = [rows for _, rows in bench.split("contest")]
+    context = at(Classification(), data)
+    held_out = [rows for _, rows in context.split("contest")]
     sure = random.uniform(0.4, 1.0, size=len(y))
     told = np.where(y == 1, sure, 1 - sure)[np.concatenate(held_out)]
     predictions = np.column_stack([1 - told, told]).astype(np.float32)
-    served = Model(bench.signature, LINEAR.family, LINEAR.hyperparameters, estimator=None)
-    of = Winner(bench=bench, candidate=LINEAR, model=served, predictions=(predictions, held_out))
+    served = Model(context.signature, LINEAR.family, LINEAR.hyperparameters, estimator=None)
+    of = Winner(context=context, candidate=LINEAR, model=served, predictions=(predictions, held_out))
     of.drawn = {each.kind: each for each in of.draw(rows=500)}
     assert all(diagnostic.problem is None for diagnostic in of.drawn.values())
     assert "of 100,000 held-out rows" in of[DiagnosticKind.CLASSIFICATION_REPORT].text

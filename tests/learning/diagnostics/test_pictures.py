@@ -53,7 +53,7 @@ def twelve_classes() -> Winner:
 
 
 def pictures(of: Winner) -> list[str]:
-    return [of[kind].svg for kind in kinds(of.bench.task, len(of.bench.dataset.classes))]
+    return [of[kind].svg for kind in kinds(of.context.task, len(of.context.dataset.classes))]
 
 
 @pytest.mark.parametrize("of", WINNERS)
@@ -116,7 +116,7 @@ def test_of_many_numbers_those_that_hang_together_are_ranked(twelve_classes):
 
 def test_names_that_look_like_markup_are_only_names(twelve_classes):
     shown = words(twelve_classes[DiagnosticKind.CLASSIFICATION_REPORT].svg)
-    assert set(figures.short(twelve_classes.bench.dataset.classes)) <= set(shown)
+    assert set(figures.short(twelve_classes.context.dataset.classes)) <= set(shown)
     plain = winner(
         Classification(folds=3),
         dataset(
@@ -172,7 +172,7 @@ def test_data_goes_to_json_and_comes_back(data):
 @pytest.mark.parametrize("of", WINNERS)
 def test_what_was_drawn_comes_back_from_json_too(of, request):
     of = request.getfixturevalue(of)
-    for kind in kinds(of.bench.task, len(of.bench.dataset.classes)):
+    for kind in kinds(of.context.task, len(of.context.dataset.classes)):
         stored = json.loads(json.dumps(of[kind].data.as_json(), allow_nan=False))
         assert data_from_json(shape(kind).__name__, stored) == of[kind].data
 

@@ -49,7 +49,7 @@ def test_clusters_keep_the_numbers_that_they_had(algorithm):
     before = np.repeat([0, 1, 2], [30, 10, 50])
     found = Clusters(algorithm).fit(others)
     assert found.labels_.tolist() == np.repeat([1, 2, 0], [30, 10, 50]).tolist(), "by size"
-    found.numbered_as(found.predict(others), before)
+    found.align_numbers(found.predict(others), before)
     assert found.labels_.tolist() == before.tolist()
     assert found.predict(others).tolist() == before.tolist()
     assert found.transform(others).argmin(axis=1).tolist() == before.tolist()
@@ -57,7 +57,7 @@ def test_clusters_keep_the_numbers_that_they_had(algorithm):
 
 def test_a_cluster_that_is_new_takes_the_lowest_free_number():
     found = Clusters(KMeans(2, n_init=1, random_state=0)).fit(POINTS)
-    found.numbered_as(found.predict(POINTS), np.repeat([NOISE, 0], [30, 10]))
+    found.align_numbers(found.predict(POINTS), np.repeat([NOISE, 0], [30, 10]))
     assert found.labels_.tolist() == [1] * 30 + [0] * 10
-    found.numbered_as(found.predict(POINTS), np.repeat([7, 1], [30, 10]))
+    found.align_numbers(found.predict(POINTS), np.repeat([7, 1], [30, 10]))
     assert found.labels_.tolist() == [0] * 30 + [1] * 10

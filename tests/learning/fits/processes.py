@@ -1,4 +1,4 @@
-"""The processes below a process, as Linux tells; and, run as a program, a build that never ends."""
+"""Descendants of a process on Linux; run as a program, a build that never ends."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ ENDLESS = Candidate("boosting", {"max_iter": 10_000_000})
 
 
 def endless_build() -> Iterator[Step]:
-    """A build of which two steps come at once, and no third."""
+    """Return a build whose first two steps come at once, and whose fits never end."""
     values = np.random.default_rng(0).normal(size=100)
     columns = [Column(name="x", kind=Kind.NUMBER)]
     examples = dataset(Classification(), columns, [(x,) for x in values], [x > 0 for x in values.tolist()])
@@ -40,16 +40,16 @@ def endless_build() -> Iterator[Step]:
     return build(Classification(pictures=0.0), examples, champion, {(ENDLESS.key, "search", 0): first})
 
 
-def below(pid: int) -> set[int]:
-    """Children, their children and so on; those that have ended are not among them."""
-    parents, found, before = _parents(), {pid}, set[int]()
-    while found != before:
-        before, found = found, found | {child for child, parent in parents.items() if parent in found}
-    return found - {pid}
+def descendants(pid: int) -> set[int]:
+    """Find the running children of a process, their children and so on."""
+    parents, pids, before = _parents(), {pid}, set[int]()
+    while pids != before:
+        before, pids = pids, pids | {child for child, parent in parents.items() if parent in pids}
+    return pids - {pid}
 
 
-def fitting(pid: int) -> set[int]:
-    """The worker processes of a build in this process: what the fork server forked."""
+def worker_processes(pid: int) -> set[int]:
+    """Find the worker processes of a build in this process: the children of its fork server."""
     servers = {child for child, parent in _parents().items() if parent == pid and _is_fork_server(child)}
     return {child for child, parent in _parents().items() if parent in servers}
 
@@ -70,7 +70,7 @@ def _is_fork_server(pid: int) -> bool:
         return False
 
 
-def alive(pids: set[int]) -> set[int]:
+def running(pids: set[int]) -> set[int]:
     return pids & _parents().keys()
 
 
@@ -79,7 +79,7 @@ def _parents() -> dict[int, int]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-        except OSError:  # it ended while we looked
+        except OSError:  # the process has just ended
             continue
         if state != "Z":
             parents[int(folder.name)] = int(parent)

@@ -1,4 +1,4 @@
-"""Fits on a Dask cluster: a real scheduler, and workers in processes of their own."""
+"""Fits on a Dask cluster: a real scheduler, and workers in their own processes."""
 
 import contextlib
 import os
@@ -29,8 +29,8 @@ SMALL = Classification(
 )
 
 
-class Hosts:
-    """A scheduler, and workers as other hosts would run them."""
+class DaskCluster:
+    """Run a scheduler, and workers as on other hosts."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -61,27 +61,29 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 @pytest.fixture(scope="module")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
-    hosts = Hosts(tmp_path_factory.mktemp("dask"))
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    cluster = DaskCluster(tmp_path_factory.mktemp("dask"))
     try:
-        yield hosts
+        yield cluster
     finally:
-        hosts.stop()
+        cluster.stop()
 
 
-def workers_of(hosts: Hosts) -> int:
+def count_workers(cluster: DaskCluster) -> int:
     try:
-        with dask_pool._client(hosts.address) as client:
+        with dask_pool._connect(cluster.address) as client:
             return len(client.nthreads())
     except ClusterUnreachable:
         return 0
 
 
 @pytest.fixture
-def opened(hosts):
-    """As the build wants it, once both workers are there."""
-    assert eventually(lambda: workers_of(hosts) == 2)
-    return lambda bench, seconds, megabytes: dask_pool.connect_pool(bench, hosts.address, seconds, megabytes)
+def pool_factory(cluster):
+    """Return a pool factory for the build, once both workers are connected."""
+    assert eventually(lambda: count_workers(cluster) == 2)
+    return lambda context, seconds, megabytes: dask_pool.connect_pool(
+        context, cluster.address, seconds, megabytes
+    )
 
 
 def outcome(steps):
@@ -92,53 +94,53 @@ def outcome(steps):
     return scores, [step for step in steps if isinstance(step, Decided)]
 
 
-def test_a_cluster_chooses_as_one_machine_does(tumors, opened):
-    assert outcome(build(SMALL, tumors, opened=opened)) == outcome(build(SMALL, tumors))
+def test_a_cluster_selects_the_same_winner_as_one_machine(tumors, pool_factory):
+    assert outcome(build(SMALL, tumors, pool_factory=pool_factory)) == outcome(build(SMALL, tumors))
 
 
-def test_a_worker_that_is_killed_does_not_stop_the_build(tumors, hosts, opened):
-    steps = build(replace(SMALL, candidates=8), tumors, opened=opened)
-    seen = [next(step for step in steps if isinstance(step, FoldScored))]
-    kill(hosts.workers.pop())
-    seen += list(steps)
-    hosts.workers.append(hosts.worker())
-    assert not [step for step in seen if isinstance(step, CandidateFailed)]
-    assert isinstance(seen[-1].model.libraries, dict)
+def test_a_killed_worker_does_not_stop_the_build(tumors, cluster, pool_factory):
+    steps = build(replace(SMALL, candidates=8), tumors, pool_factory=pool_factory)
+    steps_seen = [next(step for step in steps if isinstance(step, FoldScored))]
+    kill(cluster.workers.pop())
+    steps_seen += list(steps)
+    cluster.workers.append(cluster.worker())
+    assert not [step for step in steps_seen if isinstance(step, CandidateFailed)]
+    assert isinstance(steps_seen[-1].model.libraries, dict)
 
 
-def test_a_bench_that_went_with_its_worker_is_shared_again(tumors, hosts, opened):
-    bench = FitContext(
+def test_a_fit_context_that_is_lost_with_its_worker_is_scattered_again(tumors, cluster, pool_factory):
+    context = FitContext(
         task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=FoldPlan.of(SMALL, tumors), seed=0
     )
     fit = Fit(Candidate("linear", {"C": 1.0}), "search", 0)
-    with opened(bench, 60.0, None) as pool:
-        victim = hosts.workers.pop()
+    with pool_factory(context, 60.0, None) as pool:
+        victim = cluster.workers.pop()
         addresses = {pid: address for address, pid in pool._client.run(os.getpid).items()}
-        # As it is left where Dask drops the copies that no fit waits for.
-        pool._shared = pool._client.scatter(bench, workers=[addresses[victim.pid]], hash=False)
+        # The state after Dask has deleted the replicas that no fit needs.
+        pool._shared = pool._client.scatter(context, workers=[addresses[victim.pid]], hash=False)
         kill(victim)
-        hosts.workers.append(hosts.worker())
-        told = [pool.score(fit).result(60) for _ in range(2)]
-    assert told[1] is not None and told[1].score > 0.9
+        cluster.workers.append(cluster.worker())
+        outcomes = [pool.score(fit).result(60) for _ in range(2)]
+    assert outcomes[1] is not None and outcomes[1].score > 0.9
 
 
-def test_a_fit_has_a_clock_there_too(tumors, opened):
-    bench = FitContext(
+def test_a_fit_on_a_worker_has_a_time_limit(tumors, pool_factory):
+    context = FitContext(
         task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=FoldPlan.of(SMALL, tumors), seed=0
     )
     slow = Fit(Candidate("forest", {"n_estimators": 20_000}), "search", 0)
-    with opened(bench, 3.0, None) as pool:
+    with pool_factory(context, 3.0, None) as pool:
         late, quick = pool.score(slow), pool.score(Fit(Candidate("baseline", {}), "search", 0))
         assert quick.result(timeout=PATIENCE).score == 0.5
         with pytest.raises(TimeoutError):
             late.result(timeout=PATIENCE)
 
 
-def test_a_build_that_is_given_up_leaves_the_workers_free_at_once(tumors, opened):
-    bench = FitContext(
+def test_workers_are_free_at_once_after_a_restart(tumors, pool_factory):
+    context = FitContext(
         task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=FoldPlan.of(SMALL, tumors), seed=0
     )
-    with opened(bench, 600.0, None) as pool:
+    with pool_factory(context, 600.0, None) as pool:
         slow = [
             pool.score(Fit(Candidate("forest", {"n_estimators": 200_000}), "search", fold)) for fold in (0, 1)
         ]
@@ -149,11 +151,11 @@ def test_a_build_that_is_given_up_leaves_the_workers_free_at_once(tumors, opened
         assert pool.score(Fit(Candidate("baseline", {}), "search", 0)).result(timeout=PATIENCE).score == 0.5
 
 
-def test_a_scheduler_that_is_not_there_is_named_at_once(tumors):
-    nobody = f"tcp://127.0.0.1:{free_port()}"
-    bench = FitContext(
+def test_a_missing_scheduler_is_named_at_once(tumors):
+    address = f"tcp://127.0.0.1:{free_port()}"
+    context = FitContext(
         task="CLASSIFICATION", dataset=tumors, metric="roc_auc", plan=FoldPlan.of(SMALL, tumors), seed=0
     )
     assert dask_pool.ANSWERS_WITHIN <= 10
-    with pytest.raises(ClusterUnreachable, match=nobody), dask_pool.connect_pool(bench, nobody, 3.0):
+    with pytest.raises(ClusterUnreachable, match=address), dask_pool.connect_pool(context, address, 3.0):
         pass

@@ -1,4 +1,4 @@
-"""What a model is bad at is found where it was put."""
+"""Error analysis of simulated predictions with known errors."""
 
 import numpy as np
 import pytest
@@ -26,55 +26,55 @@ def examples():
     return dataset(Classification(), COLUMNS, rows, [n % 2 == 0 for n in range(N)], ("False", "True"))
 
 
-def told(examples, wrong):
-    """Probabilities that are right but for the rows that are `wrong`, on two folds of half the rows each."""
+def predictions(examples, wrong):
+    """Simulate probabilities that are wrong for these rows only, on two folds of half the rows each."""
     right = np.where(wrong, 0.1, 0.9).astype(np.float32)
     probabilities = np.empty((N, 2), dtype=np.float32)
     rows = np.arange(N)
     probabilities[rows, examples.y] = right
     probabilities[rows, 1 - examples.y] = 1 - right
-    held = [rows[::2], rows[1::2]]
-    return np.concatenate([probabilities[fold] for fold in held]), held
+    held_out = [rows[::2], rows[1::2]]
+    return np.concatenate([probabilities[fold] for fold in held_out]), held_out
 
 
-def test_the_segment_in_which_the_errors_are_is_named(examples):
+def test_the_slice_that_contains_the_errors_is_named(examples):
     red = (examples.X["colour"] == "red").to_numpy()
-    lost, _ = error_analysis.losses(examples, *told(examples, red))
-    first = error_analysis.slices(examples, lost)[0]
+    losses, _ = error_analysis.row_losses(examples, *predictions(examples, red))
+    first = error_analysis.worst_slices(examples, losses)[0]
     assert (first.feature, first.value, first.rows) == ("colour", "red", int(red.sum()))
-    assert first.times == pytest.approx(np.mean(lost[red]) / np.mean(lost))
+    assert first.times == pytest.approx(np.mean(losses[red]) / np.mean(losses))
 
 
-def test_numbers_are_looked_at_in_parts_and_where_they_are_missing(examples):
+def test_numbers_are_sliced_by_range_and_by_missing_values(examples):
     wrong = np.arange(N) >= 300
-    lost, _ = error_analysis.losses(examples, *told(examples, wrong))
-    first = error_analysis.slices(examples, lost)[0]
+    losses, _ = error_analysis.row_losses(examples, *predictions(examples, wrong))
+    first = error_analysis.worst_slices(examples, losses)[0]
     assert (first.feature, first.value[:4], first.value[-3:]) == ("size", "from", "399")
     missing = examples.X["size"].isna().to_numpy()
-    lost, _ = error_analysis.losses(examples, *told(examples, missing))
-    assert error_analysis.slices(examples, lost)[0].value == "missing"
+    losses, _ = error_analysis.row_losses(examples, *predictions(examples, missing))
+    assert error_analysis.worst_slices(examples, losses)[0].value == "missing"
 
 
-def test_errors_that_are_everywhere_alike_make_no_segment(examples):
-    lost, _ = error_analysis.losses(examples, *told(examples, np.zeros(N, dtype=bool)))
-    assert error_analysis.slices(examples, lost) == []
+def test_uniform_errors_make_no_slice(examples):
+    losses, _ = error_analysis.row_losses(examples, *predictions(examples, np.zeros(N, dtype=bool)))
+    assert error_analysis.worst_slices(examples, losses) == []
 
 
-def test_the_largest_errors_come_first_with_what_was_said(examples):
+def test_the_largest_errors_come_first_with_their_predictions(examples):
     wrong = np.zeros(N, dtype=bool)
     wrong[[17, 42]] = True
-    lost, predicted = error_analysis.losses(examples, *told(examples, wrong))
-    first, second, *_ = error_analysis.worst_rows(examples, lost, predicted)
+    losses, predicted = error_analysis.row_losses(examples, *predictions(examples, wrong))
+    first, second, *_ = error_analysis.worst_rows(examples, losses, predicted)
     assert (first.row, second.row) == (17, 42)
     assert (first.truth, first.predicted) == ("False", "True (90%)")
     assert first.loss == pytest.approx(-np.log(0.1), rel=1e-5)
 
 
-def test_a_row_that_was_held_out_twice_is_judged_by_the_mean():
+def test_predictions_of_a_row_that_is_held_out_twice_are_averaged():
     rows = [("red", float(n), None) for n in range(20)]
     values = dataset(Regression(), COLUMNS, rows, [float(n) for n in range(20)])
     every = np.arange(20)
     twice = np.concatenate([values.y + 1, values.y + 3]).astype(np.float32)
-    lost, predicted = error_analysis.losses(values, twice, [every, every])
-    np.testing.assert_allclose(lost, 4.0, rtol=1e-5)
-    assert error_analysis.worst_rows(values, lost, predicted)[0].predicted == "2"
+    losses, predicted = error_analysis.row_losses(values, twice, [every, every])
+    np.testing.assert_allclose(losses, 4.0, rtol=1e-5)
+    assert error_analysis.worst_rows(values, losses, predicted)[0].predicted == "2"

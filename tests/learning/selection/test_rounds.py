@@ -1,4 +1,4 @@
-"""Tallies: what is known of a round does not depend on which of its fits ended first."""
+"""Scoreboards do not depend on the order in which fits end."""
 
 from itertools import permutations
 
@@ -22,20 +22,20 @@ def scored(candidate: Candidate, fold: int) -> FoldScored:
     )
 
 
-def test_candidates_keep_their_places_whichever_is_done_first():
+def test_candidates_keep_their_order_whichever_ends_first():
     for steps in permutations([scored(c, fold) for c in CANDIDATES for fold in range(2)]):
-        tally = Scoreboard(round="search", folds=2)
-        tally.enter(CANDIDATES)
+        scoreboard = Scoreboard(round="search", folds=2)
+        scoreboard.enter(CANDIDATES)
         for step in steps:
-            tally.add(step)
-        assert list(tally.means.items()) == [(c, 0.55) for c in CANDIDATES]
+            scoreboard.add(step)
+        assert list(scoreboard.means.items()) == [(c, 0.55) for c in CANDIDATES]
 
 
-def test_a_round_that_is_cut_keeps_the_places_of_those_that_got_so_far():
-    tally = Scoreboard(round="search", folds=3)
-    tally.enter(CANDIDATES)
+def test_a_truncated_round_keeps_the_order_of_the_candidates_that_remain():
+    scoreboard = Scoreboard(round="search", folds=3)
+    scoreboard.enter(CANDIDATES)
     for candidate, fold in [(CANDIDATES[2], 0), (CANDIDATES[1], 1), (CANDIDATES[0], 0), (CANDIDATES[2], 1)]:
-        tally.add(scored(candidate, fold))
-    assert not tally.means
-    tally.cut(1)
-    assert list(tally.means) == [CANDIDATES[0], CANDIDATES[2]]
+        scoreboard.add(scored(candidate, fold))
+    assert not scoreboard.means
+    scoreboard.truncate(1)
+    assert list(scoreboard.means) == [CANDIDATES[0], CANDIDATES[2]]

@@ -412,7 +412,7 @@ def test_a_deadline_ends_the_fits_of_a_picture_that_was_begun(patient_winner, mo
     fits = []
     fit = Pipeline.fit
     monkeypatch.setattr(Pipeline, "fit", lambda self, *args: (fits.append(1), fit(self, *args))[1])
-    monkeypatch.setattr("learning.diagnostics.recipe.over", lambda deadline: len(fits) > 0)
+    monkeypatch.setattr("learning.diagnostics.recipe.is_past", lambda deadline: len(fits) > 0)
     drawn = {each.kind: each for each in patient_winner.draw(deadline=time.monotonic() + 600)}
     late = (
         DiagnosticKind.FEATURE_IMPORTANCES,

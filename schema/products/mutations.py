@@ -21,7 +21,7 @@ from ..core import ids, names
 from ..core.context import Info
 from ..types.nodes import UNSET, unset_to_none
 from .outputs import Fields
-from .type_factory import ProductTypes, column_values
+from .type_factory import ProductTypes, column_values, list_of
 
 Resolver = TypeVar("Resolver", bound=Callable[..., object])
 
@@ -92,37 +92,45 @@ def _feedback_fields(t: ProductTypes) -> Fields:
 
     @mutation(
         "Store feedback about the right label of a subject. The majority of feedback is then written to the label "
-        "column, and the next build learns from it."
+        "column, and the next build learns from it.",
+        graphql_type=t.FeedbackPayload | None,
     )
     def feedback(
         self: object,
         info: Info,
-        input: Annotated[t.FeedbackInput, strawberry.argument(description="The feedback.")],
-    ) -> t.FeedbackPayload | None:
+        input: Annotated[
+            object, strawberry.argument(graphql_type=t.FeedbackInput, description="The feedback.")
+        ],
+    ) -> object:
         return payload(t, give(t, info.context.actor, input, ("input",)))
 
     @mutation(
         "Store many feedbacks. The list has one place for each, in order; null for one that was refused, with an error "
-        "whose path ends in its index. The others are stored."
+        "whose path ends in its index. The others are stored.",
+        graphql_type=list_of(t.FeedbackPayload | None) | None,
     )
     def feedback_many(
         self: object,
         info: Info,
         inputs: Annotated[
-            list[t.FeedbackInput], strawberry.argument(description="The feedbacks, at most 10,000.")
+            list[object],
+            strawberry.argument(
+                graphql_type=list_of(t.FeedbackInput), description="The feedbacks, at most 10,000."
+            ),
         ],
-    ) -> list[t.FeedbackPayload | None] | None:
+    ) -> list[object]:
         limits.check_size(inputs, "inputs")
         return [give_or_refuse(t, info.context.actor, input, place) for place, input in enumerate(inputs)]
 
     @mutation(
-        "Retract a feedback: it stays stored and no longer counts. Retracting it again changes nothing."
+        "Retract a feedback: it stays stored and no longer counts. Retracting it again changes nothing.",
+        graphql_type=t.FeedbackPayload | None,
     )
     def feedback_retract(
         self: object,
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The id of the feedback.")],
-    ) -> t.FeedbackPayload | None:
+    ) -> object:
         return payload(
             t, models.Feedback.objects.retract(t.product, feedback_number(t, id), info.context.actor)
         )
@@ -202,20 +210,28 @@ def _row_fields(t: ProductTypes) -> Fields:
 
     @mutation(
         "Insert a row. A key that exists is refused with CONFLICT. A client that may have to retry gives a key or "
-        "replaces the row."
+        "replaces the row.",
+        graphql_type=t.EntityPayload | None,
     )
     def create(
-        self: object, row: Annotated[t.EntityInput, strawberry.argument(description="The new row.")]
-    ) -> t.EntityPayload | None:
+        self: object,
+        row: Annotated[object, strawberry.argument(graphql_type=t.EntityInput, description="The new row.")],
+    ) -> object:
         edit = edited_row(t, row)
         return entity_payload(t, editing.create(t.product, edit.key, edit.features, edit.label, edit.at))
 
-    @mutation("Insert or overwrite a row: values that are left out become null.")
+    @mutation(
+        "Insert or overwrite a row: values that are left out become null.",
+        graphql_type=t.EntityPayload | None,
+    )
     def replace(
         self: object,
-        row: Annotated[t.EntityInput, strawberry.argument(description="The whole row, with its key.")],
+        row: Annotated[
+            object,
+            strawberry.argument(graphql_type=t.EntityInput, description="The whole row, with its key."),
+        ],
         version: Version = UNSET,
-    ) -> t.EntityPayload | None:
+    ) -> object:
         edit = edited_row(t, row)
         return entity_payload(
             t,
@@ -229,7 +245,10 @@ def _row_fields(t: ProductTypes) -> Fields:
     )
     def upsert_many(
         self: object,
-        rows: Annotated[list[t.EntityInput], strawberry.argument(description="The rows, at most 10,000.")],
+        rows: Annotated[
+            list[object],
+            strawberry.argument(graphql_type=list_of(t.EntityInput), description="The rows, at most 10,000."),
+        ],
     ) -> editing.Upserted:
         edits = [edited_row(t, row, ("rows", place), KEEP) for place, row in enumerate(rows)]
         return editing.upsert_many(t.product, edits)

@@ -1,6 +1,6 @@
 """Outputs of a product: predictions, entities and feedback, typed by its columns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from operator import methodcaller
@@ -14,10 +14,11 @@ from store.entities.entities import Entity as EntityRow
 from store.exceptions import OutOfRange
 from store.predictions.predictions import PredictionQuerySet
 from store.products.features import Feature
+from store.products.product import DataProduct
 from store.serving import prefetch
 
 from ..compiled import COLUMN
-from ..types.nodes import UNSET, After, Connection, First, connection
+from ..types.nodes import UNSET, After, First, connection
 from ..types.prediction_interfaces import (
     Entity,
     Feedback,
@@ -26,7 +27,10 @@ from ..types.prediction_interfaces import (
     order_columns,
     with_order,
 )
-from .type_factory import ProductTypes, describe_column
+from .type_factory import ProductTypes, connection_of, describe_column, list_of
+
+#: A label as GraphQL has it: a member of the label's enum, or a number.
+Label: TypeAlias = Enum | float | None
 
 #: Resolvers, or pairs of an annotation and a `strawberry.field(…)`, by name.
 Fields: TypeAlias = dict[str, object]
@@ -74,34 +78,42 @@ def _feature(t: ProductTypes, column: Feature) -> object:
     """Build a field of instances, which are mappings by the columns' names."""
     convert, read = t.converters[column.name], methodcaller("get", column.name)
 
-    def feature(self: object) -> t.annotation(column) | None:
+    def feature(self: object) -> object:
         return convert(read(self))
 
     def features(instances: Sequence[object]) -> list[object]:
         return list(map(convert, map(read, instances)))
 
-    return strawberry.field(feature, description=describe_column(column), metadata={COLUMN: features})
+    return strawberry.field(
+        feature,
+        graphql_type=t.annotation(column) | None,
+        description=describe_column(column),
+        metadata={COLUMN: features},
+    )
 
 
 def _product_field(t: ProductTypes) -> Fields:
     product = t.product
 
-    @strawberry.field(description="The data product it belongs to.")
-    def product_field(self: object) -> t.lazy("Product"):
+    @strawberry.field(graphql_type=t.lazy("Product"), description="The data product it belongs to.")
+    def product_field(self: object) -> DataProduct:
         return product
 
     return {"product": product_field}
 
 
 def _entity_fields(t: ProductTypes) -> Fields:
-    @strawberry.field(description="The row's features.")
-    def features(self: EntityRow) -> t.Instance:
+    @strawberry.field(graphql_type=t.Instance, description="The row's features.")
+    def features(self: EntityRow) -> Mapping[str, object]:
         return self.features
 
-    @strawberry.field(description="The stored predictions about the row, newest first.")
+    @strawberry.field(
+        graphql_type=connection_of(t.lazy("Prediction")) | None,
+        description="The stored predictions about the row, newest first.",
+    )
     def predictions(
         self: EntityRow, first: First = 20, after: After = UNSET, order_by: Order = UNSET
-    ) -> Connection[t.lazy("Prediction")] | None:
+    ) -> object:
         rows = models.Prediction.objects.matching(t.product, entity=self.key)
         return prediction_page([rows], order_by, first, after)
 
@@ -117,14 +129,17 @@ def _entity_fields(t: ProductTypes) -> Fields:
 
 
 def _entity_labels(t: ProductTypes) -> Fields:
-    @strawberry.field(description="The value of the label column; null if it has none.")
-    def label(self: EntityRow) -> t.label | None:
+    @strawberry.field(
+        graphql_type=t.label | None, description="The value of the label column; null if it has none."
+    )
+    def label(self: EntityRow) -> Label:
         return label_of(t, t.product.stored_answer(self.label))
 
     @strawberry.field(
-        description="The label that counts: the majority of feedback, else the label column; null if neither has one."
+        graphql_type=t.label | None,
+        description="The label that counts: the majority of feedback, else the label column; null if neither has one.",
     )
-    def truth(self: EntityRow) -> t.label | None:
+    def truth(self: EntityRow) -> Label:
         return label_of(t, prefetch.truth_of_entity(self))
 
     return {t.label_name: label, "truth": truth}
@@ -132,20 +147,22 @@ def _entity_labels(t: ProductTypes) -> Fields:
 
 def _feedback_fields(t: ProductTypes) -> Fields:
     @strawberry.field(
+        graphql_type=t.lazy("Prediction") | None,
         description="The prediction that it was given to; null if it was given to an entity or a reference, or the "
-        "prediction was deleted."
+        "prediction was deleted.",
     )
-    def prediction(self: models.Feedback) -> t.lazy("Prediction") | None:
+    def prediction(self: models.Feedback) -> models.Prediction | None:
         return self.prediction
 
     @strawberry.field(
-        description="The row that it is about; null if it is about none, or the row was deleted."
+        graphql_type=t.Entity | None,
+        description="The row that it is about; null if it is about none, or the row was deleted.",
     )
-    def entity(self: models.Feedback) -> t.Entity | None:
+    def entity(self: models.Feedback) -> EntityRow | None:
         return models.Feedback.entity_of(self)
 
-    @strawberry.field(description="The right label, according to the author.")
-    def label(self: models.Feedback) -> t.label:
+    @strawberry.field(graphql_type=t.label, description="The right label, according to the author.")
+    def label(self: models.Feedback) -> Label:
         return label_of(t, self.answer)
 
     return _product_field(t) | {"prediction": prediction, "entity": entity, t.label_name: label}
@@ -153,19 +170,23 @@ def _feedback_fields(t: ProductTypes) -> Fields:
 
 def _prediction_fields(t: ProductTypes) -> Fields:
     @strawberry.field(
-        description="The row that it is about; null if it is about none, or the row was deleted."
+        graphql_type=t.Entity | None,
+        description="The row that it is about; null if it is about none, or the row was deleted.",
     )
-    def entity(self: models.Prediction) -> t.Entity | None:
+    def entity(self: models.Prediction) -> EntityRow | None:
         return prefetch.prefetch_of(self).entity_of(self)
 
-    @strawberry.field(description="The features that were predicted from, as they were then.")
-    def features(self: models.Prediction) -> t.Instance:
+    @strawberry.field(
+        graphql_type=t.Instance, description="The features that were predicted from, as they were then."
+    )
+    def features(self: models.Prediction) -> Mapping[str, object]:
         return t.product.instance_restored(self.features)
 
-    @strawberry.field(description="Other predictions about the same subject, newest first.")
-    def others(
-        self: models.Prediction, first: First = 20, after: After = UNSET
-    ) -> Connection[t.lazy("Prediction")] | None:
+    @strawberry.field(
+        graphql_type=connection_of(t.lazy("Prediction")) | None,
+        description="Other predictions about the same subject, newest first.",
+    )
+    def others(self: models.Prediction, first: First = 20, after: After = UNSET) -> object:
         return prediction_page([models.Prediction.objects.others(self)], None, first, after)
 
     fields = _product_field(t) | {"entity": entity, "features": features, "others": others}
@@ -173,15 +194,19 @@ def _prediction_fields(t: ProductTypes) -> Fields:
 
 
 def _prediction_labels(t: ProductTypes) -> Fields:
-    @strawberry.field(description="All feedback about its subject, newest first.")
-    def feedback(self: models.Prediction) -> list[t.Feedback]:
+    @strawberry.field(
+        graphql_type=list_of(t.Feedback),
+        description="All feedback about its subject, newest first.",
+    )
+    def feedback(self: models.Prediction) -> list[models.Feedback]:
         return prefetch.prefetch_of(self).feedback.get(self.subject, [])
 
     @strawberry.field(
+        graphql_type=t.label | None,
         description="The label of its subject that counts: the majority of feedback, else the label column; null if "
-        "neither has one."
+        "neither has one.",
     )
-    def truth(self: models.Prediction) -> t.label | None:
+    def truth(self: models.Prediction) -> Label:
         return label_of(t, prefetch.prefetch_of(self).truth_of(self))
 
     return {"feedback": feedback, "truth": truth}
@@ -205,14 +230,15 @@ def _class_fields(t: ProductTypes) -> Fields:
         "The probability of one label.",
     )
 
-    @strawberry.field(description="The predicted label: the most probable one.")
-    def label(self: models.Prediction) -> t.label:
+    @strawberry.field(graphql_type=t.label, description="The predicted label: the most probable one.")
+    def label(self: models.Prediction) -> Label:
         return label_of(t, self.answer)
 
     @strawberry.field(
-        description="The probability of each label that the model version can predict; they sum to 1."
+        graphql_type=list_of(t.Probability),
+        description="The probability of each label that the model version can predict; they sum to 1.",
     )
-    def probabilities(self: models.Prediction) -> list[t.Probability]:
+    def probabilities(self: models.Prediction) -> list[Probability]:
         output = self.output or {}
         return list(map(Probability, map(t.labels.get, output), output.values()))
 
@@ -284,7 +310,7 @@ def _cluster_fields(t: ProductTypes) -> Fields:
     return {"cluster": cluster, "distances": distances}
 
 
-def label_of(t: ProductTypes, answer: str | None) -> Enum | float | None:
+def label_of(t: ProductTypes, answer: str | None) -> Label:
     """A stored answer as the enum's member or as a number; None if there is none or it is no longer declared."""
     if t.product.labels:
         return t.labels.get(answer)

@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 import strawberry
 
+from learning.exceptions import ExemplarError
 from store import models
 from store.entities import entities
+from store.entities.entities import Entity as EntityRow
 from store.predictions.predictions import PredictionQuerySet
 from store.products.product import DataProduct
 from store.serving import champions
@@ -13,11 +15,11 @@ from store.serving.champions import PredictionRequest
 
 from ..compiled import WRITES
 from ..core.context import Info
-from ..types.nodes import UNSET, After, Connection, First, connection, unset_to_none
+from ..types.nodes import UNSET, After, First, connection, unset_to_none
 from ..types.prediction_interfaces import version_number
 from ..types.products import DataProduct as Product
 from .outputs import Fields, Order, prediction_page
-from .type_factory import ProductTypes, column_values
+from .type_factory import ProductTypes, column_values, connection_of, list_of
 
 Entity = Annotated[
     strawberry.ID | None,
@@ -68,15 +70,19 @@ def _predict_fields(t: ProductTypes) -> Fields:
         description="Predict from features, and store the prediction. The same features, subject and model version are "
         "one prediction, however often it is requested. The subject is the entity, else the reference, else the "
         "features themselves.",
+        graphql_type=t.Prediction | None,
         metadata=WRITES,
     )
     def predict(
         self: DataProduct,
         info: Info,
-        features: Annotated[t.Features, strawberry.argument(description="The features to predict from.")],
+        features: Annotated[
+            object,
+            strawberry.argument(graphql_type=t.Features, description="The features to predict from."),
+        ],
         entity: Entity = UNSET,
         reference: Reference = UNSET,
-    ) -> t.Prediction | None:
+    ) -> models.Prediction:
         request = PredictionRequest(
             features=column_values(features),
             entity=unset_to_none(entity),
@@ -86,28 +92,34 @@ def _predict_fields(t: ProductTypes) -> Fields:
 
     @strawberry.field(
         description="Predict from the row with this primary key, as the tables have it now, and store the prediction.",
+        graphql_type=t.Prediction | None,
         metadata=WRITES,
     )
-    def predict_for(self: DataProduct, info: Info, entity: Key) -> t.Prediction | None:
+    def predict_for(self: DataProduct, info: Info, entity: Key) -> models.Prediction:
         return champions.predict_for(champion(info, self), entity)
 
     @strawberry.field(
         description="Predict many items at once, and store the predictions. The list has one place for each item, in "
         "order; null for an item that was refused, with an error whose path ends in the item's index.",
+        graphql_type=list_of(t.Prediction | None) | None,
         metadata=WRITES,
     )
     def predict_many(
         self: DataProduct,
         info: Info,
         rows: Annotated[
-            list[t.PredictInput], strawberry.argument(description="The items to predict, at most 10,000.")
+            list[object],
+            strawberry.argument(
+                graphql_type=list_of(t.PredictInput), description="The items to predict, at most 10,000."
+            ),
         ],
-    ) -> list[t.Prediction | None] | None:
+    ) -> list[models.Prediction | ExemplarError]:
         return champions.predict_many(champion(info, self), [request_of(row) for row in rows])
 
     @strawberry.field(
         description="Predict from many rows of the tables, and store the predictions. The list has one place for each "
         "key, as `predictMany` has.",
+        graphql_type=list_of(t.Prediction | None) | None,
         metadata=WRITES,
     )
     def predict_for_many(
@@ -117,7 +129,7 @@ def _predict_fields(t: ProductTypes) -> Fields:
             list[strawberry.ID],
             strawberry.argument(description="The primary keys of the rows, at most 10,000."),
         ],
-    ) -> list[t.Prediction | None] | None:
+    ) -> list[models.Prediction | ExemplarError]:
         return champions.predict_for_many(champion(info, self), entities)
 
     return {
@@ -130,26 +142,35 @@ def _predict_fields(t: ProductTypes) -> Fields:
 
 def _read_fields(t: ProductTypes) -> Fields:
     @strawberry.field(
-        description="The stored predictions that match the filter, newest first unless `orderBy` says otherwise."
+        graphql_type=connection_of(t.Prediction) | None,
+        description="The stored predictions that match the filter, newest first unless `orderBy` says otherwise.",
     )
     def predictions(
         self: DataProduct,
         first: First = 20,
         after: After = UNSET,
         filter: Annotated[
-            t.PredictionFilter | None,
-            strawberry.argument(description="The predictions to list. Leave it out for all."),
+            object,
+            strawberry.argument(
+                graphql_type=t.PredictionFilter | None,
+                description="The predictions to list. Leave it out for all.",
+            ),
         ] = UNSET,
         order_by: Order = UNSET,
-    ) -> Connection[t.Prediction] | None:
+    ) -> object:
         return prediction_page([matching(self, filter)], order_by, first, after)
 
-    @strawberry.field(description="The row with this primary key; null if there is none.")
-    def entity(self: DataProduct, key: Key) -> t.Entity | None:
+    @strawberry.field(
+        graphql_type=t.Entity | None, description="The row with this primary key; null if there is none."
+    )
+    def entity(self: DataProduct, key: Key) -> EntityRow | None:
         return entities.find(self, [key]).get(key)
 
-    @strawberry.field(description="The rows of the product, in the order of their primary keys.")
-    def entities_(self: DataProduct, first: First = 20, after: After = UNSET) -> Connection[t.Entity] | None:
+    @strawberry.field(
+        graphql_type=connection_of(t.Entity) | None,
+        description="The rows of the product, in the order of their primary keys.",
+    )
+    def entities_(self: DataProduct, first: First = 20, after: After = UNSET) -> object:
         return connection(entities.page(self, first, after or None))
 
     return {"predictions": predictions, "entity": entity, "entities": entities_}

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import cached_property
 from math import isfinite
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 from django.db import models as django
@@ -21,7 +21,7 @@ from store.products.product import DataProduct
 from ..core import names
 from ..core.enums import register_enum
 from ..core.scalars import BigInt
-from ..types.nodes import UNSET
+from ..types.nodes import UNSET, Connection
 from . import namespace
 
 T = TypeVar("T")
@@ -136,6 +136,16 @@ class ProductTypes:
             return BigInt
         assert column.kind is not None
         return PLAIN[column.kind]
+
+
+def list_of(type_: object) -> Any:
+    """The list type of a type that is built at start-up."""
+    return cast(Any, list)[type_]
+
+
+def connection_of(type_: object) -> Any:
+    """The connection type of a type that is built at start-up."""
+    return cast(Any, Connection)[type_]
 
 
 def finite_or_none(value: object) -> object:

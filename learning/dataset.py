@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame, factorize
 
-from . import columns as columns_
-from .columns import LARGEST, MISSING, Column, Kind, frame
+from .columns import Column, Kind, frame
+from .encoding import LARGEST, MISSING
+from .encoding import times as encode_times
 from .exceptions import NoRows, OneClass, TooFewInstances
 from .problem import Classification, Problem
 
@@ -109,7 +110,7 @@ def dataset(
         None if labels is None else _coded(problem, labels, choices),
         choices,
         fingerprint,
-        None if times is None else columns_.times(times),
+        None if times is None else encode_times(times),
         None
         if groups is None
         else np.array([number.setdefault(group, len(number)) for group in groups], dtype=np.int64),

@@ -47,6 +47,24 @@ class InvalidRule(LearningError):
     code = "BAD_INPUT"
 
 
+class InvalidValue(LearningError):
+    """The value is not one that the column takes."""
+
+    code = "BAD_INPUT"
+
+
+class ValueOutOfRange(InvalidValue):
+    """The number lies outside its declared range."""
+
+    code = "OUT_OF_RANGE"
+
+
+class ValueNotFinite(InvalidValue):
+    """NaN and infinity are not values that can be learned from."""
+
+    code = "NOT_FINITE"
+
+
 class NoRows(LearningError):
     """There is nothing to learn from."""
 

@@ -59,7 +59,7 @@ class Signature:
     def as_json(self) -> SignatureJSON:
         """Convert to JSON's own types; `from_json` is the inverse."""
         columns = [
-            ColumnJSON(name=c.name, kind=c.kind.value, nullable=c.nullable, choices=list(c.choices))
+            ColumnJSON(name=c.name, kind=str(c.kind), nullable=c.nullable, choices=list(c.choices))
             for c in self.columns
         ]
         return {"task": self.task, "columns": columns, "classes": list(self.classes)}

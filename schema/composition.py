@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import cast
 
 import strawberry
+from graphql import GraphQLEnumType
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 from strawberry.types.field import StrawberryField
 
+from learning import kinds
 from store.products.product import DataProduct
 
 from . import products
@@ -38,7 +40,7 @@ def compose(declared: Sequence[DataProduct]) -> Schema:
         query_fields.append(_product_field(product, t))
         mutation_fields += [_named(name, cast(StrawberryField, field)) for name, field in mutations.items()]
         types += [type_ for type_ in t.types.values() if hasattr(type_, "__strawberry_definition__")]
-    return Schema(
+    schema = Schema(
         query=_extended(Query, query_fields),
         mutation=_extended(Mutation, mutation_fields),
         subscription=Subscription,
@@ -46,6 +48,18 @@ def compose(declared: Sequence[DataProduct]) -> Schema:
         config=StrawberryConfig(scalar_map=SCALARS),
         products=declared,
     )
+    _remove_unused_kinds(schema, declared)
+    return schema
+
+
+def _remove_unused_kinds(schema: Schema, declared: Sequence[DataProduct]) -> None:
+    """Leave kinds that are not `in_every_schema` out of `FeatureKind` unless a feature of `declared` is one."""
+    enum = schema._schema.type_map["FeatureKind"]
+    assert isinstance(enum, GraphQLEnumType)
+    used = {column.learning_column().kind for product in declared for column in product.columns}
+    for kind in kinds.registered():
+        if kind in enum.values and not kind.in_every_schema and kind not in used:
+            del enum.values[kind]
 
 
 def _product_field(product: DataProduct, t: ProductTypes) -> StrawberryField:

@@ -7,7 +7,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import MISSING, Kind
+from ..encoding import MISSING
 from .identifiers import is_identifier
 from .relations import RelationScores
 from .report import Finding, FindingKind
@@ -103,7 +103,7 @@ def _hash(look: Look, step: int = 1) -> Hashable:
 
 def _cells(look: Look) -> NDArray[Any]:
     """Values that can be compared with those of another column: categories by what they mean."""
-    if look.column.kind is not Kind.CATEGORY:
+    if not look.column.kind.is_category:
         return look.values
     meanings: NDArray[np.object_] = np.array([*look.column.choices, None], dtype=object)
     assert MISSING == -1, "the last meaning is that of a missing one"
@@ -131,13 +131,11 @@ def _leaks(scores: RelationScores) -> dict[str, str]:
 
 def _identifies(look: Look) -> bool:
     values, kind = look.present, look.kind
-    if kind is Kind.INTEGER and len(values):
+    if kind.is_whole and len(values):
         span = {"low": float(values[0]), "high": float(values[-1])}
         return is_identifier(look.name, len(values), look.seen, **span)
-    words = kind in (Kind.TEXT, Kind.CATEGORY, Kind.ORDINAL)
-    return words and is_identifier(look.name, len(values), look.seen, words=look.spaces)
+    return not kind.is_numeric and is_identifier(look.name, len(values), look.seen, words=look.spaces)
 
 
 def _too_many(look: Look) -> bool:
-    categories = look.kind in (Kind.CATEGORY, Kind.ORDINAL)
-    return categories and look.rows - look.gaps < ENOUGH * look.distinct
+    return look.kind.is_category and look.rows - look.gaps < ENOUGH * look.distinct

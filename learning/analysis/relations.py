@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
-from ..columns import Kind
 from ..dataset import Dataset
 from .report import Correlation
-from .statistics import RANGED, Look, Rows, missing, sample
+from .statistics import Look, Rows, missing, sample
 from .univariate import Target, frequent
 
 #: Rows that are compared at most, and cells of all columns; and of these, texts.
@@ -45,7 +44,7 @@ def correlations(looks: Sequence[Look], seed: int) -> dict[str, tuple[Correlatio
 
     Rows that lack one of the two are left out; ranks are those among all rows that have the one.
     """
-    ordered = [look for look in looks if look.kind not in (Kind.TEXT, Kind.CATEGORY)]
+    ordered = [look for look in looks if look.kind.is_ordered]
     if len(ordered) < 2:
         return {}
     rows = _drawn(ordered, seed)
@@ -86,14 +85,14 @@ def information(looks: Sequence[Look], dataset: Dataset, seed: int) -> dict[str,
     """
     if dataset.y is None:
         return {}
-    plain = [look for look in looks if look.kind is not Kind.TEXT]
-    texts = [look for look in looks if look.kind is Kind.TEXT]
+    plain = [look for look in looks if not look.kind.is_text]
+    texts = [look for look in looks if look.kind.is_text]
     return _of_values(plain, dataset, seed) | _of_words(texts, dataset, seed)
 
 
 def _of_values(looks: Sequence[Look], dataset: Dataset, seed: int) -> dict[str, float]:
     # A category of which none comes twice tells nothing, for all that its numbers would say.
-    repeated = [look for look in looks if look.kind in RANGED or look.seen < len(look.present)]
+    repeated = [look for look in looks if look.kind.is_ranged or look.seen < len(look.present)]
     silent = {look.name: 0.0 for look in looks}
     return silent | (_estimated(repeated, dataset, seed) if repeated else {})
 
@@ -102,7 +101,7 @@ def _estimated(looks: Sequence[Look], dataset: Dataset, seed: int) -> dict[str, 
     assert dataset.y is not None
     rows = _drawn(looks, seed)
     y = dataset.y if rows is None else dataset.y[rows]
-    counted = [look.kind not in RANGED or look.seen <= min(FEW, len(y) / 2) for look in looks]
+    counted = [not look.kind.is_ranged or look.seen <= min(FEW, len(y) / 2) for look in looks]
     columns = [_ranks(look, rows, counts) for look, counts in zip(looks, counted, strict=True)]
     estimate = mutual_info_classif if dataset.classes else mutual_info_regression
     with warnings.catch_warnings():
@@ -133,8 +132,8 @@ def scores(looks: Sequence[Look], dataset: Dataset, seed: int) -> RelationScores
     words = Target.even(dataset, min(ROWS, TEXTS // len(looks)), seed)
     by_name = {}
     for look in looks:
-        of = words if look.kind is Kind.TEXT else target
-        if of is not None and (of.classes or look.kind is not Kind.TEXT):
+        of = words if look.kind.is_text else target
+        if of is not None and (of.classes or not look.kind.is_text):
             by_name[look.name] = of.score(look)
     return RelationScores(by_name=by_name, measure=target.measure, chance=target.chance)
 

@@ -8,15 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pandas import Series
 
-from ..columns import MISSING, Column, Kind
+from ..columns import Column
 from ..dataset import Dataset
+from ..encoding import MISSING
 from .report import LabelShare
 
 #: Cells that are sorted, or compared as texts, at most.
 CELLS = 20_000_000
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-#: Kinds that have a range.
-RANGED = (Kind.NUMBER, Kind.INTEGER, Kind.DATE, Kind.DATETIME)
 
 Rows = NDArray[np.intp]
 
@@ -33,7 +32,7 @@ class Look:
     def __init__(self, column: Column, cells: Series, drawn: Rows | None):
         self.name = column.name
         self.column = column
-        self.kind = Kind.ORDINAL if column.ordinal else column.kind
+        self.kind = column.kind.analysed_as(column.choices)
         #: `(n,)`: numbers, a category's codes, or texts.
         self.values = _values(column, cells)
         self.drawn = self.values if drawn is None else self.values[drawn]
@@ -55,7 +54,7 @@ class Look:
     def present(self) -> NDArray[Any]:
         """The values of the drawn rows that have one; numbers and codes sorted."""
         values = self.drawn[~missing(self.drawn)]
-        return values if self.kind is Kind.TEXT else np.sort(values)
+        return values if self.kind.is_text else np.sort(values)
 
     @cached_property
     def seen(self) -> int:
@@ -65,7 +64,7 @@ class Look:
     @cached_property
     def _counts(self) -> NDArray[np.intp]:
         """How often each of the different values comes among the drawn rows."""
-        if self.kind is Kind.TEXT:
+        if self.kind.is_text:
             return Series(self.present).value_counts(sort=False).to_numpy()
         new = np.flatnonzero(self.present[1:] != self.present[:-1]) + 1
         return np.diff(np.concatenate(([0], new, [len(self.present)]))) if len(self.present) else new
@@ -98,12 +97,12 @@ class Look:
 
     @property
     def _ranged(self) -> bool:
-        return self.kind in RANGED and self.gaps < self.rows
+        return self.kind.is_ranged and self.gaps < self.rows
 
     @cached_property
     def spaces(self) -> float:
         """Spaces in a text or in a category's name, on average."""
-        if self.kind is Kind.TEXT:
+        if self.kind.is_text:
             counts = [text.count(" ") for text in self.present[:: max(1, len(self.present) // 1000)]]
         else:
             counts = [self.column.choices[int(code)].count(" ") for code in np.unique(self.present)]
@@ -111,7 +110,7 @@ class Look:
 
 
 def _values(column: Column, cells: Series) -> NDArray[Any]:
-    if column.kind is Kind.CATEGORY:
+    if column.kind.is_category:
         return np.asarray(cells.cat.codes.to_numpy())
     return np.asarray(cells.to_numpy())
 

@@ -12,7 +12,6 @@ from sklearn.metrics import accuracy_score, mutual_info_score, r2_score, roc_auc
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from ..columns import Kind
 from ..dataset import Dataset
 from .statistics import Look, Rows, missing
 
@@ -105,7 +104,7 @@ class Target:
     def predicted(self, look: Look) -> NDArray[np.float64]:
         """Of each row by a model that has not seen it: `(m, classes)` probabilities, or `(m,)` numbers."""
         cells = look.values[self.rows]
-        words = look.kind is Kind.TEXT
+        words = look.kind.is_text
         X = read(cells) if words else rankdata(np.where(missing(cells), -np.inf, cells))[:, np.newaxis]
         predicted = np.zeros((len(self.y), self.classes) if self.classes else len(self.y))
         for part in range(PARTS):
@@ -119,7 +118,7 @@ class Target:
 
     def _tree(self, look: Look) -> Any:
         """Of categories as large as it needs: their codes are in no order that means anything."""
-        categories = look.kind is Kind.CATEGORY
+        categories = not look.kind.is_ordered
         if not self.classes:
             depth = None if categories else DEPTH
             return DecisionTreeRegressor(max_depth=depth, min_samples_leaf=3, random_state=0)

@@ -12,7 +12,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 
-from ..columns import MISSING, Column, category
+from ..columns import Column
+from ..encoding import MISSING, category
 from ..estimators import preprocess
 from ..inference.exceptions import NotCompilable
 from ..inference.numeric import Floats

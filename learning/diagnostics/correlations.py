@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from ..columns import Kind
 from . import figures, yellowbrick_charts
 from .evidence import Drawn, Evidence, NothingToDraw
 from .shapes import Matrix, known
@@ -44,7 +43,7 @@ def rank2d(evidence: Evidence, figure: Figure) -> Drawn:
 
 def _numbers(evidence: Evidence) -> DataFrame:
     """The columns that are numbers, and are not all alike."""
-    names = [c.name for c in evidence.context.dataset.columns if c.kind not in (Kind.CATEGORY, Kind.TEXT)]
+    names = [column.name for column in evidence.context.dataset.columns if column.kind.is_numeric]
     numbers = evidence.X[names]
     varied = numbers.loc[:, numbers.nunique() > 1]
     if len(varied.columns) < 2:

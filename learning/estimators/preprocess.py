@@ -28,7 +28,7 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from ..columns import Column, Kind
+from ..columns import Column
 
 #: More categories than this are too many for histogram boosting's own treatment of categories.
 MOST_CODES = 255
@@ -203,26 +203,25 @@ Step = tuple[str, Any, list[str]]
 def _columns(
     columns: Sequence[Column], numbers: Any, others: Callable[[Sequence[Column]], list[Step]]
 ) -> ColumnTransformer:
-    rest = [c.name for c in columns if c.kind not in (Kind.CATEGORY, Kind.TEXT)]
+    rest = [column.name for column in columns if column.kind.is_numeric]
     first, *last = others(columns)
     steps = [first, ("numbers", numbers, rest), *last]
     return ColumnTransformer([step for step in steps if step[2]], verbose_feature_names_out=False)
 
 
 def _sparse(columns: Sequence[Column]) -> list[Step]:
-    categories = _of(columns, Kind.CATEGORY)
-    return [_one_hot(categories, sparse=True), *_words(columns, None)]
+    return [_one_hot(_categories(columns), sparse=True), *_words(columns, None)]
 
 
 def _dense(columns: Sequence[Column]) -> list[Step]:
     few = _few(columns, MOST_ONE_HOT)
-    many = [column.name for column in _of(columns, Kind.CATEGORY) if column not in few]
+    many = [column.name for column in _categories(columns) if column not in few]
     return [_one_hot(few, sparse=False), ("effects", Effects(), many), *_words(columns, TEXT_DIRECTIONS)]
 
 
 def _codes(columns: Sequence[Column]) -> list[Step]:
     few = _few(columns, MOST_CODES)
-    many = [column.name for column in _of(columns, Kind.CATEGORY) if column not in few]
+    many = [column.name for column in _categories(columns) if column not in few]
     codes = OrdinalEncoder(
         categories=_choices(few),
         handle_unknown="use_encoded_value",
@@ -239,16 +238,16 @@ def _one_hot(categories: Sequence[Column], sparse: bool) -> Step:
 
 
 def _words(columns: Sequence[Column], directions: int | None) -> list[Step]:
-    return [(f"words_{c.name}", Words(directions), [c.name]) for c in columns if c.kind is Kind.TEXT]
+    return [(f"words_{c.name}", Words(directions), [c.name]) for c in columns if c.kind.is_text]
 
 
 def _few(columns: Sequence[Column], most: int) -> list[Column]:
-    return [column for column in _of(columns, Kind.CATEGORY) if len(column.choices) <= most]
+    return [column for column in _categories(columns) if len(column.choices) <= most]
 
 
-def _of(columns: Sequence[Column], kind: Kind) -> list[Column]:
-    """The columns of this kind; a category without any choice says nothing and is left out."""
-    return [c for c in columns if c.kind is kind and (c.choices or kind is not Kind.CATEGORY)]
+def _categories(columns: Sequence[Column]) -> list[Column]:
+    """The categories; one without any choice says nothing and is left out."""
+    return [column for column in columns if column.kind.is_category and column.choices]
 
 
 def _choices(columns: Sequence[Column]) -> list[NDArray[Any]]:

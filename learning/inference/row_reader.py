@@ -7,10 +7,8 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import LARGEST, Column, Kind, Row, days
-
-_TIMES = (Kind.DATE, Kind.DATETIME)
-_NOT_NUMERIC = (Kind.CATEGORY, Kind.TEXT)
+from ..columns import Column, Row
+from ..encoding import LARGEST
 
 
 @dataclass(frozen=True)
@@ -42,14 +40,15 @@ class RowReader:
         self._index_columns()
 
     def _index_columns(self) -> None:
-        positions = {kind: [p for p, c in enumerate(self.columns) if c.kind is kind] for kind in Kind}
+        kinds = list(enumerate(column.kind for column in self.columns))
         self._width = len(self.columns)
-        self._numeric = [p for p, column in enumerate(self.columns) if column.kind not in _NOT_NUMERIC]
-        self._times = [i for i, p in enumerate(self._numeric) if self.columns[p].kind in _TIMES]
-        self._only_numbers = not self._times and len(self._numeric) == self._width
+        self._numeric = [position for position, kind in kinds if kind.is_numeric]
+        numeric = [self.columns[position].kind for position in self._numeric]
+        self._converters = [(i, kind.to_float) for i, kind in enumerate(numeric) if kind.converts]
+        self._only_numbers = not self._converters and len(self._numeric) == self._width
         self._pick_numbers = itemgetter(*self._numeric) if len(self._numeric) > 1 else self._pick_few
-        self._codes = [(p, _code_by_choice(self.columns[p])) for p in positions[Kind.CATEGORY]]
-        self._texts = positions[Kind.TEXT]
+        self._codes = [(p, _code_by_choice(self.columns[p])) for p, kind in kinds if kind.is_category]
+        self._texts = [position for position, kind in kinds if kind.is_text]
 
     @property
     def numbers(self) -> list[str]:
@@ -75,7 +74,7 @@ class RowReader:
         return Cells(numbers, missing, self._read_codes(rows), texts)
 
     def _read_numbers(self, rows: Sequence[Row]) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-        """Encode numbers as `columns.bounded` does, with the mask of missing ones. NumPy reads None as NaN."""
+        """Encode numbers as `encoding.bounded` does, with the mask of missing ones. NumPy reads None as NaN."""
         picked = rows if self._only_numbers else [self._pick_row(row) for row in rows]
         numbers = np.array(picked, dtype=np.float64)
         if (np.abs(numbers) <= LARGEST).all():
@@ -85,12 +84,12 @@ class RowReader:
         return np.clip(numbers, -LARGEST, LARGEST, out=numbers), missing if missing.any() else None
 
     def _pick_row(self, row: Row) -> Row:
-        if not self._times:
+        if not self._converters:
             return self._pick_numbers(row)  # type: ignore[no-any-return]
         cells = list(self._pick_numbers(row))
-        for i in self._times:
+        for i, to_float in self._converters:
             if cells[i] is not None:
-                cells[i] = days(cells[i])
+                cells[i] = to_float(cells[i])
         return cells
 
     def _pick_few(self, row: Row) -> list[object]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..columns import Column, Kind
+from ..columns import Column
 from ..dataset import Dataset
 from ..estimators import ensemble
 from ..evaluation.averages import mean_by_row
@@ -110,11 +110,11 @@ def _parts(column: Column, values: pd.Series) -> Iterator[tuple[str, NDArray[np.
     missing = values.isna().to_numpy()
     if missing.any():
         yield "missing", missing
-    if column.kind is Kind.TEXT:
+    if column.kind.is_text:
         return
-    if column.kind in (Kind.CATEGORY, Kind.BOOLEAN):
+    if column.kind.is_discrete:
         for value in values[~missing].unique():
-            yield _format_value(column, value), (values == value).to_numpy()
+            yield column.kind.describe_value(value), (values == value).to_numpy()
         return
     numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
     if missing.all():
@@ -123,20 +123,8 @@ def _parts(column: Column, values: pd.Series) -> Iterator[tuple[str, NDArray[np.
     for low, high in pairwise(cuts):
         last = high == cuts[-1]
         rows = (numbers >= low) & ((numbers <= high) if last else (numbers < high))
-        yield f"from {_format_number(column, low)} to {_format_number(column, high)}", rows
-
-
-def _format_value(column: Column, value: float | str) -> str:
-    if column.kind is Kind.BOOLEAN:
-        return "yes" if value else "no"
-    return str(value)
-
-
-def _format_number(column: Column, number: float) -> str:
-    """Format a number; dates and times are days since 1970."""
-    if column.kind in (Kind.DATE, Kind.DATETIME):
-        return f"{pd.Timestamp(number, unit='D'):%Y-%m-%d}"
-    return f"{number:.4g}"
+        first, last = (column.kind.describe_number(end) for end in (low, high))
+        yield f"from {first} to {last}", rows
 
 
 def _format_truth(dataset: Dataset, row: int) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.random import Generator
 from scipy.stats import skew
 
-from ..columns import Kind
 from ..dataset import Dataset
 from ..estimators.families import Candidate, Hyperparameters
 from ..estimators.families.catalogue import FAMILIES
@@ -52,8 +51,8 @@ class Shape:
         kinds = [column.kind for column in dataset.columns]
         return cls(
             rows=len(dataset),
-            numbers=sum(kind not in (Kind.CATEGORY, Kind.TEXT) for kind in kinds),
-            texts=kinds.count(Kind.TEXT),
+            numbers=sum(kind.is_numeric for kind in kinds),
+            texts=sum(kind.is_text for kind in kinds),
             skewed=dataset.y is not None and not dataset.classes and abs(skew(dataset.y)) > 1,
         )
 

@@ -1,14 +1,11 @@
 """Reading: JSON as clients send it becomes what a model is asked, checked on the way as the ordinary way checks it."""
 
 from collections.abc import Callable
-from sys import float_info
 from typing import Any
 
-from django.db import models as django
 from graphql import GraphQLError, GraphQLSchema, get_nullable_type
 
-from learning.dataset import Kind
-from learning.exceptions import ExemplarError
+from learning.exceptions import ExemplarError, InvalidValue
 from store.predictions.predictions import Question, checked_name
 from store.products import limits
 from store.products.features import Feature
@@ -44,7 +41,10 @@ class InputReader:
         """A cleaned instance. Raises Unusual."""
         if type(given) is not dict or not given.keys() <= self.known:
             raise NotEligible
-        return [read(given.get(name)) for name, read in self.columns]
+        try:
+            return [read(given.get(name)) for name, read in self.columns]
+        except InvalidValue:
+            raise NotEligible from None
 
     def question(self, features: Any, entity: Any = ABSENT, reference: Any = ABSENT) -> Question:
         """Raises Unusual. Whether the entity exists is not known yet, where that matters."""
@@ -87,32 +87,16 @@ def text(given: Any) -> str:
 
 def reader(column: Feature, type_: Any) -> Read:
     """From JSON to a cleaned value; raises Unusual."""
-    if column.kind is Kind.NUMBER and not isinstance(column.field, django.DecimalField):
-        read = number(column)
-    elif column.kind is Kind.CATEGORY:
+    if column.choices:
         read = category(column)
     else:
-        read = cautious(column, type_)
+        assert column.kind is not None
+        read = column.kind.json_reader(column) or cautious(column, type_)
     return optional(read) if column.nullable else read
 
 
 def optional(read: Read) -> Read:
     return lambda given: None if given is None else read(given)
-
-
-def number(column: Feature) -> Read:
-    low, high = column.limits
-    least = -float_info.max if low is None else low
-    most = float_info.max if high is None else high
-
-    def read(given: Any) -> float:
-        if type(given) is float or (type(given) is int and abs(given) < float_info.max):
-            value = float(given)
-            if least <= value <= most:
-                return value + 0.0
-        raise NotEligible
-
-    return read
 
 
 def category(column: Feature) -> Read:

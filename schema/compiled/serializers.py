@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from math import isfinite
 from typing import Any
 
 import orjson
-from django.db import models as django
 from graphql import FieldNode, GraphQLSchema
 
-from learning.dataset import Kind
 from store.products.features import Feature
 from store.products.product import DataProduct
 from store.registry.versions import CHAMPION
@@ -164,18 +161,8 @@ VERSION: dict[str, Callable[[Any], Any]] = {
 
 def value_of(column: Feature) -> Callable[[Any], Any]:
     """A cleaned value as GraphQL shows it."""
-    if column.kind is Kind.CATEGORY:
+    if column.choices:
         members = {choice.value: name for name, choice in names.members(column.choices).items()}
         return members.get
-    if isinstance(
-        column.field, django.DecimalField | django.BigIntegerField | django.PositiveBigIntegerField
-    ):
-        return lambda value: None if value is None else str(value)
-    match column.kind:
-        case Kind.DATETIME:
-            return lambda value: None if value is None else moment(value)
-        case Kind.DATE:
-            return lambda value: None if value is None else value.isoformat()
-        case Kind.NUMBER:
-            return lambda value: value if value is None or isfinite(value) else None
-    return lambda value: value
+    assert column.kind is not None
+    return column.kind.show

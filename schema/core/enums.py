@@ -3,12 +3,20 @@
 import inspect
 from collections.abc import Mapping
 from enum import Enum, EnumMeta
+from typing import TYPE_CHECKING
 
 import strawberry
 
-from learning.dataset import Kind as FeatureKind
+from learning import kinds
 from learning.diagnostics import DiagnosticKind
 from store.access.actors import Permission
+
+#: The kinds that the API names.
+_KINDS = {kind: kind for kind in kinds.registered() if kind.learned_as is kind}
+if TYPE_CHECKING:
+    from learning.kinds import Kind as FeatureKind
+else:
+    FeatureKind = Enum("FeatureKind", _KINDS)
 
 __all__ = [
     "DiagnosticKind",
@@ -176,17 +184,8 @@ register_enum(
 )
 
 register_enum(
-    FeatureKind,
-    {
-        "NUMBER": "A number with a fraction, as Float or Decimal.",
-        "INTEGER": "A whole number, as Int or BigInt.",
-        "BOOLEAN": "True or false.",
-        "CATEGORY": "One of the values in `choices`, as a member of the column's enum.",
-        "ORDINAL": "A category whose values are numbers in ascending order. Only analyses report it.",
-        "DATE": "A date: ISO 8601, as 2026-01-31.",
-        "DATETIME": "A moment: ISO 8601 with an offset.",
-        "TEXT": "Free text.",
-    },
+    FeatureKind,  # type: ignore[arg-type]
+    {kind: kind.api_description for kind in _KINDS},
     "The kind of a column's values. It decides which input fits a form field.",
     name="FeatureKind",
 )

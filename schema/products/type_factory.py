@@ -1,40 +1,25 @@
 """Type factory: builds the GraphQL types of a product from its declaration."""
 
-import datetime
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import Enum
 from functools import cached_property
 from math import isfinite
 from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
-from django.db import models as django
 
-from learning.dataset import Kind
 from store.products.columns import Choice, TypedColumn
 from store.products.features import Feature
 from store.products.product import DataProduct
 
 from ..core import names
 from ..core.enums import register_enum
-from ..core.scalars import BigInt
 from ..types.nodes import UNSET, Connection
 from . import namespace
 
 T = TypeVar("T")
-
-#: Python types of the kinds' values, apart from categories.
-PLAIN: dict[Kind, type] = {
-    Kind.NUMBER: float,
-    Kind.INTEGER: int,
-    Kind.BOOLEAN: bool,
-    Kind.DATE: datetime.date,
-    Kind.DATETIME: datetime.datetime,
-    Kind.TEXT: str,
-}
 
 
 @dataclass
@@ -76,7 +61,7 @@ class ProductTypes:
 
     def _converter(self, column: Feature) -> Callable[[object], object]:
         """A category's value becomes a member of its enum, or null if it is no longer declared."""
-        if column.kind is Kind.CATEGORY:
+        if column.choices:
             members: dict[object, Enum] = {member.value: member for member in self.enums[column.name]}
             return members.get
         return finite_or_none
@@ -128,14 +113,10 @@ class ProductTypes:
 
     def annotation(self, column: Feature) -> Any:
         """The Python type that stands for a column's GraphQL type, without null."""
-        if column.kind is Kind.CATEGORY:
+        if column.choices:
             return self.enums[column.name]
-        if isinstance(column.field, django.DecimalField):
-            return Decimal
-        if isinstance(column.field, django.BigIntegerField | django.PositiveBigIntegerField):
-            return BigInt
         assert column.kind is not None
-        return PLAIN[column.kind]
+        return column.kind.python
 
 
 def list_of(type_: object) -> Any:

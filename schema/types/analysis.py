@@ -64,7 +64,8 @@ class FeatureAnalysis:
         correlated = [other for other in statistics.correlated if other.feature in features]
         return cls(
             feature=features[statistics.name],
-            kind=statistics.kind,
+            # The schema names other kinds only while a feature is declared so.
+            kind=statistics.kind if statistics.kind.in_every_schema else features[statistics.name].kind,
             missing=statistics.missing,
             distinct=statistics.distinct,
             minimum=statistics.minimum,

@@ -55,7 +55,7 @@ class Feature:
             id=ids.feature_id(product, column),
             name=names.field(column.name),
             column=column.name,
-            kind=column.kind,
+            kind=column.kind.learned_as,
             title=column.title,
             description=column.description,
             unit=column.unit,

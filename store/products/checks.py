@@ -7,7 +7,6 @@ from django.core import checks
 from django.db import models
 
 from learning import checks as learning
-from learning.dataset import Kind
 
 from . import catalogue
 from .features import InvalidJoin, references, walk
@@ -94,7 +93,7 @@ def _label(product: DataProduct) -> Generator[str, None, bool]:
     if product.task == "CLASSIFICATION" and not product.labels:
         yield f"label={join.label!r} has no choices: give the field choices=[…], they become the enum of answers."
         return False
-    if product.task == "REGRESSION" and column.kind not in (Kind.NUMBER, Kind.INTEGER):
+    if product.task == "REGRESSION" and not (column.kind and column.kind.is_quantity):
         yield f"label={join.label!r} is no number: a Regression learns a FloatField, DecimalField or IntegerField."
         return False
     return True

@@ -11,6 +11,8 @@ from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.expressions import BaseExpression, CombinedExpression
 from django.db.models.functions import Coalesce
 
+from learning.kinds import kind_of_field
+
 from ..exceptions import StoreError
 from .columns import TypedColumn
 
@@ -262,7 +264,7 @@ class Join:
     def _check_time(self, name: str, at: str, paths: Iterable[str]) -> None:
         """The time must be one of the very rows that are taken: two to-many relations would inflate each other."""
         column, rows = walk(self.model, at).column, _many(self.model, at)
-        if not isinstance(column, models.DateField):
+        if not kind_of_field(type(column)).has_date:
             raise InvalidJoin(f"{name}: at={at!r} is a {type(column).__name__}; name the time of those rows.")
         for path in paths:
             many = _many(self.model, path)

@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db import models
 
 from learning.model import Signature
 from learning.problem import Problem
@@ -73,8 +72,10 @@ class DataProduct:
         if self.task != "CLASSIFICATION" or column is None:
             return ()
         choices = column.choices
-        if not choices and isinstance(column.field, models.BooleanField):
-            choices = (Choice(value=False, title="no"), Choice(value=True, title="yes"))
+        if not choices:
+            choices = tuple(
+                Choice(value=value, title=title) for value, title in column.field_kind.own_choices
+            )
         return choices + tuple(Choice(value=label, title=str(label)) for label in self.retired_labels)
 
     @cached_property
@@ -153,7 +154,8 @@ class DataProduct:
             return self.label_by_text.get(answer)
         column = self.join.label_column
         assert column is not None
-        return column.field.to_python(float(answer)) if column.kind != "INTEGER" else int(float(answer))
+        whole = column.kind is not None and column.kind.is_integer
+        return int(float(answer)) if whole else column.field.to_python(float(answer))
 
     def stored_answer(self, label: Any) -> str | None:
         """The text of what the label column holds, declared or not; None for null and for what is no number."""

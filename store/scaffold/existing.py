@@ -8,27 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.commands.inspectdb import Command as InspectDB
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 from psycopg2 import sql
 
-from ..ingest.files import FileError, Layout, Row
-from .inference import InferredColumn, InferredTable, InferredType, Role, Wishes, understand
+from learning.kinds import UNLEARNED, Kind, kind_of_field
 
-#: What a field of Django's, as inspectdb names it, is to us; text is what its cells are.
-TYPES = {
-    "BooleanField": InferredType.BOOLEAN,
-    "SmallIntegerField": InferredType.INTEGER,
-    "IntegerField": InferredType.INTEGER,
-    "BigIntegerField": InferredType.INTEGER,
-    "SmallAutoField": InferredType.INTEGER,
-    "AutoField": InferredType.INTEGER,
-    "BigAutoField": InferredType.INTEGER,
-    "FloatField": InferredType.DECIMAL,
-    "DecimalField": InferredType.DECIMAL,
-    "DateField": InferredType.DATE,
-    "DateTimeField": InferredType.TIME,
-}
-TEXTS = ("CharField", "TextField")
+from ..ingest.files import FileError, Layout, Row
+from .inference import InferredColumn, InferredTable, Role, Wishes, understand
+
 #: What is said of a column that is a relation.
 LEADS_TO = "leads to"
 #: Schemas whose tables are found without naming them.
@@ -168,23 +155,13 @@ def _as_stored(column: InferredColumn, field: Field) -> InferredColumn:
     """The column as the database has it; a relation is followed, not learned from."""
     column = replace(column, name=field.name)
     if field.target and column.role is not Role.KEY:
-        return replace(
-            column, role=Role.LEFT_OUT, type=InferredType.TEXT, remarks=(f"{LEADS_TO} {field.target}",)
-        )
-    if field.type in TEXTS:
-        is_category = (
-            column.type in (InferredType.BOOLEAN, InferredType.CATEGORY) or column.role is Role.LABEL
-        )
-        type_ = (
-            InferredType.CATEGORY
-            if is_category
-            else InferredType.EMPTY
-            if column.type is InferredType.EMPTY
-            else InferredType.TEXT
-        )
-        return replace(column, type=type_)
-    if field.type in TYPES:
-        return replace(column, type=TYPES[field.type])
+        return replace(column, role=Role.LEFT_OUT, type=Kind.TEXT, remarks=(f"{LEADS_TO} {field.target}",))
+    kind = kind_of_field(getattr(models, field.type, models.Field))
+    if kind.is_text:
+        known = column.type.is_boolean or column.type.is_category or column.role is Role.LABEL
+        return replace(column, type=Kind.CATEGORY if known else Kind.TEXT)
+    if kind is not UNLEARNED:
+        return replace(column, type=kind)
     if column.role is Role.FEATURE:
         return replace(column, role=Role.LEFT_OUT, remarks=(f"nothing learns from a {field.type}",))
     return column

@@ -4,24 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..ingest.files import field_names
-from .inference import InferredColumn, InferredType, Role
+from .inference import InferredColumn, Role
 
 #: As the project's formatter breaks lines.
 WIDTH = 110
-#: Whole numbers that leave room below the 32 bits of an IntegerField.
-ROOM = range(-200_000_000, 200_000_001)
 #: Lengths that a key of text may have.
 LENGTHS = (20, 50, 100, 255, 1000)
-
-CLASSES = {
-    InferredType.DECIMAL: "FloatField",
-    InferredType.BOOLEAN: "BooleanField",
-    InferredType.DATE: "DateField",
-    InferredType.TIME: "DateTimeField",
-    InferredType.CATEGORY: "CharField",
-    InferredType.TEXT: "TextField",
-    InferredType.EMPTY: "TextField",
-}
 
 
 def call(start: str, arguments: Sequence[str]) -> str:
@@ -65,17 +53,17 @@ def key(column: InferredColumn) -> str:
 
 
 def is_text_key(column: InferredColumn) -> bool:
-    return column.type is not InferredType.INTEGER
+    return not column.type.is_integer
 
 
 def has_choices(column: InferredColumn, task: str) -> bool:
-    is_class = column.role is Role.LABEL and task == "Classification" and column.type is InferredType.INTEGER
-    return (column.type is InferredType.CATEGORY and column.role is not Role.KEY) or is_class
+    is_class = column.role is Role.LABEL and task == "Classification" and column.type.is_integer
+    return (column.type.is_category and column.role is not Role.KEY) or is_class
 
 
 def choices(name: str, column: InferredColumn) -> Iterator[str]:
     """The class of a category's values."""
-    whole = column.type is InferredType.INTEGER
+    whole = column.type.is_integer
     yield f"    class {name}(models.{'IntegerChoices' if whole else 'TextChoices'}):"
     members = _members(column.values)
     for value, member in zip(column.values, members, strict=True):
@@ -111,14 +99,7 @@ def _member(name: str) -> str:
 def _type(column: InferredColumn) -> tuple[str, list[str]]:
     if column.role is Role.TIME:
         return "DateTimeField", []
-    match column.type:
-        case InferredType.INTEGER:
-            return ("IntegerField" if column.low in ROOM and column.high in ROOM else "BigIntegerField"), []
-        case InferredType.LARGE:
-            return "DecimalField", [f"max_digits={max(40, column.longest)}", "decimal_places=0"]
-        case InferredType.CATEGORY:
-            return "CharField", [f"max_length={max(map(len, column.values))}"]
-    return CLASSES[column.type], []
+    return column.type.declare_field(column)
 
 
 def _help(column: InferredColumn) -> list[str]:

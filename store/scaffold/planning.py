@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 
 from ..ingest.files import FileError, field_names
 from ..ingest.files.names import is_reserved
-from .inference import InferredColumn, InferredTable, InferredType, Role
+from .inference import InferredColumn, InferredTable, Role
 from .inference.deciding import FEW, MOST_CLASSES
 
 #: Parts of the cross-validation, unless a class has fewer examples, and how few it may have.
 FOLDS, LEAST = 5, 3
-NUMBERS = (InferredType.INTEGER, InferredType.DECIMAL, InferredType.LARGE)
-TIMES = (InferredType.DATE, InferredType.TIME)
 #: What GraphQL types of a product are called already; a category of that name would make another one.
 TAKEN = {
     "label",
@@ -103,17 +101,14 @@ def _task(table: InferredTable, wished: str | None) -> str:
             f"{path}: a clustering has no label: say --leave-out {label.header} instead of --label."
         )
     fewest = label.distinct <= FEW and table.rows >= 3 * label.distinct
-    numeric = label.type in (InferredType.DECIMAL, InferredType.LARGE) or (
-        label.type is InferredType.INTEGER and not fewest
-    )
+    numeric = label.type.is_quantity and not (label.type.is_integer and fewest)
     task = wished or ("regression" if numeric else "classification")
-    if task == "regression" and label.type not in NUMBERS:
+    if task == "regression" and not label.type.is_quantity:
         raise FileError(
             f"{path}, column {label.header}: {label.example!r} is no number, so it is no regression."
         )
     if task == "classification" and (
-        label.type in (InferredType.DECIMAL, InferredType.LARGE, *TIMES)
-        or not 2 <= len(table.labels) <= MOST_CLASSES
+        (label.type.is_ranged and not label.type.is_integer) or not 2 <= len(table.labels) <= MOST_CLASSES
     ):
         raise FileError(
             f"{path}, column {label.header}: {label.distinct:,} different values as {label.example!r} are no "
@@ -188,7 +183,7 @@ def _features(models: Sequence[PlannedModel]) -> Iterator[PlannedFeature]:
             continue
         prefix = f"{model.accessor}__" if model.accessor else ""
         for column in model.table.features:
-            taken = column.type is InferredType.CATEGORY and column.name in TAKEN
+            taken = column.type.is_category and column.name in TAKEN
             name = f"{column.name}_value" if taken else column.name
             yield PlannedFeature(name=name, declared=f'"{prefix}{column.name}"')
 
@@ -196,7 +191,7 @@ def _features(models: Sequence[PlannedModel]) -> Iterator[PlannedFeature]:
 def _aggregates(model: PlannedModel, before: bool) -> Iterator[PlannedFeature]:
     """How many rows there are, the averages of their numbers, and what the latest of them says."""
     many = model.accessor
-    at = next((column for column in model.table.columns if column.type in TIMES and not column.missing), None)
+    at = next((column for column in model.table.columns if column.type.has_date and not column.missing), None)
     if before and not at:
         return
 
@@ -206,9 +201,9 @@ def _aggregates(model: PlannedModel, before: bool) -> Iterator[PlannedFeature]:
     yield PlannedFeature(name=f"{many}_count", declared=declared(f'Count("{many}")'))
     for column in model.table.features:
         path = f"{many}__{column.name}"
-        if column.type in NUMBERS:
+        if column.type.is_quantity:
             yield PlannedFeature(name=f"{column.name}_average", declared=declared(f'Avg("{path}")'))
-        if at and column is not at and column.type not in TIMES:
+        if at and column is not at and not column.type.has_date:
             yield PlannedFeature(
                 name=f"{column.name}_latest", declared=f'Latest("{path}", at="{many}__{at.name}")'
             )

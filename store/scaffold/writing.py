@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from . import fields
 from .existing import LEADS_TO
 from .fields import call, quoted
-from .inference import InferredColumn, InferredType, Role
+from .inference import InferredColumn, Role
 from .planning import PlannedApp, PlannedModel, accessor_of
 from .readme import readme
 
@@ -27,7 +27,7 @@ def question(app: PlannedApp) -> str:
     if label is None:
         return f"Which rows of {plain(base)} are alike?"
     words = label.name.replace("_", " ")
-    if label.type is InferredType.BOOLEAN:
+    if label.type.is_boolean:
         return f"{words.capitalize()}, yes or no?"
     return f"Which {words}?" if app.task == "Classification" else f"What is the {words}?"
 

@@ -1,99 +1,42 @@
-"""Ways: how each type of column travels, and what becomes of it: just what `learning.columns.frame` makes of its
-values.
-"""
+"""Column codecs: the way by which a snapshot's column travels, to just what `learning.columns.frame` makes of it."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 from django.db import connection
 
-from learning import columns
-from learning.columns import MISSING, Column, Kind
+from learning.columns import Column
+from learning.encoding import MISSING
+from learning.kinds import BinaryCopy, Kind, OtherCopy
 
 from .copy_reader import Array, ColumnType, Fixed, Other, Text, Way
 
-FLOATS = ("int2", "int4", "int8", "float8")
-TIMES = ("timestamptz", "timestamp")
-TEXTS = ("text", "varchar")
-
-#: Whole days, and microseconds, from 1970 to 2000, where PostgreSQL counts from.
-DAYS, MICROSECONDS = 10_957, 946_684_800_000_000
-#: Before all times that Python knows, and days from it to 2000: stands for null.
-EARLIEST = "4714-11-24 00:00:00+00 BC"
-EARLIEST_DAY = -2_451_545
 #: The seed of the hashes that categories travel as.
 SEED = 0
 #: Travels instead of a hash where there is no value.
 NOTHING = 0
-#: Digits of a numeric that float64 always has room for.
-MOST_DIGITS = 300
-#: What is too large for float64 is NaN there, and what is too small is 0; PostgreSQL would refuse to convert it.
-FINITE = (
-    "CASE WHEN abs({0}) > 1.7976931348623157e308 THEN 'NaN' "
-    "WHEN abs({0}) < 2.4703282292062328e-324 THEN 0 ELSE {0} END"
-)
 
 
 def feature(column: Column, sql: str, type_: ColumnType) -> Way:
     """The way of a feature to what `learning.columns.frame` makes of its values."""
-    name = type_.name
-    match column.kind:
-        case Kind.CATEGORY if name in (*TEXTS, "bool", "int2", "int4", "int8"):
-            return coded(column.choices, sql, type_)
-        case Kind.TEXT if name in TEXTS:
+    match column.kind.copy(type_.name, type_.digits):
+        case BinaryCopy() as binary:
+            return _fixed(binary, sql)
+        case OtherCopy.TEXT:
             return Text(sql=sql)
-        case Kind.DATE | Kind.DATETIME if name == "date" or name in TIMES:
-            return time(sql, type_)
-        case Kind.NUMBER | Kind.INTEGER | Kind.BOOLEAN if name in (*FLOATS, "bool", "numeric"):
-            return number(sql, type_)
+        case OtherCopy.HASH:
+            return coded(column.choices, sql, type_)
     return _python(column, sql)
 
 
-def number(sql: str, type_: ColumnType) -> Fixed:
-    """Of what is a number, or yes or no, as float64, bounded, NaN for null."""
-    if type_.name == "bool":
-        return Fixed(sql=f"COALESCE({sql}::int4, -1)", wire=">i4", read=_yes_or_no)
-    if type_.name == "numeric" and not 0 < type_.digits <= MOST_DIGITS:
-        sql = FINITE.format(sql)
-    return Fixed(sql=f"COALESCE({sql}::float8, 'NaN')", wire=">f8", read=_number)
+def time(sql: str, type_: ColumnType) -> Way:
+    """The way of an event's time: days since 1970-01-01 (UTC), NaN for null."""
+    return feature(Column(name="time", kind=Kind.DATETIME), sql, type_)
 
 
-def _number(values: Array) -> Array:
-    return columns.bounded(values.astype(np.float64))
-
-
-def _yes_or_no(values: Array) -> Array:
-    return np.where(values < 0, np.nan, values)
-
-
-def time(sql: str, type_: ColumnType) -> Fixed:
-    """As days since 1970-01-01 (UTC), NaN for null."""
-    if type_.name == "date":
-        return Fixed(sql=f"COALESCE({sql}, '{EARLIEST}'::date)", wire=">i4", read=_days)
-    return Fixed(sql=f"COALESCE({sql}, '{EARLIEST}'::{type_.name})", wire=">i8", read=_moments)
-
-
-def _days(values: Array) -> Array:
-    found = values.astype(np.float64) + DAYS
-    return _ends(values, found, date.min, date.max)
-
-
-def _moments(values: Array) -> Array:
-    whole = values.astype(np.int64)
-    last = np.iinfo(np.int64)
-    found = columns.days_of(np.where((whole == last.min) | (whole == last.max), 0, whole) + MICROSECONDS)
-    return _ends(values, found, datetime.min, datetime.max)
-
-
-def _ends(values: Array, found: Array, first: date, last: date) -> Array:
-    """Infinities are Python's first and last, as psycopg2 has it; the earliest time is none."""
-    range_ = np.iinfo(values.dtype)
-    found[values == range_.max] = columns.days(last)
-    found[values == range_.min] = columns.days(first)
-    found[values == EARLIEST_DAY * (1 if range_.bits == 32 else 86_400_000_000)] = np.nan
-    return found
+def _fixed(binary: BinaryCopy, sql: str) -> Fixed:
+    return Fixed(sql=binary.sql.format(sql), wire=binary.wire, read=binary.read)
 
 
 def label(sql: str) -> Fixed:
@@ -148,8 +91,6 @@ def _hashes(choices: Sequence[str]) -> tuple[Array, Array]:
 
 def _python(column: Column, sql: str) -> Other:
     def read(cells: Sequence[Any]) -> Array:
-        series = columns.frame([column], [(cell,) for cell in cells])[column.name]
-        return np.asarray(series.cat.codes if column.kind is Kind.CATEGORY else series)
+        return column.kind.encode_cells(column.choices, cells)
 
-    dtype = {Kind.CATEGORY: "i4", Kind.TEXT: "O"}.get(column.kind, "f8")
-    return Other(sql=sql, read=read, dtype=dtype)
+    return Other(sql=sql, read=read, dtype=column.kind.dtype)

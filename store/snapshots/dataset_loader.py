@@ -7,9 +7,9 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
-from learning import columns
-from learning.columns import MISSING, Column, Kind
+from learning.columns import Column
 from learning.dataset import NO_LABEL, Dataset
+from learning.encoding import MISSING
 from learning.exceptions import NoRows
 from learning.lazy_imports import LazyModule
 
@@ -85,12 +85,7 @@ def _ways(
 
 
 def _frame(known: Sequence[Column], found: dict[str, Array], rows: int) -> "pd.DataFrame":
-    series = {
-        column.name: columns.category(column.choices, found[column.name])
-        if column.kind is Kind.CATEGORY
-        else pd.Series(found[column.name], dtype=found[column.name].dtype, copy=False)
-        for column in known
-    }
+    series = {column.name: column.kind.series(column.choices, found[column.name]) for column in known}
     return pd.DataFrame(series, index=pd.RangeIndex(rows), copy=False)
 
 

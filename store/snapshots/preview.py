@@ -100,7 +100,9 @@ def _columns(
     cells: Sequence[int],
     first: Sequence[Sequence[Any]],
 ) -> list[ColumnPreview]:
-    kinds = {"_label": "label", "_at": "time"} | {c.name: str(c.kind).lower() for c in product.columns}
+    kinds = {"_label": "label", "_at": "time"} | {
+        column.name: column.learning_column().kind.lower() for column in product.columns
+    }
     join = product.join
     titles = {"_label": join.label or "", "_at": join.at or ""}
     return [

@@ -207,8 +207,8 @@ def _cast(column: Feature) -> str:
 
 
 def _sql_type(column: Feature) -> str:
-    if isinstance(column.field, models.DecimalField) and column.field.max_digits is None:
-        return "numeric"  # computed: Django knows no precision
+    if column.field_kind.computed_sql_type and getattr(column.field, "max_digits", None) is None:
+        return column.field_kind.computed_sql_type  # Django knows no precision
     kind = column.field.db_type(connection)
     assert kind is not None, f"{column.name} has no column type"
     return {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}.get(kind, kind)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from learning.columns import Column, Kind, days, days_of, frame
+from learning.columns import Column, Kind, frame
 from learning.dataset import Dataset, dataset
+from learning.encoding import days, days_of
 from learning.exceptions import NoRows, OneClass, TooFewInstances
 from learning.problem import Classification, Clustering, Regression
 

@@ -4,22 +4,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+from learning.kinds import Kind
+
 from ...ingest.files import Layout
-
-
-class InferredType(StrEnum):
-    """What a column's cells are."""
-
-    INTEGER = "integer"
-    #: A whole number beyond 64 bits.
-    LARGE = "large integer"
-    DECIMAL = "decimal"
-    BOOLEAN = "yes or no"
-    DATE = "date"
-    TIME = "date and time"
-    CATEGORY = "category"
-    TEXT = "text"
-    EMPTY = "nothing"
 
 
 class Role(StrEnum):
@@ -39,7 +26,8 @@ class InferredColumn:
     header: str
     #: The field's name.
     name: str
-    type: InferredType
+    #: TEXT where nothing is in it.
+    type: Kind
     role: Role = Role.FEATURE
     #: Why that became of it, or what is odd about it, a sentence each.
     remarks: tuple[str, ...] = ()

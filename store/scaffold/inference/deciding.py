@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from learning.analysis import PROSE, SURE, is_identifier
+from learning.kinds import Kind, registered
 
 from ...ingest import files
 from ...ingest.files import FileError, Layout
-from .column import InferredColumn, InferredTable, InferredType, Role
-from .forms import YES_OR_NO, ZERO_OR_ONE, Form
+from . import forms
+from .column import InferredColumn, InferredTable, Role
+from .forms import YES_OR_NO, ZERO_OR_ONE
 from .reading import Reading, Seen, read
 
 #: A column of text with more values than this is no category.
@@ -20,7 +22,6 @@ LONGEST = 80
 MOST_CLASSES = 100
 #: Whole numbers with at most this many values are classes, as a label.
 FEW = 10
-BITS_64 = range(-(2**63), 2**63)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ def find(layout: Layout, wished: str | None) -> int | None:
 
 def _order(columns: Sequence[Seen], wished: bool | None) -> tuple[bool | None, list[str]]:
     """Whether the day comes first where the year is last; and what is said about it."""
-    dates = [seen for seen in columns if Form.TIME in seen.forms and seen.year_last]
+    dates = [seen for seen in columns if seen.kind and seen.kind.has_date and seen.year_last]
     if not dates or wished is not None:
         return (wished if dates else None), []
     certain = {seen.day_first for seen in dates if seen.day_first != seen.month_first}
@@ -101,7 +102,7 @@ def _order(columns: Sequence[Seen], wished: bool | None) -> tuple[bool | None, l
 def _typed(seen: Seen, name: str, role: Role, day_first: bool | None) -> InferredColumn:
     type_, remarks = _type(seen, role, day_first)
     values = sorted([*(seen.values or ()), *["-"] * seen.minus])
-    if type_ in (InferredType.INTEGER, InferredType.DECIMAL) and seen.values:
+    if type_.is_quantity and seen.values:
         values.sort(key=lambda value: (len(value), value))
     return InferredColumn(
         header=seen.header,
@@ -120,27 +121,23 @@ def _typed(seen: Seen, name: str, role: Role, day_first: bool | None) -> Inferre
     )
 
 
-def _type(seen: Seen, role: Role, day_first: bool | None) -> tuple[InferredType, list[str]]:
+def _type(seen: Seen, role: Role, day_first: bool | None) -> tuple[Kind, list[str]]:
     if not seen.cells and not seen.minus:
-        return InferredType.EMPTY, []
+        return Kind.TEXT, []
     if _is_boolean(seen, role):
-        return InferredType.BOOLEAN, []
+        return Kind.BOOLEAN, []
     if seen.minus:
-        return InferredType.CATEGORY, []
-    if Form.INTEGER in seen.forms:
-        if seen.low in BITS_64 and seen.high in BITS_64:
-            return InferredType.INTEGER, []
-        return InferredType.LARGE, ["beyond 64 bits"]
-    if Form.DECIMAL in seen.forms:
-        return InferredType.DECIMAL, []
-    if Form.INFINITE in seen.forms:
-        raise seen.infinite(*seen.contradicted[Form.DECIMAL])
-    if Form.TIME in seen.forms and not _contradicts(seen, day_first):
-        return (InferredType.DATE if Form.DATE in seen.forms else InferredType.TIME), []
+        return Kind.CATEGORY, []
+    kind = seen.kind
+    if forms.INFINITE in seen.forms and not kind:
+        raise seen.infinite(*seen.contradicted[forms.NUMBER])
+    if kind and not (kind.has_date and _contradicts(seen, day_first)):
+        fitting = kind.kind_for(seen.low, seen.high)
+        return fitting, [] if fitting is kind else ["beyond 64 bits"]
     few = seen.values is not None and len(seen.values) <= MOST_CATEGORIES
     repeated = seen.values is not None and seen.cells >= 2 * len(seen.values)
     is_category = role is Role.LABEL or (few and repeated and seen.longest <= LONGEST)
-    return (InferredType.CATEGORY if is_category else InferredType.TEXT), list(_mixed(seen))
+    return (Kind.CATEGORY if is_category else Kind.TEXT), list(_mixed(seen))
 
 
 def _contradicts(seen: Seen, day_first: bool | None) -> bool:
@@ -149,10 +146,10 @@ def _contradicts(seen: Seen, day_first: bool | None) -> bool:
 
 def _mixed(seen: Seen) -> Iterable[str]:
     """A form that held for most of the file is worth a word."""
-    for form in (Form.DECIMAL, Form.TIME):
-        line, value = seen.contradicted.get(form, (0, ""))
-        if line > max(SURE, seen.layout.first_line + 1):
-            yield f"{form} in each row before line {line}, which has {_short(value)!r}"
+    for kind in registered():
+        line, value = seen.contradicted.get(kind, (0, ""))
+        if not kind.wider_code and line > max(SURE, seen.layout.first_line + 1):
+            yield f"{kind.cell_described} in each row before line {line}, which has {_short(value)!r}"
 
 
 def _is_boolean(seen: Seen, role: Role) -> bool:
@@ -168,11 +165,7 @@ def _fate(
     """What becomes of a column of which nothing was said but, maybe, that it is not wanted."""
     if reason := _why_not(column, seen, unwanted, copies, label):
         return replace(column, role=Role.LEFT_OUT, remarks=(*column.remarks, reason))
-    if (
-        column.type is InferredType.TEXT
-        and column.distinct > MOST_CATEGORIES
-        and seen.words < PROSE * seen.cells
-    ):
+    if column.type.is_text and column.distinct > MOST_CATEGORIES and seen.words < PROSE * seen.cells:
         remark = f"{column.distinct:,} different values are too many to choose from: read as words"
         return replace(column, remarks=(*column.remarks, remark))
     return column
@@ -183,7 +176,7 @@ def _why_not(
 ) -> str | None:
     if unwanted:
         return "as you said"
-    if column.type is InferredType.EMPTY:
+    if not column.distinct:
         return "nothing is in it"
     if column.distinct == 1 and not column.missing:
         return "the same in each row"
@@ -202,10 +195,11 @@ def _relabels(seen: Seen, label: Seen) -> bool:
 def _is_identifier(column: InferredColumn, seen: Seen) -> bool:
     if not column.unique or column.missing:
         return False
-    if column.type is InferredType.TEXT:
+    if column.type.is_text:
         return is_identifier(column.name, seen.cells, seen.cells, words=seen.words / seen.cells)
-    whole = column.type in (InferredType.INTEGER, InferredType.LARGE)
-    return whole and is_identifier(column.name, seen.cells, seen.cells, low=column.low, high=column.high)
+    return column.type.is_whole and is_identifier(
+        column.name, seen.cells, seen.cells, low=column.low, high=column.high
+    )
 
 
 def _about(layout: Layout) -> Iterable[str]:
@@ -232,7 +226,7 @@ def _check(table: InferredTable, reading: Reading) -> None:
         raise FileError(
             f"{path}, column {label.header}: each label is {_short(label.example)!r}, so there is nothing to learn."
         )
-    if time and time.type not in (InferredType.DATE, InferredType.TIME):
+    if time and not time.type.has_date:
         raise FileError(f"{path}, column {time.header}: {_short(time.example)!r} is no date and no time.")
     for column in filter(None, (key, time)):
         if column.missing:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 from zlib import crc32
 
+from learning.kinds import NO_VALUE, Kind, read_date_order
+
 from ...ingest import files
-from ...ingest.casts import MISSING
 from ...ingest.files import FileError, Layout
 from . import forms
-from .forms import Form
 
 #: Rows that are looked at together.
 BATCH = 5000
@@ -72,7 +72,7 @@ def _cells(count: int) -> str:
 
 def clean(cell: str | None) -> str | None:
     """The cell as it is compared with others; None where it says nothing, but - stays: it can be a minus."""
-    if cell is None or ((cell := cell.strip()).casefold() in MISSING and cell != "-"):
+    if cell is None or ((cell := cell.strip()).casefold() in NO_VALUE and cell != "-"):
         return None
     return cell if cell.isascii() else unicodedata.normalize("NFC", cell)
 
@@ -91,7 +91,7 @@ class Seen:
         self.gap = 0
         self.forms = forms.matchers(layout.decimal_comma)
         #: Line and value at which a form that had held so far was contradicted.
-        self.contradicted: dict[Form, tuple[int, str]] = {}
+        self.contradicted: dict[str, tuple[int, str]] = {}
         self.low = self.high = 0
         self.day_first = self.month_first = self.year_last = False
         self.hashes = Hashes()
@@ -130,12 +130,13 @@ class Seen:
             if unlike := {value for value in counts if not holds(value)}:
                 del self.forms[form]
                 self.contradicted[form] = _first(unlike, lines, cells)
-        if Form.INTEGER in self.forms:
+        kind = self.kind
+        if kind and kind.is_whole:
             whole = [int(forms.number(value, self.layout.decimal_comma)) for value in counts]
             self.low, self.high = min(self.low, *whole), max(self.high, *whole)
-        elif Form.DECIMAL in self.forms:
+        elif kind and kind.is_quantity:
             self._check_finite(counts, lines, cells)
-        elif Form.TIME in self.forms:
+        elif kind and kind.has_date:
             self._order(counts)
 
     def _check_finite(self, counts: Iterable[str], lines: Sequence[int], cells: Sequence[str | None]) -> None:
@@ -150,10 +151,15 @@ class Seen:
         )
 
     def _order(self, counts: Iterable[str]) -> None:
-        for found in filter(None, map(forms.order, counts)):
+        for found in filter(None, map(read_date_order, counts)):
             self.year_last = True
             self.day_first |= found[0]
             self.month_first |= found[1]
+
+    @property
+    def kind(self) -> Kind | None:
+        """The narrowest kind that all cells so far look like."""
+        return next((form for form in self.forms if isinstance(form, Kind)), None)
 
     @property
     def minus(self) -> bool:

@@ -37,7 +37,7 @@ def _cells(column: InferredColumn) -> tuple[str, ...]:
     remarks = "; ".join(column.remarks)
     return (
         _short(column.header) or "(none)",
-        column.type.value,
+        "nothing" if column.type.is_text and not column.distinct else column.type.described,
         f"{column.missing:,}" if column.missing else "",
         about,
         _short(column.example),

@@ -131,12 +131,8 @@ class Drawing:
         return {names.field(c.name): self.type_of(c) for c in self.product.columns}
 
     def type_of(self, column: TypedColumn) -> str:
-        kinds = {
-            Kind.NUMBER: "Float", Kind.INTEGER: "Int", Kind.BOOLEAN: "Boolean", Kind.TEXT: "String", Kind.DATE: "Date",
-            Kind.DATETIME: "DateTime", Kind.CATEGORY: self.prefix + names.prefix(column.name),
-        }  # fmt: skip
-        special = {"DecimalField": "Decimal", "BigIntegerField": "BigInt"}
-        named = special.get(type(column.field).__name__, kinds[column.kind])  # type: ignore[index]
+        assert column.kind is not None
+        named = column.kind.scalar or self.prefix + names.prefix(column.name)
         return named if column.nullable else f"{named}!"
 
     def variable(self, type_: str, value: Any) -> str:
@@ -268,7 +264,7 @@ class Drawing:
                 return self.random.choice(WORDS)
         low, high = column.limits
         least, most = float(low if low is not None else -10), float(high if high is not None else 1000)
-        if column.kind is Kind.INTEGER or self.chance(0.2):
+        if (column.kind and column.kind.is_integer) or self.chance(0.2):
             return self.random.randint(math.ceil(max(least, -1000)), math.floor(min(most, 1000)))
         return self.random.choice(
             [self.random.uniform(max(least, -1e6), min(most, 1e6)), least, min(most, 1e300)]

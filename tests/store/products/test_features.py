@@ -90,8 +90,8 @@ def test_kind_and_nullability_come_from_the_fields(relapse: DataProduct, stay: D
     kinds = {c.name: (c.kind, c.nullable) for c in relapse.columns}
     assert kinds == {
         "age": (Kind.INTEGER, False),
-        "beds": (Kind.INTEGER, True),
-        "cost_per_year": (Kind.NUMBER, False),
+        "beds": (Kind.BIGINT, True),
+        "cost_per_year": (Kind.DECIMAL, False),
         "labs": (Kind.INTEGER, False),
         "last_marker": (Kind.NUMBER, True),
         "minutes": (Kind.NUMBER, True),

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from learning.kinds import Kind
 from store.ingest import files
 from store.ingest.files import FileError
-from store.scaffold.inference import InferredColumn, InferredTable, InferredType, Role, Wishes, understand
+from store.scaffold.inference import InferredColumn, InferredTable, Role, Wishes, understand
 
 
 @pytest.fixture
@@ -31,29 +32,29 @@ def column(path: Path, cells: Sequence[Any], header: str = "thing", **wishes: An
 @pytest.mark.parametrize(
     ("cells", "type_"),
     [
-        (["1", "-20", "3"], InferredType.INTEGER),
-        (["1,234", "5"], InferredType.INTEGER),
-        (["1", "2.5", "1e-3"], InferredType.DECIMAL),
-        (["1,234.5", "7"], InferredType.DECIMAL),
-        (["9223372036854775808", "1"], InferredType.LARGE),
-        (["007", "008"], InferredType.TEXT),
-        (["True", "false", "TRUE"], InferredType.BOOLEAN),
-        (["y", "n", "y"], InferredType.BOOLEAN),
-        (["0", "1"] * 10, InferredType.BOOLEAN),
-        (["0", "1"], InferredType.INTEGER),
-        (["2024-02-29", "2023-01-01"], InferredType.DATE),
-        (["2023-02-29", "2023-01-01"], InferredType.TEXT),
-        (["2024-02-29 10:00", "2023-01-01T23:59:59.5Z"], InferredType.TIME),
-        (["31/12/2023", "1/2/2023"], InferredType.DATE),
-        (["31/12/2023", "12/31/2023"], InferredType.TEXT),
-        (["red", "green", "red", "green"], InferredType.CATEGORY),
-        (["red", "green"], InferredType.TEXT),
-        (["", "NA", "?", None], InferredType.EMPTY),
-        (["1", "n/a", "-", "2"], InferredType.INTEGER),
-        (["+", "-", "+", "-"], InferredType.CATEGORY),
+        (["1", "-20", "3"], Kind.INTEGER),
+        (["1,234", "5"], Kind.INTEGER),
+        (["1", "2.5", "1e-3"], Kind.NUMBER),
+        (["1,234.5", "7"], Kind.NUMBER),
+        (["9223372036854775808", "1"], Kind.LARGE),
+        (["007", "008"], Kind.TEXT),
+        (["True", "false", "TRUE"], Kind.BOOLEAN),
+        (["y", "n", "y"], Kind.BOOLEAN),
+        (["0", "1"] * 10, Kind.BOOLEAN),
+        (["0", "1"], Kind.INTEGER),
+        (["2024-02-29", "2023-01-01"], Kind.DATE),
+        (["2023-02-29", "2023-01-01"], Kind.TEXT),
+        (["2024-02-29 10:00", "2023-01-01T23:59:59.5Z"], Kind.DATETIME),
+        (["31/12/2023", "1/2/2023"], Kind.DATE),
+        (["31/12/2023", "12/31/2023"], Kind.TEXT),
+        (["red", "green", "red", "green"], Kind.CATEGORY),
+        (["red", "green"], Kind.TEXT),
+        (["", "NA", "?", None], Kind.TEXT),
+        (["1", "n/a", "-", "2"], Kind.INTEGER),
+        (["+", "-", "+", "-"], Kind.CATEGORY),
     ],
 )
-def test_types_are_read_off_the_cells(path: Path, cells: list[str], type_: InferredType) -> None:
+def test_types_are_read_off_the_cells(path: Path, cells: list[str], type_: Kind) -> None:
     assert column(path, cells).type is type_
 
 
@@ -71,7 +72,7 @@ def test_a_decimal_comma_is_read(tmp_path: Path) -> None:
     path = tmp_path / "preise.csv"
     path.write_text("preis;anzahl\n1.234,5;1.000\n0,25;2\n")
     found = understand(files.sniff(path), Wishes())
-    assert [c.type for c in found.columns] == [InferredType.DECIMAL, InferredType.INTEGER]
+    assert [c.type for c in found.columns] == [Kind.NUMBER, Kind.INTEGER]
     assert found.columns[1].high == 1000
 
 
@@ -96,7 +97,7 @@ def test_identifiers_are_left_out_and_that_is_said(path: Path, header: str, cell
 
 def test_prose_and_measurements_are_no_identifiers(path: Path) -> None:
     prose = [f"the patient number {i} came back after a while" for i in range(30)]
-    assert (column(path, prose).type, column(path, prose).role) == (InferredType.TEXT, Role.FEATURE)
+    assert (column(path, prose).type, column(path, prose).role) == (Kind.TEXT, Role.FEATURE)
     assert column(path, [i * i for i in range(30)], "area").role is Role.FEATURE
 
 
@@ -116,7 +117,7 @@ def test_copies_of_the_label_are_pointed_out(path: Path) -> None:
 
 def test_fifty_thousand_categories_are_read_as_words(path: Path) -> None:
     found = column(path, [f"street {i % 50_000}" for i in range(60_000)])
-    assert (found.type, found.role, found.distinct) == (InferredType.TEXT, Role.FEATURE, 50_000)
+    assert (found.type, found.role, found.distinct) == (Kind.TEXT, Role.FEATURE, 50_000)
     assert "50,000" in found.remarks[0]
 
 
@@ -128,7 +129,7 @@ def test_beyond_what_is_remembered_the_number_of_values_is_estimated(path: Path)
 
 def test_mixed_types_far_behind_are_found_with_their_line(path: Path) -> None:
     found = column(path, [*range(100_000), "none of it", 7])
-    assert found.type is InferredType.TEXT
+    assert found.type is Kind.TEXT
     assert "line 100002" in found.remarks[0]
     assert "none of it" in found.remarks[0]
 

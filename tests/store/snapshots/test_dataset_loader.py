@@ -192,7 +192,7 @@ def test_a_large_table_comes_in_chunks_in_its_own_order(monkeypatch: pytest.Monk
         )
     assert len(list(copy_reader._chunks("snapshots.given"))) > 5
     wanted: dict[str, copy_reader.Way] = {
-        "i": column_codecs.number("i", copy_reader.ColumnType("int4")),
+        "i": column_codecs.feature(Column(name="i", kind=Kind.INTEGER), "i", copy_reader.ColumnType("int4")),
         "t": copy_reader.Text(sql="t"),
         "long": copy_reader.Text(sql="long"),
     }

@@ -1,0 +1,68 @@
+"""Values encoded as the numbers that models see: bounds, times, codes of categories."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .lazy_imports import LazyModule
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = LazyModule("pandas")
+
+#: Larger numbers are clipped: trees compute in float32, and squares of float64 must not overflow.
+LARGEST = 1e30
+#: pandas' code of a category that is missing.
+MISSING = -1
+_DAY = 86_400.0
+_EXACT = 1 << 53
+_EPOCH = date(1970, 1, 1)
+
+
+def encode_numbers(cells: Sequence[Any], number: Callable[[Any], float]) -> NDArray[np.float64]:
+    """Encode values as bounded float64, `(n,)`: `number` converts one of them, None becomes NaN."""
+    floats = (np.nan if cell is None else number(cell) for cell in cells)
+    return bounded(np.fromiter(floats, dtype=np.float64, count=len(cells)))
+
+
+def bounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make numbers computable, in place: NaN for what is not finite, clipped at LARGEST."""
+    values[~np.isfinite(values)] = np.nan
+    return np.clip(values, -LARGEST, LARGEST, out=values)
+
+
+def category(choices: Iterable[str], codes: Sequence[int] | NDArray[np.signedinteger]) -> "pd.Series":
+    """Build pandas' categories from positions in the declared choices; `MISSING` is no value."""
+    dtype = pd.CategoricalDtype(pd.Index(list(choices), dtype=object))
+    return pd.Series(pd.Categorical.from_codes(codes, dtype=dtype))
+
+
+def times(cells: Sequence[date | datetime | None]) -> NDArray[np.float64]:
+    """Encode dates and times as `frame` does: `(n,)` days since 1970-01-01 (UTC), NaN for None."""
+    return encode_numbers(cells, days)
+
+
+def days(when: date | datetime) -> float:
+    """Count the days since 1970-01-01 (UTC)."""
+    if not isinstance(when, datetime):
+        return float((when - _EPOCH).days)
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() / _DAY
+
+
+def days_of(microseconds: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Convert microseconds since 1970-01-01 (UTC) as `days` converts times, to the last bit."""
+    counted = microseconds / 1e6 / _DAY
+    # Two centuries around 1970 float64 has a place for each microsecond; beyond, only whole numbers are exact.
+    far = np.flatnonzero(np.abs(microseconds) >= _EXACT)
+    counted[far] = [int(microseconds[row]) / 10**6 / _DAY for row in far]
+    return counted
+
+
+def seconds(clock: time) -> float:
+    """Count the seconds since midnight."""
+    whole = (clock.hour * 60 + clock.minute) * 60 + clock.second
+    return (whole * 10**6 + clock.microsecond) / 1e6

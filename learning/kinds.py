@@ -1,0 +1,1100 @@
+"""Column kinds: one class for each, with all that its values are on every path.
+
+A class says what a kind is to the frame and the models, to COPY, to validation, to GraphQL and JSON, to a cell of a
+file, to the scaffold and to a form. Whatever depends on a kind asks its object; no other module compares kinds, so a
+new kind is one class here and its registration. The module stands in `learning`, the lowest package, because every
+package needs its part: types of SQL, GraphQL and Django are names and templates in text, and no library of theirs is
+imported.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from itertools import pairwise
+from sys import float_info
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NewType, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .encoding import MISSING, bounded, category, days, days_of, encode_numbers
+from .exceptions import InvalidValue, ValueNotFinite, ValueOutOfRange
+from .lazy_imports import LazyModule
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = LazyModule("pandas")
+
+Array = NDArray[Any]
+
+#: A whole number of 64 bits, which GraphQL's Int cannot hold.
+BigInt = NewType("BigInt", int)
+#: The first number beyond what a column of 64 bits holds.
+BEYOND_64_BITS = 2**63
+#: Cells of files that say nothing; for texts these count only where the column takes no such value.
+NO_VALUE = ("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", "--", ".", "missing", "unknown")
+
+
+class Sql(NamedTuple):
+    """An SQL expression as a template.
+
+    `{text}` is a file's cell without blanks around it, `{raw}` the cell as it is, `{type}` the column's type,
+    `{type_name}` that type as a literal; every other place is a literal of `values`.
+    """
+
+    template: str
+    values: Mapping[str, object] = {}
+
+
+class CellCheck(NamedTuple):
+    """A condition that a cell of a file must meet where it has a value; each may rely on those before it."""
+
+    holds: Sql
+    #: The sentence about a cell that does not meet it.
+    sentence: Sql
+
+
+class Rewrite(NamedTuple):
+    """The value of a cell as PostgreSQL would write it."""
+
+    value: Sql
+    #: The cells that are a value although they are one of `NO_VALUE`.
+    kept: Sql = Sql("false")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BinaryCopy:
+    """A column in a binary COPY: values of one size, never null."""
+
+    #: The expression to select; `{0}` is the column.
+    sql: str
+    #: numpy's name of the type in the COPY.
+    wire: str
+    #: From `(n,)` of `wire` to `(n,)` as `Kind.encode_cells` has it.
+    read: Callable[[Array], Array]
+
+
+class OtherCopy(Enum):
+    """Columns whose values are not of one size."""
+
+    #: As text, in a COPY of its own.
+    TEXT = "text"
+    #: As the 64-bit hash of its text, which stands for a choice.
+    HASH = "hash"
+
+
+class Declaration(Protocol):
+    """A declared column, as far as its kind needs to know it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def by_text(self) -> Mapping[str, Any]:
+        """A category's values by their text."""
+
+    @property
+    def limits(self) -> tuple[Any, Any]:
+        """The smallest and the largest value; None: no limit."""
+
+    @property
+    def longest(self) -> int | None:
+        """The number of characters that a text may have."""
+
+    @property
+    def decimal_places(self) -> int | None: ...
+    @property
+    def field_kind(self) -> "Kind":
+        """The kind of the field without its choices."""
+
+
+class FileColumn(Protocol):
+    """A column of a file that becomes a declared column."""
+
+    @property
+    def typed(self) -> Declaration: ...
+    @property
+    def type(self) -> str:
+        """The SQL type of the table's column."""
+
+    @property
+    def null(self) -> bool:
+        """True if the table's column may be null."""
+
+    @property
+    def decimal_comma(self) -> bool:
+        """True if the file writes 1.234,5 for 1234.5."""
+
+    @property
+    def day_first(self) -> bool | None:
+        """True if 03/04/2024 is in April; None: unknown."""
+
+
+class SeenCells(Protocol):
+    """The cells of a file's column, as the scaffold has seen them."""
+
+    @property
+    def values(self) -> Sequence[str]: ...
+    @property
+    def longest(self) -> int: ...
+    @property
+    def low(self) -> int: ...
+    @property
+    def high(self) -> int: ...
+
+
+class Kind(str):
+    """What the values of a column mean.
+
+    The object of a kind is its name, so that signatures, analyses and the API hold names: `Kind("DATE")` is
+    `Kind.DATE`. Each kind's class has a method for each question that depends on it; the defaults here are those of
+    numbers that need no conversion.
+    """
+
+    __slots__ = ()
+
+    NUMBER: ClassVar["Kind"]
+    INTEGER: ClassVar["Kind"]
+    DECIMAL: ClassVar["Kind"]
+    BIGINT: ClassVar["Kind"]
+    BOOLEAN: ClassVar["Kind"]
+    CATEGORY: ClassVar["Kind"]
+    ORDINAL: ClassVar["Kind"]
+    DATE: ClassVar["Kind"]
+    DATETIME: ClassVar["Kind"]
+    TEXT: ClassVar["Kind"]
+
+    #: The name.
+    code: ClassVar[str]
+    #: The kind that models, analyses and the API see; "": this one. Where it is another, only storage differs.
+    learned_as_code: ClassVar[str] = ""
+    #: The description of the kind in the API's enum of kinds.
+    api_description: ClassVar[str] = ""
+    #: False: the API's enum of kinds names it only where a declared product has such a column.
+    in_every_schema: ClassVar[bool] = True
+
+    #: Django's fields whose columns are of this kind; the first is the one that the scaffold writes.
+    fields: ClassVar[tuple[str, ...]] = ()
+    #: PostgreSQL's types that a snapshot reads without making Python objects.
+    sql_types: ClassVar[tuple[str, ...]] = ()
+    #: The SQL type of a computed column whose type Django leaves open; None: Django always knows it.
+    computed_sql_type: ClassVar[str | None] = None
+
+    #: The GraphQL scalar; None: an enum of the column's choices.
+    scalar: ClassVar[str | None] = None
+    #: Of a scalar of our own, whose `parse` and `show` GraphQL uses; "": GraphQL or Strawberry has the scalar.
+    scalar_description: ClassVar[str] = ""
+    scalar_url: ClassVar[str | None] = None
+    #: The Python type of a value.
+    python: ClassVar[Any] = float
+    #: The type of an HTML form's control.
+    form: ClassVar[str] = "number"
+    #: Titles of the values where the kind itself has few of them: a label needs no choices then.
+    own_choices: ClassVar[tuple[tuple[Any, str], ...]] = ()
+
+    #: True if models see float64.
+    is_numeric: ClassVar[bool] = True
+    #: True if models see codes of choices.
+    is_category: ClassVar[bool] = False
+    #: True if models see texts.
+    is_text: ClassVar[bool] = False
+    #: True if values have an order, so that their ranks mean something.
+    is_ordered: ClassVar[bool] = True
+    #: True if a minimum, a maximum and quantiles describe the values.
+    is_ranged: ClassVar[bool] = True
+    #: True if each value is a group of rows by itself; ranges group the rows otherwise.
+    is_discrete: ClassVar[bool] = False
+    #: True if a regression can learn it as its label.
+    is_quantity: ClassVar[bool] = False
+    #: True if values are whole numbers.
+    is_whole: ClassVar[bool] = False
+    #: True if an integer column holds the values.
+    is_integer: ClassVar[bool] = False
+    #: True if values are on a day.
+    has_date: ClassVar[bool] = False
+    #: True if values are yes and no.
+    is_boolean: ClassVar[bool] = False
+    #: numpy's type of the encoded values.
+    dtype: ClassVar[str] = "f8"
+    #: True if `to_float` must convert values; numpy reads them as they are otherwise.
+    converts: ClassVar[bool] = False
+    #: Encodes one value as models see it: a function, not a method, as serving calls it for each cell.
+    to_float: ClassVar["staticmethod[[Any], float]"] = staticmethod(float)
+    #: Values that a compiled model must treat as the pipeline does.
+    probes: ClassVar[tuple[Any, ...]] = (None,)
+    #: The type of values that can be validated all at once; None: one by one.
+    batch_type: ClassVar[type | None] = None
+    #: True if cleaned values stand in JSON as they are.
+    is_json: ClassVar[bool] = True
+
+    #: The words for the kind where the scaffold shows a column.
+    described: ClassVar[str] = ""
+    #: The words for a cell that looks so.
+    cell_described: ClassVar[str] = ""
+    #: The kind that takes all cells that look like this one, and others; "": none does.
+    wider_code: ClassVar[str] = ""
+
+    def __new__(cls, code: str | None = None) -> "Kind":
+        """Return the registered kind of this name. Raises ValueError if there is none."""
+        if cls is not Kind:
+            return str.__new__(cls, cls.code)
+        try:
+            return _REGISTERED[code or ""]
+        except KeyError:
+            raise ValueError(f"{code!r} is no column kind; there are {', '.join(_REGISTERED)}.") from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Kind, (str(self),)
+
+    @property
+    def learned_as(self) -> "Kind":
+        """The kind that models and the API see."""
+        return Kind(self.learned_as_code) if self.learned_as_code else self
+
+    # -- Frame and models --
+
+    def encode_cells(self, choices: Sequence[str], cells: Sequence[Any]) -> Array:
+        """Encode Python values as the models' frame holds them: `(n,)` of `dtype`."""
+        return encode_numbers(cells, self.to_float)
+
+    def series(self, choices: Sequence[str], encoded: Array) -> "pd.Series":
+        """Wrap encoded values as a column of the frame."""
+        return pd.Series(encoded, dtype=encoded.dtype, copy=False)
+
+    def decode_cells(self, cells: Sequence[Any]) -> list[Any]:
+        """Convert a frame's cells back to Python values."""
+        return [None if cell is None or cell != cell else self.decode_cell(cell) for cell in cells]
+
+    def decode_cell(self, cell: Any) -> Any:
+        return cell
+
+    def analysed_as(self, choices: Sequence[str]) -> "Kind":
+        """The kind that an analysis of the column describes."""
+        return self
+
+    def describe_value(self, value: Any) -> str:
+        """Render one of few values for people."""
+        return str(value)
+
+    def describe_number(self, number: float) -> str:
+        """Render the end of a range of encoded values for people."""
+        return f"{number:.4g}"
+
+    # -- COPY --
+
+    def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
+        """The way by which a column of this PostgreSQL type travels in a snapshot; None: as Python values."""
+        return None
+
+    # -- Validation, JSON and GraphQL --
+
+    def clean(self, value: Any, column: Declaration) -> Any:
+        """Return the canonical value. Raises InvalidValue, ValueNotFinite or ValueOutOfRange."""
+        return value
+
+    def clean_batch(self, values: Sequence[Any], some: Sequence[Any], column: Declaration) -> Any:
+        """Clean values of `batch_type` all at once, `some` being those that are not None; None: not possible."""
+        return None
+
+    def to_json(self, value: Any) -> Any:
+        """Encode a cleaned value as a stored instance has it."""
+        return value
+
+    def from_json(self, value: Any) -> Any:
+        """Decode what `to_json` wrote; None if it no longer fits."""
+        return value
+
+    def parse(self, value: Any) -> Any:
+        """Decode what a client sent for the scalar. Raises ValueError with a sentence that begins with "it takes"."""
+        return value
+
+    def show(self, value: Any) -> Any:
+        """Encode a cleaned value, or None, as the API answers it."""
+        return value
+
+    def json_reader(self, column: Declaration) -> Callable[[Any], Any] | None:
+        """Make a reader from JSON straight to a cleaned value, which raises InvalidValue; None: use the scalar."""
+        return None
+
+    # -- Cells of files --
+
+    def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
+        """Yield what a cell must meet to fit the column."""
+        yield CellCheck(VALID, say(f"is not a value of type {column.type}"))
+
+    def rewrite(self, column: FileColumn) -> Rewrite:
+        return Rewrite(Sql("{text}"))
+
+    # -- Scaffold --
+
+    def cell_matcher(self, decimal_comma: bool) -> Callable[[str], object] | None:
+        """Make a predicate for cells that look like this kind; None: no cell does by itself."""
+        return None
+
+    def kind_for(self, low: int, high: int) -> "Kind":
+        """The kind that holds whole numbers between `low` and `high`."""
+        return self
+
+    def declare_field(self, cells: SeenCells) -> tuple[str, list[str]]:
+        """Name Django's field for such a column, and its arguments."""
+        return self.fields[0], []
+
+
+VALID = Sql("pg_input_is_valid({text}, {type_name})")
+
+
+def say(sentence: str) -> Sql:
+    """Make a literal of a sentence."""
+    return Sql("{sentence}", {"sentence": sentence})
+
+
+def is_one_of(values: Sequence[str]) -> Sql:
+    return Sql("{text} = ANY({values}::text[])", {"values": list(values)})
+
+
+def between(low: float | None, high: float | None) -> str:
+    """Render limits as the end of a sentence that begins with "must"."""
+    if low is None:
+        return f"be at most {high}"
+    if high is None:
+        return f"be at least {low}"
+    return f"lie between {low} and {high}"
+
+
+# -- Numbers --
+
+_INTEGERS = ("int2", "int4", "int8")
+#: Digits of a numeric that float64 always has room for.
+_MOST_DIGITS = 300
+#: A numeric that is too large for float64 is NaN, one that is too small is 0; PostgreSQL refuses to convert them.
+_FINITE = (
+    "CASE WHEN abs({0}) > 1.7976931348623157e308 THEN 'NaN' "
+    "WHEN abs({0}) < 2.4703282292062328e-324 THEN 0 ELSE {0} END"
+)
+
+
+class Number(Kind):
+    """A floating-point number."""
+
+    __slots__ = ()
+    code = "NUMBER"
+    api_description = "A number with a fraction, as Float or Decimal."
+    fields: ClassVar[tuple[str, ...]] = ("FloatField",)
+    sql_types = (*_INTEGERS, "float8", "numeric", "bool")
+    scalar = "Float"
+    is_quantity = True
+    probes: ClassVar[tuple[Any, ...]] = (
+        None,
+        0.0,
+        -0.0,
+        1e300,
+        -1e300,
+        1e30,
+        -1e-300,
+        10**25,
+        math.inf,
+        -math.inf,
+        math.nan,
+    )
+    batch_type: ClassVar[type | None] = float
+    described = "decimal"
+    cell_described = "a number"
+    #: The condition under which an invalid cell is a number all the same, too large for its column.
+    too_large: ClassVar[str] = "~* '^[+-]?[0-9.]+(e[+-]?[0-9]+)?$'"
+    #: The sentence about a cell that is none.
+    not_one: ClassVar[str] = "is no number"
+
+    def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
+        if type_ not in self.sql_types:
+            return None
+        if type_ == "bool":
+            return BinaryCopy(sql="COALESCE({0}::int4, -1)", wire=">i4", read=_read_boolean)
+        open_ = type_ == "numeric" and not 0 < digits <= _MOST_DIGITS
+        return BinaryCopy(
+            sql=f"COALESCE({_FINITE if open_ else '{0}'}::float8, 'NaN')",
+            wire=">f8",
+            read=_read_number,
+        )
+
+    def clean(self, value: Any, column: Declaration) -> Any:
+        if not _is_finite(value):
+            raise ValueNotFinite(f"{column.name} must be a finite number.")
+        return self._rounded(self._within(value, column), column)
+
+    def _within(self, value: Any, column: Declaration) -> Any:
+        low, high = column.limits
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise ValueOutOfRange(
+                f"{column.name} must {between(low, high)}, and {value} is not.",
+                minimum=None if low is None else float(low),
+                maximum=None if high is None else float(high),
+            )
+        return value
+
+    def _rounded(self, value: Any, column: Declaration) -> Any:
+        return value + 0.0  # −0.0 as 0.0
+
+    def clean_batch(self, values: Sequence[Any], some: Sequence[Any], column: Declaration) -> Any:
+        if not _all_within(some, column):
+            return None
+        return [None if value is None else value + 0.0 for value in values]
+
+    def show(self, value: Any) -> Any:
+        return value if value is None or math.isfinite(value) else None
+
+    def json_reader(self, column: Declaration) -> Callable[[Any], Any] | None:
+        low, high = column.limits
+        least = -float_info.max if low is None else low
+        most = float_info.max if high is None else high
+
+        def read(given: Any) -> float:
+            if type(given) is float or (type(given) is int and abs(given) < float_info.max):
+                value = float(given)
+                if least <= value <= most:
+                    return value + 0.0
+            raise InvalidValue
+
+        return read
+
+    def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
+        low, high = column.typed.limits
+        outside = f"must {between(low, high)}" if (low, high) != (None, None) else "must be finite"
+        sentence = f"CASE WHEN {{text}} {self.too_large} THEN {{outside}} ELSE {{invalid}} END"
+        yield CellCheck(VALID, Sql(sentence, {"outside": outside, "invalid": self.not_one}))
+        yield from self._check_finite()
+        low, high = self._unforced(low, high, column.type)
+        if (low, high) != (None, None):
+            yield CellCheck(_lies_between(low, high), say(outside))
+
+    def _check_finite(self) -> Iterator[CellCheck]:
+        yield CellCheck(_lies_between(-float_info.max, float_info.max), say("is no finite number"))
+
+    def _unforced(self, low: Any, high: Any, type_: str) -> tuple[Any, Any]:
+        """The limits that the column's type does not force by itself."""
+        return low, high
+
+    def rewrite(self, column: FileColumn) -> Rewrite:
+        if column.decimal_comma:
+            return Rewrite(Sql("replace(replace({text}, '.', ''), ',', '.')"))
+        grouped = "^[+-]?[0-9]{1,3}(,[0-9]{3})+(\\.[0-9]+)?$"
+        value = "CASE WHEN {text} ~ {grouped} THEN replace({text}, ',', '') ELSE {text} END"
+        return Rewrite(Sql(value, {"grouped": grouped}))
+
+    def cell_matcher(self, decimal_comma: bool) -> Callable[[str], object] | None:
+        point = "," if decimal_comma else r"\."
+        # Inside of an exponent there is no comma, and no more digits than floats have room for.
+        return re.compile(
+            rf"[+-]?({_whole(decimal_comma)}({point}\d*)?|{point}\d+)([eE][+-]?\d{{1,4}})?", re.ASCII
+        ).fullmatch
+
+
+class Integer(Number):
+    """A whole number."""
+
+    __slots__ = ()
+    code = "INTEGER"
+    api_description = "A whole number, as Int or BigInt."
+    fields: ClassVar[tuple[str, ...]] = ("IntegerField",)
+    scalar = "Int"
+    python: ClassVar[Any] = int
+    is_whole = is_integer = True
+    probes = (None, 0, -1, 2**63, -(10**30))
+    batch_type = int
+    described = "integer"
+    cell_described = "an integer"
+    wider_code = "NUMBER"
+    too_large = "~ '^[+-]?[0-9]+$'"
+    not_one = "is no whole number"
+    #: Whole numbers that leave room below the 32 bits of an IntegerField.
+    _ROOM = range(-200_000_000, 200_000_001)
+
+    def decode_cell(self, cell: Any) -> Any:
+        return int(cell)
+
+    def clean(self, value: Any, column: Declaration) -> Any:
+        return int(self._within(value, column))
+
+    def clean_batch(self, values: Sequence[Any], some: Sequence[Any], column: Declaration) -> Any:
+        return values if _all_within(some, column) else None
+
+    def show(self, value: Any) -> Any:
+        return value
+
+    def json_reader(self, column: Declaration) -> Callable[[Any], Any] | None:
+        return None
+
+    def _check_finite(self) -> Iterator[CellCheck]:
+        yield from ()
+
+    def _unforced(self, low: Any, high: Any, type_: str) -> tuple[Any, Any]:
+        held = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}.get(type_)
+        return (None if held and low == -held else low), (None if held and high == held - 1 else high)
+
+    def rewrite(self, column: FileColumn) -> Rewrite:
+        template, values = super().rewrite(column).value
+        return Rewrite(Sql(f"regexp_replace({template}, '\\.0+$', '')", values))
+
+    def cell_matcher(self, decimal_comma: bool) -> Callable[[str], object] | None:
+        return re.compile(rf"[+-]?{_whole(decimal_comma)}", re.ASCII).fullmatch
+
+    def kind_for(self, low: int, high: int) -> Kind:
+        bits = range(-BEYOND_64_BITS, BEYOND_64_BITS)
+        return self if low in bits and high in bits else Kind("LARGE")
+
+    def declare_field(self, cells: SeenCells) -> tuple[str, list[str]]:
+        fits = cells.low in self._ROOM and cells.high in self._ROOM
+        return ("IntegerField" if fits else "BigIntegerField"), []
+
+
+class BigInteger(Integer):
+    """A whole number of 64 bits: an integer that JSON's numbers cannot carry."""
+
+    __slots__ = ()
+    code = "BIGINT"
+    learned_as_code = "INTEGER"
+    fields = ("BigIntegerField", "PositiveBigIntegerField", "BigAutoField")
+    scalar = "BigInt"
+    scalar_description = (
+        "A whole number of 64 bits. Answers have it as a string; inputs take a string or a number."
+    )
+    python = BigInt
+
+    def parse(self, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise ValueError("it takes a whole number, as a string or as a number")
+        number = int(value) if len(str(value)) <= 20 else BEYOND_64_BITS
+        if not -BEYOND_64_BITS <= number < BEYOND_64_BITS:
+            raise ValueError("it takes 64 bits")
+        return number
+
+    def show(self, value: Any) -> Any:
+        return None if value is None else str(value)
+
+    def cell_matcher(self, decimal_comma: bool) -> Callable[[str], object] | None:
+        return None
+
+
+class DecimalNumber(Number):
+    """A number with a fixed number of decimal places."""
+
+    __slots__ = ()
+    code = "DECIMAL"
+    learned_as_code = "NUMBER"
+    fields: ClassVar[tuple[str, ...]] = ("DecimalField",)
+    computed_sql_type = "numeric"
+    scalar = "Decimal"
+    scalar_description = "A decimal number. Answers have it as a string; inputs take a string or a number."
+    python = Decimal
+    is_json = False
+    batch_type = None
+
+    def parse(self, value: Any) -> Decimal:
+        if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 1_000:
+            raise ValueError("it takes a decimal number, as a string or as a number")
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation:
+            raise ValueError("it takes a decimal number, as a string or as a number") from None
+        if not number.is_finite():
+            raise ValueError("it takes a finite number")
+        return number
+
+    def _rounded(self, value: Any, column: Declaration) -> Any:
+        places, number = column.decimal_places, Decimal(str(value))
+        return (number if places is None else round(number, places)) + 0
+
+    def to_json(self, value: Any) -> Any:
+        return None if value is None else str(value)
+
+    def from_json(self, value: Any) -> Any:
+        return None if value is None else Decimal(value)
+
+    def show(self, value: Any) -> Any:
+        return None if value is None else str(value)
+
+    def json_reader(self, column: Declaration) -> Callable[[Any], Any] | None:
+        return None
+
+    def _check_finite(self) -> Iterator[CellCheck]:
+        yield from ()
+
+    def cell_matcher(self, decimal_comma: bool) -> Callable[[str], object] | None:
+        return None
+
+
+class LargeInteger(DecimalNumber):
+    """A whole number beyond 64 bits, as files have them: a decimal number without places."""
+
+    __slots__ = ()
+    code = "LARGE"
+    fields = ()
+    is_whole = True
+    described = "large integer"
+
+    def declare_field(self, cells: SeenCells) -> tuple[str, list[str]]:
+        return "DecimalField", [f"max_digits={max(40, cells.longest)}", "decimal_places=0"]
+
+
+class Boolean(Kind):
+    """Yes or no."""
+
+    __slots__ = ()
+    code = "BOOLEAN"
+    api_description = "True or false."
+    fields = ("BooleanField",)
+    sql_types = Number.sql_types
+    scalar = "Boolean"
+    python = bool
+    form = "checkbox"
+    own_choices = ((False, "no"), (True, "yes"))
+    is_ranged = False
+    is_discrete = is_boolean = True
+    probes = (None, True, False)
+    described = "yes or no"
+
+    def decode_cell(self, cell: Any) -> Any:
+        return bool(cell)
+
+    def describe_value(self, value: Any) -> str:
+        return "yes" if value else "no"
+
+    def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
+        return Kind.NUMBER.copy(type_, digits)
+
+    def clean(self, value: Any, column: Declaration) -> Any:
+        return bool(value)
+
+    def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
+        yield CellCheck(VALID, say("is not yes or no"))
+
+    def rewrite(self, column: FileColumn) -> Rewrite:
+        return Rewrite(Sql("regexp_replace({text}, '^([01])\\.0+$', '\\1')"))
+
+
+def _whole(decimal_comma: bool) -> str:
+    group = r"\." if decimal_comma else ","
+    # No leading zeros: 007 is a code.
+    return rf"(0|[1-9]\d{{0,999}}|[1-9]\d{{0,2}}({group}\d{{3}})+)"
+
+
+def _read_number(values: Array) -> Array:
+    return bounded(values.astype(np.float64))
+
+
+def _read_boolean(values: Array) -> Array:
+    return np.where(values < 0, np.nan, values)
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False  # an integer longer than any float
+
+
+def _all_within(values: Sequence[float], column: Declaration) -> bool:
+    """True if all are finite and within the column's limits; False also where a sum overflows."""
+    low, high = column.limits
+    return (
+        math.isfinite(sum(values))
+        and (low is None or min(values) >= low)
+        and (high is None or max(values) <= high)
+    )
+
+
+def _lies_between(low: Any, high: Any) -> Sql:
+    number, values = "CAST({text} AS {type})", {"low": low, "high": high}
+    limits = [(f"{number} >= {{low}}", low), (f"{number} <= {{high}}", high)]
+    return Sql(f"({' AND '.join(form for form, limit in limits if limit is not None)})", values)
+
+
+# -- Categories and texts --
+
+_TEXT_TYPES = ("text", "varchar")
+
+
+class Category(Kind):
+    """One of the declared choices."""
+
+    __slots__ = ()
+    code = "CATEGORY"
+    api_description = "One of the values in `choices`, as a member of the column's enum."
+    sql_types = (*_TEXT_TYPES, "bool", *_INTEGERS)
+    python = str
+    form = "select"
+    is_numeric = is_ordered = is_ranged = False
+    is_category = is_discrete = True
+    dtype = "i4"
+    probes = (None, "", "what nobody has declared")
+    described = "category"
+
+    def encode_cells(self, choices: Sequence[str], cells: Sequence[Any]) -> Array:
+        code = {choice: position for position, choice in enumerate(choices)}
+        codes = (MISSING if cell is None else code.get(str(cell), MISSING) for cell in cells)
+        return np.fromiter(codes, dtype=np.int32, count=len(cells))
+
+    def series(self, choices: Sequence[str], encoded: Array) -> "pd.Series":
+        return category(choices, encoded)
+
+    def analysed_as(self, choices: Sequence[str]) -> Kind:
+        return Kind.ORDINAL if is_ascending(choices) else self
+
+    def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
+        return OtherCopy.HASH if type_ in self.sql_types else None
+
+    def clean(self, value: Any, column: Declaration) -> Any:
+        if (text := str(value)) not in column.by_text:
+            known = ", ".join(column.by_text)
+            raise InvalidValue(f"{text!r} is no value of {column.name}: it takes {known}.")
+        return column.by_text[text]
+
+    def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
+        known = list(column.typed.by_text)
+        named = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
+        yield CellCheck(is_one_of(known), say(f"is none of {named}"))
+
+    def rewrite(self, column: FileColumn) -> Rewrite:
+        if column.typed.field_kind.is_quantity:
+            return column.typed.field_kind.rewrite(column)
+        return Rewrite(Sql("normalize({text}, NFC)"), is_one_of(list(column.typed.by_text)))
+
+    def declare_field(self, cells: SeenCells) -> tuple[str, list[str]]:
+        return "CharField", [f"max_length={max(map(len, cells.values))}"]
+
+
+class Ordinal(Category):
+    """A category whose choices are numbers in ascending order: nobody declares it, an analysis finds it."""
+
+    __slots__ = ()
+    code = "ORDINAL"
+    api_description = "A category whose values are numbers in ascending order. Only analyses report it."
+    is_ordered = True
+
+
+class Text(Kind):
+    """Words."""
+
+    __slots__ = ()
+    code = "TEXT"
+    api_description = "Free text."
+    fields = ("TextField", "CharField")
+    sql_types = _TEXT_TYPES
+    scalar = "String"
+    python = str
+    form = "textarea"
+    is_numeric = is_ordered = is_ranged = False
+    is_text = True
+    dtype = "O"
+    probes = (None, "", " \n", "?!", "a", "Straße ÇA İ ﬁ", "🙂 \u0301", "word " * 500, "unheardof")
+    described = "text"
+
+    def encode_cells(self, choices: Sequence[str], cells: Sequence[Any]) -> Array:
+        encoded = np.empty(len(cells), dtype=object)
+        encoded[:] = [None if cell is None else str(cell) for cell in cells]
+        return encoded
+
+    def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
+        return OtherCopy.TEXT if type_ in self.sql_types else None
+
+    def clean(self, value: Any, column: Declaration) -> Any:
+        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise InvalidValue(f"{column.name} holds a character that cannot be stored (NUL or half a pair).")
+        text = unicodedata.normalize("NFC", value)
+        if column.longest is not None and len(text) > column.longest:
+            raise InvalidValue(f"{column.name} may have {column.longest} characters, and has {len(text)}.")
+        return text
+
+    def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
+        if (longest := column.typed.longest) is not None:
+            short = Sql("length({text}) <= {longest}", {"longest": longest})
+            yield CellCheck(short, say(f"has more than {longest} characters"))
+        if column.null:  # no word for missing: rewriting makes it null
+            missing = {t for word in NO_VALUE for t in (word, word.upper(), word.capitalize(), "NaN")}
+            words, values = is_one_of(sorted(missing))
+            yield CellCheck(Sql(f"NOT {words}", values), say("is missing"))
+        canonical = Sql("(octet_length({text}) = length({text}) OR {text} IS NFC NORMALIZED)")
+        yield CellCheck(canonical, say("is not in Unicode's normal form C"))
+
+    def rewrite(self, column: FileColumn) -> Rewrite:
+        return Rewrite(Sql("normalize({raw}, NFC)"), Sql("{kept}", {"kept": not column.null}))
+
+
+def is_ascending(choices: Sequence[str]) -> bool:
+    """True if the choices are two or more numbers in ascending order."""
+    try:
+        numbers = [float(choice) for choice in choices]
+    except ValueError:
+        return False
+    return len(numbers) > 1 and all(one < next_ for one, next_ in pairwise(numbers))
+
+
+# -- Dates and times --
+
+#: Whole days, and microseconds, from 1970 to 2000, where PostgreSQL counts from.
+_DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000
+#: Before all times that Python knows, and days from it to 2000: stands for null.
+_EARLIEST = "4714-11-24 00:00:00+00 BC"
+_EARLIEST_DAY = -2_451_545
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+_TIMESTAMPS = ("timestamptz", "timestamp")
+_YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d\d?)\2(\d\d?)")
+_YEAR_LAST = re.compile(r"(\d\d?)([-/.])(\d\d?)\2(\d{4})")
+_CLOCK = re.compile(
+    r"[ T]([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?( ?[AaPp][Mm])?( ?(Z|[+-]\d\d(:?\d\d)?))?"
+)
+_MOMENT = re.compile(
+    r"(\d{4})-(\d\d?)-(\d\d?)[T ](\d\d?):(\d\d?)(?::(\d\d?)(?:[.,](\d{1,6})\d{0,6})?)?\s*"
+    r"(Z|[+-]\d\d(?::?\d\d)?)?"
+)
+
+
+class Date(Kind):
+    """A day."""
+
+    __slots__ = ()
+    code = "DATE"
+    api_description = "A date: ISO 8601, as 2026-01-31."
+    fields = ("DateField",)
+    sql_types = ("date", *_TIMESTAMPS)
+    scalar = "Date"
+    python = date
+    form = "date"
+    has_date = True
+    converts = True
+    to_float = staticmethod(days)
+    probes = (None, date.min, date.max, date(1970, 1, 1))
+    is_json = False
+    described = "date"
+    cell_described = "a date"
+    wider_code = "DATETIME"
+    #: The word for one in a sentence.
+    word: ClassVar[str] = "date"
+
+    def decode_cell(self, cell: Any) -> Any:
+        return _moment_of(cell).date()
+
+    def describe_number(self, number: float) -> str:
+        return f"{pd.Timestamp(number, unit='D'):%Y-%m-%d}"
+
+    def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
+        if type_ not in self.sql_types:
+            return None
+        wire, read = (">i4", _read_days) if type_ == "date" else (">i8", _read_moments)
+        return BinaryCopy(sql=f"COALESCE({{0}}, '{_EARLIEST}'::{type_})", wire=wire, read=read)
+
+    def to_json(self, value: Any) -> Any:
+        return None if value is None else value.isoformat()
+
+    def from_json(self, value: Any) -> Any:
+        try:
+            return None if value is None else self.python.fromisoformat(value)
+        except (TypeError, ValueError):
+            return None
+
+    def show(self, value: Any) -> Any:
+        return None if value is None else value.isoformat()
+
+    def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
+        unsure = " (or say whether the day or the month comes first)" if column.day_first is None else ""
+        sentence = say(f"is no {self.word}: write it as 2024-12-31{unsure}")
+        yield CellCheck(self._is_written(), sentence)
+        yield CellCheck(VALID, sentence)
+
+    def _is_written(self) -> Sql:
+        return Sql("({text} LIKE '____-%' AND length({text}) <= 10)")
+
+    def rewrite(self, column: FileColumn) -> Rewrite:
+        """The year first, however the file orders the parts; as it stands where the order is unknown."""
+        value = self._without_midnight(
+            "regexp_replace({text}, '^(\\d{{4}})[/.](\\d+)[/.](\\d+)', '\\1-\\2-\\3')"
+        )
+        if column.day_first is None:
+            return Rewrite(Sql(value))
+        order = r"\3-\2-\1" if column.day_first else r"\3-\1-\2"
+        value = f"regexp_replace({value}, '^(\\d\\d?)[-/.](\\d\\d?)[-/.](\\d{{{{4}}}})', {{order}})"
+        return Rewrite(Sql(value, {"order": order}))
+
+    def _without_midnight(self, value: str) -> str:
+        return f"regexp_replace({value}, '[ T]00:00(:00(\\.0*)?)?(Z|\\+00(:00)?)?$', '')"
+
+    def cell_matcher(self, decimal_comma: bool) -> Callable[[str], object] | None:
+        return lambda cell: _is_date(cell, clock=False)
+
+
+class DateTime(Date):
+    """A moment."""
+
+    __slots__ = ()
+    code = "DATETIME"
+    api_description = "A moment: ISO 8601 with an offset."
+    fields = ("DateTimeField",)
+    scalar = "DateTime"
+    scalar_description = "A moment: ISO 8601 with an offset, as 2026-01-31T12:00:00Z."
+    scalar_url = "https://scalars.graphql.org/andimarek/date-time.html"
+    python = datetime
+    form = "datetime-local"
+    probes = (
+        None,
+        datetime.min.replace(tzinfo=UTC),
+        datetime.max.replace(tzinfo=UTC),
+        datetime(2000, 2, 29, 23, 59, 59, 999_999),
+    )
+    described = "date and time"
+    cell_described = "a date or time"
+    wider_code = ""
+    word = "time"
+
+    def parse(self, value: Any) -> datetime:
+        moment = _parse_moment(value) if isinstance(value, str) else None
+        if moment is None or moment.tzinfo is None:
+            raise ValueError("it takes ISO 8601 with an offset, as 2026-01-31T12:00:00Z")
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("it takes years from 1 to 9999") from None
+
+    def decode_cell(self, cell: Any) -> Any:
+        return _moment_of(cell)
+
+    def clean(self, value: Any, column: Declaration) -> Any:
+        return value.astimezone(UTC)
+
+    def show(self, value: Any) -> Any:
+        return None if value is None else value.astimezone(UTC).isoformat()
+
+    def _is_written(self) -> Sql:
+        return Sql("{text} LIKE '____-%'")
+
+    def _without_midnight(self, value: str) -> str:
+        return value
+
+    def cell_matcher(self, decimal_comma: bool) -> Callable[[str], object] | None:
+        return lambda cell: _is_date(cell, clock=True)
+
+
+def _read_days(values: Array) -> Array:
+    return _with_ends(values, values.astype(np.float64) + _DAYS, date.min, date.max)
+
+
+def _read_moments(values: Array) -> Array:
+    whole = values.astype(np.int64)
+    last = np.iinfo(np.int64)
+    counted = days_of(np.where((whole == last.min) | (whole == last.max), 0, whole) + _MICROSECONDS)
+    return _with_ends(values, counted, datetime.min, datetime.max)
+
+
+def _with_ends(values: Array, counted: Array, first: date, last: date) -> Array:
+    """Infinities are Python's first and last, as psycopg2 has it; the earliest time is none."""
+    range_ = np.iinfo(values.dtype)
+    counted[values == range_.max] = days(last)
+    counted[values == range_.min] = days(first)
+    counted[values == _EARLIEST_DAY * (1 if range_.bits == 32 else 86_400_000_000)] = np.nan
+    return counted
+
+
+def _moment_of(counted: float) -> datetime:
+    try:
+        return _START + timedelta(days=counted)
+    except OverflowError:  # what was read as a number was no time
+        return _START
+
+
+def _parse_moment(text: str) -> datetime | None:
+    """The moment that a client wrote, in ISO 8601 or with parts of one digit."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        match = _MOMENT.fullmatch(text)
+    if match is None:
+        return None
+    *parts, fraction, offset = match.groups()
+    year, month, day, hour, minute, second = (int(part or 0) for part in parts)
+    micro = int((fraction or "").ljust(6, "0"))
+    try:
+        return datetime(year, month, day, hour, minute, second, micro, _offset(offset))
+    except ValueError:
+        return None
+
+
+def _offset(text: str | None) -> timezone | None:
+    if text is None:
+        return None
+    if text == "Z":
+        return UTC
+    minutes = int(text[1:3]) * 60 + int(text[3:].lstrip(":") or 0)
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
+
+
+def read_date_order(cell: str) -> tuple[bool, bool] | None:
+    """True and True if the day stands first for certain, and the month; None if the year stands first."""
+    if not (match := _YEAR_LAST.match(cell)):
+        return None
+    first, separator, second = int(match[1]), match[2], int(match[3])
+    return separator == "." or first > 12, separator != "." and second > 12
+
+
+def _is_date(cell: str, clock: bool) -> bool:
+    year_first = _YEAR_FIRST.match(cell)
+    year_last = None if year_first else _YEAR_LAST.match(cell)
+    part = year_first or year_last
+    if part is None or not (
+        _CLOCK.fullmatch(cell, part.end()) if clock and part.end() < len(cell) else part.end() == len(cell)
+    ):
+        return False
+    if year_first:
+        return _exists(int(year_first[1]), int(year_first[3]), int(year_first[4]))
+    assert year_last
+    year, one, other = int(year_last[4]), int(year_last[1]), int(year_last[3])
+    return _exists(year, one, other) or _exists(year, other, one)
+
+
+def _exists(year: int, month: int, day: int) -> bool:
+    try:
+        date(year, month, day)
+    except ValueError:
+        return False
+    return True
+
+
+class Unlearned(Kind):
+    """A value from which nothing is learned, as a key that is a UUID. It is not registered: no feature has it."""
+
+    __slots__ = ()
+    code = "UNLEARNED"
+    is_numeric = is_ordered = is_ranged = False
+
+
+UNLEARNED = Unlearned()
+_REGISTERED: dict[str, Kind] = {}
+_BY_FIELD: dict[str, Kind] = {}
+
+
+def register(*classes: type[Kind]) -> None:
+    """Make the kinds known, in the order in which the API's enum names them."""
+    for class_ in classes:
+        kind = class_()
+        _REGISTERED[kind.code] = kind
+        _BY_FIELD.update(dict.fromkeys(kind.fields, kind))
+        setattr(Kind, kind.code, kind)
+
+
+def registered() -> tuple[Kind, ...]:
+    return tuple(_REGISTERED.values())
+
+
+def kind_of_field(field: type) -> Kind:
+    """The kind of a column of this class of Django's fields; UNLEARNED if nothing can be learned from it."""
+    names = (base.__name__ for base in field.__mro__ if base.__module__.startswith("django."))
+    return next((_BY_FIELD[name] for name in names if name in _BY_FIELD), UNLEARNED)
+
+
+register(
+    Number, Integer, Boolean, Category, Ordinal, Date, DateTime, Text, DecimalNumber, BigInteger, LargeInteger
+)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pandas import DataFrame, factorize
 
 from .columns import Column, Kind, frame
-from .encoding import LARGEST, MISSING
+from .encoding import MISSING
 from .encoding import times as encode_times
 from .exceptions import NoRows, OneClass, TooFewInstances
 from .problem import Classification, Problem
@@ -99,7 +99,7 @@ def dataset(
     Labels that were not declared follow the declared ones. Rows without a group (None) are one by themselves.
     Raises as `Dataset.of` does.
     """
-    if labels is not None and problem.task == "CLASSIFICATION":
+    if labels is not None and problem.has_classes:
         found = {str(label) for label in labels if label is not None}
         choices = [*choices, *sorted(found - set(choices))]
     number: dict[Any, int] = {None: MISSING}
@@ -107,7 +107,7 @@ def dataset(
         problem,
         columns,
         frame(columns, rows),
-        None if labels is None else _coded(problem, labels, choices),
+        None if labels is None else problem.encode_labels(labels, choices),
         choices,
         fingerprint,
         None if times is None else encode_times(times),
@@ -117,23 +117,11 @@ def dataset(
     )
 
 
-def _coded(problem: Problem, labels: Sequence[Any], choices: Sequence[str]) -> NDArray[Any]:
-    if problem.task != "CLASSIFICATION":
-        return np.array([np.nan if label is None else float(label) for label in labels])
-    code = {choice: place for place, choice in enumerate(choices)}
-    codes = [MISSING if label is None else code[str(label)] for label in labels]
-    return np.array(codes, dtype=np.int64)
-
-
 def _known(problem: Problem, n: int, labels: NDArray[Any] | None) -> NDArray[np.bool_]:
     """The rows to learn from: all of them for clustering, else those with a label that says something."""
-    if problem.task == "CLUSTERING":
+    if not problem.learns_from_labels:
         return np.ones(n, dtype=np.bool_)
-    if labels is None:
-        return np.zeros(n, dtype=np.bool_)
-    if problem.task == "REGRESSION":
-        return np.abs(labels) <= LARGEST
-    return labels != MISSING
+    return np.zeros(n, dtype=np.bool_) if labels is None else problem.find_labelled(labels)
 
 
 def _numbered(groups: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -151,11 +139,11 @@ def _target(
     if isinstance(problem, Classification):
         assert labels is not None
         return _codes(problem, labels, choices)
-    per_fold = 2 if problem.task == "REGRESSION" else 4
+    per_fold = 2 if problem.has_values else 4
     folds = problem.folds_for(n)
     if n < per_fold * folds:
         raise TooFewInstances(f"{folds} folds need {per_fold * folds} instances; there are {n}.")
-    if problem.task == "CLUSTERING":
+    if not problem.learns_from_labels:
         return None, ()
     assert labels is not None
     if (labels == labels[0]).all():

@@ -22,6 +22,7 @@ from .evaluation.intervals import Intervals
 from .exceptions import NotAModel, NotFinite
 from .inference.compiled import CompiledModel, ModelOutput
 from .inference.native import estimator_lock, native_output
+from .problem import Problem, problem_type
 
 
 class ColumnJSON(TypedDict):
@@ -49,6 +50,10 @@ class Signature:
     columns: tuple[Column, ...]
     #: In the order of the probabilities; empty unless the task is classification.
     classes: tuple[str, ...] = ()
+
+    @property
+    def problem_type(self) -> type[Problem]:
+        return problem_type(self.task)
 
     @property
     def digest(self) -> str:
@@ -155,7 +160,7 @@ class Model:
         if isinstance(output, tuple):
             clusters, distances = (each.tolist() for each in output)
             return [ClusterAnswer(c, tuple(d)) for c, d in zip(clusters, distances, strict=True)]
-        if self.signature.task == "REGRESSION":
+        if self.signature.problem_type.has_values:
             return [ValueAnswer(value) for value in output.tolist()]
         return self._class_answers(output)
 

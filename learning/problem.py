@@ -3,11 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from . import metrics
+from .encoding import LARGEST, MISSING
 from .estimators.families import names as family_names
 from .exceptions import InvalidProblem
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+#: What an estimator predicts: `(n, classes)` probabilities, `(n,)` values, or `(n,)` clusters and `(n, clusters)`
+#: distances.
+PredictedArrays = NDArray[np.float64] | tuple[NDArray[np.int64], NDArray[np.float64]]
 
 #: Candidates that one search may draw: all of them are rows, and each is fitted once for every fold.
 MOST_CANDIDATES = 10_000
@@ -23,9 +34,23 @@ MOST_PICTURES = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What all tasks have in common; declare one of the subclasses."""
+    """What all tasks have in common; declare one of the subclasses.
 
+    Whatever depends on the task asks the subclass; `problem_type` finds it by the task's name.
+    """
+
+    #: The task's name in signatures, snapshots and the API.
     task: ClassVar[str]
+    #: True if rows without a label teach nothing, and people can say what a label is.
+    learns_from_labels: ClassVar[bool] = True
+    #: True if a label is one of several classes.
+    has_classes: ClassVar[bool] = False
+    #: True if a label is a number.
+    has_values: ClassVar[bool] = False
+    #: The name of the numbers that a model predicts.
+    numbers: ClassVar[str]
+    #: The sentence about a compiled model that agrees with its pipeline.
+    parity: ClassVar[str]
 
     #: A scikit-learn scorer's name, greater is better. None: the task's default.
     metric: str | None = None
@@ -88,6 +113,21 @@ class Problem:
 
         Raises InvalidProblem where the declared metric knows nothing about that many classes.
         """
+        raise NotImplementedError
+
+    @classmethod
+    def encode_labels(cls, labels: Sequence[Any], choices: Sequence[str]) -> NDArray[Any]:
+        """Encode labels as `(n,)` codes into `choices`, `MISSING` for None; or as numbers, NaN for None."""
+        return np.array([np.nan if label is None else float(label) for label in labels])
+
+    @classmethod
+    def find_labelled(cls, labels: NDArray[Any]) -> NDArray[np.bool_]:
+        """Mark the rows whose encoded label says something: `(n,)`."""
+        raise NotImplementedError
+
+    @classmethod
+    def predict_arrays(cls, estimator: "BaseEstimator", X: ArrayLike) -> PredictedArrays:
+        """Predict with a fitted estimator, or a pipeline if `X` is a frame."""
         raise NotImplementedError
 
     def with_options(
@@ -167,6 +207,9 @@ class Classification(Problem):
     """Which class does an instance belong to?"""
 
     task: ClassVar[str] = "CLASSIFICATION"
+    has_classes: ClassVar[bool] = True
+    numbers: ClassVar[str] = "probabilities"
+    parity: ClassVar[str] = "Labels equal{ties} and probabilities {within} {on}."
 
     #: The label whose probability ranking metrics look at. None: the last of the declared choices.
     positive: Any = None
@@ -194,16 +237,41 @@ class Classification(Problem):
             raise InvalidProblem(f"{metric!r} says nothing about two classes; use 'roc_auc'.")
         return metric
 
+    @classmethod
+    def encode_labels(cls, labels: Sequence[Any], choices: Sequence[str]) -> NDArray[Any]:
+        code = {choice: place for place, choice in enumerate(choices)}
+        codes = [MISSING if label is None else code[str(label)] for label in labels]
+        return np.array(codes, dtype=np.int64)
+
+    @classmethod
+    def find_labelled(cls, labels: NDArray[Any]) -> NDArray[np.bool_]:
+        return np.asarray(labels != MISSING)
+
+    @classmethod
+    def predict_arrays(cls, estimator: "BaseEstimator", X: ArrayLike) -> PredictedArrays:
+        return np.asarray(estimator.predict_proba(X), dtype=np.float64)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Regression(Problem):
     """Which number belongs to an instance?"""
 
     task: ClassVar[str] = "REGRESSION"
+    has_values: ClassVar[bool] = True
+    numbers: ClassVar[str] = "values"
+    parity: ClassVar[str] = "Values {within} of their size {on}."
 
     def metric_for(self, n_classes: int | None = None) -> str:
         """`r2`, or the declared metric."""
         return self.metric or "r2"
+
+    @classmethod
+    def find_labelled(cls, labels: NDArray[Any]) -> NDArray[np.bool_]:
+        return np.asarray(np.abs(labels) <= LARGEST)
+
+    @classmethod
+    def predict_arrays(cls, estimator: "BaseEstimator", X: ArrayLike) -> PredictedArrays:
+        return np.asarray(estimator.predict(X), dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +279,9 @@ class Clustering(Problem):
     """Which instances belong together? There is no label."""
 
     task: ClassVar[str] = "CLUSTERING"
+    learns_from_labels: ClassVar[bool] = False
+    numbers: ClassVar[str] = "distances"
+    parity: ClassVar[str] = "Clusters equal and distances {within} of their size {on}."
 
     #: How many candidates are drawn for the search; as many as let each family try each number of clusters.
     candidates: int | None = 28
@@ -226,6 +297,21 @@ class Clustering(Problem):
     def metric_for(self, n_classes: int | None = None) -> str:
         """`silhouette`, or the declared metric."""
         return self.metric or "silhouette"
+
+    @classmethod
+    def predict_arrays(cls, estimator: "BaseEstimator", X: ArrayLike) -> PredictedArrays:
+        return np.asarray(estimator.predict(X), dtype=np.int64), np.asarray(estimator.transform(X))
+
+
+#: By the task's name.
+PROBLEMS: Mapping[str, type[Problem]] = {
+    problem.task: problem for problem in (Classification, Regression, Clustering)
+}
+
+
+def problem_type(task: str) -> type[Problem]:
+    """Find the subclass of a task's name."""
+    return PROBLEMS[task]
 
 
 def _names(families: Sequence[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from ..inference.exceptions import NotCompilable
 from ..inference.native import native_output
 from ..inference.row_reader import RowReader
 from ..model import Model
+from ..problem import Problem
 from . import probe_rows
 from .parity import TOLERANCE, Difference, compare
 from .runtime_choice import RuntimeChooser, microseconds
@@ -94,10 +95,14 @@ class _Compilation:
         return chooser.compile([estimator], [1.0])
 
     @property
+    def _problem(self) -> type[Problem]:
+        return self._model.signature.problem_type
+
+    @property
     def _size(self) -> float:
         """Usual size of a regressor's values: the labels' standard deviation."""
         y = self._dataset.y
-        return float(np.std(y)) if y is not None and self._model.signature.task == "REGRESSION" else 1.0
+        return float(np.std(y)) if y is not None and self._problem.has_values else 1.0
 
     def _verify(self, form: CompiledForm, deadline: float) -> tuple[Difference, int]:
         """Compare on the probe rows, then on the snapshot until the deadline; returns the snapshot's rows compared."""
@@ -116,9 +121,7 @@ class _Compilation:
         return compare(model.calibrate(form.arrays(rows)), expected, self._size)
 
     def _describe_difference(self, difference: Difference) -> str:
-        numbers = {"CLASSIFICATION": "probabilities", "REGRESSION": "values"}.get(
-            self._model.signature.task, "distances"
-        )
+        numbers = self._problem.numbers
         return f"{difference.labels} labels, {numbers} by up to {difference.largest:.1g} on {difference.rows:,} rows"
 
     def _describe_parity(self, difference: Difference, rows: int) -> str:
@@ -128,13 +131,8 @@ class _Compilation:
         )
         on = f"on {count} of the snapshot and {len(self._probes)} probe rows"
         within = f"within {_round_up(difference.largest)}"
-        match self._model.signature.task:
-            case "REGRESSION":
-                return f"Values {within} of their size {on}."
-            case "CLUSTERING":
-                return f"Clusters equal and distances {within} of their size {on}."
         ties = f", but for {difference.ties} that tie within {2 * TOLERANCE:g}," if difference.ties else ""
-        return f"Labels equal{ties} and probabilities {within} {on}."
+        return self._problem.parity.format(ties=ties, within=within, on=on)
 
 
 def _round_up(number: float) -> str:

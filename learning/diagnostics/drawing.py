@@ -73,7 +73,7 @@ def draw(
         deadline=deadline,
         rows=rows,
     )
-    for kind in kinds(context.task, len(context.dataset.classes)):
+    for kind in kinds(context.problem_type, len(context.dataset.classes)):
         yield _drawn(kind, evidence)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..problem import Classification, Clustering, Problem, Regression
 from .shapes import Bars, Curves, Data, Matrix, Points
 
 
@@ -73,8 +74,8 @@ _LAST = (
     DiagnosticKind.LEARNING_CURVE,
     DiagnosticKind.VALIDATION_CURVE,
 )
-_OF_TASK: Mapping[str, tuple[DiagnosticKind, ...]] = {
-    "CLASSIFICATION": (
+_OF_PROBLEM: Mapping[type[Problem], tuple[DiagnosticKind, ...]] = {
+    Classification: (
         DiagnosticKind.CLASSIFICATION_REPORT,
         DiagnosticKind.CONFUSION_MATRIX,
         DiagnosticKind.ROC,
@@ -84,8 +85,8 @@ _OF_TASK: Mapping[str, tuple[DiagnosticKind, ...]] = {
         DiagnosticKind.THRESHOLD,
         *_LAST,
     ),
-    "REGRESSION": (DiagnosticKind.RESIDUALS, DiagnosticKind.PREDICTION_ERROR, *_LAST),
-    "CLUSTERING": (
+    Regression: (DiagnosticKind.RESIDUALS, DiagnosticKind.PREDICTION_ERROR, *_LAST),
+    Clustering: (
         DiagnosticKind.SILHOUETTE,
         DiagnosticKind.INTERCLUSTER_DISTANCE,
         DiagnosticKind.ELBOW,
@@ -111,13 +112,13 @@ class Diagnostic:
     seconds: float
 
 
-def kinds(task: str, classes: int | None = None) -> tuple[DiagnosticKind, ...]:
+def kinds(problem: type[Problem], classes: int | None = None) -> tuple[DiagnosticKind, ...]:
     """Those of a task, in the order in which they are made: cheap and important ones first.
 
     With more than two `classes`, those that know but two are left out.
     """
     several = classes is not None and classes > 2
-    return tuple(kind for kind in _OF_TASK[task] if not (several and kind in _OF_TWO_CLASSES))
+    return tuple(kind for kind in _OF_PROBLEM[problem] if not (several and kind in _OF_TWO_CLASSES))
 
 
 def shape(kind: DiagnosticKind) -> type[Data]:

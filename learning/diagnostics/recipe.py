@@ -67,7 +67,7 @@ class ValueRecipe(RegressorMixin, Recipe):  # type: ignore[misc]
 
 def recipe(context: FitContext, candidate: Candidate, deadline: float | None) -> Recipe:
     """As the context's task needs it."""
-    return (ClassRecipe if context.task == "CLASSIFICATION" else ValueRecipe)(context, candidate, deadline)
+    return (ClassRecipe if context.problem_type.has_classes else ValueRecipe)(context, candidate, deadline)
 
 
 def heaviest(candidate: Candidate) -> Candidate:

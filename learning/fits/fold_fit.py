@@ -22,7 +22,7 @@ from ..evaluation.folds import Fold, FoldPlan, Round
 from ..evaluation.measures import Measure, Scores
 from ..exceptions import LearningError
 from ..model import Model, Signature
-from ..problem import MANY_ROWS
+from ..problem import MANY_ROWS, Problem, problem_type
 from .model_cache import FoldModelCache
 
 #: Rows of the batch that measures the time of a prediction.
@@ -109,12 +109,17 @@ class FitContext:
         return Signature(task=self.task, columns=self.dataset.columns, classes=self.dataset.classes)
 
     @property
+    def problem_type(self) -> type[Problem]:
+        return problem_type(self.task)
+
+    @property
     def can_average_folds(self) -> bool:
         """True if averages of fold models may compete.
 
         They need every row held out equally often, and so few rows that the fold models differ.
         """
-        return self.task != "CLUSTERING" and not self.plan.ordered and self.plan.rows <= MANY_ROWS
+        few = self.plan.rows <= MANY_ROWS
+        return self.problem_type.learns_from_labels and not self.plan.ordered and few
 
     def split(self, round: Round) -> Sequence[Fold]:
         """Return the folds of this round."""
@@ -159,7 +164,7 @@ class FitContext:
         """Score predictions for these held-out rows; not for clusterings."""
         assert self.dataset.y is not None
         y = self.dataset.y[held_out]
-        if self.task == "REGRESSION":
+        if self.problem_type.has_values:
             return evaluate.score_regression(predictions, y, self.metric)
         return evaluate.score_classification(predictions, y, self.metric, self.dataset.classes)
 
@@ -174,7 +179,7 @@ class FitContext:
         predicted = time.perf_counter()
         if self.cache and self.can_average_folds and fit.round == "search":
             self._cache_model(self.cache, fit, estimator, seconds=fitted - started)
-        if self.task == "CLUSTERING":
+        if not self.problem_type.learns_from_labels:
             scores = self._score_clustering(estimator, learn, held_out)
         else:
             scores = self.score_predictions(predictions, held_out)
@@ -183,7 +188,7 @@ class FitContext:
             measures=scores.measures,
             fit_seconds=fitted - started,
             predict_seconds=predicted - fitted,
-            predictions=None if self.task == "CLUSTERING" else predictions,
+            predictions=predictions if self.problem_type.learns_from_labels else None,
             microseconds=self._measure_microseconds(estimator, X) if self.time_predictions else None,
         )
 
@@ -199,7 +204,7 @@ class FitContext:
             cache.store(fit.candidate, fit.fold, artifact)
 
     def _predict(self, estimator: BaseEstimator, X: DataFrame) -> NDArray[np.float32]:
-        predict = estimator.predict_proba if self.task == "CLASSIFICATION" else estimator.predict
+        predict = estimator.predict_proba if self.problem_type.has_classes else estimator.predict
         return np.asarray(predict(X), dtype=np.float32)
 
     def _score_clustering(

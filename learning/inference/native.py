@@ -3,9 +3,9 @@
 import threading
 from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.typing import ArrayLike
 
+from ..problem import problem_type
 from .plan import Matrix, MixedMatrix
 from .runtimes import ModelOutput
 
@@ -31,9 +31,4 @@ class NativeEstimator:
 
 def native_output(estimator: "BaseEstimator", X: ArrayLike, task: str) -> ModelOutput:
     """Predict with a fitted estimator, or a pipeline if `X` is a frame."""
-    match task:
-        case "CLASSIFICATION":
-            return np.asarray(estimator.predict_proba(X), dtype=np.float64)
-        case "REGRESSION":
-            return np.asarray(estimator.predict(X), dtype=np.float64)
-    return np.asarray(estimator.predict(X), dtype=np.int64), np.asarray(estimator.transform(X))
+    return problem_type(task).predict_arrays(estimator, X)

@@ -123,8 +123,8 @@ def _parts(column: Column, values: pd.Series) -> Iterator[tuple[str, NDArray[np.
     for low, high in pairwise(cuts):
         last = high == cuts[-1]
         rows = (numbers >= low) & ((numbers <= high) if last else (numbers < high))
-        first, last = (column.kind.describe_number(end) for end in (low, high))
-        yield f"from {first} to {last}", rows
+        start, end = (column.kind.describe_number(number) for number in (low, high))
+        yield f"from {start} to {end}", rows
 
 
 def _format_truth(dataset: Dataset, row: int) -> str:

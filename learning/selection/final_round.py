@@ -133,7 +133,7 @@ class FinalRound:
 
     def _ensemble_weights(self, candidates: Sequence[Candidate]) -> dict[Candidate, float]:
         """Compute the best ensemble's weights from the search's predictions; empty if a single candidate is enough."""
-        if self.context.task == "CLUSTERING":
+        if not self.context.problem_type.learns_from_labels:
             return {}
         scoreboard = self.search.scoreboard
         predictions = {c: _concatenate(scoreboard, c) for c in candidates if c.family != "baseline"}
@@ -218,7 +218,7 @@ class FinalRound:
 
     def _losses(self, candidate: Candidate) -> NDArray[np.float32] | None:
         """Average, per row that was held out, the losses over the folds; None for clusterings."""
-        if self.context.task == "CLUSTERING":
+        if not self.context.problem_type.learns_from_labels:
             return None
         predictions, folds = self.predictions(candidate)
         rows = np.concatenate(folds)

@@ -94,7 +94,7 @@ class FinalFits:
         if y is None:
             return fitted
         predictions, held_out = self.final_round.predictions(candidate)
-        if context.task == "REGRESSION":
+        if context.problem_type.has_values:
             return replace(fitted, intervals=intervals.fit(predictions, y, held_out))
         return replace(fitted, calibration=calibrate.fit(predictions, y, held_out))
 
@@ -115,7 +115,7 @@ class FinalFits:
         """Draw the winner's diagnostics until the deadline."""
         context, recipe = self.final_round.context, winner.candidate
         predictions = None if context.dataset.y is None else self.final_round.predictions(recipe)
-        count = len(diagnostics.kinds(context.task, len(context.dataset.classes)))
+        count = len(diagnostics.kinds(context.problem_type, len(context.dataset.classes)))
         drawn = drawing.draw(context, recipe, winner.model, predictions, deadline=deadline)
         for number, diagnostic in enumerate(drawn, start=1):
             percent = DRAWING.at(number, count)

@@ -151,7 +151,7 @@ def _make_filter(t: ProductTypes) -> None:
                 "True: only predictions whose subject has feedback with a majority label. False: only the others."
             ),
         )
-    if t.product.task == "CLUSTERING":
+    else:
         fields["cluster"] = int | None, optional("Only predictions of this cluster; −1 is noise.")
     t.make(
         strawberry.input,

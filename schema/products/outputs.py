@@ -1,6 +1,6 @@
 """Outputs of a product: predictions, entities and feedback, typed by its columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from operator import methodcaller
@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import strawberry
 
+from learning.problem import Classification, Clustering, Problem, Regression, problem_type
 from store import models
 from store.db import pagination
 from store.entities.entities import Entity as EntityRow
@@ -64,11 +65,10 @@ def make_outputs(t: ProductTypes) -> None:
             f"One author's statement about the right label of a subject of {t.product}.",
             (Feedback,),
         )
-    by_task = {"CLASSIFICATION": _class_fields, "REGRESSION": _number_fields, "CLUSTERING": _cluster_fields}
     t.make(
         strawberry.type,
         "Prediction",
-        _prediction_fields(t) | by_task[t.product.task](t),
+        _prediction_fields(t) | ANSWER_FIELDS[problem_type(t.product.task)](t),
         f"A stored prediction of {t.product}: what was asked, what was answered, and by which model version.",
         (Prediction,),
     )
@@ -308,6 +308,14 @@ def _cluster_fields(t: ProductTypes) -> Fields:
         return [ClusterDistance(cluster=cluster, distance=d) for cluster, d in enumerate(self.output or ())]
 
     return {"cluster": cluster, "distances": distances}
+
+
+#: The fields of a prediction that depend on the problem.
+ANSWER_FIELDS: dict[type[Problem], Callable[[ProductTypes], Fields]] = {
+    Classification: _class_fields,
+    Regression: _number_fields,
+    Clustering: _cluster_fields,
+}
 
 
 def label_of(t: ProductTypes, answer: str | None) -> Label:

@@ -125,7 +125,7 @@ def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weak
 
 def _unsure(product: DataProduct) -> list[Prediction]:
     """The newest version's predictions that nobody has labelled, the least sure first."""
-    if product.task != "CLASSIFICATION":
+    if not product.problem.has_classes:
         return []
     champion = ModelVersion.objects.champion_of(product.name)
     asked = Prediction.objects.matching(product, labelled=False, model=champion.pk if champion else None)

@@ -80,9 +80,9 @@ def column_text(product: DataProduct) -> Any:
     join = product.join
     assert join.label is not None and join.label_column is not None
     text = models.TextField()
-    if product.task == "REGRESSION":
+    if product.problem.has_values:
         return Cast(Cast(F(join.label), models.FloatField()), text)
-    if isinstance(join.label_column.field, models.BooleanField):
+    if join.label_column.field_kind.is_boolean:
         yes, no = (models.When(**{join.label: value}, then=Value(str(value))) for value in (True, False))
         return models.Case(yes, no, default=Value(None), output_field=text)
     return Cast(F(join.label), text)

@@ -37,7 +37,7 @@ def problems(product: DataProduct) -> Iterator[str]:
     yield from _group(product)
     yield from _retrain(product)
     if compiled and fits:
-        labels = tuple(label.text for label in product.labels) if product.task == "CLASSIFICATION" else None
+        labels = tuple(label.text for label in product.labels) if product.problem.has_classes else None
         yield from learning.problems(product.problem, labels)
 
 
@@ -73,7 +73,7 @@ def _leak(product: DataProduct, name: str) -> Iterator[str]:
 
 def _label(product: DataProduct) -> Generator[str, None, bool]:
     join = product.join
-    if product.task == "CLUSTERING":
+    if not product.learns_from_labels:
         if join.label:
             yield f"a clustering has no label: take label={join.label!r} out, or make it a Classification."
         return False
@@ -90,10 +90,10 @@ def _label(product: DataProduct) -> Generator[str, None, bool]:
         yield f"label={join.label!r} is no column of the base row or of a one-to-one relation: no feedback reaches it."
     if not path.column.null:
         yield f"label={join.label!r} must allow null: it is not known before somebody says it."
-    if product.task == "CLASSIFICATION" and not product.labels:
+    if product.problem.has_classes and not product.labels:
         yield f"label={join.label!r} has no choices: give the field choices=[…], they become the enum of answers."
         return False
-    if product.task == "REGRESSION" and not (column.kind and column.kind.is_quantity):
+    if product.problem.has_values and not (column.kind and column.kind.is_quantity):
         yield f"label={join.label!r} is no number: a Regression learns a FloatField, DecimalField or IntegerField."
         return False
     return True

@@ -51,7 +51,7 @@ class DataProduct:
 
     @property
     def learns_from_labels(self) -> bool:
-        return self.task != "CLUSTERING"
+        return self.problem.learns_from_labels
 
     @property
     def writable(self) -> bool:
@@ -69,7 +69,7 @@ class DataProduct:
     def labels(self) -> tuple[Choice, ...]:
         """The values the label can take, in declared order, retired ones last; empty unless it is a classification."""
         column = self.join.label_column
-        if self.task != "CLASSIFICATION" or column is None:
+        if not self.problem.has_classes or column is None:
             return ()
         choices = column.choices
         if not choices:
@@ -132,7 +132,7 @@ class DataProduct:
 
         Raises BadInput or NotFinite where it is no label of this product.
         """
-        if self.task == "CLASSIFICATION":
+        if self.problem.has_classes:
             if str(label) not in self.label_by_text:
                 known = ", ".join(self.label_by_text)
                 raise BadInput(
@@ -150,7 +150,7 @@ class DataProduct:
         """The label's value (as the column holds it) of a stored answer; None where there is none."""
         if answer is None:
             return None
-        if self.task == "CLASSIFICATION":
+        if self.problem.has_classes:
             return self.label_by_text.get(answer)
         column = self.join.label_column
         assert column is not None
@@ -159,9 +159,9 @@ class DataProduct:
 
     def stored_answer(self, label: Any) -> str | None:
         """The text of what the label column holds, declared or not; None for null and for what is no number."""
-        if label is None or (self.task == "REGRESSION" and not isfinite(label)):
+        if label is None or (self.problem.has_values and not isfinite(label)):
             return None
-        return str(label) if self.task == "CLASSIFICATION" else repr(float(label))
+        return str(label) if self.problem.has_classes else repr(float(label))
 
     def restored(self, answer: str | None) -> Any:
         """What the label column held when `stored_answer` wrote this, declared or not."""

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from learning.problem import Problem
+
 from ..ingest.files import field_names
 from .inference import InferredColumn, Role
 
@@ -56,8 +58,8 @@ def is_text_key(column: InferredColumn) -> bool:
     return not column.type.is_integer
 
 
-def has_choices(column: InferredColumn, task: str) -> bool:
-    is_class = column.role is Role.LABEL and task == "Classification" and column.type.is_integer
+def has_choices(column: InferredColumn, problem: type[Problem]) -> bool:
+    is_class = column.role is Role.LABEL and problem.has_classes and column.type.is_integer
     return (column.type.is_category and column.role is not Role.KEY) or is_class
 
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from learning.problem import Classification, Clustering, Problem, Regression, problem_type
+
 from ..ingest.files import FileError, field_names
 from ..ingest.files.names import is_reserved
 from .inference import InferredColumn, InferredTable, Role
@@ -54,7 +56,7 @@ class PlannedApp:
     #: The base rows first.
     models: tuple[PlannedModel, ...]
     #: "Classification", "Regression" or "Clustering".
-    task: str
+    problem: type[Problem]
     folds: int
     features: tuple[PlannedFeature, ...]
 
@@ -83,42 +85,44 @@ def plan(name: str, tables: Sequence[InferredTable], task: str | None = None) ->
 def planned(name: str, models: Sequence[PlannedModel], task: str | None) -> PlannedApp:
     """The app of these models, the base rows' first. Raises FileError where there is nothing to learn, or from."""
     base = models[0].table
-    task = _task(base, task)
+    problem = _problem(base, problem_type(task.upper()) if task else None)
     features = tuple(_named_apart(_features(models)))
     if not features:
         raise FileError(f"{base.layout.path}: no column is left to learn from.")
-    return PlannedApp(name=name, models=tuple(models), task=task, folds=_folds(base, task), features=features)
+    return PlannedApp(
+        name=name, models=tuple(models), problem=problem, folds=_folds(base, problem), features=features
+    )
 
 
-def _task(table: InferredTable, wished: str | None) -> str:
+def _problem(table: InferredTable, wished: type[Problem] | None) -> type[Problem]:
     label, path = table.label, table.layout.path
     if label is None:
-        if wished not in (None, "clustering"):
-            raise FileError(f"{path}: a {wished} needs --label COLUMN.")
-        return "Clustering"
-    if wished == "clustering":
+        if wished and wished.learns_from_labels:
+            raise FileError(f"{path}: a {wished.task.lower()} needs --label COLUMN.")
+        return Clustering
+    if wished and not wished.learns_from_labels:
         raise FileError(
             f"{path}: a clustering has no label: say --leave-out {label.header} instead of --label."
         )
     fewest = label.distinct <= FEW and table.rows >= 3 * label.distinct
     numeric = label.type.is_quantity and not (label.type.is_integer and fewest)
-    task = wished or ("regression" if numeric else "classification")
-    if task == "regression" and not label.type.is_quantity:
+    problem = wished or (Regression if numeric else Classification)
+    if problem.has_values and not label.type.is_quantity:
         raise FileError(
             f"{path}, column {label.header}: {label.example!r} is no number, so it is no regression."
         )
-    if task == "classification" and (
+    if problem.has_classes and (
         (label.type.is_ranged and not label.type.is_integer) or not 2 <= len(table.labels) <= MOST_CLASSES
     ):
         raise FileError(
             f"{path}, column {label.header}: {label.distinct:,} different values as {label.example!r} are no "
             f"classes to choose from (at most {MOST_CLASSES})."
         )
-    return task.capitalize()
+    return problem
 
 
-def _folds(table: InferredTable, task: str) -> int:
-    if task != "Classification":
+def _folds(table: InferredTable, problem: type[Problem]) -> int:
+    if not problem.has_classes:
         return FOLDS
     smallest = min(table.labels, key=lambda label: table.labels[label])
     count = table.labels[smallest]

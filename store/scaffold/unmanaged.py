@@ -126,11 +126,11 @@ def _written(found: Found, existing: Existing, table: InferredTable) -> Iterator
     yield f"class {class_name(table, 'table')}(models.Model):"
     model = _model(table, "")
     for column in table.columns:
-        if fields.has_choices(column, found.app.task):
+        if fields.has_choices(column, found.app.problem):
             yield from fields.choices(choices_name(model, column), column)
             yield ""
     for column, field in zip(table.columns, existing.fields, strict=True):
-        chosen = choices_name(model, column) if fields.has_choices(column, found.app.task) else None
+        chosen = choices_name(model, column) if fields.has_choices(column, found.app.problem) else None
         yield _field(found, existing, column, field, chosen)
     yield ""
     yield "    class Meta:"

@@ -29,7 +29,7 @@ def question(app: PlannedApp) -> str:
     words = label.name.replace("_", " ")
     if label.type.is_boolean:
         return f"{words.capitalize()}, yes or no?"
-    return f"Which {words}?" if app.task == "Classification" else f"What is the {words}?"
+    return f"Which {words}?" if app.problem.has_classes else f"What is the {words}?"
 
 
 def models(app: PlannedApp) -> str:
@@ -49,7 +49,7 @@ def _model(app: PlannedApp, model: PlannedModel) -> Iterator[str]:
     choices = {
         column.name: choices_name(model, column)
         for column in model.table.columns
-        if fields.has_choices(column, app.task)
+        if fields.has_choices(column, app.problem)
     }
     for column in model.table.columns:
         if column.name in choices:
@@ -119,7 +119,7 @@ def products(app: PlannedApp) -> str:
             "        },",
             *_asked(app.base),
             "    ),",
-            f"    problem={app.task}({_folds(app)}),",
+            f"    problem={app.problem.__name__}({_folds(app)}),",
             ")",
             "",
         ]
@@ -132,7 +132,7 @@ def _imports(app: PlannedApp) -> Iterator[str]:
     if aggregates:
         yield f"from django.db.models import {', '.join(aggregates)}"
         yield ""
-    yield f"from learning.problem import {app.task}"
+    yield f"from learning.problem import {app.problem.__name__}"
     joined = ["Before"] * ("Before(" in text) + ["Join"] + ["Latest"] * ("Latest(" in text)
     yield f"from store.products.features import {', '.join(joined)}"
     yield "from store.products.product import DataProduct"

@@ -70,9 +70,9 @@ def _ways(
     found: dict[str, Way] = {"_entity": Text(sql="_entity")}
     if has_predictions:
         found["_prediction"] = Text(sql="_prediction::text")
-    if product.task == "CLASSIFICATION":
+    if product.problem.has_classes:
         found["_label"] = column_codecs.coded([label.text for label in product.labels], "_label")
-    elif product.task == "REGRESSION":
+    elif product.problem.has_values:
         found["_label"] = column_codecs.label("_label")
     if product.join.at:
         found["_at"] = column_codecs.time("_at", types["_at"])

@@ -180,7 +180,7 @@ def _instances(product: DataProduct) -> tuple[str, list[Any]]:
     joined, parameters = query.sql_with_params()
     selected = ", ".join(f"i.{connection.ops.quote_name(name)}" for name in features)
     # Numbers are written as the column writes them, so that a feedback which confirms the label changes nothing.
-    answer = "t.answer::float8::text" if product.task == "REGRESSION" else "t.answer"
+    answer = "t.answer::float8::text" if product.problem.has_values else "t.answer"
     statement = f"""SELECT i.snapshot_entity, NULL::uuid, COALESCE({answer}, i.snapshot_label), i.snapshot_at,
 i.snapshot_group, {selected}
 FROM ({joined}) i LEFT JOIN store_truth t ON t.product = %s AND t.entity = i.snapshot_entity"""

@@ -373,7 +373,7 @@ def test_diagnostics_come_last_and_show_the_winner(patients):
     drawn = select(steps, DiagnosticDrawn)
     winner = next(step for step in select(steps, Fitted) if step.winner)
     assert steps[-len(drawn) :] == drawn
-    assert [step.diagnostic.kind for step in drawn] == list(diagnostics.kinds("REGRESSION"))
+    assert [step.diagnostic.kind for step in drawn] == list(diagnostics.kinds(Regression))
     assert {step.candidate for step in drawn} == {winner.candidate}
     assert all(step.diagnostic.svg for step in drawn)
     assert drawn[-1].percent == 100

@@ -20,6 +20,9 @@ FAMILIES: Mapping[str, Mapping[str, Family]] = {
     "CLUSTERING": clusterers.FAMILIES,
 }
 
+#: By task, the measure of how a feature bears on the label by itself.
+RELEVANCE = {"CLASSIFICATION": f_classif, "REGRESSION": f_regression}
+
 
 def pipeline(
     task: str, candidate: Candidate, columns: Sequence[Column], seed: int, doubtful: Sequence[str] = ()
@@ -42,6 +45,5 @@ def pipeline(
     prepare = preprocess.WAYS[way] if way else family.prepare
     steps = [("prepare", prepare(columns)), ("estimate", estimator)]
     if candidate.hyperparameters.get("features") == "best":
-        relevance = f_classif if task == "CLASSIFICATION" else f_regression
-        steps.insert(1, ("select", preprocess.Best(relevance, percentile=50)))
+        steps.insert(1, ("select", preprocess.Best(RELEVANCE[task], percentile=50)))
     return Pipeline(steps)

@@ -30,13 +30,15 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "CLUSTERING": ("kmeans", "mixture", "agglomerative", "hdbscan"),
 }
+#: Tasks for which those libraries have families.
+LIBRARY_TASKS = frozenset({"CLASSIFICATION", "REGRESSION"})
 #: Libraries with a family of their own, which joins where they are installed (the extra `boosters`).
 LIBRARIES = ("lightgbm", "xgboost", "catboost")
 
 
 def names(task: str) -> tuple[str, ...]:
     """List the families that know this task here, in the order in which they are tried."""
-    return NAMES[task] if task == "CLUSTERING" else (*NAMES[task], *installed_libraries())
+    return (*NAMES[task], *installed_libraries()) if task in LIBRARY_TASKS else NAMES[task]
 
 
 @cache

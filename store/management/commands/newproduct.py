@@ -124,7 +124,7 @@ class Command(BaseCommand):
     def ask(self, app: scaffold.PlannedApp, yes: bool) -> None:
         label = app.base.table.label
         of = f" of {label.header}" if label else ""
-        self.stdout.write(f"A {app.task.lower()}{of} from {len(app.features)} features.")
+        self.stdout.write(f"A {app.problem.task.lower()}{of} from {len(app.features)} features.")
         if yes:
             return
         if not sys.stdin.isatty():

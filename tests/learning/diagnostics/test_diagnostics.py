@@ -38,7 +38,7 @@ from learning.estimators import preprocess
 from learning.estimators.families import Candidate
 from learning.evaluation.calibrate import Calibration
 from learning.model import Model
-from learning.problem import Classification, Clustering
+from learning.problem import Classification, Clustering, Regression
 
 from ..conftest import LINEAR, MIXED, mixed_rows, numbers
 from .pictures import Winner, at, winner
@@ -50,18 +50,18 @@ def evidence(of: Winner, **options) -> Evidence:
 
 
 def test_each_task_has_its_kinds_and_two_classes_one_more():
-    assert DiagnosticKind.THRESHOLD in kinds("CLASSIFICATION", 2)
-    assert DiagnosticKind.THRESHOLD not in kinds("CLASSIFICATION", 3)
-    assert kinds("REGRESSION")[0] is DiagnosticKind.RESIDUALS
-    assert kinds("CLUSTERING")[0] is DiagnosticKind.SILHOUETTE
-    all_ = [kind for task in ("CLASSIFICATION", "REGRESSION", "CLUSTERING") for kind in kinds(task)]
+    assert DiagnosticKind.THRESHOLD in kinds(Classification, 2)
+    assert DiagnosticKind.THRESHOLD not in kinds(Classification, 3)
+    assert kinds(Regression)[0] is DiagnosticKind.RESIDUALS
+    assert kinds(Clustering)[0] is DiagnosticKind.SILHOUETTE
+    all_ = [kind for problem in (Classification, Regression, Clustering) for kind in kinds(problem)]
     assert set(all_) == set(DiagnosticKind) == set(drawing.CHARTS)
 
 
 @pytest.mark.parametrize("of", ["tumor_winner", "wine_winner", "patient_winner", "cluster_winner"])
 def test_every_diagnostic_has_a_picture_a_sentence_and_data_of_its_shape(of, request):
     of = request.getfixturevalue(of)
-    expected = kinds(of.context.task, len(of.context.dataset.classes))
+    expected = kinds(of.context.problem_type, len(of.context.dataset.classes))
     for kind in expected:
         assert of[kind].problem is None, of[kind]
         assert of[kind].text.endswith(".")
@@ -373,7 +373,7 @@ def test_the_rarest_of_very_many_classes_are_looked_at_together():
 def test_columns_of_every_kind_are_looked_at():
     rows, labels = mixed_rows(120)
     of = winner(Classification(folds=3), dataset(Classification(folds=3), MIXED, rows, labels), LINEAR)
-    assert [kind for kind in kinds("CLASSIFICATION", 2) if of[kind].problem] == []
+    assert [kind for kind in kinds(Classification, 2) if of[kind].problem] == []
     assert set(of[DiagnosticKind.FEATURE_IMPORTANCES].data.names) == {column.name for column in MIXED}
     assert "note" in of[DiagnosticKind.FEATURE_IMPORTANCES].data.names[:2]
     assert of[DiagnosticKind.RANK2D].data.rows == ("weight", "visits", "smokes", "born", "seen")
@@ -403,7 +403,7 @@ def test_a_diagnostic_that_fails_says_why_and_the_others_go_on(tumor_winner, mon
 
 def test_what_the_deadline_leaves_out_is_told(tumor_winner):
     drawn = list(tumor_winner.draw(deadline=time.monotonic() - 1))
-    assert [each.kind for each in drawn] == list(kinds("CLASSIFICATION", 2))
+    assert [each.kind for each in drawn] == list(kinds(Classification, 2))
     assert {each.problem[0] for each in drawn} == {"TIMED_OUT"}
 
 

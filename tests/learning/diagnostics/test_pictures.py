@@ -53,7 +53,7 @@ def twelve_classes() -> Winner:
 
 
 def pictures(of: Winner) -> list[str]:
-    return [of[kind].svg for kind in kinds(of.context.task, len(of.context.dataset.classes))]
+    return [of[kind].svg for kind in kinds(of.context.problem_type, len(of.context.dataset.classes))]
 
 
 @pytest.mark.parametrize("of", WINNERS)
@@ -89,7 +89,7 @@ def test_what_a_picture_refers_to_is_in_it(of, request):
 
 def test_the_same_winner_gives_the_same_pictures(wine_winner):
     again = {each.kind: each for each in wine_winner.draw()}
-    for kind in kinds("CLASSIFICATION", 3):
+    for kind in kinds(Classification, 3):
         assert again[kind].svg == wine_winner[kind].svg
         assert again[kind].data == wine_winner[kind].data
 
@@ -172,7 +172,7 @@ def test_data_goes_to_json_and_comes_back(data):
 @pytest.mark.parametrize("of", WINNERS)
 def test_what_was_drawn_comes_back_from_json_too(of, request):
     of = request.getfixturevalue(of)
-    for kind in kinds(of.context.task, len(of.context.dataset.classes)):
+    for kind in kinds(of.context.problem_type, len(of.context.dataset.classes)):
         stored = json.loads(json.dumps(of[kind].data.as_json(), allow_nan=False))
         assert data_from_json(shape(kind).__name__, stored) == of[kind].data
 

@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from learning.problem import Clustering
 from store.ingest import files
 from store.ingest.files import FileError
 from store.scaffold import PlannedApp, existing, joining, plan, sources, unmanaged
@@ -142,12 +143,12 @@ def test_related_files_become_related_tables(planned: Any) -> None:
 )
 def test_the_task_is_seen_in_the_label(planned: Any, labels: Any, task: str | None, wanted: str) -> None:
     rows = [[label, i % 5] for i, label in enumerate(labels)]
-    assert planned(("a.csv", ["label", "x"], rows), label="label", task=task).task == wanted
+    assert planned(("a.csv", ["label", "x"], rows), label="label", task=task).problem.__name__ == wanted
 
 
 def test_without_label_it_is_a_clustering(planned: Any) -> None:
     app = planned(("people.csv", HEADER, PEOPLE))
-    assert app.task == "Clustering"
+    assert app.problem is Clustering
     assert "label=" not in written(app)["products.py"]
 
 

@@ -14,7 +14,9 @@ from learning.selection.steps import Fitted
 from store.builds import candidates
 from store.builds.builds import Build
 from store.products.product import DataProduct
-from store.registry.versions import ModelVersion, ProductState, Promotion
+from store.registry.product_states import ProductState
+from store.registry.promotions import Promotion
+from store.registry.versions import ModelVersion
 from store.snapshots.snapshots import Snapshot
 
 BY = "a benchmark"

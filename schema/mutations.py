@@ -186,7 +186,7 @@ class Mutation:
 
 def find_version(id: str, argument: str) -> models.ModelVersion:
     """Find the model version with this id. Raises UnknownId, WrongKindOfId."""
-    return models.ModelVersion.objects.named(ids.number(id, "ModelVersion", (argument,)), argument)
+    return models.ModelVersion.objects.find(ids.number(id, "ModelVersion", (argument,)), argument)
 
 
 def promote_payload(promotion: models.Promotion) -> PromotePayload:

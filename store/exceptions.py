@@ -1,28 +1,28 @@
-"""What the rows refuse: each class is a sentence and a code."""
+"""Errors of the store: each class is a sentence and a code."""
 
 from learning.exceptions import ExemplarError
 
 
 class StoreError(ExemplarError):
-    """The request cannot be carried out on the rows as they are."""
+    """The request contradicts the stored rows."""
 
     code = "BAD_REQUEST"
 
 
 class BadInput(StoreError):
-    """The input is not what this field takes."""
+    """The input is not a valid value of this field."""
 
     code = "BAD_INPUT"
 
 
 class OutOfRange(StoreError):
-    """The number lies outside its declared range."""
+    """The number is outside its declared range."""
 
     code = "OUT_OF_RANGE"
 
 
 class NotFinite(StoreError):
-    """NaN and infinity are not values that can be learned from."""
+    """The number is NaN or infinite."""
 
     code = "NOT_FINITE"
 
@@ -34,7 +34,7 @@ class UnknownId(StoreError):
 
 
 class WrongKindOfId(StoreError):
-    """The id belongs to something of another type."""
+    """The id belongs to an object of another type."""
 
     code = "WRONG_KIND_OF_ID"
 
@@ -58,13 +58,13 @@ class UnknownProduct(StoreError):
 
 
 class NoChampion(StoreError):
-    """The product has no model that serves yet."""
+    """No model of the product serves yet."""
 
     code = "NO_CHAMPION"
 
 
 class ModelDoesNotFit(StoreError):
-    """The model was learned for another declaration, by other libraries, or was not written by us."""
+    """The model was fitted for another declaration or with other libraries, or its seal is not valid."""
 
     code = "MODEL_DOES_NOT_FIT"
 
@@ -82,13 +82,13 @@ class Conflict(StoreError):
 
 
 class StaleVersion(StoreError):
-    """The row has changed since that version was read."""
+    """The row has changed since the given version was read."""
 
     code = "STALE_VERSION"
 
 
 class ChampionChanged(StoreError):
-    """Another version serves by now."""
+    """Another version serves now."""
 
     code = "CHAMPION_CHANGED"
 
@@ -106,37 +106,37 @@ class BuildEnded(StoreError):
 
 
 class RowsMultiplied(StoreError):
-    """The join gives more, or fewer, rows than it should."""
+    """The join multiplies or loses instances."""
 
     code = "ROWS_MULTIPLIED"
 
 
 class WorkerLost(StoreError):
-    """The worker that ran the build was lost."""
+    """The worker that ran the job died."""
 
     code = "WORKER_LOST"
 
 
 class Unavailable(StoreError):
-    """A server that this needs cannot be reached."""
+    """A server that the request needs cannot be reached."""
 
     code = "UNAVAILABLE"
 
 
 class Overloaded(StoreError):
-    """There is too much to do at the moment; try again."""
+    """Too many requests are pending; try again later."""
 
     code = "OVERLOADED"
 
 
 class Cancelled(StoreError):
-    """Whoever asked has hung up."""
+    """The client has closed the connection."""
 
     code = "CANCELLED"
 
 
 class Unauthenticated(StoreError):
-    """Log in first: strangers may not do this here."""
+    """The request needs a login."""
 
     code = "UNAUTHENTICATED"
 

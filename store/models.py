@@ -7,7 +7,9 @@ from .builds.retraining import RetrainDecision
 from .predictions.feedback import Feedback
 from .predictions.predictions import Prediction
 from .predictions.truth import Truth
-from .registry.versions import ModelVersion, ProductState, Promotion
+from .registry.product_states import ProductState
+from .registry.promotions import Promotion
+from .registry.versions import ModelVersion
 from .serving.batch_scoring import Scoring
 from .snapshots.snapshots import Snapshot
 

@@ -107,7 +107,7 @@ class DataProduct(Node):
         ] = UNSET,
     ) -> object:
         order = order_by.columns if order_by else ("-pk",)
-        rows = store.models.ModelVersion.objects.listed(
+        rows = store.models.ModelVersion.objects.with_status(
             self.name, [s.value for s in status] if status else None
         )
         return connection(pagination.page(rows, order, first, after or None))

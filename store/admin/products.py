@@ -12,7 +12,9 @@ from ..builds.retraining import RetrainDecision
 from ..db import pagination
 from ..jobs.jobs import UNFINISHED
 from ..products import catalogue
-from ..registry.versions import ModelVersion, ProductState, Promotion
+from ..registry.product_states import ProductState
+from ..registry.promotions import Promotion
+from ..registry.versions import ModelVersion
 from .pages import Act, Shown
 
 #: Builds, versions, promotions and decisions that the page shows, the newest ones.
@@ -25,7 +27,7 @@ def _requested(state: ProductState, reason: str, author: str, believed: str) -> 
 
 
 def _rolled_back(state: ProductState, reason: str, author: str, believed: str) -> str:
-    champion = ModelVersion.objects.named(int(believed), "champion")
+    champion = ModelVersion.objects.find(int(believed), "champion")
     promotion = Promotion.objects.rollback(state.product, champion, reason, author)
     return f"Version {promotion.model.number} of {state.product} serves again; builds' winners wait for a person."
 
@@ -53,7 +55,7 @@ class ProductAdmin(Shown):
                 f"The version that served before version {state.champion.number} serves again. Winners of later "
                 "builds wait until somebody promotes one."
             ),
-            possible=lambda state: Promotion.objects.undoable(state.product),
+            possible=lambda state: Promotion.objects.can_roll_back(state.product),
             done=_rolled_back,
             believed=lambda state: str(state.champion_id or ""),
         ),
@@ -103,7 +105,7 @@ class ProductAdmin(Shown):
             "due_at": retraining.due_at(product.retrain),
             "builds": Build.objects.filter(product=row.product).order_by("-pk")[:LATEST],
             "versions": pagination.group(
-                list(ModelVersion.objects.listed(row.product).order_by("-pk")[:LATEST])
+                list(ModelVersion.objects.with_status(row.product).order_by("-pk")[:LATEST])
             ),
             "promotions": Promotion.objects.newest(row.product)[:LATEST],
             "decisions": RetrainDecision.objects.listed(row.product).order_by("-pk")[:LATEST],

@@ -8,7 +8,9 @@ from django.http import HttpRequest
 
 from ..builds import leaderboard
 from ..builds.diagnostics import Diagnostic
-from ..registry.versions import CHAMPION, ModelVersion, ProductState, Promotion, Status
+from ..registry.product_states import ProductState
+from ..registry.promotions import Promotion
+from ..registry.versions import CHAMPION, ModelVersion, Status
 from .pages import Act, Shown
 
 
@@ -19,7 +21,7 @@ def _serving(version: ModelVersion) -> str:
 
 
 def _promoted(version: ModelVersion, reason: str, author: str, believed: str) -> str:
-    champion = ModelVersion.objects.named(int(believed), "champion") if believed.isdecimal() else None
+    champion = ModelVersion.objects.find(int(believed), "champion") if believed.isdecimal() else None
     Promotion.objects.promote(version, reason, author, champion)
     return f"Version {version.number} of {version.product} serves."
 

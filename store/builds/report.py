@@ -16,7 +16,8 @@ from ..exceptions import NoChampion
 from ..jobs.jobs import SUCCEEDED
 from ..predictions.predictions import Prediction
 from ..products.product import DataProduct
-from ..registry.versions import ModelVersion, Promotion
+from ..registry.promotions import Promotion
+from ..registry.versions import ModelVersion
 from ..snapshots import dataset_loader
 from . import leaderboard as tables
 from .builds import Build
@@ -108,7 +109,7 @@ def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weak
     steps = [fold.as_step().predictions for fold in folds]
     told = [step for step in steps if step is not None]
     if len(told) < len(steps) or not told:
-        return Weaknesses(unknown="What it predicted out of fold went to make room.")
+        return Weaknesses(unknown="Its out-of-fold predictions were deleted by retention.")
     snapshot = model.snapshot
     try:
         dataset = snapshot.dataset(product)

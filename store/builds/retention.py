@@ -9,7 +9,9 @@ from django.db.models.functions import Now
 
 from ..jobs.jobs import UNFINISHED
 from ..predictions.predictions import Prediction
-from ..registry.versions import ModelVersion, ProductState, Promotion
+from ..registry.product_states import ProductState
+from ..registry.promotions import Promotion
+from ..registry.versions import ModelVersion
 from ..snapshots.snapshots import Snapshot
 from .builds import Build
 from .candidates import FoldScore

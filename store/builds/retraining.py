@@ -14,7 +14,7 @@ from ..db import base
 from ..predictions.feedback import Feedback
 from ..products import catalogue
 from ..products.product import DataProduct
-from ..registry.versions import ProductState
+from ..registry.product_states import ProductState
 from .builds import Build
 
 

@@ -15,7 +15,9 @@ from learning.selection.decision import Incumbent
 from ..jobs import events, leases, queue, temporary_folders
 from ..products import catalogue
 from ..products.product import DataProduct
-from ..registry.versions import ModelVersion, ProductState, Promotion
+from ..registry.product_states import ProductState
+from ..registry.promotions import Promotion
+from ..registry.versions import ModelVersion
 from ..snapshots.snapshots import Snapshot
 from . import retention
 from .builds import Build

@@ -1,4 +1,4 @@
-"""Models as their row in the registry keeps them: what serves, and the artifact under its seal."""
+"""Artifacts: a model as the columns of its row, signed by HMAC."""
 
 import hashlib
 import hmac
@@ -11,8 +11,8 @@ from learning.inference.compiled import PIPELINE
 from learning.model import Model, SignatureJSON
 
 
-def served(model: Model) -> dict[str, Any]:
-    """What answers in its pipeline's stead, and what was proved of it."""
+def serving_columns(model: Model) -> dict[str, Any]:
+    """Get the columns that describe what serves: runtime, inference time and parity."""
     compiled = model.compiled
     if compiled is None:
         return {"runtime": PIPELINE}
@@ -23,8 +23,8 @@ def served(model: Model) -> dict[str, Any]:
     }
 
 
-def sealed(model: Model) -> dict[str, Any]:
-    """The artifact, what it expects and depends on, and the seal."""
+def artifact_columns(model: Model) -> dict[str, Any]:
+    """Get the columns of the pickled model: artifact, digest, signature, library versions and seal."""
     artifact, signature, libraries = model.dumps(), model.signature.as_json(), model.libraries
     digest = hashlib.sha256(artifact).hexdigest()
     return {
@@ -38,6 +38,6 @@ def sealed(model: Model) -> dict[str, Any]:
 
 
 def seal(digest: str, libraries: dict[str, str], signature: SignatureJSON) -> str:
-    """HMAC, in hexadecimal: we wrote an artifact of this digest, for these libraries and this signature."""
+    """Compute the HMAC, in hexadecimal, over an artifact's digest, library versions and signature."""
     text = json.dumps([digest, libraries, signature], sort_keys=True, separators=(",", ":"))
     return hmac.new(settings.EXEMPLAR_SIGNING_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()

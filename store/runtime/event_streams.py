@@ -9,7 +9,7 @@ from ..exceptions import UnknownId
 from ..jobs.events import Event, hub
 from ..jobs.jobs import UNFINISHED, Job
 from ..products import catalogue
-from ..registry.versions import Promotion
+from ..registry.promotions import Promotion
 
 J = TypeVar("J", bound=Job)
 

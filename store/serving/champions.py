@@ -29,7 +29,8 @@ from ..predictions.predictions import Prediction, Question, checked_name
 from ..products import catalogue
 from ..products.limits import check_size
 from ..products.product import DataProduct
-from ..registry.versions import ModelVersion, ProductState
+from ..registry.product_states import ProductState
+from ..registry.versions import ModelVersion
 from .prefetch import attach_prefetch
 
 if TYPE_CHECKING:

@@ -73,7 +73,7 @@ class Snapshot(base.BaseModel):
     sql = models.TextField()
     #: What was learned of its features before the search, as `Analysis.as_json` writes it; null before.
     analysis = JSONField(null=True)
-    #: When its table went to make room; null: it is there.
+    #: When retention deleted its table; null while it is stored.
     dropped_at = models.DateTimeField(null=True)
 
     objects = SnapshotManager()
@@ -120,10 +120,12 @@ class Snapshot(base.BaseModel):
     def dataset(self, product: DataProduct) -> Dataset:
         """The labelled rows in memory, in the order of their keys, examples from predictions last.
 
-        Raises NoRows (its table went to make room, too), TooFewInstances or OneClass.
+        Raises NoRows (also where retention deleted its table), TooFewInstances or OneClass.
         """
         if self.dropped_at:
-            raise NoRows(f"The table of snapshot {self} went to make room: only the last builds keep theirs.")
+            raise NoRows(
+                f"The table of snapshot {self} was deleted by retention: only the last builds keep theirs."
+            )
         return dataset_loader.load(
             product, self.table, self.rows, self.fingerprint, bool(self.from_predictions)
         )

@@ -25,7 +25,7 @@ from store.predictions import upsert
 from store.predictions.predictions import Prediction
 from store.products import catalogue
 from store.products.product import DataProduct
-from store.registry.versions import ProductState
+from store.registry.product_states import ProductState
 from store.serving import champions as serving
 from store.serving import dispatcher, micro_batching
 from store.serving.connection_pool import ConnectionLost

@@ -123,7 +123,7 @@ def test_nothing_is_done_without_a_reason(admin, two):
 def test_somebody_elses_promotion_meanwhile_is_not_overwritten(admin, two, stay):
     third = version(stay)
     answer = act(admin, "modelversion_promote", two[1].pk, believed=str(third.pk))
-    assert "look again" in answer.content.decode()
+    assert "Read the champion again" in answer.content.decode()
     assert ProductState.objects.get(product="stay").champion == two[0]
 
 

@@ -22,7 +22,9 @@ from store.exceptions import BadInput, BuildEnded, UnknownId
 from store.jobs import jobs, leases, queue
 from store.jobs.jobs import CANCELLED, FAILED, READY, RUNNING, SUCCEEDED, Superseded
 from store.products.product import DataProduct
-from store.registry.versions import ModelVersion, ProductState, Promotion
+from store.registry.product_states import ProductState
+from store.registry.promotions import Promotion
+from store.registry.versions import ModelVersion
 from tests.clinic.models import Anamnesis
 from tests.waiting import PATIENCE, eventually
 

@@ -93,7 +93,10 @@ def test_the_largest_errors_name_the_rows(build, stay):
 
 def test_what_is_gone_is_said(build, stay):
     FoldScore.objects.update(predictions=None)
-    assert report.build_report(stay).weaknesses.unknown == "What it predicted out of fold went to make room."
+    assert (
+        report.build_report(stay).weaknesses.unknown
+        == "Its out-of-fold predictions were deleted by retention."
+    )
     assert report.build_report(stay, build.number).model == build.model
 
 

@@ -54,7 +54,7 @@ def old_snapshot_goes(stay: DataProduct) -> None:
     old = Snapshot.objects.get(number=2)
     assert old.dropped_at
     assert (old.rows, bool(old.fingerprint), bool(old.analysis)) == (60, True, True)
-    with pytest.raises(NoRows, match="went to make room"):
+    with pytest.raises(NoRows, match="was deleted by retention"):
         old.dataset(stay)
 
 
@@ -76,7 +76,7 @@ def scores_stay(build: Build) -> None:
 def what_never_served_cannot_serve(build: Build, stay: DataProduct) -> None:
     old = ModelVersion.objects.get(pk=build.model.pk)
     assert bytes(ModelVersion.objects.values_list("artifact", flat=True).get(pk=old.pk)) == b""
-    with pytest.raises(ModelDoesNotFit, match="went to make room"):
+    with pytest.raises(ModelDoesNotFit, match="was deleted by retention"):
         Promotion.objects.promote(old, "It was good.", by="ann")
 
 

@@ -27,7 +27,9 @@ from store.exceptions import (
 from store.products.product import DataProduct
 from store.registry import artifacts
 from store.registry import versions as registry
-from store.registry.versions import CHALLENGER, CHAMPION, RETIRED, ModelVersion, ProductState, Promotion
+from store.registry.product_states import ProductState
+from store.registry.promotions import Promotion
+from store.registry.versions import CHALLENGER, CHAMPION, RETIRED, ModelVersion
 from store.serving import champions
 
 from ..conftest import at_once, version
@@ -75,7 +77,7 @@ def test_an_artifact_is_read_in_parts(
 ) -> None:
     registered = version(stay)
     # Two, and what is left of a size that is odd.
-    monkeypatch.setattr(registry, "PART", (registered.size - 1) // 2)
+    monkeypatch.setattr(registry, "CHUNK_BYTES", (registered.size - 1) // 2)
     with django_assert_num_queries(3):
         assert registered.load(stay).signature == stay.signature
     with connection.cursor() as cursor:
@@ -95,7 +97,7 @@ def test_a_version_tells_what_answers(stay: DataProduct) -> None:
     )
     compiled = CompiledModel(runtime="numpy, onnxruntime", microseconds_per_row=3.5, parity="Labels equal.")
     model = replace(registered.load(stay), compiled=compiled)
-    assert artifacts.served(model) == {
+    assert artifacts.serving_columns(model) == {
         "runtime": "numpy, onnxruntime",
         "microseconds_per_row": 3.5,
         "parity": "Labels equal.",
@@ -142,7 +144,7 @@ def test_a_version_that_was_tampered_with_is_refused(
 def test_a_seal_of_another_key_is_refused(stay: DataProduct, settings: Any) -> None:
     registered = version(stay)
     settings.EXEMPLAR_SIGNING_KEY = "another key"
-    assert "The seal of version 1 of stay is not ours" in str(registered.misfit(stay))
+    assert "The seal of version 1 of stay was made with another key" in str(registered.misfit(stay))
 
 
 @pytest.mark.parametrize(
@@ -166,11 +168,11 @@ def test_a_sealed_artifact_of_another_release_does_not_fit(stay: DataProduct, ar
 def test_a_version_of_other_libraries_does_not_fit(stay: DataProduct) -> None:
     registered = version(stay)
     registered.versions |= {"scikit-learn": "0.1"}
-    assert "was learned with scikit-learn 0.1 (now" in str(registered.misfit(stay))
+    assert "was fitted with scikit-learn 0.1 (now" in str(registered.misfit(stay))
 
 
 def test_a_version_of_another_declaration_does_not_fit(stay: DataProduct, relapse: DataProduct) -> None:
-    assert "was learned for another declaration" in str(version(stay).misfit(relapse))
+    assert "was fitted for another declaration" in str(version(stay).misfit(relapse))
 
 
 def test_a_version_that_knows_fewer_labels_fits(stay: DataProduct) -> None:
@@ -189,13 +191,16 @@ def test_what_was_promoted_serves(stay: DataProduct) -> None:
     third = version(stay)
     status = {each.pk: each.status for each in ModelVersion.objects.all()}
     assert status == {first.pk: RETIRED, second.pk: CHAMPION, third.pk: CHALLENGER}
-    assert list(ModelVersion.objects.listed("stay", [RETIRED, CHALLENGER]).order_by("pk")) == [first, third]
+    assert list(ModelVersion.objects.with_status("stay", [RETIRED, CHALLENGER]).order_by("pk")) == [
+        first,
+        third,
+    ]
 
 
 def test_a_promotion_needs_another_version_and_a_reason(stay: DataProduct) -> None:
     first = version(stay)
     for reason in ("", "  ", "a\0"):
-        with pytest.raises(BadInput, match="Give a reason"):
+        with pytest.raises(BadInput, match="A reason is required"):
             Promotion.objects.promote(first, reason, "ann")
     promote(first)
     with pytest.raises(Conflict, match="Version 1 of stay serves already"):
@@ -204,10 +209,10 @@ def test_a_promotion_needs_another_version_and_a_reason(stay: DataProduct) -> No
 
 def test_a_promotion_is_refused_where_the_belief_is_wrong(stay: DataProduct, diabetes: DataProduct) -> None:
     first, second, third, foreign = version(stay), version(stay), version(stay), version(diabetes)
-    with pytest.raises(ChampionChanged, match="no version serves by now"):
+    with pytest.raises(ChampionChanged, match="No version of stay serves now"):
         promote(second, believed=first)
     promote(first)
-    with pytest.raises(ChampionChanged, match="version 1 serves by now, not version 3: look again"):
+    with pytest.raises(ChampionChanged, match="Version 1 of stay serves now, not version 3"):
         promote(second, believed=third)
     with pytest.raises(ForeignModel, match="is a version of diabetes, not of stay"):
         promote(second, believed=foreign)

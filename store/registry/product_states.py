@@ -1,0 +1,29 @@
+"""Product states: the champion of each product, and the hold on automatic promotion."""
+
+from django.db import models
+
+from ..db.base import BaseModel
+
+
+class ProductStateManager(models.Manager["ProductState"]):
+    def lock(self, product: str) -> "ProductState":
+        """Get or create the product's row and lock it until the transaction ends, so that deciders take turns."""
+        self.get_or_create(product=product)
+        return self.select_for_update().get(product=product)
+
+
+class ProductState(BaseModel):
+    """The version that serves a product, and the reason for which automatic promotion is on hold."""
+
+    product = models.CharField(max_length=40, primary_key=True)
+    champion = models.ForeignKey("store.ModelVersion", models.PROTECT, null=True, related_name="+")
+    #: Why the winner of a build waits for a person; empty where it is promoted automatically.
+    hold = models.TextField(blank=True)
+
+    objects = ProductStateManager()
+
+    class Meta:
+        verbose_name = "product"
+
+    def __str__(self) -> str:
+        return self.product

@@ -39,9 +39,12 @@ PRODUCTS = (product.DataProduct, features.Join, features.Before, features.Latest
 RULES: tuple[type, ...] = get_args(retrain.Rule)
 #: All classes whose options the reference lists.
 DECLARATIONS: tuple[type, ...] = (*PRODUCTS, problem.Problem, *TASKS, *RULES)
+#: Speeds of the tests.
+SPEEDS = ("unit", "engine", "system", "slow")
 #: What `./dev` does itself, without manage.py.
 SCRIPT = {
-    "test": "Runs the tests; arguments are pytest's.",
+    "test": "Runs the tests in parallel, all but the slow ones. `./dev test SPEED` runs those of one speed: "
+    f"{', '.join(f'`{speed}`' for speed in SPEEDS)}. Other arguments are pytest's.",
     "docs": "Builds the documentation and checks its links.",
 }
 

@@ -11,7 +11,11 @@ from docs.generate import DECLARATIONS, ROOT
 LIMIT, SHARE = 12_000, 0.25
 HERE = __name__
 #: Pages that say what holds now. The tutorial is executed; decisions and the changelog speak of their day.
-PAGES = [ROOT / "README.md", *sorted([*ROOT.glob("docs/how-to/*.md"), *ROOT.glob("docs/explanation/*.md")])]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted([*ROOT.glob("docs/how-to/*.md"), *ROOT.glob("docs/explanation/*.md")]),
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -86,6 +86,9 @@ def test_every_command_of_the_script_is_in_the_reference(reference: dict[str, st
     assert {"test", "bench", "docs"} <= handled
     for name in handled:
         assert part(reference["commands"], name)
+    speeds = ast.literal_eval(re.findall(r"^SPEEDS = (.*)$", (ROOT / "dev").read_text(), re.MULTILINE)[0])
+    for speed in speeds:
+        assert f"`{speed}`" in part(reference["commands"], "test")
     for file in (ROOT / "benchmarks").glob("[!_]*.py"):
         assert f"`{file.stem}`" in part(reference["commands"], "bench")
 

@@ -1,6 +1,7 @@
-"""Names and docstrings of the product's packages are plain technical English, as far as a program can see that.
+"""Names and docstrings of the packages are in plain technical English, as far as a program can check it.
 
-The rules, with the reasons and what to write instead, stand in CONTRIBUTING. Reading a page once more finds the rest.
+The reader is an engineer who reads quickly and whose first language may be another: short sentences, verbs in the
+imperative, the field's words. No rule here replaces reading a page once more.
 """
 
 import ast

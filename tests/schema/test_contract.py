@@ -40,13 +40,6 @@ def test_every_type_field_argument_and_enum_value_is_described() -> None:
     assert list(undescribed(compose([catalogue.get(name) for name in EXAMPLES])._schema)) == []
 
 
-def test_a_column_is_described_by_its_name_its_help_text_and_its_range() -> None:
-    schema = compose([catalogue.get("wine")])._schema
-    columns = schema.type_map["WineFeatures"].fields
-    assert columns["alcohol"].description == "Alcohol [% vol]. At least 0."
-    assert columns["hue"].description == "Hue. At least 0."
-
-
 def test_two_schemas_of_the_same_products_are_equal() -> None:
     assert composed() == composed()
 

@@ -1,4 +1,4 @@
-"""What bad input gets: a sentence, a code and the path of what is wrong."""
+"""Errors of bad input: a message, a code and the path of the input."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ def row(**features: Any) -> dict[str, Any]:
     return {"features": {"radius": 1.0} | features}
 
 
-def test_a_refusal_below_tells_its_code_its_range_and_its_path_in_the_words_of_the_schema(ask):
+def test_an_error_of_the_store_has_its_code_its_range_and_its_path_with_the_schemas_names(ask):
     answer = ask("{ refused hello }")
     assert answer["data"] == {"refused": None, "hello": "Hello, world"}
     assert answer["errors"][0]["message"] == "meanRadius is large."
@@ -35,7 +35,7 @@ def test_a_refusal_below_tells_its_code_its_range_and_its_path_in_the_words_of_t
     }
 
 
-def test_what_was_not_expected_shows_an_id_that_the_log_has_too(ask, caplog):
+def test_an_unexpected_error_has_only_an_id_that_the_log_has_too(ask, caplog):
     with caplog.at_level(logging.ERROR, "schema.core.errors"):
         answer = ask("{ broken }")
     (error,) = answer["errors"]
@@ -46,13 +46,13 @@ def test_what_was_not_expected_shows_an_id_that_the_log_has_too(ask, caplog):
     assert "hunter2" not in str(answer)
 
 
-def test_a_database_that_is_down_is_unavailable_and_not_described(ask):
+def test_an_unreachable_database_is_unavailable_and_its_address_is_not_in_the_message(ask):
     (error,) = ask("{ withoutDatabase }")["errors"]
     assert error["extensions"] == {"code": "UNAVAILABLE", "retryAfter": 2.0}
     assert "10.0.0.7" not in error["message"]
 
 
-def test_a_clients_mistakes_are_not_logged_as_ours(ask, caplog):
+def test_errors_of_clients_are_not_logged(ask, caplog):
     for query in ["{", "{ nope }", "{ predict }", "{ refused }"]:
         ask(query)
     assert caplog.text == ""
@@ -89,7 +89,7 @@ def test_half_a_surrogate_pair_is_refused_with_its_path(client):
     assert refusals(answer) == [("BAD_INPUT", ["name"])]
 
 
-def test_a_number_that_json_calls_too_large_is_not_finite(client):
+def test_a_json_number_too_large_for_a_float_is_not_finite(client):
     query = "query Q($radius: Float!) { predict(features: { radius: $radius }) { radius } }"
     body = f'{{"query": "{query}", "variables": {{"radius": 1e400}}}}'
     answer = client.post("", content=body, headers={"Content-Type": "application/json"}).json()
@@ -122,7 +122,7 @@ def test_a_bad_literal_is_refused_with_its_path(ask, query, expected):
     assert refusals(ask(query)) == expected
 
 
-def test_a_variable_used_in_two_places_is_called_by_its_own_name(ask):
+def test_the_path_of_a_variable_with_two_uses_is_its_own_name(ask):
     query = """query Q($a: Float!) {
         x: predict(features: { radius: $a }) { radius }
         y: predict(features: { radius: 1, texture: $a }) { radius }
@@ -130,27 +130,27 @@ def test_a_variable_used_in_two_places_is_called_by_its_own_name(ask):
     assert refusals(ask(query, {"a": "no"})) == [("BAD_INPUT", ["a"])]
 
 
-def test_a_variable_that_is_missing_is_named_by_what_it_is_for(ask):
+def test_the_path_of_a_missing_variable_is_its_use(ask):
     query = "query Q($radius: Float!) { predict(features: { radius: $radius }) { radius } }"
     answer = ask(query)
     assert refusals(answer) == [("BAD_INPUT", ["features", "radius"])]
     assert "$radius is missing" in answer["errors"][0]["message"]
 
 
-def test_a_sentence_says_what_would_be_taken(ask):
+def test_a_message_names_the_values_and_fields_that_are_accepted(ask):
     answer = ask("{ predict(features: { radius: 1, label: FOO, txture: 2 }) { radius } }")
     sentences = " ".join(error["message"] for error in answer["errors"])
     assert "one of BENIGN, MALIGNANT" in sentences
     assert "Did you mean 'texture'?" in sentences
 
 
-def test_suggestions_are_for_those_who_may_read_the_schema(ask, settings):
+def test_a_closed_server_suggests_no_names(ask, settings):
     settings.EXEMPLAR_OPEN = False
     errors = DocumentCache(schema._schema).get("{ helo predict(features: { radus: 1 }) { radius } }").errors
     assert errors and not any("Did you mean" in error.message for error in errors)
 
 
-def test_of_ten_thousand_bad_rows_some_are_told(ask):
+def test_of_ten_thousand_bad_rows_twenty_are_reported(ask):
     answer = ask(PREDICT_MANY, {"rows": [row(radius=None)] * 10_000})
     assert len(answer["errors"]) == 20
 
@@ -161,7 +161,7 @@ def test_ten_thousand_rows_of_thirty_numbers_fit_into_one_request(client):
     assert len(answer.json()["data"]["predictMany"]) == 10_000
 
 
-def test_a_refused_field_that_may_not_be_null_takes_the_answer_with_it(client: httpx.Client):
+def test_an_error_of_a_non_null_field_makes_the_data_null(client: httpx.Client):
     response = client.post("", json={"query": "{ required }"})
     assert response.status_code == 200
     assert response.json()["data"] is None

@@ -1,4 +1,4 @@
-"""Documents are read once, and no larger than one request may ask for."""
+"""Documents are parsed and validated once, and limited in size."""
 
 import time
 
@@ -13,16 +13,16 @@ def code(answer):
     return answer["errors"][0]["extensions"]["code"]
 
 
-def test_a_document_is_read_once():
-    library = DocumentCache(schema._schema)
-    assert library.get("{ hello }") is library.get("{ hello }")
-    assert library.get("{ hello }") is not library.get("{  hello }")
+def test_a_document_is_cached_by_its_text():
+    documents = DocumentCache(schema._schema)
+    assert documents.get("{ hello }") is documents.get("{ hello }")
+    assert documents.get("{ hello }") is not documents.get("{  hello }")
 
 
-def test_a_long_document_is_read_and_not_kept():
-    library = DocumentCache(schema._schema)
+def test_a_long_document_is_not_cached():
+    documents = DocumentCache(schema._schema)
     text = "{ hello }" + " " * 30_000
-    assert library.get(text) is not library.get(text)
+    assert documents.get(text) is not documents.get(text)
 
 
 def test_introspection_is_within_the_limits(ask):
@@ -41,7 +41,7 @@ def test_an_operation_with_too_many_aliases_is_refused(ask):
     assert code(ask(query)) == "TOO_COMPLEX"
 
 
-def test_fragments_that_multiply_are_refused_at_once(ask):
+def test_fragments_that_multiply_are_refused_quickly(ask):
     steps = [
         f"fragment F{n} on TumorPrediction {{ again {{ ...F{n + 1} }} more: again {{ ...F{n + 1} }} }}"
         for n in range(15)
@@ -65,7 +65,7 @@ def test_fragments_that_spread_themselves_are_refused(ask):
 
 
 @pytest.mark.parametrize("query", ["{" * 5_000, "{ hello " * 5_000, "{" + "hello " * 30_000 + "}"])
-def test_a_document_without_measure_is_refused(ask, query):
+def test_a_huge_document_is_refused(ask, query):
     assert code(ask(query)) in ("BAD_REQUEST", "TOO_COMPLEX")
 
 
@@ -89,5 +89,5 @@ def test_two_operations_without_a_name_are_refused(ask):
         ),
     ],
 )
-def test_a_document_that_selects_predictions_is_known(query, predicts):
+def test_a_document_that_selects_predictions_is_recognised(query, predicts):
     assert DocumentCache(schema._schema).get(query).predicts is predicts

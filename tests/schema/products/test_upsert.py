@@ -1,4 +1,4 @@
-"""Feature rows by the API in bulk: all or none, typed by the product, the input's path in every error."""
+"""Bulk changes of feature rows: all or none, with the path of the input in every error."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -29,8 +29,8 @@ NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 
 def row(key: str, label: str | None = "BENIGN", **features: Any) -> dict[str, Any]:
     values = {names.field(name): 1.5 for name in FEATURES} | features
-    given = {"key": key, "features": values, "at": "2024-05-17T12:00:00Z"}
-    return given | ({"label": label} if label else {})
+    entity = {"key": key, "features": values, "at": "2024-05-17T12:00:00Z"}
+    return entity | ({"label": label} if label else {})
 
 
 def upsert(rows: list[dict[str, Any]]) -> Any:
@@ -40,8 +40,8 @@ def upsert(rows: list[dict[str, Any]]) -> Any:
 
 def counts(result: Any) -> tuple[int, int, int]:
     assert result.errors is None, result.errors
-    done = result.data["tumorUpsertMany"]
-    return done["inserted"], done["updated"], done["unchanged"]
+    payload = result.data["tumorUpsertMany"]
+    return payload["inserted"], payload["updated"], payload["unchanged"]
 
 
 def refusal(result: Any) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def refusal(result: Any) -> dict[str, Any]:
     return dict(error.extensions)
 
 
-def test_rows_are_inserted_updated_and_left_alone_in_every_table() -> None:
+def test_rows_are_inserted_updated_or_unchanged_in_every_table() -> None:
     assert counts(upsert([row("A"), row("B")])) == (2, 0, 0)
     assert counts(upsert([row("A"), row("B", meanRadius=2.5), row("C", worstArea=7)])) == (1, 1, 1)
     assert CellMeans.objects.get(biopsy="B").radius == 2.5
@@ -93,16 +93,16 @@ def test_ten_thousand_rows_take_few_statements(django_assert_max_num_queries: An
     assert editing.upsert_many(tumor, rows) == Upserted(0, 0, 10_000)
 
 
-def test_labels_are_the_tables_newer_word_where_people_spoke() -> None:
+def test_an_upserted_label_is_feedback_of_the_table_if_people_gave_feedback() -> None:
     tumor = catalogue.get("tumor")
     upsert([row("A"), row("B")])
     Feedback.objects.give(tumor, About(entity="A"), "malignant", "ann")
     assert counts(upsert([row("A"), row("B")])) == (0, 0, 2)
     assert Biopsy.objects.get(pk="A").diagnosis == "malignant"
     assert Feedback.objects.filter(author="TABLE").count() == 1
-    said = Feedback.objects.get(author="ann")
+    feedback = Feedback.objects.get(author="ann")
     upsert([row("A", None) | {"label": None}])
-    Feedback.objects.retract(tumor, said.pk, Actor(author="ann", superuser=True))
+    Feedback.objects.retract(tumor, feedback.pk, Actor(author="ann", superuser=True))
     assert Biopsy.objects.get(pk="A").diagnosis is None
 
 

@@ -1,4 +1,4 @@
-"""A snapshot's analysis and the event that tells of it, as clients see them."""
+"""The analysis of a snapshot and its event, as clients read them."""
 
 from typing import Any
 
@@ -46,7 +46,9 @@ ANALYSIS = Analysis(
         feature("gone"),
     ),
     findings=(
-        Finding(kind=FindingKind.LEAKAGE, feature="mean_radius", sentence="mean_radius tells too much."),
+        Finding(
+            kind=FindingKind.LEAKAGE, feature="mean_radius", sentence="mean_radius predicts the label alone."
+        ),
     ),
     balance=(
         LabelShare(label="benign", share=0.75, count=9),
@@ -71,9 +73,9 @@ def snapshot(product: str, analysis: Analysis | None) -> Snapshot:
 
 
 @pytest.mark.django_db
-def test_the_analysis_of_a_snapshot_is_shown_as_it_was_stored() -> None:
-    shown = ask(SNAPSHOT, snapshot("tumor", ANALYSIS))["node"]
-    radius, area = shown["analysis"]  # and nothing of a feature that is no longer declared
+def test_the_analysis_of_a_snapshot_has_the_stored_statistics() -> None:
+    node = ask(SNAPSHOT, snapshot("tumor", ANALYSIS))["node"]
+    radius, area = node["analysis"]  # without the feature that is no longer declared
     assert radius == {
         "feature": {"name": "meanRadius", "column": "mean_radius"},
         "kind": "NUMBER",
@@ -83,7 +85,7 @@ def test_the_analysis_of_a_snapshot_is_shown_as_it_was_stored() -> None:
         "maximum": 9.5,
         "quantiles": [1.0, 2.0, 3.0, 4.0, 5.0],
         "information": 0.125,
-        "findings": ["mean_radius tells too much."],
+        "findings": ["mean_radius predicts the label alone."],
         "correlated": [{"feature": {"name": "meanArea"}, "rho": -0.75}],
     }
     assert (area["kind"], area["minimum"], area["quantiles"], area["information"]) == (
@@ -92,41 +94,41 @@ def test_the_analysis_of_a_snapshot_is_shown_as_it_was_stored() -> None:
         None,
         None,
     )
-    assert shown["labelBalance"] == [
+    assert node["labelBalance"] == [
         {"label": "benign", "share": 0.75, "count": 9},
         {"label": "malignant", "share": 0.25, "count": 3},
     ]
-    assert shown["labelQuantiles"] is None
+    assert node["labelQuantiles"] is None
 
 
 @pytest.mark.django_db
-def test_the_label_of_a_regression_has_quantiles() -> None:
+def test_a_regression_has_the_quantiles_of_its_label() -> None:
     analysis = Analysis(
         rows=2, features=(), findings=(), balance=(), label_quantiles=(1.0, 2.0, 3.0, 4.0, 5.0)
     )
-    shown = ask(SNAPSHOT, snapshot("diabetes", analysis))["node"]
-    assert shown == {"labelBalance": None, "labelQuantiles": [1.0, 2.0, 3.0, 4.0, 5.0], "analysis": []}
+    node = ask(SNAPSHOT, snapshot("diabetes", analysis))["node"]
+    assert node == {"labelBalance": None, "labelQuantiles": [1.0, 2.0, 3.0, 4.0, 5.0], "analysis": []}
 
 
 @pytest.mark.django_db
-def test_before_the_analysis_there_is_none() -> None:
+def test_a_snapshot_without_analysis_has_null_statistics() -> None:
     nothing = {"labelBalance": None, "labelQuantiles": None, "analysis": None}
     assert ask(SNAPSHOT, snapshot("tumor", None))["node"] == nothing
 
 
 @pytest.mark.django_db
-def test_an_event_tells_what_was_found() -> None:
+def test_an_event_has_the_findings_and_the_snapshot() -> None:
     build = Build.objects.create(
         product="tumor", number=1, requested_by="tests", seed=0, snapshot=snapshot("tumor", ANALYSIS)
     )
     build.tell("FeaturesAnalysed", "2 features analysed.", 2.0, findings=ANALYSIS.sentences())
     build.tell("FeaturesAnalysed", "Nothing is odd.", 3.0)
-    told, nothing = [edge["node"] for edge in ask(EVENTS, build)["build"]["events"]["edges"]]
-    assert told == {
+    found_some, found_none = [edge["node"] for edge in ask(EVENTS, build)["build"]["events"]["edges"]]
+    assert found_some == {
         "__typename": "FeaturesAnalysed",
         "message": "2 features analysed.",
         "percent": 2.0,
-        "findings": ["mean_radius tells too much."],
+        "findings": ["mean_radius predicts the label alone."],
         "build": {"snapshot": {"analysis": [{"missing": 0.25}, {"missing": 0.25}]}},
     }
-    assert nothing["findings"] == []
+    assert found_none["findings"] == []

@@ -1,4 +1,4 @@
-"""Diagnostics as clients see them: one type for each shape of data."""
+"""Diagnostics as clients read them: one type for each shape of data."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def ask(model: ModelVersion, kinds: list[str] | None = None) -> list[dict[str, A
     return answer.data["modelVersion"]["diagnostics"]
 
 
-def test_each_shape_has_its_type(model):
+def test_each_shape_of_data_has_its_type(model):
     roc, bars, residuals, confusion, failed = ask(model)
     assert (roc["__typename"], roc["kind"], roc["svg"], roc["problem"]) == (
         "CurveDiagnostic",
@@ -77,10 +77,10 @@ def test_each_shape_has_its_type(model):
     assert failed["problem"] == {"code": "TIMED_OUT", "message": "There was no time."}
 
 
-def test_kinds_narrow_them(model):
-    assert [found["kind"] for found in ask(model, ["RESIDUALS", "ROC"])] == ["ROC", "RESIDUALS"]
+def test_diagnostics_are_filtered_by_kind(model):
+    assert [diagnostic["kind"] for diagnostic in ask(model, ["RESIDUALS", "ROC"])] == ["ROC", "RESIDUALS"]
 
 
-def test_what_failed_is_replaced_by_what_a_later_attempt_draws(model):
+def test_a_failed_diagnostic_is_replaced_by_that_of_a_later_attempt(model):
     keep(model, kind=DiagnosticKind.CALIBRATION, svg="<svg/>", data=DATA[DiagnosticKind.ROC], problem=None)
     assert ask(model, ["CALIBRATION"])[0]["problem"] is None

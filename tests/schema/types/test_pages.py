@@ -1,4 +1,4 @@
-"""Pages cost the same number of queries however many nodes they have."""
+"""Pages take the same number of queries however many nodes they have."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ REGISTRY = """{ tumor {
   promotions(first: %d) { edges { node { at reason model { number status } previous { number status } } } } } }"""
 
 
-def queries(document: str) -> int:
-    """How many queries an operation takes in a new process; it must not be refused."""
+def count_queries(document: str) -> int:
+    """Count the queries that an operation takes in a new process."""
     with MonkeyPatch.context() as patch, CaptureQueriesContext(connection) as captured:
         patch.setattr(row_cache, "_rows", {})
         patch.setattr(candidates, "_of_contests", RowCache(10))
@@ -40,15 +40,15 @@ def queries(document: str) -> int:
 
 
 def test_a_page_of_predictions_has_no_query_for_each_node(predictions: list[Any]) -> None:
-    assert queries(PREDICTIONS % 2) == queries(PREDICTIONS % 20) <= 10
+    assert count_queries(PREDICTIONS % 2) == count_queries(PREDICTIONS % 20) <= 10
 
 
 def test_a_page_of_the_registry_has_no_query_for_each_node(registry: list[ModelVersion]) -> None:
-    assert queries(REGISTRY % (2, 2, 2)) == queries(REGISTRY % (8, 8, 8)) <= 15
+    assert count_queries(REGISTRY % (2, 2, 2)) == count_queries(REGISTRY % (8, 8, 8)) <= 15
 
 
 @pytest.mark.parametrize(
-    ("narrowed", "found"),
+    ("conditions", "count"),
     [
         ({}, 9),
         ({"metric": "recall"}, 6),
@@ -59,21 +59,23 @@ def test_a_page_of_the_registry_has_no_query_for_each_node(registry: list[ModelV
         ({"metric": "none"}, 0),
     ],
 )
-def test_each_version_has_its_own_measures(registry: list[ModelVersion], narrowed: Any, found: int) -> None:
+def test_each_version_has_the_measures_of_its_candidate(
+    registry: list[ModelVersion], conditions: Any, count: int
+) -> None:
     keys = [version.candidate_id for version in registry]
     each = Score.objects.of_each(keys, CONTEST)
-    wanted = {name: value or None if name == "label" else value for name, value in narrowed.items()}
+    wanted = {name: value or None if name == "label" else value for name, value in conditions.items()}
     for _ in range(2):
-        told = Score.objects.of_versions(registry, **narrowed)
+        measures = Score.objects.of_versions(registry, **conditions)
         for version in registry:
             fits = [m for m in each[version.candidate_id] if wanted.items() <= m._asdict().items()]
-            assert told[version.pk] == fits and len(fits) == found
+            assert measures[version.pk] == fits and len(fits) == count
     assert each[registry[2].candidate_id][:2] == [
         Measured("recall", "benign", None, None), Measured("recall", "malignant", None, 3.0625)
     ]  # fmt: skip
 
 
-def test_measures_are_read_anew_while_a_build_goes_on(registry: list[ModelVersion]) -> None:
+def test_measures_of_a_running_build_are_not_cached(registry: list[ModelVersion]) -> None:
     version = registry[0]
     Build.objects.filter(pk=version.build_id).update(status="RUNNING")
     before = Score.objects.of_versions([version])[version.pk]
@@ -92,4 +94,4 @@ def test_a_page_of_candidates_has_no_query_for_each_node(registry: list[ModelVer
     )
     document = """{ tumor { build(number: 1) { candidates(first: %d) { edges { node {
       family seconds scores { metric value } } } } } } }"""
-    assert queries(document % 2) == queries(document % 9) <= 6
+    assert count_queries(document % 2) == count_queries(document % 9) <= 6

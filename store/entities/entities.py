@@ -1,4 +1,4 @@
-"""Entities: the join's base rows with their features, read in one query and written back to their tables."""
+"""Entities: base rows of the join with their features, read in one query and written to their tables."""
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from ..db import pagination
 from ..exceptions import BadInput, Conflict, UnknownEntity
 from ..products.product import DataProduct
 
-#: Stands for "leave it as it is", where None means null.
+#: Marks a value that stays unchanged, where None means null.
 KEEP: Any = object()
 
 
@@ -26,17 +26,17 @@ class Entity:
 
     product: DataProduct
     key: str
-    #: In the columns' order; what an incomplete entity lacks is None.
+    #: The features in the columns' order; None where an incomplete entity lacks a row.
     instance: tuple[Any, ...]
     #: The label column's value.
     label: Any
     at: datetime.datetime | None
-    #: Whether it has all the one-to-one rows that its features come from.
+    #: True where it has all one-to-one rows that hold its features.
     complete: bool
 
     @cached_property
     def version(self) -> str:
-        """A hash of all that can be written: whoever changes the row gives the version that was read."""
+        """A hash of all values that can be written; a change must name the version that it has read."""
         values = [*self.instance, self.label, self.at, self.complete]
         return blake2b(orjson.dumps(values, default=str), digest_size=12).hexdigest()
 
@@ -46,38 +46,42 @@ class Entity:
 
 
 def find(product: DataProduct, keys: Iterable[str]) -> dict[str, Entity]:
-    """The entities with these keys, in one query; those that do not exist are absent."""
-    wanted = [product.key_of(key) for key in keys if product.is_key(key)]
-    rows = _rows(product, product.join.queryset.filter(pk__in=wanted)) if wanted else ()
+    """Find the entities with these keys in one query; missing ones are absent from the result."""
+    primary_keys = _primary_keys(product, keys)
+    rows = _read(product, product.join.queryset.filter(pk__in=primary_keys)) if primary_keys else ()
     return {entity.key: entity for entity in rows}
 
 
 def after(product: DataProduct, key: Any, most: int) -> list[Entity]:
-    """Those behind a base row's key (None: from the first), in the order of the keys."""
+    """List at most `most` entities in the order of their keys, after the key `key` (None: from the first)."""
     rows = product.join.queryset.order_by("pk")
     rows = rows if key is None else rows.filter(pk__gt=key)
     keys = list(rows.values_list("pk", flat=True)[:most])
     if not keys:
         return []
-    by_key = {entity.key: entity for entity in _rows(product, rows.filter(pk__lte=keys[-1]))}
+    by_key = {entity.key: entity for entity in _read(product, rows.filter(pk__lte=keys[-1]))}
     return [by_key[str(key)] for key in keys if str(key) in by_key]
 
 
 def existing(product: DataProduct, keys: Iterable[str]) -> set[str]:
-    """Those of the keys that have a base row."""
-    wanted = [product.key_of(key) for key in keys if product.is_key(key)]
-    return {str(key) for key in product.join.queryset.filter(pk__in=wanted).values_list("pk", flat=True)}
+    """Find which of these keys have a base row."""
+    rows = product.join.queryset.filter(pk__in=_primary_keys(product, keys))
+    return {str(key) for key in rows.values_list("pk", flat=True)}
+
+
+def _primary_keys(product: DataProduct, keys: Iterable[str]) -> list[Any]:
+    return [product.key_of(key) for key in keys if product.is_key(key)]
 
 
 def get(product: DataProduct, key: str, argument: Sequence[str | int] = ("entity",)) -> Entity:
-    """The entity with this key. Raises UnknownEntity."""
-    if found := find(product, [key]).get(key):
-        return found
+    """Get the entity with this key. Raises UnknownEntity."""
+    if entity := find(product, [key]).get(key):
+        return entity
     raise UnknownEntity(f"No {product.join.model._meta.verbose_name} has the key {key!r}.", argument=argument)
 
 
 def page(product: DataProduct, first: int | None, after: str | None) -> pagination.Page[Entity]:
-    """The entities in the order of their keys."""
+    """List a page of the entities in the order of their keys. Raises OutOfRange, BadInput."""
     first = pagination.size(first)
     rows = product.join.queryset
     total, ordered = rows.count, rows.order_by("pk")
@@ -103,10 +107,10 @@ def _key_from(product: DataProduct, cursor: str) -> Any:
     raise BadInput("This is no cursor of this list: take one from `pageInfo`.", argument=("after",))
 
 
-def _rows(product: DataProduct, rows: QuerySet[Any]) -> Iterable[Entity]:
+def _read(product: DataProduct, rows: QuerySet[Any]) -> Iterable[Entity]:
     join = product.join
-    whole = Q(*(Q(**{f"{relation}__isnull": False}) for relation in join.required_rows))
-    complete = ExpressionWrapper(whole, BooleanField()) if whole else Value(True)
+    has_all_rows = Q(*(Q(**{f"{relation}__isnull": False}) for relation in join.required_rows))
+    complete = ExpressionWrapper(has_all_rows, BooleanField()) if has_all_rows else Value(True)
     label, at = (
         F(join.label) if join.label else Value(None, models.TextField()),
         F(join.at) if join.at else None,
@@ -122,7 +126,7 @@ def _rows(product: DataProduct, rows: QuerySet[Any]) -> Iterable[Entity]:
 
 
 def lock(product: DataProduct, key: str) -> Any:
-    """The base row, held until the transaction ends; None where there is none."""
+    """Find a base row and lock it until the transaction ends; None where no row has this key."""
     if not product.is_key(key):
         return None
     rows = product.join.model._base_manager.select_for_update(of=("self",))
@@ -133,9 +137,15 @@ def lock(product: DataProduct, key: str) -> Any:
 def insert(
     product: DataProduct, key: str | None, values: Mapping[str, Any], at: datetime.datetime | None
 ) -> Any:
-    """Write a new base row with its one-to-one rows; `values` are cleaned features by name.
+    """Insert a base row with its one-to-one rows.
 
-    Without `key` the table makes one. Returns the base row. Raises BadInput, and Conflict where the key exists.
+    Args:
+        key: the entity's key; None lets the table generate one.
+        values: validated features by name.
+        at: the event time, where the join has one.
+
+    Returns: the base row.
+    Raises: BadInput; Conflict where the key exists.
     """
     model = product.join.model
     base = model()
@@ -153,7 +163,8 @@ def insert(
             rows.save()
     except IntegrityError as error:
         raise Conflict(
-            f"{model._meta.verbose_name} {key} contradicts another row: {sentence(error)}", argument=("row",)
+            f"{model._meta.verbose_name} {key} contradicts another row: {database_message(error)}",
+            argument=("row",),
         ) from error
     if key is not None:
         _advance_sequence(model, base.pk)
@@ -164,16 +175,16 @@ def _new_key(product: DataProduct, key: str) -> Any:
     model = product.join.model
     if not product.is_key(key):
         raise BadInput(f"{key!r} cannot be the key of a {model._meta.verbose_name}.", argument=("row", "key"))
-    wanted = product.key_of(key)
-    if model._base_manager.filter(pk=wanted).exists():
+    primary_key = product.key_of(key)
+    if model._base_manager.filter(pk=primary_key).exists():
         raise Conflict(
             f"A {model._meta.verbose_name} with the key {key!r} exists already.", argument=("row", "key")
         )
-    return wanted
+    return primary_key
 
 
-def _advance_sequence(model: type[models.Model], given: Any) -> None:
-    """Keep the table's own numbering ahead of a number that was given, and never set it back."""
+def _advance_sequence(model: type[models.Model], inserted: Any) -> None:
+    """Advance the table's sequence beyond an inserted key; never set it back."""
     pk = model._meta.pk
     if not isinstance(pk, models.AutoField):
         return
@@ -181,15 +192,22 @@ def _advance_sequence(model: type[models.Model], given: Any) -> None:
         cursor.execute(
             """SELECT setval(sequence, greatest(%s, pg_sequence_last_value(sequence), 1))
             FROM CAST(pg_get_serial_sequence(%s, %s) AS regclass) AS sequence""",
-            [given, connection.ops.quote_name(model._meta.db_table), pk.column],
+            [inserted, connection.ops.quote_name(model._meta.db_table), pk.column],
         )
 
 
 @transaction.atomic
 def update(product: DataProduct, base: Any, values: Mapping[str, Any], at: Any = KEEP) -> list[str]:
-    """Write changed features (cleaned, by name) of a locked base row; returns the names of those that changed.
+    """Write features of a locked base row.
 
-    A one-to-one row that was missing is made when all its columns are given. Raises BadInput, Conflict.
+    A missing one-to-one row is inserted where all its columns are given.
+
+    Args:
+        values: validated features by name.
+        at: the event time; KEEP leaves it unchanged.
+
+    Returns: the names of the columns that changed.
+    Raises: BadInput, Conflict.
     """
     rows, changed = _WrittenRows(base), []
     for column in product.columns:
@@ -201,30 +219,31 @@ def update(product: DataProduct, base: Any, values: Mapping[str, Any], at: Any =
         with transaction.atomic():
             rows.save()
     except IntegrityError as error:
-        raise Conflict(f"The row contradicts another one: {sentence(error)}") from error
+        raise Conflict(f"The row contradicts another one: {database_message(error)}") from error
     return changed
 
 
 def write_label(product: DataProduct, base: Any, label: Any) -> int:
-    """Set the label column of a locked base row; returns how many rows that changed."""
+    """Set the label column of a locked base row. Returns: the number of changed rows, 0 or 1."""
     rows = _WrittenRows(base)
     if not rows.set(product.join.label_path, label):
         return 0
-    rows.save(check=False)  # what the table held before counts again, whatever is declared by now
+    rows.save(check=False)  # a restored value may contradict what is declared today
     return 1
 
 
 def read_label(product: DataProduct, base: Any) -> Any:
+    """Read the label column of a base row."""
     return _WrittenRows(base).get(product.join.label_path)
 
 
-def sentence(error: Exception) -> str:
-    """What the database says of a row that it refuses."""
+def database_message(error: Exception) -> str:
+    """Get the detail of an IntegrityError in one line."""
     return str(error).strip().splitlines()[-1].removeprefix("DETAIL:").strip()
 
 
 def _check(row: Any, changed: set[str]) -> None:
-    """What the models' own validators say of the columns that were changed. Raises BadInput."""
+    """Run the model's validators on the changed columns. Raises BadInput."""
     fields = [f for f in row._meta.concrete_fields if f.name in changed or row._state.adding]
     null = {f for f in fields if not f.primary_key and getattr(row, f.attname) is None}
     if missing := [f.name for f in fields if f in null and not f.null]:
@@ -237,19 +256,20 @@ def _check(row: Any, changed: set[str]) -> None:
 
 
 class _WrittenRows:
-    """A base row and the one-to-one rows around it, changed in memory and saved in the order of their keys."""
+    """A base row and its one-to-one rows, changed in memory and saved in the order of their foreign keys."""
 
     def __init__(self, base: Any):
         self.rows: dict[tuple[Any, ...], Any] = {(): base}
         self.dirty: dict[tuple[Any, ...], list[str]] = {(): []} if base._state.adding else {}
 
     def row(self, hops: tuple[Any, ...]) -> Any:
+        """Get the row behind these relations; a new one where it is missing."""
         if hops not in self.rows:
             parent, hop = self.row(hops[:-1]), hops[-1]
             accessor = hop.get_accessor_name() if hop.auto_created else hop.name
             existing = None if parent._state.adding else getattr(parent, accessor, None)
             self.rows[hops] = existing or hop.related_model()
-            if existing is None and self._before(hops):
+            if existing is None and self._is_parent(hops):
                 self.dirty.setdefault(hops[:-1], []).append(hop.name)
         return self.rows[hops]
 
@@ -257,7 +277,7 @@ class _WrittenRows:
         return getattr(self.row(path.hops), path.column.attname)
 
     def set(self, path: Any, value: Any) -> bool:
-        """Whether that changes the column."""
+        """Set a column. Returns: True where its value changes."""
         row = self.row(path.hops)
         if not row._state.adding and getattr(row, path.column.attname) == value:
             return False
@@ -266,11 +286,11 @@ class _WrittenRows:
         return True
 
     def save(self, check: bool = True) -> None:
-        """Parents that the base row points to first, then the base row, then the rows that point to it."""
-        for hops in sorted(self.dirty, key=lambda hops: (not self._before(hops), len(hops))):
+        """Save the rows that the base row refers to, then the base row, then the rows that refer to it."""
+        for hops in sorted(self.dirty, key=lambda hops: (not self._is_parent(hops), len(hops))):
             self._save(hops, check)
 
-    def _before(self, hops: tuple[Any, ...]) -> bool:
+    def _is_parent(self, hops: tuple[Any, ...]) -> bool:
         return bool(hops) and not hops[-1].auto_created
 
     def _save(self, hops: tuple[Any, ...], check: bool) -> None:
@@ -278,7 +298,7 @@ class _WrittenRows:
         if new and hops and hops[-1].auto_created:
             setattr(row, hops[-1].field.name, self.rows[hops[:-1]])
         for other, related in self.rows.items():
-            if other[:-1] == hops and self._before(other):
+            if other[:-1] == hops and self._is_parent(other):
                 setattr(row, other[-1].name, related)
         if check:
             _check(row, set(self.dirty[hops]))

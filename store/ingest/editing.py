@@ -135,7 +135,7 @@ def upsert_many(product: DataProduct, rows: Sequence[EditedRow]) -> Upserted:
         with transaction.atomic():
             inserted, updated = write(product, rows, values)
     except IntegrityError as error:
-        sentence = f"A row contradicts another one: {entities.sentence(error)}"
+        sentence = f"A row contradicts another one: {entities.database_message(error)}"
         raise Conflict(sentence, argument=("rows",)) from error
     return Upserted(inserted, updated, len(rows) - inserted - updated)
 

@@ -3,17 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pandas import DataFrame, factorize
 
 from .columns import Column, Kind, frame
 from .encoding import MISSING
 from .encoding import times as encode_times
 from .exceptions import NoRows, OneClass, TooFewInstances
+from .lazy_imports import LazyModule
 from .problem import Classification, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = LazyModule("pandas")
 
 __all__ = ["Column", "Dataset", "Kind", "dataset", "frame"]
 
@@ -26,7 +31,7 @@ class Dataset:
 
     columns: tuple[Column, ...]
     #: `(n, len(columns))`, as `frame` makes it.
-    X: DataFrame
+    X: "pd.DataFrame"
     #: `(n,)`: codes into `classes` (classification), numbers (regression), None (clustering).
     y: NDArray[Any] | None
     #: The labels present in the data, in declared order; of two, the positive one is the last.
@@ -48,7 +53,7 @@ class Dataset:
         cls,
         problem: Problem,
         columns: Sequence[Column],
-        X: DataFrame,
+        X: "pd.DataFrame",
         labels: NDArray[Any] | None,
         choices: Sequence[str] = (),
         fingerprint: str = "",
@@ -130,7 +135,7 @@ def _numbered(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     if alone.any():
         _, groups = np.unique(groups, return_inverse=True)
         groups = np.where(alone, len(groups) + np.arange(len(groups)), groups)
-    return np.asarray(factorize(groups)[0], dtype=np.int64)
+    return np.asarray(pd.factorize(groups)[0], dtype=np.int64)
 
 
 def _target(

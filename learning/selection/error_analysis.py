@@ -4,15 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ..columns import Column
 from ..dataset import Dataset
 from ..estimators import ensemble
 from ..evaluation.averages import mean_by_row
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Number of equally large parts that a numeric column is divided into.
 PARTS = 4
@@ -89,7 +92,7 @@ def worst_slices(dataset: Dataset, losses: NDArray[np.float64], most: int = 8) -
     return sorted(filter(None, slices), key=lambda each: -each.times)[:most]
 
 
-def _worst_slice(column: Column, values: pd.Series, losses: NDArray[np.float64]) -> Slice | None:
+def _worst_slice(column: Column, values: "pd.Series", losses: NDArray[np.float64]) -> Slice | None:
     mean = float(np.nanmean(losses))
     fewest = max(FEWEST, SHARE * len(losses))
     slices = []
@@ -105,7 +108,7 @@ def _worst_slice(column: Column, values: pd.Series, losses: NDArray[np.float64])
     return max(slices, key=lambda each: each.times, default=None)
 
 
-def _parts(column: Column, values: pd.Series) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def _parts(column: Column, values: "pd.Series") -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Yield the names and row masks of a column's values or ranges; of texts, only of missing ones."""
     missing = values.isna().to_numpy()
     if missing.any():

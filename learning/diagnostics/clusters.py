@@ -95,9 +95,8 @@ def _size(axes: Axes, sizes: NDArray[np.intp]) -> None:
     )
     axes.margins(0.25)
     axes.grid(False)
-    axes.set(
-        xticklabels=[], yticklabels=[], xlabel="as near, or far, as two dimensions can show", aspect="equal"
-    )
+    axes.set_aspect("equal", adjustable="datalim")  # the axes keep their width, so that circles have room
+    axes.set(xticklabels=[], yticklabels=[], xlabel="as near, or far, as two dimensions can show")
 
 
 def elbow(evidence: Evidence, figure: Figure) -> Drawn:

@@ -66,7 +66,7 @@ class Candidate(Node):
         def find(rows: Iterable[models.Candidate]) -> dict[int, list[Measured]]:
             return models.Score.objects.of_each([row.pk for row in rows], SEARCH, metric=wanted)
 
-        return pagination.together(self, ("scores", wanted), find)
+        return pagination.lookup_for_page(self, ("scores", wanted), find)
 
     @strawberry.field(
         description="The reason why it was dropped, such as a fit that failed; null if it was not."

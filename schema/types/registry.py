@@ -125,7 +125,7 @@ class ModelVersion(Node):
         def find(rows: Iterable[models.ModelVersion]) -> dict[int, list[Measured]]:
             return models.Score.objects.of_versions(rows, *conditions)
 
-        return pagination.together(self, ("scores", *conditions), find)
+        return pagination.lookup_for_page(self, ("scores", *conditions), find)
 
     @strawberry.field(
         graphql_type=list[Diagnostic] | None,
@@ -144,7 +144,7 @@ class ModelVersion(Node):
         def find(rows: Iterable[models.ModelVersion]) -> dict[int, list[models.Diagnostic]]:
             return models.Diagnostic.objects.of_each((row.pk for row in rows), wanted)
 
-        return pagination.together(self, ("diagnostics", wanted and tuple(wanted)), find)
+        return pagination.lookup_for_page(self, ("diagnostics", wanted and tuple(wanted)), find)
 
     @strawberry.field(
         description="The labels that it can predict, as in `Choice.value`; null unless the task is CLASSIFICATION."

@@ -104,7 +104,7 @@ class ProductAdmin(Shown):
             "champion": ModelVersion.objects.champion_of(row.product),
             "due_at": retraining.due_at(product.retrain),
             "builds": Build.objects.filter(product=row.product).order_by("-pk")[:LATEST],
-            "versions": pagination.group(
+            "versions": pagination.share_lookups(
                 list(ModelVersion.objects.with_status(row.product).order_by("-pk")[:LATEST])
             ),
             "promotions": Promotion.objects.newest(row.product)[:LATEST],

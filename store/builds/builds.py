@@ -164,9 +164,9 @@ class BuildEventManager(models.Manager["BuildEvent"]):
         return rows.filter(sequence__gt=_sequence(cursor)).order_by("sequence")
 
     def page(self, build: "Build", first: int | None, after: str | None) -> pagination.Page["BuildEvent"]:
-        first = pagination.size(first, USUAL_EVENTS, MOST_EVENTS)
+        first = pagination.page_size(first, USUAL_EVENTS, MOST_EVENTS)
         found = list(self.after(build.pk, after)[: first + 1])
-        nodes = pagination.group(found[:first])
+        nodes = pagination.share_lookups(found[:first])
         total = self.filter(build=build).count
         return pagination.Page(nodes, attrgetter("cursor"), len(found) > first, after is not None, total)
 

@@ -247,7 +247,7 @@ class ScoreManager(models.Manager["Score"]):
 
         candidates = {version.pk: version.candidate_id for version in versions}
         look = partial(self.of_each, round=CONTEST)
-        found = _of_contests.find(candidates.values(), look, last=Candidate.objects.ended)
+        found = _of_contests.find(candidates.values(), look, select_final=Candidate.objects.ended)
         return {pk: list(filter(fits, found[candidate])) for pk, candidate in candidates.items()}
 
 

@@ -1,4 +1,4 @@
-"""Pages: keyset cursors over a queryset's order, so that a page costs the same wherever it stands."""
+"""Pagination by keyset cursors: every page costs the same wherever it is in the list."""
 
 import base64
 import binascii
@@ -19,95 +19,101 @@ from . import row_cache
 
 Node = TypeVar("Node")
 
-#: Nodes of one page: unless said otherwise, and at most.
-USUAL, MOST = 20, 100
+#: Nodes of a page, by default and at most.
+DEFAULT_SIZE, MAX_SIZE = 20, 100
 
 
 @dataclass(frozen=True)
 class Page(Generic[Node]):
-    """Some of the rows, in order, and how to go on."""
+    """A page of rows in order, with their cursors."""
 
     nodes: list[Node]
-    #: Where a node stands in its list.
+    #: Encodes the position of a node in the list.
     cursor: Callable[[Node], str]
     has_next: bool
     has_previous: bool
-    #: Counts all the rows; called only when somebody wants to know.
+    #: Counts all rows of the list; called only when the total is selected.
     total: Callable[[], int]
 
 
-class Rows(Generic[Node]):
-    """Rows which know each other by this, and do not keep each other: else a page would be there until the garbage is
-    collected, which is a tenth of all work where pages are read.
+class WeakRows(Generic[Node]):
+    """The rows of a page by weak references.
+
+    With strong ones the rows of a page would form cycles, and collecting these takes a tenth of the time of pages.
     """
 
     def __init__(self, rows: Sequence[Node]):
         self._rows = list(map(ref, rows))
 
     def __iter__(self) -> Iterator[Node]:
-        """Those that somebody has."""
-        return (row for each in self._rows if (row := each()) is not None)
+        """Iterate over the rows that are still referenced elsewhere."""
+        return (row for reference in self._rows if (row := reference()) is not None)
 
 
-class Together:
-    """The rows of one page, and what the first of them has looked up for all."""
+class PageLookups:
+    """Lookups shared by the rows of one page: the first row that needs one looks it up for all."""
 
     def __init__(self, rows: Sequence[Any]):
-        self.rows = Rows(rows)
-        self._known: dict[Any, dict[Any, Any]] = {}
+        self.rows = WeakRows(rows)
+        self._results: dict[Any, dict[Any, Any]] = {}
 
-    def look(self, what: Any, look: Callable[[Sequence[Any]], dict[Any, Any]]) -> dict[Any, Any]:
-        if what not in self._known:
-            self._known[what] = look(list(self.rows))
-        return self._known[what]
+    def get(self, name: Any, find: Callable[[Sequence[Any]], dict[Any, Any]]) -> dict[Any, Any]:
+        """Get the result of the lookup `name`; the first call runs `find` for all rows."""
+        if name not in self._results:
+            self._results[name] = find(list(self.rows))
+        return self._results[name]
 
 
-def together(row: Any, what: Any, look: Callable[[Sequence[Any]], dict[Any, Any]]) -> Any:
-    """What `look` finds for this row; it is asked once for all rows of the page that this one came with.
+def lookup_for_page(row: Any, name: Any, find: Callable[[Sequence[Any]], dict[Any, Any]]) -> Any:
+    """Look up a value for this row, in one call for all rows of its page.
 
-    `look` takes rows and returns what is known by their primary keys; `what` names it.
+    Args:
+        name: identifies the lookup.
+        find: takes rows and returns values by primary key.
     """
-    return _beside(row).look(what, look).get(row.pk)
+    return _lookups_of(row).get(name, find).get(row.pk)
 
 
-def _beside(row: Any) -> Together:
-    beside: Together | None = vars(row).get("together")
-    if beside is None:
-        beside = row.together = Together([row])
-    return beside
+def _lookups_of(row: Any) -> PageLookups:
+    lookups: PageLookups | None = vars(row).get("page_lookups")
+    if lookups is None:
+        lookups = row.page_lookups = PageLookups([row])
+    return lookups
 
 
 def related(rows: Sequence[Any], name: str) -> list[Any]:
-    """The row that a foreign key points to, of each of these, looked up once for all rows of their page; those that are
-    found are a page of their own.
+    """Get the row that the foreign key `name` of each row refers to, in one query for each page.
+
+    The related rows share their own lookups in turn.
     """
     key = attrgetter(f"{name}_id")
-    pages = list(map(_beside, rows))
-    found = {page: page.look(("related", name), partial(_related, name, key)) for page in set(pages)}
-    return [found[page].get(key(row)) for page, row in zip(pages, rows, strict=True)]
+    pages = list(map(_lookups_of, rows))
+    results = {page: page.get(("related", name), partial(_find_related, name, key)) for page in set(pages)}
+    return [results[page].get(key(row)) for page, row in zip(pages, rows, strict=True)]
 
 
-def _related(name: str, key: Callable[[Any], Any], rows: Sequence[Any]) -> dict[Any, Any]:
-    """By their own keys."""
+def _find_related(name: str, key: Callable[[Any], Any], rows: Sequence[Any]) -> dict[Any, Any]:
     field = rows[0]._meta.get_field(name)
-    found = row_cache.rows(field.related_model, set(map(key, rows)) - {None})
-    group(list(found.values()))
-    return found
+    related_rows = row_cache.get_rows(field.related_model, set(map(key, rows)) - {None})
+    share_lookups(list(related_rows.values()))
+    return related_rows
 
 
-def group(rows: list[Node]) -> list[Node]:
-    """Let these rows look things up together; returns them."""
-    shared = Together(rows)
+def share_lookups(rows: list[Node]) -> list[Node]:
+    """Make these rows share their lookups, and return them."""
+    lookups = PageLookups(rows)
     for row in rows:
-        vars(row)["together"] = shared
+        vars(row)["page_lookups"] = lookups
     return rows
 
 
 def page(rows: QuerySet[Any], order: Sequence[str], first: int | None, after: str | None) -> Page[Any]:
-    """The next `first` rows after the cursor `after`.
+    """Read the `first` rows after the cursor `after`.
 
-    `order` names columns that are never null, all ascending or all descending ("-created_at", "-pk"), the last one
-    unique. Raises OutOfRange and BadInput.
+    Args:
+        order: columns that are never null, all ascending or all descending ("-created_at", "-pk"), the last one unique.
+
+    Raises: OutOfRange, BadInput.
     """
     return page_of([rows], order, first, after)
 
@@ -115,16 +121,16 @@ def page(rows: QuerySet[Any], order: Sequence[str], first: int | None, after: st
 def page_of(
     parts: Sequence[QuerySet[Any]], order: Sequence[str], first: int | None, after: str | None
 ) -> Page[Any]:
-    """As `page`, of several querysets that share no row: each may be read by an index which all together have not."""
-    first = size(first)
-    found = [row for part in parts for row in _read(_next(part, order, after)[: first + 1])]
+    """Read a page of several disjoint querysets, each of which may use an index that their union cannot use."""
+    first = page_size(first)
+    rows = [row for part in parts for row in _read(_next(part, order, after)[: first + 1])]
     if len(parts) > 1:
-        found.sort(key=attrgetter(*_names(order)), reverse=order[0].startswith("-"))
-    nodes = found[:first]
+        rows.sort(key=attrgetter(*_names(order)), reverse=order[0].startswith("-"))
+    nodes = rows[:first]
     return Page(
-        group(nodes),
+        share_lookups(nodes),
         cursor=partial(_cursor, order),
-        has_next=len(found) > first,
+        has_next=len(rows) > first,
         has_previous=after is not None,
         total=lambda: sum(part.count() for part in parts),
     )
@@ -139,17 +145,17 @@ def _read(rows: QuerySet[Any]) -> list[Any]:
     if not row_cache.caches_rows(rows.model):
         return list(rows)
     keys = list(rows.values_list("pk", flat=True))
-    found = row_cache.rows(rows.model, keys)
-    return [found[key] for key in keys]
+    by_key = row_cache.get_rows(rows.model, keys)
+    return [by_key[key] for key in keys]
 
 
-def size(first: int | None, usual: int = USUAL, most: int = MOST) -> int:
-    """How many nodes were asked for. Raises OutOfRange."""
+def page_size(first: int | None, usual: int = DEFAULT_SIZE, most: int = MAX_SIZE) -> int:
+    """Validate the requested number of nodes. Raises OutOfRange."""
     if first is None:
         return usual
     if not 1 <= first <= most:
-        sentence = f"A page has 1 to {most} nodes, not {first}."
-        raise OutOfRange(sentence, argument=("first",), minimum=1, maximum=most)
+        message = f"A page has 1 to {most} nodes, not {first}."
+        raise OutOfRange(message, argument=("first",), minimum=1, maximum=most)
     return first
 
 
@@ -162,11 +168,12 @@ def _cursor(order: Sequence[str], node: Model) -> str:
 
 
 def encode(values: Any) -> str:
+    """Encode a cursor as URL-safe text."""
     return base64.urlsafe_b64encode(orjson.dumps(values, default=str)).decode().rstrip("=")
 
 
 def decode(cursor: str) -> Any:
-    """What `encode` was given, in JSON's types. Raises BadInput."""
+    """Decode a cursor to JSON values. Raises BadInput."""
     try:
         return orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error) as error:
@@ -179,7 +186,7 @@ def _beyond(model: type[Model], order: Sequence[str], after: str) -> Q:
     values = decode(after)
     if not isinstance(values, list) or values[:1] != [list(order)] or len(values) != len(order) + 1:
         raise BadInput(
-            "The cursor belongs to a list in another order: start again without it.", argument=("after",)
+            "The cursor belongs to a list in another order. Start again without it.", argument=("after",)
         )
     comparison = "lt" if order[0].startswith("-") else "gt"
     condition, equal = Q(), Q()
@@ -195,7 +202,7 @@ def _value(model: type[Model], name: str, raw: Any) -> Any:
     try:
         value = field.to_python(raw)
         if isinstance(value, datetime):
-            value = value.astimezone(UTC)  # a moment before the year 1 is none that the database knows
+            value = value.astimezone(UTC)  # overflows before the year 1, which PostgreSQL cannot store
     except (ValidationError, TypeError, ValueError, OverflowError):
         value = None
     if value is None:

@@ -82,7 +82,7 @@ def get(product: DataProduct, key: str, argument: Sequence[str | int] = ("entity
 
 def page(product: DataProduct, first: int | None, after: str | None) -> pagination.Page[Entity]:
     """List a page of the entities in the order of their keys. Raises OutOfRange, BadInput."""
-    first = pagination.size(first)
+    first = pagination.page_size(first)
     rows = product.join.queryset
     total, ordered = rows.count, rows.order_by("pk")
     if after is not None:

@@ -148,7 +148,7 @@ class ModelVersion(BaseModel):
     @property
     def status(self) -> str:
         """CHAMPION, RETIRED or CHALLENGER; read once for all rows of a page."""
-        status: str = pagination.together(self, "status", ModelVersion.objects.status_of)
+        status: str = pagination.lookup_for_page(self, "status", ModelVersion.objects.status_of)
         return status
 
     def misfit(self, product: DataProduct) -> str | None:

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from learning.evaluation.intervals import Intervals
 
-from ..db.pagination import Rows
+from ..db.pagination import WeakRows
 from ..entities import entities
 from ..entities.entities import Entity
 from ..predictions import feedback, truth
@@ -20,7 +20,7 @@ class Prefetch:
     """What is known around some predictions; each kind is looked up when the first of them asks."""
 
     def __init__(self, predictions: Sequence[Prediction]):
-        self.predictions = Rows(predictions)
+        self.predictions = WeakRows(predictions)
 
     def _by_product(self) -> Iterable[tuple[str, list[Prediction]]]:
         names = {prediction.product for prediction in self.predictions}

@@ -140,7 +140,8 @@ def test_what_rows_point_to_is_looked_up_once_for_their_page(
         found = [pagination.related([operation], "ward")[0] for operation in in_wards]
     assert [ward.beds for ward in found] == [20, 10, 20, 10]
     beside = [
-        pagination.together(w, "beside", lambda rows: {row.pk: len(rows) for row in rows}) for w in found
+        pagination.lookup_for_page(w, "beside", lambda rows: {row.pk: len(rows) for row in rows})
+        for w in found
     ]
     assert beside == [2, 2, 2, 2]
 
@@ -152,7 +153,7 @@ def test_what_a_row_came_with_is_left_as_it_was(in_wards: list[Operation]) -> No
     one.ward = everybodys
     [found] = pagination.related([one], "ward")
     assert found == everybodys and found is not everybodys
-    assert "together" not in vars(everybodys)
+    assert "page_lookups" not in vars(everybodys)
 
 
 def test_a_page_is_gone_with_the_last_who_has_it(in_wards: list[Operation]) -> None:

@@ -21,34 +21,36 @@ def new_process(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_version_is_read_once(stay: DataProduct, django_assert_num_queries: Any) -> None:
     first = version(stay)
     with django_assert_num_queries(1):
-        found = [row_cache.rows(ModelVersion, [first.pk]) for _ in range(3)]
+        found = [row_cache.get_rows(ModelVersion, [first.pk]) for _ in range(3)]
     assert [rows[first.pk].digest for rows in found] == [first.digest] * 3
 
 
 def test_nobody_gets_an_object_that_somebody_else_has(stay: DataProduct) -> None:
     first = version(stay)
-    one, another = (row_cache.rows(ModelVersion, [first.pk])[first.pk] for _ in range(2))
-    pagination.group([one])
-    assert one == another and "together" not in vars(another)
+    one, another = (row_cache.get_rows(ModelVersion, [first.pk])[first.pk] for _ in range(2))
+    pagination.share_lookups([one])
+    assert one == another and "page_lookups" not in vars(another)
     assert another.status == "CHALLENGER"
 
 
 def test_what_was_not_selected_is_read_when_it_is_asked_for(stay: DataProduct) -> None:
     first = version(stay)
-    found = row_cache.rows(ModelVersion, [first.pk])[first.pk]
+    found = row_cache.get_rows(ModelVersion, [first.pk])[first.pk]
     assert "artifact" not in vars(found) and bytes(found.artifact) == bytes(first.artifact)
 
 
 def test_what_may_change_is_read_each_time(stay: DataProduct, django_assert_num_queries: Any) -> None:
     snapshot = version(stay).snapshot
     with django_assert_num_queries(2):
-        assert [row_cache.rows(Snapshot, [snapshot.pk]) for _ in range(2)] == [{snapshot.pk: snapshot}] * 2
+        assert [row_cache.get_rows(Snapshot, [snapshot.pk]) for _ in range(2)] == [
+            {snapshot.pk: snapshot}
+        ] * 2
 
 
 def test_what_there_is_not_is_not_found(stay: DataProduct) -> None:
-    assert row_cache.rows(ModelVersion, [0]) == {}
+    assert row_cache.get_rows(ModelVersion, [0]) == {}
     first = version(stay)
-    assert list(row_cache.rows(ModelVersion, [0, first.pk])) == [first.pk]
+    assert list(row_cache.get_rows(ModelVersion, [0, first.pk])) == [first.pk]
 
 
 def test_the_newest_stay() -> None:

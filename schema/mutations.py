@@ -31,7 +31,9 @@ class BuildOptions:
     candidates: int | None = strawberry.field(
         default=UNSET, description="The number of candidates to draw, at most."
     )
-    seconds: int | None = strawberry.field(default=UNSET, description="The time of the search, in seconds.")
+    seconds: int | None = strawberry.field(
+        default=UNSET, description="The time limit of the build, in seconds."
+    )
     seed: int | None = strawberry.field(default=UNSET, description="The seed of the random numbers.")
     families: list[str] | None = strawberry.field(
         default=UNSET, description="The names of the families of estimators to draw candidates from."

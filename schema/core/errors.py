@@ -80,13 +80,13 @@ class ErrorCode(enum.Enum):
 
 
 class BadRequest(ExemplarError):
-    """The request is not one that can be answered."""
+    """The request is not valid: its body, document or parameters cannot be used."""
 
     code = "BAD_REQUEST"
 
 
 class TooComplex(ExemplarError):
-    """The document asks for more than one request may."""
+    """The document is larger or deeper than one request may be."""
 
     code = "TOO_COMPLEX"
 

@@ -82,7 +82,7 @@ def _make_rows(t: ProductTypes) -> None:
     row: dict[str, tuple[object, object]] = {
         "key": (
             strawberry.ID | None,
-            optional("The row's primary key. Leave it out to get a new one from the database."),
+            optional("The row's primary key. Leave it out if the database numbers the rows."),
         ),
         "features": (t.Features, required("The row's features.")),
     }

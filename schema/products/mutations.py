@@ -84,7 +84,7 @@ def _feedback_fields(t: ProductTypes) -> Fields:
             ),
             "feature_rows_changed": (
                 int,
-                strawberry.field(description="The number of rows of the tables whose label was changed."),
+                strawberry.field(description="The number of rows of the feature tables that were changed."),
             ),
         },
         "The result of a feedback.",

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.inspection import permutation_importance
 
-from . import figures, trials
+from . import figures, refit_folds
 from .evidence import Drawn, Evidence
 from .recipe import recipe
 from .shapes import Bars, floats
@@ -21,7 +21,7 @@ def importances(evidence: Evidence, figure: Figure) -> Drawn:
     context = evidence.context
     X, y = context.dataset.X, context.dataset.y
     assert y is not None
-    folds = trials.folds(evidence, evidence.candidate)
+    folds = refit_folds.folds(evidence, evidence.candidate)
     learn, held_out = folds[0]
     found = permutation_importance(
         recipe(context, evidence.candidate, evidence.deadline).fit(X.iloc[learn], y[learn]),
@@ -41,7 +41,7 @@ def importances(evidence: Evidence, figure: Figure) -> Drawn:
         low=floats(mean - std),
         high=floats(mean + std),
     )
-    return Drawn(_of_importances(data, context.metric) + trials.sampled(evidence, folds[:1]), data)
+    return Drawn(_of_importances(data, context.metric) + refit_folds.sampled(evidence, folds[:1]), data)
 
 
 def _bars(

@@ -12,7 +12,7 @@ from sklearn.model_selection import validation_curve as learn_by_value
 
 from ..estimators.families import Candidate
 from ..evaluation.folds import Fold
-from . import figures, trials
+from . import figures, refit_folds
 from .evidence import Drawn, Evidence, NothingToDraw
 from .recipe import heaviest, recipe
 from .shapes import Curve, Curves, floats
@@ -47,7 +47,7 @@ FACTORS, RATES = (0.01, 0.1, 1.0, 10.0, 100.0), (0.1, 0.3, 1.0, 3.0)
 
 def learning_curve(evidence: Evidence, figure: Figure) -> Drawn:
     context, candidate = evidence.context, heaviest(evidence.candidate)
-    folds = trials.folds(evidence, candidate)
+    folds = refit_folds.folds(evidence, candidate)
     sizes, learned, held_out = learn_by_size(
         recipe(context, candidate, evidence.deadline),
         context.dataset.X,
@@ -60,7 +60,7 @@ def learning_curve(evidence: Evidence, figure: Figure) -> Drawn:
     axes = figures.axes(figure, 7.4)
     shown = _both(floats(sizes), learned, held_out)
     figures.plot(axes, shown, markers=True)
-    text, sampled = _of_sizes(*shown), trials.sampled(evidence, folds)
+    text, sampled = _of_sizes(*shown), refit_folds.sampled(evidence, folds)
     if sampled:
         contest = _of_contest(evidence)
         _point(axes, contest)
@@ -76,7 +76,7 @@ def learning_curve(evidence: Evidence, figure: Figure) -> Drawn:
 def validation_curve(evidence: Evidence, figure: Figure) -> Drawn:
     context, candidate = evidence.context, heaviest(evidence.candidate)
     name = _main(candidate)
-    folds = trials.folds(evidence, candidate)
+    folds = refit_folds.folds(evidence, candidate)
     values = _values(name, candidate.hyperparameters[name], min(len(learn) for learn, _ in folds))
     learned, held_out = learn_by_value(
         recipe(context, candidate, evidence.deadline),
@@ -98,7 +98,7 @@ def validation_curve(evidence: Evidence, figure: Figure) -> Drawn:
     figures.legend(axes)
     data = Curves(x_title=name, y_title=context.metric, curves=shown)
     text = _of_values(name, values, held_out.mean(axis=1), candidate.hyperparameters[name], context.metric)
-    return Drawn(text + _whose(evidence, candidate) + trials.sampled(evidence, folds), data)
+    return Drawn(text + _whose(evidence, candidate) + refit_folds.sampled(evidence, folds), data)
 
 
 def _sizes(candidate: Candidate, folds: list[Fold], classes: int) -> NDArray[np.intp]:

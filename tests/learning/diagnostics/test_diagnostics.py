@@ -32,7 +32,7 @@ from sklearn.pipeline import Pipeline
 from learning.columns import Column
 from learning.columns import Kind as ColumnKind
 from learning.dataset import dataset
-from learning.diagnostics import Diagnostic, DiagnosticKind, drawing, kinds, shape, trials
+from learning.diagnostics import Diagnostic, DiagnosticKind, drawing, kinds, refit_folds, shape
 from learning.diagnostics.evidence import Evidence
 from learning.estimators import preprocess
 from learning.estimators.families import Candidate
@@ -196,7 +196,7 @@ def test_prediction_error_sets_truths_beside_held_out_values(patient_winner):
 
 def test_the_learning_curve_is_scikit_learns_on_the_same_folds(tumor_winner):
     context = tumor_winner.context
-    folds = trials.folds(evidence(tumor_winner), LINEAR)
+    folds = refit_folds.folds(evidence(tumor_winner), LINEAR)
     learned, held_out = tumor_winner[DiagnosticKind.LEARNING_CURVE].data.curves
     sizes, learned_scores, held_out_scores = learning_curve(
         context.pipeline(LINEAR),
@@ -213,7 +213,7 @@ def test_the_learning_curve_is_scikit_learns_on_the_same_folds(tumor_winner):
 
 
 def test_any_beginning_of_the_rows_to_learn_from_has_all_classes(wine_winner):
-    for learn, held_out in trials.folds(evidence(wine_winner), LINEAR):
+    for learn, held_out in refit_folds.folds(evidence(wine_winner), LINEAR):
         assert set(wine_winner.y[learn[:15]]) == set(wine_winner.y[held_out]) == {0, 1, 2}
         assert not set(learn) & set(held_out)
 
@@ -225,7 +225,7 @@ def test_where_time_orders_the_folds_a_recipe_is_fitted_on_the_latest():
     problem = Classification(ordered=True, folds=4)
     X = (random.normal(size=(len(y), 2)) + y[:, None]).tolist()
     of = winner(problem, dataset(problem, numbers("ab"), X, y.tolist(), times=times), LINEAR)
-    folds = trials.folds(evidence(of), LINEAR)
+    folds = refit_folds.folds(evidence(of), LINEAR)
     assert max(folds[0][1]) == len(y) - 1
     assert all(max(learn) < min(held_out) for learn, held_out in folds)
     assert of[DiagnosticKind.LEARNING_CURVE].problem is None
@@ -242,7 +242,7 @@ def test_the_validation_curve_turns_the_winners_main_hyperparameter(tumor_winner
         context.dataset.y,
         param_name="estimate__C",
         param_range=data.curves[0].x,
-        cv=trials.folds(evidence(tumor_winner), LINEAR),
+        cv=refit_folds.folds(evidence(tumor_winner), LINEAR),
         scoring=context.metric,
     )
     assert data.curves[0].y == pytest.approx(learned.mean(axis=1))
@@ -257,7 +257,7 @@ def test_curves_of_an_ensemble_are_of_its_heaviest_member_and_say_so(patient_win
 
 def test_importances_are_permutation_importances_on_rows_that_were_held_out(tumor_winner):
     context, data = tumor_winner.context, tumor_winner[DiagnosticKind.FEATURE_IMPORTANCES].data
-    learn, held_out = trials.folds(evidence(tumor_winner), LINEAR)[0]
+    learn, held_out = refit_folds.folds(evidence(tumor_winner), LINEAR)[0]
     X, y = context.dataset.X, context.dataset.y
     found = permutation_importance(
         clone(context.pipeline(LINEAR)).fit(X.iloc[learn], y[learn]),

@@ -1,5 +1,6 @@
-"""What is to be seen of a model: pictures with their numbers and sentences. Drawing them is `drawing`'s, which takes
-its time to import.
+"""Diagnostics of a model: charts with their data and a sentence about each.
+
+This module has the kinds and data; `drawing` draws the charts, and takes a second or two to import.
 """
 
 from .kinds import Diagnostic, DiagnosticKind, kinds, shape

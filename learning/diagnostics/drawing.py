@@ -1,4 +1,4 @@
-"""READ FIRST: draws a version's diagnostics, one after the other. Importing this takes a second or two."""
+"""READ FIRST: draws the diagnostics of a version, one after the other. Importing it takes a second or two."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,30 +22,30 @@ from . import (
     residuals,
     yellowbrick_charts,
 )
-from .evidence import Drawn, Evidence
+from .evidence import Chart, Evidence
 from .kinds import TITLES, Diagnostic, DiagnosticKind, kinds, shape
 from .out_of_fold import Predictions
 
-#: Rows that are looked at, unless said otherwise, where it takes more than a glance.
+#: Default upper bound of the rows that are fitted on or compared with each other.
 ROWS = 4_000
 
-CHARTS: Mapping[DiagnosticKind, Callable[[Evidence, Figure], Drawn]] = {
-    DiagnosticKind.CLASSIFICATION_REPORT: confusion.report,
-    DiagnosticKind.CONFUSION_MATRIX: confusion.confusion,
-    DiagnosticKind.ROC: ranking.roc,
-    DiagnosticKind.PRECISION_RECALL: ranking.precision_recall,
-    DiagnosticKind.CALIBRATION: ranking.calibration,
-    DiagnosticKind.CLASS_PREDICTION_ERROR: confusion.prediction_error,
-    DiagnosticKind.THRESHOLD: ranking.threshold,
-    DiagnosticKind.RESIDUALS: residuals.residuals,
-    DiagnosticKind.PREDICTION_ERROR: residuals.prediction_error,
-    DiagnosticKind.RANK2D: correlations.rank2d,
-    DiagnosticKind.FEATURE_IMPORTANCES: importances.importances,
-    DiagnosticKind.LEARNING_CURVE: learning_curves.learning_curve,
-    DiagnosticKind.VALIDATION_CURVE: learning_curves.validation_curve,
-    DiagnosticKind.SILHOUETTE: clusters.silhouette,
-    DiagnosticKind.INTERCLUSTER_DISTANCE: clusters.distances,
-    DiagnosticKind.ELBOW: clusters.elbow,
+CHARTS: Mapping[DiagnosticKind, Callable[[Evidence, Figure], Chart]] = {
+    DiagnosticKind.CLASSIFICATION_REPORT: confusion.draw_report,
+    DiagnosticKind.CONFUSION_MATRIX: confusion.draw_confusion,
+    DiagnosticKind.ROC: ranking.draw_roc,
+    DiagnosticKind.PRECISION_RECALL: ranking.draw_precision_recall,
+    DiagnosticKind.CALIBRATION: ranking.draw_calibration,
+    DiagnosticKind.CLASS_PREDICTION_ERROR: confusion.draw_prediction_error,
+    DiagnosticKind.THRESHOLD: ranking.draw_threshold,
+    DiagnosticKind.RESIDUALS: residuals.draw_residuals,
+    DiagnosticKind.PREDICTION_ERROR: residuals.draw_prediction_error,
+    DiagnosticKind.RANK2D: correlations.draw_rank2d,
+    DiagnosticKind.FEATURE_IMPORTANCES: importances.draw_importances,
+    DiagnosticKind.LEARNING_CURVE: learning_curves.draw_learning_curve,
+    DiagnosticKind.VALIDATION_CURVE: learning_curves.draw_validation_curve,
+    DiagnosticKind.SILHOUETTE: clusters.draw_silhouette,
+    DiagnosticKind.INTERCLUSTER_DISTANCE: clusters.draw_distances,
+    DiagnosticKind.ELBOW: clusters.draw_elbow,
 }
 
 
@@ -58,12 +58,15 @@ def draw(
     deadline: float | None = None,
     rows: int = ROWS,
 ) -> Iterator[Diagnostic]:
-    """The diagnostics of a fitted winner, in the order of `kinds`, each of them drawn when it is asked for.
+    """Draw the diagnostics of a fitted winner in the order of `kinds`; each is drawn when the iterator reaches it.
 
-    `predictions` are those out of fold, as `Contest.predictions` gives them; None for clusters. After the `deadline`
-    (by `time.monotonic`) none is begun: what is left comes with the problem TIMED_OUT. A diagnostic that fails comes
-    with its problem, and the others go on. At most `rows` rows are fitted on or compared with each other.
-    Not for several threads at once: matplotlib's style is the process's.
+    A diagnostic that fails has a problem, and the others are not affected. Not thread-safe, because matplotlib's style
+    is global.
+
+    Args:
+        predictions: Out-of-fold predictions, as from `FinalRound.predictions`; None for clusterings.
+        deadline: By `time.monotonic`; diagnostics that have not started then have the problem TIMED_OUT.
+        rows: Upper bound of the rows that are fitted on or compared with each other.
     """
     evidence = Evidence(
         context=context,
@@ -74,14 +77,14 @@ def draw(
         rows=rows,
     )
     for kind in kinds(context.problem_type, len(context.dataset.classes)):
-        yield _drawn(kind, evidence)
+        yield _draw(kind, evidence)
 
 
-def _drawn(kind: DiagnosticKind, evidence: Evidence) -> Diagnostic:
+def _draw(kind: DiagnosticKind, evidence: Evidence) -> Diagnostic:
     started = time.monotonic()
     try:
-        drawn, svg = _picture(kind, evidence)
-    except Exception as error:  # the edge of a chart: whatever it was becomes the diagnostic's problem
+        chart, svg = _draw_chart(kind, evidence)
+    except Exception as error:  # the edge of a chart: any error becomes the diagnostic's problem
         failed = to_failure(error)
         return Diagnostic(
             kind=kind,
@@ -95,23 +98,27 @@ def _drawn(kind: DiagnosticKind, evidence: Evidence) -> Diagnostic:
     return Diagnostic(
         kind=kind,
         title=TITLES[kind],
-        text=drawn.text,
+        text=chart.text,
         svg=svg,
-        data=drawn.data,
+        data=chart.data,
         problem=None,
         seconds=time.monotonic() - started,
     )
 
 
-def _picture(kind: DiagnosticKind, evidence: Evidence) -> tuple[Drawn, str]:
+def _draw_chart(kind: DiagnosticKind, evidence: Evidence) -> tuple[Chart, str]:
     if is_past(evidence.deadline):
-        raise TimedOut("There was no time left for this picture.")
+        raise TimedOut("There was no time left for this chart.")
     figure = Figure(layout="constrained")
-    # One thread: what else runs here has the other cores, and small fits lose more by waiting than they win.
-    with yellowbrick_charts.quiet(), figures.styled(kind), threadpoolctl.threadpool_limits(1):
-        drawn = CHARTS[kind](evidence, figure)
-        svg = figures.svg(figure, TITLES[kind])
-    assert isinstance(drawn.data, shape(kind))
+    # One thread, because other work uses the other cores, and small fits are slower on several threads.
+    with (
+        yellowbrick_charts.suppress_warnings(),
+        figures.apply_style(kind),
+        threadpoolctl.threadpool_limits(1),
+    ):
+        chart = CHARTS[kind](evidence, figure)
+        svg = figures.render_svg(figure, TITLES[kind])
+    assert isinstance(chart.data, shape(kind))
     if len(svg.encode()) > figures.MOST_BYTES:
         raise figures.TooLarge
-    return drawn, svg
+    return chart, svg

@@ -1,4 +1,4 @@
-"""What all pictures look like, and how they become SVG that may stand in any page."""
+"""Style of all charts, and their conversion to SVG that any page may embed."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from html import escape
 from io import BytesIO
 from itertools import zip_longest
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -18,10 +17,10 @@ from numpy.typing import NDArray
 from ..exceptions import LearningError
 from .shapes import Curve
 
-#: Told apart by people who do not see red and green (Okabe and Ito, Color Universal Design, 2008).
+#: Colours that people with colour blindness can distinguish (Okabe and Ito, Color Universal Design, 2008).
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8500")
-#: And by people, or printers, who see no colour.
-DASHES: tuple[Any, ...] = (
+#: Line styles that distinguish curves without colour.
+DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
     "-",
     "--",
     "-.",
@@ -32,17 +31,17 @@ DASHES: tuple[Any, ...] = (
     (0, (8, 3)),
 )
 MARKERS = "osD^vPX*"
-#: From none, white, to all.
+#: Colour map from 0, white, to 1.
 SEQUENCE = "Blues"
 GREY = "#767676"
-#: The shade of a cell beyond which black text is hard to read.
+#: Shade of a cell above which its text is white.
 DARK = 0.6
-#: Letters of a name that a picture has room for.
+#: Upper bound of the characters of a name.
 LONGEST = 26
-#: Bytes of a picture that is kept.
+#: Upper bound of the bytes of a chart.
 MOST_BYTES = 200_000
 
-_STYLE: Any = {
+_STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#4d4d4d",
     "axes.grid": True,
@@ -52,36 +51,35 @@ _STYLE: Any = {
     "axes.titlelocation": "left",
     "axes.titlesize": 12,
     "font.family": "sans-serif",
-    # DejaVu Sans comes with matplotlib, so that widths are the same everywhere; viewers that lack it have a narrower
-    # one.
+    # DejaVu Sans is part of matplotlib, so widths are the same everywhere; viewers without it use a narrower font.
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10,
     "grid.color": "#e0e0e0",
     "grid.linewidth": 0.6,
     "legend.fontsize": 9,
     "legend.frameon": False,
-    # Text stays text: it can be found, copied and read aloud, and takes a fifth of the room.
+    # Text stays text: it can be searched, copied and read aloud, and takes a fifth of the bytes.
     "svg.fonttype": "none",
-    # A name may hold a dollar sign.
+    # A name may contain a dollar sign.
     "text.parse_math": False,
 }
 
 
 class TooLarge(LearningError):
-    """The picture is too large to be kept."""
+    """The chart is too large to be stored."""
 
     code = "TOO_COMPLEX"
 
 
 @contextmanager
-def styled(salt: str) -> Iterator[None]:
-    """In the pictures' style; `salt` makes the same picture's identifiers the same every time."""
-    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": salt}):
+def apply_style(salt: str) -> Iterator[None]:
+    """Apply the charts' style within the context; `salt` makes the identifiers in the SVG reproducible."""
+    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": salt}):  # type: ignore[arg-type]
         yield
 
 
-def axes(figure: Figure, width: float = 6.4, height: float = 4.4) -> Axes:
-    """The figure's only axes, in a size in inches that decides how large its letters are."""
+def add_axes(figure: Figure, width: float = 6.4, height: float = 4.4) -> Axes:
+    """Add the figure's only axes; the size in inches determines the relative size of text."""
     figure.set_size_inches(width, height)
     return figure.add_subplot()
 
@@ -94,30 +92,40 @@ def plot(
     markers: bool = False,
     drawstyle: str = "default",
 ) -> None:
-    """Plot `curves` as lines that differ in colour and dashes, each with its band from `low` to `high`.
+    """Plot curves as lines that differ in colour and dashes, with their error bands.
 
-    `labels` stand in the legend instead of the curves' names; `markers` marks each point.
+    Args:
+        labels: For the legend, instead of the curves' names.
+        markers: Whether to mark each point.
     """
-    for place, curve in enumerate(curves):
+    for index, curve in enumerate(curves):
         (line,) = axes.plot(
             curve.x,
             curve.y,
-            linestyle=DASHES[place % len(DASHES)],
-            marker=MARKERS[place % len(MARKERS)] if markers else None,
+            linestyle=DASHES[index % len(DASHES)],
+            marker=MARKERS[index % len(MARKERS)] if markers else None,
             markersize=5,
             drawstyle=drawstyle,
-            label=labels[place] if labels else curve.name,
+            label=labels[index] if labels else curve.name,
         )
         if curve.low is not None and curve.high is not None:
             axes.fill_between(curve.x, curve.low, curve.high, color=line.get_color(), alpha=0.25, linewidth=0)
 
 
-def heat_map(
-    axes: Axes, shades: NDArray[np.float64], texts: NDArray[Any], rows: Sequence[str], columns: Sequence[str]
+def draw_matrix(
+    axes: Axes,
+    shades: NDArray[np.float64],
+    texts: NDArray[np.str_],
+    rows: Sequence[str],
+    columns: Sequence[str],
 ) -> None:
-    """Draw a cell for each of `shades` (0: white, 1: darkest), with its text; the first row on top.
+    """Draw a matrix of shaded cells with texts, the first row on top.
 
     Cells are vector paths; `imshow`, as scikit-learn's displays use it, would put a raster image into the SVG.
+
+    Args:
+        shades: `(rows, columns)`: 0 is white, 1 is darkest.
+        texts: `(rows, columns)`.
     """
     axes.pcolormesh(shades, cmap=SEQUENCE, vmin=0, vmax=1, edgecolor="white", linewidth=0.5)
     for (row, column), text in np.ndenumerate(texts):
@@ -132,44 +140,45 @@ def heat_map(
     axes.spines[:].set_visible(False)
 
 
-def legend(axes: Axes, title: str | None = None) -> None:
-    """To the right of the axes, where it hides nothing."""
+def add_legend(axes: Axes, title: str | None = None) -> None:
+    """Add a legend to the right of the axes, where it covers nothing."""
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, title=title)
 
 
-def short(names: Sequence[str]) -> list[str]:
-    """Names with their middle left out where they are long, or their beginning where they would be alike else."""
-    tried = [_cut(name) for name in names]
-    if len(set(tried)) < len(set(names)):
-        same = next(i for i, letters in enumerate(zip_longest(*names)) if len(set(letters)) > 1)
-        tried = [_cut(f"…{name[same:]}") for name in names]
-    return tried if len(set(tried)) == len(set(names)) else list(names)
+def shorten(names: Sequence[str]) -> list[str]:
+    """Shorten long names by their middle, or by their common beginning too if they would be equal otherwise."""
+    shortened = [_shorten(name) for name in names]
+    if len(set(shortened)) < len(set(names)):
+        common = next(i for i, letters in enumerate(zip_longest(*names)) if len(set(letters)) > 1)
+        shortened = [_shorten(f"…{name[common:]}") for name in names]
+    return shortened if len(set(shortened)) == len(set(names)) else list(names)
 
 
-def _cut(name: str) -> str:
+def _shorten(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 11]}…{name[-10:]}"
 
 
-def svg(figure: Figure, title: str) -> str:
-    """The figure as SVG with this title: without size, dates, scripts, style sheets, or anything from outside."""
+def render_svg(figure: Figure, title: str) -> str:
+    """Render the figure as SVG without size, dates, scripts, style sheets and external references."""
     file = BytesIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(file, format="svg", metadata=nothing)
-    drawn = file.getvalue().decode()
-    return _embeddable(drawn[drawn.index("<svg") :], title)
+    no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(file, format="svg", metadata=no_metadata)
+    document = file.getvalue().decode()
+    return _make_embeddable(document[document.index("<svg") :], title)
 
 
-def _embeddable(drawn: str, title: str) -> str:
-    """Attributes instead of styles, which a page's security policy may forbid, or which would reach beyond the
-    picture; nothing that cannot be seen.
+def _make_embeddable(document: str, title: str) -> str:
+    """Replace styles by attributes and remove invisible elements.
+
+    A page's security policy may forbid inline styles, and a style sheet would affect the whole page.
     """
-    box = re.search(r'viewBox="[^"]*"', drawn)
+    box = re.search(r'viewBox="[^"]*"', document)
     assert box
-    body = drawn[drawn.index(">") + 1 :]
-    for pattern, instead in _UNSEEN:
-        body = pattern.sub(instead, body)
-    body = re.sub(r' style="([^"]*)"', _attributes, body)
-    body = re.sub(r' (?:d|x|y|transform)="[^"]*"', _rounded, body)
+    body = document[document.index(">") + 1 :]
+    for pattern, replacement in _INVISIBLE:
+        body = pattern.sub(replacement, body)
+    body = re.sub(r' style="([^"]*)"', _style_to_attributes, body)
+    body = re.sub(r' (?:d|x|y|transform)="[^"]*"', _round_numbers, body)
     return f"{_HEAD.format(box=box[0], title=escape(title))}{_EMPTY.sub('', body).strip()}"
 
 
@@ -178,22 +187,22 @@ _HEAD = (
     'aria-label="{title}" font-family="DejaVu Sans, Verdana, sans-serif" stroke-linejoin="round" '
     'stroke-linecap="butt">'
 )
-_UNSEEN = (
+_INVISIBLE = (
     (re.compile(r"<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL), ""),
     (re.compile(r"<!--.*?-->", re.DOTALL), ""),
     (re.compile(r'<g id="[^"]*"'), "<g"),
     (re.compile(r"\n\s*"), "\n"),
 )
-#: Groups of nothing, and cells of no colour.
+#: Empty groups, and paths without a fill.
 _EMPTY = re.compile(r'<g/>\n|<path d="[^"]*"(?: clip-path="[^"]*")? fill="none"/>\n')
 
 
-def _attributes(style: re.Match[str]) -> str:
+def _style_to_attributes(style: re.Match[str]) -> str:
     pairs = (pair.partition(":") for pair in style[1].split(";") if pair.strip())
-    kept = [(name.strip(), value.strip()) for name, _, value in pairs if name.strip() != "font-family"]
-    return "".join(f' {name}="{value}"' for name, value in kept)
+    attributes = [(name.strip(), value.strip()) for name, _, value in pairs if name.strip() != "font-family"]
+    return "".join(f' {name}="{value}"' for name, value in attributes)
 
 
-def _rounded(numbers: re.Match[str]) -> str:
-    """To hundredths of a point."""
+def _round_numbers(numbers: re.Match[str]) -> str:
+    """Round the numbers to hundredths of a point."""
     return re.sub(r"(\.\d\d)\d+", r"\1", numbers[0])

@@ -1,4 +1,4 @@
-"""The chart of which columns a recipe's answers hang on."""
+"""Chart of the permutation importance of the features."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -6,25 +6,25 @@ from numpy.typing import NDArray
 from sklearn.inspection import permutation_importance
 
 from . import figures, refit_folds
-from .evidence import Drawn, Evidence
-from .recipe import recipe
+from .evidence import Chart, Evidence
+from .recipe import build_recipe
 from .shapes import Bars, floats
 
-#: How often a column is shuffled; of many columns less often, so that there are about as many predictions.
+#: Permutations per column, and of all columns together, which bounds the time.
 REPEATS, SHUFFLES = 5, 90
-#: Features that a picture has room for.
+#: Upper bound of the features in the chart.
 MOST = 30
 
 
-def importances(evidence: Evidence, figure: Figure) -> Drawn:
-    """How far the metric falls on held-out rows when one column is shuffled (Breiman, Random Forests, 2001)."""
+def draw_importances(evidence: Evidence, figure: Figure) -> Chart:
+    """Draw the decrease of the metric on held-out rows when one column is permuted (Breiman, Random Forests, 2001)."""
     context = evidence.context
     X, y = context.dataset.X, context.dataset.y
     assert y is not None
-    folds = refit_folds.folds(evidence, evidence.candidate)
+    folds = refit_folds.split(evidence, evidence.candidate)
     learn, held_out = folds[0]
-    found = permutation_importance(
-        recipe(context, evidence.candidate, evidence.deadline).fit(X.iloc[learn], y[learn]),
+    result = permutation_importance(
+        build_recipe(context, evidence.candidate, evidence.deadline).fit(X.iloc[learn], y[learn]),
         X.iloc[held_out],
         y[held_out],
         scoring=context.metric,
@@ -32,19 +32,19 @@ def importances(evidence: Evidence, figure: Figure) -> Drawn:
         random_state=context.seed % 2**31,
     )
     names = [str(name) for name in X.columns]
-    order = np.argsort(-found.importances_mean, kind="stable")
-    _bars(figure, names, order[:MOST], found.importances_mean, found.importances_std, context.metric)
-    mean, std = found.importances_mean[order], found.importances_std[order]
+    order = np.argsort(-result.importances_mean, kind="stable")
+    _draw_bars(figure, names, order[:MOST], result.importances_mean, result.importances_std, context.metric)
+    mean, std = result.importances_mean[order], result.importances_std[order]
     data = Bars(
-        names=tuple(names[place] for place in order),
+        names=tuple(names[index] for index in order),
         values=floats(mean),
         low=floats(mean - std),
         high=floats(mean + std),
     )
-    return Drawn(_of_importances(data, context.metric) + refit_folds.sampled(evidence, folds[:1]), data)
+    return Chart(_describe(data, context.metric) + refit_folds.describe(evidence, folds[:1]), data)
 
 
-def _bars(
+def _draw_bars(
     figure: Figure,
     names: list[str],
     order: NDArray[np.intp],
@@ -53,9 +53,9 @@ def _bars(
     metric: str,
 ) -> None:
     """Draw the features in this order, the first on top."""
-    axes = figures.axes(figure, 6.8, 1.4 + 0.24 * len(order))
+    axes = figures.add_axes(figure, 6.8, 1.4 + 0.24 * len(order))
     axes.barh(
-        figures.short([names[place] for place in order]),
+        figures.shorten([names[index] for index in order]),
         mean[order],
         color=figures.PALETTE[0],
         xerr=std[order],
@@ -63,15 +63,15 @@ def _bars(
     )
     axes.grid(False, axis="y")
     axes.tick_params(axis="y", length=0)
-    axes.set(xlabel=f"fall of {metric} when shuffled", ylim=(len(order) - 0.4, -0.6))
+    axes.set(xlabel=f"decrease of {metric} when permuted", ylim=(len(order) - 0.4, -0.6))
 
 
-def _of_importances(bars: Bars, metric: str) -> str:
+def _describe(bars: Bars, metric: str) -> str:
     values = np.array(bars.values, dtype=np.float64)
     idle = int((values <= np.array(bars.high) - values).sum())
-    few = f" The {MOST} most important are drawn." if len(values) > MOST else ""
+    limit = f" The {MOST} most important are drawn." if len(values) > MOST else ""
     second = f", then {bars.names[1]} ({values[1]:.3g})" if len(values) > 1 else ""
     return (
-        f"{bars.names[0]} matters most: {metric} falls by {values[0]:.3g} when it is shuffled{second}. "
-        f"{idle} of {len(values)} features make no difference beyond chance by themselves.{few}"
+        f"{bars.names[0]} matters most: {metric} decreases by {values[0]:.3g} when it is permuted{second}. "
+        f"{idle} of {len(values)} features make no difference beyond chance by themselves.{limit}"
     )

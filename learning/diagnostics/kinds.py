@@ -1,4 +1,4 @@
-"""Which diagnostics there are, what each is called, and which shape its data has."""
+"""Kinds of diagnostics: their titles, the shapes of their data, and the tasks that have them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from .shapes import Bars, Curves, Data, Matrix, Points
 
 
 class DiagnosticKind(StrEnum):
-    """What is looked at."""
+    """Kind of a diagnostic."""
 
     CLASSIFICATION_REPORT = "CLASSIFICATION_REPORT"
     CONFUSION_MATRIX = "CONFUSION_MATRIX"
@@ -31,19 +31,19 @@ class DiagnosticKind(StrEnum):
 
 TITLES: Mapping[DiagnosticKind, str] = {
     DiagnosticKind.CLASSIFICATION_REPORT: "Precision, recall and F1 of each class",
-    DiagnosticKind.CONFUSION_MATRIX: "Which class is taken for which",
+    DiagnosticKind.CONFUSION_MATRIX: "Confusion of classes",
     DiagnosticKind.ROC: "ROC curves",
     DiagnosticKind.PRECISION_RECALL: "Precision and recall",
-    DiagnosticKind.CALIBRATION: "Are probabilities what they say?",
-    DiagnosticKind.CLASS_PREDICTION_ERROR: "What each class is predicted as",
-    DiagnosticKind.THRESHOLD: "What a threshold would do",
+    DiagnosticKind.CALIBRATION: "Calibration of probabilities",
+    DiagnosticKind.CLASS_PREDICTION_ERROR: "Predicted classes of each class",
+    DiagnosticKind.THRESHOLD: "Effect of the threshold",
     DiagnosticKind.RESIDUALS: "Residuals",
     DiagnosticKind.PREDICTION_ERROR: "Predicted and actual values",
     DiagnosticKind.LEARNING_CURVE: "Learning curve",
     DiagnosticKind.VALIDATION_CURVE: "Validation curve",
-    DiagnosticKind.RANK2D: "Features that go together",
+    DiagnosticKind.RANK2D: "Correlation of features",
     DiagnosticKind.FEATURE_IMPORTANCES: "Importance of the features",
-    DiagnosticKind.ELBOW: "How many clusters?",
+    DiagnosticKind.ELBOW: "Number of clusters",
     DiagnosticKind.SILHOUETTE: "Silhouettes of the clusters",
     DiagnosticKind.INTERCLUSTER_DISTANCE: "Distances between the clusters",
 }
@@ -67,7 +67,7 @@ _SHAPES: Mapping[DiagnosticKind, type[Data]] = {
     DiagnosticKind.INTERCLUSTER_DISTANCE: Points,
 }
 
-#: Those that look at columns, and those that fit the recipe anew, which takes longest.
+#: Diagnostics of columns, and diagnostics that fit the recipe again; these take longest.
 _LAST = (
     DiagnosticKind.RANK2D,
     DiagnosticKind.FEATURE_IMPORTANCES,
@@ -98,29 +98,30 @@ _OF_TWO_CLASSES = (DiagnosticKind.THRESHOLD,)
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostic:
-    """One look at a model: a picture, its numbers, and what is to be seen."""
+    """A chart of a model, its data, and a description."""
 
     kind: DiagnosticKind
     title: str
-    #: One to three sentences about this picture; why there is none, where it failed.
+    #: One to three sentences about the chart; the reason if it failed.
     text: str
-    #: A whole SVG document without size, so that it takes whatever room there is.
+    #: A complete SVG document without a size, so that it fills its container; None if it failed.
     svg: str | None
     data: Data | None
-    #: A code for machines and a sentence for people, where it failed.
+    #: Error code and sentence if it failed.
     problem: tuple[str, str] | None
     seconds: float
 
 
 def kinds(problem: type[Problem], classes: int | None = None) -> tuple[DiagnosticKind, ...]:
-    """Those of a task, in the order in which they are made: cheap and important ones first.
+    """List the kinds of a problem in the order in which they are drawn: cheap and important ones first.
 
-    With more than two `classes`, those that know but two are left out.
+    Args:
+        classes: Number of classes; kinds for two classes are left out if there are more.
     """
     several = classes is not None and classes > 2
     return tuple(kind for kind in _OF_PROBLEM[problem] if not (several and kind in _OF_TWO_CLASSES))
 
 
 def shape(kind: DiagnosticKind) -> type[Data]:
-    """Which data a diagnostic of this kind has, also where it failed and has none."""
+    """Return the shape of the data of this kind, which a failed diagnostic lacks."""
     return _SHAPES[kind]

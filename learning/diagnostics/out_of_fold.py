@@ -1,4 +1,4 @@
-"""What models that had not seen them told of the rows: one answer a row, however often it was held out."""
+"""Out-of-fold predictions as charts need them: one per row, averaged over the repeats."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,99 +11,93 @@ from sklearn.metrics import confusion_matrix
 from ..evaluation.averages import mean_by_row
 from ..evaluation.calibrate import Calibration
 
-#: More classes than this cannot be told apart in a picture: the rarest are taken together.
+#: A chart can distinguish this many classes; the rarest of more are merged.
 MOST_CLASSES = 20
 
-#: As `Contest.predictions` gives them: the folds' predictions one behind the other, and each fold's rows.
+#: Predictions concatenated over the folds, and the rows of each fold, as from `FinalRound.predictions`.
 Predictions = tuple[NDArray[np.float32], Sequence[NDArray[np.intp]]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class HeldValues:
-    """Numbers told of rows."""
+class OutOfFoldValues:
+    """Truths and predictions of a regression."""
 
-    #: `(n,)`: the truth, and what was told.
+    #: `(n,)` each.
     y: NDArray[np.float64]
     values: NDArray[np.float64]
 
     @property
     def residuals(self) -> NDArray[np.float64]:
-        """Truth less value."""
+        """Truth minus prediction."""
         return self.y - self.values
-
-    @cached_property
-    def order(self) -> NDArray[np.intp]:
-        return np.argsort(self.values, kind="stable")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class HeldClasses:
-    """Classes told of rows."""
+class OutOfFoldClasses:
+    """Truths and predictions of a classification."""
 
     classes: tuple[str, ...]
-    #: `(n,)`: codes into the classes: the truth, and the most probable one.
+    #: `(n,)`: codes of the true and of the most probable class.
     y: NDArray[np.int64]
     predicted: NDArray[np.int64]
     #: `(n, classes)`; rows sum to 1.
     probabilities: NDArray[np.float64]
-    #: A sentence where classes were taken together, else empty.
-    gathered: str = ""
+    #: A sentence about merged classes; empty if none were merged.
+    merging: str = ""
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
-        """Rows by actual class and predicted class, `(classes, classes)`."""
+        """Rows by true class and predicted class: `(classes, classes)`."""
         counts: NDArray[np.int64] = confusion_matrix(self.y, self.predicted, labels=range(len(self.classes)))
         return counts
 
     @property
-    def shown(self) -> list[int]:
-        """The classes that have a curve: all, or of two the positive one."""
+    def charted(self) -> list[int]:
+        """Codes of the classes that have a curve: all, or the positive one of two."""
         return [1] if len(self.classes) == 2 else list(range(len(self.classes)))
 
 
-def values(predictions: Predictions, y: NDArray[np.float64]) -> HeldValues:
-    """Of a regression with the labels `y` `(n,)`."""
-    told, rows = _by_row(predictions, len(y))
-    return HeldValues(y=y[rows], values=told[rows])
+def gather_values(predictions: Predictions, y: NDArray[np.float64]) -> OutOfFoldValues:
+    """Gather the predictions of a regression with the labels `y`, `(n,)`."""
+    means, rows = _average(predictions, len(y))
+    return OutOfFoldValues(y=y[rows], values=means[rows])
 
 
-def classes(
+def gather_classes(
     predictions: Predictions, y: NDArray[np.int64], names: Sequence[str], calibration: Calibration | None
-) -> HeldClasses:
-    """Of a classification with the labels `y` `(n,)`, as the model serves them: calibrated."""
-    told, held_out = predictions
+) -> OutOfFoldClasses:
+    """Gather the predictions of a classification with the labels `y`, `(n,)`, calibrated as the model serves them."""
+    probabilities, held_out = predictions
     if calibration is not None:
-        told = calibration.apply(told.astype(np.float64)).astype(np.float32)
-    probabilities, rows = _by_row((told, held_out), len(y))
-    probabilities = probabilities[rows] / probabilities[rows].sum(axis=1, keepdims=True)
-    whole = HeldClasses(
-        classes=tuple(names),
-        y=y[rows],
-        predicted=probabilities.argmax(axis=1),
-        probabilities=probabilities,
+        probabilities = calibration.apply(probabilities.astype(np.float64)).astype(np.float32)
+    means, rows = _average((probabilities, held_out), len(y))
+    means = means[rows] / means[rows].sum(axis=1, keepdims=True)
+    gathered = OutOfFoldClasses(
+        classes=tuple(names), y=y[rows], predicted=means.argmax(axis=1), probabilities=means
     )
-    return whole if len(names) <= MOST_CLASSES else _gathered(whole)
+    return gathered if len(names) <= MOST_CLASSES else _merge_rarest(gathered)
 
 
-def _gathered(held: HeldClasses) -> HeldClasses:
-    """The rarest classes as one, the last."""
-    counts = np.bincount(held.y, minlength=len(held.classes))
-    kept = np.sort(np.argsort(-counts, kind="stable")[: MOST_CLASSES - 1])
-    code = np.full(len(held.classes), len(kept))
-    code[kept] = np.arange(len(kept))
-    probabilities = np.zeros((len(held.y), MOST_CLASSES))
-    np.add.at(probabilities.T, code, held.probabilities.T)
-    return HeldClasses(
-        classes=(*(held.classes[place] for place in kept), f"{len(held.classes) - len(kept)} others"),
-        y=code[held.y],
-        predicted=code[held.predicted],
+def _merge_rarest(gathered: OutOfFoldClasses) -> OutOfFoldClasses:
+    """Merge the rarest classes into one, which comes last."""
+    counts = np.bincount(gathered.y, minlength=len(gathered.classes))
+    frequent = np.sort(np.argsort(-counts, kind="stable")[: MOST_CLASSES - 1])
+    code = np.full(len(gathered.classes), len(frequent))
+    code[frequent] = np.arange(len(frequent))
+    probabilities = np.zeros((len(gathered.y), MOST_CLASSES))
+    np.add.at(probabilities.T, code, gathered.probabilities.T)
+    others = len(gathered.classes) - len(frequent)
+    return OutOfFoldClasses(
+        classes=(*(gathered.classes[index] for index in frequent), f"{others} others"),
+        y=code[gathered.y],
+        predicted=code[gathered.predicted],
         probabilities=probabilities,
-        gathered=f" The {len(kept)} most frequent of {len(held.classes)} classes are told apart.",
+        merging=f" The {len(frequent)} most frequent of {len(gathered.classes)} classes are distinguished.",
     )
 
 
-def _by_row(predictions: Predictions, n: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Of each of `n` rows the mean of what was told, and which rows were held out at all."""
-    told, held_out = predictions
+def _average(predictions: Predictions, n: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Average the predictions of each of `n` rows; returns them with the rows that were held out at all."""
+    values, held_out = predictions
     rows = np.concatenate(list(held_out))
-    return mean_by_row(told, rows, n).astype(np.float64), np.unique(rows)
+    return mean_by_row(values, rows, n).astype(np.float64), np.unique(rows)

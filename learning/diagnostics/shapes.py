@@ -1,21 +1,25 @@
-"""The four shapes that a diagnostic's data can have, as JSON and back. Every number is finite, or None."""
+"""Data of diagnostics in four shapes, and their conversion from and to JSON. Every number is finite or None."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass
 from math import isfinite
-from typing import Any
+from typing import SupportsFloat
 
 from ..exceptions import NotFinite
+
+#: A value in JSON's own types, and an object of such values.
+JSONValue = None | bool | int | float | str | Sequence["JSONValue"] | Mapping[str, "JSONValue"]
+JSONObject = Mapping[str, JSONValue]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """A line through points, and how far it is to be believed."""
+    """A line through points, with an error band where it was measured."""
 
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
-    #: Around `y`, of as many points; None where nobody measured.
+    #: Bounds of the error band at each point; None without a band.
     low: tuple[float, ...] | None = None
     high: tuple[float, ...] | None = None
 
@@ -24,18 +28,18 @@ class Curve:
         _check_lengths(self.x, self.y, self.low, self.high)
 
 
-class _Stored:
-    """What all shapes have in common."""
+class _JSONData:
+    """Conversion to JSON that all shapes share."""
 
-    def as_json(self) -> dict[str, Any]:
-        """What `data_from_json` reads: only lists, dicts, texts, numbers and None."""
-        plain: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
-        return {name: _listed(value) for name, value in plain.items()}
+    def as_json(self) -> JSONObject:
+        """Convert to JSON's own types; `data_from_json` is the inverse."""
+        fields = asdict(self)  # type: ignore[call-overload]
+        return {name: _tuples_to_lists(value) for name, value in fields.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curves(_Stored):
-    """Lines over one pair of axes."""
+class Curves(_JSONData):
+    """Curves over one pair of axes."""
 
     x_title: str
     y_title: str
@@ -43,13 +47,13 @@ class Curves(_Stored):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bars(_Stored):
-    """A number for each of several names."""
+class Bars(_JSONData):
+    """A number per name."""
 
     names: tuple[str, ...]
-    #: None where there is no such number.
+    #: None if the number is not defined.
     values: tuple[float | None, ...]
-    #: Around the values.
+    #: Bounds of the error bars; None without error bars.
     low: tuple[float, ...] | None = None
     high: tuple[float, ...] | None = None
 
@@ -59,14 +63,14 @@ class Bars(_Stored):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Points(_Stored):
-    """Single instances, or groups of them, in a plane."""
+class Points(_JSONData):
+    """Points in a plane: instances, or groups of them."""
 
     x_title: str
     y_title: str
     x: tuple[float, ...]
     y: tuple[float, ...]
-    #: What each point belongs to, or is; None where all are alike.
+    #: Name of each point or of its group; None if points have no names.
     groups: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -75,12 +79,12 @@ class Points(_Stored):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Matrix(_Stored):
-    """A number for each pair of a row and a column."""
+class Matrix(_JSONData):
+    """A number per row and column."""
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
-    #: By row; None where there is no such number.
+    #: Numbers by row; None if a number is not defined.
     values: tuple[tuple[float | None, ...], ...]
 
     def __post_init__(self) -> None:
@@ -93,41 +97,43 @@ Data = Curves | Bars | Points | Matrix
 SHAPES: Mapping[str, type[Data]] = {shape.__name__: shape for shape in (Curves, Bars, Points, Matrix)}
 
 
-def data_from_json(shape: str, stored: Mapping[str, Any]) -> Data:
-    """The data that `as_json` of the shape of this name wrote."""
-    fields = {name: _tupled(value) for name, value in stored.items()}
+def data_from_json(shape: str, stored: JSONObject) -> Data:
+    """Convert from `as_json`'s form; `shape` is the name of the class."""
+    fields = {name: _lists_to_tuples(value) for name, value in stored.items()}
     if shape == Curves.__name__:
-        fields["curves"] = tuple(Curve(**curve) for curve in fields["curves"])
-    return SHAPES[shape](**fields)
+        fields["curves"] = tuple(Curve(**curve) for curve in fields["curves"])  # type: ignore[attr-defined]
+    return SHAPES[shape](**fields)  # type: ignore[arg-type]
 
 
-def floats(values: Iterable[Any]) -> tuple[float, ...]:
-    """Python's own, of an array's."""
+def floats(values: Iterable[SupportsFloat]) -> tuple[float, ...]:
+    """Convert an array's numbers to Python floats."""
     return tuple(map(float, values))
 
 
-def known(values: Iterable[Any]) -> tuple[float | None, ...]:
-    """As `floats`, with None for what is not a number."""
+def finite_or_none(values: Iterable[SupportsFloat]) -> tuple[float | None, ...]:
+    """Convert an array's numbers to Python floats, and to None if they are not finite."""
     return tuple(value if isfinite(value) else None for value in floats(values))
 
 
 def _check_finite(*numbers: Iterable[float | None]) -> None:
     if not all(value is None or isfinite(value) for values in numbers for value in values):
-        raise NotFinite("A number of this picture is not finite.")
+        raise NotFinite("A number of this chart is not finite.")
 
 
-def _check_lengths(first: Sequence[Any], *others: Sequence[Any] | None) -> None:
+def _check_lengths(first: Sized, *others: Sized | None) -> None:
     if any(other is not None and len(other) != len(first) for other in others):
-        raise ValueError("What belongs together differs in length.")
+        raise ValueError("Parts of a chart's data differ in length.")
 
 
-def _listed(value: Any) -> Any:
+def _tuples_to_lists(value: object) -> JSONValue:
     if isinstance(value, dict):
-        return {name: _listed(each) for name, each in value.items()}
-    return [_listed(each) for each in value] if isinstance(value, tuple) else value
+        return {name: _tuples_to_lists(each) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return [_tuples_to_lists(each) for each in value]
+    return value  # type: ignore[return-value]
 
 
-def _tupled(value: Any) -> Any:
+def _lists_to_tuples(value: object) -> object:
     if isinstance(value, Mapping):
-        return {name: _tupled(each) for name, each in value.items()}
-    return tuple(map(_tupled, value)) if isinstance(value, list | tuple) else value
+        return {name: _lists_to_tuples(each) for name, each in value.items()}
+    return tuple(map(_lists_to_tuples, value)) if isinstance(value, list | tuple) else value

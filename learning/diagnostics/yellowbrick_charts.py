@@ -1,14 +1,14 @@
-"""The charts that only Yellowbrick draws; what today's libraries have broken in it is mended here, and nowhere else.
+"""Yellowbrick's charts that no other library draws, with the workarounds for current libraries.
 
-Its visualizers draw on the axes they are given. `force_model` stands where they ask for `_estimator_type`, which
-scikit-learn has not had since 1.8. Those that want to fit get a clustering that has been fitted already.
+Its visualizers draw on given axes. They check `_estimator_type`, which scikit-learn removed in 1.8, unless they get
+`force_model`. Visualizers that fit their model get an adapter that looks up stored clusters.
 """
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Self
 
 import matplotlib
 import numpy as np
@@ -17,15 +17,15 @@ from sklearn.base import BaseEstimator, ClusterMixin
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Without the warnings of Yellowbrick, of what it calls, and of letters that the font lacks, which viewers have."""
+def suppress_warnings() -> Iterator[None]:
+    """Suppress warnings of Yellowbrick and its dependencies, and of characters that only the viewer's font has."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
 
 
-# Importing Yellowbrick changes the style of everybody's figures, which is taken back here.
-with quiet(), matplotlib.rc_context():
+# Importing Yellowbrick changes matplotlib's global style; the context restores it.
+with suppress_warnings(), matplotlib.rc_context():
     matplotlib.use("agg")
     from yellowbrick.cluster import InterclusterDistance, KElbowVisualizer, SilhouetteVisualizer, icdm
     from yellowbrick.features import Rank2D
@@ -36,15 +36,20 @@ __all__ = [
     "Rank2D",
     "SilhouetteVisualizer",
     "StoredClusters",
-    "quiet",
+    "suppress_warnings",
 ]
 
-# It makes its axes pyplot's current ones, and pyplot refuses figures that it does not manage.
+# The module calls pyplot.sca, which refuses figures that pyplot does not manage.
 icdm.plt = SimpleNamespace(sca=lambda axes: None)
 
 
 class StoredClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
-    """A clustering that has assigned rows to clusters, without noise: `labels` `(n,)`, `centres` `(clusters, …)`."""
+    """Adapter that lets Yellowbrick use stored clusters.
+
+    Args:
+        labels: `(n,)`, without noise.
+        centres: `(clusters, columns)`.
+    """
 
     def __init__(self, labels: NDArray[np.int64], centres: NDArray[np.float64]):
         self.labels = labels
@@ -53,8 +58,8 @@ class StoredClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.labels_ = labels
         self.cluster_centers_ = centres
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: object, y: None = None) -> Self:
         return self
 
-    def predict(self, X: Any) -> NDArray[np.int64]:
+    def predict(self, X: object) -> NDArray[np.int64]:
         return self.labels

@@ -255,8 +255,8 @@ def _describe_changes(changed: Sequence[str] | None) -> str:
     if changed is None:
         return ""
     if not changed:
-        return " No column has changed visibly since then."
-    return f" Columns that changed since then: {', '.join(changed)}."
+        return " No visible changes since then."
+    return f" Changes since then: {', '.join(changed)}."
 
 
 def _describe_first(winner: Entry, metric: str, incumbent: Incumbent | None) -> str:

@@ -83,6 +83,6 @@ def test_a_score_that_fell_names_the_columns_that_changed():
     def held(data, champion):
         return next(step.hold_reason for step in build(PROBLEM, data, champion) if isinstance(step, Decided))
 
-    assert "What changed since: length (median" in held(flowers(shift=100.0, noise=9.0), champion)
+    assert "Changes since then: length (median" in held(flowers(shift=100.0, noise=9.0), champion)
     assert held(flowers(noise=9.0), replace(champion, analysis=None)).endswith(").")
     assert held(flowers(), champion) is None

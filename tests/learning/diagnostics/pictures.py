@@ -1,4 +1,4 @@
-"""Winners to be looked at: a candidate scored on the contest's folds and fitted, without a search."""
+"""Winners without a search: a candidate that was scored in the final round and fitted."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +22,8 @@ from learning.problem import Problem
 
 @dataclass(kw_only=True)
 class Winner:
+    """A fitted candidate with out-of-fold predictions; a diagnostic is drawn when a test first needs it."""
+
     context: FitContext
     candidate: Candidate
     model: Model
@@ -46,17 +48,17 @@ class Winner:
         assert self.context.dataset.y is not None
         return self.context.dataset.y
 
-    def told(self) -> NDArray[np.float64]:
-        """Of each row, the mean of what was told of it."""
-        told, held_out = self.predictions
+    def mean_predictions(self) -> NDArray[np.float64]:
+        """Average the predictions of each row."""
+        predictions, held_out = self.predictions
         by_row: dict[int, list[Any]] = {}
-        for row, prediction in zip(np.concatenate(held_out), told, strict=True):
+        for row, prediction in zip(np.concatenate(held_out), predictions, strict=True):
             by_row.setdefault(int(row), []).append(prediction)
         means = np.array([np.mean(by_row[row], axis=0) for row in sorted(by_row)], dtype=np.float64)
         return means / means.sum(axis=1, keepdims=True) if means.ndim > 1 else means
 
 
-def at(problem: Problem, dataset: Dataset) -> FitContext:
+def build_context(problem: Problem, dataset: Dataset) -> FitContext:
     return FitContext(
         task=problem.task,
         dataset=dataset,
@@ -67,18 +69,18 @@ def at(problem: Problem, dataset: Dataset) -> FitContext:
 
 
 def winner(problem: Problem, dataset: Dataset, candidate: Candidate) -> Winner:
-    context = at(problem, dataset)
+    context = build_context(problem, dataset)
     member = next(iter(ensemble.members(candidate)))
     artifact = context.fit(member)
     assert isinstance(artifact, bytes), artifact
-    predictions = None if problem.task == "CLUSTERING" else _predicted(context, member)
+    predictions = None if problem.task == "CLUSTERING" else _predict(context, member)
     return Winner(context=context, candidate=candidate, model=model.loads(artifact), predictions=predictions)
 
 
-def _predicted(context: FitContext, candidate: Candidate) -> Any:
-    told = []
+def _predict(context: FitContext, candidate: Candidate) -> Any:
+    predictions = []
     for fold in range(context.plan.count("contest")):
         scored = context.score(Fit(candidate, "contest", fold))
         assert isinstance(scored, Scored), scored
-        told.append(scored.predictions)
-    return np.concatenate(told), [held_out for _, held_out in context.split("contest")]
+        predictions.append(scored.predictions)
+    return np.concatenate(predictions), [held_out for _, held_out in context.split("contest")]

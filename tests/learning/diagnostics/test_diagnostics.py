@@ -1,4 +1,4 @@
-"""What diagnostics say: their numbers are those that scikit-learn computes, and their sentences name them."""
+"""Data of diagnostics, compared with scikit-learn, and the sentences about them."""
 
 import re
 import time
@@ -41,7 +41,7 @@ from learning.model import Model
 from learning.problem import Classification, Clustering, Regression
 
 from ..conftest import LINEAR, MIXED, mixed_rows, numbers
-from .pictures import Winner, at, winner
+from .pictures import Winner, build_context, winner
 
 
 def evidence(of: Winner, **options) -> Evidence:
@@ -49,7 +49,7 @@ def evidence(of: Winner, **options) -> Evidence:
     return Evidence(**({"deadline": None, "rows": drawing.ROWS} | own | options))
 
 
-def test_each_task_has_its_kinds_and_two_classes_one_more():
+def test_each_task_has_its_kinds_and_two_classes_have_one_more():
     assert DiagnosticKind.THRESHOLD in kinds(Classification, 2)
     assert DiagnosticKind.THRESHOLD not in kinds(Classification, 3)
     assert kinds(Regression)[0] is DiagnosticKind.RESIDUALS
@@ -59,7 +59,7 @@ def test_each_task_has_its_kinds_and_two_classes_one_more():
 
 
 @pytest.mark.parametrize("of", ["tumor_winner", "wine_winner", "patient_winner", "cluster_winner"])
-def test_every_diagnostic_has_a_picture_a_sentence_and_data_of_its_shape(of, request):
+def test_every_diagnostic_has_a_chart_a_sentence_and_data_of_its_shape(of, request):
     of = request.getfixturevalue(of)
     expected = kinds(of.context.problem_type, len(of.context.dataset.classes))
     for kind in expected:
@@ -70,13 +70,16 @@ def test_every_diagnostic_has_a_picture_a_sentence_and_data_of_its_shape(of, req
     assert tuple(of.drawn) == expected
 
 
-def test_the_report_has_each_classes_scores_on_rows_that_were_held_out(tumor_winner):
-    data, told = tumor_winner[DiagnosticKind.CLASSIFICATION_REPORT].data, tumor_winner.told()
-    expected = precision_recall_fscore_support(tumor_winner.y, told.argmax(axis=1))
+def test_the_report_has_each_classes_scores_on_held_out_rows(tumor_winner):
+    data, predictions = (
+        tumor_winner[DiagnosticKind.CLASSIFICATION_REPORT].data,
+        tumor_winner.mean_predictions(),
+    )
+    expected = precision_recall_fscore_support(tumor_winner.y, predictions.argmax(axis=1))
     assert data.rows == ("benign", "malignant")
     assert data.columns == ("precision", "recall", "f1", "support")
     assert np.array(data.values) == pytest.approx(np.transpose(expected))
-    right = (tumor_winner.y == told.argmax(axis=1)).mean()
+    right = (tumor_winner.y == predictions.argmax(axis=1)).mean()
     assert f"{right:.1%} of 569" in tumor_winner[DiagnosticKind.CLASSIFICATION_REPORT].text
 
 
@@ -86,10 +89,13 @@ def test_counts_have_a_row_for_each_actual_class(of, kind, request):
     of = request.getfixturevalue(of)
     data = of[kind].data
     assert data.rows == data.columns == of.context.dataset.classes
-    assert np.array(data.values).tolist() == confusion_matrix(of.y, of.told().argmax(axis=1)).tolist()
+    assert (
+        np.array(data.values).tolist()
+        == confusion_matrix(of.y, of.mean_predictions().argmax(axis=1)).tolist()
+    )
 
 
-def test_the_bars_of_class_prediction_error_stand_for_actual_classes(tumor_winner):
+def test_the_bars_of_class_prediction_error_are_true_classes(tumor_winner):
     svg = tumor_winner[DiagnosticKind.CLASS_PREDICTION_ERROR].svg
     counts = np.array(tumor_winner[DiagnosticKind.CLASS_PREDICTION_ERROR].data.values)
     heights = _bar_heights(svg)
@@ -97,32 +103,34 @@ def test_the_bars_of_class_prediction_error_stand_for_actual_classes(tumor_winne
 
 
 def _bar_heights(svg: str) -> np.ndarray:
-    """Of the bars that are clipped by the axes: those of the first predicted class, then of the second."""
+    """Measure the bars inside the axes: those of the first predicted class, then of the second."""
     paths = re.findall(r'<path d="([^"]*)" clip-path="[^"]*" fill="#[^"]*" stroke="#ffffff"', svg)
     corners = [[float(y) for y in re.findall(r"[ML] [\d.-]+ ([\d.-]+)", path)] for path in paths]
     return np.array([max(ys) - min(ys) for ys in corners])
 
 
-def test_the_text_names_the_class_that_is_taken_for_another_most_often(tumor_winner):
-    (_, missed), _ = confusion_matrix(tumor_winner.y, tumor_winner.told().argmax(axis=1), labels=[1, 0])
+def test_the_text_names_the_most_frequent_confusion(tumor_winner):
+    (_, missed), _ = confusion_matrix(
+        tumor_winner.y, tumor_winner.mean_predictions().argmax(axis=1), labels=[1, 0]
+    )
     assert (
-        f"malignant is taken for benign in {missed} of 212 rows"
+        f"malignant is predicted as benign in {missed} of 212 rows"
         in tumor_winner[DiagnosticKind.CONFUSION_MATRIX].text
     )
 
 
-def test_two_classes_have_one_roc_curve_that_of_the_positive_one(tumor_winner):
+def test_two_classes_have_one_roc_curve_of_the_positive_class(tumor_winner):
     (curve,) = tumor_winner[DiagnosticKind.ROC].data.curves
-    told = tumor_winner.told()[:, 1]
-    fpr, tpr, _ = roc_curve(tumor_winner.y, told)
+    predictions = tumor_winner.mean_predictions()[:, 1]
+    fpr, tpr, _ = roc_curve(tumor_winner.y, predictions)
     assert curve.name == "malignant"
     assert (curve.x, curve.y) == (pytest.approx(fpr), pytest.approx(tpr))
-    assert f"{roc_auc_score(tumor_winner.y, told):.3f}" in tumor_winner[DiagnosticKind.ROC].text
+    assert f"{roc_auc_score(tumor_winner.y, predictions):.3f}" in tumor_winner[DiagnosticKind.ROC].text
 
 
-def test_several_classes_have_a_curve_each_against_all_others(wine_winner):
-    told, roc, pr = (
-        wine_winner.told(),
+def test_each_of_several_classes_has_a_curve(wine_winner):
+    predictions, roc, pr = (
+        wine_winner.mean_predictions(),
         wine_winner[DiagnosticKind.ROC].data,
         wine_winner[DiagnosticKind.PRECISION_RECALL].data,
     )
@@ -133,70 +141,73 @@ def test_several_classes_have_a_curve_each_against_all_others(wine_winner):
     )
     for code in range(3):
         mine = wine_winner.y == code
-        assert roc.curves[code].y == pytest.approx(roc_curve(mine, told[:, code])[1])
-        assert pr.curves[code].y == pytest.approx(precision_recall_curve(mine, told[:, code])[0])
+        assert roc.curves[code].y == pytest.approx(roc_curve(mine, predictions[:, code])[1])
+        assert pr.curves[code].y == pytest.approx(precision_recall_curve(mine, predictions[:, code])[0])
 
 
 def test_long_curves_keep_some_of_their_points_and_both_ends(tumor_winner):
     (curve,) = tumor_winner[DiagnosticKind.PRECISION_RECALL].data.curves
-    told = tumor_winner.told()[:, 1]
-    precision, recall, _ = precision_recall_curve(tumor_winner.y, told)
+    predictions = tumor_winner.mean_predictions()[:, 1]
+    precision, recall, _ = precision_recall_curve(tumor_winner.y, predictions)
     points = {(round(x, 9), round(y, 9)) for x, y in zip(recall, precision, strict=True)}
     assert {(round(x, 9), round(y, 9)) for x, y in zip(curve.x, curve.y, strict=True)} <= points
     assert (curve.x[0], curve.x[-1]) == (1.0, 0.0)
     assert (
-        f"{average_precision_score(tumor_winner.y, told):.3f}"
+        f"{average_precision_score(tumor_winner.y, predictions):.3f}"
         in tumor_winner[DiagnosticKind.PRECISION_RECALL].text
     )
 
 
-def test_calibration_compares_what_was_told_with_how_often_it_was_true(wine_winner):
-    told = wine_winner.told()
+def test_calibration_compares_probabilities_with_frequencies(wine_winner):
+    predictions = wine_winner.mean_predictions()
     for code, curve in enumerate(wine_winner[DiagnosticKind.CALIBRATION].data.curves):
         true, predicted = calibration_curve(
-            wine_winner.y == code, told[:, code], n_bins=10, strategy="quantile"
+            wine_winner.y == code, predictions[:, code], n_bins=10, strategy="quantile"
         )
         assert (curve.x, curve.y) == (pytest.approx(predicted), pytest.approx(true))
 
 
-def test_probabilities_are_looked_at_as_the_model_serves_them(tumor_winner):
+def test_probabilities_are_calibrated_as_the_model_serves_them(tumor_winner):
     calibration = Calibration(temperature=3.0, log_loss_before=0.2, log_loss_after=0.1)
     served = replace(tumor_winner, model=replace(tumor_winner.model, calibration=calibration), drawn={})
     applied = calibration.apply(tumor_winner.predictions[0].astype(np.float64))
     soft = replace(
         tumor_winner, predictions=(applied.astype(np.float32), tumor_winner.predictions[1]), drawn={}
     )
-    told = evidence(served).classes.probabilities
-    assert told == pytest.approx(soft.told(), abs=1e-6)
-    assert told != pytest.approx(tumor_winner.told(), abs=1e-2)
+    predictions = evidence(served).classes.probabilities
+    assert predictions == pytest.approx(soft.mean_predictions(), abs=1e-6)
+    assert predictions != pytest.approx(tumor_winner.mean_predictions(), abs=1e-2)
 
 
-def test_the_threshold_curves_are_the_scores_of_calling_positive_what_reaches_it(tumor_winner):
+def test_the_threshold_curves_equal_scikit_learns_scores(tumor_winner):
     curves = {curve.name: curve for curve in tumor_winner[DiagnosticKind.THRESHOLD].data.curves}
-    for at_, threshold in enumerate(curves["F1"].x):
-        called = tumor_winner.told()[:, 1] >= threshold
-        assert curves["recall"].y[at_] == pytest.approx(recall_score(tumor_winner.y, called), abs=1e-6)
-        assert curves["share called so"].y[at_] == pytest.approx(called.mean(), abs=1e-6)
+    for index, threshold in enumerate(curves["F1"].x):
+        called = tumor_winner.mean_predictions()[:, 1] >= threshold
+        assert curves["recall"].y[index] == pytest.approx(recall_score(tumor_winner.y, called), abs=1e-6)
+        assert curves["share predicted positive"].y[index] == pytest.approx(called.mean(), abs=1e-6)
         if called.any():
-            assert curves["precision"].y[at_] == pytest.approx(precision_score(tumor_winner.y, called))
-            assert curves["F1"].y[at_] == pytest.approx(f1_score(tumor_winner.y, called))
+            assert curves["precision"].y[index] == pytest.approx(precision_score(tumor_winner.y, called))
+            assert curves["F1"].y[index] == pytest.approx(f1_score(tumor_winner.y, called))
 
 
-def test_residuals_are_truths_less_held_out_values(patient_winner):
+def test_residuals_are_truths_minus_held_out_predictions(patient_winner):
     data = patient_winner[DiagnosticKind.RESIDUALS].data
-    assert data.x == pytest.approx(patient_winner.told())
-    assert data.y == pytest.approx(patient_winner.y - patient_winner.told())
+    assert data.x == pytest.approx(patient_winner.mean_predictions())
+    assert data.y == pytest.approx(patient_winner.y - patient_winner.mean_predictions())
 
 
-def test_prediction_error_sets_truths_beside_held_out_values(patient_winner):
+def test_prediction_error_compares_truths_with_held_out_predictions(patient_winner):
     data = patient_winner[DiagnosticKind.PREDICTION_ERROR].data
-    assert (data.x, data.y) == (pytest.approx(patient_winner.y), pytest.approx(patient_winner.told()))
+    assert (data.x, data.y) == (
+        pytest.approx(patient_winner.y),
+        pytest.approx(patient_winner.mean_predictions()),
+    )
     assert f"{r2_score(data.x, data.y):.3f}" in patient_winner[DiagnosticKind.PREDICTION_ERROR].text
 
 
-def test_the_learning_curve_is_scikit_learns_on_the_same_folds(tumor_winner):
+def test_the_learning_curve_equals_scikit_learns_on_the_same_folds(tumor_winner):
     context = tumor_winner.context
-    folds = refit_folds.folds(evidence(tumor_winner), LINEAR)
+    folds = refit_folds.split(evidence(tumor_winner), LINEAR)
     learned, held_out = tumor_winner[DiagnosticKind.LEARNING_CURVE].data.curves
     sizes, learned_scores, held_out_scores = learning_curve(
         context.pipeline(LINEAR),
@@ -212,27 +223,27 @@ def test_the_learning_curve_is_scikit_learns_on_the_same_folds(tumor_winner):
     assert held_out.high == pytest.approx(held_out_scores.mean(axis=1) + held_out_scores.std(axis=1))
 
 
-def test_any_beginning_of_the_rows_to_learn_from_has_all_classes(wine_winner):
-    for learn, held_out in refit_folds.folds(evidence(wine_winner), LINEAR):
+def test_every_prefix_of_the_training_rows_has_all_classes(wine_winner):
+    for learn, held_out in refit_folds.split(evidence(wine_winner), LINEAR):
         assert set(wine_winner.y[learn[:15]]) == set(wine_winner.y[held_out]) == {0, 1, 2}
         assert not set(learn) & set(held_out)
 
 
-def test_where_time_orders_the_folds_a_recipe_is_fitted_on_the_latest():
+def test_ordered_folds_are_sampled_from_the_latest():
     random = np.random.default_rng(0)
     y = np.tile([0, 1], 60)
     times = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(len(y))]
     problem = Classification(ordered=True, folds=4)
     X = (random.normal(size=(len(y), 2)) + y[:, None]).tolist()
     of = winner(problem, dataset(problem, numbers("ab"), X, y.tolist(), times=times), LINEAR)
-    folds = refit_folds.folds(evidence(of), LINEAR)
+    folds = refit_folds.split(evidence(of), LINEAR)
     assert max(folds[0][1]) == len(y) - 1
     assert all(max(learn) < min(held_out) for learn, held_out in folds)
     assert of[DiagnosticKind.LEARNING_CURVE].problem is None
     assert of[DiagnosticKind.LEARNING_CURVE].data.curves[0].x[-1] == len(folds[-1][0])
 
 
-def test_the_validation_curve_turns_the_winners_main_hyperparameter(tumor_winner):
+def test_the_validation_curve_varies_the_winners_main_hyperparameter(tumor_winner):
     context, data = tumor_winner.context, tumor_winner[DiagnosticKind.VALIDATION_CURVE].data
     assert data.x_title == "C"
     assert data.curves[0].x == (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -242,14 +253,14 @@ def test_the_validation_curve_turns_the_winners_main_hyperparameter(tumor_winner
         context.dataset.y,
         param_name="estimate__C",
         param_range=data.curves[0].x,
-        cv=refit_folds.folds(evidence(tumor_winner), LINEAR),
+        cv=refit_folds.split(evidence(tumor_winner), LINEAR),
         scoring=context.metric,
     )
     assert data.curves[0].y == pytest.approx(learned.mean(axis=1))
     assert data.curves[1].y == pytest.approx(held_out.mean(axis=1))
 
 
-def test_curves_of_an_ensemble_are_of_its_heaviest_member_and_say_so(patient_winner):
+def test_curves_of_an_ensemble_are_those_of_its_heaviest_member(patient_winner):
     for kind in (DiagnosticKind.LEARNING_CURVE, DiagnosticKind.VALIDATION_CURVE):
         assert "the ensemble's heaviest member, linear" in patient_winner[kind].text
     assert patient_winner[DiagnosticKind.VALIDATION_CURVE].data.x_title == "alpha"
@@ -257,7 +268,7 @@ def test_curves_of_an_ensemble_are_of_its_heaviest_member_and_say_so(patient_win
 
 def test_importances_are_permutation_importances_on_rows_that_were_held_out(tumor_winner):
     context, data = tumor_winner.context, tumor_winner[DiagnosticKind.FEATURE_IMPORTANCES].data
-    learn, held_out = refit_folds.folds(evidence(tumor_winner), LINEAR)[0]
+    learn, held_out = refit_folds.split(evidence(tumor_winner), LINEAR)[0]
     X, y = context.dataset.X, context.dataset.y
     found = permutation_importance(
         clone(context.pipeline(LINEAR)).fit(X.iloc[learn], y[learn]),
@@ -287,10 +298,10 @@ def test_ranks_are_spearmans_rho_where_neither_value_is_missing():
     assert data.rows == data.columns == ("a", "b", "c")
     assert data.values[0][1] == pytest.approx(spearmanr(cells[both, 0], cells[both, 1])[0])
     assert data.values[2][2] == 1.0
-    assert of[DiagnosticKind.RANK2D].text.startswith("a and b go together most")
+    assert of[DiagnosticKind.RANK2D].text.startswith("a and b have the strongest correlation")
 
 
-def test_silhouettes_are_those_of_the_models_clusters_in_standardised_features(cluster_winner):
+def test_silhouettes_are_computed_in_standardised_features(cluster_winner):
     dataset_ = cluster_winner.context.dataset
     clusters = cluster_winner.model.estimator.predict(dataset_.X)
     space = preprocess.dense(dataset_.columns).fit_transform(dataset_.X)
@@ -302,7 +313,7 @@ def test_silhouettes_are_those_of_the_models_clusters_in_standardised_features(c
     assert f"silhouette is {expected.mean():.3f}" in cluster_winner[DiagnosticKind.SILHOUETTE].text
 
 
-def test_the_elbow_is_that_of_k_means_inertia(cluster_winner):
+def test_the_elbow_curve_is_the_inertia_of_k_means(cluster_winner):
     dataset_ = cluster_winner.context.dataset
     space = preprocess.dense(dataset_.columns).fit_transform(dataset_.X)
     (curve,) = cluster_winner[DiagnosticKind.ELBOW].data.curves
@@ -312,7 +323,7 @@ def test_the_elbow_is_that_of_k_means_inertia(cluster_winner):
     assert "bends at 3 clusters" in cluster_winner[DiagnosticKind.ELBOW].text
 
 
-def test_clusters_are_as_far_apart_in_the_plane_as_in_their_space(cluster_winner):
+def test_the_plane_preserves_the_distances_of_clusters(cluster_winner):
     data = cluster_winner[DiagnosticKind.INTERCLUSTER_DISTANCE].data
     centres = cluster_winner.model.estimator[-1].centres_
     assert pdist(np.column_stack([data.x, data.y])) == pytest.approx(pdist(centres), rel=0.02)
@@ -320,7 +331,7 @@ def test_clusters_are_as_far_apart_in_the_plane_as_in_their_space(cluster_winner
     assert data.groups == tuple(f"{number} ({n} rows)" for number, n in enumerate(sizes))
 
 
-def test_noise_is_left_out_of_the_silhouettes_and_told():
+def test_noise_is_left_out_of_the_silhouettes():
     random = np.random.default_rng(0)
     rows = np.vstack(
         [random.normal(c, 0.1, size=(60, 2)) for c in (0, 5)] + [random.uniform(-9, 9, size=(12, 2))]
@@ -330,14 +341,14 @@ def test_noise_is_left_out_of_the_silhouettes_and_told():
         dataset(Clustering(), numbers("ab"), rows.tolist(), None),
         Candidate("hdbscan", {"min_cluster_size": 15}),
     )
-    assert "% of the rows are noise and left out." in of[DiagnosticKind.SILHOUETTE].text
+    assert "% of the rows are noise, and left out." in of[DiagnosticKind.SILHOUETTE].text
     assert [curve.name for curve in of[DiagnosticKind.SILHOUETTE].data.curves] == ["0", "1"]
     assert of[DiagnosticKind.INTERCLUSTER_DISTANCE].problem is None
 
 
-def test_a_row_that_was_never_held_out_is_not_looked_at(tumor_winner):
-    told, held_out = tumor_winner.predictions
-    first = replace(tumor_winner, predictions=(told[: len(held_out[0])], held_out[:1]), drawn={})
+def test_rows_that_were_never_held_out_are_left_out(tumor_winner):
+    predictions, held_out = tumor_winner.predictions
+    first = replace(tumor_winner, predictions=(predictions[: len(held_out[0])], held_out[:1]), drawn={})
     counts = np.array(next(first.draw()).data.values)
     assert counts[:, -1].sum() == len(held_out[0])
 
@@ -346,11 +357,11 @@ def test_a_class_that_is_never_predicted_has_no_precision(tumors):
     of = winner(Classification(), tumors, Candidate("baseline", {}))
     data = of[DiagnosticKind.CLASSIFICATION_REPORT].data
     assert data.values[1][:2] == (None, 0.0)
-    assert "no row is called so" in of[DiagnosticKind.CLASSIFICATION_REPORT].text
+    assert "no row is predicted as such" in of[DiagnosticKind.CLASSIFICATION_REPORT].text
     assert of[DiagnosticKind.VALIDATION_CURVE].problem[0] == "UNAVAILABLE"
 
 
-def test_the_rarest_of_very_many_classes_are_looked_at_together():
+def test_the_rarest_of_many_classes_are_merged():
     random = np.random.default_rng(0)
     y = np.concatenate([np.repeat(np.arange(25), 12), np.repeat(np.arange(10), 12)])
     X = random.normal(size=(len(y), 3)) + y[:, None]
@@ -365,12 +376,12 @@ def test_the_rarest_of_very_many_classes_are_looked_at_together():
     assert len(data.rows) == 20
     assert data.rows[-1] == "6 others"
     assert sum(map(sum, data.values)) == len(y)
-    assert "The 19 most frequent of 25 classes are told apart." in of[DiagnosticKind.CONFUSION_MATRIX].text
+    assert "The 19 most frequent of 25 classes are distinguished." in of[DiagnosticKind.CONFUSION_MATRIX].text
     assert of[DiagnosticKind.CLASS_PREDICTION_ERROR].problem is None
     assert of[DiagnosticKind.LEARNING_CURVE].problem is None
 
 
-def test_columns_of_every_kind_are_looked_at():
+def test_diagnostics_are_drawn_for_columns_of_every_kind():
     rows, labels = mixed_rows(120)
     of = winner(Classification(folds=3), dataset(Classification(folds=3), MIXED, rows, labels), LINEAR)
     assert [kind for kind in kinds(Classification, 2) if of[kind].problem] == []
@@ -379,7 +390,7 @@ def test_columns_of_every_kind_are_looked_at():
     assert of[DiagnosticKind.RANK2D].data.rows == ("weight", "visits", "smokes", "born", "seen")
 
 
-def test_features_without_numbers_have_no_ranks_and_a_reason():
+def test_correlations_of_features_without_numbers_fail_with_a_reason():
     words = Column(name="word", kind=ColumnKind.TEXT)
     rows = [[f"{'good' if row % 2 else 'bad'} thing {row}"] for row in range(60)]
     problem = Classification(folds=3)
@@ -390,7 +401,7 @@ def test_features_without_numbers_have_no_ranks_and_a_reason():
     assert of[DiagnosticKind.FEATURE_IMPORTANCES].problem is None
 
 
-def test_a_diagnostic_that_fails_says_why_and_the_others_go_on(tumor_winner, monkeypatch):
+def test_a_diagnostic_that_fails_does_not_affect_the_others(tumor_winner, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("division by zero")
 
@@ -401,14 +412,14 @@ def test_a_diagnostic_that_fails_says_why_and_the_others_go_on(tumor_winner, mon
     assert [kind for kind, each in drawn.items() if each.problem] == [DiagnosticKind.ROC]
 
 
-def test_what_the_deadline_leaves_out_is_told(tumor_winner):
+def test_diagnostics_after_the_deadline_are_timed_out(tumor_winner):
     drawn = list(tumor_winner.draw(deadline=time.monotonic() - 1))
     assert [each.kind for each in drawn] == list(kinds(Classification, 2))
     assert {each.problem[0] for each in drawn} == {"TIMED_OUT"}
 
 
-def test_a_deadline_ends_the_fits_of_a_picture_that_was_begun(patient_winner, monkeypatch):
-    """The deadline is looked at before each fit, and here passes after the first."""
+def test_a_deadline_ends_the_fits_of_a_chart(patient_winner, monkeypatch):
+    """Let the deadline pass after the first fit; it is checked before each."""
     fits = []
     fit = Pipeline.fit
     monkeypatch.setattr(Pipeline, "fit", lambda self, *args: (fits.append(1), fit(self, *args))[1])
@@ -424,16 +435,16 @@ def test_a_deadline_ends_the_fits_of_a_picture_that_was_begun(patient_winner, mo
     assert len(fits) == 1
 
 
-def test_of_many_rows_some_are_drawn_and_the_text_says_how_many():
+def test_many_rows_are_sampled_and_the_text_mentions_it():
     random = np.random.default_rng(0)
     y = random.integers(2, size=100_000)
     X = random.normal(size=(len(y), 3)) + y[:, None]
     data = dataset(Classification(), numbers("abc"), X.tolist(), y.tolist())
-    context = at(Classification(), data)
+    context = build_context(Classification(), data)
     held_out = [rows for _, rows in context.split("contest")]
     sure = random.uniform(0.4, 1.0, size=len(y))
-    told = np.where(y == 1, sure, 1 - sure)[np.concatenate(held_out)]
-    predictions = np.column_stack([1 - told, told]).astype(np.float32)
+    predictions = np.where(y == 1, sure, 1 - sure)[np.concatenate(held_out)]
+    predictions = np.column_stack([1 - predictions, predictions]).astype(np.float32)
     served = Model(context.signature, LINEAR.family, LINEAR.hyperparameters, estimator=None)
     of = Winner(context=context, candidate=LINEAR, model=served, predictions=(predictions, held_out))
     of.drawn = {each.kind: each for each in of.draw(rows=500)}
@@ -441,7 +452,7 @@ def test_of_many_rows_some_are_drawn_and_the_text_says_how_many():
     assert "of 100,000 held-out rows" in of[DiagnosticKind.CLASSIFICATION_REPORT].text
     assert "Drawn from 500 of 100,000 rows." in of[DiagnosticKind.RANK2D].text
     assert "Drawn from 750 of 100,000 rows." in of[DiagnosticKind.FEATURE_IMPORTANCES].text
-    learned, held, contest = of[DiagnosticKind.LEARNING_CURVE].data.curves
-    assert learned.x[-1] == held.x[-1] == 500
-    assert contest.x == pytest.approx([200_000 / 3])
-    assert contest.y == pytest.approx([roc_auc_score(y, of.told()[:, 1])], abs=0.01)
+    learned, held_out, final = of[DiagnosticKind.LEARNING_CURVE].data.curves
+    assert learned.x[-1] == held_out.x[-1] == 500
+    assert final.x == pytest.approx([200_000 / 3])
+    assert final.y == pytest.approx([roc_auc_score(y, of.mean_predictions()[:, 1])], abs=0.01)

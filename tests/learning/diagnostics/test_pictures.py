@@ -1,4 +1,4 @@
-"""What pictures may hold, so that they can stand in any page; and the shapes of their data."""
+"""SVG of charts, which any page may embed, and the shapes of their data."""
 
 import json
 import re
@@ -38,7 +38,7 @@ WINNERS = ["tumor_winner", "wine_winner", "patient_winner", "cluster_winner", "t
 
 @pytest.fixture(scope="session")
 def twelve_classes() -> Winner:
-    """With names that are long, alike, and hold what XML and matplotlib take for their own."""
+    """Return a winner whose names are long and similar, and contain markup of XML and matplotlib."""
     random = np.random.default_rng(0)
     names = [f"a kind of <thing> & $number${code} whose name goes on and on" for code in range(12)]
     y = np.repeat(np.arange(12), 15)
@@ -57,7 +57,7 @@ def pictures(of: Winner) -> list[str]:
 
 
 @pytest.mark.parametrize("of", WINNERS)
-def test_a_picture_is_one_small_svg_that_takes_the_room_it_gets(of, request):
+def test_a_chart_is_a_small_svg_without_a_size(of, request):
     for svg in pictures(request.getfixturevalue(of)):
         root = ElementTree.fromstring(svg)
         assert root.tag == f"{SVG}svg"
@@ -68,7 +68,7 @@ def test_a_picture_is_one_small_svg_that_takes_the_room_it_gets(of, request):
 
 
 @pytest.mark.parametrize("of", WINNERS)
-def test_a_picture_runs_nothing_and_asks_for_nothing(of, request):
+def test_a_chart_has_no_scripts_styles_or_external_references(of, request):
     for svg in pictures(request.getfixturevalue(of)):
         elements = list(ElementTree.fromstring(svg).iter())
         names = {element.tag.removeprefix(SVG) for element in elements}
@@ -81,42 +81,42 @@ def test_a_picture_runs_nothing_and_asks_for_nothing(of, request):
 
 
 @pytest.mark.parametrize("of", WINNERS)
-def test_what_a_picture_refers_to_is_in_it(of, request):
+def test_references_in_a_chart_are_resolved_in_it(of, request):
     for svg in pictures(request.getfixturevalue(of)):
-        meant = re.findall(r'(?:href="#|url\(#)([^")]+)', svg)
-        assert set(meant) == set(re.findall(r'<(?!g)[^>]* id="([^"]+)"', svg))
+        references = re.findall(r'(?:href="#|url\(#)([^")]+)', svg)
+        assert set(references) == set(re.findall(r'<(?!g)[^>]* id="([^"]+)"', svg))
 
 
-def test_the_same_winner_gives_the_same_pictures(wine_winner):
+def test_the_same_winner_has_the_same_charts(wine_winner):
     again = {each.kind: each for each in wine_winner.draw()}
     for kind in kinds(Classification, 3):
         assert again[kind].svg == wine_winner[kind].svg
         assert again[kind].data == wine_winner[kind].data
 
 
-def words(svg: str) -> list[str]:
+def texts_in(svg: str) -> list[str]:
     return ["".join(text.itertext()) for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
-def test_long_names_are_cut_so_that_they_differ(twelve_classes):
+def test_long_names_are_shortened_and_stay_distinct(twelve_classes):
     names = {
-        word for word in words(twelve_classes[DiagnosticKind.CONFUSION_MATRIX].svg) if not word.isdecimal()
+        word for word in texts_in(twelve_classes[DiagnosticKind.CONFUSION_MATRIX].svg) if not word.isdecimal()
     }
     assert len(names - {"actual", "predicted"}) == 12
     assert max(map(len, names)) <= figures.LONGEST
-    assert figures.short(["short", "shorter"]) == ["short", "shorter"]
+    assert figures.shorten(["short", "shorter"]) == ["short", "shorter"]
 
 
-def test_of_many_numbers_those_that_hang_together_are_ranked(twelve_classes):
+def test_the_strongest_correlations_of_many_features_are_shown(twelve_classes):
     ranks = twelve_classes[DiagnosticKind.RANK2D]
     assert len(ranks.data.rows) == 30
-    assert "Of 35 numbers, the 30 that hang together most are shown." in ranks.text
+    assert "Of 35 numbers, the 30 with the strongest correlations are shown." in ranks.text
     assert len(twelve_classes[DiagnosticKind.FEATURE_IMPORTANCES].data.names) == 35
 
 
-def test_names_that_look_like_markup_are_only_names(twelve_classes):
-    shown = words(twelve_classes[DiagnosticKind.CLASSIFICATION_REPORT].svg)
-    assert set(figures.short(twelve_classes.context.dataset.classes)) <= set(shown)
+def test_names_that_look_like_markup_are_escaped(twelve_classes):
+    texts = texts_in(twelve_classes[DiagnosticKind.CLASSIFICATION_REPORT].svg)
+    assert set(figures.shorten(twelve_classes.context.dataset.classes)) <= set(texts)
     plain = winner(
         Classification(folds=3),
         dataset(
@@ -127,22 +127,22 @@ def test_names_that_look_like_markup_are_only_names(twelve_classes):
         ),
         Candidate("naive_bayes", {"var_smoothing": 1e-3}),
     )
-    assert {"<a> & $b$", "<c>"} <= set(words(plain[DiagnosticKind.CONFUSION_MATRIX].svg))
+    assert {"<a> & $b$", "<c>"} <= set(texts_in(plain[DiagnosticKind.CONFUSION_MATRIX].svg))
 
 
-def test_drawing_leaves_the_style_and_the_figures_of_others_alone(wine_winner):
+def test_drawing_does_not_change_matplotlibs_global_state(wine_winner):
     before = dict(matplotlib.rcParams)
     assert next(wine_winner.draw()).svg
     assert dict(matplotlib.rcParams) == before
     assert pyplot.get_fignums() == []
 
 
-def test_what_serves_does_not_import_what_draws():
+def test_serving_does_not_import_drawing():
     code = (
         "import sys, learning.diagnostics; print({'matplotlib', 'yellowbrick', 'sklearn'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize(
@@ -163,21 +163,21 @@ def test_what_serves_does_not_import_what_draws():
         Matrix(rows=("a", "b"), columns=("c",), values=((1.0,), (None,))),
     ],
 )
-def test_data_goes_to_json_and_comes_back(data):
+def test_data_is_restored_from_json(data):
     stored = json.loads(json.dumps(data.as_json(), allow_nan=False))
     assert stored == data.as_json()
     assert data_from_json(type(data).__name__, stored) == data
 
 
 @pytest.mark.parametrize("of", WINNERS)
-def test_what_was_drawn_comes_back_from_json_too(of, request):
+def test_data_of_charts_is_restored_from_json(of, request):
     of = request.getfixturevalue(of)
     for kind in kinds(of.context.problem_type, len(of.context.dataset.classes)):
         stored = json.loads(json.dumps(of[kind].data.as_json(), allow_nan=False))
         assert data_from_json(shape(kind).__name__, stored) == of[kind].data
 
 
-def test_a_number_that_is_not_finite_is_no_data():
+def test_numbers_must_be_finite():
     with pytest.raises(NotFinite):
         Points(x_title="x", y_title="y", x=(float("nan"),), y=(1.0,))
     with pytest.raises(NotFinite):
@@ -186,8 +186,8 @@ def test_a_number_that_is_not_finite_is_no_data():
         Curve(name="a", x=(1.0,), y=(1.0,), low=(float("-inf"),), high=(1.0,))
 
 
-def test_data_whose_parts_do_not_fit_together_cannot_be_made():
-    with pytest.raises(ValueError, match="differs in length"):
+def test_parts_of_data_must_have_equal_lengths():
+    with pytest.raises(ValueError, match="differ in length"):
         Curve(name="a", x=(1.0, 2.0), y=(1.0,))
-    with pytest.raises(ValueError, match="differs in length"):
+    with pytest.raises(ValueError, match="differ in length"):
         Matrix(rows=("a",), columns=("b", "c"), values=((1.0,),))

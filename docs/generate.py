@@ -23,7 +23,7 @@ from django.core.management.base import BaseCommand  # noqa: E402
 import benchmarks.__main__  # noqa: E402
 import project.settings  # noqa: E402
 from docs import numbers, source  # noqa: E402
-from learning import metrics, problem, retrain  # noqa: E402
+from learning import kinds, metrics, problem, retrain  # noqa: E402
 from learning.estimators.families import LIBRARIES, boosters, catalogue  # noqa: E402
 from learning.estimators.families.family import Family  # noqa: E402
 from learning.exceptions import ExemplarError  # noqa: E402
@@ -199,6 +199,25 @@ def products_page() -> str:
     )
 
 
+def kinds_page() -> str:
+    rows = [
+        (
+            code(kind),
+            source.sentence(type(kind)),
+            ", ".join(map(code, kind.fields)),
+            code(kind.scalar) if kind.scalar else "an enum of the choices",
+            code(kind.learned_as) if kind.learned_as != kind else "",
+        )
+        for kind in kinds.registered()
+    ]
+    return page(
+        "Column kinds",
+        "What the values of a feature or label mean. The kind follows from the Django field; a field with `choices` "
+        "is a category. Nothing is learned from other fields.",
+        table(("kind", "values", "Django's fields", "GraphQL", "models see"), rows),
+    )
+
+
 def rules_page() -> str:
     return page(
         "Rules",
@@ -321,6 +340,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "commands": commands_page,
     "products": products_page,
     "problems": problems_page,
+    "kinds": kinds_page,
     "rules": rules_page,
     "errors": errors_page,
     "metrics": metrics_page,

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from django.core.management import load_command_class
+from django.db import models
 
 from docs import generate
 from docs.generate import ROOT, pages
-from learning import metrics, problem, retrain
+from learning import kinds, metrics, problem, retrain
 from learning.estimators.families import catalogue as families
 from schema.schema import schema
 from store.products import features, product
@@ -108,6 +109,18 @@ def test_every_option_of_a_product_and_its_join_is_in_the_reference(
 ) -> None:
     options = {option.name for option in fields(declared)}
     assert options == first_cells(part(reference["products"], declared.__name__))
+
+
+def test_every_column_kind_is_in_the_reference_with_its_fields(reference: dict[str, str]) -> None:
+    assert first_cells(reference["kinds"]) == {value for value in vars(kinds.Kind) if value.isupper()}
+    for field in vars(models).values():
+        kind = (
+            kinds.kind_of_field(field)
+            if isinstance(field, type) and issubclass(field, models.Field)
+            else None
+        )
+        if kind and kind.fields and field.__name__ in kind.fields:
+            assert f"`{field.__name__}`" in reference["kinds"]
 
 
 def test_every_rule_is_in_the_reference(reference: dict[str, str]) -> None:

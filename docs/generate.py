@@ -116,7 +116,7 @@ def commands_page() -> str:
     parts = [
         page(
             "Commands",
-            "`./dev NAME` runs a command, with the embedded engines for its duration; also Django's commands.",
+            "`./dev NAME` runs a command, also Django's, with the embedded engines while it runs if it reads rows.",
         )
     ]
     parts += [f"## {name}\n\n{help_text}" for name, help_text in SCRIPT.items()]

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from project import commands
     from project.management.commands import up
 else:
-    # The supervisor does without the one, and all other commands without the other.
+    # `up` does not need the first, and all other commands do not need the second.
     commands, up = LazyModule("project.commands"), LazyModule("project.management.commands.up")
 
-#: Commands that read no rows.
+#: Commands that need no database.
 WITHOUT_ENGINES = {"help", "version", "--help", "-h", "--version", "check", "export_schema"}
 
 
 def main() -> None:
+    """Run the command of the command line; print settings and state folders that are unusable in one line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:
@@ -35,7 +36,7 @@ def main() -> None:
 def run(command: str) -> None:
     """Run one command of the command line; `up` starts engines itself."""
     if command == "up":
-        # Not through Django, which would first load everything: the supervisor stays small and starts others at once.
+        # Not through Django, which would load all apps first: the supervisor stays small and starts others at once.
         up.Command().run_from_argv(sys.argv)
     elif is_without_engines(sys.argv):
         commands.execute(sys.argv)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""A worker: takes builds from the queue and runs them, on this host or on another."""
+"""Run a worker: it takes jobs from the queue and runs them, on this host or on another."""
 
 import os
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from project.management.commands.up import healthy
+from project.management.commands.up import is_healthy
 from project.processes import Child, members
 
 #: Seconds after which one that does not answer is given up.
@@ -46,7 +46,7 @@ def child(
 def await_answer(child: Child, url: str) -> None:
     """Raises SystemExit with the last lines of its log where it ends, or nothing comes."""
     until = time.monotonic() + PATIENCE
-    while not healthy(url):
+    while not is_healthy(url):
         if not child.alive or time.monotonic() > until:
             said = child.log.read_text()[-2_000:] if child.log and child.log.exists() else ""
             raise SystemExit(

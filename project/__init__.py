@@ -1,1 +1,1 @@
-"""Processes: settings, engines, the supervisor, the ASGI application."""
+"""Processes: settings, embedded engines, the supervisor, the ASGI application."""

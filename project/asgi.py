@@ -1,10 +1,10 @@
-"""The ASGI application: GraphQL beside Django, and what happens around the first and the last request."""
+"""The ASGI application: GraphQL beside Django, health and readiness, start and end of the web process."""
 
 import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import cast
 from urllib.parse import parse_qs
 
 from django.core.asgi import get_asgi_application
@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 django = get_asgi_application()
 
-# What follows imports models, so Django is set up first.
+# These modules import models, so Django is set up first.
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 
 from schema.core.errors import refusal_of  # noqa: E402
@@ -34,35 +34,36 @@ from store.serving import champions  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that readiness may take to find out: whoever asks has a time limit too.
+#: Time limit of the readiness check, in seconds: probes have a time limit too.
 READY_SECONDS = 3
 
 
-def let_go(**_: Any) -> None:
-    """Close the connections of a page's thread, which ends with the page; the rows' threads keep theirs."""
+def close_connections(**_: object) -> None:
+    """Close the connections of a page's thread, which ends with the page; the threads for rows keep theirs."""
     connections.close_all()
 
 
-request_finished.connect(let_go)
+request_finished.connect(close_connections)
 
 
 class Pages(ASGIStaticFilesHandler):
     """Django with its static files, which are few and small."""
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        """Respond to a request; a path that leaves the static files is a bad request."""
         try:
             return await super().get_response_async(request)
-        except SuspiciousOperation:  # a path that leads out of the static files
+        except SuspiciousOperation:
             return HttpResponseBadRequest()
 
 
 class Application:
-    """Routes connections to GraphQL, to Django, or to the two answers about health."""
+    """Route connections to GraphQL, to Django, or to the checks of health and readiness."""
 
-    def __init__(self, graphql: ASGIApp, pages: Any):
+    def __init__(self, graphql: ASGIApp, pages: ASGIApp):
         self.graphql = graphql
         self.pages = pages
-        self.answers: dict[str, Callable[[Request], Awaitable[Response]]] = {
+        self.endpoints: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "/health": health,
             "/ready": ready,
             "/graphql": redirect,
@@ -75,17 +76,19 @@ class Application:
             case "websocket":
                 await self.connect(scope, receive, send)
             case "http":
-                await self.answer(scope, receive, send)
+                await self.respond(scope, receive, send)
 
     async def connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Accept a WebSocket at GraphQL's path; close any other."""
         if scope["path"] in ("/graphql", "/graphql/"):
             await self.graphql(scope, receive, send)
         else:
             await WebSocket(scope, receive, send).close()
 
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if answer := self.answers.get(scope["path"]):
-            response = await answer(Request(scope, receive))
+    async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to an HTTP request."""
+        if endpoint := self.endpoints.get(scope["path"]):
+            response = await endpoint(Request(scope, receive))
             await response(scope, receive, send)
         elif scope["path"] == "/graphql/" and (scope["method"] == "POST" or not wants_page(Request(scope))):
             await self.graphql(scope, receive, send)
@@ -94,44 +97,46 @@ class Application:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser wants to be shown GraphiQL, rather than to have a query answered."""
-    asks = "query" in parse_qs(request.url.query)
-    return request.method == "GET" and not asks and prefers_page(request.headers.get("accept", ""))
+    """Return True for a browser that opens GraphiQL, False for a query."""
+    has_query = "query" in parse_qs(request.url.query)
+    return request.method == "GET" and not has_query and prefers_page(request.headers.get("accept", ""))
 
 
 async def health(request: Request) -> Response:
-    """The process is alive, whatever else is not."""
+    """Respond that the process is alive; other processes are not asked."""
     return JSONResponse({"alive": True}, headers={"Cache-Control": "no-store"})
 
 
 async def ready(request: Request) -> Response:
-    """Whether requests can be answered here; the reasons if not."""
-    reasons = await unready()
+    """Respond 200 if this process can answer requests, else 503 with the reasons."""
+    reasons = await list_reasons_not_ready()
     body = {"ready": False, "reasons": reasons} if reasons else {"ready": True}
     return JSONResponse(body, 503 if reasons else 200, headers={"Cache-Control": "no-store"})
 
 
-async def unready() -> list[str]:
+async def list_reasons_not_ready() -> list[str]:
+    """List the reasons against readiness, as sentences."""
     try:
         async with asyncio.timeout(READY_SECONDS):
             return await threads.run(champions.unready)
     except TimeoutError:
-        return [f"It could not be found out within {READY_SECONDS} s: the database or the threads are busy."]
+        return [f"The check took longer than {READY_SECONDS} s: the database or the threads are busy."]
     except Exception as error:
         return [refusal_of(error).message]
 
 
 async def redirect(request: Request) -> Response:
+    """Redirect to GraphQL's path with a slash, with the method kept."""
     return RedirectResponse(request.url.replace(path="/graphql/"), 308)
 
 
 async def lifespan(receive: Receive, send: Send) -> None:
-    """Load the champions before the port opens; let go of everything after it has closed."""
+    """Load the champions before the port opens; end all tasks after it has closed."""
     await receive()
     try:
         await web_lifespan.start()
     except Exception as error:
-        logger.exception("The operation phase could not start")
+        logger.exception("The web process could not start.")
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return
     memory.freeze_heap()
@@ -141,4 +146,5 @@ async def lifespan(receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-application = Application(GraphQLApp(schema), Pages(django))
+# Django and Starlette type the same ASGI differently.
+application = Application(GraphQLApp(schema), cast(ASGIApp, Pages(django)))

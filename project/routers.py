@@ -1,4 +1,4 @@
-"""Which tables Exemplar migrates."""
+"""The database router: Exemplar migrates its own tables only."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from django.conf import settings
 
 
 class Foreign:
-    """Leaves the tables of a team's own project to their owner."""
+    """Router that leaves the tables of a team's own project to their owner."""
 
     def allow_migrate(self, database: str, app_label: str, **hints: Any) -> bool | None:
-        """Return False for an app that is only named here; None: no opinion."""
+        """Return False for an app of `EXEMPLAR_FOREIGN`, else None: no opinion."""
         return False if apps.get_app_config(app_label).name in settings.EXEMPLAR_FOREIGN else None

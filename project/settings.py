@@ -1,4 +1,4 @@
-"""Every setting, typed, with its default and unit: the only reader of the environment."""
+"""All settings, typed, with defaults and units; no other module reads the environment."""
 
 import ipaddress
 import os
@@ -15,76 +15,81 @@ from project import engines, state
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
-def text(name: str, default: str = "") -> str:
+def read_text(name: str, default: str = "") -> str:
+    """Read an environment variable without blanks around it; an empty one is the default."""
     return os.environ.get(name, "").strip() or default
 
 
-def number(name: str, default: int, least: int = 0) -> int:
-    given = text(name, str(default))
-    if not given.isdecimal() or int(given) < least:
-        raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}, not {given!r}.")
-    return int(given)
+def read_number(name: str, default: int, least: int = 0) -> int:
+    """Read a whole number. Raises ImproperlyConfigured if it is none, or less than `least`."""
+    value = read_text(name, str(default))
+    if not value.isdecimal() or int(value) < least:
+        raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}, not {value!r}.")
+    return int(value)
 
 
-def switch(name: str, default: bool) -> bool:
+def read_switch(name: str, default: bool) -> bool:
+    """Read a switch. Raises ImproperlyConfigured for other words than those of on and off."""
     on, off = {"1", "true", "on", "yes"}, {"0", "false", "off", "no"}
-    given = text(name, "on" if default else "off").lower()
-    if given not in on | off:
-        raise ImproperlyConfigured(f"{name} must be on or off, not {given!r}.")
-    return given in on
+    value = read_text(name, "on" if default else "off").lower()
+    if value not in on | off:
+        raise ImproperlyConfigured(f"{name} must be on or off, not {value!r}.")
+    return value in on
 
 
-def names(name: str) -> list[str]:
-    return [part.strip() for part in text(name).split(",") if part.strip()]
+def read_names(name: str) -> list[str]:
+    """Read a list, separated by commas."""
+    return [part.strip() for part in read_text(name).split(",") if part.strip()]
 
 
 # -- Where things are --
 
 #: Embedded engines, logs, generated secrets.
-EXEMPLAR_STATE: Path = Path(text("EXEMPLAR_STATE") or state.default(BASE_DIR)).absolute()
+EXEMPLAR_STATE: Path = Path(read_text("EXEMPLAR_STATE") or state.default_folder(BASE_DIR)).absolute()
 
 #: A libpq URL of PostgreSQL {project.management.commands.up.OLDEST_POSTGRESQL} or newer; empty: the embedded one.
-DATABASE_URL: str = text("DATABASE_URL")
+DATABASE_URL: str = read_text("DATABASE_URL")
 EXEMPLAR_EMBEDDED: bool = not DATABASE_URL
 
-EXEMPLAR_EMBEDDED_REDIS: bool = not text("REDIS_URL")
+EXEMPLAR_EMBEDDED_REDIS: bool = not read_text("REDIS_URL")
 #: A redis-py URL of Redis or Valkey; default: the embedded one's socket.
-REDIS_URL: str = text("REDIS_URL") or engines.Valkey(EXEMPLAR_STATE).url
+REDIS_URL: str = read_text("REDIS_URL") or engines.Valkey(EXEMPLAR_STATE).url
 
 #: The address to listen on.
-EXEMPLAR_HOST: str = text("EXEMPLAR_HOST", "127.0.0.1")
+EXEMPLAR_HOST: str = read_text("EXEMPLAR_HOST", "127.0.0.1")
 #: The port of HTTP and WebSocket.
-EXEMPLAR_PORT: int = number("EXEMPLAR_PORT", 8000, least=1)
+EXEMPLAR_PORT: int = read_number("EXEMPLAR_PORT", 8000, least=1)
 
-#: Hosts and networks whose forwarded headers are believed, as `10.0.0.0/8`; none by default.
-EXEMPLAR_TRUSTED_PROXIES: list[str] = names("EXEMPLAR_TRUSTED_PROXIES")
+#: Hosts and networks whose forwarded headers are trusted, as `10.0.0.0/8`; none by default.
+EXEMPLAR_TRUSTED_PROXIES: list[str] = read_names("EXEMPLAR_TRUSTED_PROXIES")
 
 # -- How much --
 
 #: Web processes that `up` starts.
-EXEMPLAR_WEB: int = number("EXEMPLAR_WEB", 1, least=1)
+EXEMPLAR_WEB: int = read_number("EXEMPLAR_WEB", 1, least=1)
 #: RQ workers that `up` starts.
-EXEMPLAR_WORKERS: int = number("EXEMPLAR_WORKERS", 1)
+EXEMPLAR_WORKERS: int = read_number("EXEMPLAR_WORKERS", 1)
 
 #: Threads of a web process that do rows work; each keeps one database connection.
-EXEMPLAR_THREADS: int = number("EXEMPLAR_THREADS", 8, least=1)
+EXEMPLAR_THREADS: int = read_number("EXEMPLAR_THREADS", 8, least=1)
 
 #: Fits that a build runs at once; default: one for each processor.
-EXEMPLAR_CPUS: int = number("EXEMPLAR_CPUS", os.cpu_count() or 1, least=1)
+EXEMPLAR_CPUS: int = read_number("EXEMPLAR_CPUS", os.cpu_count() or 1, least=1)
 
 #: The Dask scheduler whose workers run the fits instead, as `tcp://10.0.0.5:8786`; none by default.
-SEARCH_SCHEDULER: str = text("SEARCH_SCHEDULER")
+SEARCH_SCHEDULER: str = read_text("SEARCH_SCHEDULER")
 
 #: Builds whose snapshots and unserved artifacts are kept, for each product.
-EXEMPLAR_KEEP_BUILDS: int = number("EXEMPLAR_KEEP_BUILDS", 10, least=1)
+EXEMPLAR_KEEP_BUILDS: int = read_number("EXEMPLAR_KEEP_BUILDS", 10, least=1)
 
-#: Days that predictions are kept which nobody asked again or spoke of; 0: for ever.
-EXEMPLAR_KEEP_PREDICTIONS: int = number("EXEMPLAR_KEEP_PREDICTIONS", 0)
+#: Days after which predictions are deleted that were neither repeated nor given feedback; 0: never.
+EXEMPLAR_KEEP_PREDICTIONS: int = read_number("EXEMPLAR_KEEP_PREDICTIONS", 0)
 
 # -- Who may do what --
 
 
-def loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return True for addresses and names that only this machine reaches."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -92,46 +97,53 @@ def loopback(host: str) -> bool:
 
 
 #: Anonymous callers may do everything but administer; default: on in embedded mode.
-EXEMPLAR_OPEN: bool = switch("EXEMPLAR_OPEN", EXEMPLAR_EMBEDDED and loopback(EXEMPLAR_HOST))
-if EXEMPLAR_OPEN and not loopback(EXEMPLAR_HOST):
+EXEMPLAR_OPEN: bool = read_switch("EXEMPLAR_OPEN", EXEMPLAR_EMBEDDED and is_loopback(EXEMPLAR_HOST))
+if EXEMPLAR_OPEN and not is_loopback(EXEMPLAR_HOST):
     raise ImproperlyConfigured(
         f"EXEMPLAR_OPEN lets anybody in, so it is allowed only while listening on loopback, not on {EXEMPLAR_HOST}."
     )
 
 
-def secret(name: str, file: str) -> str:
-    """Return the setting `name`; in embedded mode the default is generated into the state folder."""
-    if given := text(name):
-        return given
+def read_secret(name: str, file: str) -> str:
+    """Read a secret; in embedded mode the default is generated into a file of the state folder.
+
+    Raises ImproperlyConfigured if it is missing while DATABASE_URL is set.
+    """
+    if value := read_text(name):
+        return value
     if not EXEMPLAR_EMBEDDED:
         raise ImproperlyConfigured(
             f"{name} must be set, as DATABASE_URL is: every process needs the same one."
         )
-    return state.secret(EXEMPLAR_STATE, file)
+    return state.get_secret(EXEMPLAR_STATE, file)
 
 
 #: Django's secret: sessions, CSRF tokens.
-SECRET_KEY: str = secret("SECRET_KEY", "secret-key")
+SECRET_KEY: str = read_secret("SECRET_KEY", "secret-key")
 
-#: The HMAC key of artifacts.
-EXEMPLAR_SIGNING_KEY: str = secret("EXEMPLAR_SIGNING_KEY", "signing-key")
+#: HMAC key of artifacts.
+EXEMPLAR_SIGNING_KEY: str = read_secret("EXEMPLAR_SIGNING_KEY", "signing-key")
 
-#: Host names to accept; default: the loopback names.
-EXEMPLAR_ALLOWED_HOSTS: list[str] = names("EXEMPLAR_ALLOWED_HOSTS")
+#: Host names that requests may name; default: the loopback names.
+EXEMPLAR_ALLOWED_HOSTS: list[str] = read_names("EXEMPLAR_ALLOWED_HOSTS")
 ALLOWED_HOSTS = EXEMPLAR_ALLOWED_HOSTS or ["127.0.0.1", "localhost", "[::1]"]
 
 # -- The declared products --
 
+#: Packages beside manage.py that are no products.
 OURS = {"learning", "store", "schema", "project", "tests", "examples", "benchmarks", "docs"}
 
 
-def app(named: str) -> str:
-    """The module of an app that is named so, or by its folder: then what lies beside it can be imported, too."""
-    if os.sep not in named:
-        return named
-    folder = Path(named).expanduser().resolve()
+def find_app(name: str) -> str:
+    """Return the module of an app; if `name` is a folder, make it and the modules beside it importable.
+
+    Raises ImproperlyConfigured if the folder declares no products.
+    """
+    if os.sep not in name:
+        return name
+    folder = Path(name).expanduser().resolve()
     if not (folder / "products.py").exists():
-        raise ImproperlyConfigured(f"EXEMPLAR_PRODUCTS names {named}, where there is no products.py.")
+        raise ImproperlyConfigured(f"EXEMPLAR_PRODUCTS names {name}, where there is no products.py.")
     if str(folder.parent) not in sys.path:
         sys.path.append(str(folder.parent))
     return folder.name
@@ -139,22 +151,24 @@ def app(named: str) -> str:
 
 #: Apps that declare products, as modules or folders, added to those beside manage.py; default: the examples, in
 #: embedded mode.
-EXEMPLAR_PRODUCTS: list[str] = [app(named) for named in names("EXEMPLAR_PRODUCTS")]
+EXEMPLAR_PRODUCTS: list[str] = [find_app(name) for name in read_names("EXEMPLAR_PRODUCTS")]
 
 
-def examples() -> list[str]:
+def list_examples() -> list[str]:
+    """List the example products, which are installed in embedded mode only."""
     folders = sorted((BASE_DIR / "examples").glob("*/products.py"))
     return [f"examples.{file.parent.name}" for file in folders] if EXEMPLAR_EMBEDDED else []
 
 
-def beside() -> list[str]:
-    found = sorted(file.parent.name for file in BASE_DIR.glob("*/products.py"))
-    return [name for name in found if name not in OURS and name.isidentifier()]
+def list_beside() -> list[str]:
+    """List the products beside manage.py."""
+    folders = sorted(file.parent.name for file in BASE_DIR.glob("*/products.py"))
+    return [name for name in folders if name not in OURS and name.isidentifier()]
 
 
-#: Apps whose tables belong to somebody else, who migrates them.
+#: Apps whose tables another project owns and migrates.
 EXEMPLAR_FOREIGN: list[str] = [
-    name for name in EXEMPLAR_PRODUCTS if name not in beside() and not name.startswith("examples.")
+    name for name in EXEMPLAR_PRODUCTS if name not in list_beside() and not name.startswith("examples.")
 ]
 
 # -- Django --
@@ -172,8 +186,8 @@ INSTALLED_APPS = list(
             "django.contrib.humanize",
             "store",
             "schema",
-            *(EXEMPLAR_PRODUCTS or examples()),
-            *beside(),
+            *(EXEMPLAR_PRODUCTS or list_examples()),
+            *list_beside(),
         ]
     )
 )
@@ -223,24 +237,25 @@ STATICFILES_DIRS = [
 ]
 
 
-def database(dsn: dict[str, str]) -> dict[str, Any]:
-    """Django's description of the database that libpq knows as `dsn`."""
-    known = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-    # What Exemplar creates is its own; a team's tables are found behind it.
+def build_database(dsn: dict[str, str]) -> dict[str, Any]:
+    """Build Django's settings of a database from libpq's connection parameters."""
+    django_names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    # Exemplar creates tables in its own schema, and finds a team's tables in `public`.
     search_path = "-c search_path=exemplar,public"
     defaults = {"connect_timeout": "5", "application_name": "exemplar"}
     return {
         "ENGINE": "django.db.backends.postgresql",
-        **{name: dsn[key] for key, name in known.items() if key in dsn},
+        **{name: dsn[key] for key, name in django_names.items() if key in dsn},
         "OPTIONS": defaults
-        | {key: value for key, value in dsn.items() if key not in known}
+        | {key: value for key, value in dsn.items() if key not in django_names}
         | {"options": f"{dsn.get('options', '')} {search_path}".strip()},
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
     }
 
 
-def described(url: str) -> dict[str, str]:
+def parse_url(url: str) -> dict[str, str]:
+    """Parse a URL to libpq's connection parameters. Raises ImproperlyConfigured."""
     try:
         return parse_dsn(url)
     except Exception as error:  # psycopg2.ProgrammingError; the URL holds a password, so it is not shown
@@ -248,7 +263,9 @@ def described(url: str) -> dict[str, str]:
 
 
 DATABASES = {
-    "default": database(described(DATABASE_URL) if DATABASE_URL else engines.PostgreSQL(EXEMPLAR_STATE).dsn)
+    "default": build_database(
+        parse_url(DATABASE_URL) if DATABASE_URL else engines.PostgreSQL(EXEMPLAR_STATE).dsn
+    )
 }
 DATABASE_ROUTERS = ["project.routers.Foreign"]
 

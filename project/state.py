@@ -1,4 +1,4 @@
-"""The state folder: where embedded engines keep their data, and where generated secrets are kept."""
+"""The state folder: data of the embedded engines, generated secrets, locks."""
 
 import fcntl
 import hashlib
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-#: `nobody` must be able to pass through a folder that PostgreSQL lives in when root starts it.
+#: Mode that lets others pass through a folder: `nobody` must reach the PostgreSQL that root starts.
 PASSABLE = 0o001
 
 
@@ -20,16 +20,16 @@ class Unusable(Exception):
 
 
 class InUse(Unusable):
-    """Another process holds the state folder."""
+    """Another process holds the lock of the state folder."""
 
 
-def default(root: Path) -> Path:
-    """Return `.exemplar/` in `root`, or a folder of the user's own, named by `root`, where that cannot serve."""
+def default_folder(root: Path) -> Path:
+    """Return `.exemplar/` in `root`; if that is unusable, a folder of the user's that is named after `root`."""
     beside = root / ".exemplar"
-    return beside if _serves(beside) else _user_folder() / f"{root.name}-{_digest(root)}"
+    return beside if _is_usable(beside) else _user_folder() / f"{root.name}-{_digest(root)}"
 
 
-def _serves(folder: Path) -> bool:
+def _is_usable(folder: Path) -> bool:
     if os.geteuid() == 0:
         return all(parent.stat().st_mode & PASSABLE for parent in folder.parents)
     return os.access(folder if folder.exists() else folder.parent, os.W_OK | os.X_OK)
@@ -44,8 +44,8 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
 
 
-def make(folder: Path) -> Path:
-    """Make the state folder, closed to others; as root it can be passed through, but not listed."""
+def create_folder(folder: Path) -> Path:
+    """Create the state folder, closed to others; others may pass through root's folder, but not list it."""
     folder.mkdir(parents=True, exist_ok=True)
     mode = 0o711 if os.geteuid() == 0 else 0o700
     if folder.stat().st_mode & 0o777 != mode:
@@ -53,16 +53,16 @@ def make(folder: Path) -> Path:
     return folder
 
 
-def secret(folder: Path, name: str, size: int = 32) -> str:
-    """Return the secret kept in `folder` under `name`; the first to ask generates it, from `size` random bytes."""
-    path = make(folder) / name
+def get_secret(folder: Path, name: str, size: int = 32) -> str:
+    """Return the secret `name` of the state folder; the first call generates it from `size` random bytes."""
+    path = create_folder(folder) / name
     if not path.exists():
         _write_once(path, secrets.token_urlsafe(size))
     return path.read_text()
 
 
 def _write_once(path: Path, text: str) -> None:
-    """Write `text` for the owner's eyes only, unless another process was first; readers never see half of it."""
+    """Write a file that only its owner may read, atomically, unless another process has written it already."""
     handle, draft = tempfile.mkstemp(dir=path.parent)  # 0600
     with os.fdopen(handle, "w") as file:
         file.write(text)
@@ -74,10 +74,10 @@ def _write_once(path: Path, text: str) -> None:
         os.unlink(draft)
 
 
-def sockets(folder: Path, engine: str) -> Path:
-    """Return the folder for the socket of `engine`: in the state folder, or under the temporary one.
+def socket_folder(folder: Path, engine: str) -> Path:
+    """Return the folder for an engine's socket: in the state folder, or under the temporary one.
 
-    A socket's path must be short, and clients parse it: a space in it is taken for its end.
+    A socket's path must be short, and clients parse it: they take a space for its end.
     """
     inside = folder / "sockets" / engine
     if len(os.fsencode(inside)) <= 60 and all(
@@ -87,11 +87,14 @@ def sockets(folder: Path, engine: str) -> Path:
     return Path(tempfile.gettempdir()) / f"exemplar-{os.geteuid()}-{_digest(folder)}" / engine
 
 
-def private(folder: Path, owner: tuple[int, int] | None = None) -> Path:
-    """Make `folder` in one of ours, for the eyes of `owner` (user and group id; None: ourselves) alone."""
-    make(folder.parent)
+def create_private_folder(folder: Path, owner: tuple[int, int] | None = None) -> Path:
+    """Create a folder that only `owner` may read: user and group id, None: this process's.
+
+    Raises Unusable if its parent folder belongs to another user.
+    """
+    create_folder(folder.parent)
     if folder.parent.is_symlink() or folder.parent.stat().st_uid != os.geteuid():
-        raise Unusable(f"{folder.parent} belongs to somebody else: remove it.")
+        raise Unusable(f"{folder.parent} belongs to another user: remove it.")
     folder.mkdir(mode=0o700, exist_ok=True)
     if owner:
         os.chown(folder, *owner)
@@ -99,12 +102,12 @@ def private(folder: Path, owner: tuple[int, int] | None = None) -> Path:
 
 
 @contextmanager
-def held(folder: Path, holder: str) -> Iterator[None]:
-    """Hold the state folder, in the name of `holder`; raises `InUse`, which names who does already.
+def hold(folder: Path, holder: str) -> Iterator[None]:
+    """Hold the lock of the state folder in the name of `holder`; the process's end releases it in any case.
 
-    The lock ends with the process, however that ends.
+    Raises InUse, with the name of the process that holds it.
     """
-    with (make(folder) / "lock").open("a+") as file:
+    with (create_folder(folder) / "lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -117,14 +120,14 @@ def held(folder: Path, holder: str) -> Iterator[None]:
 
 
 @contextmanager
-def joined(folder: Path) -> Iterator[None]:
-    """Keep whoever started the engines for a while from stopping them meanwhile."""
+def join(folder: Path) -> Iterator[None]:
+    """Use the engines of the process that holds the lock, which does not stop them meanwhile."""
     with (folder / "joined").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
 
-def wait_for_joined(folder: Path) -> None:
-    """Return when nobody has joined."""
+def wait_for_joiners(folder: Path) -> None:
+    """Return when no other process uses the engines."""
     with (folder / "joined").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

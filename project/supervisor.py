@@ -1,4 +1,4 @@
-"""Keeps processes running: one that dies by itself is started again."""
+"""Supervision of processes: one that ends by itself is started again."""
 
 import json
 import os
@@ -9,103 +9,106 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL
 
-from project.processes import GLANCE, Child, adopt_orphans, reap
+from project.processes import POLL_SECONDS, Child, adopt_orphans, reap
 
-#: Seconds after which a process counts as having worked: whatever cannot start ends sooner.
-SETTLED = 10.0
-#: The longest pause before another try, in seconds.
-LONGEST = 30.0
+#: Seconds after which a process counts as started: one that cannot start ends sooner.
+STABLE_SECONDS = 10.0
+#: Longest pause before another start, in seconds.
+MAX_PAUSE = 30.0
 
 
 @dataclass
-class Kept:
-    """A child that is to run until it is stopped."""
+class SupervisedChild:
+    """A child that has to run until it is stopped."""
 
     child: Child
     started: float = field(default_factory=time.monotonic)
+    #: Ends in a row that came within `STABLE_SECONDS` of a start.
     failures: int = 0
+    #: Time of the next start; None while it runs.
     due: float | None = None
 
-    def look(self, say: Callable[[str], None]) -> bool:
-        """Notice that it ended, or start it again when it is time; return whether anything happened."""
+    def tick(self, report: Callable[[str], None]) -> bool:
+        """Report the child's end, or start it again when that is due; return True if it was started."""
         now = time.monotonic()
         if self.due is None and not self.child.alive:
-            self._ended(now, say)
+            self._plan_restart(now, report)
         if self.due is None or now < self.due:
             return False
         self.child.start()
         self.started, self.due = now, None
         return True
 
-    def _ended(self, now: float, say: Callable[[str], None]) -> None:
-        self.child.sweep()
-        self.failures = 1 if now - self.started > SETTLED else self.failures + 1
+    def _plan_restart(self, now: float, report: Callable[[str], None]) -> None:
+        self.child.kill_descendants()
+        self.failures = 1 if now - self.started > STABLE_SECONDS else self.failures + 1
         # The first time at once: most deaths are accidents.
-        pause = min(LONGEST, 2.0 ** (self.failures - 2)) if self.failures > 1 else 0
+        pause = min(MAX_PAUSE, 2.0 ** (self.failures - 2)) if self.failures > 1 else 0
         self.due = now + pause
-        say(
+        report(
             f"{self.child.name} ended ({self.child.end}): starting it again"
             + (f" in {pause:.0f} s." if pause else ".")
         )
 
 
 class Supervisor:
-    """The processes of `up`, in the order they were started; `processes.json` in the state folder has their pids."""
+    """The processes of `up`, in start order; `processes.json` in the state folder has their process ids."""
 
-    def __init__(self, folder: Path, say: Callable[[str], None]):
+    def __init__(self, folder: Path, report: Callable[[str], None]):
         adopt_orphans()
-        self.say = say
-        self.kept: list[Kept] = []
-        self.directory = folder / "processes.json"
+        self.report = report
+        self.supervised: list[SupervisedChild] = []
+        self.pid_file = folder / "processes.json"
 
     def start(self, child: Child) -> None:
+        """Start a child and supervise it."""
         child.start()
-        self.keep(child)
+        self.add(child)
 
-    def keep(self, child: Child) -> None:
-        """Keep a child running that has been started already."""
-        self.kept.append(Kept(child))
-        self._write()
+    def add(self, child: Child) -> None:
+        """Supervise a child that runs already."""
+        self.supervised.append(SupervisedChild(child))
+        self._write_pids()
 
-    def look(self) -> None:
-        """Start again what is due."""
-        reap([kept.child.pid for kept in self.kept])
-        if [kept for kept in self.kept if kept.look(self.say)]:
-            self._write()
+    def tick(self) -> None:
+        """Reap orphans, and start again the children that are due."""
+        reap([each.child.pid for each in self.supervised])
+        if [each for each in self.supervised if each.tick(self.report)]:
+            self._write_pids()
 
     def watch(self) -> None:
-        """Keep them running until a signal raises an exception here."""
+        """Supervise until a signal raises an exception here."""
         while True:
-            self.look()
+            self.tick()
             time.sleep(0.1)
 
     def stop(self, *names: str) -> None:
-        """Stop the processes of these names side by side, and keep them no longer."""
-        going = [kept for kept in self.kept if kept.child.name.partition("-")[0] in names]
-        self.kept = [kept for kept in self.kept if kept not in going]
-        if going:
-            with ThreadPoolExecutor(len(going)) as pool:
-                list(pool.map(lambda kept: kept.child.stop(), going))
-        self._write()
+        """Stop the processes of these names side by side, and supervise them no longer."""
+        ending = [each for each in self.supervised if each.child.name.partition("-")[0] in names]
+        self.supervised = [each for each in self.supervised if each not in ending]
+        if ending:
+            with ThreadPoolExecutor(len(ending)) as pool:
+                list(pool.map(lambda each: each.child.stop(), ending))
+        self._write_pids()
 
-    def farewell(self, seconds: float = 2.0) -> None:
-        """Wait for the last of those that a killed process has left to us."""
+    def reap_orphans(self, seconds: float = 2.0) -> None:
+        """Wait for the last orphans of killed processes."""
         until = time.monotonic() + seconds
         while reap(()) and time.monotonic() < until:
-            time.sleep(GLANCE)
+            time.sleep(POLL_SECONDS)
 
     def kill(self) -> None:
-        """Let nobody finish anything."""
-        for kept in self.kept:
-            kept.child.ask(SIGKILL)
+        """Kill all children at once."""
+        for each in self.supervised:
+            each.child.send_signal(SIGKILL)
 
-    def _write(self) -> None:
-        pids = {"supervisor": os.getpid()} | {kept.child.name: kept.child.pid for kept in self.kept}
-        draft = self.directory.with_suffix(".tmp")
+    def _write_pids(self) -> None:
+        pids = {"supervisor": os.getpid()} | {each.child.name: each.child.pid for each in self.supervised}
+        draft = self.pid_file.with_suffix(".tmp")
         draft.write_text(json.dumps(pids))
-        draft.replace(self.directory)
+        draft.replace(self.pid_file)
 
 
-def numbered(name: str, count: int) -> Sequence[str]:
-    """`web`, `web-2`, `web-3`."""
+def numbered_names(name: str, count: int) -> Sequence[str]:
+    """Return `count` names: `web`, `web-2`, `web-3`."""
     return [name if number == 1 else f"{name}-{number}" for number in range(1, count + 1)]

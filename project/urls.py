@@ -1,4 +1,4 @@
-"""What Django serves: the admin and GraphiQL's page. Everything else of `/graphql/` is ASGI's."""
+"""URLs that Django serves: the admin and GraphiQL's page. The ASGI application answers all else of `/graphql/`."""
 
 from django.contrib import admin
 from django.urls import path

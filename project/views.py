@@ -1,4 +1,4 @@
-"""The pages that are not the admin's: GraphiQL, with tabs that run as they are."""
+"""Pages outside of the admin: GraphiQL, with queries that run unchanged."""
 
 from django.contrib.auth.views import redirect_to_login
 from django.db import Error
@@ -10,7 +10,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from schema import graphiql_queries
 from store.access import actors
 
-#: Everything on the page is served from here; the style sheets of editors are made while they run.
+#: The page loads only from this host; GraphiQL's editors create style sheets while they run.
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -20,7 +20,7 @@ CONTENT_SECURITY_POLICY = (
 @never_cache
 @ensure_csrf_cookie
 def graphiql(request: HttpRequest) -> HttpResponse:
-    """GraphiQL for those who may ask; the others are sent to log in."""
+    """Render GraphiQL for users who may query; redirect others to the login."""
     actor = actors.find_actor(request.session.session_key)
     if not actor.admitted:
         return redirect_to_login(request.get_full_path(), "/admin/login/")
@@ -29,15 +29,15 @@ def graphiql(request: HttpRequest) -> HttpResponse:
     context = {
         "products": products,
         "chosen": chosen,
-        "page": {"product": chosen, "tabs": tabs_of(chosen, actor)},
+        "page": {"product": chosen, "tabs": list_tabs(chosen, actor)},
     }
     response = render(request, "project/graphiql.html", context)
     response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     return response
 
 
-def tabs_of(product: str, actor: actors.Actor) -> list[dict[str, str]]:
-    """The product's tabs; none while the database cannot be reached, so that the page still opens."""
+def list_tabs(product: str, actor: actors.Actor) -> list[dict[str, str]]:
+    """List the tabs of a product; none if the database cannot be reached, so that the page still opens."""
     try:
         return graphiql_queries.tabs(product, actor) if product else []
     except Error:

@@ -1,4 +1,4 @@
-"""The embedded engines, real ones in folders of their own."""
+"""The embedded engines: real servers in folders of their own."""
 
 import os
 import shutil
@@ -29,27 +29,27 @@ def test_postgresql_keeps_its_data_through_a_kill(engine_folder: Path) -> None:
     [child] = engines.start([postgres])
     try:
         execute(postgres, "CREATE TABLE kept AS SELECT 42 AS answer")
-        child.ask(SIGKILL)
+        child.send_signal(SIGKILL)
         assert child.wait(PATIENCE)
         child.start()
-        engines.wait(postgres, child)
+        engines.wait_until_ready(postgres, child)
         assert execute(postgres, "SELECT answer FROM kept") == (42,)
     finally:
         child.stop()
 
 
-def test_a_stale_lock_file_that_names_a_living_process_is_no_obstacle(engine_folder: Path) -> None:
+def test_postgresql_starts_despite_a_stale_lock_file_that_names_a_living_process(engine_folder: Path) -> None:
     postgres = PostgreSQL(engine_folder, durable=False)
     [child] = engines.start([postgres])
     child.stop()
     stale = postgres.cluster / "postmaster.pid"
     stale.write_text(f"{os.getppid()}\n{postgres.cluster}\n1\n5432\n{postgres.socket}\n\n  0 0\nready\n")
     [child] = engines.start([PostgreSQL(engine_folder, durable=False)])
-    assert postgres.answers()
+    assert postgres.is_ready()
     child.stop()
 
 
-def test_postgresql_asks_for_the_password_and_sorts_alike_everywhere(engine_folder: Path) -> None:
+def test_postgresql_requires_its_password_and_sorts_alike_on_every_machine(engine_folder: Path) -> None:
     postgres = PostgreSQL(engine_folder, durable=False)
     [child] = engines.start([postgres])
     try:
@@ -76,7 +76,7 @@ def test_valkey_keeps_its_data_and_is_closed_to_others(engine_folder: Path) -> N
             child.stop()
 
 
-def test_an_engine_that_cannot_start_is_one_line(engine_folder: Path) -> None:
+def test_an_engine_that_cannot_start_is_reported_in_one_line(engine_folder: Path) -> None:
     postgres = PostgreSQL(engine_folder, durable=False)
     [child] = engines.start([postgres])
     child.stop()
@@ -89,9 +89,9 @@ def test_a_second_command_joins_the_engines_of_the_first(engine_folder: Path) ->
     chosen = [PostgreSQL(engine_folder, durable=False), Valkey(engine_folder)]
     with engines.running(engine_folder, chosen, "first"):
         with engines.running(engine_folder, chosen, "second"):
-            assert all(engine.answers() for engine in chosen)
-        assert all(engine.answers() for engine in chosen)
-    assert not any(engine.answers() for engine in chosen)
+            assert all(engine.is_ready() for engine in chosen)
+        assert all(engine.is_ready() for engine in chosen)
+    assert not any(engine.is_ready() for engine in chosen)
 
 
 def execute(postgres: PostgreSQL, statement: str) -> tuple[object, ...] | None:

@@ -1,4 +1,4 @@
-"""Children which leave nothing behind."""
+"""Child processes that leave no descendants behind."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from tests.waiting import PATIENCE, alive, eventually
 
 SLEEP = "import time; time.sleep(60)"
 STUBBORN = f"import signal; signal.signal(15, signal.SIG_IGN); print(1, flush=True); {SLEEP}"
-# A group of its own, as a work-horse has.
+# In a process group of its own, as a work-horse is.
 WITH_GRANDCHILD = f"""
 import subprocess, sys
 grandchild = subprocess.Popen([sys.executable, "-c", {SLEEP!r}], process_group=0)
@@ -48,7 +48,7 @@ def test_a_child_that_ignores_the_request_is_killed(child: Child) -> None:
     assert child.end == "killed by SIGKILL"
 
 
-def test_what_a_child_started_ends_with_it(child: Child) -> None:
+def test_the_descendants_of_a_child_end_with_it(child: Child) -> None:
     child.command = python(WITH_GRANDCHILD)
     child.start()
     assert child.log and eventually(child.log.read_text)
@@ -58,7 +58,7 @@ def test_what_a_child_started_ends_with_it(child: Child) -> None:
     assert not alive(grandchild)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the death of a parent")
 def test_a_child_does_not_outlive_a_parent_that_is_killed() -> None:
     with subprocess.Popen(python(PARENT), stdin=-1, stdout=-1, cwd=Path(__file__).parents[2]) as parent:
         assert parent.stdout
@@ -69,20 +69,20 @@ def test_a_child_does_not_outlive_a_parent_that_is_killed() -> None:
 
 
 def test_a_child_that_dies_is_started_again_after_ever_longer_pauses(child: Child, tmp_path: Path) -> None:
-    said: list[str] = []
-    supervisor = Supervisor(tmp_path, said.append)
+    reports: list[str] = []
+    supervisor = Supervisor(tmp_path, reports.append)
     supervisor.start(child)
     first = child.pid
-    child.ask(SIGTERM)
-    assert eventually(lambda: supervisor.look() or child.pid != first)
-    assert said == ["child ended (killed by SIGTERM): starting it again."]
-    child.ask(SIGKILL)
+    child.send_signal(SIGTERM)
+    assert eventually(lambda: supervisor.tick() or child.pid != first)
+    assert reports == ["child ended (killed by SIGTERM): starting it again."]
+    child.send_signal(SIGKILL)
     assert child.wait(PATIENCE)
-    supervisor.look()
-    assert said[1:] == ["child ended (killed by SIGKILL): starting it again in 1 s."]
+    supervisor.tick()
+    assert reports[1:] == ["child ended (killed by SIGKILL): starting it again in 1 s."]
     assert not child.alive
     supervisor.stop("child")
-    assert not supervisor.kept
+    assert not supervisor.supervised
 
 
 def test_members_are_found_by_their_session(child: Child) -> None:
@@ -92,7 +92,7 @@ def test_members_are_found_by_their_session(child: Child) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere orphans go to init")
-def test_what_a_killed_process_leaves_is_adopted_and_buried() -> None:
+def test_the_orphans_of_a_killed_process_are_adopted_and_reaped() -> None:
     # In a process of its own: pytest has children that it waits for itself.
     program = """
 import subprocess, sys, time

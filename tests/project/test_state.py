@@ -1,4 +1,4 @@
-"""The state folder and what is kept in it."""
+"""The state folder, its secrets and its locks."""
 
 import multiprocessing
 import os
@@ -11,58 +11,56 @@ from project import state
 
 
 def test_a_secret_is_generated_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
-    first = state.secret(tmp_path / "state", "key")
-    assert state.secret(tmp_path / "state", "key") == first
+    first = state.get_secret(tmp_path / "state", "key")
+    assert state.get_secret(tmp_path / "state", "key") == first
     assert len(first) >= 40
     assert (tmp_path / "state" / "key").stat().st_mode & 0o777 == 0o600
 
 
 def test_processes_that_start_together_get_the_same_secret(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
-        assert len(set(pool.starmap(state.secret, [(tmp_path, "key")] * 16))) == 1
+        assert len(set(pool.starmap(state.get_secret, [(tmp_path, "key")] * 16))) == 1
 
 
-def test_the_folder_is_held_by_one_process_whose_name_the_others_are_told(tmp_path: Path) -> None:
+def test_one_process_holds_the_folder_and_others_get_its_name(tmp_path: Path) -> None:
     with (
-        state.held(tmp_path, "./dev up"),
+        state.hold(tmp_path, "./dev up"),
         pytest.raises(state.InUse, match=f"dev up .process {os.getpid()}"),
-        state.held(tmp_path, "another"),
+        state.hold(tmp_path, "another"),
     ):
         pass
-    with state.held(tmp_path, "another"):
+    with state.hold(tmp_path, "another"):
         pass
 
 
 @pytest.mark.parametrize("name", ["a space", "ü", "long" * 30])
 def test_a_socket_never_lies_on_a_path_that_clients_cannot_use(tmp_path: Path, name: str) -> None:
-    folder = state.sockets(tmp_path / name, "postgres")
+    folder = state.socket_folder(tmp_path / name, "postgres")
     assert tmp_path not in folder.parents
     assert len(str(folder)) < 80 and " " not in str(folder)
 
 
-def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_a_socket_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can give a folder away")
+        pytest.skip("only root can change the owner of a folder")
     os.chown(tmp_path, 65534, 65534)
-    with pytest.raises(state.Unusable, match="somebody else"):
-        state.private(tmp_path / "postgres")
+    with pytest.raises(state.Unusable, match="another user"):
+        state.create_private_folder(tmp_path / "postgres")
 
 
-def test_a_folder_that_nobody_can_pass_through_does_not_serve_root(tmp_path: Path) -> None:
+def test_root_does_not_use_a_folder_that_nobody_cannot_pass_through(tmp_path: Path) -> None:
     checkout = tmp_path / "closed" / "checkout"
     checkout.mkdir(parents=True)
     checkout.parent.chmod(0o700)
     if os.geteuid() == 0:
-        assert state.default(checkout).parent == Path("/var/lib/exemplar")
+        assert state.default_folder(checkout).parent == Path("/var/lib/exemplar")
     else:
-        assert state.default(checkout) == checkout / ".exemplar"
+        assert state.default_folder(checkout) == checkout / ".exemplar"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other platforms keep it elsewhere")
-def test_a_users_state_lies_where_the_platform_keeps_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(state, "_serves", lambda folder: False)
+@pytest.mark.skipif(sys.platform != "linux", reason="other platforms have other folders")
+def test_a_users_state_folder_is_the_platforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "_is_usable", lambda folder: False)
     monkeypatch.setattr("platformdirs.unix.geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "states"))
-    assert state.default(tmp_path / "shop").parent == tmp_path / "states" / "exemplar"
+    assert state.default_folder(tmp_path / "shop").parent == tmp_path / "states" / "exemplar"

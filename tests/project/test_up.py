@@ -1,4 +1,4 @@
-"""The supervisor, as a newcomer meets it: real processes, real accidents."""
+"""`up` and the commands beside it, with real processes that are killed."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ ALL = ("supervisor", "web", "worker", *EMBEDDED)
 
 @pytest.fixture(scope="module")
 def running(grown: Path) -> Iterator[System]:
-    """A system that may be hurt: builds of the shared one would not survive a killed worker."""
+    """A system whose processes may be killed: builds of the shared one would not survive it."""
     system = System(copied(grown))
     try:
         yield system.start()
@@ -29,11 +29,12 @@ def running(grown: Path) -> Iterator[System]:
 
 
 def up(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run `up` where it is expected to refuse."""
+    """Run `up` in a folder where it must refuse."""
     return manage(folder, "up", *arguments, **settings)
 
 
 def manage(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of `manage.py` in a state folder."""
     environment = System(folder, **settings).supervisor.environment
     command = [sys.executable, str(ROOT / "manage.py"), *arguments]
     return subprocess.run(
@@ -42,7 +43,7 @@ def manage(folder: Path, *arguments: str, **settings: str) -> subprocess.Complet
 
 
 def restarts(system: System, name: str, seconds: float = PATIENCE) -> bool:
-    """Kill a process; return whether another one takes its place and the system is healthy."""
+    """Kill a process; return True when another one has replaced it and the system is ready."""
     before = system.process(name)
     os.kill(before, SIGKILL)
     return eventually(
@@ -51,13 +52,13 @@ def restarts(system: System, name: str, seconds: float = PATIENCE) -> bool:
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "valkey", "postgres"])
-def test_whatever_is_killed_is_started_again(running: System, name: str) -> None:
+def test_every_killed_process_is_started_again(running: System, name: str) -> None:
     assert restarts(running, name)
     assert running.output.count(f"{name} ended (killed by SIGKILL): starting it again") == 1
     assert running.ask("{ products { name } }")["data"]["products"]
 
 
-def test_a_second_copy_says_who_is_there(running: System) -> None:
+def test_a_second_up_names_the_first(running: System) -> None:
     refused = up(running.folder)
     assert refused.returncode == 1
     assert (
@@ -66,7 +67,7 @@ def test_a_second_copy_says_who_is_there(running: System) -> None:
     )
 
 
-def test_a_port_that_is_taken_is_one_line(running: System, tmp_path: Path) -> None:
+def test_a_taken_port_is_reported_in_one_line(running: System, tmp_path: Path) -> None:
     refused = up(tmp_path / "state", f"--port={running.port}")
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"exemplar: Port {running.port} of 127.0.0.1 cannot be used")
@@ -77,28 +78,28 @@ def test_a_port_that_is_taken_is_one_line(running: System, tmp_path: Path) -> No
     ("name", "url"),
     [("DATABASE_URL", "postgresql://me@127.0.0.1:9/db"), ("REDIS_URL", "redis://127.0.0.1:9")],
 )
-def test_a_server_that_cannot_be_reached_is_one_line(tmp_path: Path, name: str, url: str) -> None:
+def test_an_unreachable_server_is_reported_in_one_line(tmp_path: Path, name: str, url: str) -> None:
     refused = up(tmp_path / "state", SECRET_KEY="secret", EXEMPLAR_SIGNING_KEY="key", **{name: url})
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"exemplar: {name}: ") and "refused" in refused.stderr
     assert refused.stderr.count("\n") == 1 and not refused.stdout
 
 
-def test_commands_join_what_runs(running: System) -> None:
+def test_commands_use_the_engines_that_run(running: System) -> None:
     code = "from django.contrib.auth.models import User; print(User.objects.get().username)"
     done = manage(running.folder, "shell", "-c", code)
     assert done.stdout.splitlines()[-1] == "admin"
     assert running.healthy()
 
 
-def test_a_command_before_there_are_tables_says_what_makes_them() -> None:
+def test_a_command_without_tables_names_the_command_that_creates_them() -> None:
     refused = manage(state_folder(), "build", "tumor")
     assert refused.returncode == 1
     assert "tumor" in refused.stderr and "./dev prepare makes them" in refused.stderr
     assert refused.stderr.count("\n") == 1 and not refused.stdout
 
 
-def test_nothing_is_left_however_it_ends_and_it_starts_again(system: System) -> None:
+def test_no_process_is_left_after_any_end_and_up_starts_again(system: System) -> None:
     system.start()
     assert eventually(lambda: "password" in system.output)
     pids = [system.process(name) for name in ALL]

@@ -1,4 +1,4 @@
-"""Fills the tables of the installed example products where they are empty."""
+"""Command that fills the empty tables of the installed example products."""
 
 from importlib import import_module
 from typing import Any
@@ -9,7 +9,9 @@ from django.utils.module_loading import module_has_submodule
 
 
 class Command(BaseCommand):
-    help = "Loads the example products' data into their tables, where these are empty."
+    """Load the data of the example products."""
+
+    help = "Loads the data of the example products into those of their tables that are empty."
 
     def handle(self, *args: Any, **options: Any) -> None:
         for app in apps.get_app_configs():

@@ -1,4 +1,4 @@
-"""Django's `migrate`, in the schema `exemplar` and one at a time."""
+"""Django's `migrate`, in the schema `exemplar` and by one process at a time."""
 
 from typing import Any
 
@@ -7,27 +7,29 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 
-#: Any number that nobody else locks in this database.
+#: Number of the advisory lock; any that no other program locks in this database.
 LOCK = 7263911
 
 
 class Command(migrate.Command):
+    """Migrate while holding an advisory lock."""
+
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options.get("database") or DEFAULT_DB_ALIAS]
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         try:
-            make_schema(connection)
+            create_schema(connection)
             super().handle(*args, **options)
         finally:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
-def make_schema(connection: BaseDatabaseWrapper) -> None:
-    """Make the schema and its own record of migrations.
+def create_schema(connection: BaseDatabaseWrapper) -> None:
+    """Create the schema with a record of migrations of its own.
 
-    Without it Django would find, and add to, the record of a team's own project in `public`.
+    Otherwise Django would find, and extend, the record of a team's own project in `public`.
     """
     with connection.cursor() as cursor:
         cursor.execute("CREATE SCHEMA IF NOT EXISTS exemplar")

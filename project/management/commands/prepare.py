@@ -1,4 +1,4 @@
-"""What has to be true of the database before anything is served."""
+"""Command that prepares the database before anything is served."""
 
 from typing import Any
 
@@ -11,19 +11,21 @@ from project import state
 
 
 class Command(BaseCommand):
-    help = "Migrates, loads the examples where their tables are empty, and makes the administrator if there is none."
+    """Migrate, load the examples, create the administrator."""
+
+    help = "Migrates, loads the examples into empty tables, and creates an administrator if there is none."
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         if "load_examples" in get_commands():
             call_command("load_examples")
-        make_administrator()
+        create_administrator()
 
 
-def make_administrator() -> None:
-    """Make the user `admin` with a generated password, kept in the state folder, unless there is a superuser."""
+def create_administrator() -> None:
+    """Create the user `admin`, with a generated password in the state folder, unless there is a superuser."""
     users = get_user_model().objects
     if not users.filter(is_superuser=True).exists():
-        password = state.secret(settings.EXEMPLAR_STATE, "admin-password", size=12)
+        password = state.get_secret(settings.EXEMPLAR_STATE, "admin-password", size=12)
         users.create_superuser("admin", password=password)

@@ -1,4 +1,4 @@
-"""The supervisor: engines, migrations, examples, workers, web; one command, which leaves nothing behind."""
+"""Command that runs everything under one supervisor: engines, migrations, examples, workers, web."""
 
 import os
 import signal
@@ -10,18 +10,26 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from learning.lazy_imports import LazyModule
 from project import engines, state
 from project.listening import bind
 from project.processes import Child
-from project.supervisor import Supervisor, numbered
+from project.supervisor import Supervisor, numbered_names
 
-#: What asks for the end.
+if TYPE_CHECKING:
+    import redis
+    import redis.backoff
+    import redis.retry
+else:
+    redis = LazyModule("redis")  # the embedded mode does without
+
+#: Signals that request the end.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OLDEST_POSTGRESQL = 16
 
@@ -29,6 +37,8 @@ QUERY = "{ products { name champion { number score } } }"
 
 
 class Command(BaseCommand):
+    """Run all processes until a signal ends them."""
+
     help = "Runs everything: engines, migrations, examples, workers and the web, until Ctrl-C."
     requires_system_checks = ()
 
@@ -38,38 +48,38 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=settings.EXEMPLAR_WORKERS, help="RQ workers")
 
     def handle(self, *, port: int, web: int, workers: int, **options: Any) -> None:
-        with endings_raise():
+        with signals_as_interrupts():
             try:
                 with (
-                    state.held(settings.EXEMPLAR_STATE, "./dev up"),
+                    state.hold(settings.EXEMPLAR_STATE, "./dev up"),
                     bind(settings.EXEMPLAR_HOST, port) as listener,
                 ):
                     self.run(listener, web, workers)
             except KeyboardInterrupt:
-                say("Stopped.")
+                report("Stopped.")
 
     def run(self, listener: socket.socket, web: int, workers: int) -> None:
-        """Start everything in its order, keep it running, and stop it in the opposite order."""
-        supervisor = Supervisor(settings.EXEMPLAR_STATE, say)
+        """Start all processes in order, supervise them, and stop them in the opposite order."""
+        supervisor = Supervisor(settings.EXEMPLAR_STATE, report)
         try:
             check_servers()
             start_engines(supervisor)
-            with gate() as (closed, open_it):
-                for name in numbered("web", web):
-                    supervisor.start(web_process(name, listener, closed))
+            with gate() as (reader, open_gate):
+                for name in numbered_names("web", web):
+                    supervisor.start(build_web_process(name, listener, reader))
                 prepare()
-                open_it()
-                for name in numbered("worker", workers):
-                    supervisor.start(worker(name))
-                await_answer(supervisor, listener)
-                welcome(listener)
+                open_gate()
+                for name in numbered_names("worker", workers):
+                    supervisor.start(build_worker(name))
+                wait_until_healthy(supervisor, listener)
+                print_welcome(listener)
                 supervisor.watch()
         finally:
             shut_down(supervisor)
 
 
 def check_servers() -> None:
-    """Raise `Unusable` with one line where a server that a URL names cannot be used."""
+    """Check the servers that URLs name. Raises Unusable with one line."""
     if not settings.EXEMPLAR_EMBEDDED:
         check_database(settings.DATABASE_URL)
     if not settings.EXEMPLAR_EMBEDDED_REDIS:
@@ -77,16 +87,18 @@ def check_servers() -> None:
 
 
 def start_engines(supervisor: Supervisor) -> None:
+    """Start the embedded engines and supervise them."""
     chosen = engines.embedded(settings)
     if not chosen:
         return
     first = " for the first time" if any(engine.is_new for engine in chosen) else ""
-    say(f"Starting {' and '.join(engine.title for engine in chosen)}{first} …")
+    report(f"Starting {' and '.join(engine.title for engine in chosen)}{first} …")
     for child in engines.start(chosen):
-        supervisor.keep(child)
+        supervisor.add(child)
 
 
 def check_database(url: str) -> None:
+    """Check that the database can be reached and is new enough. Raises Unusable."""
     try:
         connection = psycopg2.connect(url, connect_timeout=5)
     except psycopg2.OperationalError as error:
@@ -98,43 +110,42 @@ def check_database(url: str) -> None:
 
 
 def check_redis(url: str) -> None:
-    from redis import Redis, RedisError  # a tenth of a second, which the embedded mode can save
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
+    """Check that Redis answers. Raises Unusable."""
+    once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
     try:
-        Redis.from_url(url, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0)).ping()
-    except (RedisError, ValueError) as error:
+        redis.Redis.from_url(url, socket_connect_timeout=5, retry=once).ping()
+    except (redis.RedisError, ValueError) as error:
         raise state.Unusable(f"REDIS_URL: {error}") from None
 
 
 def prepare() -> None:
-    """Migrate and load the examples, in another process: it takes Django a while to load."""
+    """Migrate and load the examples, in another process, so that the supervisor stays small. Raises Unusable."""
     child = Child(name="prepare", command=[sys.executable, settings.BASE_DIR / "manage.py", "prepare"])
     child.start()
     try:
         while not child.wait(60):
-            say("Still preparing the database …")
+            report("Still preparing the database …")
     finally:
         child.stop()
     if child.process and child.process.returncode:
-        raise state.Unusable("The database could not be prepared.")
+        raise state.Unusable("The database could not be prepared; the reason is printed above.")
 
 
-def web_process(name: str, listener: socket.socket, closed: int) -> Child:
-    """A web process on the socket that all of them share; it is loaded while the database is prepared."""
-    web: list[str | Path] = [
+def build_web_process(name: str, listener: socket.socket, reader: int) -> Child:
+    """Build a web process on the shared socket; it loads at once and serves when the pipe `reader` ends."""
+    command: list[str | Path] = [
         sys.executable,
         settings.BASE_DIR / "manage.py",
         "web",
         f"--fd={listener.fileno()}",
-        f"--after={closed}",
+        f"--after={reader}",
     ]
-    return Child(name=name, command=web, inherited=[listener.fileno(), closed])
+    return Child(name=name, command=command, inherited=[listener.fileno(), reader])
 
 
-def worker(name: str) -> Child:
-    # Its first SIGTERM lets the job end, the second ends the job; other signals than these leave its work-horse behind.
+def build_worker(name: str) -> Child:
+    """Build a worker process."""
+    # The first SIGTERM lets the job end, the second ends the job; other signals leave the work-horse behind.
     twice = (signal.SIGTERM, signal.SIGTERM)
     return Child(
         name=name, command=[sys.executable, settings.BASE_DIR / "worker.py"], signals=twice, patience=2
@@ -143,71 +154,76 @@ def worker(name: str) -> Child:
 
 @contextmanager
 def gate() -> Iterator[tuple[int, Callable[[], None]]]:
-    """A pipe whose reader, a child, gets to its end when the gate is opened."""
+    """Open a pipe for children; yield its reading end, and a function that ends the pipe."""
     reader, writer = os.pipe()
     opened = False
 
-    def open_it() -> None:
+    def open_gate() -> None:
         nonlocal opened
         if not opened:
             os.close(writer)
         opened = True
 
     try:
-        yield reader, open_it
+        yield reader, open_gate
     finally:
-        open_it()
+        open_gate()
         os.close(reader)
 
 
-def await_answer(supervisor: Supervisor, listener: socket.socket) -> None:
-    while not healthy(f"{address(listener)}/health"):
-        supervisor.look()
+def wait_until_healthy(supervisor: Supervisor, listener: socket.socket) -> None:
+    """Supervise until the web answers."""
+    while not is_healthy(f"{build_url(listener)}/health"):
+        supervisor.tick()
         time.sleep(0.05)
 
 
-def healthy(url: str) -> bool:
+def is_healthy(url: str) -> bool:
+    """Return True if a GET of the URL, without a proxy, has the status 200."""
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
-            return bool(answer.status == 200)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as response:
+            return bool(response.status == 200)
     except OSError:
         return False
 
 
-def address(listener: socket.socket) -> str:
+def build_url(listener: socket.socket) -> str:
+    """Build the URL under which this machine reaches a listening socket."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def welcome(listener: socket.socket) -> None:
-    url = address(listener)
-    print(
-        f"\nExemplar runs. Ctrl-C stops it.\n  GraphiQL  {url}/graphql/\n  Admin     {url}/admin/   {administrator()}"
-    )
+def print_welcome(listener: socket.socket) -> None:
+    """Print the URLs, the account and a first query."""
+    url = build_url(listener)
+    print("\nExemplar runs. Ctrl-C stops it.")
+    print(f"  GraphiQL  {url}/graphql/")
+    print(f"  Admin     {url}/admin/   {describe_account()}")
     print(f"  Try       {QUERY}\n", flush=True)
 
 
-def administrator() -> str:
+def describe_account() -> str:
+    """Describe the account for the admin: the generated one, if the state folder has its password."""
     password: Path = settings.EXEMPLAR_STATE / "admin-password"
     return f"user admin, password {password.read_text()}" if password.exists() else "with your own account"
 
 
 def shut_down(supervisor: Supervisor) -> None:
-    """Stop what was started, the last first; whoever asks again while it lasts does not have to wait."""
+    """Stop all processes, those started last first; another signal meanwhile kills them at once."""
     for number in ENDING:
         signal.signal(number, lambda *_: supervisor.kill())
-    if supervisor.kept:
-        say("Stopping …")
+    if supervisor.supervised:
+        report("Stopping …")
     supervisor.stop("web", "worker")
     supervisor.stop("valkey")
     supervisor.stop("postgres")
-    supervisor.farewell()
+    supervisor.reap_orphans()
 
 
 @contextmanager
-def endings_raise() -> Iterator[None]:
-    """Make every signal that asks for the end raise `KeyboardInterrupt`, as Ctrl-C does."""
+def signals_as_interrupts() -> Iterator[None]:
+    """Have every signal of `ENDING` raise KeyboardInterrupt, as Ctrl-C does."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -220,5 +236,6 @@ def endings_raise() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def say(sentence: str) -> None:
+def report(sentence: str) -> None:
+    """Print a sentence at once."""
     print(sentence, flush=True)

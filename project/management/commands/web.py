@@ -1,4 +1,4 @@
-"""One web process, for hosts where something else supervises."""
+"""Command that runs one web process, for hosts with another supervisor."""
 
 import importlib
 import os
@@ -16,11 +16,13 @@ from project.listening import bind
 from project.transport import Protocol
 from store.db import memory
 
-#: Seconds that an answer under way is given at the end; a stream never ends by itself.
+#: Seconds in which responses may end at the shutdown; a stream never ends by itself.
 GRACE = 3
 
 
 class Command(BaseCommand):
+    """Run uvicorn with the ASGI application."""
+
     help = "Runs one web process: GraphQL, the admin and GraphiQL over HTTP and WebSocket."
     requires_system_checks = ()
 
@@ -32,26 +34,27 @@ class Command(BaseCommand):
     def handle(self, *, port: int, fd: int | None, after: int | None, **options: Any) -> None:
         memory.limit_arenas()
         listener = bind(settings.EXEMPLAR_HOST, port) if fd is None else socket.socket(fileno=fd)
-        # Takes a while, and needs no database.
+        # This takes most of the start, and needs no database.
         Protocol.hot_way = importlib.import_module("project.asgi").application.graphql.hot_way
         if after is not None:
             os.read(after, 1)
-        # A request's few rows are no work to share: threads that wait for each other cost more than they do.
+        # A request has few rows: BLAS threads that wait for each other would cost more time than they save.
         threadpoolctl.threadpool_limits(1)
-        server = uvicorn.Server(configuration())
+        server = uvicorn.Server(build_configuration())
         server.run(sockets=[listener])
         if not server.started:
             sys.exit(3)
 
 
-def configuration() -> uvicorn.Config:
+def build_configuration() -> uvicorn.Config:
+    """Build uvicorn's configuration from the settings."""
     proxies = settings.EXEMPLAR_TRUSTED_PROXIES
     return uvicorn.Config(
         "project.asgi:application",
         loop="uvloop",
         http=Protocol,
         lifespan="on",
-        log_config=None,  # Django's settings have configured it
+        log_config=None,  # the settings configure it
         access_log=False,
         server_header=False,
         proxy_headers=bool(proxies),

@@ -1,5 +1,6 @@
-"""What the features are like, before anything is learned from them: statistics, relations, and findings in
-sentences. `overview` computes them; what they are is here, and needs no library.
+"""Analysis of a dataset's features before learning: statistics, relations, and findings in sentences.
+
+This module has the results, and needs no library; `overview` computes them.
 """
 
 from .changes import changes

@@ -1,7 +1,6 @@
-"""What is odd about the features, as sentences."""
+"""Findings: features that are constant, duplicated, identifiers, leaking, or have too many categories."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -11,131 +10,135 @@ from ..encoding import MISSING
 from .identifiers import is_identifier
 from .relations import RelationScores
 from .report import Finding, FindingKind
-from .statistics import Look
+from .statistics import Cells, ColumnStatistics
 
-#: A score that hardly any honest feature reaches all by itself.
+#: Score from which on a single feature is suspected to leak the label.
 DECIDES = 0.995
-#: And so many times the error of the next feature, or of chance, is what it leaves.
+#: A leaking feature's error is this many times smaller than that of the next feature, or of chance.
 CLEARLY = 4
-#: Rows of a category, on average, that it takes to learn what it means.
+#: Mean rows per category below which there are too many categories.
 ENOUGH = 5
-#: Cells that say whether two columns might be equal.
-GLANCE = 1_000
+#: Sampled cells of the first comparison of two columns.
+COMPARED_CELLS = 1_000
 
 
-def find_findings(looks: Sequence[Look], scores: RelationScores | None) -> Iterator[Finding]:
-    """Of each feature in its order, each with its reason."""
-    copies = _copies([look for look in looks if _varies(look)])
-    leaks = _leaks(scores) if scores else {}
-    for look in looks:
-        if not _varies(look):
-            yield _finding(FindingKind.CONSTANT, look, _constant(look))
+def find_findings(columns: Sequence[ColumnStatistics], scores: RelationScores | None) -> Iterator[Finding]:
+    """Find what is suspicious about each feature, in the features' order."""
+    copies = _find_copies([column for column in columns if _varies(column)])
+    leaks = _find_leaks(scores) if scores else {}
+    for column in columns:
+        if not _varies(column):
+            yield _finding(FindingKind.CONSTANT, column, _describe_constant(column))
             continue
-        if look.name in copies:
-            yield _finding(FindingKind.DUPLICATE, look, f"equals {copies[look.name]} in each row.")
-        if look.name in leaks:
-            yield _finding(FindingKind.LEAKAGE, look, leaks[look.name])
-        if _identifies(look):
-            told = f"{look.distinct:,} different values in {look.rows:,} rows"
-            yield _finding(FindingKind.IDENTIFIER, look, f"looks like an identifier: it has {told}.")
-        elif _too_many(look):
-            told = f"{look.distinct:,} categories in {look.rows - look.gaps:,} rows"
-            yield _finding(
-                FindingKind.MANY_CATEGORIES, look, f"has {told}: most come too seldom to learn from."
-            )
+        if column.name in copies:
+            yield _finding(FindingKind.DUPLICATE, column, f"equals {copies[column.name]} in each row.")
+        if column.name in leaks:
+            yield _finding(FindingKind.LEAKAGE, column, leaks[column.name])
+        if _identifies(column):
+            count = f"{column.distinct:,} different values in {column.rows:,} rows"
+            yield _finding(FindingKind.IDENTIFIER, column, f"looks like an identifier: it has {count}.")
+        elif _has_too_many_categories(column):
+            count = f"{column.distinct:,} categories in {column.rows - column.missing_count:,} rows"
+            sentence = f"has {count}: most are too rare to learn from."
+            yield _finding(FindingKind.MANY_CATEGORIES, column, sentence)
 
 
-def _finding(kind: FindingKind, look: Look, said: str) -> Finding:
-    return Finding(kind=kind, feature=look.name, sentence=f"{look.name} {said}")
+def _finding(kind: FindingKind, column: ColumnStatistics, predicate: str) -> Finding:
+    return Finding(kind=kind, feature=column.name, sentence=f"{column.name} {predicate}")
 
 
-def _varies(look: Look) -> bool:
-    """Whether two rows differ in it: a value that is sometimes missing says something, too."""
-    return look.gaps < look.rows and (look.gaps > 0 or look.seen > 1 or _differs(look.values))
+def _varies(column: ColumnStatistics) -> bool:
+    """Return whether two rows differ; a value that is sometimes missing differs too."""
+    if column.missing_count == column.rows:
+        return False
+    return column.missing_count > 0 or column.sampled_distinct > 1 or _has_two_values(column.values)
 
 
-def _differs(values: NDArray[Any]) -> bool:
-    """Whether a column that was only drawn from has another value somewhere."""
+def _has_two_values(values: Cells) -> bool:
+    """Return whether a column that is constant in the sample has another value elsewhere."""
     return bool((values != values[0]).any())
 
 
-def _constant(look: Look) -> str:
-    return "is the same in each row." if look.gaps < look.rows else "is missing in each row."
+def _describe_constant(column: ColumnStatistics) -> str:
+    return "is the same in each row." if column.missing_count < column.rows else "is missing in each row."
 
 
-def _copies(looks: Sequence[Look]) -> dict[str, str]:
-    """The columns that equal an earlier one, and which.
+def _find_copies(columns: Sequence[ColumnStatistics]) -> dict[str, str]:
+    """Map the columns that equal an earlier one to that column.
 
-    Few columns are compared cell by cell: only those that are alike at a glance are hashed, and only those with one
-    hash compared.
+    Only columns with equal samples are hashed, and only columns with equal hashes are compared cell by cell.
     """
-    found: dict[str, str] = {}
-    for alike in _groups(looks, _glance):
-        for same in _groups(alike, _hash) if len(alike) > 1 else ():
-            originals: list[Look] = []
-            for look in same:
-                original = next((o for o in originals if _equal(_cells(o), _cells(look))), None)
+    copies: dict[str, str] = {}
+    for similar in _group(columns, _hash_sample):
+        for equal in _group(similar, _hash) if len(similar) > 1 else ():
+            originals: list[ColumnStatistics] = []
+            for column in equal:
+                original = next((o for o in originals if _equal(_comparable(o), _comparable(column))), None)
                 if original is None:
-                    originals.append(look)
+                    originals.append(column)
                 else:
-                    found[look.name] = original.name
-    return found
+                    copies[column.name] = original.name
+    return copies
 
 
-def _groups(looks: Sequence[Look], key: Callable[[Look], Hashable]) -> Iterator[list[Look]]:
-    """Those with one key together, in their order."""
-    groups: dict[Hashable, list[Look]] = {}
-    for look in looks:
-        groups.setdefault(key(look), []).append(look)
+def _group(
+    columns: Sequence[ColumnStatistics], key: Callable[[ColumnStatistics], Hashable]
+) -> Iterator[list[ColumnStatistics]]:
+    """Yield the columns with equal keys, in their order."""
+    groups: dict[Hashable, list[ColumnStatistics]] = {}
+    for column in columns:
+        groups.setdefault(key(column), []).append(column)
     yield from groups.values()
 
 
-def _glance(look: Look) -> Hashable:
-    step = max(1, look.rows // GLANCE)
-    return look.gaps, _hash(look, step)
+def _hash_sample(column: ColumnStatistics) -> Hashable:
+    step = max(1, column.rows // COMPARED_CELLS)
+    return column.missing_count, _hash(column, step)
 
 
-def _hash(look: Look, step: int = 1) -> Hashable:
-    cells = _cells(look)[::step]
-    # Zero has two signs, which are equal.
+def _hash(column: ColumnStatistics, step: int = 1) -> Hashable:
+    cells = _comparable(column)[::step]
+    # Adding zero makes the two signs of zero equal.
     return hash(tuple(cells)) if cells.dtype == object else crc32((cells + 0.0).tobytes())
 
 
-def _cells(look: Look) -> NDArray[Any]:
-    """Values that can be compared with those of another column: categories by what they mean."""
-    if not look.column.kind.is_category:
-        return look.values
-    meanings: NDArray[np.object_] = np.array([*look.column.choices, None], dtype=object)
-    assert MISSING == -1, "the last meaning is that of a missing one"
-    return meanings[look.values]
+def _comparable(column: ColumnStatistics) -> Cells:
+    """Return values that can be compared between columns: the choices of categories instead of their codes."""
+    if not column.column.kind.is_category:
+        return column.values
+    choices: NDArray[np.object_] = np.array([*column.column.choices, None], dtype=object)
+    assert MISSING == -1, "the code of a missing value selects the last entry"
+    return choices[column.values]
 
 
-def _equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
+def _equal(one: Cells, other: Cells) -> bool:
     if one.dtype != other.dtype:
         return False
     return bool(np.array_equal(one, other, equal_nan=one.dtype != object))
 
 
-def _leaks(scores: RelationScores) -> dict[str, str]:
-    """The features that nearly decide the label alone, far better than the others do; and what is said of them."""
+def _find_leaks(scores: RelationScores) -> dict[str, str]:
+    """Map the features that predict the label almost perfectly, and far better than others, to a sentence."""
     deciding = {name: score for name, score in scores.by_name.items() if score >= DECIDES}
     next_best = max([s for name, s in scores.by_name.items() if name not in deciding], default=scores.chance)
     next_best = max(next_best, scores.chance)
     return {
         name: f"nearly decides the label all by itself ({scores.measure} {score:.4g}, where the next feature has "
-        f"{next_best:.2g}): does it say the label in other words, or come from after it?"
+        f"{next_best:.2g}): does it contain the label, or come from after it?"
         for name, score in deciding.items()
         if (1 - score) * CLEARLY <= 1 - next_best
     }
 
 
-def _identifies(look: Look) -> bool:
-    values, kind = look.present, look.kind
-    if kind.is_whole and len(values):
-        span = {"low": float(values[0]), "high": float(values[-1])}
-        return is_identifier(look.name, len(values), look.seen, **span)
-    return not kind.is_numeric and is_identifier(look.name, len(values), look.seen, words=look.spaces)
+def _identifies(column: ColumnStatistics) -> bool:
+    values, distinct = column.present, column.sampled_distinct
+    if column.kind.is_whole and len(values):
+        low, high = float(values[0]), float(values[-1])
+        return is_identifier(column.name, len(values), distinct, low=low, high=high)
+    if column.kind.is_numeric:
+        return False
+    return is_identifier(column.name, len(values), distinct, words=column.spaces)
 
 
-def _too_many(look: Look) -> bool:
-    return look.kind.is_category and look.rows - look.gaps < ENOUGH * look.distinct
+def _has_too_many_categories(column: ColumnStatistics) -> bool:
+    return column.kind.is_category and column.rows - column.missing_count < ENOUGH * column.distinct

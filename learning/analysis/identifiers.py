@@ -1,27 +1,33 @@
-"""Identifiers: columns that name their row and teach nothing about the next one."""
+"""Identifiers: columns that name their row and do not generalise to other rows."""
 
 import re
 
-#: Rows below which nothing is concluded from what they have in common.
+#: Least number of rows from which anything is concluded.
 SURE = 20
-#: Spaces in a text, on average, that make it prose rather than a name or a code.
+#: Mean number of spaces from which on texts are prose rather than names or codes.
 PROSE = 3.0
-#: How a column with a different value in each row is called where these are no measurements.
+#: Names of numeric identifiers.
 NAMED = re.compile(r"(^|_)(id|ids|key|number|no|nr|num|index|idx|code|uuid|guid|row|unnamed_0)$")
-#: The share of rows that has a value of its own.
+#: Least share of distinct values.
 ALMOST_ALL = 0.99
-#: Repetitions that chance would bring and that do not come: three of four stay away once in 50,000 draws.
+#: Least number of repetitions expected by chance for the test of numbers that repeat too rarely; three quarters of
+#: them are missing by chance once in 50,000 draws.
 TOO_MANY = 20
 
 
 def is_identifier(
     name: str, rows: int, distinct: int, *, words: float | None = None, low: float = 0.0, high: float = 0.0
 ) -> bool:
-    """Whether `rows` values, `distinct` ones among them, name their rows.
+    """Return whether the values of a column identify its rows.
 
-    Texts and categories do unless they are prose: `words` are the spaces of one, on average. Whole numbers (`words`
-    is None) between `low` and `high` do where they are called so, count the rows from 0 or 1, or repeat far less
-    often than as many draws from that range would: n(n − 1) / 2R times (the birthday problem).
+    Texts and categories do unless they are prose. Integers do if they are called so, count the rows from 0 or 1, or
+    repeat far less often than random draws from their range, n(n − 1) / 2R times (the birthday problem).
+
+    Args:
+        rows: Number of values.
+        distinct: Number of distinct values.
+        words: Mean number of spaces of a text or category; None for integers.
+        low, high: Range of integers.
     """
     if rows < SURE or distinct < ALMOST_ALL * rows:
         return False

@@ -1,41 +1,41 @@
-"""All that is found out of a dataset's features, put together."""
+"""Overview: computes the whole analysis of a dataset."""
 
 from ..dataset import Dataset
 from ..problem import Problem
 from . import findings, relations, statistics
 from .report import Analysis, FeatureAnalysis
+from .statistics import ColumnStatistics
 
 
 def analyse(dataset: Dataset, problem: Problem) -> Analysis:
-    """Look at every feature of the dataset, at its label and at how they hang together.
+    """Analyse each feature of the dataset, its label, and their relations.
 
-    Missing shares and ranges are exact. Quantiles and distinct values come from at most `statistics.CELLS` cells
-    drawn by the problem's seed; relations between columns from at most `relations.ROWS` rows and
-    `relations.CELLS` cells: 300 columns of 1,000,000 rows take seconds, and the same dataset and seed give the
-    same analysis.
+    Missing shares and ranges are exact. Quantiles and distinct values come from at most `statistics.CELLS` sampled
+    cells; relations between columns from at most `relations.ROWS` rows and `relations.CELLS` cells: 300 columns of
+    1,000,000 rows take seconds. The same dataset and seed give the same analysis.
     """
     seed = problem.seed
-    drawn = statistics.sample(len(dataset), len(dataset.columns), seed)
-    looks = [statistics.Look(column, dataset.X[column.name], drawn) for column in dataset.columns]
-    correlated = relations.correlations(looks, seed)
-    information = relations.information(looks, dataset, seed)
+    rows = statistics.sample(len(dataset), len(dataset.columns), seed)
+    columns = [ColumnStatistics(column, dataset.X[column.name], rows) for column in dataset.columns]
+    correlations = relations.correlations(columns, seed)
+    information = relations.information(columns, dataset, seed)
     return Analysis(
         rows=len(dataset),
         features=tuple(
             FeatureAnalysis(
-                name=look.name,
-                kind=look.kind,
-                missing=look.missing,
-                distinct=look.distinct,
-                minimum=look.minimum,
-                maximum=look.maximum,
-                quantiles=look.quantiles,
-                information=information.get(look.name),
-                correlated=correlated.get(look.name, ()),
+                name=column.name,
+                kind=column.kind,
+                missing=column.missing,
+                distinct=column.distinct,
+                minimum=column.minimum,
+                maximum=column.maximum,
+                quantiles=column.quantiles,
+                information=information.get(column.name),
+                correlated=correlations.get(column.name, ()),
             )
-            for look in looks
+            for column in columns
         ),
-        findings=tuple(findings.find_findings(looks, relations.scores(looks, dataset, seed))),
-        balance=statistics.balance(dataset),
+        findings=tuple(findings.find_findings(columns, relations.scores(columns, dataset, seed))),
+        balance=statistics.label_balance(dataset),
         label_quantiles=statistics.label_quantiles(dataset),
     )

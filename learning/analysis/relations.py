@@ -1,12 +1,11 @@
-"""Columns beside each other and beside the label: rank correlation, mutual information.
+"""Relations between columns and with the label: rank correlation, mutual information, univariate scores.
 
-Both are computed on few rows, and on fewer the more columns there are.
+All are computed on a sample, which is smaller the more columns there are.
 """
 
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,140 +14,143 @@ from sklearn.feature_selection import mutual_info_classif, mutual_info_regressio
 
 from ..dataset import Dataset
 from .report import Correlation
-from .statistics import Look, Rows, missing, sample
-from .univariate import Target, frequent
+from .statistics import Cells, ColumnStatistics, Rows, is_missing, sample
+from .univariate import Target, merge_rare_classes
 
-#: Rows that are compared at most, and cells of all columns; and of these, texts.
+Columns = Sequence[ColumnStatistics]
+
+#: Upper bounds of the sampled rows, of their cells, and of their texts.
 ROWS, CELLS, TEXTS = 20_000, 400_000, 20_000
-#: Numbers with at most this many values are compared value by value, as categories are.
+#: Numbers with at most this many distinct values are treated as categories.
 FEW = 32
-#: Rank correlations weaker than this are not worth a word, nor are more than this many.
+#: Least absolute rank correlation that is reported, and number of correlations reported per column.
 STRONG, MOST = 0.5, 10
-#: Rows that both columns need for their correlation to mean anything.
+#: Least number of rows in which both columns of a correlation have a value.
 LEAST = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class RelationScores:
-    """How well features predict the label, each all by itself."""
+    """Score of each feature as the only predictor of the label."""
 
     by_name: Mapping[str, float]
-    #: What is measured; 1 is perfect.
+    #: Name of the measure, for which 1 is perfect.
     measure: str
-    #: What is scored without knowing anything.
+    #: Score of a prediction without any feature.
     chance: float
 
 
-def correlations(looks: Sequence[Look], seed: int) -> dict[str, tuple[Correlation, ...]]:
-    """Spearman's rho with the other columns that have an order, of each the strongest.
+def correlations(columns: Columns, seed: int) -> dict[str, tuple[Correlation, ...]]:
+    """Compute the strongest rank correlations (Spearman's rho) of each ordered column with others.
 
-    Rows that lack one of the two are left out; ranks are those among all rows that have the one.
+    Rows in which one of two columns is missing are left out; ranks are those within each column.
     """
-    ordered = [look for look in looks if look.kind.is_ordered]
+    ordered = [column for column in columns if column.kind.is_ordered]
     if len(ordered) < 2:
         return {}
-    rows = _drawn(ordered, seed)
-    ranks = np.column_stack([_ranks(look, rows) for look in ordered])
-    rho = _rho(ranks, np.column_stack([~missing(_cells(look, rows)) for look in ordered]))
-    names = [look.name for look in ordered]
-    return {name: _strongest(names, rho[place], place) for place, name in enumerate(names)}
+    rows = _sample_rows(ordered, seed)
+    ranks = np.column_stack([_ranks(column, rows) for column in ordered])
+    rho = _rho(ranks, np.column_stack([~is_missing(_cells(column, rows)) for column in ordered]))
+    names = [column.name for column in ordered]
+    return {name: _strongest(names, rho[index], index) for index, name in enumerate(names)}
 
 
-def _rho(ranks: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Pearson's correlation of the ranks over the rows that both columns know: `(columns, columns)`."""
-    there = known.astype(np.float64)
-    ranks = np.where(known, ranks - ranks.mean(axis=0), 0.0)
-    n, total, squares = there.T @ there, ranks.T @ there, (ranks**2).T @ there
+def _rho(ranks: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Compute Pearson's correlation of the ranks over the rows in which both are present: `(columns, columns)`."""
+    weights = present.astype(np.float64)
+    ranks = np.where(present, ranks - ranks.mean(axis=0), 0.0)
+    n, total, squares = weights.T @ weights, ranks.T @ weights, (ranks**2).T @ weights
     covariance = n * (ranks.T @ ranks) - total * total.T
     variance = n * squares - total**2
     with np.errstate(divide="ignore", invalid="ignore"):
         rho = covariance / np.sqrt(variance * variance.T)
-    # What is left of a constant's variance after rounding is none.
+    # The tolerance excludes constant columns, whose variance is a rounding error.
     return np.where((n >= LEAST) & (np.minimum(variance, variance.T) > 1e-9 * n**2), rho, 0.0)
 
 
-def _strongest(names: Sequence[str], rho: NDArray[np.float64], place: int) -> tuple[Correlation, ...]:
-    others = [other for other in range(len(names)) if other != place and abs(rho[other]) >= STRONG]
+def _strongest(names: Sequence[str], rho: NDArray[np.float64], index: int) -> tuple[Correlation, ...]:
+    others = [other for other in range(len(names)) if other != index and abs(rho[other]) >= STRONG]
     others.sort(key=lambda other: -abs(rho[other]))
     return tuple(
         Correlation(feature=names[other], rho=float(np.clip(rho[other], -1, 1))) for other in others[:MOST]
     )
 
 
-def information(looks: Sequence[Look], dataset: Dataset, seed: int) -> dict[str, float]:
-    """Mutual information of each column with the label, in nats; nothing for clustering.
+def information(columns: Columns, dataset: Dataset, seed: int) -> dict[str, float]:
+    """Compute the mutual information of each column with the label, in nats; empty for clusterings.
 
-    Of what has few values it is counted, of numbers estimated from nearest neighbours (Ross, "Mutual information
-    between discrete and continuous data sets", 2014; Kraskov and others, "Estimating mutual information", 2004),
-    of texts it is what naive Bayes makes of their words on rows that it has not seen: at least so much.
-    Of many classes the rare ones are taken together.
+    For columns with few values it is counted. For numbers it is estimated from nearest neighbours (Ross, Mutual
+    information between discrete and continuous data sets, 2014; Kraskov and others, Estimating mutual information,
+    2004). For texts it is a lower bound: that of the out-of-fold predictions of naive Bayes. Rare classes are merged.
     """
     if dataset.y is None:
         return {}
-    plain = [look for look in looks if not look.kind.is_text]
-    texts = [look for look in looks if look.kind.is_text]
-    return _of_values(plain, dataset, seed) | _of_words(texts, dataset, seed)
+    plain = [column for column in columns if not column.kind.is_text]
+    texts = [column for column in columns if column.kind.is_text]
+    return _information_of_values(plain, dataset, seed) | _information_of_texts(texts, dataset, seed)
 
 
-def _of_values(looks: Sequence[Look], dataset: Dataset, seed: int) -> dict[str, float]:
-    # A category of which none comes twice tells nothing, for all that its numbers would say.
-    repeated = [look for look in looks if look.kind.is_ranged or look.seen < len(look.present)]
-    silent = {look.name: 0.0 for look in looks}
-    return silent | (_estimated(repeated, dataset, seed) if repeated else {})
+def _information_of_values(columns: Columns, dataset: Dataset, seed: int) -> dict[str, float]:
+    # The count would be largest for categories of one row each, although they inform about no other row.
+    repeated = [c for c in columns if c.kind.is_ranged or c.sampled_distinct < len(c.present)]
+    zeros = {column.name: 0.0 for column in columns}
+    return zeros | (_estimate_information(repeated, dataset, seed) if repeated else {})
 
 
-def _estimated(looks: Sequence[Look], dataset: Dataset, seed: int) -> dict[str, float]:
+def _estimate_information(columns: Columns, dataset: Dataset, seed: int) -> dict[str, float]:
     assert dataset.y is not None
-    rows = _drawn(looks, seed)
+    rows = _sample_rows(columns, seed)
     y = dataset.y if rows is None else dataset.y[rows]
-    counted = [not look.kind.is_ranged or look.seen <= min(FEW, len(y) / 2) for look in looks]
-    columns = [_ranks(look, rows, counts) for look, counts in zip(looks, counted, strict=True)]
+    discrete = [not c.kind.is_ranged or c.sampled_distinct <= min(FEW, len(y) / 2) for c in columns]
+    X = [_ranks(column, rows, dense) for column, dense in zip(columns, discrete, strict=True)]
     estimate = mutual_info_classif if dataset.classes else mutual_info_regression
     with warnings.catch_warnings():
-        # So many classes that few rows have each: the estimate is what it is.
+        # scikit-learn warns if there are many classes for the number of rows.
         warnings.simplefilter("ignore", UserWarning)
-        found = estimate(
-            np.column_stack(columns),
-            frequent(y) if dataset.classes else rankdata(y),
-            discrete_features=np.array(counted),
+        nats = estimate(
+            np.column_stack(X),
+            merge_rare_classes(y) if dataset.classes else rankdata(y),
+            discrete_features=np.array(discrete),
             n_neighbors=min(3, len(y) - 1),
             random_state=seed,
         )
-    return {look.name: float(nats) for look, nats in zip(looks, found, strict=True)}
+    return {column.name: float(value) for column, value in zip(columns, nats, strict=True)}
 
 
-def _of_words(looks: Sequence[Look], dataset: Dataset, seed: int) -> dict[str, float]:
-    if not looks:
+def _information_of_texts(columns: Columns, dataset: Dataset, seed: int) -> dict[str, float]:
+    if not columns:
         return {}
-    target = Target.levels(dataset, min(ROWS, TEXTS // len(looks)), seed)
-    return {look.name: target.information(look) for look in looks}
+    target = Target.in_levels(dataset, min(ROWS, TEXTS // len(columns)), seed)
+    return {column.name: target.information(column) for column in columns}
 
 
-def scores(looks: Sequence[Look], dataset: Dataset, seed: int) -> RelationScores | None:
-    """How well each feature predicts the label all by itself; None where nothing can be said of that."""
-    target = Target.even(dataset, min(ROWS, CELLS // len(looks)), seed)
+def scores(columns: Columns, dataset: Dataset, seed: int) -> RelationScores | None:
+    """Score each feature as the only predictor of the label; None for clusterings, and if there are too few rows."""
+    target = Target.balanced(dataset, min(ROWS, CELLS // len(columns)), seed)
     if target is None:
         return None
-    words = Target.even(dataset, min(ROWS, TEXTS // len(looks)), seed)
+    text_target = Target.balanced(dataset, min(ROWS, TEXTS // len(columns)), seed)
     by_name = {}
-    for look in looks:
-        of = words if look.kind.is_text else target
-        if of is not None and (of.classes or not look.kind.is_text):
-            by_name[look.name] = of.score(look)
+    for column in columns:
+        suitable = text_target if column.kind.is_text else target
+        if suitable is not None and (suitable.classes or not column.kind.is_text):
+            by_name[column.name] = suitable.score(column)
     return RelationScores(by_name=by_name, measure=target.measure, chance=target.chance)
 
 
-def _drawn(looks: Sequence[Look], seed: int) -> Rows | None:
-    return sample(looks[0].rows, len(looks), seed, min(CELLS, ROWS * len(looks)))
+def _sample_rows(columns: Columns, seed: int) -> Rows | None:
+    return sample(columns[0].rows, len(columns), seed, min(CELLS, ROWS * len(columns)))
 
 
-def _cells(look: Look, rows: Rows | None) -> NDArray[Any]:
-    return look.values if rows is None else look.values[rows]
+def _cells(column: ColumnStatistics, rows: Rows | None) -> Cells:
+    return column.values if rows is None else column.values[rows]
 
 
-def _ranks(look: Look, rows: Rows | None, counts: bool = False) -> NDArray[np.float64]:
-    """Of the drawn rows, those without a value below all others: outliers must not decide. `counts` numbers the
-    different values instead.
+def _ranks(column: ColumnStatistics, rows: Rows | None, dense: bool = False) -> NDArray[np.float64]:
+    """Compute the ranks of the sampled rows, which are robust against outliers; missing values come first.
+
+    Args:
+        dense: Whether to number the distinct values instead.
     """
-    cells = _cells(look, rows)
-    return rankdata(np.where(missing(cells), -np.inf, cells), method="dense" if counts else "average")
+    cells = _cells(column, rows)
+    return rankdata(np.where(is_missing(cells), -np.inf, cells), method="dense" if dense else "average")

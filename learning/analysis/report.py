@@ -1,4 +1,4 @@
-"""The analysis as it is stored and shown: frozen, and JSON there and back."""
+"""Results of the analysis, and their conversion from and to JSON."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import Any, Self
 
 from ..columns import Kind
+from ..json_types import JSONObject
 
 
 class FindingKind(StrEnum):
-    """What is odd about a feature."""
+    """Kind of a finding about a feature."""
 
     CONSTANT = "CONSTANT"
     DUPLICATE = "DUPLICATE"
@@ -19,15 +20,15 @@ class FindingKind(StrEnum):
     MANY_CATEGORIES = "MANY_CATEGORIES"
 
 
-#: Such a feature teaches nothing that another one, or none, does not.
+#: Findings about features without any information of their own.
 USELESS = (FindingKind.CONSTANT, FindingKind.DUPLICATE)
-#: Such a feature is better left out, unless somebody knows better.
+#: Findings about features that are better left out.
 DOUBTFUL = (*USELESS, FindingKind.IDENTIFIER, FindingKind.LEAKAGE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something odd about one feature."""
+    """A suspicious property of one feature."""
 
     kind: FindingKind
     feature: str
@@ -36,7 +37,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Correlation:
-    """How another feature rises and falls with this one: Spearman's rho, −1 to 1."""
+    """Rank correlation with another feature: Spearman's rho, −1 to 1."""
 
     feature: str
     rho: float
@@ -44,7 +45,7 @@ class Correlation:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelShare:
-    """How often a class comes."""
+    """Frequency of a class."""
 
     label: str
     share: float
@@ -53,82 +54,80 @@ class LabelShare:
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureAnalysis:
-    """One feature, as the rows to learn from show it."""
+    """Statistics of one feature in the training data."""
 
     name: str
     #: ORDINAL is a category whose choices are numbers in ascending order.
     kind: Kind
-    #: The share of rows without a value, 0 to 1.
+    #: Share of rows without a value, 0 to 1.
     missing: float
-    #: How many different values; an estimate where not all rows were looked at.
+    #: Number of distinct values; an estimate if the rows were sampled.
     distinct: int
-    #: Of numbers and times (days since 1970-01-01); None of anything else, and of nothing.
+    #: Range of numbers and times (days since 1970-01-01); None for other kinds, and for columns without values.
     minimum: float | None
     maximum: float | None
     #: At 0.05, 0.25, 0.5, 0.75 and 0.95.
     quantiles: tuple[float, ...] | None
-    #: Mutual information with the label in nats; of a text, what naive Bayes finds in its words. None for
-    #: clustering.
+    #: Mutual information with the label in nats; for texts, a lower bound from naive Bayes. None for clusterings.
     information: float | None
-    #: The features that go with it, strongest first.
+    #: Features with the strongest rank correlations, strongest first.
     correlated: tuple[Correlation, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """All that is known of a dataset before anything is learned from it."""
+    """Analysis of a dataset before anything is learned from it."""
 
     rows: int
     features: tuple[FeatureAnalysis, ...]
     #: In the order of the features.
     findings: tuple[Finding, ...]
-    #: Of each class, in their order; empty unless it is a classification.
+    #: Frequency of each class; empty unless the task is classification.
     balance: tuple[LabelShare, ...]
-    #: Of a regression's label, at 0.05, 0.25, 0.5, 0.75 and 0.95; else None.
+    #: Quantiles of a regression's label at 0.05, 0.25, 0.5, 0.75 and 0.95; None for other tasks.
     label_quantiles: tuple[float, ...] | None
 
     @cached_property
     def doubtful(self) -> tuple[str, ...]:
-        """The features that had better be left out, in their order."""
-        return self._found(DOUBTFUL)
+        """Features that are better left out, in their order."""
+        return self._features_with(DOUBTFUL)
 
     @cached_property
     def useless(self) -> tuple[str, ...]:
-        """The features from which nothing is to be learned: constant ones, and copies of an earlier one."""
-        return self._found(USELESS)
+        """Features without any information of their own: constant ones, and copies of earlier ones."""
+        return self._features_with(USELESS)
 
-    def _found(self, kinds: Iterable[FindingKind]) -> tuple[str, ...]:
+    def _features_with(self, kinds: Iterable[FindingKind]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(f.feature for f in self.findings if f.kind in tuple(kinds)))
 
     def sentences(self, feature: str | None = None) -> list[str]:
-        """What was found, of one feature or of all."""
-        return [found.sentence for found in self.findings if feature in (None, found.feature)]
+        """List the sentences of the findings about one feature, or about all."""
+        return [finding.sentence for finding in self.findings if feature in (None, finding.feature)]
 
-    def as_json(self) -> dict[str, Any]:
-        """What `from_json` reads: only lists, dicts, texts, numbers and None."""
-        plain: dict[str, Any] = asdict(self)
-        return plain
+    def as_json(self) -> JSONObject:
+        """Convert to JSON's own types; `from_json` is the inverse."""
+        return asdict(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """The analysis of what `as_json` wrote."""
+        """Convert from `as_json`'s form."""
         quantiles = stored["label_quantiles"]
         return cls(
             rows=stored["rows"],
-            features=tuple(map(_feature, stored["features"])),
+            features=tuple(map(_feature_from_json, stored["features"])),
             findings=tuple(
-                Finding(**(found | {"kind": FindingKind(found["kind"])})) for found in stored["findings"]
+                Finding(**(each | {"kind": FindingKind(each["kind"])})) for each in stored["findings"]
             ),
             balance=tuple(LabelShare(**share) for share in stored["balance"]),
             label_quantiles=None if quantiles is None else tuple(quantiles),
         )
 
 
-def _feature(stored: Mapping[str, Any]) -> FeatureAnalysis:
+def _feature_from_json(stored: Mapping[str, Any]) -> FeatureAnalysis:
     quantiles = stored["quantiles"]
-    changed = {
+    converted = {
         "kind": Kind(stored["kind"]),
         "quantiles": None if quantiles is None else tuple(quantiles),
         "correlated": tuple(Correlation(**other) for other in stored["correlated"]),
     }
-    return FeatureAnalysis(**(dict(stored) | changed))
+    return FeatureAnalysis(**(dict(stored) | converted))

@@ -1,4 +1,4 @@
-"""Each column for itself: gaps, range, quantiles, how many values."""
+"""Statistics of single columns: missing values, range, quantiles, distinct values."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -13,57 +13,60 @@ from ..dataset import Dataset
 from ..encoding import MISSING
 from .report import LabelShare
 
-#: Cells that are sorted, or compared as texts, at most.
+#: Upper bound of the cells that are sorted, or compared as texts.
 CELLS = 20_000_000
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 Rows = NDArray[np.intp]
+#: `(n,)`: numbers as float64, codes of categories as integers, or texts as objects.
+Cells = NDArray[Any]
 
 
 def sample(n: int, columns: int, seed: int, cells: int = CELLS) -> Rows | None:
-    """Positions of rows, in order, so that the columns have at most `cells` of them; None: all `n`."""
+    """Draw ascending row indices such that the columns have at most `cells` cells; None: all `n` rows."""
     most = max(1, cells // max(1, columns))
     return None if n <= most else np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
 
 
-class Look:
-    """A look at one column: at all of its cells where that is cheap, else at those of the drawn rows."""
+class ColumnStatistics:
+    """Statistics of one column: of all cells if that is cheap, else of the sampled rows."""
 
-    def __init__(self, column: Column, cells: Series, drawn: Rows | None):
+    def __init__(self, column: Column, cells: Series, rows: Rows | None):
         self.name = column.name
         self.column = column
         self.kind = column.kind.analysed_as(column.choices)
-        #: `(n,)`: numbers, a category's codes, or texts.
-        self.values = _values(column, cells)
-        self.drawn = self.values if drawn is None else self.values[drawn]
+        self.values = _to_cells(column, cells)
+        self.sampled = self.values if rows is None else self.values[rows]
 
     @cached_property
-    def gaps(self) -> int:
-        """Cells without a value."""
-        return int(missing(self.values).sum())
+    def missing_count(self) -> int:
+        """Number of cells without a value."""
+        return int(is_missing(self.values).sum())
 
     @property
     def rows(self) -> int:
+        """Number of all rows."""
         return len(self.values)
 
     @property
     def missing(self) -> float:
-        return self.gaps / self.rows if self.rows else 0.0
+        """Share of cells without a value."""
+        return self.missing_count / self.rows if self.rows else 0.0
 
     @cached_property
-    def present(self) -> NDArray[Any]:
-        """The values of the drawn rows that have one; numbers and codes sorted."""
-        values = self.drawn[~missing(self.drawn)]
+    def present(self) -> Cells:
+        """Sampled values that are not missing; numbers and codes are sorted."""
+        values = self.sampled[~is_missing(self.sampled)]
         return values if self.kind.is_text else np.sort(values)
 
     @cached_property
-    def seen(self) -> int:
-        """Different values among the drawn rows."""
+    def sampled_distinct(self) -> int:
+        """Number of distinct values in the sample."""
         return len(self._counts)
 
     @cached_property
     def _counts(self) -> NDArray[np.intp]:
-        """How often each of the different values comes among the drawn rows."""
+        """Frequency of each distinct value in the sample."""
         if self.kind.is_text:
             return Series(self.present).value_counts(sort=False).to_numpy()
         new = np.flatnonzero(self.present[1:] != self.present[:-1]) + 1
@@ -71,37 +74,41 @@ class Look:
 
     @cached_property
     def distinct(self) -> int:
-        """Different values of all rows: Haas and Stokes' estimate, as PostgreSQL's ANALYZE has it, where not all
-        were drawn ("Estimating the number of classes in a finite population", 1998).
+        """Number of distinct values in all rows, estimated if they were sampled.
+
+        Haas and Stokes, Estimating the number of classes in a finite population, 1998, as in PostgreSQL's ANALYZE.
         """
-        drawn, all_ = len(self.present), self.rows - self.gaps
-        if drawn in (0, all_):
-            return self.seen
+        sampled, total = len(self.present), self.rows - self.missing_count
+        if sampled in (0, total):
+            return self.sampled_distinct
         once = int((self._counts == 1).sum())
-        estimate = drawn * self.seen / (drawn - once + once * drawn / all_)
-        return min(all_, round(estimate))
+        estimate = sampled * self.sampled_distinct / (sampled - once + once * sampled / total)
+        return min(total, round(estimate))
 
     @cached_property
     def minimum(self) -> float | None:
-        return float(np.nanmin(self.values)) if self._ranged else None
+        """Smallest value of a kind with a range."""
+        return float(np.nanmin(self.values)) if self._has_range else None
 
     @cached_property
     def maximum(self) -> float | None:
-        return float(np.nanmax(self.values)) if self._ranged else None
+        """Largest value of a kind with a range."""
+        return float(np.nanmax(self.values)) if self._has_range else None
 
     @cached_property
     def quantiles(self) -> tuple[float, ...] | None:
-        if not self._ranged or not len(self.present):
+        """Values at QUANTILES of a kind with a range."""
+        if not self._has_range or not len(self.present):
             return None
-        return quantiles(self.present)
+        return compute_quantiles(self.present)
 
     @property
-    def _ranged(self) -> bool:
-        return self.kind.is_ranged and self.gaps < self.rows
+    def _has_range(self) -> bool:
+        return self.kind.is_ranged and self.missing_count < self.rows
 
     @cached_property
     def spaces(self) -> float:
-        """Spaces in a text or in a category's name, on average."""
+        """Mean number of spaces in a text or in a category's name."""
         if self.kind.is_text:
             counts = [text.count(" ") for text in self.present[:: max(1, len(self.present) // 1000)]]
         else:
@@ -109,27 +116,27 @@ class Look:
         return float(np.mean(counts)) if counts else 0.0
 
 
-def _values(column: Column, cells: Series) -> NDArray[Any]:
+def _to_cells(column: Column, cells: Series) -> Cells:
     if column.kind.is_category:
         return np.asarray(cells.cat.codes.to_numpy())
     return np.asarray(cells.to_numpy())
 
 
-def missing(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which of a look's values say nothing."""
+def is_missing(values: Cells) -> NDArray[np.bool_]:
+    """Mark the cells without a value: `(n,)`."""
     if values.dtype.kind == "f":
         return np.isnan(values)
     return values == (None if values.dtype == object else MISSING)
 
 
-def quantiles(ordered: NDArray[np.float64]) -> tuple[float, ...]:
-    """Of sorted numbers, at QUANTILES, between two neighbours in proportion."""
-    places = np.array(QUANTILES) * (len(ordered) - 1)
-    return tuple(np.interp(places, np.arange(len(ordered)), ordered).tolist())
+def compute_quantiles(ordered: NDArray[np.float64]) -> tuple[float, ...]:
+    """Compute the quantiles at QUANTILES of sorted numbers, with linear interpolation."""
+    positions = np.array(QUANTILES) * (len(ordered) - 1)
+    return tuple(np.interp(positions, np.arange(len(ordered)), ordered).tolist())
 
 
-def balance(dataset: Dataset) -> tuple[LabelShare, ...]:
-    """How often each class comes; nothing unless it is a classification."""
+def label_balance(dataset: Dataset) -> tuple[LabelShare, ...]:
+    """Compute the share of each class; empty unless the task is classification."""
     if dataset.y is None or not dataset.classes:
         return ()
     counts: Sequence[int] = np.bincount(dataset.y, minlength=len(dataset.classes)).tolist()
@@ -138,7 +145,7 @@ def balance(dataset: Dataset) -> tuple[LabelShare, ...]:
 
 
 def label_quantiles(dataset: Dataset) -> tuple[float, ...] | None:
-    """Of a regression's label."""
+    """Compute the quantiles of a regression's label; None for other tasks."""
     if dataset.y is None or dataset.classes:
         return None
-    return quantiles(np.sort(dataset.y))
+    return compute_quantiles(np.sort(dataset.y))

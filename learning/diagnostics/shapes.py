@@ -1,15 +1,12 @@
 """Data of diagnostics in four shapes, and their conversion from and to JSON. Every number is finite or None."""
 
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import SupportsFloat
 
 from ..exceptions import NotFinite
-
-#: A value in JSON's own types, and an object of such values.
-JSONValue = None | bool | int | float | str | Sequence["JSONValue"] | Mapping[str, "JSONValue"]
-JSONObject = Mapping[str, JSONValue]
+from ..json_types import JSONObject, JSONValue
 
 
 @dataclass(frozen=True, kw_only=True)

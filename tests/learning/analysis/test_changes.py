@@ -1,4 +1,4 @@
-"""The columns that changed are named where a score fell."""
+"""Changes of columns between two snapshots, and their mention by the decision."""
 
 from dataclasses import replace
 
@@ -30,35 +30,37 @@ def flowers(shift=0.0, missing=0.0, colours=2, share=0.5, noise=0.5, scale=1.0):
     return dataset(PROBLEM, COLUMNS, rows, [str(label) for label in labels])
 
 
-def seen(**how) -> Analysis:
-    return analyse(flowers(**how), PROBLEM)
+def analysed(**options) -> Analysis:
+    return analyse(flowers(**options), PROBLEM)
 
 
 @pytest.mark.parametrize(
-    ("how", "says"),
+    ("options", "expected"),
     [
         ({"shift": 100.0}, "length (median 100.5, was 0.5"),
         ({"missing": 0.4}, "width (4"),
-        ({"scale": 5.0}, "width (its middle half is "),
+        ({"scale": 5.0}, "width (interquartile range "),
         ({"colours": 8}, "colour (8 different values, was 2)"),
         ({"share": 0.9}, "the label "),
     ],
 )
-def test_what_changed_is_named_and_nothing_else(how, says):
-    (sentence,) = [s for s in changes(seen(), seen(**how)) if "length" not in s or "shift" in how]
-    assert sentence.startswith(says[:12]) and says.split("(")[0] in sentence
+def test_only_the_changed_column_is_named(options, expected):
+    (sentence,) = [
+        s for s in changes(analysed(), analysed(**options)) if "length" not in s or "shift" in options
+    ]
+    assert sentence.startswith(expected[:12]) and expected.split("(")[0] in sentence
 
 
 def test_the_same_rows_have_not_changed():
-    assert changes(seen(), seen()) == []
+    assert changes(analysed(), analysed()) == []
 
 
-def test_the_greatest_change_comes_first_and_five_are_enough():
-    found = changes(seen(), seen(shift=100.0, missing=0.4, colours=8))
-    assert [sentence.partition(" ")[0] for sentence in found] == ["length", "width", "colour"]
+def test_the_largest_change_comes_first():
+    sentences = changes(analysed(), analysed(shift=100.0, missing=0.4, colours=8))
+    assert [sentence.partition(" ")[0] for sentence in sentences] == ["length", "width", "colour"]
 
 
-def test_a_label_that_moved_is_named():
+def test_a_shifted_label_is_named():
     problem = Regression(folds=3)
     rows = [(float(n), 1.0, "a") for n in range(100)]
     before, after = (
@@ -69,7 +71,7 @@ def test_a_label_that_moved_is_named():
 
 
 @pytest.mark.engine
-def test_a_score_that_fell_names_the_columns_that_changed():
+def test_the_reason_to_hold_a_model_names_the_changed_columns():
     (first,) = [step for step in build(PROBLEM, flowers()) if isinstance(step, Fitted)]
     champion = Incumbent(
         family=first.candidate.family,
@@ -77,12 +79,12 @@ def test_a_score_that_fell_names_the_columns_that_changed():
         metric=first.metric,
         score=first.score,
         fingerprint="of other rows",
-        analysis=seen(),
+        analysis=analysed(),
     )
 
-    def held(data, champion):
+    def hold_reason(data, champion):
         return next(step.hold_reason for step in build(PROBLEM, data, champion) if isinstance(step, Decided))
 
-    assert "Changes since then: length (median" in held(flowers(shift=100.0, noise=9.0), champion)
-    assert held(flowers(noise=9.0), replace(champion, analysis=None)).endswith(").")
-    assert held(flowers(), champion) is None
+    assert "Changes since then: length (median" in hold_reason(flowers(shift=100.0, noise=9.0), champion)
+    assert hold_reason(flowers(noise=9.0), replace(champion, analysis=None)).endswith(").")
+    assert hold_reason(flowers(), champion) is None

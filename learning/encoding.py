@@ -1,7 +1,7 @@
 """Values encoded as the numbers that models see: bounds, times, codes of categories."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,9 +60,3 @@ def days_of(microseconds: NDArray[np.int64]) -> NDArray[np.float64]:
     far = np.flatnonzero(np.abs(microseconds) >= _EXACT)
     counted[far] = [int(microseconds[row]) / 10**6 / _DAY for row in far]
     return counted
-
-
-def seconds(clock: time) -> float:
-    """Count the seconds since midnight."""
-    whole = (clock.hour * 60 + clock.minute) * 60 + clock.second
-    return (whole * 10**6 + clock.microsecond) / 1e6

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from itertools import pairwise
@@ -1063,6 +1063,83 @@ def _exists(year: int, month: int, day: int) -> bool:
     return True
 
 
+def _seconds(clock: time) -> float:
+    """Count the seconds since midnight."""
+    whole = (clock.hour * 60 + clock.minute) * 60 + clock.second
+    return (whole * 10**6 + clock.microsecond) / 1e6
+
+
+class TimeOfDay(Kind):
+    """A time of day: seconds since midnight to models."""
+
+    __slots__ = ()
+    code = "TIME"
+    api_description = "A time of day without an offset, as 23:59:59."
+    in_every_schema = False
+    fields = ("TimeField",)
+    sql_types = ("time",)
+    scalar = "Time"
+    scalar_description = (
+        "A time of day without an offset: HH:MM, with seconds and their decimals where needed."
+    )
+    scalar_url = "https://scalars.graphql.org/andimarek/local-time.html"
+    python = time
+    form = "time"
+    converts = True
+    to_float = staticmethod(_seconds)
+    probes = (None, time.min, time.max, time(12, 30), time(0, 0, 0, 1))
+    is_json = False
+    described = "time of day"
+    cell_described = "a time of day"
+    #: From 00:00 to 23:59:59.999999; PostgreSQL knows 24:00 as well, and Python does not.
+    _WRITTEN: ClassVar[str] = r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?"
+    #: Microseconds of 24:00, which stands for null.
+    _MIDNIGHT: ClassVar[int] = 86_400_000_000
+
+    def decode_cell(self, cell: Any) -> Any:
+        # A number that is no time of day becomes one all the same: probes need a value, not the same value.
+        return (datetime.min + timedelta(microseconds=round(cell * 1e6) % self._MIDNIGHT)).time()
+
+    def describe_number(self, number: float) -> str:
+        return f"{self.decode_cell(number):%H:%M}"
+
+    def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
+        if type_ not in self.sql_types:
+            return None
+        return BinaryCopy(sql="COALESCE({0}, '24:00'::time)", wire=">i8", read=self._read)
+
+    def _read(self, values: Array) -> Array:
+        return np.where(values == self._MIDNIGHT, np.nan, values / 1e6)
+
+    def clean(self, value: Any, column: Declaration) -> Any:
+        return value.replace(tzinfo=None, fold=0)
+
+    def to_json(self, value: Any) -> Any:
+        return None if value is None else value.isoformat()
+
+    def from_json(self, value: Any) -> Any:
+        try:
+            return None if value is None else time.fromisoformat(value)
+        except (TypeError, ValueError):
+            return None
+
+    def parse(self, value: Any) -> Any:
+        if not isinstance(value, str) or not re.fullmatch(self._WRITTEN, value, re.ASCII):
+            raise ValueError("it takes a time of day without an offset, as 09:30 or 23:59:59.5")
+        hour, *rest = value.split(":")
+        return time.fromisoformat(":".join([hour.zfill(2), *rest]))
+
+    def show(self, value: Any) -> Any:
+        return None if value is None else value.isoformat()
+
+    def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
+        written = Sql("{text} ~ {written}", {"written": f"^{self._WRITTEN}$"})
+        yield CellCheck(written, say("is no time of day: write it as 23:59 or 23:59:59"))
+
+    def cell_matcher(self, decimal_comma: bool) -> Callable[[str], object] | None:
+        return re.compile(self._WRITTEN, re.ASCII).fullmatch
+
+
 class Unlearned(Kind):
     """A value from which nothing is learned, as a key that is a UUID. It is not registered: no feature has it."""
 
@@ -1096,5 +1173,16 @@ def kind_of_field(field: type) -> Kind:
 
 
 register(
-    Number, Integer, Boolean, Category, Ordinal, Date, DateTime, Text, DecimalNumber, BigInteger, LargeInteger
+    Number,
+    Integer,
+    Boolean,
+    Category,
+    Ordinal,
+    Date,
+    DateTime,
+    Text,
+    DecimalNumber,
+    BigInteger,
+    LargeInteger,
+    TimeOfDay,
 )

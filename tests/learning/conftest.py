@@ -1,7 +1,7 @@
 """Examples to learn from: scikit-learn's bundled sets, and a small table of every kind of column."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -32,12 +32,30 @@ MIXED = (
     Column(name="seen", kind=Kind.DATETIME),
     Column(name="note", kind=Kind.TEXT, nullable=True),
     Column(name="empty_note", kind=Kind.TEXT, nullable=True),
+    Column(name="woken", kind=Kind("TIME"), nullable=True),
 )
+
+#: By colour, when people were woken.
+WOKEN = {"red": time(6, 30), "green": time(12, 0, 0, 500_000), "blue": time(23, 59, 59)}
 
 #: Rows as nobody has seen them before.
 STRANGE: list[tuple[Any, ...]] = [
     (None,) * len(MIXED),
-    (1e308, 10**12, True, "purple", 5.0, -1e300, "x", "z", date.min, datetime.max, "unheard of", "words"),
+    (
+        1e308,
+        10**12,
+        True,
+        "purple",
+        5.0,
+        -1e300,
+        "x",
+        "z",
+        date.min,
+        datetime.max,
+        "unheard of",
+        "words",
+        time.max,
+    ),
 ]
 
 
@@ -52,7 +70,7 @@ def _mixed_row(random: np.random.Generator, label: bool) -> tuple[Any, ...]:
     def perhaps(value: Any) -> Any:
         return None if random.random() < 0.15 else value
 
-    return (
+    row = (
         perhaps(Decimal(str(round(random.normal(2.0 * label), 3)))),
         int(random.integers(5)),
         perhaps(bool(random.random() < 0.5)),
@@ -66,6 +84,7 @@ def _mixed_row(random: np.random.Generator, label: bool) -> tuple[Any, ...]:
         perhaps(("good and fine" if label else "bad and poor") + f" thing {random.integers(9)}"),
         None,
     )
+    return (*row, WOKEN[row[3]] if row[1] < 4 else None)
 
 
 def numbers(names: Sequence[str]) -> tuple[Column, ...]:

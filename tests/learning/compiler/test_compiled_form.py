@@ -153,6 +153,7 @@ CELLS = {
     Kind.CATEGORY: st.none() | st.sampled_from(["red", "green", "a", "", "None"]) | st.text(max_size=3),
     Kind.DATE: st.none() | st.dates(),
     Kind.DATETIME: st.datetimes(timezones=st.just(UTC)) | st.datetimes(),
+    Kind("TIME"): st.none() | st.times(),
     Kind.TEXT: st.none() | st.text(max_size=30) | st.sampled_from(["good and fine thing 3", "BAD!"]),
 }
 
@@ -273,5 +274,5 @@ def test_an_unknown_estimator_runs_natively_on_the_plan():
 
 def test_a_row_of_another_length_is_refused(both):
     _, fast = both
-    with pytest.raises(ValueError, match="Each row has 12 cells"):
+    with pytest.raises(ValueError, match="Each row has 13 cells"):
         fast.predict([(date.min, datetime.max)])

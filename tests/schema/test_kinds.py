@@ -1,0 +1,195 @@
+"""Decision 36: a value that is written by one way is the same value by every other, for columns of each kind."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from django.db import connection, models, transaction
+from django.db.models import Value
+from django.db.models.functions import Cast as SqlCast
+from graphql import get_nullable_type
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from psycopg2 import sql
+
+from learning.columns import frame
+from learning.inference.row_reader import RowReader
+from learning.kinds import NO_VALUE, Kind, registered
+from schema.compiled.input_coercion import InputReader
+from schema.compiled.serializers import value_of
+from schema.composition import compose
+from schema.core import names
+from store.exceptions import StoreError
+from store.ingest.casts import Cast
+from store.snapshots import column_codecs, copy_reader, dataset_loader
+from store.snapshots.snapshots import _sql_type
+
+from ..store.conftest import declared
+
+#: The kinds whose columns a product can declare.
+DECLARED = [kind for kind in registered() if kind.fields or kind is Kind.CATEGORY]
+#: Arguments of fields, and values, beside what the kind itself says; a new kind needs none.
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    Kind.CATEGORY: {"max_length": 9, "choices": [("red", "Red"), ("2nd", "second"), ("ä b", "ä b")]},
+    Kind.DECIMAL: {"max_digits": 12, "decimal_places": 3},
+}
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    Kind.NUMBER: st.floats(allow_nan=False, allow_infinity=False),
+    Kind.INTEGER: st.integers(-(2**31), 2**31 - 1),
+    Kind.BIGINT: st.integers(-(2**63), 2**63 - 1),
+    Kind.DECIMAL: st.decimals(-999_999_999, 999_999_999, places=3),
+    Kind.CATEGORY: st.sampled_from(["red", "2nd", "ä b"]),
+    Kind.DATETIME: st.datetimes(timezones=st.timezones()),
+    Kind.TEXT: st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+}
+NAME = "value"
+
+
+def field_of(kind: Kind) -> Any:
+    name = kind.fields[0] if kind.fields else "CharField"
+    field = getattr(models, name)(null=True, **ARGUMENTS.get(kind, {}))
+    field.set_attributes_from_name(NAME)
+    return field
+
+
+class Ways:
+    """The ways by which values of one kind travel."""
+
+    def __init__(self, kind: Kind):
+        self.kind = kind
+        field = field_of(kind)
+        self.product = declared({NAME: SqlCast(Value(None, field), field)})
+        [self.column] = self.product.columns
+        schema = compose([self.product])._schema
+        features: Any = schema.type_map[f"{names.prefix(self.product.name)}Features"]
+        self.scalar: Any = get_nullable_type(features.fields[names.field(NAME)].type)
+        self.reader = InputReader(schema, self.product)
+        self.cast = Cast(field)
+        self.type = _sql_type(self.column)
+
+    def clean(self, value: Any) -> Any:
+        try:
+            return self.column.clean(value)
+        except (StoreError, OverflowError):
+            assume(False)  # a date beyond those that UTC knows
+
+    def through_the_api(self, value: Any) -> Any:
+        """Answered, parsed as JSON, sent back and coerced: by the fields' types, and by the compiled documents."""
+        member = next((m for m in self.members() if m.value == value), value)
+        answered = json.loads(json.dumps(self.scalar.coerce_output_value(member)))
+        assert value_of(self.column)(value) == answered
+        [read] = self.reader.instance({names.field(NAME): answered})
+        coerced = self.scalar.coerce_input_value(answered)
+        coerced = self.column.clean(getattr(coerced, "value", coerced))
+        assert (type(read), read) == (type(coerced), coerced)
+        return coerced
+
+    def members(self) -> list[Any]:
+        return list(getattr(self.scalar, "wrapped_cls", ()))
+
+    def through_a_stored_instance(self, value: Any) -> Any:
+        stored = json.loads(self.product.instance_json([value]))
+        return self.product.instance_restored(stored)[NAME]
+
+    def through_sql_of_a_stored_instance(self, value: Any) -> Any:
+        """As examples from predictions join a snapshot."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT (CAST(%s AS jsonb) ->> '{NAME}')::{self.type}", [self.product.instance_json([value])]
+            )
+            return self.read(cursor.fetchone()[0])
+
+    def through_a_table(self, values: Sequence[Any]) -> list[Any]:
+        field: Any = self.column.field
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"DROP TABLE IF EXISTS snapshots.given; CREATE TABLE snapshots.given ({NAME} {self.type})"
+            )
+            for value in values:
+                cursor.execute(
+                    f"INSERT INTO snapshots.given VALUES (CAST(%s AS {self.type}))",
+                    [field.get_db_prep_save(value, connection)],
+                )
+            cursor.execute(f"SELECT {NAME} FROM snapshots.given ORDER BY ctid")
+            return [self.read(value) for (value,) in cursor.fetchall()]
+
+    def through_copy(self, rows: int) -> pd.DataFrame:
+        """The frame that a snapshot of the table is loaded as."""
+        learned = self.column.learning_column()
+        way = column_codecs.feature(learned, NAME, copy_reader.types("snapshots.given")[NAME])
+        return dataset_loader._frame([learned], copy_reader.read("snapshots.given", {NAME: way}, rows), rows)
+
+    def through_a_file(self, value: Any) -> Any:
+        """Written as the API writes it, and cast."""
+        text = sql.Literal(str(value) if self.column.choices else str(self.column.kind.show(value)))
+        rewritten = self.cast.rewritten(text)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                sql.SQL("SELECT {}, {}, {}").format(
+                    self.cast.value(rewritten), self.cast.fits(rewritten), self.cast.reason(rewritten)
+                )
+            )
+            cast, fits, reason = cursor.fetchone()
+        assert fits, (value, reason)
+        return self.read(cast)
+
+    def read(self, value: Any) -> Any:
+        """A value of the database as Django gives it."""
+        return value.astimezone(UTC) if hasattr(value, "astimezone") else value
+
+
+@cache
+def ways_of(kind: Kind) -> Ways:
+    return Ways(kind)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", DECLARED)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_a_value_is_the_same_by_every_way(kind: Kind, data: st.DataObject) -> None:
+    with transaction.atomic():
+        check(ways_of(kind), data)
+
+
+def check(ways: Ways, data: st.DataObject) -> None:
+    kind = ways.kind
+    drawn = data.draw(st.lists(VALUES.get(kind, st.from_type(kind.python)), min_size=1, max_size=5))
+    values = [ways.clean(value) for value in drawn]
+    for value in values:
+        assert same(ways.through_the_api(value), value)
+        assert same(ways.through_a_stored_instance(value), value)
+        assert same(ways.through_sql_of_a_stored_instance(value), value)
+        if not ways.column.kind.is_text or value.strip(" \t\r\n\u00a0").lower() not in NO_VALUE:
+            assert same(ways.through_a_file(value), value)
+    cells = [*values, None]
+    stored = ways.through_a_table(cells)
+    assert all(same(one, other) for one, other in zip(stored, cells, strict=True))
+    learned = [ways.column.learning_column()]
+    expected = frame(learned, [(value,) for value in cells])
+    pd.testing.assert_frame_equal(ways.through_copy(len(cells)), expected, check_exact=True)
+    served = RowReader(learned).read([(value,) for value in cells])
+    assert_served(served, expected[NAME], learned[0].kind, len(learned[0].choices))
+    decoded = learned[0].kind.decode_cells(expected[NAME].tolist())
+    # Beyond the microsecond a time is not decoded.
+    pd.testing.assert_frame_equal(frame(learned, [(value,) for value in decoded]), expected, rtol=1e-12)
+
+
+def same(one: Any, other: Any) -> bool:
+    """True if both are of one type and equal, with the sign of zero and as many decimal places."""
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
+def assert_served(cells: Any, column: Any, kind: Kind, choices: int) -> None:
+    if kind.is_numeric:
+        np.testing.assert_array_equal(cells.numbers[:, 0], column.to_numpy())
+    elif kind.is_category:
+        codes = column.cat.codes.to_numpy()
+        np.testing.assert_array_equal(cells.codes[:, 0], np.where(codes < 0, choices, codes))
+    else:
+        assert cells.texts[0] == ["" if text is None else text for text in column]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import strawberry
 
 from store import models
-from store.builds.candidates import SEARCH, Measured
+from store.builds.candidates import SEARCH, Measurement
 from store.db import pagination
 
 from .jobs import Job
@@ -60,11 +60,11 @@ class Candidate(Node):
         graphql_type=list[Score],
         description="Its scores on the folds of the search: means first, then each fold.",
     )
-    def scores(self: models.Candidate, metric: Metric = UNSET) -> list[Measured]:
+    def scores(self: models.Candidate, metric: Metric = UNSET) -> list[Measurement]:
         wanted = unset_to_none(metric)
 
-        def find(rows: Iterable[models.Candidate]) -> dict[int, list[Measured]]:
-            return models.Score.objects.of_each([row.pk for row in rows], SEARCH, metric=wanted)
+        def find(rows: Iterable[models.Candidate]) -> dict[int, list[Measurement]]:
+            return models.Score.objects.of_candidates([row.pk for row in rows], SEARCH, metric=wanted)
 
         return pagination.lookup_for_page(self, ("scores", wanted), find)
 

@@ -76,7 +76,7 @@ def list_or_none(values: tuple[float, ...] | None) -> list[float] | None:
 
 def data_of(row: models.Diagnostic, shape: type[S]) -> S | None:
     """The numbers of a diagnostic of this shape; None if there is no picture."""
-    data = row.shown
+    data = row.parsed_data
     return data if isinstance(data, shape) else None
 
 

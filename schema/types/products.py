@@ -122,7 +122,9 @@ class DataProduct(Node):
             strawberry.argument(description="Only builds in one of these states. Leave it out for all."),
         ] = UNSET,
     ) -> object:
-        rows = store.models.Build.objects.listed(self.name, [s.value for s in status] if status else None)
+        rows = store.models.Build.objects.with_status(
+            self.name, [s.value for s in status] if status else None
+        )
         return connection(pagination.page(rows, ("-pk",), first, after or None))
 
     @strawberry.field(
@@ -157,12 +159,12 @@ class Retraining:
         graphql_type=RetrainDecision | None, description="The newest decision; null before the first one."
     )
     def latest(self) -> store.models.RetrainDecision | None:
-        return store.models.RetrainDecision.objects.listed(self.product.name).order_by("-pk").first()
+        return store.models.RetrainDecision.objects.with_builds(self.product.name).order_by("-pk").first()
 
     @strawberry.field(
         graphql_type=Connection[RetrainDecision] | None,
         description="The decisions, newest first. Of decisions to wait, only the newest of each rule is stored.",
     )
     def decisions(self, first: First = 20, after: After = UNSET) -> object:
-        rows = store.models.RetrainDecision.objects.listed(self.product.name)
+        rows = store.models.RetrainDecision.objects.with_builds(self.product.name)
         return connection(pagination.page(rows, ("-pk",), first, after or None))

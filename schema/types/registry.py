@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import strawberry
 
 from store import models
-from store.builds.candidates import Measured
+from store.builds.candidates import Measurement
 from store.db import pagination
 
 from ..core.enums import Direction, ModelOrderField, ModelStatus
@@ -119,10 +119,10 @@ class ModelVersion(Node):
                 description="Only scores of this class, as in `Choice.value`. Leave it out for all classes."
             ),
         ] = UNSET,
-    ) -> list[Measured]:
+    ) -> list[Measurement]:
         conditions = unset_to_none(metric), unset_to_none(fold), unset_to_none(label)
 
-        def find(rows: Iterable[models.ModelVersion]) -> dict[int, list[Measured]]:
+        def find(rows: Iterable[models.ModelVersion]) -> dict[int, list[Measurement]]:
             return models.Score.objects.of_versions(rows, *conditions)
 
         return pagination.lookup_for_page(self, ("scores", *conditions), find)
@@ -142,7 +142,7 @@ class ModelVersion(Node):
         wanted = unset_to_none(kinds)
 
         def find(rows: Iterable[models.ModelVersion]) -> dict[int, list[models.Diagnostic]]:
-            return models.Diagnostic.objects.of_each((row.pk for row in rows), wanted)
+            return models.Diagnostic.objects.of_versions((row.pk for row in rows), wanted)
 
         return pagination.lookup_for_page(self, ("diagnostics", wanted and tuple(wanted)), find)
 

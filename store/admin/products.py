@@ -108,5 +108,5 @@ class ProductAdmin(Shown):
                 list(ModelVersion.objects.with_status(row.product).order_by("-pk")[:LATEST])
             ),
             "promotions": Promotion.objects.newest(row.product)[:LATEST],
-            "decisions": RetrainDecision.objects.listed(row.product).order_by("-pk")[:LATEST],
+            "decisions": RetrainDecision.objects.with_builds(row.product).order_by("-pk")[:LATEST],
         }

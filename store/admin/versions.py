@@ -67,7 +67,7 @@ class ModelVersionAdmin(Shown):
             "hyperparameters": sorted(row.hyperparameters.items()),
             "by_fold": leaderboard.by_fold(row),
             "by_class": leaderboard.by_class(row),
-            "diagnostics": Diagnostic.objects.of(row.pk),
+            "diagnostics": Diagnostic.objects.of_version(row.pk),
             "promotions": Promotion.objects.filter(model=row).order_by("-pk"),
             "state": ProductState.objects.filter(product=row.product).first(),
         }

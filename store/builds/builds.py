@@ -1,4 +1,4 @@
-"""Builds as rows: requested, claimed by one attempt after another, told step by step, and ended exactly once."""
+"""Builds and their events as rows: requested, run by one attempt after another, ended exactly once."""
 
 from datetime import datetime
 from operator import attrgetter
@@ -11,7 +11,8 @@ from django.db.models.functions import Greatest
 from learning.exceptions import ExemplarError
 from learning.problem import Problem
 
-from ..db import base, pagination
+from ..db import pagination
+from ..db.base import BaseModel
 from ..db.fields import JSONField
 from ..exceptions import BadInput, BuildEnded, UnknownId
 from ..jobs import events, queue
@@ -19,12 +20,13 @@ from ..jobs.jobs import CANCELLED, FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job,
 from ..products import catalogue
 from ..products.product import DataProduct
 
-#: Events of one page: unless said otherwise, and at most.
-USUAL_EVENTS, MOST_EVENTS = 100, 500
+#: Events of one page, by default and at most.
+DEFAULT_EVENTS, MAX_EVENTS = 100, 500
 
 
 class BuildManager(JobManager["Build"]):
-    def listed(self, product: str, status: list[str] | None = None) -> models.QuerySet["Build"]:
+    def with_status(self, product: str, status: list[str] | None = None) -> models.QuerySet["Build"]:
+        """List the product's builds that have one of these statuses."""
         rows = self.filter(product=product)
         return rows if status is None else rows.filter(status__in=status)
 
@@ -36,25 +38,31 @@ class BuildManager(JobManager["Build"]):
         enqueue: bool = True,
         reason: str = "",
     ) -> tuple["Build", bool]:
-        """The product's unfinished build, and whether it was begun by this request.
+        """Get the product's unfinished build, or start one.
 
-        Raises BadInput where the options make no problem that can be learned.
+        Args:
+            by: the author of the request.
+            options: overrides of the declared problem's options, by name; None leaves one as declared.
+            enqueue: queue the build for a worker after the commit.
+
+        Returns: the build, and whether this request has started it.
+        Raises: BadInput where the options are not valid for the problem.
         """
-        given = {name: value for name, value in (options or {}).items() if value is not None}
+        overrides = {name: value for name, value in (options or {}).items() if value is not None}
         try:
-            problem = product.problem.with_options(**given)
+            problem = product.problem.with_options(**overrides)
         except ExemplarError as error:
             raise BadInput(str(error), argument=("options", *error.argument)) from error
 
-        def begin() -> Build:
-            build = self._begin(product, by, given, problem, reason)
+        def start() -> Build:
+            build = self._insert(product, by, overrides, problem, reason)
             if enqueue:
                 build.enqueue_after_commit()
             return build
 
-        return self.get_or_start(product.name, begin)
+        return self.get_or_start(product.name, start)
 
-    def _begin(
+    def _insert(
         self, product: DataProduct, by: str, options: dict[str, Any], problem: Problem, reason: str
     ) -> "Build":
         newest = self.filter(product=product.name).aggregate(newest=models.Max("number"))["newest"]
@@ -71,31 +79,31 @@ class BuildManager(JobManager["Build"]):
 
     @transaction.atomic
     def cancel(self, pk: int, by: str, reason: str = "") -> "Build":
-        """End an unfinished build now; whoever runs it is told to stop, and can write nothing any more.
+        """End an unfinished build at once. Its attempt can write nothing any more and is stopped after the commit.
 
-        Raises UnknownId, BuildEnded.
+        Raises: UnknownId, BuildEnded.
         """
         build = self.select_for_update().filter(pk=pk).first()
         if build is None:
             raise UnknownId("No build has this id.", argument=("id",))
         if build.status not in UNFINISHED:
-            raise BuildEnded(f"{build} has ended already: {build.status}.", argument=("id",))
-        why = f": {reason}" if reason else "."
-        build.end(CANCELLED, "BuildCancelled", f"Cancelled by {by}{why}", by=by)
+            raise BuildEnded(f"{build} has already ended as {build.status}.", argument=("id",))
+        suffix = f": {reason}" if reason else "."
+        build.end(CANCELLED, "BuildCancelled", f"Cancelled by {by}{suffix}", by=by)
         if job := build.job:
             transaction.on_commit(lambda: queue.stop_job(job))
         return build
 
 
 class Build(Job):
-    """One passage from feature tables to a model version."""
+    """One run of the build phase: from the feature tables to a model version."""
 
     KIND = "build"
 
     number = models.PositiveIntegerField()
-    #: Why it was requested, where somebody said so.
+    #: Why it was requested; may be empty.
     reason = models.TextField(blank=True)
-    #: What the request asked for instead of what the problem declares.
+    #: The request's overrides of the declared problem's options.
     options = JSONField(default=dict)
     seed = models.BigIntegerField()
     #: Number of the newest event.
@@ -104,7 +112,7 @@ class Build(Job):
     #: The winner; null where nothing was refitted.
     model = models.ForeignKey("store.ModelVersion", models.PROTECT, null=True, related_name="+")
     promoted = models.BooleanField(default=False)
-    #: The contest's outcome and its reason, as a sentence.
+    #: The decision and its reason, as a sentence.
     decision = models.TextField(blank=True)
 
     objects = BuildManager()
@@ -129,11 +137,16 @@ class Build(Job):
         return f"Build {self.number} of {self.product}"
 
     def problem(self) -> Problem:
-        """The declared problem with the options that were asked for."""
+        """Get the declared problem with the request's options."""
         return catalogue.get(self.product).problem.with_options(**self.options)
 
-    def tell(self, kind: str, message: str, percent: float | None = None, **facts: Any) -> "BuildEvent":
-        """Append an event, in the transaction of what it tells; Redis carries it on once that is committed."""
+    def add_event(self, kind: str, message: str, percent: float | None = None, **facts: Any) -> "BuildEvent":
+        """Append an event in the current transaction and publish it after the commit.
+
+        Args:
+            percent: progress of the build; it never falls.
+            facts: further columns of the event.
+        """
         percent = self.percent if percent is None else max(self.percent, percent)
         Build.objects.filter(pk=self.pk).update(
             sequence=F("sequence") + 1,
@@ -147,10 +160,10 @@ class Build(Job):
         return event
 
     def end(self, status: str, kind: str, message: str, **facts: Any) -> None:
-        """Set the end, with its one final event; the caller holds the row."""
+        """Set the final status and append the one final event. The caller has locked the row."""
         self.close(status)
         percent = 100.0 if status == SUCCEEDED else None
-        self.tell(kind, message, percent=percent, final=True, **facts)
+        self.add_event(kind, message, percent=percent, final=True, **facts)
         self.refresh_from_db()
 
     def failed(self, error: ExemplarError) -> None:
@@ -159,16 +172,17 @@ class Build(Job):
 
 class BuildEventManager(models.Manager["BuildEvent"]):
     def after(self, build: int, cursor: str | None = None) -> models.QuerySet["BuildEvent"]:
-        """The build's events behind `cursor`, in order. Raises BadInput."""
+        """List the build's events after `cursor`, in order. Raises BadInput."""
         rows = self.filter(build=build).select_related("candidate", "build")
         return rows.filter(sequence__gt=_sequence(cursor)).order_by("sequence")
 
     def page(self, build: "Build", first: int | None, after: str | None) -> pagination.Page["BuildEvent"]:
-        first = pagination.page_size(first, USUAL_EVENTS, MOST_EVENTS)
-        found = list(self.after(build.pk, after)[: first + 1])
-        nodes = pagination.share_lookups(found[:first])
+        """List a page of the build's events, oldest first. Raises OutOfRange, BadInput."""
+        first = pagination.page_size(first, DEFAULT_EVENTS, MAX_EVENTS)
+        events = list(self.after(build.pk, after)[: first + 1])
+        nodes = pagination.share_lookups(events[:first])
         total = self.filter(build=build).count
-        return pagination.Page(nodes, attrgetter("cursor"), len(found) > first, after is not None, total)
+        return pagination.Page(nodes, attrgetter("cursor"), len(events) > first, after is not None, total)
 
 
 def _sequence(cursor: str | None) -> int:
@@ -179,12 +193,12 @@ def _sequence(cursor: str | None) -> int:
     return int(cursor)
 
 
-class BuildEvent(base.BaseModel):
-    """What a build has just done; ids and sequence survive a stream that is built anew."""
+class BuildEvent(BaseModel):
+    """A completed step of a build. Ids and sequence survive a stream that is rebuilt from the rows."""
 
     build = models.ForeignKey(Build, models.CASCADE, related_name="events")
     sequence = models.PositiveIntegerField()
-    #: The GraphQL type that shows it.
+    #: The name of its GraphQL type.
     kind = models.CharField(max_length=40)
     at = models.DateTimeField(auto_now_add=True)
     percent = models.FloatField()
@@ -196,9 +210,9 @@ class BuildEvent(base.BaseModel):
     model = models.ForeignKey("store.ModelVersion", models.CASCADE, null=True, related_name="+")
     promotion = models.ForeignKey("store.Promotion", models.CASCADE, null=True, related_name="+")
     diagnostic = models.ForeignKey("store.Diagnostic", models.CASCADE, null=True, related_name="+")
-    #: What was found odd about the features, a sentence each.
+    #: Findings of the feature analysis, one sentence each.
     findings = JSONField(null=True)
-    #: Who cancelled.
+    #: The author of a cancellation.
     by = models.CharField(max_length=200, blank=True)
 
     objects = BuildEventManager()
@@ -217,15 +231,16 @@ class BuildEvent(base.BaseModel):
 
     @property
     def cursor(self) -> str:
-        """Where to go on after this event."""
+        """The cursor of the events after this one."""
         return str(self.sequence)
 
     def to_json(self) -> dict[str, Any]:
-        """Its columns as Redis carries them."""
+        """Get the columns by name, for the event stream."""
         return {field.attname: getattr(self, field.attname) for field in self._meta.concrete_fields}
 
     @classmethod
     def from_json(cls, columns: dict[str, Any]) -> "BuildEvent":
+        """Build an event from the columns that `to_json` returned, after a passage through JSON."""
         event = cls(**columns)
         event.at = datetime.fromisoformat(columns["at"])
         event._state.adding, event._state.db = False, "default"

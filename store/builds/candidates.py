@@ -1,4 +1,4 @@
-"""Candidates and their scores: each finished fold is a row, so that nothing is fitted twice."""
+"""Candidates and their scores: each scored fold is a row, so that no attempt fits it again."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -16,26 +16,25 @@ from learning.evaluation.folds import ROUNDS, Round
 from learning.evaluation.measures import Measure
 from learning.selection.steps import FoldScored
 
-from ..db import base
+from ..db.base import BaseModel
 from ..db.fields import JSONField
 from ..db.row_cache import RowCache
 from ..jobs.jobs import UNFINISHED
+from .builds import Build
 
-#: Candidates are chosen in the search and scored again on fresh folds in the contest.
+#: The rounds: the search selects candidates, the final round scores the best again on fresh folds.
 SEARCH, CONTEST = "search", "contest"
 
 
 class CandidateManager(models.Manager["Candidate"]):
     def ended(self, candidates: Iterable[int]) -> set[int]:
-        """The keys of those whose builds have ended: nothing is scored any more."""
+        """Find which of these candidates belong to builds that have ended, so that their scores are final."""
         rows = self.filter(pk__in=candidates).exclude(build__status__in=UNFINISHED)
         return set(rows.values_list("pk", flat=True))
 
-    def draw(self, build: Any, candidates: tuple[families.Candidate, ...]) -> None:
-        """Keep the drawn candidates behind those drawn before; those that an earlier attempt kept stay as they
-        are.
-        """
-        before = self.filter(build=build).count()
+    def draw(self, build: Build, candidates: tuple[families.Candidate, ...]) -> None:
+        """Store drawn candidates after the ones drawn before; those of an earlier attempt stay unchanged."""
+        start = self.filter(build=build).count()
         self.bulk_create(
             [
                 Candidate(
@@ -46,23 +45,23 @@ class CandidateManager(models.Manager["Candidate"]):
                     hyperparameters=candidate.hyperparameters,
                     incumbent=candidate.incumbent,
                 )
-                for position, candidate in enumerate(candidates, start=before)
+                for position, candidate in enumerate(candidates, start=start)
             ],
             ignore_conflicts=True,
         )
 
 
-class Candidate(base.BaseModel):
-    """An estimator with its hyperparameters set, in the contest of one build."""
+class Candidate(BaseModel):
+    """A recipe in one build: a family with hyperparameters."""
 
-    build = models.ForeignKey("store.Build", models.CASCADE, related_name="candidates")
+    build = models.ForeignKey(Build, models.CASCADE, related_name="candidates")
     key = models.CharField(max_length=64)
     position = models.PositiveIntegerField()
     family = models.CharField(max_length=40)
     hyperparameters = JSONField()
-    #: Whether it is the champion's recipe, back in the contest.
+    #: True for the champion's recipe.
     incumbent = models.BooleanField(default=False)
-    #: The search's mean over its folds: it chose, so it is not what the registry reports.
+    #: Mean over the folds of the search. It selected the candidate, so the registry does not report it.
     score = models.FloatField(null=True)
     problem_code = models.CharField(max_length=40, blank=True)
     problem_message = models.TextField(blank=True)
@@ -80,24 +79,24 @@ class Candidate(base.BaseModel):
 
     @property
     def recipe(self) -> families.Candidate:
-        """As the learning package knows it."""
+        """The recipe as an object of the learning package."""
         return families.Candidate(self.family, self.hyperparameters, self.incumbent)
 
     @property
     def complete(self) -> bool:
-        """Whether all its folds were scored; without that it cannot win."""
+        """True where all its folds were scored; otherwise it cannot win."""
         return self.score is not None
 
     @property
     def seconds(self) -> float | None:
-        """What fitting and predicting its folds took, in seconds; None before the first."""
+        """Seconds that fitting and predicting its folds took; None before the first one."""
         folds = self.folds.all()
         return sum(fold.fit_seconds + fold.predict_seconds for fold in folds) if folds else None
 
 
-#: Keeps a fold's score and all its measures: there are hundreds a build, each in the way of the next fit.
+#: Inserts a fold's score with all its measures in one statement: a build has hundreds, and the next fit waits for each.
 RECORD = """
-WITH kept AS (
+WITH fold AS (
     INSERT INTO store_foldscore
         (candidate_id, round, fold, score, fit_seconds, predict_seconds, predictions, warnings, microseconds)
     VALUES ((SELECT id FROM store_candidate WHERE build_id = %(build)s AND key = %(key)s), %(round)s, %(fold)s,
@@ -106,14 +105,14 @@ WITH kept AS (
     RETURNING id
 )
 INSERT INTO store_score (fold_id, metric, label, value)
-SELECT kept.id, measure.*
-FROM kept, unnest(%(metrics)s::text[], %(labels)s::text[], %(values)s::float8[]) AS measure
+SELECT fold.id, measure.*
+FROM fold, unnest(%(metrics)s::text[], %(labels)s::text[], %(values)s::float8[]) AS measure
 """
 
 
 class FoldScoreManager(models.Manager["FoldScore"]):
-    def record(self, build: Any, step: FoldScored) -> None:
-        """Keep the scores of one fold; a fold that was kept before stays as it is."""
+    def record(self, build: Build, step: FoldScored) -> None:
+        """Store the scores of one fold, unless they are stored already."""
         with connection.cursor() as cursor:
             cursor.execute(
                 RECORD,
@@ -134,14 +133,14 @@ class FoldScoreManager(models.Manager["FoldScore"]):
                 },
             )
 
-    def scored(self, build: Any) -> dict[tuple[str, str, int], FoldScored]:
-        """What earlier attempts of the build have scored, as the learning package takes it."""
+    def load(self, build: Build) -> dict[tuple[str, str, int], FoldScored]:
+        """Load the folds that earlier attempts have scored, by candidate key, round and fold."""
         rows = self.filter(candidate__build=build).select_related("candidate").prefetch_related("scores")
         return {(row.candidate.key, row.round, row.fold): row.as_step() for row in rows}
 
 
-class FoldScore(base.BaseModel):
-    """One fold of one candidate: fitted on the other parts, scored on this one."""
+class FoldScore(BaseModel):
+    """The score of one candidate on one fold."""
 
     candidate = models.ForeignKey(Candidate, models.CASCADE, related_name="folds")
     round = models.CharField(max_length=10)
@@ -149,12 +148,12 @@ class FoldScore(base.BaseModel):
     score = models.FloatField()
     fit_seconds = models.FloatField()
     predict_seconds = models.FloatField()
-    #: What was predicted for the held-out rows, in their order, as an array in NumPy's own format: float32,
-    #: `(held out, classes)` or `(held out,)`.
+    #: Predictions for the held-out rows in their order, in NumPy's file format: float32, shape (held out, classes) or
+    #: (held out,). Null once retention has deleted them.
     predictions = models.BinaryField(null=True)
-    #: What the libraries warned of, as sentences.
+    #: Warnings of the libraries, one sentence each.
     warnings = JSONField(default=list)
-    #: To predict one row, of a thousand at once; null where nobody asked.
+    #: Microseconds to predict a row in a batch of a thousand; null where not measured.
     microseconds = models.FloatField(null=True)
 
     objects = FoldScoreManager()
@@ -168,6 +167,7 @@ class FoldScore(base.BaseModel):
         ]
 
     def as_step(self) -> FoldScored:
+        """Build the step that reported this score."""
         return FoldScored(
             percent=0.0,
             candidate=self.candidate.recipe,
@@ -184,7 +184,7 @@ class FoldScore(base.BaseModel):
 
 
 def _round(name: str) -> Round:
-    return next(known for known in ROUNDS if known == name)
+    return next(round for round in ROUNDS if round == name)
 
 
 def _bytes(array: NDArray[np.float32] | None) -> bytes | None:
@@ -199,35 +199,37 @@ def _array(stored: bytes | memoryview | None) -> NDArray[np.float32] | None:
     return None if stored is None else np.load(BytesIO(stored), allow_pickle=False)
 
 
-class Measured(NamedTuple):
-    """What is measured, as pages show it."""
+class Measurement(NamedTuple):
+    """One value of a metric, of a fold or of all folds."""
 
     metric: str
-    #: Null: over all classes.
+    #: None: over all classes.
     label: str | None
-    #: Null: the mean over the folds.
+    #: None: the mean over the folds.
     fold: int | None
     value: float | None
 
 
 class ScoreManager(models.Manager["Score"]):
-    def of(self, candidate: int, round: str, **narrowed: Any) -> list[Measured]:
-        """As `of_each`, of one candidate."""
-        return self.of_each([candidate], round, **narrowed)[candidate]
+    def of_candidate(self, candidate: int, round: str, metric: str | None = None) -> list[Measurement]:
+        """List the measurements of one candidate, as `of_candidates` does."""
+        return self.of_candidates([candidate], round, metric)[candidate]
 
-    def of_each(
+    def of_candidates(
         self, candidates: Iterable[int], round: str, metric: str | None = None
-    ) -> dict[int, list[Measured]]:
-        """The candidates' measures, in one query, or one metric's: of all labels and of the whole (label null), the
-        means over the folds (fold null), then each fold's.
+    ) -> dict[int, list[Measurement]]:
+        """List the candidates' measurements in one query.
+
+        Each list holds the means over the folds first (`fold` is None), then the single folds; both over all classes
+        (`label` is None) and by label.
         """
-        found: dict[int, list[Measured]] = {candidate: [] for candidate in candidates}
-        wanted: dict[str, Any] = {"candidates": list(found), "round": round, "metric": metric}
+        by_candidate: dict[int, list[Measurement]] = {candidate: [] for candidate in candidates}
+        parameters = {"candidates": list(by_candidate), "round": round, "metric": metric}
         with connection.cursor() as cursor:
-            cursor.execute(MEASURES, wanted)
-            for candidate, *measured in cursor.fetchall():
-                found[candidate].append(Measured._make(measured))
-        return {candidate: [*_means(folds), *folds] for candidate, folds in found.items()}
+            cursor.execute(MEASURES, parameters)
+            for candidate, *columns in cursor.fetchall():
+                by_candidate[candidate].append(Measurement._make(columns))
+        return {candidate: [*_means(folds), *folds] for candidate, folds in by_candidate.items()}
 
     def of_versions(
         self,
@@ -235,26 +237,26 @@ class ScoreManager(models.Manager["Score"]):
         metric: str | None = None,
         fold: int | None = None,
         label: str | None = None,
-    ) -> dict[int, list[Measured]]:
-        """As `of_each` of the versions' contests, by the versions' keys; what is given narrows them."""
+    ) -> dict[int, list[Measurement]]:
+        """List the measurements of the versions' final rounds that match, by the versions' primary keys."""
 
-        def fits(measured: Measured) -> bool:
+        def matches(measurement: Measurement) -> bool:
             return (
-                (metric is None or measured.metric == metric)
-                and (fold is None or measured.fold == fold)
-                and (label is None or (measured.label or "") == label)
+                (metric is None or measurement.metric == metric)
+                and (fold is None or measurement.fold == fold)
+                and (label is None or (measurement.label or "") == label)
             )
 
         candidates = {version.pk: version.candidate_id for version in versions}
-        look = partial(self.of_each, round=CONTEST)
-        found = _of_contests.find(candidates.values(), look, select_final=Candidate.objects.ended)
-        return {pk: list(filter(fits, found[candidate])) for pk, candidate in candidates.items()}
+        load = partial(self.of_candidates, round=CONTEST)
+        measurements = _final_scores.find(candidates.values(), load, select_final=Candidate.objects.ended)
+        return {pk: list(filter(matches, measurements[candidate])) for pk, candidate in candidates.items()}
 
 
-#: Measures of the contests of builds that have ended, by the candidates' keys; of so many candidates.
-_of_contests: RowCache[int, list[Measured]] = RowCache(200)
+#: Measurements of the final rounds of ended builds, by the candidates' primary keys.
+_final_scores: RowCache[int, list[Measurement]] = RowCache(200)
 
-#: What `of_each` asks, of hundreds of rows a page.
+#: The query of `of_candidates`; a page reads hundreds of rows.
 MEASURES = """
 SELECT fold.candidate_id, score.metric, nullif(score.label, ''), fold.fold, score.value
 FROM store_foldscore AS fold JOIN store_score AS score ON score.fold_id = fold.id
@@ -264,24 +266,24 @@ ORDER BY score.metric, score.label, fold.fold
 """
 
 
-def _means(folds: Iterable[Measured]) -> Iterator[Measured]:
-    """Over the folds that know the measure, in the folds' order; null where none does."""
+def _means(folds: Iterable[Measurement]) -> Iterator[Measurement]:
+    """Compute means over the folds that have a value; None where none has."""
     values: dict[tuple[str, str | None], list[float]] = {}
-    for measured in folds:
-        known = values.setdefault((measured.metric, measured.label), [])
-        known += [measured.value] if measured.value is not None else []
-    for (metric, label), known in values.items():
-        yield Measured(metric, label, None, fsum(known) / len(known) if known else None)
+    for fold in folds:
+        present = values.setdefault((fold.metric, fold.label), [])
+        present += [fold.value] if fold.value is not None else []
+    for (metric, label), present in values.items():
+        yield Measurement(metric, label, None, fsum(present) / len(present) if present else None)
 
 
-class Score(base.BaseModel):
-    """One measure of one fold, over all classes or for one label."""
+class Score(BaseModel):
+    """The value of one metric on one fold, over all classes or for one label."""
 
     fold = models.ForeignKey(FoldScore, models.CASCADE, related_name="scores")
     metric = models.CharField(max_length=60)
-    #: Empty: over all of them.
+    #: Empty: over all classes.
     label = models.CharField(max_length=200, blank=True)
-    #: Null where the fold does not allow to compute it.
+    #: Null where it cannot be computed on this fold.
     value = models.FloatField(null=True)
 
     objects = ScoreManager()

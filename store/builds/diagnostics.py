@@ -1,4 +1,4 @@
-"""Diagnostics: pictures of a version with their numbers and sentences, drawn by the build after it serves."""
+"""Diagnostics: charts of a version with their data and a sentence, drawn by the build once the version serves."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -8,18 +8,21 @@ from django.db import models
 from learning.diagnostics import Data, DiagnosticKind, data_from_json, shape
 from learning.diagnostics import Diagnostic as Drawn
 
-from ..db import base
+from ..db.base import BaseModel
 from ..db.fields import JSONField
 from ..registry.versions import ModelVersion
 
 
 class DiagnosticManager(models.Manager["Diagnostic"]):
-    def keep(self, model: ModelVersion, drawn: Drawn) -> tuple["Diagnostic", bool]:
-        """Keep one, and say whether it is new: what an earlier attempt drew stays, unless that failed."""
+    def store(self, model: ModelVersion, drawn: Drawn) -> tuple["Diagnostic", bool]:
+        """Store a diagnostic. One that an earlier attempt drew without a problem stays.
+
+        Returns: the row, and whether it is new.
+        """
         code, message = drawn.problem or ("", "")
-        known = self.filter(model=model, kind=drawn.kind).first()
-        if known and not known.problem_code:
-            return known, False
+        existing = self.filter(model=model, kind=drawn.kind).first()
+        if existing and not existing.problem_code:
+            return existing, False
         return self.update_or_create(
             model=model,
             kind=drawn.kind,
@@ -34,36 +37,36 @@ class DiagnosticManager(models.Manager["Diagnostic"]):
             },
         )
 
-    def of(self, model: int, kinds: Sequence[str] | None = None) -> list["Diagnostic"]:
-        """A version's, in the order in which they were drawn."""
-        return self.of_each([model], kinds)[model]
+    def of_version(self, model: int, kinds: Sequence[str] | None = None) -> list["Diagnostic"]:
+        """List a version's diagnostics in the order in which they were drawn."""
+        return self.of_versions([model], kinds)[model]
 
-    def of_each(
+    def of_versions(
         self, versions: Iterable[int], kinds: Sequence[str] | None = None
     ) -> dict[int, list["Diagnostic"]]:
-        """As `of`, by version, in one query."""
-        found: dict[int, list[Diagnostic]] = {version: [] for version in versions}
-        rows = self.filter(model__in=found).order_by("pk")
+        """List the diagnostics of several versions, by primary key, in one query."""
+        by_version: dict[int, list[Diagnostic]] = {version: [] for version in versions}
+        rows = self.filter(model__in=by_version).order_by("pk")
         for diagnostic in rows if kinds is None else rows.filter(kind__in=kinds):
-            found[diagnostic.model_id].append(diagnostic)
-        return found
+            by_version[diagnostic.model_id].append(diagnostic)
+        return by_version
 
 
-class Diagnostic(base.BaseModel):
-    """One look at a model version; what it shows never changes."""
+class Diagnostic(BaseModel):
+    """One chart of a model version; the row never changes."""
 
     model = models.ForeignKey(ModelVersion, models.CASCADE, related_name="diagnostics")
     kind = models.CharField(max_length=40)
     title = models.CharField(max_length=200)
-    #: What is to be seen, or why there is nothing.
+    #: What the chart shows, or why there is none.
     text = models.TextField()
-    #: A whole SVG document; empty where there is no picture.
+    #: An SVG document; empty where there is no chart.
     svg = models.TextField(blank=True)
-    #: In the kind's shape, as its `as_json` writes it; null where there is no picture.
+    #: The data in the kind's shape, as its `as_json` writes it; null where there is no chart.
     data = JSONField(null=True)
     problem_code = models.CharField(max_length=40, blank=True)
     problem_message = models.TextField(blank=True)
-    #: What drawing it took.
+    #: Seconds that drawing it took.
     seconds = models.FloatField()
 
     objects = DiagnosticManager()
@@ -78,10 +81,10 @@ class Diagnostic(base.BaseModel):
 
     @property
     def shape(self) -> str:
-        """The name of the shape that its data has, or would have."""
+        """The name of the shape of its kind's data."""
         return shape(DiagnosticKind(self.kind)).__name__
 
     @cached_property
-    def shown(self) -> Data | None:
-        """Its numbers; None where there is no picture."""
+    def parsed_data(self) -> Data | None:
+        """The data as an object; None where there is no chart."""
         return None if self.data is None else data_from_json(self.shape, self.data)

@@ -1,8 +1,7 @@
-"""A build as a report: what was learned from what, why this model, what it is bad at, what to collect next."""
+"""The report of a build: data, decision, weaknesses of the winner, and advice on what to collect next."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -25,26 +24,26 @@ from .candidates import CONTEST, FoldScore
 from .diagnostics import Diagnostic
 from .leaderboard import Competitor, ResultTable
 
-#: Predictions that would be worth labelling, at most; the least sure ones.
-UNSURE = 10
-#: A class that is found less often than this could do with more examples.
-WELL_FOUND = 0.8
+#: Uncertain predictions that the report lists, at most.
+MAX_UNCERTAIN = 10
+#: A class with a lower recall needs more examples.
+LOW_RECALL = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weaknesses:
-    """What the winner is bad at, by what its candidate predicted out of fold."""
+    """Weaknesses of the winner, by its out-of-fold predictions."""
 
-    segments: list[Slice] = field(default_factory=list)
-    #: With the keys of what they are about.
-    misses: list[tuple[str, WorstRow]] = field(default_factory=list)
-    #: Why nothing is known; empty where it is.
+    slices: list[Slice] = field(default_factory=list)
+    #: The rows with the largest losses, with the keys of their entities.
+    worst_rows: list[tuple[str, WorstRow]] = field(default_factory=list)
+    #: Why the weaknesses are not known; else empty.
     unknown: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What the page shows."""
+    """The content of the page."""
 
     product: DataProduct
     build: Build
@@ -56,19 +55,20 @@ class Report:
     by_class: ResultTable | None
     diagnostics: list[Diagnostic]
     weaknesses: Weaknesses
-    unsure: list[Prediction]
-    #: What would be worth labelling or collecting next, as sentences.
+    #: Unlabelled predictions of the champion, the least certain first.
+    uncertain: list[Prediction]
+    #: What to label or collect next, one sentence each.
     advice: list[str]
 
 
 def build_report(product: DataProduct, number: int | None = None) -> Report:
-    """The report of a build, or of the champion's. Raises NoChampion where there is no model to report of."""
-    build = _build(product, number)
+    """Build the report of a build; by default of the champion's. Raises NoChampion where no model exists."""
+    build = _find_build(product, number)
     model = build.model
     assert model is not None
     by_class = tables.by_class(model)
-    diagnostics = Diagnostic.objects.of(model.pk)
-    unsure = _unsure(product)
+    diagnostics = Diagnostic.objects.of_version(model.pk)
+    uncertain = _uncertain(product)
     return Report(
         product=product,
         build=build,
@@ -80,78 +80,79 @@ def build_report(product: DataProduct, number: int | None = None) -> Report:
         by_class=by_class,
         diagnostics=diagnostics,
         weaknesses=_weaknesses(product, build, model),
-        unsure=unsure,
-        advice=list(_advice(build, by_class, diagnostics, unsure)),
+        uncertain=uncertain,
+        advice=list(_advice(build, by_class, diagnostics, uncertain)),
     )
 
 
-def _build(product: DataProduct, number: int | None) -> Build:
+def _find_build(product: DataProduct, number: int | None) -> Build:
     builds = Build.objects.filter(product=product.name, status=SUCCEEDED, model__isnull=False)
     builds = builds.select_related("snapshot").prefetch_related("model__snapshot")
     if number is not None:
-        found = builds.filter(number=number).first()
-        wanted = f"Build {number} of {product.name}"
+        build = builds.filter(number=number).first()
+        subject = f"Build {number} of {product.name}"
     else:
         champion = ModelVersion.objects.champion_of(product.name)
-        found = builds.filter(models=champion).first() if champion else None
-        wanted = product.name
-    if found is None:
-        raise NoChampion(f"{wanted} has no model to report of: build one with ./dev build {product.name}.")
-    return found
+        build = builds.filter(models=champion).first() if champion else None
+        subject = product.name
+    if build is None:
+        raise NoChampion(f"{subject} has no model to report on. Build one with ./dev build {product.name}.")
+    return build
 
 
 def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weaknesses:
     if not product.learns_from_labels:
-        return Weaknesses(unknown="A clustering has no truth that it could miss.")
-    if why := model.misfit(product):
-        return Weaknesses(unknown=why)
+        return Weaknesses(unknown="A clustering has no labels to compare with.")
+    if reason := model.misfit(product):
+        return Weaknesses(unknown=reason)
     folds = list(FoldScore.objects.filter(candidate=model.candidate, round=CONTEST).order_by("fold"))
     steps = [fold.as_step().predictions for fold in folds]
-    told = [step for step in steps if step is not None]
-    if len(told) < len(steps) or not told:
+    predictions = [step for step in steps if step is not None]
+    if len(predictions) < len(steps) or not predictions:
         return Weaknesses(unknown="Its out-of-fold predictions were deleted by retention.")
     snapshot = model.snapshot
     try:
         dataset = snapshot.dataset(product)
     except LearningError as error:
         return Weaknesses(unknown=str(error))
-    held = [rows for _, rows in FoldPlan.of(build.problem(), dataset).split(dataset, "contest")[: len(told)]]
-    lost, predicted = error_analysis.row_losses(dataset, np.concatenate(told), held)
+    folds_of_dataset = FoldPlan.of(build.problem(), dataset).split(dataset, "contest")
+    held_out = [rows for _, rows in folds_of_dataset[: len(predictions)]]
+    losses, predicted = error_analysis.row_losses(dataset, np.concatenate(predictions), held_out)
     keys = dataset_loader.keys(snapshot.table, snapshot.rows)
     return Weaknesses(
-        segments=error_analysis.worst_slices(dataset, lost),
-        misses=[(keys[miss.row], miss) for miss in error_analysis.worst_rows(dataset, lost, predicted)],
+        slices=error_analysis.worst_slices(dataset, losses),
+        worst_rows=[(keys[row.row], row) for row in error_analysis.worst_rows(dataset, losses, predicted)],
     )
 
 
-def _unsure(product: DataProduct) -> list[Prediction]:
-    """The newest version's predictions that nobody has labelled, the least sure first."""
+def _uncertain(product: DataProduct) -> list[Prediction]:
+    """List the champion's unlabelled predictions, the least certain first."""
     if not product.problem.has_classes:
         return []
     champion = ModelVersion.objects.champion_of(product.name)
-    asked = Prediction.objects.matching(product, labelled=False, model=champion.pk if champion else None)
-    return list(asked.order_by("confidence", "pk")[:UNSURE])
+    unlabelled = Prediction.objects.matching(product, labelled=False, model=champion.pk if champion else None)
+    return list(unlabelled.order_by("confidence", "pk")[:MAX_UNCERTAIN])
 
 
 def _advice(
-    build: Build, by_class: ResultTable | None, diagnostics: list[Diagnostic], unsure: list[Prediction]
+    build: Build, by_class: ResultTable | None, diagnostics: list[Diagnostic], uncertain: list[Prediction]
 ) -> Iterator[str]:
     yield from _about_classes(by_class)
     if snapshot := build.snapshot:
         if snapshot.unlabelled:
-            yield f"{snapshot.unlabelled:,} rows of the snapshot have no label: each that gets one is an example more."
+            yield f"{snapshot.unlabelled:,} rows of the snapshot have no label. Each label adds an example."
         if snapshot.incomplete:
-            yield f"{snapshot.incomplete:,} rows were left out, because a one-to-one row is missing: fill it in."
+            yield f"{snapshot.incomplete:,} rows were left out because a one-to-one row is missing. Add it."
     curve = next((d for d in diagnostics if d.kind == "LEARNING_CURVE" and not d.problem_code), None)
     if curve:
         yield curve.text
-    if unsure:
-        yield f"Nobody has labelled the {len(unsure)} least sure predictions below: ask for these first."
+    if uncertain:
+        yield f"The {len(uncertain)} least certain predictions below have no label. Label these first."
 
 
 def _about_classes(by_class: ResultTable | None) -> Iterator[str]:
     for label, values in by_class.rows if by_class else ():
-        of: dict[str, Any] = dict(zip(by_class.columns, values, strict=True)) if by_class else {}
-        recall = of.get("recall")
-        if recall is not None and recall < WELL_FOUND:
-            yield f"Only {recall:.0%} of {label!r} are found: collect more examples of it, or better features."
+        scores: dict[str, float | None] = dict(zip(by_class.columns, values, strict=True)) if by_class else {}
+        recall = scores.get("recall")
+        if recall is not None and recall < LOW_RECALL:
+            yield f"Only {recall:.0%} of {label!r} are recognised. Collect more examples of it, or better features."

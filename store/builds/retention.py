@@ -1,4 +1,4 @@
-"""Room: what of old builds goes, so that the database does not grow with them. What explains a prediction stays."""
+"""Build retention: deletes what old builds no longer need. Rows that explain a prediction stay."""
 
 import logging
 
@@ -18,10 +18,10 @@ from .candidates import FoldScore
 
 log = logging.getLogger(__name__)
 
-#: What somebody reads just now is left for the next time.
+#: A table that is being read is left for the next build.
 LOCK_TIMEOUT = "2s"
 
-#: Tables of the snapshots' schema that no row knows: whoever made them was lost.
+#: Tables in the schema of snapshots without a row: their attempts were lost.
 ORPHANS = """
 SELECT quote_ident(tablename) FROM pg_tables
 WHERE schemaname = 'snapshots'
@@ -30,50 +30,52 @@ WHERE schemaname = 'snapshots'
 
 
 def delete_old_builds(product: str) -> None:
-    """Let go of what builds before the last `EXEMPLAR_KEEP_BUILDS` of this product have left: snapshots' tables,
-    predictions out of fold, artifacts that never served. The champion's build keeps all of it.
+    """Delete snapshot tables, out-of-fold predictions and artifacts that never served of all but the last
+    `EXEMPLAR_KEEP_BUILDS` builds of this product. The champion's build keeps them.
     """
-    old = _old(product)
+    old = _old_builds(product)
     _drop_artifacts(old)
     FoldScore.objects.filter(candidate__build__in=old, predictions__isnull=False).update(predictions=None)
-    for snapshot in _snapshots(product, old):
-        _drop(snapshot)
+    for snapshot in _unused_snapshots(product, old):
+        _drop_table(snapshot)
     _drop_orphans()
 
 
-def _old(product: str) -> QuerySet[Build]:
-    """Ended builds of which nothing is kept but what is known of them."""
+def _old_builds(product: str) -> QuerySet[Build]:
+    """List the ended builds of which only the rows are kept."""
     builds = Build.objects.filter(product=product)
-    kept = list(builds.order_by("-number").values_list("pk", flat=True)[: settings.EXEMPLAR_KEEP_BUILDS])
+    newest = list(builds.order_by("-number").values_list("pk", flat=True)[: settings.EXEMPLAR_KEEP_BUILDS])
     serving = ProductState.objects.filter(product=product, champion__isnull=False).values("champion__build")
-    return builds.exclude(pk__in=kept).exclude(pk__in=serving).exclude(status__in=UNFINISHED)
+    return builds.exclude(pk__in=newest).exclude(pk__in=serving).exclude(status__in=UNFINISHED)
 
 
 def _drop_artifacts(old: QuerySet[Build]) -> None:
-    served = Promotion.objects.filter(model=OuterRef("pk"))
-    asked = Prediction.objects.filter(model=OuterRef("pk"))
+    promotions = Promotion.objects.filter(model=OuterRef("pk"))
+    predictions = Prediction.objects.filter(model=OuterRef("pk"))
     unserved = ModelVersion.objects.filter(build__in=old, dropped_at=None)
-    unserved.filter(~Exists(served), ~Exists(asked)).update(artifact=b"", dropped_at=Now())
+    unserved.filter(~Exists(promotions), ~Exists(predictions)).update(artifact=b"", dropped_at=Now())
 
 
-def _snapshots(product: str, old: QuerySet[Build]) -> QuerySet[Snapshot]:
-    """Those that only old builds have learned from; one that no build knows was taken by an attempt that was lost."""
-    kept = Build.objects.filter(product=product).exclude(pk__in=old.values("pk"))
-    needed = kept.filter(snapshot__isnull=False).values("snapshot")
-    unfinished = kept.filter(status__in=UNFINISHED)
-    taken = Snapshot.objects.filter(product=product, dropped_at=None).exclude(pk__in=needed)
-    # While a build runs, its snapshot may be a moment ahead of the row that names it.
-    return taken.filter(builds__isnull=False).distinct() if unfinished.exists() else taken
+def _unused_snapshots(product: str, old: QuerySet[Build]) -> QuerySet[Snapshot]:
+    """List the snapshots that only old builds use, and those of lost attempts, which no build uses."""
+    current = Build.objects.filter(product=product).exclude(pk__in=old.values("pk"))
+    needed = current.filter(snapshot__isnull=False).values("snapshot")
+    unfinished = current.filter(status__in=UNFINISHED)
+    unused = Snapshot.objects.filter(product=product, dropped_at=None).exclude(pk__in=needed)
+    # A running build inserts its snapshot a moment before its own row refers to it.
+    return unused.filter(builds__isnull=False).distinct() if unfinished.exists() else unused
 
 
-def _drop(snapshot: Snapshot) -> None:
+def _drop_table(snapshot: Snapshot) -> None:
     try:
         with transaction.atomic():
-            _patiently()
+            _set_lock_timeout()
             snapshot.drop()
             Snapshot.objects.filter(pk=snapshot.pk).update(dropped_at=Now())
     except OperationalError as error:
-        log.warning("The table of snapshot %s stays for now: %s", snapshot, error)
+        log.warning(
+            "The table of snapshot %s was not deleted; the next build tries again: %s", snapshot, error
+        )
 
 
 def _drop_orphans() -> None:
@@ -83,12 +85,14 @@ def _drop_orphans() -> None:
     for table in tables:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                _patiently()
+                _set_lock_timeout()
                 cursor.execute(f"DROP TABLE IF EXISTS snapshots.{table}")
         except OperationalError as error:
-            log.warning("The table snapshots.%s stays for now: %s", table, error)
+            log.warning(
+                "The table snapshots.%s was not deleted; the next build tries again: %s", table, error
+            )
 
 
-def _patiently() -> None:
+def _set_lock_timeout() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])

@@ -1,4 +1,4 @@
-"""Retraining: what the rules of a product said, and the builds that they began, each exactly once."""
+"""Retraining: the decisions of the products' rules, and the builds that they started, each exactly once."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from django.db.models import Q
 from learning.retrain import Known, Rule, Verdict, next_due
 
 from ..access.actors import TABLE
-from ..db import base
+from ..db.base import BaseModel
 from ..predictions.feedback import Feedback
 from ..products import catalogue
 from ..products.product import DataProduct
@@ -19,11 +19,13 @@ from .builds import Build
 
 
 class RetrainDecisionManager(models.Manager["RetrainDecision"]):
-    def look(self, now: datetime | None = None) -> None:
-        """Ask every rule of every product; request the builds that are due.
+    def decide_all(self, now: datetime | None = None) -> None:
+        """Evaluate every rule of every product and request the builds that are due.
 
-        Anybody may call this at any time, as many at once as there are: the product's row is held while a rule is
-        decided. `now` is the database's clock unless it is given.
+        Any number of processes may call this at once: the product's row is locked while a rule is decided.
+
+        Args:
+            now: the moment to decide for; by default the database's clock.
         """
         for product in catalogue.products():
             for rule in product.retrain:
@@ -32,65 +34,69 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
     def decide(
         self, product: DataProduct, rule: Rule, now: datetime | None = None
     ) -> "RetrainDecision | None":
-        """What the rule says, kept if it is news; None where it said the same before."""
-        look = partial(self._verdict, product, rule)
-        if not self._is_news(product, rule, look(now)):
+        """Evaluate a rule and store its decision. Returns: None where the last decision was the same."""
+        evaluate = partial(self._evaluate, product, rule)
+        if not self._is_new(product, rule, evaluate(now)):
             return None
         with transaction.atomic():
             ProductState.objects.lock(product.name)
-            verdict = look(now)
-            if not self._is_news(product, rule, verdict):
-                return None  # somebody else decided it meanwhile
-            if verdict.due and not self.of(product, rule).exists():
-                return self._begin(product, rule, verdict.due)
+            verdict = evaluate(now)
+            if not self._is_new(product, rule, verdict):
+                return None  # another process has decided in the meantime
+            if verdict.due and not self.decisions(product, rule).exists():
+                return self._record_start(product, rule, verdict.due)
             return (
                 self._request(product, rule, verdict) if verdict.now else self._wait(product, rule, verdict)
             )
 
-    def listed(self, product: str) -> models.QuerySet["RetrainDecision"]:
+    def with_builds(self, product: str) -> models.QuerySet["RetrainDecision"]:
+        """List the product's decisions with the builds that they started."""
         return self.filter(product=product).prefetch_related("build")
 
-    def of(self, product: DataProduct, rule: Rule | None = None) -> models.QuerySet["RetrainDecision"]:
+    def decisions(self, product: DataProduct, rule: Rule | None = None) -> models.QuerySet["RetrainDecision"]:
+        """List the decisions of a product, or of one of its rules."""
         rows = self.filter(product=product.name)
         return rows if rule is None else rows.filter(rule=str(rule))
 
-    def _verdict(self, product: DataProduct, rule: Rule, now: datetime | None) -> Verdict:
+    def _evaluate(self, product: DataProduct, rule: Rule, now: datetime | None) -> Verdict:
         now = now or _database_clock()
         if due := rule.due(now):
-            return rule.verdict(Known(now=now, answered=self.of(product, rule).filter(due=due).exists()))
-        moment, name = _learned_until(product)
-        return rule.verdict(Known(now=now, words=_words(product, moment), since=name))
+            return rule.verdict(
+                Known(now=now, answered=self.decisions(product, rule).filter(due=due).exists())
+            )
+        moment, name = _last_build(product)
+        return rule.verdict(Known(now=now, words=_count_feedback(product, moment), since=name))
 
-    def _is_news(self, product: DataProduct, rule: Rule, verdict: Verdict) -> bool:
+    def _is_new(self, product: DataProduct, rule: Rule, verdict: Verdict) -> bool:
         return verdict.now or not self._waiting(product, rule).filter(reason=verdict.reason).exists()
 
     def _waiting(self, product: DataProduct, rule: Rule) -> models.QuerySet["RetrainDecision"]:
-        return self.of(product, rule).filter(build=None, due=None)
+        return self.decisions(product, rule).filter(build=None, due=None)
 
-    def _begin(self, product: DataProduct, rule: Rule, due: datetime) -> "RetrainDecision":
-        """A rule that is new has nothing to make up for: what was due before it was declared is not."""
+    def _record_start(self, product: DataProduct, rule: Rule, due: datetime) -> "RetrainDecision":
+        """Record that a new rule applies from now on; moments before its declaration are not caught up."""
         return self.create(
-            product=product.name, rule=str(rule), due=due, reason="The rule counts from here on."
+            product=product.name, rule=str(rule), due=due, reason="The rule applies from now on."
         )
 
     def _request(self, product: DataProduct, rule: Rule, verdict: Verdict) -> "RetrainDecision | None":
         running = Build.objects.unfinished(product.name)
         if running and verdict.due is None:
-            waits = f"Not yet: {verdict.reason} {running} has not ended, and may learn from some of it."
-            return self._wait(product, rule, Verdict(reason=waits))
+            reason = f"Not yet: {verdict.reason} {running} has not ended and may learn from some of it."
+            return self._wait(product, rule, Verdict(reason=reason))
         build, started = Build.objects.request(product, by=str(rule), reason=verdict.reason)
-        under_way = "" if started else f" {build} was under way already."
+        suffix = "" if started else f" {build} was running already."
         self._waiting(product, rule).delete()
         return self.create(
             product=product.name,
             rule=str(rule),
             due=verdict.due,
             build=build,
-            reason=verdict.reason + under_way,
+            reason=verdict.reason + suffix,
         )
 
     def _wait(self, product: DataProduct, rule: Rule, verdict: Verdict) -> "RetrainDecision | None":
-        """Only the newest "not yet" of a rule is kept: there may be one for each word."""
+        """Replace the rule's last "not yet": with every feedback there may be another one."""
         waiting = self._waiting(product, rule)
         if waiting.filter(reason=verdict.reason).exists():
             return None
@@ -98,18 +104,18 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
         return self.create(product=product.name, rule=str(rule), reason=verdict.reason)
 
 
-class RetrainDecision(base.BaseModel):
-    """What a rule said at a moment; the row never changes, and goes only as a "not yet" that is followed by news."""
+class RetrainDecision(BaseModel):
+    """The decision of a rule at a moment. Only a "not yet" is ever deleted, by the next decision."""
 
     product = models.CharField(max_length=40)
     at = models.DateTimeField(auto_now_add=True)
-    #: As it is declared.
+    #: The rule, as it is declared.
     rule = models.CharField(max_length=200)
-    #: The moment of the clock that this answers; null for rules that do not go by it, and for "not yet".
+    #: The due moment that this answers; null for rules without a schedule, and for "not yet".
     due = models.DateTimeField(null=True)
-    #: What it began, or found under way; null: nothing.
+    #: The build that it started or found running; null for "not yet".
     build = models.ForeignKey(Build, models.CASCADE, null=True, related_name="+")
-    #: As a sentence.
+    #: A sentence.
     reason = models.TextField()
 
     objects = RetrainDecisionManager()
@@ -130,12 +136,12 @@ class RetrainDecision(base.BaseModel):
 
 
 def due_at(rules: Sequence[Rule]) -> datetime | None:
-    """The next moment at which a rule goes by the clock; None where none does."""
+    """Get the next moment at which a scheduled rule is due; None without such a rule."""
     return next_due(rules, _database_clock()) if rules else None
 
 
 def _database_clock() -> datetime:
-    """One clock for all hosts; not the transaction's, which stands still while it waits for a lock."""
+    """Read the one clock of all hosts; not the transaction's, which stands still during a wait for a lock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         (now,) = cursor.fetchone()
@@ -143,9 +149,10 @@ def _database_clock() -> datetime:
     return now
 
 
-def _learned_until(product: DataProduct) -> tuple[datetime | None, str]:
-    """Until when the newest build has seen what people said, and its name. One that failed counts too: otherwise the
-    same words would begin builds for ever.
+def _last_build(product: DataProduct) -> tuple[datetime | None, str]:
+    """Get the moment up to which the newest build has seen feedback, and the build's name.
+
+    A failed build counts too; otherwise the same feedback would start builds forever.
     """
     newest = Build.objects.filter(product=product.name).select_related("snapshot").order_by("-number").first()
     if newest is None:
@@ -154,6 +161,6 @@ def _learned_until(product: DataProduct) -> tuple[datetime | None, str]:
     return moment, f"build {newest.number}"
 
 
-def _words(product: DataProduct, since: datetime | None) -> int:
-    words = Feedback.objects.filter(product=product.name, retracted_at=None).exclude(author=TABLE)
-    return (words if since is None else words.filter(created_at__gt=since)).count()
+def _count_feedback(product: DataProduct, since: datetime | None) -> int:
+    rows = Feedback.objects.filter(product=product.name, retracted_at=None).exclude(author=TABLE)
+    return (rows if since is None else rows.filter(created_at__gt=since)).count()

@@ -1,4 +1,4 @@
-"""Running a build: each step of learning becomes rows, as long as this attempt holds the lease."""
+"""The build runner: iterates over the steps of learning and records each as rows, under the attempt's lease."""
 
 import logging
 import threading
@@ -28,23 +28,23 @@ log = logging.getLogger(__name__)
 
 
 def run_job(pk: int) -> None:
-    """What RQ calls; a job may come twice, and whoever claims the build first runs it."""
+    """Run the job that RQ delivers. A job may be delivered twice: only the first one to claim the build runs it."""
     if build := Build.objects.claim(pk, queue.current_job_id()):
         run(build)
 
 
 def run(build: Build) -> None:
-    """Run a claimed build to its end, and make room."""
+    """Run a claimed build to its end, then delete what old builds no longer need."""
     events.publish("build", build=build.pk, product=build.product)
-    leases.run_with_lease(build, lambda finished: _BuildRun(build, finished).through())
+    leases.run_with_lease(build, lambda finished: _BuildRun(build, finished).run())
     try:
         retention.delete_old_builds(build.product)
     except (OperationalError, InterfaceError) as error:
-        log.warning("No room was made after %s; the next build makes it: %s", build, error)
+        log.warning("Old builds were not deleted after %s; the next build tries again: %s", build, error)
 
 
-def elsewhere(scheduler: str) -> learning.PoolFactory | None:
-    """Who runs the fits, where it is not this machine."""
+def remote_pool(scheduler: str) -> learning.PoolFactory | None:
+    """Get a factory of pools on the Dask scheduler at this address; None without an address."""
     if not scheduler:
         return None
     return lambda context, seconds, megabytes: dask_pool.connect_pool(context, scheduler, seconds, megabytes)
@@ -56,10 +56,11 @@ class _BuildRun:
     def __init__(self, build: Build, finished: threading.Event):
         self.build, self.finished = build, finished
         self.product: DataProduct = catalogue.get(build.product)
-        self.champion = _serving(self.product)
-        self.held: str | None = None
+        self.champion = _find_champion(self.product)
+        self.hold_reason: str | None = None
 
-    def through(self) -> None:
+    def run(self) -> None:
+        """Iterate over all steps and record each in a transaction of its own."""
         process_pool.start_fork_server()  # starts while the tables are being joined
         with temporary_folders.build_folder() as folder:
             dataset = self.dataset()
@@ -67,12 +68,12 @@ class _BuildRun:
                 self.build.problem(),
                 dataset,
                 self.incumbent(dataset),
-                FoldScore.objects.scored(self.build),
+                FoldScore.objects.load(self.build),
                 workers=settings.EXEMPLAR_CPUS,
                 folder=folder,
-                pool_factory=elsewhere(settings.SEARCH_SCHEDULER),
+                pool_factory=remote_pool(settings.SEARCH_SCHEDULER),
             )
-            # Closed whatever happens, or fits go on until the generator is collected.
+            # Close the generator in any case, or its fits run on until it is collected.
             with closing(steps):
                 for step in steps:
                     with transaction.atomic():
@@ -81,6 +82,7 @@ class _BuildRun:
         self.succeed()
 
     def dataset(self) -> Dataset:
+        """Load the build's snapshot; take it first where no earlier attempt has."""
         snapshot = self.build.snapshot
         if snapshot is None:
             snapshot = Snapshot.objects.take(self.product)
@@ -88,12 +90,13 @@ class _BuildRun:
                 self.build.hold()
                 self.build.snapshot = snapshot
                 self.build.save(update_fields=["snapshot"])
-                self.build.tell(
+                self.build.add_event(
                     "SnapshotTaken", f"{snapshot.rows} rows joined from {snapshot.rows_in}.", percent=1.0
                 )
         return snapshot.dataset(self.product)
 
     def incumbent(self, dataset: Dataset) -> Incumbent | None:
+        """Describe the champion for the contest; None where none serves."""
         if self.champion is None:
             return None
         clusters = None
@@ -110,103 +113,107 @@ class _BuildRun:
         )
 
     def record(self, step: learning.Step) -> None:
+        """Write the rows of one step."""
         match step:
             case learning.Analysed():
-                self.analysed(step)
+                self.record_analysis(step)
             case learning.CandidatesDrawn():
                 Candidate.objects.draw(self.build, step.candidates)
             case learning.FoldScored():
                 FoldScore.objects.record(self.build, step)
             case learning.CandidateScored():
-                self.candidate_scored(step)
+                self.record_score(step)
             case learning.CandidateFailed():
-                self.candidate_failed(step)
+                self.record_failure(step)
             case learning.CandidateDropped():
                 candidate = self.build.candidates.get(key=step.candidate.key)
-                self.build.tell("CandidateScored", step.message, step.percent, candidate=candidate)
+                self.build.add_event("CandidateScored", step.message, step.percent, candidate=candidate)
             case learning.Decided():
-                self.decided(step)
+                self.record_decision(step)
             case learning.Fitted():
-                self.fitted(step)
+                self.register(step)
             case learning.DiagnosticDrawn():
-                self.drawn(step)
+                self.record_diagnostic(step)
 
-    def analysed(self, step: learning.Analysed) -> None:
-        """Keep it with the snapshot; an attempt that goes on finds it told already."""
+    def record_analysis(self, step: learning.Analysed) -> None:
+        """Store the analysis with the snapshot, unless an earlier attempt has."""
         snapshot = self.build.snapshot
         assert snapshot is not None
         if snapshot.analysis is None:
             snapshot.analysis = step.analysis.as_json()
             snapshot.save(update_fields=["analysis"])
             findings = step.analysis.sentences()
-            self.build.tell("FeaturesAnalysed", step.message, step.percent, findings=findings)
+            self.build.add_event("FeaturesAnalysed", step.message, step.percent, findings=findings)
 
-    def candidate_scored(self, step: learning.CandidateScored) -> None:
+    def record_score(self, step: learning.CandidateScored) -> None:
         candidate = self.build.candidates.get(key=step.candidate.key)
         if step.round == SEARCH:
             candidate.score = step.score
             candidate.save(update_fields=["score"])
-        self.build.tell("CandidateScored", step.message, step.percent, candidate=candidate, best=step.best)
+        self.build.add_event(
+            "CandidateScored", step.message, step.percent, candidate=candidate, best=step.best
+        )
 
-    def candidate_failed(self, step: learning.CandidateFailed) -> None:
+    def record_failure(self, step: learning.CandidateFailed) -> None:
         candidate = self.build.candidates.get(key=step.candidate.key)
         candidate.problem_code, candidate.problem_message = step.code, step.reason
         candidate.save(update_fields=["problem_code", "problem_message"])
-        self.build.tell("CandidateScored", step.message, step.percent, candidate=candidate)
+        self.build.add_event("CandidateScored", step.message, step.percent, candidate=candidate)
 
-    def decided(self, step: learning.Decided) -> None:
-        self.held = step.hold_reason
+    def record_decision(self, step: learning.Decided) -> None:
+        self.hold_reason = step.hold_reason
         self.build.decision = step.reason
         self.build.save(update_fields=["decision"])
         if step.winner is None:
-            self.build.tell("ChampionKept", step.reason, step.percent)
+            self.build.add_event("ChampionKept", step.reason, step.percent)
 
-    def fitted(self, step: learning.Fitted) -> None:
+    def register(self, step: learning.Fitted) -> None:
         model = ModelVersion.objects.register(self.build, step)
-        self.build.tell("ModelRegistered", step.message, step.percent, model=model)
+        self.build.add_event("ModelRegistered", step.message, step.percent, model=model)
         if step.winner and self.build.model is None:
             self.promote(model)
 
-    def drawn(self, step: learning.DiagnosticDrawn) -> None:
+    def record_diagnostic(self, step: learning.DiagnosticDrawn) -> None:
         model = self.build.models.get(candidate__key=step.candidate.key)
-        diagnostic, new = Diagnostic.objects.keep(model, step.diagnostic)
-        if new:
-            self.build.tell("DiagnosticDrawn", step.message, step.percent, diagnostic=diagnostic)
+        diagnostic, is_new = Diagnostic.objects.store(model, step.diagnostic)
+        if is_new:
+            self.build.add_event("DiagnosticDrawn", step.message, step.percent, diagnostic=diagnostic)
 
     def promote(self, model: ModelVersion) -> None:
-        """Let the winner serve, or hold it for a person; nothing is held while no champion can be loaded."""
+        """Let the winner serve, or hold it for a person where a champion can be loaded."""
         self.build.model = model
         state = ProductState.objects.lock(self.product.name)
-        hold = self.held or state.hold or self._overtaken(state)
+        hold = self.hold_reason or state.hold or self._superseded(state)
         if hold and state.champion and state.champion.misfit(self.product) is None:
             self.build.decision = (
                 f"Version {model.number} is registered and waits for a person to promote it. {hold}"
             )
-            self.build.tell("ChampionKept", self.build.decision)
+            self.build.add_event("ChampionKept", self.build.decision)
         else:
             promotion = Promotion.objects.record(
                 state, model, self.build.decision, by=f"{self.build}", hold=state.hold
             )
             self.build.promoted = True
-            self.build.tell(
+            self.build.add_event(
                 "ModelPromoted", f"Version {model.number} serves. {self.build.decision}", promotion=promotion
             )
         self.build.save(update_fields=["model", "promoted", "decision"])
 
-    def _overtaken(self, state: ProductState) -> str | None:
+    def _superseded(self, state: ProductState) -> str | None:
         if state.champion_id == (self.champion.pk if self.champion else None):
             return None
         return "Another version was promoted while this build ran."
 
     def succeed(self) -> None:
+        """End the build as SUCCEEDED."""
         self.finished.set()
         with transaction.atomic():
             self.build.hold()
             self.build.end("SUCCEEDED", "BuildSucceeded", self.build.decision, model=self.build.model)
 
 
-def _serving(product: DataProduct) -> ModelVersion | None:
-    """The champion, where its recipe can be in the contest: learned for this declaration."""
+def _find_champion(product: DataProduct) -> ModelVersion | None:
+    """Find the champion where it fits today's declaration, so that its recipe can take part."""
     state = ProductState.objects.filter(product=product.name).first()
     champion = state.champion if state else None
     return champion if champion and champion.misfit(product) is None else None

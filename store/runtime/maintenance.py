@@ -15,5 +15,5 @@ def tick() -> None:
     """Requeue lost jobs, request the builds that are due, delete old predictions."""
     for kind in KINDS:
         kind.objects.reconcile()
-    RetrainDecision.objects.look()
+    RetrainDecision.objects.decide_all()
     retention.delete_old_predictions()

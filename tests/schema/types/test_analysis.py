@@ -121,8 +121,8 @@ def test_an_event_has_the_findings_and_the_snapshot() -> None:
     build = Build.objects.create(
         product="tumor", number=1, requested_by="tests", seed=0, snapshot=snapshot("tumor", ANALYSIS)
     )
-    build.tell("FeaturesAnalysed", "2 features analysed.", 2.0, findings=ANALYSIS.sentences())
-    build.tell("FeaturesAnalysed", "Nothing is odd.", 3.0)
+    build.add_event("FeaturesAnalysed", "2 features analysed.", 2.0, findings=ANALYSIS.sentences())
+    build.add_event("FeaturesAnalysed", "Nothing is odd.", 3.0)
     found_some, found_none = [edge["node"] for edge in ask(EVENTS, build)["build"]["events"]["edges"]]
     assert found_some == {
         "__typename": "FeaturesAnalysed",

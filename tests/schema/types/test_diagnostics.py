@@ -49,7 +49,7 @@ def model() -> ModelVersion:
 
 
 def keep(model: ModelVersion, **drawn: Any) -> None:
-    Diagnostic.objects.keep(model, Drawn(title="A title.", text="A sentence.", seconds=0.1, **drawn))
+    Diagnostic.objects.store(model, Drawn(title="A title.", text="A sentence.", seconds=0.1, **drawn))
 
 
 def ask(model: ModelVersion, kinds: list[str] | None = None) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from schema.core.context import Context
 from schema.schema import schema
 from store.access.actors import Actor
 from store.builds import candidates
-from store.builds.candidates import CONTEST, Measured
+from store.builds.candidates import CONTEST, Measurement
 from store.db import row_cache
 from store.db.row_cache import RowCache
 from store.models import Build, Candidate, FoldScore, ModelVersion, Score
@@ -31,7 +31,7 @@ def count_queries(document: str) -> int:
     """Count the queries that an operation takes in a new process."""
     with MonkeyPatch.context() as patch, CaptureQueriesContext(connection) as captured:
         patch.setattr(row_cache, "_rows", {})
-        patch.setattr(candidates, "_of_contests", RowCache(10))
+        patch.setattr(candidates, "_final_scores", RowCache(10))
         result = schema.execute_sync(
             document, context_value=Context(Actor(author="tests", superuser=True), None)
         )  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def test_each_version_has_the_measures_of_its_candidate(
     registry: list[ModelVersion], conditions: Any, count: int
 ) -> None:
     keys = [version.candidate_id for version in registry]
-    each = Score.objects.of_each(keys, CONTEST)
+    each = Score.objects.of_candidates(keys, CONTEST)
     wanted = {name: value or None if name == "label" else value for name, value in conditions.items()}
     for _ in range(2):
         measures = Score.objects.of_versions(registry, **conditions)
@@ -71,7 +71,7 @@ def test_each_version_has_the_measures_of_its_candidate(
             fits = [m for m in each[version.candidate_id] if wanted.items() <= m._asdict().items()]
             assert measures[version.pk] == fits and len(fits) == count
     assert each[registry[2].candidate_id][:2] == [
-        Measured("recall", "benign", None, None), Measured("recall", "malignant", None, 3.0625)
+        Measurement("recall", "benign", None, None), Measurement("recall", "malignant", None, 3.0625)
     ]  # fmt: skip
 
 

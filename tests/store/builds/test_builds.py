@@ -171,7 +171,7 @@ def test_a_running_build_that_is_cancelled_writes_nothing_any_more(stay: DataPro
 def test_what_has_ended_cannot_be_cancelled(stay: DataProduct) -> None:
     build = request(stay)
     Build.objects.cancel(build.pk, "bob")
-    with pytest.raises(BuildEnded, match="Build 1 of stay has ended already: CANCELLED"):
+    with pytest.raises(BuildEnded, match="Build 1 of stay has already ended as CANCELLED"):
         Build.objects.cancel(build.pk, "bob")
     with pytest.raises(UnknownId):
         Build.objects.cancel(0, "bob")
@@ -257,7 +257,7 @@ def test_a_ready_build_without_a_job_is_queued(stay: DataProduct) -> None:
 def test_events_come_in_pages_without_loss(stay: DataProduct) -> None:
     build = claimed(stay)
     for number in range(7):
-        build.tell("CandidateScored", f"{number}", percent=float(10 * number))
+        build.add_event("CandidateScored", f"{number}", percent=float(10 * number))
     seen, cursor, more = [], None, True
     while more:
         page = BuildEvent.objects.page(build, 3, cursor)
@@ -276,12 +276,12 @@ def test_what_is_no_cursor_of_events_is_refused(stay: DataProduct, cursor: str) 
 
 def test_progress_never_goes_back(stay: DataProduct) -> None:
     build = claimed(stay)
-    told = [build.tell("CandidateScored", "", percent).percent for percent in (10.0, 5.0, None, 20.0)]
+    told = [build.add_event("CandidateScored", "", percent).percent for percent in (10.0, 5.0, None, 20.0)]
     assert told == [10.0, 10.0, 10.0, 20.0]
 
 
 def test_an_event_is_the_same_after_its_ride_through_redis(stay: DataProduct) -> None:
-    event = claimed(stay).tell("CandidateScored", "…", 12.5, best=0.5, findings=["odd"])
+    event = claimed(stay).add_event("CandidateScored", "…", 12.5, best=0.5, findings=["odd"])
     ridden = BuildEvent.from_json(orjson.loads(orjson.dumps(event.to_json())))
     stored = BuildEvent.objects.get()
     for name in (
@@ -314,7 +314,7 @@ def test_a_product_is_built_and_built_again(stay: DataProduct) -> None:
     assert sequences == list(range(1, len(sequences) + 1))
     scored = Candidate.objects.filter(build=first, score__isnull=False)
     assert {c.folds.filter(round="search").count() for c in scored} == {3}
-    assert Score.objects.of(model.candidate_id, "contest", metric="roc_auc")
+    assert Score.objects.of_candidate(model.candidate_id, "contest", metric="roc_auc")
 
     same = built(stay)
     assert (same.status, same.model, same.promoted) == (SUCCEEDED, None, False)

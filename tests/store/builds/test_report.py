@@ -58,7 +58,13 @@ def test_the_report_is_one_file_that_needs_nothing_else(drawn, stay, tmp_path, c
     assert "<script" not in page
     assert all(address.startswith("data:") for address in re.findall(r'(?:src|href)="([^"]*)"', page))
     assert page.count("<img") == Diagnostic.objects.exclude(svg="").count() > 5
-    for said in ("What it is bad at", "The largest errors", "form-17", "Fingerprint", "champion"):
+    for said in (
+        "What it is bad at",
+        "The rows with the largest losses",
+        "form-17",
+        "Fingerprint",
+        "champion",
+    ):
         assert said in page
 
 
@@ -67,9 +73,9 @@ def test_the_leaderboard_has_the_winner_and_why_others_are_out(build):
     assert {line.candidate.family for line in lines} >= {"linear", "baseline"}
     (won,) = [line for line in lines if line.remark == "won"]
     assert won.model == build.model
-    contested = [line.contested for line in lines if line.contested is not None]
-    assert contested == sorted(contested, reverse=True)
-    assert won.contested == pytest.approx(build.model.score)
+    final_scores = [line.final_score for line in lines if line.final_score is not None]
+    assert final_scores == sorted(final_scores, reverse=True)
+    assert won.final_score == pytest.approx(build.model.score)
 
 
 def test_scores_stand_by_fold_and_by_class(build):
@@ -85,10 +91,10 @@ def test_scores_stand_by_fold_and_by_class(build):
 def test_the_largest_errors_name_the_rows(build, stay):
     found = report.build_report(stay)
     keys = {str(key) for key in stay.join.queryset.values_list("pk", flat=True)}
-    assert found.weaknesses.misses
-    assert {key for key, _ in found.weaknesses.misses} <= keys
-    for key, miss in found.weaknesses.misses:
-        assert miss.truth == str(stay.join.queryset.get(pk=key).relapsed)
+    assert found.weaknesses.worst_rows
+    assert {key for key, _ in found.weaknesses.worst_rows} <= keys
+    for key, row in found.weaknesses.worst_rows:
+        assert row.truth == str(stay.join.queryset.get(pk=key).relapsed)
 
 
 def test_what_is_gone_is_said(build, stay):
@@ -101,7 +107,7 @@ def test_what_is_gone_is_said(build, stay):
 
 
 def test_without_a_model_there_is_nothing_to_report(stay):
-    with pytest.raises(NoChampion, match="build one"):
+    with pytest.raises(NoChampion, match="Build one"):
         report.build_report(stay)
     with pytest.raises(CommandError, match="no model to report of"):
         call_command("report", "stay", "--build", "3")
@@ -115,11 +121,17 @@ def test_pictures_come_after_the_winner_serves_and_once(drawn):
     assert kinds.count("DiagnosticDrawn") == Diagnostic.objects.filter(model=drawn.model).count()
     first = Diagnostic.objects.filter(model=drawn.model).first()
     assert first is not None
-    again, new = Diagnostic.objects.keep(drawn.model, _as_drawn(first))
+    again, new = Diagnostic.objects.store(drawn.model, _as_drawn(first))
     assert (again, new) == (first, False)
 
 
 def _as_drawn(row: Diagnostic) -> Any:
     return Drawn(
-        kind=DiagnosticKind(row.kind), title="", text="", svg=None, data=row.shown, problem=None, seconds=0.0
+        kind=DiagnosticKind(row.kind),
+        title="",
+        text="",
+        svg=None,
+        data=row.parsed_data,
+        problem=None,
+        seconds=0.0,
     )

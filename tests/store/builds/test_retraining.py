@@ -46,7 +46,7 @@ def declared(product: DataProduct, monkeypatch: Any) -> DataProduct:
 
 
 def look(now: datetime | None = None) -> None:
-    RetrainDecision.objects.look(now)
+    RetrainDecision.objects.decide_all(now)
 
 
 def began(product: DataProduct) -> list[Build]:
@@ -67,7 +67,7 @@ def keys() -> list[int]:
 
 
 def newest(product: DataProduct) -> RetrainDecision:
-    decision = RetrainDecision.objects.of(product).order_by("-pk").first()
+    decision = RetrainDecision.objects.decisions(product).order_by("-pk").first()
     assert decision is not None
     return decision
 
@@ -94,7 +94,7 @@ def test_after_a_time_when_nobody_looked_one_build_makes_up_for_all(nightly):
     look(NOON + 30 * DAY)
     look(NOON + 30 * DAY)
     assert len(began(nightly)) == 1
-    decision = RetrainDecision.objects.of(nightly).get(build=began(nightly)[0])
+    decision = RetrainDecision.objects.decisions(nightly).get(build=began(nightly)[0])
     assert decision.reason == "It was due at 2026-04-09 03:00 UTC."
 
 
@@ -102,7 +102,7 @@ def test_twenty_who_look_at_once_begin_one_build(nightly):
     look(NOON)
     at_once(*[lambda: look(NOON + DAY)] * 20)
     assert len(began(nightly)) == 1
-    assert RetrainDecision.objects.of(nightly).exclude(build=None).count() == 1
+    assert RetrainDecision.objects.decisions(nightly).exclude(build=None).count() == 1
 
 
 def test_a_clock_that_jumps_begins_each_due_build_once(nightly):
@@ -111,7 +111,7 @@ def test_a_clock_that_jumps_begins_each_due_build_once(nightly):
         look(now)
         for build in began(nightly):
             end(build)
-    answered = RetrainDecision.objects.of(nightly).exclude(build=None)
+    answered = RetrainDecision.objects.decisions(nightly).exclude(build=None)
     assert sorted(d.due.day for d in answered) == [11, 12, 15, 16]
     assert len(began(nightly)) == 4
 
@@ -120,8 +120,8 @@ def test_a_build_that_runs_already_answers_a_due_moment(nightly):
     look(NOON)
     running, _ = Build.objects.request(nightly, by="ann", enqueue=False)
     look(NOON + DAY)
-    decision = RetrainDecision.objects.of(nightly).get(build=running)
-    assert decision.reason.endswith(f"{running} was under way already.")
+    decision = RetrainDecision.objects.decisions(nightly).get(build=running)
+    assert decision.reason.endswith(f"{running} was running already.")
     end(running)
     look(NOON + DAY)
     assert began(nightly) == []
@@ -136,7 +136,7 @@ def test_words_of_several_people_begin_one_build(attentive):
     at_once(*[look] * 10)
     (build,) = began(attentive)
     assert build.requested_by == "AfterFeedback(3)"
-    decision = RetrainDecision.objects.of(attentive).get(build=build)
+    decision = RetrainDecision.objects.decisions(attentive).get(build=build)
     assert decision.reason == "3 words came since build 1; 3 are enough."
 
 
@@ -147,7 +147,7 @@ def test_only_the_newest_not_yet_is_kept_and_nothing_is_written_without_news(att
     kept = newest(attentive).pk
     look()
     assert newest(attentive).pk == kept
-    assert RetrainDecision.objects.of(attentive).count() == 1
+    assert RetrainDecision.objects.decisions(attentive).count() == 1
 
 
 def test_words_taken_back_and_the_tables_own_do_not_count(attentive):
@@ -203,7 +203,7 @@ def test_five_words_of_three_people_make_a_champion_that_learned_from_them(stay,
         Feedback.objects.give(product, About(entity=str(key)), "True", author)
     at_once(*[look] * 10)
     (build,) = began(product)
-    decision = RetrainDecision.objects.of(product).get(build=build)
+    decision = RetrainDecision.objects.decisions(product).get(build=build)
     assert decision.reason == "5 words came since build 1; 5 are enough."
     claimed = Build.objects.claim(build.pk)
     assert claimed is not None

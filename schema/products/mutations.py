@@ -249,7 +249,7 @@ def _row_fields(t: ProductTypes) -> Fields:
             list[object],
             strawberry.argument(graphql_type=list_of(t.EntityInput), description="The rows, at most 10,000."),
         ],
-    ) -> editing.Upserted:
+    ) -> editing.UpsertCounts:
         edits = [edited_row(t, row, ("rows", place), KEEP) for place, row in enumerate(rows)]
         return editing.upsert_many(t.product, edits)
 
@@ -328,7 +328,7 @@ def edited_row(
     )
 
 
-def entity_payload(t: ProductTypes, result: editing.Edited) -> object:
+def entity_payload(t: ProductTypes, result: editing.EditResult) -> object:
     """The payload of a changed row."""
     changed = [names.field(t.label_name if name == "label" else name) for name in result.changed]
     return t.EntityPayload(entity=result.entity, created=result.created, changed=changed)

@@ -1,11 +1,11 @@
-"""Casts: what a cell of a file must be to fit a column, as SQL expressions over its text."""
+"""Casts from the text of a file's cells to columns of tables, with the checks of cells, as SQL expressions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db import connection
+from django.db import connection, models
 from psycopg2 import sql
 
 from learning.kinds import NO_VALUE, UNLEARNED, Kind, Sql
@@ -17,23 +17,23 @@ class Check(NamedTuple):
     """A condition of a cell that is not null; each may rely on those before it."""
 
     holds: sql.Composable
-    #: What is said of a cell where it does not hold.
+    #: The reason given where the condition does not hold.
     sentence: sql.Composable
 
 
 @dataclass(frozen=True)
 class Cast:
-    """A column of a file on its way to a column of a table."""
+    """The conversion of a file's column to a table's column."""
 
-    field: Any  # of Django's models; django-stubs know no relations' targets
-    #: Whether the file writes 1.234,5 for 1234.5.
+    field: models.Field
+    #: True where the file writes 1.234,5 for 1234.5.
     decimal_comma: bool = False
-    #: Whether 03/04/2024 is in April; None: nobody knows.
+    #: True where 03/04/2024 is in April; None: unknown.
     day_first: bool | None = None
 
     @cached_property
     def typed(self) -> TypedColumn:
-        target = self.field.target_field if self.field.is_relation else self.field
+        target = self.field.target_field if isinstance(self.field, models.ForeignKey) else self.field
         return TypedColumn(name=self.field.name, field=target, nullable=self.optional)
 
     @property
@@ -47,20 +47,20 @@ class Cast:
 
     @property
     def optional(self) -> bool:
-        """Whether a cell may be missing."""
+        """True if a cell may be empty."""
         return self.field.null or self.blank
 
     @property
     def blank(self) -> bool:
-        """Whether a missing cell is the empty text."""
+        """True if an empty cell is stored as the empty text."""
         return not self.field.null and self.field.blank and self.field.empty_strings_allowed
 
     @cached_property
     def type(self) -> str:
-        """The name of its type in SQL."""
+        """The name of the column's type in SQL."""
         kind = (
             self.field.rel_db_type(connection)
-            if self.field.is_relation
+            if isinstance(self.field, models.ForeignKey)
             else self.field.cast_db_type(connection)
         )  # type: ignore[attr-defined]
         assert kind is not None, f"{self.field} has no column"
@@ -72,23 +72,23 @@ class Cast:
 
     @property
     def must_be_rewritten(self) -> bool:
-        """Whether the text as it stands could be read as something else than is meant."""
+        """True if PostgreSQL would misread the text: a point may separate thousands."""
         return self.decimal_comma and self.typed.field_kind.is_quantity
 
     def value(self, text: sql.Composable) -> sql.Composable:
-        """The value of a cell that fits."""
+        """Cast the text of a cell that fits to the column's type."""
         value = sql.SQL("CAST({} AS {})").format(text, sql.SQL(self.type))
         return sql.SQL("coalesce({}, '')").format(value) if self.blank else value
 
     def fits(self, text: sql.Composable) -> sql.Composable:
-        """Whether a cell fits: true or false, never null."""
+        """Compile the condition that a cell fits: true or false, never null."""
         cases = [sql.SQL("WHEN NOT {} THEN false").format(check.holds) for check in self.checks(text)]
         return sql.SQL("CASE WHEN {} IS NULL THEN {} {} ELSE true END").format(
             text, sql.Literal(self.optional), sql.SQL(" ").join(cases)
         )
 
     def reason(self, text: sql.Composable) -> sql.Composable:
-        """Why a cell does not fit, as a sentence about it."""
+        """Compile the reason why a cell does not fit; null where it fits."""
         cases = [sql.SQL("WHEN NOT {} THEN {}").format(*check) for check in self.checks(text)]
         return sql.SQL("CASE WHEN {} IS NULL THEN 'is missing' {} END").format(text, sql.SQL(" ").join(cases))
 
@@ -97,7 +97,7 @@ class Cast:
             yield Check(self._composed(check.holds, text), self._composed(check.sentence, text))
 
     def rewritten(self, text: sql.Composable) -> sql.Composable:
-        """The cell as PostgreSQL would write it, null where it says that nothing is known."""
+        """Normalize the text of a cell for PostgreSQL; null where it stands for a missing value, as `n/a` does."""
         trimmed = sql.SQL("btrim({}, E' \\t\\r\\n\\u00a0')").format(text)
         rewrite = self.kind.rewrite(self)
         return sql.SQL("CASE WHEN NOT {} AND lower({}) = ANY({}::text[]) THEN NULL ELSE {} END").format(

@@ -1,35 +1,34 @@
-"""Checking: the staged rows that do not fit, with line, column, value and reason; the others as typed rows."""
+"""Checks of staged rows: reject those that do not fit, with line, column, value and reason, and type the others."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from django.db import connection
+from django.db import connection, models
 from psycopg2 import sql
 
 from .staging import STAGING
-from .tables import ROW_KEY, LoadPlan, TargetColumn, TargetTable, named
+from .tables import ROW_KEY, LoadPlan, TargetColumn, TargetTable, table_name
 
 REJECTS = sql.Identifier("ingest_rejects")
-#: Where rows have no key of their own: the keys that are made of them, and the rows without these.
+#: For tables whose keys are derived: the keys, and the rows without them.
 KEYS, VALUES = sql.Identifier("ingest_keys"), sql.Identifier("ingest_values")
-#: The rows that fit, as values of their columns' types: what is loaded.
+#: The rows that fit, as values of their columns' types: these are loaded.
 TYPED = sql.Identifier("ingest_typed")
 
-#: Characters of a refused value that are shown.
-SHOWN = 200
+#: Characters of a rejected value that are listed.
+VALUE_LENGTH = 200
 
 
 def execute(statement: sql.Composable) -> int:
-    """Run a statement; returns how many rows it touched."""
+    """Run a statement and return the number of rows that it touched."""
     with connection.cursor() as cursor:
         cursor.execute(statement)
         return int(cursor.rowcount)
 
 
-def numbers(statement: sql.Composable) -> tuple[int, ...]:
-    """The one row that the statement selects."""
+def fetch_row(statement: sql.Composable) -> tuple[int, ...]:
+    """Fetch the one row that the statement selects."""
     with connection.cursor() as cursor:
         cursor.execute(statement)
         row: tuple[int, ...] = cursor.fetchone()
@@ -37,7 +36,30 @@ def numbers(statement: sql.Composable) -> tuple[int, ...]:
 
 
 def check(plan: LoadPlan) -> int:
-    """Make the typed rows of what is staged; returns how many rows there are, those that do not fit included."""
+    """Reject staged rows that do not fit, and make typed rows of the others.
+
+    Returns: the number of staged rows, rejected ones included.
+    """
+    _create_rejects()
+    rows, ragged, *unfit = _count_misfits(plan.columns)
+    suspects = [_infer_day_order(column) for column, n in zip(plan.columns, unfit, strict=True) if n]
+    texts = {column.staged: column.cast.rewritten(sql.Identifier(column.staged)) for column in suspects}
+    if ragged:
+        _reject(sql.SQL("NULL"), sql.SQL("NULL"), sql.SQL("problem"), sql.SQL("problem IS NOT NULL"))
+    for column in suspects:
+        text = texts[column.staged]
+        condition = sql.SQL("problem IS NULL AND NOT {}").format(column.cast.fits(text))
+        cell = sql.Identifier(column.staged)
+        _reject(sql.Literal(column.header), cell, column.cast.reason(text), condition)
+    _create_typed_view(plan, texts)
+    if plan.derives_keys:
+        _derive_keys(plan)
+    for table in plan.tables:
+        _check_table(plan, table)
+    return rows
+
+
+def _create_rejects() -> None:
     execute(sql.SQL("DROP TABLE IF EXISTS {}, {} CASCADE").format(REJECTS, KEYS))
     execute(
         sql.SQL(
@@ -45,31 +67,15 @@ def check(plan: LoadPlan) -> int:
             "DEFAULT 0) ON COMMIT DROP"
         ).format(REJECTS)
     )
-    rows, ragged, *unfit = _count(plan.columns)
-    suspects = [_ordered(column) for column, n in zip(plan.columns, unfit, strict=True) if n]
-    texts = {column.staged: column.cast.rewritten(sql.Identifier(column.staged)) for column in suspects}
-    if ragged:
-        _reject(sql.SQL("NULL"), sql.SQL("NULL"), sql.SQL("problem"), sql.SQL("problem IS NOT NULL"))
-    for column in suspects:
-        text = texts[column.staged]
-        bad = sql.SQL("problem IS NULL AND NOT {}").format(column.cast.fits(text))
-        cell = sql.Identifier(column.staged)
-        _reject(sql.Literal(column.header), cell, column.cast.reason(text), bad)
-    _make_typed(plan, texts)
-    if plan.makes_keys:
-        _add_keys(plan)
-    for table in plan.tables:
-        _check_table(plan, table)
-    return rows
 
 
-def rejected() -> int:
-    """How many rows do not fit."""
-    return numbers(sql.SQL("SELECT count(DISTINCT line) FROM {}").format(REJECTS))[0]
+def count_rejected() -> int:
+    """Count the rows that do not fit."""
+    return fetch_row(sql.SQL("SELECT count(DISTINCT line) FROM {}").format(REJECTS))[0]
 
 
-def _count(columns: Iterable[TargetColumn]) -> tuple[int, ...]:
-    """How many rows there are, how many of them have a problem, and cells of each column that do not fit."""
+def _count_misfits(columns: Iterable[TargetColumn]) -> tuple[int, ...]:
+    """Count the rows, those with a problem, and for each column the cells that may not fit."""
     unfit = [
         sql.SQL("count(*) FILTER (WHERE NOT {})").format(column.cast.fits(sql.Identifier(column.staged)))
         if not column.cast.must_be_rewritten
@@ -77,17 +83,17 @@ def _count(columns: Iterable[TargetColumn]) -> tuple[int, ...]:
         for column in columns
     ]
     counts = sql.SQL(", ").join([sql.SQL("count(*), count(problem)"), *unfit])
-    return numbers(sql.SQL("SELECT {} FROM {}").format(counts, STAGING))
+    return fetch_row(sql.SQL("SELECT {} FROM {}").format(counts, STAGING))
 
 
-def _ordered(column: TargetColumn) -> TargetColumn:
-    """The column, with the order of its dates' day and month where its other cells betray it."""
+def _infer_day_order(column: TargetColumn) -> TargetColumn:
+    """Infer the order of day and month in the column's dates from cells that allow only one order."""
     if not column.cast.is_time or column.cast.day_first is not None:
         return column
     part = "regexp_substr({}, '^\\s*(\\d\\d?)([-/.])(\\d\\d?)[-/.]\\d{{4}}', 1, 1, '', {})"
     cell = sql.Identifier(column.staged)
     first, separator, second = (sql.SQL(part).format(cell, sql.Literal(group)) for group in (1, 2, 3))
-    day_first, month_first = numbers(
+    day_first, month_first = fetch_row(
         sql.SQL(
             "SELECT bool_or({} = '.' OR CAST({} AS integer) > 12), bool_or(CAST({} AS integer) > 12) FROM {}"
         ).format(separator, first, second, STAGING)
@@ -98,16 +104,16 @@ def _ordered(column: TargetColumn) -> TargetColumn:
 
 
 def _reject(
-    header: sql.Composable, cell: sql.Composable, reason: sql.Composable, bad: sql.Composable
+    header: sql.Composable, cell: sql.Composable, reason: sql.Composable, condition: sql.Composable
 ) -> None:
     execute(
         sql.SQL("INSERT INTO {} SELECT line, {}, left({}, {}), {} FROM {} WHERE {}").format(
-            REJECTS, header, cell, sql.Literal(SHOWN), reason, STAGING, bad
+            REJECTS, header, cell, sql.Literal(VALUE_LENGTH), reason, STAGING, condition
         )
     )
 
 
-def _make_typed(plan: LoadPlan, texts: dict[str, sql.Composable]) -> None:
+def _create_typed_view(plan: LoadPlan, texts: dict[str, sql.Composable]) -> None:
     values = [sql.SQL("s.line")]
     for column in plan.columns:
         text = texts.get(column.staged, sql.Identifier("s", column.staged))
@@ -119,8 +125,8 @@ def _make_typed(plan: LoadPlan, texts: dict[str, sql.Composable]) -> None:
     )
 
 
-def _add_keys(plan: LoadPlan) -> None:
-    """The key of a row without one: a hash of its values, however they are written, and which of the equal rows it is.
+def _derive_keys(plan: LoadPlan) -> None:
+    """Derive keys of rows: a hash of the typed values, and the number of the row among equal ones from the second on.
 
     The order of the file's columns does not matter, nor do columns that are not loaded.
     """
@@ -149,25 +155,25 @@ def _is_rejected(rows: str) -> sql.Composable:
 
 
 def _check_table(plan: LoadPlan, table: TargetTable) -> None:
-    """What the rows must be together: keys that do not repeat, that others have, and all that a new row needs."""
-    headers = {column.staged: column for column in plan.columns}
-    made = {other.model for other in plan.tables}
+    """Reject rows with unknown references, repeated keys, or keys of new rows that lack a column."""
+    columns = {column.staged: column for column in plan.columns}
+    loaded = {other.model for other in plan.tables}
     for field, staged in table.values.items():
-        if staged in headers and field.is_relation and field.related_model not in made:
-            _check_relation(headers[staged], field)
-    if table.key is None or table.values[table.key] not in headers:
+        if staged in columns and isinstance(field, models.ForeignKey) and field.related_model not in loaded:
+            _check_relation(columns[staged], field)
+    if table.key is None or table.values[table.key] not in columns:
         return
-    _check_repeats(headers[table.values[table.key]])
-    if table.lacking:
-        _check_new(table, headers[table.values[table.key]])
+    _check_repeats(columns[table.values[table.key]])
+    if table.missing_fields:
+        _check_new(table, columns[table.values[table.key]])
 
 
-def _check_relation(column: TargetColumn, field: Any) -> None:
+def _check_relation(column: TargetColumn, field: models.ForeignKey) -> None:
     target = field.target_field
     reason = f"is no key of a {target.model._meta.verbose_name}"
     condition = sql.SQL("t.{0} IS NOT NULL AND NOT EXISTS (SELECT FROM {1} o WHERE o.{2} = t.{0})").format(
         sql.Identifier(column.staged),
-        named(target.model),
+        table_name(target.model),
         sql.Identifier(target.column),
     )
     _reject_typed(column, condition, reason)
@@ -178,7 +184,7 @@ def _check_repeats(column: TargetColumn) -> None:
     repeated = sql.SQL(
         "SELECT count(*) FROM (SELECT FROM {} GROUP BY {} HAVING count(*) > 1) repeated"
     ).format(TYPED, key)
-    if numbers(repeated)[0]:
+    if fetch_row(repeated)[0]:
         condition = sql.SQL(
             "t.line IN (SELECT line FROM (SELECT line, row_number() OVER (PARTITION BY {} ORDER BY line) AS n "
             "FROM {}) numbered WHERE n > 1)"
@@ -188,13 +194,13 @@ def _check_repeats(column: TargetColumn) -> None:
 
 def _check_new(table: TargetTable, column: TargetColumn) -> None:
     assert table.key is not None
-    lacking = ", ".join(field.name for field in table.lacking)
+    missing = ", ".join(field.name for field in table.missing_fields)
     condition = sql.SQL("NOT EXISTS (SELECT FROM {} o WHERE o.{} = t.{})").format(
         table.name,
         sql.Identifier(table.key.column),
         sql.Identifier(column.staged),
     )
-    _reject_typed(column, condition, f"is new, and a new {table.title} needs {lacking} too")
+    _reject_typed(column, condition, f"is new, and a new {table.title} needs {missing} too")
 
 
 def _reject_typed(column: TargetColumn, condition: sql.Composable, reason: str) -> None:
@@ -205,7 +211,7 @@ def _reject_typed(column: TargetColumn, condition: sql.Composable, reason: str) 
             REJECTS,
             sql.Literal(column.header),
             sql.Identifier(column.staged),
-            sql.Literal(SHOWN),
+            sql.Literal(VALUE_LENGTH),
             sql.Literal(reason),
             TYPED,
             STAGING,
@@ -214,8 +220,8 @@ def _reject_typed(column: TargetColumn, condition: sql.Composable, reason: str) 
     )
 
 
-def find_lines(plan: LoadPlan) -> None:
-    """Count the line breaks in the cells before: the rows' numbers are not their lines there."""
+def correct_lines(plan: LoadPlan) -> None:
+    """Turn the numbers of rejected rows into lines by counting the line breaks in the cells before them."""
     cells = sql.SQL(" || ").join(
         sql.SQL("coalesce({}, '')").format(sql.Identifier(name)) for name in plan.names
     )
@@ -229,7 +235,7 @@ def find_lines(plan: LoadPlan) -> None:
 
 
 def write_rejects(path: Path, file: str, append: bool) -> None:
-    """Write what does not fit as CSV, in the order of the lines."""
+    """Write the rejected cells as CSV, in the order of the lines."""
     statement = sql.SQL(
         'COPY (SELECT {} AS file, line + breaks AS line, "column", value, reason FROM {} ORDER BY 2, 3) '
         "TO STDOUT (FORMAT csv, HEADER {})"
@@ -238,8 +244,8 @@ def write_rejects(path: Path, file: str, append: bool) -> None:
         cursor.copy_expert(statement, rejects)
 
 
-def first_reject() -> tuple[int, str | None, str | None, str]:
-    """Line, column, value and reason of the first cell that does not fit."""
-    return numbers(  # type: ignore[return-value]
+def get_first_reject() -> tuple[int, str | None, str | None, str]:
+    """Get line, column, value and reason of the first rejected cell; column and value are None for a whole row."""
+    return fetch_row(  # type: ignore[return-value]
         sql.SQL('SELECT line + breaks, "column", value, reason FROM {} ORDER BY 1, 2 LIMIT 1').format(REJECTS)
     )

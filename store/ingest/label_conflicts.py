@@ -1,8 +1,11 @@
-"""Labels of files and of bulk upserts are the TABLE's newer word: where people spoke, the truth decides."""
+"""Conflicts between labels that are loaded and labels that people gave.
+
+A loaded label counts as newer feedback by the author TABLE. Where people gave feedback about the entity, its truth
+decides about the label column.
+"""
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 from django.db import connection
 from psycopg2 import sql
@@ -14,14 +17,17 @@ from ..predictions.feedback import Feedback
 from ..products.product import DataProduct
 from .checking import TYPED
 from .tables import TargetTable
-from .upsert import Kept
+from .upsert import Retained
 
-#: Entities that are looked at in one go.
+#: Entities that are read and locked at once.
 BATCH = 1000
 
+#: A label as the label column holds it.
+Label = object
 
-def label_table(product: DataProduct, tables: tuple[TargetTable, ...]) -> TargetTable | None:
-    """The one of the tables that the file's labels go to."""
+
+def find_label_table(product: DataProduct, tables: tuple[TargetTable, ...]) -> TargetTable | None:
+    """Find the one of the tables that holds the label; None where no labels are loaded."""
     path = product.join.label_path
     for table in tables if path and product.learns_from_labels else ():
         if table.key and table.model is path.column.model and path.column in table.values:  # type: ignore[union-attr]
@@ -29,50 +35,53 @@ def label_table(product: DataProduct, tables: tuple[TargetTable, ...]) -> Target
     return None
 
 
-def kept(product: DataProduct, table: TargetTable | None) -> Kept:
-    """The label's column where somebody has spoken of the entity: it has one writer, and that is not the upsert."""
+def get_retained_labels(product: DataProduct, table: TargetTable | None) -> Retained:
+    """Get the condition on which the upsert leaves the label column alone: there is feedback about the entity."""
     if table is None or not Feedback.objects.filter(product=product.name, entity__isnull=False).exists():
         return {}
     assert product.join.label_path
-    spoken = sql.SQL("EXISTS (SELECT FROM {} f WHERE {})").format(
+    has_feedback = sql.SQL("EXISTS (SELECT FROM {} f WHERE {})").format(
         sql.Identifier(Feedback._meta.db_table),
         _is_about(product, sql.Identifier("t", table.entity.column)),
     )
-    return {product.join.label_path.column: spoken}
+    return {product.join.label_path.column: has_feedback}
 
 
-def say(product: DataProduct, table: TargetTable) -> list[str]:
-    """Let the TABLE say the labels of entities of which people spoke; returns the keys of those whose row changed."""
+def record_table_labels(product: DataProduct, table: TargetTable) -> list[str]:
+    """Record the loaded labels of entities with feedback as feedback by TABLE.
+
+    Returns: the keys of entities whose row changed.
+    """
     changed = []
-    rows = _spoken(product, table)
+    rows = _find_labels_with_feedback(product, table)
     while batch := list(islice(rows, BATCH)):
-        said = _said(product, [key for key, _ in batch])
+        recorded = _find_table_labels(product, [key for key, _ in batch])
         for key, label in batch:
             base = entities.lock(product, key)
-            if said.get(key) == (product.stored_answer(label), entities.read_label(product, base)):
+            if recorded.get(key) == (product.stored_answer(label), entities.read_label(product, base)):
                 continue
             if Feedback.objects.table_says(product, base, label):
                 changed.append(key)
     return changed
 
 
-def _said(product: DataProduct, keys: list[str]) -> dict[str, tuple[str | None, Any]]:
-    """What the TABLE said last of each entity, and what its label column holds unless others changed it since."""
+def _find_table_labels(product: DataProduct, keys: list[str]) -> dict[str, tuple[str | None, Label]]:
+    """Find TABLE's newest answer about each entity, and the label that its column should hold."""
     subjects = {truth.subject_of_entity(product, key): key for key in keys}
-    words = Feedback.objects.filter(
+    items = Feedback.objects.filter(
         product=product.name, subject__in=subjects, author=TABLE, retracted_at=None
     ).order_by("subject", "-pk")
-    agreed = truth.find_truths(product, subjects)
-    found: dict[str, tuple[str | None, Any]] = {}
-    for word in words.distinct("subject"):
-        truly = agreed.get(word.subject)
-        counts = truly.answer if truly and truly.answer is not None else word.answer
-        found[subjects[word.subject]] = word.answer, product.restored(counts)
-    return found
+    truths = truth.find_truths(product, subjects)
+    labels: dict[str, tuple[str | None, Label]] = {}
+    for item in items.distinct("subject"):
+        agreed = truths.get(item.subject)
+        answer = agreed.answer if agreed and agreed.answer is not None else item.answer
+        labels[subjects[item.subject]] = item.answer, product.restored(answer)
+    return labels
 
 
-def _spoken(product: DataProduct, table: TargetTable) -> Iterator[tuple[str, Any]]:
-    """Key and label of the typed rows whose entity somebody has spoken of."""
+def _find_labels_with_feedback(product: DataProduct, table: TargetTable) -> Iterator[tuple[str, Label]]:
+    """Find key and label of the typed rows about whose entity there is feedback."""
     assert product.join.label_path and table.key
     entity = sql.Identifier("t", table.entity.column)
     statement = sql.SQL(

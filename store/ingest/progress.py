@@ -1,4 +1,4 @@
-"""How far a load is, and how that is shown: a bar in a terminal, plain lines elsewhere."""
+"""Progress of a load, as a bar in a terminal and as plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,31 +18,31 @@ else:
 READING, CHECKING, WRITING = "reading", "checking", "writing"
 
 #: Seconds between two plain lines about the same step.
-PAUSE = 5.0
+LINE_INTERVAL = 5.0
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a load is."""
+    """Progress of one file."""
 
     path: Path
-    #: What happens to the file: READING, CHECKING or WRITING.
+    #: READING, CHECKING or WRITING.
     step: str
-    #: Bytes that were read, packed ones counted unpacked.
+    #: Bytes read so far, after decompression.
     bytes: int
-    #: Of the file; None where it is not known, because they are packed or not read as they are.
+    #: Bytes of the file; None where the file is compressed or its bytes are not read directly.
     total: int | None
     rows: int
 
 
-Told = Callable[[Progress], None]
+ProgressListener = Callable[[Progress], None]
 
 
 @contextmanager
-def shown(terminal: bool) -> Iterator[Told]:
-    """What to tell `load`'s progress."""
+def show_progress(terminal: bool) -> Iterator[ProgressListener]:
+    """Show the progress of a load on the terminal or as lines. Yields the function to pass to `load`."""
     if not terminal:
-        yield Lines().show
+        yield ProgressLines().show
         return
     columns = (
         rich_progress.TextColumn("{task.description}"),
@@ -53,59 +53,62 @@ def shown(terminal: bool) -> Iterator[Told]:
     with rich_progress.Progress(
         *columns, console=rich_console.Console(stderr=True), transient=True
     ) as progress:
-        yield Bar(progress).show
+        yield ProgressBar(progress).show
 
 
 class _Rate:
-    """Rows a second of the step that runs."""
+    """Rows per second of the current step."""
 
     def __init__(self) -> None:
         self.step: tuple[Path, str] | None = None
-        self.begun = 0.0
+        self.started_at = 0.0
 
-    def begins(self, now: Progress) -> bool:
-        """Whether another step has begun."""
-        if (now.path, now.step) == self.step:
+    def start_step(self, progress: Progress) -> bool:
+        """Restart the clock at a new step. Returns: True where the step is new."""
+        if (progress.path, progress.step) == self.step:
             return False
-        self.step, self.begun = (now.path, now.step), time.monotonic()
+        self.step, self.started_at = (progress.path, progress.step), time.monotonic()
         return True
 
-    def rows(self, now: Progress) -> str:
-        seconds = time.monotonic() - self.begun
-        rate = f", {now.rows / seconds:,.0f} a second" if now.step == READING and seconds > 0.5 else ""
-        return f"{now.rows:,} rows{rate}"
+    def describe_rows(self, progress: Progress) -> str:
+        seconds = time.monotonic() - self.started_at
+        has_rate = progress.step == READING and seconds > 0.5
+        rate = f", {progress.rows / seconds:,.0f} a second" if has_rate else ""
+        return f"{progress.rows:,} rows{rate}"
 
 
-class Lines(_Rate):
-    """A line when a step begins, and now and then while it runs."""
+class ProgressLines(_Rate):
+    """Prints a line when a step begins and every LINE_INTERVAL seconds while it runs."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.said = 0.0
+        self.printed_at = 0.0
 
-    def show(self, now: Progress) -> None:
-        if self.begins(now) or time.monotonic() - self.said > PAUSE:
-            self.said = time.monotonic()
-            print(f"{now.step} {now.path.name}" + (f": {self.rows(now)}" if now.rows else ""), flush=True)
+    def show(self, progress: Progress) -> None:
+        if self.start_step(progress) or time.monotonic() - self.printed_at > LINE_INTERVAL:
+            self.printed_at = time.monotonic()
+            rows = f": {self.describe_rows(progress)}" if progress.rows else ""
+            print(f"{progress.step} {progress.path.name}{rows}", flush=True)
 
 
-class Bar(_Rate):
-    """A bar for each file, with rows a second."""
+class ProgressBar(_Rate):
+    """A bar for each file, with rows per second."""
 
-    def __init__(self, progress: "rich_progress.Progress"):
+    def __init__(self, display: "rich_progress.Progress"):
         super().__init__()
-        self.progress = progress
+        self.display = display
         self.tasks: dict[Path, rich_progress.TaskID] = {}
 
-    def show(self, now: Progress) -> None:
-        self.begins(now)
-        if now.path not in self.tasks:
-            self.tasks[now.path] = self.progress.add_task("", rows="")
-        total = now.total if now.step == READING else None  # nobody knows how long statements run
-        self.progress.update(
-            self.tasks[now.path],
-            description=f"{now.step} {now.path.name}",
-            completed=min(now.bytes, total or now.bytes),
+    def show(self, progress: Progress) -> None:
+        self.start_step(progress)
+        if progress.path not in self.tasks:
+            self.tasks[progress.path] = self.display.add_task("", rows="")
+        # The duration of a statement is unknown.
+        total = progress.total if progress.step == READING else None
+        self.display.update(
+            self.tasks[progress.path],
+            description=f"{progress.step} {progress.path.name}",
+            completed=min(progress.bytes, total or progress.bytes),
             total=total,
-            rows=self.rows(now),
+            rows=self.describe_rows(progress),
         )

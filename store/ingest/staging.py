@@ -1,4 +1,4 @@
-"""Staging: a file's rows as text in a temporary table, which ends with the transaction however that ends."""
+"""Staging: a file's rows as text in a temporary table that is dropped with the transaction."""
 
 import csv
 import io
@@ -6,7 +6,6 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import psycopg2
@@ -17,32 +16,34 @@ from . import files
 from .files import Layout
 from .files.opening import open_bytes
 
-#: Bytes that are read and sent at once.
+#: Bytes of one read from the file.
 CHUNK = 1 << 18
-#: Encodings that PostgreSQL reads by itself, by Python's name.
+#: PostgreSQL's names of the encodings that COPY can read, by Python's names.
 ENCODINGS = {"utf-8": "UTF8", "utf-8-sig": "UTF8", "latin-1": "LATIN1", "cp1252": "WIN1252"}
 
 STAGING = sql.Identifier("ingest_staging")
 
-#: Told the bytes read so far and the rows in them.
-Told = Callable[[int, int], None]
+#: Receives the bytes read so far and the number of rows in them.
+ByteCounter = Callable[[int, int], None]
 
 
-def stage(layout: Layout, names: Sequence[str], told: Told) -> bool:
-    """Copy the file into a new staging table, its columns called `names`; None where a cell is empty.
+def stage(layout: Layout, names: Sequence[str], count_bytes: ByteCounter) -> bool:
+    """Copy the file into a new staging table with the columns `names`; empty cells are null.
 
-    Returns whether `line` is the row's number instead of its line. PostgreSQL reads the bytes where it can; rows
-    with too many or too few cells, or with characters that cannot be stored, have a `problem`.
+    COPY parses the file's bytes where it can. Rows with too many or too few cells, or with characters that cannot
+    be stored, have a `problem`.
+
+    Returns: True where the column `line` holds the number of the row instead of its line.
     """
     _create(names, layout)
-    if _is_plain(layout):
+    if _is_copyable(layout):
         try:
             with transaction.atomic():
-                _copy_bytes(layout, names, told)
+                _copy_bytes(layout, names, count_bytes)
             return True
-        except (psycopg2.DataError, Unsure):
-            _create(names, layout)  # numbered from the start again
-    _copy_rows(layout, names, told)
+        except (psycopg2.DataError, AmbiguousBytes):
+            _create(names, layout)  # restarts the numbers of the lines
+    _copy_rows(layout, names, count_bytes)
     return False
 
 
@@ -59,21 +60,21 @@ def _create(names: Sequence[str], layout: Layout) -> None:
 
 
 def drop() -> None:
-    """Remove the staging table, with all that looks at it."""
+    """Drop the staging table and the views that depend on it."""
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(STAGING))
 
 
-def _is_plain(layout: Layout) -> bool:
-    """Whether PostgreSQL can read it; a blank line is no row, but where there is one column it would be one."""
+def _is_copyable(layout: Layout) -> bool:
+    """Return True where COPY can read the file's bytes; with one column it would read blank lines as rows."""
     return layout.format == "csv" and layout.encoding in ENCODINGS and len(layout.header) > 1
 
 
-class Unsure(Exception):
-    """PostgreSQL might read the bytes otherwise than they are meant."""
+class AmbiguousBytes(Exception):
+    """COPY might parse these bytes differently from Python's csv module."""
 
 
-def _copy_bytes(layout: Layout, names: Sequence[str], told: Told) -> None:
+def _copy_bytes(layout: Layout, names: Sequence[str], count_bytes: ByteCounter) -> None:
     columns = sql.SQL(", ").join(map(sql.Identifier, names))
     statement = sql.SQL(
         "COPY {} ({}) FROM STDIN (FORMAT csv, DELIMITER {}, QUOTE {}, NULL '', FORCE_NULL ({}), ENCODING {})"
@@ -85,12 +86,12 @@ def _copy_bytes(layout: Layout, names: Sequence[str], told: Told) -> None:
         columns,
         sql.Literal(ENCODINGS[layout.encoding]),
     )
-    with closing(_Bytes(layout, told)) as source:
+    with closing(_ByteSource(layout, count_bytes)) as source:
         _copy(statement, source)
 
 
 def _copy(statement: sql.Composable, source: "_Source") -> None:
-    """Send what `source` reads; what went wrong there is raised as it is, not as the server's echo of it."""
+    """Run COPY with the data of `source`. Errors of the source are raised instead of the server's QueryCanceled."""
     with connection.cursor() as cursor:
         try:
             cursor.copy_expert(statement, source, CHUNK)
@@ -101,75 +102,79 @@ def _copy(statement: sql.Composable, source: "_Source") -> None:
 
 
 class _Source:
-    """What COPY reads from; keeps what went wrong, and tells how far it is."""
+    """A file object for COPY; stores the error of a read and counts bytes."""
 
-    def __init__(self, told: Told):
-        self.told = told
+    def __init__(self, count_bytes: ByteCounter):
+        self.count_bytes = count_bytes
         self.bytes = self.rows = 0
         self.error: BaseException | None = None
 
     def read(self, size: int) -> bytes:
         try:
-            chunk = self.next(size)
+            chunk = self.read_chunk(size)
         except BaseException as error:
             self.error = error
             raise
         self.bytes += len(chunk)
-        self.told(self.bytes, self.rows)
+        self.count_bytes(self.bytes, self.rows)
         return chunk
 
-    def next(self, size: int) -> bytes:
+    def read_chunk(self, size: int) -> bytes:
         raise NotImplementedError
 
 
-class _Bytes(_Source):
-    """The file behind its header, as it is. Raises Unsure."""
+class _ByteSource(_Source):
+    """The file's bytes after the header. Reads raise AmbiguousBytes."""
 
-    def __init__(self, layout: Layout, told: Told):
-        super().__init__(told)
+    def __init__(self, layout: Layout, count_bytes: ByteCounter):
+        super().__init__(count_bytes)
         self.file = open_bytes(layout.path)
         for line in islice(self.file, layout.first_line - 1):
             self.bytes += len(line)
         if layout.encoding == "utf-8-sig" and not self.bytes:
             self.file.read(len(BOM_UTF8))
         self.quote = ord(layout.quote) if layout.quote else None
-        #: Of each byte, whether it is within a cell: no delimiter, no quote and no end of a line.
-        self.within = np.ones(256, bool)
-        self.within[list(f"{layout.delimiter}{layout.quote or ''}\r\n".encode())] = False
-        self.last = b"\n"
+        #: True for each byte that can stand inside a cell: no delimiter, quote or line end. Shape (256,).
+        self.is_cell_byte = np.ones(256, bool)
+        self.is_cell_byte[list(f"{layout.delimiter}{layout.quote or ''}\r\n".encode())] = False
+        self.tail = b"\n"
 
-    def next(self, size: int) -> bytes:
+    def read_chunk(self, size: int) -> bytes:
         chunk: bytes = self.file.read(size)
-        # An end of the data to some versions; a quote that PostgreSQL would drop.
-        if b"\\." in chunk or self.has_stray_quote(self.last + chunk):
-            raise Unsure
+        # Some versions of PostgreSQL end the data at \. and all of them drop a quote inside of a cell.
+        if b"\\." in chunk or self.has_stray_quote(self.tail + chunk):
+            raise AmbiguousBytes
         self.rows += chunk.count(b"\n")
-        self.last = chunk[-2:]
+        self.tail = chunk[-2:]
         return chunk
 
     def has_stray_quote(self, chunk: bytes) -> bool:
-        """Whether a quote stands in the midst of a cell, as in `6" pipe`."""
+        """Return True where a quote stands inside of an unquoted cell, as in `6" pipe`."""
         if self.quote is None or self.quote not in chunk:
             return False
-        found = np.frombuffer(chunk, np.uint8)
-        within = self.within[found]
-        return bool(np.any(within[:-2] & (found[1:-1] == self.quote) & within[2:]))
+        codes = np.frombuffer(chunk, np.uint8)
+        inside = self.is_cell_byte[codes]
+        return bool(np.any(inside[:-2] & (codes[1:-1] == self.quote) & inside[2:]))
 
     def close(self) -> None:
         self.file.close()
 
 
-def _copy_rows(layout: Layout, names: Sequence[str], told: Told) -> None:
+def _copy_rows(layout: Layout, names: Sequence[str], count_bytes: ByteCounter) -> None:
     columns = sql.SQL(", ").join(map(sql.Identifier, ["line", "problem", *names]))
     statement = sql.SQL(
         "COPY {} ({}) FROM STDIN (FORMAT csv, NULL '', FORCE_NULL ({}), ENCODING 'UTF8')"
     ).format(STAGING, columns, columns)
-    _copy(statement, _Rows(checked(layout, len(names)), told))
+    _copy(statement, _RowSource(read_checked_rows(layout, len(names)), count_bytes))
 
 
-def checked(layout: Layout, width: int) -> Iterator[list[Any]]:
-    """Line, problem and cells of each row; all can be stored."""
-    for line, cells in files.rows(layout):
+#: Line, problem, and the cells.
+CheckedRow = list[int | str | None]
+
+
+def read_checked_rows(layout: Layout, width: int) -> Iterator[CheckedRow]:
+    """Read line, problem and `width` cells of each row; every cell can be stored."""
+    for line, cells in files.read_rows(layout):
         problem = None
         if len(cells) != width:
             problem = f"has {len(cells)} cells where the header has {width}"
@@ -186,18 +191,18 @@ def _is_storable(cell: str | None) -> bool:
     return "\0" not in cell and not any("\ud800" <= character <= "\udfff" for character in cell)
 
 
-class _Rows(_Source):
-    """Rows, written as COPY reads them."""
+class _RowSource(_Source):
+    """Rows, encoded as UTF-8 CSV."""
 
-    def __init__(self, rows: Iterator[list[Any]], told: Told):
-        super().__init__(told)
-        self.source, self.left = rows, b""
+    def __init__(self, rows: Iterator[CheckedRow], count_bytes: ByteCounter):
+        super().__init__(count_bytes)
+        self.source, self.buffer = rows, b""
 
-    def next(self, size: int) -> bytes:
-        while len(self.left) < size and (batch := list(islice(self.source, 1000))):
-            written = io.StringIO()
-            csv.writer(written, lineterminator="\n").writerows(batch)
-            self.left += written.getvalue().encode()
+    def read_chunk(self, size: int) -> bytes:
+        while len(self.buffer) < size and (batch := list(islice(self.source, 1000))):
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(batch)
+            self.buffer += text.getvalue().encode()
             self.rows += len(batch)
-        chunk, self.left = self.left[:size], self.left[size:]
+        chunk, self.buffer = self.buffer[:size], self.buffer[size:]
         return chunk

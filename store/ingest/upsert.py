@@ -1,159 +1,173 @@
-"""Upserting: typed rows into the feature tables by their keys; what is equal already is not touched."""
+"""Upsert of typed rows into feature tables, by key. Rows that are equal already are not touched."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from django.db import connection, models
 from django.utils import timezone
 from psycopg2 import sql
 
-from .checking import TYPED, execute, numbers
+from .checking import TYPED, execute, fetch_row
 from .tables import TargetTable
 
-#: The key of each row that was written, and whether it is new.
+#: The temporary table with the key of each row that was written, and whether it is new.
 WRITTEN = sql.Identifier("ingest_written")
 
-#: For columns whose rows `t` may keep what they hold, the condition on which they do.
-Kept = Mapping[models.Field, sql.Composable]
+#: For each column that the upsert may have to leave alone, the condition on rows `t` where it does.
+Retained = Mapping[models.Field, sql.Composable]
 
 
-def upsert(tables: Iterable[TargetTable], kept: Kept) -> None:
-    """Write the typed rows into the tables, and those that changed something into WRITTEN."""
+def upsert(tables: Iterable[TargetTable], retained: Retained) -> None:
+    """Write the typed rows into the tables, and the keys of inserted and changed rows into WRITTEN."""
     execute(sql.SQL("DROP TABLE IF EXISTS {}").format(WRITTEN))
     execute(sql.SQL("CREATE TEMPORARY TABLE {} (key text, new boolean) ON COMMIT DROP").format(WRITTEN))
     for place, table in enumerate(tables):
         if table.key is None:
-            _write(_add(table))
-        elif table.lacking:
-            _write(_update(table, kept))
+            _execute_and_record(_insert_missing_copies(table))
+        elif table.missing_fields:
+            _execute_and_record(_compile_update(table, retained))
         else:
-            _write(_insert(table, kept, is_base=place == 0))
+            _execute_and_record(_compile_insert(table, retained, is_base=place == 0))
             _advance_sequence(table)
 
 
-def written() -> tuple[int, int]:
-    """How many rows were inserted, and how many others changed."""
-    inserted, rows = numbers(
+def count_written() -> tuple[int, int]:
+    """Count the rows that were inserted, and the others that changed."""
+    inserted, rows = fetch_row(
         sql.SQL("SELECT count(*) FILTER (WHERE new), count(DISTINCT key) FROM {}").format(WRITTEN)
     )
     return inserted, rows - inserted
 
 
-def note(keys: Iterable[str]) -> None:
-    """Add rows that were changed otherwise."""
+def add_written(keys: Iterable[str]) -> None:
+    """Add the keys of rows that were changed by other statements."""
     for key in keys:
         execute(sql.SQL("INSERT INTO {} VALUES ({}, false)").format(WRITTEN, sql.Literal(key)))
 
 
-def _write(statement: sql.Composable) -> None:
+def _execute_and_record(statement: sql.Composable) -> None:
     execute(sql.SQL("WITH written AS ({}) INSERT INTO {} SELECT * FROM written").format(statement, WRITTEN))
 
 
-def _insert(table: TargetTable, kept: Kept, is_base: bool) -> sql.Composable:
+def _compile_insert(table: TargetTable, retained: Retained, is_base: bool) -> sql.Composable:
     assert table.key is not None
-    fields = [*table.values, *table.filled]
+    fields = [*table.values, *table.default_fields]
     return sql.SQL(
         "INSERT INTO {} AS t ({}) SELECT {} FROM {} n ON CONFLICT ({}) {} RETURNING CAST({} AS text), {}"
     ).format(
         table.name,
-        _columns(fields),
-        sql.SQL(", ").join([*map(_given, table.values.values()), *map(_filled, table.filled)]),
+        _column_list(fields),
+        sql.SQL(", ").join(
+            [*map(_staged_value, table.values.values()), *map(_default_value, table.default_fields)]
+        ),
         TYPED,
         sql.Identifier(table.key.column),
-        _do_update(table, kept, lambda field: sql.Identifier("excluded", field.column)),
+        _compile_conflict_action(table, retained, lambda field: sql.Identifier("excluded", field.column)),
         sql.Identifier("t", table.entity.column),
         sql.SQL("t.xmax = 0") if is_base else sql.SQL("false"),
     )
 
 
-def _do_update(table: TargetTable, kept: Kept, new: "New") -> sql.Composable:
-    if not table.rest:
+def _compile_conflict_action(table: TargetTable, retained: Retained, new: "NewValue") -> sql.Composable:
+    if not table.updated_values:
         return sql.SQL("DO NOTHING")
-    return sql.SQL("DO UPDATE SET {} WHERE {}").format(*_changes(table, kept, new))
+    return sql.SQL("DO UPDATE SET {} WHERE {}").format(*_compile_changes(table, retained, new))
 
 
-def _update(table: TargetTable, kept: Kept) -> sql.Composable:
-    """Rows that exist; there are no others, because the file lacks what a new one needs."""
+def _compile_update(table: TargetTable, retained: Retained) -> sql.Composable:
+    """Compile the update of existing rows; the file lacks columns of new ones."""
     assert table.key is not None
     staged = table.values[table.key]
     changes, differ = (
-        _changes(table, kept, lambda field: _given(table.values[field]))
-        if table.rest
+        _compile_changes(table, retained, lambda field: _staged_value(table.values[field]))
+        if table.updated_values
         else (sql.SQL("{0} = t.{0}").format(sql.Identifier(table.key.column)), sql.SQL("false"))
     )
     key = sql.Identifier("t", table.key.column)
     return sql.SQL(
         "UPDATE {} t SET {} FROM {} n WHERE {} = {} AND {} RETURNING CAST({} AS text), false"
     ).format(
-        table.name, changes, TYPED, key, _given(staged), differ, sql.Identifier("t", table.entity.column)
+        table.name,
+        changes,
+        TYPED,
+        key,
+        _staged_value(staged),
+        differ,
+        sql.Identifier("t", table.entity.column),
     )
 
 
-New = Callable[[models.Field], sql.Composable]
+NewValue = Callable[[models.Field], sql.Composable]
 
 
-def _changes(table: TargetTable, kept: Kept, new: New) -> tuple[sql.Composable, sql.Composable]:
-    """The assignments, and the condition that they change something."""
-    values = {field: _unless_kept(field, new(field), kept) for field in table.rest}
-    assigned = [
+def _compile_changes(
+    table: TargetTable, retained: Retained, new: NewValue
+) -> tuple[sql.Composable, sql.Composable]:
+    """Compile the assignments, and the condition that they change a value."""
+    values = {field: _compile_value(field, new(field), retained) for field in table.updated_values}
+    assignments = [
         sql.SQL("{} = {}").format(sql.Identifier(field.column), value) for field, value in values.items()
     ]
-    held = sql.SQL(", ").join(sql.Identifier("t", field.column) for field in values)
-    differ = sql.SQL("ROW({}) IS DISTINCT FROM ROW({})").format(held, sql.SQL(", ").join(values.values()))
-    return sql.SQL(", ").join(assigned), differ
+    stored = sql.SQL(", ").join(sql.Identifier("t", field.column) for field in values)
+    differ = sql.SQL("ROW({}) IS DISTINCT FROM ROW({})").format(stored, sql.SQL(", ").join(values.values()))
+    return sql.SQL(", ").join(assignments), differ
 
 
-def _unless_kept(field: models.Field, value: sql.Composable, kept: Kept) -> sql.Composable:
-    if field not in kept:
+def _compile_value(field: models.Field, value: sql.Composable, retained: Retained) -> sql.Composable:
+    if field not in retained:
         return value
     return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(
-        kept[field], sql.Identifier("t", field.column), value
+        retained[field], sql.Identifier("t", field.column), value
     )
 
 
-def _add(table: TargetTable) -> sql.Composable:
-    """Of each content the rows which the file has more often than the table: the same file twice adds nothing."""
-    held = sql.SQL(", ").join(sql.Identifier("t", field.column) for field in table.values)
-    given = sql.SQL(", ").join(map(_given, table.values.values()))
+def _insert_missing_copies(table: TargetTable) -> sql.Composable:
+    """Compile the insertion of equal rows that the file has more often than the table.
+
+    The same file twice adds nothing.
+    """
+    stored = sql.SQL(", ").join(sql.Identifier("t", field.column) for field in table.values)
+    staged = sql.SQL(", ").join(map(_staged_value, table.values.values()))
     return sql.SQL(
         """INSERT INTO {table} AS t ({columns})
         SELECT {values} FROM (
-            SELECT *, md5(CAST(ROW({given}) AS text)) AS hash,
-                   row_number() OVER (PARTITION BY md5(CAST(ROW({given}) AS text)) ORDER BY line) AS occurrence
+            SELECT *, md5(CAST(ROW({staged}) AS text)) AS hash,
+                   row_number() OVER (PARTITION BY md5(CAST(ROW({staged}) AS text)) ORDER BY line) AS occurrence
             FROM {typed} n
         ) n LEFT JOIN (
-            SELECT md5(CAST(ROW({held}) AS text)) AS hash, count(*) AS held FROM {table} t GROUP BY 1
+            SELECT md5(CAST(ROW({stored}) AS text)) AS hash, count(*) AS copies FROM {table} t GROUP BY 1
         ) t USING (hash)
-        WHERE occurrence > coalesce(held, 0)
+        WHERE occurrence > coalesce(copies, 0)
         RETURNING CAST(t.{key} AS text), true"""
     ).format(
         table=table.name,
-        columns=_columns([*table.values, *table.filled]),
-        values=sql.SQL(", ").join([*map(_given, table.values.values()), *map(_filled, table.filled)]),
-        given=given,
-        held=held,
+        columns=_column_list([*table.values, *table.default_fields]),
+        values=sql.SQL(", ").join(
+            [*map(_staged_value, table.values.values()), *map(_default_value, table.default_fields)]
+        ),
+        staged=staged,
+        stored=stored,
         typed=TYPED,
         key=sql.Identifier(table.model._meta.pk.column),
     )
 
 
-def _columns(fields: Iterable[Any]) -> sql.Composable:
+def _column_list(fields: Iterable[models.Field]) -> sql.Composable:
     return sql.SQL(", ").join(sql.Identifier(field.column) for field in fields)
 
 
-def _given(staged: str) -> sql.Composable:
+def _staged_value(staged: str) -> sql.Composable:
     return sql.Identifier("n", staged)
 
 
-def _filled(field: Any) -> sql.Composable:
-    """What Django writes where nothing was said."""
+def _default_value(field: models.Field) -> sql.Composable:
+    """Compute the value that Django writes for a field without one."""
     automatic = getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
     value = timezone.now() if automatic else field.get_default()
     return sql.Literal(field.get_db_prep_save(field.to_python(value), connection))
 
 
 def _advance_sequence(table: TargetTable) -> None:
-    """Keep the table's own numbering ahead of the numbers that the file gave."""
+    """Advance the table's sequence beyond the keys of the file."""
     key = table.key
     if not isinstance(key, models.AutoField):
         return

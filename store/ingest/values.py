@@ -1,76 +1,83 @@
-"""Rows that come as values instead of files: the product's own, for its base rows and their one-to-one rows."""
+"""Upsert of base rows and their one-to-one rows from values in memory."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import connection, models
 from psycopg2 import sql
 
+from ..products.features import Hop, Path
 from ..products.product import DataProduct
 from . import label_conflicts, upsert
 from .casts import Cast
 from .checking import TYPED, execute
 from .tables import TargetTable
 
-#: A row: its key, then the values of `columns`.
-Row = tuple[Any, ...]
+#: A row: its key, then the values of `list_paths`.
+Row = tuple[object, ...]
 
 
-def columns(product: DataProduct, labelled: bool) -> list[Any]:
-    """The paths of the values of a row, in their order: the features', the time's, the label's."""
+def list_paths(product: DataProduct, labelled: bool) -> list[Path]:
+    """List the paths of a row's values in their order: features, time, label.
+
+    Every feature of the product has a path: it is writable.
+    """
     join = product.join
-    paths = [column.path for column in product.columns]
-    paths += [join.at_path] if join.at_path else []
-    return [*paths, join.label_path] if labelled and join.label_path else paths
+    paths = [*(column.path for column in product.columns), join.at_path]
+    if labelled:
+        paths.append(join.label_path)
+    return [path for path in paths if path is not None]
 
 
 def is_flat(product: DataProduct) -> bool:
-    """Whether all that a row says goes to the base row and to the rows that point to it alone."""
+    """Return True where all values of a row belong to the base row and its one-to-one rows."""
     return all(
         not path.hops or (len(path.hops) == 1 and path.hops[0].auto_created)
-        for path in columns(product, labelled=True)
+        for path in list_paths(product, labelled=True)
     )
 
 
-def write(product: DataProduct, rows: Sequence[Row], labelled: bool) -> tuple[int, int]:
-    """Upsert the rows; returns how many were inserted, and how many others changed.
+def upsert_rows(product: DataProduct, rows: Sequence[Row], labelled: bool) -> tuple[int, int]:
+    """Upsert the rows, sorted by key to avoid deadlocks with other writers of the same rows.
 
-    They are sorted by their keys, so that two who write the same rows do not wait for each other.
+    Args:
+        labelled: True where the last value of each row is its label.
+
+    Returns: the number of rows inserted, and of others changed.
     """
-    tables = _tables(product, labelled)
-    fields = {"key": product.join.model._meta.pk}
-    fields |= {f"c{place}": path.column for place, path in enumerate(columns(product, labelled))}
-    _give(fields, sorted(rows, key=lambda row: str(row[0])))
-    label = label_conflicts.label_table(product, tables)
-    upsert.upsert(tables, label_conflicts.kept(product, label))
+    tables = _build_tables(product, labelled)
+    fields: dict[str, models.Field] = {"key": product.join.model._meta.pk}
+    fields |= {f"c{place}": path.column for place, path in enumerate(list_paths(product, labelled))}
+    _create_typed_table(fields, sorted(rows, key=lambda row: str(row[0])))
+    label = label_conflicts.find_label_table(product, tables)
+    upsert.upsert(tables, label_conflicts.get_retained_labels(product, label))
     if label:
-        upsert.note(label_conflicts.say(product, label))
-    return upsert.written()
+        upsert.add_written(label_conflicts.record_table_labels(product, label))
+    return upsert.count_written()
 
 
-def _tables(product: DataProduct, labelled: bool) -> tuple[TargetTable, ...]:
+def _build_tables(product: DataProduct, labelled: bool) -> tuple[TargetTable, ...]:
     base = product.join.model
-    values: dict[Any, dict[models.Field, str]] = {(): {base._meta.pk: "key"}}
-    for place, path in enumerate(columns(product, labelled)):
+    values: dict[tuple[Hop, ...], dict[models.Field, str]] = {(): {base._meta.pk: "key"}}
+    for place, path in enumerate(list_paths(product, labelled)):
         own = {path.hops[0].field: "key"} if path.hops else {}
         values.setdefault(path.hops, own)[path.column] = f"c{place}"
     return tuple(
-        TargetTable(hops[0].related_model, hops[0].field, one)
+        TargetTable(hops[0].related_model, hops[0].field, columns)
         if hops
-        else TargetTable(base, base._meta.pk, one)
-        for hops, one in values.items()
+        else TargetTable(base, base._meta.pk, columns)
+        for hops, columns in values.items()
     )
 
 
-def _give(fields: dict[str, Any], rows: Sequence[Row]) -> None:
-    """Make the typed rows, whose columns are `fields`."""
+def _create_typed_table(fields: dict[str, models.Field], rows: Sequence[Row]) -> None:
+    """Create the typed rows with a column for each of `fields`."""
     types = {name: sql.SQL(Cast(field).type) for name, field in fields.items()}
-    columns_ = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(name), of) for name, of in types.items()
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(name), type_) for name, type_ in types.items()
     )
-    arrays = sql.SQL(", ").join(sql.SQL("CAST(%s AS {}[])").format(of) for of in types.values())
+    arrays = sql.SQL(", ").join(sql.SQL("CAST(%s AS {}[])").format(type_) for type_ in types.values())
     execute(sql.SQL("DROP TABLE IF EXISTS {}").format(TYPED))
-    execute(sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP").format(TYPED, columns_))
+    execute(sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP").format(TYPED, columns))
     with connection.cursor() as cursor:
         cursor.execute(
             sql.SQL("INSERT INTO {} SELECT * FROM unnest({})").format(TYPED, arrays),
@@ -78,9 +85,9 @@ def _give(fields: dict[str, Any], rows: Sequence[Row]) -> None:
         )
 
 
-def new_keys(model: type[models.Model], n: int) -> list[Any]:
-    """Keys that the table makes by itself for `n` rows."""
-    key: Any = model._meta.pk
+def draw_keys(model: type[models.Model], n: int) -> list[object]:
+    """Draw `n` new keys from the table's default or sequence."""
+    key = model._meta.pk
     if key.has_default():
         return [key.get_default() for _ in range(n)]
     with connection.cursor() as cursor:

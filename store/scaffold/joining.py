@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..ingest.files import FileError, Layout, field_names, rows
+from ..ingest.files import FileError, Layout, field_names, read_rows
 from .inference import InferredTable, Wishes, understand
 from .inference.deciding import find
 
@@ -47,7 +47,7 @@ def _base(table: InferredTable) -> InferredTable:
     if table.key is None or table.key.unique:
         return table
     place, seen = table.columns.index(table.key), set()
-    for line, cells in rows(table.layout):
+    for line, cells in read_rows(table.layout):
         if cells[place] in seen:
             raise FileError(
                 f"{table.layout.path}, line {line}, column {table.key.header}: {cells[place]!r} repeats the key of a "

@@ -1,4 +1,4 @@
-"""How a file is written."""
+"""The layout of a file of rows."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,21 +6,21 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What must be known of a file to read its rows."""
+    """Format, encoding and columns of a file: all that is needed to read its rows."""
 
     path: Path
-    #: "csv" (whatever the delimiter), "jsonl" or "parquet".
+    #: "csv" (with any delimiter), "jsonl" or "parquet".
     format: str
     #: Python's name of the encoding.
     encoding: str = "utf-8"
     delimiter: str = ","
     #: None: nothing is quoted.
     quote: str | None = '"'
-    #: As they stand in the file; `column_0`, … where it names none.
+    #: Titles of the columns; `column_0`, … where the file has none.
     header: tuple[str, ...]
-    #: Whether `1.234,5` is written for 1234.5.
+    #: True where `1.234,5` stands for 1234.5.
     decimal_comma: bool = False
     #: The line where the first row of data begins, counted from 1.
     first_line: int = 1
-    #: Whether the file names its columns.
+    #: True where the file names its columns.
     has_header: bool = True

@@ -1,4 +1,4 @@
-"""Opening a file: from a path or the standard input, unpacked where it is compressed by gzip."""
+"""Open a file from a path or the standard input, decompressed where it is gzip."""
 
 import gzip
 import shutil
@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 from ...exceptions import StoreError
 
 GZIP = b"\x1f\x8b"
-#: What packed files begin with that must be unpacked first.
+#: The first bytes of formats that cannot be read, and how they are named.
 PACKED = {
     b"PK\x03\x04": "a zip archive (as Excel's workbooks are)",
     b"BZh": "packed by bzip2",
@@ -30,10 +30,10 @@ class FileError(StoreError):
     code = "BAD_INPUT"
 
 
-def at_hand(path: Path) -> Path:
-    """A file that can be read more than once: `path`, or what stands on the standard input. Raises FileError."""
+def get_local_file(path: Path) -> Path:
+    """Get a file that can be read repeatedly: `path`, or a copy of the standard input for `-`. Raises FileError."""
     if str(path) == "-":
-        path = _standard_input()
+        path = _copy_standard_input()
     if path.is_dir():
         raise FileError(f"{path} is a directory: name the files in it.")
     try:
@@ -50,9 +50,9 @@ def at_hand(path: Path) -> Path:
 
 
 @cache
-def _standard_input() -> Path:
-    """The standard input in a file, which ends with the process."""
-    folder = _folder()
+def _copy_standard_input() -> Path:
+    """Copy the standard input into a file that is deleted when the process ends."""
+    folder = _get_temporary_folder()
     path = Path(folder.name) / "standard-input"
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
@@ -60,28 +60,29 @@ def _standard_input() -> Path:
 
 
 @cache
-def _folder() -> "tempfile.TemporaryDirectory[str]":
+def _get_temporary_folder() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix="exemplar-")
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """The file's bytes, unpacked where gzip packed them."""
-    return cast(BinaryIO, gzip.open(path)) if _is_packed(path) else path.open("rb")
+    """Open the file's bytes, decompressed where it is gzip."""
+    return cast(BinaryIO, gzip.open(path)) if _is_gzip(path) else path.open("rb")
 
 
-def _is_packed(path: Path) -> bool:
+def _is_gzip(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(2) == GZIP
 
 
 def starts_with(path: Path, start: bytes) -> bool:
-    return sample(path, 64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(start)
+    """Return True where the decompressed file starts so, after a byte order mark and white space."""
+    return read_start(path, 64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(start)
 
 
-def sample(path: Path, size: int) -> bytes:
-    """The first bytes of the unpacked file. Raises FileError."""
+def read_start(path: Path, size: int) -> bytes:
+    """Read the first `size` bytes of the decompressed file. Raises FileError."""
     try:
         with open_bytes(path) as file:
             return file.read(size)
     except (OSError, EOFError) as error:
-        raise FileError(f"{path} cannot be unpacked: {error}.") from error
+        raise FileError(f"{path} cannot be decompressed: {error}.") from error

@@ -12,8 +12,8 @@ from django.db import connection
 
 from learning.exceptions import ExemplarError
 from store import ingest
-from store.ingest import Summary, files
-from store.ingest.progress import shown
+from store.ingest import LoadSummary, files
+from store.ingest.progress import show_progress
 from store.products import catalogue
 
 
@@ -48,7 +48,7 @@ class Command(BaseCommand):
 
     def handle(self, *, product: str, **options: Any) -> None:
         try:
-            with shown(sys.stderr.isatty()) as progress:
+            with show_progress(sys.stderr.isatty()) as progress:
                 done = interruptibly(
                     lambda: ingest.load(
                         catalogue.get(product),
@@ -68,7 +68,7 @@ class Command(BaseCommand):
             raise CommandError("Interrupted: nothing was loaded.") from None
         self.tell(done)
 
-    def tell(self, done: Summary) -> None:
+    def tell(self, done: LoadSummary) -> None:
         self.stdout.write(
             f"{done.inserted:,} inserted, {done.updated:,} updated, {done.unchanged:,} unchanged, "
             f"{done.rejected:,} rejected" + (f" (see {done.rejects_file})." if done.rejects_file else ".")
@@ -79,14 +79,14 @@ class Command(BaseCommand):
             )
 
 
-def interruptibly(load: Callable[[], Summary]) -> Summary:
+def interruptibly(load: Callable[[], LoadSummary]) -> LoadSummary:
     """Run `load` on a thread of its own: the database's client would not notice a Ctrl-C before a statement ends.
 
     Raises KeyboardInterrupt when what it began was rolled back.
     """
     running: list[Any] = []
 
-    def run() -> Summary:
+    def run() -> LoadSummary:
         try:
             connection.ensure_connection()
             running.append(connection.connection)
@@ -96,7 +96,7 @@ def interruptibly(load: Callable[[], Summary]) -> Summary:
             connection.close()
 
     with ThreadPoolExecutor(1) as pool:
-        future: Future[Summary] = pool.submit(run)
+        future: Future[LoadSummary] = pool.submit(run)
         try:
             return future.result()
         except KeyboardInterrupt:

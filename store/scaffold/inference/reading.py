@@ -37,7 +37,7 @@ def read(layout: Layout, rows: Iterable[files.Row] | None = None, label: int | N
     columns = tuple(Seen(layout, place) for place in range(len(layout.header)))
     told = Told(label, len(columns)) if label is not None else None
     count = 0
-    for batch in _batches(_whole(layout, rows or files.rows(layout))):
+    for batch in _batches(_whole(layout, rows or files.read_rows(layout))):
         lines = [line for line, _ in batch]
         cells = [list(map(clean, its)) for its in zip(*(cells for _, cells in batch), strict=True)]
         for column, its in zip(columns, cells, strict=True):

@@ -13,7 +13,7 @@ from store.access.actors import Actor
 from store.entities.entities import KEEP
 from store.exceptions import BadInput, NotWritable
 from store.ingest import editing
-from store.ingest.editing import EditedRow, Upserted
+from store.ingest.editing import EditedRow, UpsertCounts
 from store.predictions.feedback import About, Feedback
 from store.products import catalogue
 from tests.clinic.models import Anamnesis, Operation
@@ -89,8 +89,8 @@ def test_ten_thousand_rows_take_few_statements(django_assert_max_num_queries: An
     values = dict.fromkeys(FEATURES, 1.5)
     rows = [EditedRow(f"N{n}", values | {"mean_radius": n / 7}, "benign", NOON) for n in range(10_000)]
     with django_assert_max_num_queries(60):
-        assert editing.upsert_many(tumor, rows) == Upserted(10_000, 0, 0)
-    assert editing.upsert_many(tumor, rows) == Upserted(0, 0, 10_000)
+        assert editing.upsert_many(tumor, rows) == UpsertCounts(10_000, 0, 0)
+    assert editing.upsert_many(tumor, rows) == UpsertCounts(0, 0, 10_000)
 
 
 def test_an_upserted_label_is_feedback_of_the_table_if_people_gave_feedback() -> None:
@@ -112,10 +112,10 @@ STAY = {"age": 61, "smokes": None, "born": None, "note": "", "urgency": "planned
 def test_a_table_that_numbers_its_rows_goes_on_numbering_them() -> None:
     stay = catalogue.get("stay")
     rows = [EditedRow("7000000", STAY, True, NOON), EditedRow(None, STAY | {"age": 5}, KEEP, NOON)]
-    assert editing.upsert_many(stay, rows) == Upserted(2, 0, 0)
+    assert editing.upsert_many(stay, rows) == UpsertCounts(2, 0, 0)
     assert Operation.objects.create(done_at=NOON, urgency="planned").pk > 7_000_000
     assert Anamnesis.objects.get(operation=7_000_000).age == 61
-    assert editing.upsert_many(stay, rows[:1]) == Upserted(0, 0, 1)
+    assert editing.upsert_many(stay, rows[:1]) == UpsertCounts(0, 0, 1)
 
 
 def test_what_cannot_be_written_as_a_whole_is_refused() -> None:

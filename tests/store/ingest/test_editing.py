@@ -1,4 +1,4 @@
-"""Editing: feature rows created, replaced and patched."""
+"""Editing of entities: create, replace and patch their rows."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ from store.exceptions import (
     UnknownEntity,
 )
 from store.ingest import editing
-from store.ingest.editing import Edited
+from store.ingest.editing import EditResult
 from store.predictions.feedback import About, Feedback
 from store.products import catalogue
 from store.products.product import DataProduct
@@ -30,27 +30,27 @@ from ..conftest import HOUR, NOON, STAY, at_once, operate
 pytestmark = pytest.mark.django_db
 
 
-def create(product: DataProduct, key: str | None = None, label: Any = None, **features: Any) -> Edited:
+def create(product: DataProduct, key: str | None = None, label: Any = None, **features: Any) -> EditResult:
     return editing.create(product, key, STAY | features, label, NOON)
 
 
 def patch(
     product: DataProduct, key: Any, label: Any = KEEP, version: str | None = None, **features: Any
-) -> Edited:
+) -> EditResult:
     return editing.patch(product, str(key), features, label, KEEP, version)
 
 
 def replace(
     product: DataProduct, key: Any, label: Any = None, version: str | None = None, **features: Any
-) -> Edited:
+) -> EditResult:
     return editing.replace(product, str(key), STAY | features, label, NOON, version)
 
 
 def test_a_new_entity_has_rows_in_every_table(stay: DataProduct) -> None:
-    made = create(stay, label=True, born=date(1960, 1, 2), cost=12.345, smokes=True, note="x")
+    result = create(stay, label=True, born=date(1960, 1, 2), cost=12.345, smokes=True, note="x")
     operation = Operation.objects.get()
-    assert (made.created, made.entity.key) == (True, str(operation.pk))
-    assert made.entity.features == {
+    assert (result.created, result.entity.key) == (True, str(operation.pk))
+    assert result.entity.features == {
         "age": 61,
         "born": date(1960, 1, 2),
         "cost": Decimal("12.34"),
@@ -58,21 +58,21 @@ def test_a_new_entity_has_rows_in_every_table(stay: DataProduct) -> None:
         "smokes": True,
         "urgency": "planned",
     }
-    assert (made.entity.label, made.entity.at, made.entity.complete) == (True, NOON, True)
-    assert set(made.changed) == {*STAY, "label", "at"}
+    assert (result.entity.label, result.entity.at, result.entity.complete) == (True, NOON, True)
+    assert set(result.changed) == {*STAY, "label", "at"}
 
 
-def test_a_given_key_is_the_rows(stay: DataProduct) -> None:
+def test_a_new_entity_has_the_given_key(stay: DataProduct) -> None:
     assert create(stay, key="4711").entity.key == "4711"
 
 
-def test_the_tables_own_numbering_goes_on_behind_a_given_key(stay: DataProduct) -> None:
+def test_the_sequence_continues_after_a_given_key(stay: DataProduct) -> None:
     first = int(create(stay).entity.key)
     create(stay, key=str(first + 5))
     assert int(create(stay).entity.key) == first + 6
 
 
-def test_a_small_key_does_not_set_the_numbering_back(stay: DataProduct) -> None:
+def test_a_small_key_does_not_set_the_sequence_back(stay: DataProduct) -> None:
     last = int(create(stay).entity.key)
     Operation.objects.all().delete()
     create(stay, key="-3")
@@ -86,12 +86,12 @@ def test_a_key_that_exists_is_a_conflict(stay: DataProduct) -> None:
 
 
 @pytest.mark.parametrize("key", ["x", "", "007", "a\0", "9" * 30])
-def test_what_cannot_be_a_key_is_refused(stay: DataProduct, key: str) -> None:
+def test_an_invalid_key_is_rejected(stay: DataProduct, key: str) -> None:
     with pytest.raises(BadInput, match="cannot be the key of a operation"):
         create(stay, key=key)
 
 
-def test_an_entity_whose_table_makes_no_keys_needs_one(diabetes: DataProduct) -> None:
+def test_a_key_is_required_where_the_table_generates_none(diabetes: DataProduct) -> None:
     features = {c.name: 1 for c in diabetes.columns} | {"bmi": 20, "blood_pressure": 80}
     with pytest.raises(BadInput, match="A patient needs a key"):
         editing.create(diabetes, None, features, None, None)
@@ -99,22 +99,22 @@ def test_an_entity_whose_table_makes_no_keys_needs_one(diabetes: DataProduct) ->
     assert Patient.objects.get().serum.hdl == 1
 
 
-def test_features_are_checked_before_anything_is_written(stay: DataProduct) -> None:
-    with pytest.raises(OutOfRange) as refused:
+def test_nothing_is_written_where_a_feature_is_invalid(stay: DataProduct) -> None:
+    with pytest.raises(OutOfRange) as raised:
         create(stay, age=0)
-    assert refused.value.argument == ("row", "features", "age")
+    assert raised.value.argument == ("row", "features", "age")
     with pytest.raises(BadInput, match="'never' is no value of urgency"):
         create(stay, urgency="never")
     assert not Operation.objects.exists()
 
 
-def test_an_event_time_that_is_missing_is_named(stay: DataProduct) -> None:
+def test_a_missing_event_time_is_named_in_the_error(stay: DataProduct) -> None:
     with pytest.raises(BadInput, match="done_at"):
         editing.create(stay, None, STAY, None, None)
     assert not Operation.objects.exists()
 
 
-def test_a_patch_changes_what_is_given(stay: DataProduct) -> None:
+def test_a_patch_changes_the_given_features(stay: DataProduct) -> None:
     operation = operate(age=50, note="old")
     done = patch(stay, operation.pk, age=51, note="old")
     assert (done.created, done.changed) == (False, ["age"])
@@ -127,13 +127,13 @@ def test_a_patch_may_set_null(stay: DataProduct) -> None:
     assert entities.get(stay, str(operation.pk)).label is None
 
 
-def test_a_patch_moves_the_event(stay: DataProduct) -> None:
+def test_a_patch_changes_the_time_of_the_event(stay: DataProduct) -> None:
     operation = operate()
     done = editing.patch(stay, str(operation.pk), {}, KEEP, NOON + HOUR, None)
     assert (done.changed, done.entity.at) == (["at"], NOON + HOUR)
 
 
-def test_a_patch_that_is_refused_changes_nothing(stay: DataProduct) -> None:
+def test_an_invalid_patch_changes_nothing(stay: DataProduct) -> None:
     operation = operate(age=50)
     for features in (
         {"age": 51, "cost": -(10**9)},
@@ -159,13 +159,13 @@ def test_a_computed_or_shared_column_cannot_be_patched(relapse: DataProduct) -> 
     assert patch(relapse, operation.pk, age=51).changed == ["age"]
 
 
-def test_a_product_with_computed_columns_is_written_as_a_whole_by_nobody(relapse: DataProduct) -> None:
+def test_entities_with_computed_columns_cannot_be_created_or_replaced(relapse: DataProduct) -> None:
     for write in (lambda: create(relapse), lambda: replace(relapse, 7)):
         with pytest.raises(NotWritable, match="cannot be written as a whole"):
             write()
 
 
-def test_replacing_makes_the_entity_just_this(stay: DataProduct) -> None:
+def test_replacing_sets_features_that_are_not_given_to_null(stay: DataProduct) -> None:
     operation = operate(smokes=True, relapsed=True)
     done = replace(stay, operation.pk)
     assert not done.created
@@ -176,7 +176,7 @@ def test_replacing_makes_the_entity_just_this(stay: DataProduct) -> None:
     )
 
 
-def test_replacing_what_does_not_exist_creates_it(stay: DataProduct) -> None:
+def test_replacing_an_unknown_entity_creates_it(stay: DataProduct) -> None:
     assert replace(stay, 4711, label=False).created
     assert Operation.objects.get(pk=4711).relapsed is False
 
@@ -196,7 +196,7 @@ def test_a_version_that_was_read_before_others_wrote_is_stale(stay: DataProduct)
     assert patch(stay, key, version=entities.get(stay, key).version, age=52).changed == ["age"]
 
 
-def test_a_version_of_what_is_gone_is_stale(stay: DataProduct) -> None:
+def test_the_version_of_a_deleted_entity_is_stale(stay: DataProduct) -> None:
     with pytest.raises(StaleVersion, match="does not exist any more"):
         replace(stay, 4711, version="x")
 
@@ -204,14 +204,14 @@ def test_a_version_of_what_is_gone_is_stale(stay: DataProduct) -> None:
 @pytest.mark.parametrize(
     "change", [{"age": 51}, {"smokes": True}, {"note": "x"}, {"cost": 3}, {"label": True}, {"urgency": "1st"}]
 )
-def test_every_change_is_another_version(stay: DataProduct, change: dict[str, Any]) -> None:
+def test_every_change_leads_to_another_version(stay: DataProduct, change: dict[str, Any]) -> None:
     key = str(operate(age=50).pk)
     read = entities.get(stay, key).version
     assert patch(stay, key, **change).entity.version != read
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_write_the_version_they_have_read_one_succeeds(stay: DataProduct) -> None:
+def test_one_of_several_concurrent_edits_of_a_version_succeeds(stay: DataProduct) -> None:
     key = str(operate(age=50).pk)
     read = entities.get(stay, key).version
 
@@ -225,7 +225,7 @@ def test_of_two_who_write_the_version_they_have_read_one_succeeds(stay: DataProd
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_create_the_same_key_one_succeeds(stay: DataProduct) -> None:
+def test_one_of_several_concurrent_creations_of_a_key_succeeds(stay: DataProduct) -> None:
     def write() -> bool:
         try:
             return create(stay, key="4711").created
@@ -235,7 +235,7 @@ def test_of_two_who_create_the_same_key_one_succeeds(stay: DataProduct) -> None:
     assert sorted(at_once(write, write, write)) == [False, False, True]
 
 
-def test_a_missing_one_to_one_row_is_made_when_all_of_it_is_given(stay: DataProduct) -> None:
+def test_a_missing_one_to_one_row_is_inserted_where_all_its_columns_are_given(stay: DataProduct) -> None:
     operation = operate(age=None)
     assert not entities.get(stay, str(operation.pk)).complete
     done = patch(stay, operation.pk, age=40)
@@ -243,41 +243,43 @@ def test_a_missing_one_to_one_row_is_made_when_all_of_it_is_given(stay: DataProd
     assert done.entity.features["note"] == ""
 
 
-def test_a_part_of_a_missing_one_to_one_row_is_refused_with_what_it_needs(stay: DataProduct) -> None:
+def test_a_part_of_a_missing_one_to_one_row_is_rejected_with_the_missing_columns(stay: DataProduct) -> None:
     operation = operate(age=None)
     with pytest.raises(BadInput, match="A anamnesis needs age too"):
         patch(stay, operation.pk, smokes=True)
     assert not Anamnesis.objects.exists()
 
 
-def test_a_missing_one_to_one_row_is_not_made_of_nothing(stay: DataProduct) -> None:
+def test_a_missing_one_to_one_row_is_not_inserted_where_none_of_its_columns_is_given(
+    stay: DataProduct,
+) -> None:
     operation = operate(age=None)
     assert patch(stay, operation.pk, cost=3).changed == ["cost"]
     assert not Anamnesis.objects.exists()
 
 
-def test_an_edited_label_is_the_tables_word(stay: DataProduct) -> None:
+def test_an_edited_label_is_feedback_by_the_table(stay: DataProduct) -> None:
     key = str(operate(relapsed=False).pk)
-    given = Feedback.objects.give(stay, About(entity=key), "False", "ann")
+    result = Feedback.objects.give(stay, About(entity=key), "False", "ann")
     assert patch(stay, key, label=True).entity.label is False  # people agree on it
-    assert given.feedback.status_of() == "COUNTS"
+    assert result.feedback.status_of() == "COUNTS"
 
 
-def test_what_people_said_of_a_key_holds_for_the_row_that_comes_back_under_it(stay: DataProduct) -> None:
+def test_feedback_about_a_key_decides_the_label_of_a_row_created_again(stay: DataProduct) -> None:
     key = str(operate().pk)
     Feedback.objects.give(stay, About(entity=key), "True", "ann")
     Operation.objects.all().delete()
     assert create(stay, key=key, label=False).entity.label is True
 
 
-def test_an_unlabelled_row_that_comes_back_has_the_label_that_people_agree_on(stay: DataProduct) -> None:
+def test_a_row_created_again_without_a_label_gets_the_label_of_the_feedback(stay: DataProduct) -> None:
     key = str(operate().pk)
     Feedback.objects.give(stay, About(entity=key), "True", "ann")
     Operation.objects.all().delete()
     assert create(stay, key=key).entity.label is True
 
 
-def test_rows_without_a_label_are_written_too() -> None:
+def test_entities_of_a_product_without_labels_can_be_edited() -> None:
     wine = catalogue.get("wine")
     features = {column.name: 1.0 for column in wine.columns}
     assert editing.replace(wine, "W-1", features, None, None, None).created
@@ -285,6 +287,6 @@ def test_rows_without_a_label_are_written_too() -> None:
     assert (changed.changed, changed.entity.label) == (["ash"], None)
 
 
-def test_times_are_kept_in_utc(stay: DataProduct) -> None:
-    made = editing.create(stay, None, STAY, None, datetime(2024, 1, 1, tzinfo=UTC))
-    assert made.entity.at == datetime(2024, 1, 1, tzinfo=UTC)
+def test_times_are_stored_in_utc(stay: DataProduct) -> None:
+    result = editing.create(stay, None, STAY, None, datetime(2024, 1, 1, tzinfo=UTC))
+    assert result.entity.at == datetime(2024, 1, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Files as people have them: any delimiter, encoding and quoting, and what is refused in one sentence."""
+"""Detection and reading of files: delimiters, encodings, quotes, JSON lines, and errors of one sentence."""
 
 import gzip
 import io
@@ -9,7 +9,7 @@ import pytest
 
 from store.ingest import files
 from store.ingest.files import FileError, field_names
-from store.ingest.files.opening import _standard_input
+from store.ingest.files.opening import _copy_standard_input
 
 Write = Callable[..., Path]
 
@@ -25,11 +25,11 @@ def write(tmp_path: Path) -> Write:
 
 
 def cells(path: Path, **options: bool) -> list[list[str | None]]:
-    return [row for _, row in files.rows(files.sniff(path, **options))]
+    return [row for _, row in files.read_rows(files.sniff(path, **options))]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_the_delimiter_is_found(write: Write, delimiter: str) -> None:
+def test_the_delimiter_is_detected(write: Write, delimiter: str) -> None:
     rows = [["name", "age"], ["Ann, B.", "1"], ["Bob", "2"]]
     path = write("\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows))
     layout = files.sniff(path)
@@ -37,48 +37,48 @@ def test_the_delimiter_is_found(write: Write, delimiter: str) -> None:
     assert cells(path) == [["Ann, B.", "1"], ["Bob", "2"]]
 
 
-def test_a_single_column_is_one(write: Write) -> None:
+def test_a_file_with_a_single_column_is_read(write: Write) -> None:
     assert cells(write("age\n1\n2\n")) == [["1"], ["2"]]
 
 
-def test_single_quotes_quote_where_nothing_else_does(write: Write) -> None:
+def test_single_quotes_are_detected_where_no_double_quotes_are_used(write: Write) -> None:
     assert cells(write("a,b\n'x, y','1'\n'z','2'\n")) == [["x, y", "1"], ["z", "2"]]
 
 
-def test_single_quotes_quote_what_holds_double_ones(write: Write) -> None:
+def test_single_quotes_are_detected_around_cells_with_double_quotes(write: Write) -> None:
     content = "a,b\n'she said \"no, no\"','1'\n'z','2'\n"
     assert cells(write(content)) == [['she said "no, no"', "1"], ["z", "2"]]
 
 
-def test_single_quotes_quote_a_single_column(write: Write) -> None:
+def test_single_quotes_are_detected_in_a_single_column(write: Write) -> None:
     layout = files.sniff(write("'age'\n'1'\n'2'\n"))
     assert layout.header == ("age",)
 
 
-def test_a_delimiter_that_the_header_lacks_loses_to_one_that_it_has(write: Write) -> None:
+def test_a_delimiter_of_the_header_is_preferred(write: Write) -> None:
     layout = files.sniff(write("a;b\n" + "0,5;1,25\n" * 30))
     assert (layout.delimiter, layout.header, layout.decimal_comma) == (";", ("a", "b"), True)
 
 
 @pytest.mark.parametrize(
-    ("encoding", "found"),
+    ("encoding", "detected"),
     [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("latin-1", "cp1252"), ("utf-16", "utf-16")],
 )
-def test_the_encoding_is_found(write: Write, encoding: str, found: str) -> None:
+def test_the_encoding_is_detected(write: Write, encoding: str, detected: str) -> None:
     path = write("Größe,Ort\n1,Köln\n", encoding=encoding)
     layout = files.sniff(path)
-    assert (layout.encoding, layout.header) == (found, ("Größe", "Ort"))
+    assert (layout.encoding, layout.header) == (detected, ("Größe", "Ort"))
     assert cells(path) == [["1", "Köln"]]
 
 
-def test_the_encoding_is_found_far_behind(write: Write) -> None:
+def test_the_encoding_is_detected_by_a_byte_far_from_the_start(write: Write) -> None:
     path = write(b"a,b\n" + b"1,x\n" * 400_000 + "2,ö\n".encode("latin-1"))
     assert files.sniff(path).encoding == "cp1252"
 
 
-def test_text_that_changes_its_encoding_is_refused_with_a_line(write: Write) -> None:
+def test_a_file_with_two_encodings_is_rejected_with_a_line(write: Write) -> None:
     path = write("a,b\nö,1\n".encode() + b"1,2\n" * 600_000 + b"\xff,3\n")
-    with pytest.raises(FileError, match=r"people.csv, behind line .*0xff"):
+    with pytest.raises(FileError, match=r"people.csv, after line .*0xff"):
         cells(path)
 
 
@@ -93,39 +93,39 @@ def test_text_that_changes_its_encoding_is_refused_with_a_line(write: Write) -> 
         ("a;b\n1,234;x\n", True),
     ],
 )
-def test_a_decimal_comma_is_told_from_a_point(write: Write, content: str, comma: bool) -> None:
+def test_a_decimal_comma_is_detected(write: Write, content: str, comma: bool) -> None:
     assert files.sniff(write(content)).decimal_comma is comma
 
 
-def test_lines_are_where_rows_begin(write: Write) -> None:
+def test_each_row_comes_with_the_line_where_it_begins(write: Write) -> None:
     path = write('a,"b\nb"\n1,"x\ny"\n\n2,z\n3\n')
     layout = files.sniff(path)
     assert (layout.header, layout.first_line) == (("a", "b\nb"), 3)
-    assert list(files.rows(layout)) == [(3, ["1", "x\ny"]), (6, ["2", "z"]), (7, ["3"])]
+    assert list(files.read_rows(layout)) == [(3, ["1", "x\ny"]), (6, ["2", "z"]), (7, ["3"])]
 
 
 def test_without_header_columns_are_numbered(write: Write) -> None:
     layout = files.sniff(write("1,x\n2,\n"), no_header=True)
     assert layout.header == ("column_0", "column_1")
-    assert list(files.rows(layout)) == [(1, ["1", "x"]), (2, ["2", None])]
+    assert list(files.read_rows(layout)) == [(1, ["1", "x"]), (2, ["2", None])]
 
 
-def test_gzip_is_unpacked(write: Write) -> None:
+def test_gzip_is_decompressed(write: Write) -> None:
     assert cells(write(gzip.compress(b"a,b\n1,2\n"), "people.csv.gz")) == [["1", "2"]]
 
 
 def test_the_standard_input_is_read(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    _standard_input.cache_clear()
+    _copy_standard_input.cache_clear()
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a,b\n1,2\n")))
     assert cells(Path("-")) == cells(Path("-")) == [["1", "2"]]
-    _standard_input.cache_clear()
+    _copy_standard_input.cache_clear()
 
 
-def test_json_lines_are_read_as_they_are_written(write: Write) -> None:
+def test_numbers_in_json_lines_are_read_as_their_text(write: Write) -> None:
     path = write('{"a": 1.50, "b": "x"}\n\n{"b": null, "c": true, "a": 12345678901234567890123}\n', "a.jsonl")
     layout = files.sniff(path)
     assert layout.header == ("a", "b", "c")
-    assert list(files.rows(layout)) == [
+    assert list(files.read_rows(layout)) == [
         (1, ["1.50", "x", None]),
         (3, ["12345678901234567890123", None, "true"]),
     ]
@@ -137,7 +137,7 @@ def test_json_lines_are_read_as_they_are_written(write: Write) -> None:
         (b"", "is empty"),
         (b"\n\n", "is empty"),
         (b"PK\x03\x04....", "zip archive"),
-        (b"\x1f\x8b\x08\x00broken", "cannot be unpacked"),
+        (b"\x1f\x8b\x08\x00broken", "cannot be decompressed"),
         (b'a,b\n1,"x\n2,y\n', "line 2: a quote .* never closed"),
         (b'a,b\n1,"x"y\n', "line 2: a quoted cell must end"),
         (b'{"a": 1}\n{"a": \n', "line 2: this is no JSON"),
@@ -146,7 +146,9 @@ def test_json_lines_are_read_as_they_are_written(write: Write) -> None:
         (b"PAR1....", "Parquet"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_one_sentence(write: Write, content: bytes, sentence: str) -> None:
+def test_a_file_that_cannot_be_read_is_reported_in_one_sentence(
+    write: Write, content: bytes, sentence: str
+) -> None:
     path = write(content)
     with pytest.raises(FileError, match=sentence) as refused:
         cells(path)
@@ -154,7 +156,7 @@ def test_what_cannot_be_read_is_said_in_one_sentence(write: Write, content: byte
     assert "\n" not in str(refused.value)
 
 
-def test_directories_and_missing_files_are_refused(tmp_path: Path) -> None:
+def test_directories_and_missing_files_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="is a directory"):
         files.sniff(tmp_path)
     with pytest.raises(FileError, match="No such file"):
@@ -178,9 +180,9 @@ def test_directories_and_missing_files_are_refused(tmp_path: Path) -> None:
         ("a very long header that goes on and on and on", "a_very_long_header_that_goes_on_and"),
     ],
 )
-def test_headers_become_names(title: str, name: str) -> None:
+def test_a_title_becomes_a_valid_name(title: str, name: str) -> None:
     assert field_names([title]) == (name,)
 
 
-def test_names_differ_also_in_graphql() -> None:
+def test_names_of_columns_differ_in_graphql_too() -> None:
     assert field_names(["age", "Age", "age 2", "AGE", ""]) == ("age", "age_2", "age_2_2", "age_3", "column_4")

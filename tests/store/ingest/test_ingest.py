@@ -1,4 +1,4 @@
-"""Files into feature tables: found by their columns, cast, upserted by key, all or nothing."""
+"""Loading of files into feature tables: target tables, casts, upserts, formats and labels."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ from examples.diabetes.models import Patient, Serum
 from examples.tumor.models import Biopsy, CellMeans, Nuclei, WorstValues
 from store import ingest
 from store.access.actors import Actor
-from store.ingest import NoTable, Summary, TooManyRejects, files
+from store.ingest import LoadSummary, NoTable, TooManyRejects, files
 from store.predictions.feedback import About, Feedback
 from store.products import catalogue
 from store.products.product import DataProduct
@@ -57,11 +57,12 @@ def tumor() -> DataProduct:
     return catalogue.get("tumor")
 
 
-def counts(done: Summary) -> tuple[int, int, int, int]:
-    return done.inserted, done.updated, done.unchanged, done.rejected
+def counts(summary: LoadSummary) -> tuple[int, int, int, int]:
+    return summary.inserted, summary.updated, summary.unchanged, summary.rejected
 
 
 def load(product: DataProduct, *paths: Path, **options: Any) -> tuple[int, int, int, int]:
+    """Load the files and return the numbers of inserted, updated, unchanged and rejected rows."""
     return counts(ingest.load(product, paths, **options))
 
 
@@ -69,13 +70,7 @@ def diagnoses() -> dict[str, str | None]:
     return dict(Biopsy.objects.order_by("number").values_list("number", "diagnosis"))
 
 
-def rejects(refused: Any = None) -> list[str]:
-    """The lines of the rejects file, without the file's own name."""
-    lines = Path("tumor.rejects.csv").read_text().splitlines()
-    return [line.partition(",")[2] for line in lines[1:]]
-
-
-# -- What is loaded --
+# -- Tables and rows --
 
 
 def test_new_rows_are_inserted_and_the_same_file_twice_changes_nothing(
@@ -88,20 +83,20 @@ def test_new_rows_are_inserted_and_the_same_file_twice_changes_nothing(
     assert Biopsy.objects.get(pk="B-2").taken_at == NOON
 
 
-def test_rows_that_differ_are_updated_and_no_others(tumor: DataProduct, write: Write) -> None:
+def test_only_rows_that_differ_are_updated(tumor: DataProduct, write: Write) -> None:
     load(tumor, write(BIOPSIES))
     changed = BIOPSIES.replace("B-3,2024-05-17,", "B-3,2024-05-17,benign") + "B-4,2024-06-01,\n"
     assert load(tumor, write(changed)) == (1, 1, 2, 0)
     assert diagnoses()["B-3"] == "benign"
 
 
-def test_a_file_of_some_columns_changes_only_these(tumor: DataProduct, write: Write) -> None:
+def test_columns_that_the_file_lacks_are_not_changed(tumor: DataProduct, write: Write) -> None:
     load(tumor, write(BIOPSIES))
     assert load(tumor, write("number,diagnosis\nB-1,malignant\nB-2,malignant\n")) == (0, 1, 1, 0)
     assert Biopsy.objects.get(pk="B-1").taken_at == NOON
 
 
-def test_a_new_row_that_lacks_what_it_needs_is_rejected(tumor: DataProduct, write: Write) -> None:
+def test_a_new_row_without_a_required_column_is_rejected(tumor: DataProduct, write: Write) -> None:
     load(tumor, write(BIOPSIES))
     with pytest.raises(TooManyRejects, match="'B-9' is new, and a new biopsy needs taken_at too"):
         load(tumor, write("number,diagnosis\nB-1,malignant\nB-9,malignant\n"))
@@ -112,15 +107,13 @@ def test_columns_that_no_table_has_are_reported(tumor: DataProduct, write: Write
     assert ingest.load(tumor, [path]).new_columns == ("Shoe size",)
 
 
-def test_headers_are_the_fields_original_ones_or_clean_to_their_names(
-    tumor: DataProduct, write: Write
-) -> None:
+def test_headers_match_help_texts_and_names_of_fields(tumor: DataProduct, write: Write) -> None:
     path = write("Number;When the biopsy was taken;DIAGNOSIS\nB-1;2024-05-17 12:00;benign\n")
     assert load(tumor, path) == (1, 0, 0, 0)
     assert Biopsy.objects.get().taken_at == NOON
 
 
-def test_several_files_are_several_tables_whatever_their_order(diabetes: DataProduct, write: Write) -> None:
+def test_several_files_are_loaded_in_the_order_of_references(diabetes: DataProduct, write: Write) -> None:
     patients = "number,age,sex,bmi,blood_pressure,progression\nP1,50,1,22.5,80,\nP2,60,2,30,90,120\n"
     sera = "number,total_cholesterol,ldl,hdl,cholesterol_ratio,log_triglycerides,glucose\nP1,1,2,3,4,5,6\n"
     assert load(diabetes, write(sera, "sera.csv"), write(patients, "patients.csv")) == (3, 0, 0, 0)
@@ -128,7 +121,7 @@ def test_several_files_are_several_tables_whatever_their_order(diabetes: DataPro
     assert Patient.objects.get(number="P2").progression == 120
 
 
-def test_rows_about_nobody_are_rejected(diabetes: DataProduct, write: Write) -> None:
+def test_rows_that_reference_an_unknown_entity_are_rejected(diabetes: DataProduct, write: Write) -> None:
     sera = "patient,total_cholesterol,ldl,hdl,cholesterol_ratio,log_triglycerides,glucose\nP9,1,2,3,4,5,6\n"
     with pytest.raises(TooManyRejects, match="column patient: 'P9' is no key of a patient"):
         load(diabetes, write(sera))
@@ -144,9 +137,7 @@ def test_one_file_fills_the_one_to_one_tables_too(tumor: DataProduct, write: Wri
     assert CellMeans.objects.get().radius == 2.5
 
 
-def test_tables_with_the_same_columns_are_told_apart_by_the_files_name(
-    tumor: DataProduct, write: Write
-) -> None:
+def test_the_files_name_selects_among_tables_with_the_same_columns(tumor: DataProduct, write: Write) -> None:
     load(tumor, write(BIOPSIES))
     fields = [f.name for f in Nuclei._meta.get_fields()]
     text = ",".join(["number", *fields]) + "\nB-1" + ",1" * 10 + "\n"
@@ -156,7 +147,7 @@ def test_tables_with_the_same_columns_are_told_apart_by_the_files_name(
         load(tumor, write(text))
 
 
-def test_many_rows_of_an_entity_are_added_once(relapse: DataProduct, write: Write) -> None:
+def test_rows_without_a_key_are_added_once_per_entity(relapse: DataProduct, write: Write) -> None:
     one, other = operate(pk=1), operate(pk=2)
     text = f"operation,on,minutes\n{one.pk},2024-01-01,5\n{one.pk},2024-01-01,5\n{other.pk},2024-01-02,7\n"
     assert load(relapse, write(text)) == (3, 0, 0, 0)
@@ -166,9 +157,7 @@ def test_many_rows_of_an_entity_are_added_once(relapse: DataProduct, write: Writ
     assert not Lab.objects.exists()
 
 
-def test_numbered_rows_keep_their_numbers_and_the_table_goes_on_from_there(
-    stay: DataProduct, write: Write
-) -> None:
+def test_the_sequence_continues_after_the_largest_key_of_the_file(stay: DataProduct, write: Write) -> None:
     text = (
         "id,done_at,urgency,cost,relapsed,age,smokes,born,note\n9000000,2024-05-17,planned,12.5,yes,61,,,\n"
     )
@@ -179,7 +168,7 @@ def test_numbered_rows_keep_their_numbers_and_the_table_goes_on_from_there(
 
 
 @isolate_apps("tests.clinic")
-def test_rows_without_a_key_are_known_by_what_they_hold(write: Write) -> None:
+def test_keys_are_derived_from_the_rows_values(write: Write) -> None:
     class Passenger(models.Model):
         key = models.CharField(max_length=50, primary_key=True, editable=False)
         age = models.FloatField(null=True)
@@ -200,18 +189,18 @@ def test_rows_without_a_key_are_known_by_what_they_hold(write: Write) -> None:
     assert Passenger.objects.filter(age=22).count() == 3
 
 
-def test_a_file_without_the_key_is_refused(tumor: DataProduct, write: Write) -> None:
+def test_a_file_without_the_key_is_rejected(tumor: DataProduct, write: Write) -> None:
     with pytest.raises(
         NoTable, match=r"no column that says which rows of Tumor it is about: Biopsy is .* number"
     ):
         load(tumor, write("diagnosis\nbenign\n"))
 
 
-# -- How values are written --
+# -- Values --
 
 
-def stays(stay: DataProduct, write: Write, header: str, *rows: str, **options: Any) -> list[Any]:
-    """What became of cells of one column of the operations' anamneses or of themselves."""
+def load_cells(stay: DataProduct, write: Write, header: str, *rows: str, **options: Any) -> list[Any]:
+    """Load operations with these cells in one column, and return the column's stored values."""
     whole = "id,done_at,urgency," + header
     text = "".join(
         f"{line}\n" for line in [whole, *(f"{n},2024-05-17,planned,{r}" for n, r in enumerate(rows, 1))]
@@ -221,7 +210,7 @@ def stays(stay: DataProduct, write: Write, header: str, *rows: str, **options: A
 
 
 @pytest.mark.parametrize(
-    ("written", "read"),
+    ("cell", "stored"),
     [
         ("12.5", "12.50"),
         ('"1,234.5"', "1234.50"),
@@ -231,13 +220,15 @@ def stays(stay: DataProduct, write: Write, header: str, *rows: str, **options: A
         ("0.005", "0.01"),
     ],
 )
-def test_decimals_are_read_as_people_write_them(
-    stay: DataProduct, write: Write, written: str, read: str
+def test_common_notations_of_decimals_are_read(
+    stay: DataProduct, write: Write, cell: str, stored: str
 ) -> None:
-    assert stays(stay, write, "cost", written) == [Decimal(read)]
+    assert load_cells(stay, write, "cost", cell) == [Decimal(stored)]
 
 
-def test_a_decimal_comma_is_read_as_one(tumor: DataProduct, diabetes: DataProduct, write: Write) -> None:
+def test_numbers_with_a_decimal_comma_are_read(
+    tumor: DataProduct, diabetes: DataProduct, write: Write
+) -> None:
     text = "number;age;sex;bmi;blood_pressure\nP1;50;1;22,5;80,25\nP2;1;2;30,125;100\n"
     assert load(diabetes, write(text)) == (2, 0, 0, 0)
     assert list(Patient.objects.order_by("pk").values_list("bmi", "blood_pressure")) == [
@@ -246,19 +237,19 @@ def test_a_decimal_comma_is_read_as_one(tumor: DataProduct, diabetes: DataProduc
     ]
 
 
-@pytest.mark.parametrize("written", ["yes", "TRUE", "t", "1", "1.0", "on"])
-def test_yes_is_written_in_many_ways(stay: DataProduct, write: Write, written: str) -> None:
-    assert stays(stay, write, "relapsed", written, "no", "NA", "") == [True, False, None, None]
+@pytest.mark.parametrize("cell", ["yes", "TRUE", "t", "1", "1.0", "on"])
+def test_common_words_for_true_are_read(stay: DataProduct, write: Write, cell: str) -> None:
+    assert load_cells(stay, write, "relapsed", cell, "no", "NA", "") == [True, False, None, None]
 
 
-def test_words_for_nothing_are_null(tumor: DataProduct, diabetes: DataProduct, write: Write) -> None:
+def test_words_for_missing_values_are_null(tumor: DataProduct, diabetes: DataProduct, write: Write) -> None:
     words = ["NA", "n/a", "NaN", "null", "None", "?", "-", "", '""', "  "]
     rows = "".join(f"P{n},50,1,22,80,{word}\n" for n, word in enumerate(words))
     load(diabetes, write("number,age,sex,bmi,blood_pressure,progression\n" + rows))
     assert set(Patient.objects.values_list("progression", flat=True)) == {None}
 
 
-def test_the_order_of_day_and_month_follows_from_the_column(tumor: DataProduct, write: Write) -> None:
+def test_the_order_of_day_and_month_is_inferred_from_the_column(tumor: DataProduct, write: Write) -> None:
     def taken(*cells: str, **options: Any) -> list[date]:
         rows = "".join(f"B-{n},{cell}\n" for n, cell in enumerate(cells))
         load(tumor, write("number,taken_at\n" + rows), **options)
@@ -274,7 +265,7 @@ def test_the_order_of_day_and_month_follows_from_the_column(tumor: DataProduct, 
         taken("03/04/2024", "05/06/2024")
 
 
-def test_texts_are_stored_in_one_normal_form(tumor: DataProduct, write: Write) -> None:
+def test_texts_are_stored_in_normal_form_c(tumor: DataProduct, write: Write) -> None:
     load(tumor, write("number,taken_at\ncafe\u0301,2024-05-17\n"))
     assert diagnoses() == {"caf\u00e9": None}
 
@@ -300,14 +291,14 @@ def test_every_format_is_loaded(tumor: DataProduct, write: Write) -> None:
         assert load(tumor, same) == (0, 0, 3, 0), same.read_bytes()
 
 
-def test_numbers_for_names_are_refused_where_no_field_is_called_so(tumor: DataProduct, write: Write) -> None:
+def test_numbered_columns_match_no_field(tumor: DataProduct, write: Write) -> None:
     path = write(BIOPSIES.partition("\n")[2])
     layout = files.sniff(path, no_header=True)
     with pytest.raises(NoTable):
         load(tumor, path, layouts=[layout])
 
 
-def test_quotes_and_line_breaks_within_cells_are_text(stay: DataProduct, write: Write) -> None:
+def test_quotes_and_line_breaks_inside_of_cells_are_stored(stay: DataProduct, write: Write) -> None:
     operate(pk=1, age=None), operate(pk=2, age=None), operate(pk=3, age=None)
     text = 'operation,age,note\n1,40,"two\nlines"\n2,50,"says ""hi"", twice"\n3,60,6" x 4" board\n'
     assert load(stay, write(text)) == (3, 0, 0, 0)
@@ -315,7 +306,7 @@ def test_quotes_and_line_breaks_within_cells_are_text(stay: DataProduct, write: 
     assert notes == ["two\nlines", 'says "hi", twice', '6" x 4" board']
 
 
-def test_latin_1_and_windows_are_read(stay: DataProduct, write: Write) -> None:
+def test_latin_1_and_windows_1252_are_read(stay: DataProduct, write: Write) -> None:
     for number, (word, encoding) in enumerate([("Käse", "latin-1"), ("8 €", "cp1252")], 1):
         operate(pk=number, age=None)
         load(stay, write(f"operation,age,note\n{number},40,{word}\n".encode(encoding)))
@@ -325,20 +316,22 @@ def test_latin_1_and_windows_are_read(stay: DataProduct, write: Write) -> None:
 # -- Labels --
 
 
-def test_labels_are_the_tables_newer_word_where_people_spoke(tumor: DataProduct, write: Write) -> None:
+def test_a_loaded_label_counts_as_feedback_where_people_gave_feedback(
+    tumor: DataProduct, write: Write
+) -> None:
     path = write(BIOPSIES)
     load(tumor, path)
-    said = Feedback.objects.give(tumor, About(entity="B-1"), "malignant", "ann").feedback
+    feedback = Feedback.objects.give(tumor, About(entity="B-1"), "malignant", "ann").feedback
     assert load(tumor, path) == (0, 0, 3, 0)
     assert diagnoses()["B-1"] == "malignant"
     assert Feedback.objects.filter(author="TABLE").count() == 1
     load(tumor, write(BIOPSIES.replace("12:00,benign", "12:00,")))
     assert diagnoses()["B-1"] == "malignant"
-    Feedback.objects.retract(tumor, said.pk, Actor(author="ann", superuser=True))
+    Feedback.objects.retract(tumor, feedback.pk, Actor(author="ann", superuser=True))
     assert diagnoses()["B-1"] is None
 
 
-def test_a_label_counts_at_once_where_people_disagree(tumor: DataProduct, write: Write) -> None:
+def test_a_loaded_label_decides_where_people_disagree(tumor: DataProduct, write: Write) -> None:
     load(tumor, write(BIOPSIES))
     Feedback.objects.give(tumor, About(entity="B-1"), "malignant", "ann")
     Feedback.objects.give(tumor, About(entity="B-1"), "benign", "bob")
@@ -347,7 +340,7 @@ def test_a_label_counts_at_once_where_people_disagree(tumor: DataProduct, write:
 
 
 @isolate_apps("tests.clinic")
-def test_labels_find_their_entity_by_another_unique_column(write: Write) -> None:
+def test_labels_are_recorded_for_rows_identified_by_another_unique_column(write: Write) -> None:
     class Case(models.Model):
         code = models.CharField(max_length=10, unique=True)
         age = models.FloatField()
@@ -376,6 +369,6 @@ def test_temporary_tables_do_not_outlive_the_load(tumor: DataProduct, write: Wri
         assert cursor.fetchone() == (None, None)
 
 
-def test_times_are_utc_where_the_file_says_nothing_else(tumor: DataProduct, write: Write) -> None:
+def test_times_without_a_zone_are_utc(tumor: DataProduct, write: Write) -> None:
     load(tumor, write("number,taken_at\nA,2024-05-17 14:00+02\nB,2024-05-17 12:00\n"))
     assert set(Biopsy.objects.values_list("taken_at", flat=True)) == {datetime(2024, 5, 17, 12, tzinfo=UTC)}

@@ -1,4 +1,4 @@
-"""What a load refuses: one sentence with file, line and column, and nothing half-written."""
+"""Rejected rows, refused loads and interrupted loads: one sentence with file, line and column, and no rows left."""
 
 import os
 import signal
@@ -56,16 +56,16 @@ def tumor() -> DataProduct:
 def refusal(
     product: DataProduct, path: Path, error: type[StoreError] = TooManyRejects, **options: Any
 ) -> str:
-    """The sentence of the refusal, behind which nothing is left."""
-    with pytest.raises(error) as refused:
+    """Return the message of the refused load, and check that it has left no rows."""
+    with pytest.raises(error) as raised:
         ingest.load(product, [path], **options)
     assert not Biopsy.objects.exists()
     assert not Operation.objects.exists()
-    return refused.value.message
+    return raised.value.message
 
 
-def listed(path: str = "tumor.rejects.csv") -> list[str]:
-    """What the rejects file says behind the file's name."""
+def read_rejects(path: str = "tumor.rejects.csv") -> list[str]:
+    """Read the lines of the rejects file without the loaded file's name."""
     header, *lines = Path(path).read_text().splitlines()
     assert header == "file,line,column,value,reason"
     return [line.partition(",")[2] for line in lines]
@@ -76,7 +76,7 @@ GOOD = "B-{},2024-05-17 12:00,benign\n"
 
 
 @pytest.mark.django_db
-def test_files_that_hold_nothing_are_refused(tumor: DataProduct, write: Write, tmp_path: Path) -> None:
+def test_files_without_rows_are_refused(tumor: DataProduct, write: Write, tmp_path: Path) -> None:
     assert refusal(tumor, write(""), FileError).endswith("rows.csv is empty.")
     assert refusal(tumor, write(HEADER), FileError).endswith("rows.csv has a header and no rows.")
     assert "is a directory" in refusal(tumor, tmp_path, FileError)
@@ -84,7 +84,7 @@ def test_files_that_hold_nothing_are_refused(tumor: DataProduct, write: Write, t
 
 
 @pytest.mark.django_db
-def test_every_row_that_does_not_fit_is_listed_with_its_reasons(tumor: DataProduct, write: Write) -> None:
+def test_every_rejected_row_is_listed_with_its_reasons(tumor: DataProduct, write: Write) -> None:
     text = (
         HEADER
         + GOOD.format(1)
@@ -101,7 +101,7 @@ def test_every_row_that_does_not_fit_is_listed_with_its_reasons(tumor: DataProdu
         "and nothing was loaded; all are in tumor.rejects.csv."
     )
     no_time = "is no time: write it as 2024-12-31 (or say whether the day or the month comes first)"
-    assert listed() == [
+    assert read_rejects() == [
         '3,diagnosis,foo,"is none of benign, malignant"',
         f"3,taken_at,yesterday,{no_time}",
         "4,,,has 2 cells where the header has 3",
@@ -114,16 +114,18 @@ def test_every_row_that_does_not_fit_is_listed_with_its_reasons(tumor: DataProdu
 
 
 @pytest.mark.django_db
-def test_as_many_rejects_as_allowed_let_the_others_be_loaded(tumor: DataProduct, write: Write) -> None:
+def test_the_other_rows_are_loaded_where_no_more_are_rejected_than_allowed(
+    tumor: DataProduct, write: Write
+) -> None:
     path = write(HEADER + GOOD.format(1) + "B-2,?,benign\n" + GOOD.format(3))
     assert "1 row does not fit" in refusal(tumor, path)
-    done = ingest.load(tumor, [path], max_rejects=1)
-    assert (done.inserted, done.rejected, done.rejects_file) == (2, 1, Path("tumor.rejects.csv"))
-    assert listed() == ["3,taken_at,?,is missing"]
+    summary = ingest.load(tumor, [path], max_rejects=1)
+    assert (summary.inserted, summary.rejected, summary.rejects_file) == (2, 1, Path("tumor.rejects.csv"))
+    assert read_rejects() == ["3,taken_at,?,is missing"]
 
 
 @pytest.mark.django_db
-def test_lines_are_those_of_the_file_where_cells_hold_line_breaks(stay: DataProduct, write: Write) -> None:
+def test_lines_of_rejected_rows_count_line_breaks_inside_of_cells(stay: DataProduct, write: Write) -> None:
     header = "id,done_at,urgency,age,note\n"
     row = '{},2024-05-17,planned,50,"two\nlines"\n'
     text = header + row.format(1) + row.format(2) + "3,2024-05-17,planned,old,x\n" + row.format(4)
@@ -150,7 +152,7 @@ def test_lines_are_those_of_the_file_where_cells_hold_line_breaks(stay: DataProd
         ("ward", "77", "is no key of a ward."),
     ],
 )
-def test_values_that_the_column_does_not_take_are_refused(
+def test_values_that_do_not_fit_the_column_are_rejected(
     stay: DataProduct, write: Write, column: str, cell: str, reason: str
 ) -> None:
     good = {"id": "1", "done_at": "2024-05-17", "urgency": "planned", "age": "50", "cost": "1"} | {
@@ -164,29 +166,29 @@ def test_values_that_the_column_does_not_take_are_refused(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e309", "abc", "nan"])
-def test_floats_are_finite(diabetes: DataProduct, write: Write, cell: str) -> None:
+def test_floats_that_are_not_finite_are_rejected(diabetes: DataProduct, write: Write, cell: str) -> None:
     path = write(f"number,age,sex,bmi,blood_pressure\nP1,50,1,{cell},80\n")
     assert "line 2, column bmi: " in refusal(diabetes, path)
 
 
 @pytest.mark.django_db
-def test_a_wrong_type_far_behind_is_found(tumor: DataProduct, write: Write) -> None:
+def test_a_value_of_another_type_far_from_the_start_is_rejected(tumor: DataProduct, write: Write) -> None:
     rows = "".join(GOOD.format(n) for n in range(100_000))
     path = write(HEADER + rows + "B-x,soon,benign\n")
     assert "line 100002, column taken_at: 'soon' is no time" in refusal(tumor, path)
 
 
 @pytest.mark.django_db
-def test_characters_that_cannot_be_stored_are_refused(tumor: DataProduct, write: Write) -> None:
+def test_characters_that_cannot_be_stored_are_rejected(tumor: DataProduct, write: Write) -> None:
     path = write((HEADER + GOOD.format(1) + GOOD.format("\0")).encode())
     assert "line 3: the row holds a character that cannot be stored (NUL" in refusal(tumor, path)
 
 
 @pytest.mark.django_db
-def test_an_encoding_that_breaks_off_is_refused(tumor: DataProduct, write: Write) -> None:
+def test_a_file_with_two_encodings_is_refused(tumor: DataProduct, write: Write) -> None:
     much = "".join(GOOD.format(n) for n in range(100_000)).encode()
     path = write((HEADER + GOOD.format("ä")).encode() + much + GOOD.format("ä").encode("latin-1"))
-    assert "the text begins as utf-8 and then is not" in refusal(tumor, path, FileError)
+    assert "is not utf-8, unlike the text before it" in refusal(tumor, path, FileError)
 
 
 @pytest.mark.django_db
@@ -197,14 +199,16 @@ def test_a_quote_that_never_closes_is_refused(tumor: DataProduct, write: Write) 
 
 @pytest.mark.django_db
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
-def test_a_rejects_file_that_cannot_be_written_is_refused(tumor: DataProduct, write: Write) -> None:
+def test_a_load_whose_rejects_file_cannot_be_written_is_refused(tumor: DataProduct, write: Write) -> None:
     path = write(HEADER + "B-2,?,benign\n")
     sentence = refusal(tumor, path, CannotLoad, rejects=Path("/dev/full"), max_rejects=1)
     assert sentence.endswith("/dev/full, which would list them, cannot be written: No space left on device.")
 
 
 @pytest.mark.django_db
-def test_what_the_tables_own_rules_refuse_is_one_sentence(stay: DataProduct, write: Write) -> None:
+def test_a_violated_constraint_of_the_table_is_reported_in_one_sentence(
+    stay: DataProduct, write: Write
+) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE clinic_operation ADD CONSTRAINT cheap CHECK (cost < 10)")
     path = write("id,done_at,urgency,cost\n1,2024-05-17,planned,20\n")
@@ -213,27 +217,31 @@ def test_what_the_tables_own_rules_refuse_is_one_sentence(stay: DataProduct, wri
 
 
 @pytest.mark.django_db
-def test_the_command_says_one_sentence(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_an_unknown_product_in_one_sentence(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(CommandError, match="No product is called 'tumour'"):
         call_command("ingest", "tumour", str(write(HEADER)))
 
 
-# -- What happens at once, or is interrupted --
+# -- Concurrent and interrupted loads --
 
 
-def test_two_loads_at_once_come_one_after_the_other(tables: None, tumor: DataProduct, write: Write) -> None:
+def test_concurrent_loads_of_a_product_run_one_after_the_other(
+    tables: None, tumor: DataProduct, write: Write
+) -> None:
     path = write(HEADER + "".join(GOOD.format(n) for n in range(2000)))
-    done = at_once(*[lambda: ingest.load(tumor, [path])] * 2)
-    assert sorted((one.inserted, one.unchanged) for one in done) == [(0, 2000), (2000, 0)]
+    summaries = at_once(*[lambda: ingest.load(tumor, [path])] * 2)
+    assert sorted((summary.inserted, summary.unchanged) for summary in summaries) == [(0, 2000), (2000, 0)]
 
 
-def test_the_command_loads_and_says_what_became_of_the_rows(
+def test_the_command_loads_and_prints_the_counts_of_rows(
     tables: None, write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(HEADER + GOOD.format(1) + GOOD.format(2))
     call_command("ingest", "tumor", str(path))
-    shown = capsys.readouterr().out.splitlines()
-    assert shown == [
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
         "reading rows.csv: 2 rows",
         "checking rows.csv",
         "writing rows.csv: 2 rows",
@@ -245,8 +253,8 @@ MANY = 20_000
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Nobody can write biopsies meanwhile: a load that has begun to does not end before it is interrupted."""
+def biopsies_locked() -> Iterator[None]:
+    """Lock the table of biopsies, so that a load which writes to it does not end before it is interrupted."""
     other = connection.copy()
     try:
         with other.cursor() as cursor:
@@ -256,8 +264,8 @@ def held() -> Iterator[None]:
         other.close()
 
 
-def begun(write: Write) -> "subprocess.Popen[str]":
-    """A process that loads many rows into the tests' database, and has begun to write them."""
+def start_load(write: Write) -> "subprocess.Popen[str]":
+    """Start a process that loads many rows into the tests' database, and wait until it writes them."""
     path = write(HEADER + "".join(GOOD.format(n) for n in range(MANY)))
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "manage.py"), "ingest", "tumor", str(path)],
@@ -274,7 +282,7 @@ def begun(write: Write) -> "subprocess.Popen[str]":
 
 
 def environment() -> dict[str, str]:
-    """What a process needs to work on the tests' database."""
+    """Return the environment variables of a process that works on the tests' database."""
     tests = connection.settings_dict
     dsn = {key: tests[key.upper()] for key in ("user", "password", "host", "port") if tests[key.upper()]}
     query = "&".join(f"{key}={value}" for key, value in dsn.items())
@@ -287,7 +295,7 @@ def environment() -> dict[str, str]:
 
 
 def wait_for_rollback() -> None:
-    """The server notices within seconds that its client is gone."""
+    """Wait until the server has noticed that its client is gone."""
     assert eventually(lambda: not others_load()), "The load goes on."
 
 
@@ -301,8 +309,8 @@ def others_load() -> bool:
 def test_a_load_that_is_killed_leaves_nothing_and_can_be_repeated(
     tables: None, write: Write, tumor: DataProduct, tmp_path: Path
 ) -> None:
-    with held():
-        loading = begun(write)
+    with biopsies_locked():
+        loading = start_load(write)
         loading.kill()
         loading.communicate()
         assert loading.returncode == -signal.SIGKILL
@@ -313,16 +321,16 @@ def test_a_load_that_is_killed_leaves_nothing_and_can_be_repeated(
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """What is begun can be interrupted, also where the tests run in the background, and ignore that themselves."""
+    """Make subprocesses react to SIGINT, also where the tests run in the background and ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_rolls_back_and_says_so(tables: None, write: Write, interruptible: None) -> None:
-    with held():
-        loading = begun(write)
+def test_ctrl_c_rolls_the_load_back(tables: None, write: Write, interruptible: None) -> None:
+    with biopsies_locked():
+        loading = start_load(write)
         loading.send_signal(signal.SIGINT)
-        _, said = loading.communicate(timeout=PATIENCE)
-    assert (loading.returncode, said.strip()) == (1, "CommandError: Interrupted: nothing was loaded.")
+        _, errors = loading.communicate(timeout=PATIENCE)
+    assert (loading.returncode, errors.strip()) == (1, "CommandError: Interrupted: nothing was loaded.")
     assert not Biopsy.objects.exists()

@@ -1,0 +1,172 @@
+"""Loading of files: stage, check, upsert and count, in one transaction."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import psycopg2
+from django.db import Error, connection, transaction
+
+from ..exceptions import StoreError
+from ..products.product import DataProduct
+from . import checking, files, label_conflicts, staging, tables, upsert
+from .files import Layout
+from .progress import CHECKING, READING, WRITING, Progress, ProgressListener
+from .tables import LoadPlan
+
+
+class TooManyRejects(StoreError):
+    """More rows than allowed do not fit; nothing was loaded."""
+
+    code = "BAD_INPUT"
+
+
+class CannotLoad(StoreError):
+    """The database refused the rows; nothing was loaded."""
+
+    code = "CONFLICT"
+
+
+@dataclass(frozen=True)
+class LoadSummary:
+    """Counts of the files' rows by result."""
+
+    inserted: int
+    updated: int
+    #: Rows that equal the stored ones.
+    unchanged: int
+    #: Rows that do not fit and were left out.
+    rejected: int
+    #: The file that lists the rejected rows with line, column, value and reason; None: there are none.
+    rejects_file: Path | None
+    #: Columns of the files that no table has.
+    new_columns: tuple[str, ...] = ()
+
+
+def load(
+    product: DataProduct,
+    paths: Sequence[Path],
+    *,
+    layouts: Sequence[Layout] | None = None,
+    max_rejects: int = 0,
+    day_first: bool | None = None,
+    progress: ProgressListener | None = None,
+    rejects: Path | None = None,
+) -> LoadSummary:
+    """Load the files into the product's feature tables, in one transaction.
+
+    Each file belongs to one feature table, which is found by the file's columns. A file of base rows may also have
+    the columns of one-to-one tables; these are loaded too.
+
+    Args:
+        layouts: formats of the files, in the order of `paths`; None: detect them.
+        max_rejects: rows that may be left out because they do not fit.
+        day_first: True where 03/04/2024 is in April; None: infer it from each column.
+        rejects: the file for rows that do not fit; by default `<product>.rejects.csv` in the working directory.
+
+    Raises: TooManyRejects, NoTable, CannotLoad, FileError.
+    """
+    layouts = layouts or [files.sniff(Path(path)) for path in paths]
+    rejects = rejects or Path(f"{product.name}.rejects.csv")
+    with _translate_database_errors(), transaction.atomic():
+        _prepare_transaction(product)
+        loader = _Loader(product, max_rejects, rejects, progress or (lambda _: None))
+        for plan in tables.plan_loads(product, layouts, day_first):
+            loader.load(plan)
+    return loader.summarize()
+
+
+@contextmanager
+def _translate_database_errors() -> Iterator[None]:
+    """Raise CannotLoad with one sentence for an error of the database."""
+    try:
+        yield
+    except (Error, psycopg2.Error) as error:
+        cause = error.__cause__ if isinstance(error.__cause__, psycopg2.Error) else error
+        lines = str(cause).strip().splitlines() or [type(cause).__name__]
+        detail = next((line for line in lines if line.startswith("DETAIL:")), "").removeprefix("DETAIL:")
+        raise CannotLoad(f"Nothing was loaded: {lines[0]}. {detail.strip()}".strip()) from error
+
+
+def _prepare_transaction(product: DataProduct) -> None:
+    """Lock the product against other loads, and make the server notice that its client has died."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL jit = off; SET LOCAL work_mem = '64MB'")
+        with suppress(Error), transaction.atomic():  # some operating systems of servers do not support it
+            cursor.execute("SET LOCAL client_connection_check_interval = '1s'")
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [f"ingest {product.name}"])
+
+
+class _Loader:
+    """Loads one file after another and adds up their counts."""
+
+    def __init__(
+        self, product: DataProduct, max_rejects: int, rejects: Path, report_progress: ProgressListener
+    ):
+        self.product, self.max_rejects, self.rejects = product, max_rejects, rejects
+        self.report_progress = report_progress
+        self.rows = self.rejected = self.inserted = self.updated = 0
+        self.new_columns: list[str] = []
+
+    def load(self, plan: LoadPlan) -> None:
+        are_numbers = staging.stage(plan.layout, plan.names, partial(self._report, plan, READING))
+        self._report(plan, CHECKING)
+        rows = checking.check(plan)
+        if not rows:
+            raise files.FileError(f"{plan.path} has a header and no rows.")
+        rejected = checking.count_rejected()
+        if rejected:
+            self._reject(plan, rejected, are_numbers)
+        self._report(plan, WRITING, rows=rows)
+        self._write(plan)
+        staging.drop()
+        self.rows += rows
+        self.new_columns += plan.new_columns
+
+    def _report(self, plan: LoadPlan, step: str, bytes: int = 0, rows: int = 0) -> None:
+        is_plain = plan.layout.format == "csv" and plan.path.suffix != ".gz"
+        total = plan.path.stat().st_size if is_plain else None
+        self.report_progress(Progress(plan.path, step, bytes, total, rows))
+
+    def _reject(self, plan: LoadPlan, rejected: int, are_numbers: bool) -> None:
+        """Write the rejects file. Raises TooManyRejects beyond `max_rejects`."""
+        if are_numbers:
+            checking.correct_lines(plan)
+        try:
+            checking.write_rejects(self.rejects, str(plan.path), append=bool(self.rejected))
+        except OSError as error:
+            raise CannotLoad(
+                f"Nothing was loaded: {rejected} rows of {plan.path} do not fit, and {self.rejects}, "
+                f"which would list them, cannot be written: {error.strerror}."
+            ) from error
+        self.rejected += rejected
+        if self.rejected > self.max_rejects:
+            raise TooManyRejects(self._describe_rejects(plan.path))
+
+    def _describe_rejects(self, path: Path) -> str:
+        line, column, value, reason = checking.get_first_reject()
+        subject = f", column {column}: {value!r}" if column else ": the row"
+        count = "1 row does" if self.rejected == 1 else f"{self.rejected} rows do"
+        return (
+            f"{path}, line {line}{subject} {reason}. {count} not fit, and nothing was loaded; "
+            f"all are in {self.rejects}."
+        )
+
+    def _write(self, plan: LoadPlan) -> None:
+        label = label_conflicts.find_label_table(self.product, plan.tables)
+        retained = label_conflicts.get_retained_labels(self.product, label)
+        upsert.upsert(plan.tables, retained)
+        if label:
+            upsert.add_written(label_conflicts.record_table_labels(self.product, label))
+        inserted, updated = upsert.count_written()
+        self.inserted += inserted
+        self.updated += updated
+
+    def summarize(self) -> LoadSummary:
+        unchanged = self.rows - self.rejected - self.inserted - self.updated
+        file = self.rejects if self.rejected else None
+        return LoadSummary(
+            self.inserted, self.updated, unchanged, self.rejected, file, tuple(self.new_columns)
+        )

@@ -229,16 +229,18 @@ def rules_page() -> str:
 def errors_page() -> str:
     reasons = reasons_by_code()
     known: Any = schema.get_type_by_name("ErrorCode")
-    rows = [
-        (code(value.name), value.description or " ".join(sorted(reasons.get(value.name, ()))))
-        for value in known.values
-    ]
+    rows = [(code(value.name), value.description, " ".join(others(value, reasons))) for value in known.values]
     return page(
         "Error codes",
         "`errors[].extensions.code`, and the `code` of a build's or job's problem. Clients need a default branch: "
         "codes are added, never renamed.",
-        table(("code", "what happened"), rows),
+        table(("code", "what happened", "also"), rows),
     )
+
+
+def others(value: Any, reasons: Mapping[str, set[str]]) -> list[str]:
+    """List what error classes of a code say beyond its description."""
+    return sorted(reasons.get(value.name, set()) - {value.description})
 
 
 def reasons_by_code() -> dict[str, set[str]]:

@@ -159,7 +159,7 @@ class FinalRound:
             return
         single = next((c for c in self.search.leaders() if c in self.scoreboard.means), None)
         recipes = [] if single is None or single.family in STABLE else [single]
-        recipes += [ensemble.build_recipe(weights)] if weights else []
+        recipes += [ensemble.build_recipe(weights)] if len(weights) > 1 else []
         for recipe in recipes:
             members = list(ensemble.members(recipe))
             has_model = self.runner.scheduler.has_model

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from sklearn.metrics import get_scorer_names
 
@@ -83,3 +85,112 @@ def test_options_replace_what_was_declared_and_are_validated_too():
     assert problem.with_options() == problem
     with pytest.raises(InvalidProblem):
         problem.with_options(candidates=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "rows", "folds", "repeats"),
+    [
+        ({}, 399, 5, 2),
+        ({}, 400, 5, 1),
+        ({}, 20_000, 5, 1),
+        ({}, 20_001, 3, 1),
+        ({"folds": 4}, 399, 4, 1),
+        ({"folds": 4}, 20_001, 4, 1),
+        ({"repeats": 3}, 20_001, 3, 3),
+        ({"ordered": True}, 399, 5, 1),
+    ],
+)
+def test_folds_and_repeats_follow_the_rows_unless_they_are_named(options, rows, folds, repeats):
+    problem = Classification(**options)
+    assert (problem.folds_for(rows), problem.repeats_for(rows)) == (folds, repeats)
+
+
+def test_the_budget_is_24_candidates_or_what_the_time_allows():
+    assert Classification().budget == 24
+    assert Classification(seconds=60).budget == 10_000
+    assert Classification(seconds=60, candidates=3).budget == 3
+    assert Clustering().budget == 28
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"folds": 1}, "folds=1 cannot validate anything; use 2 or more."),
+        ({"repeats": 0}, "repeats=0 is not between 1 and 20."),
+        ({"repeats": 21}, "repeats=21 is not between 1 and 20."),
+        ({"ordered": True, "repeats": 2}, "ordered by time cannot be repeated"),
+        ({"gap": timedelta(days=1)}, "needs ordered=True"),
+        ({"gap": timedelta(days=-1), "ordered": True}, "cannot be negative"),
+        ({"megabytes": 0}, "megabytes=0 allows nothing"),
+        ({"infer_limit": 0.0}, "infer_limit=0.0 allows nothing"),
+        ({"infer_limit": float("nan")}, "infer_limit=nan allows nothing"),
+        ({"candidates": 10_001}, "candidates=10001 is not between 1 and 10000."),
+        ({"pictures": -0.1}, "pictures=-0.1 is no share"),
+        ({"pictures": 0.91}, "pictures=0.91 is no share"),
+        ({"keep": 0}, "keep=0 would keep no model"),
+        ({"seed": 2**32}, "seed=4294967296 is not between"),
+        ({"families": ()}, "leaves nothing to choose from. Known: linear, boosting"),
+        ({"floors": {"no": -0.1}}, "The floor of 'no' is a recall: -0.1 is not between 0 and 1."),
+    ],
+)
+def test_what_is_beyond_a_bound_is_refused_in_a_sentence(options, said):
+    with pytest.raises(InvalidProblem, match=said):
+        Classification(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"folds": 2},
+        {"repeats": 1},
+        {"repeats": 20},
+        {"ordered": True, "repeats": 1},
+        {"ordered": True, "gap": timedelta(days=1)},
+        {"candidates": 1},
+        {"candidates": 10_000},
+        {"pictures": 0},
+        {"pictures": 0.9},
+        {"keep": 1},
+        {"seed": 0},
+        {"seed": 2**32 - 1},
+        {"seconds": 1e-3},
+        {"floors": {"no": 0, "yes": 1}},
+    ],
+)
+def test_what_lies_on_a_bound_is_a_problem(options):
+    problem = Classification(**options)
+    assert all(getattr(problem, name) == value for name, value in options.items())
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"candidates": 0}, ("candidates",)),
+        ({"seconds": 0.0}, ("seconds",)),
+        ({"seed": -1}, ("seed",)),
+        ({"families": ["forrest"]}, ("families",)),
+        ({"families": []}, ("families",)),
+    ],
+)
+def test_what_a_request_may_say_is_refused_with_the_arguments_name(options, argument):
+    with pytest.raises(InvalidProblem) as refused:
+        Classification().with_options(**options)
+    assert refused.value.argument == argument
+
+
+def test_two_metrics_that_have_no_form_for_several_classes_point_to_the_default():
+    for metric in sorted(metrics.TWO_CLASSES):
+        with pytest.raises(InvalidProblem, match="the labels have 3; use") as refused:
+            Classification(metric=metric).metric_for(3)
+        better = str(refused.value).rpartition("use '")[2].removesuffix("'.")
+        assert better in metrics.CLASSIFICATION - metrics.TWO_CLASSES
+        assert Classification(metric=metric).metric_for(2) == metric
+    assert Classification().metric_for() == "roc_auc"
+
+
+def test_families_and_clusters_are_kept_in_one_form():
+    assert Classification(families=["linear", "forest"]).families == ("linear", "forest")
+    assert Clustering(clusters=(4, 2, 2)).clusters == (2, 4)
+    with pytest.raises(InvalidProblem, match="2 or more"):
+        Clustering(clusters=())
+    assert Classification(floors={True: 1}).floors == {"True": 1.0}

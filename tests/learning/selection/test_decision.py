@@ -1,5 +1,8 @@
 """Decisions of the final round: winners, objections and reasons."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from learning.estimators import ensemble
@@ -156,3 +159,89 @@ def test_an_ensemble_wins_only_beyond_noise():
     average = ensemble.build_recipe({FOREST: 0.5, TAME: 0.5})
     assert run_decision(entry(FOREST, GOOD, 0.9), entry(average, NOISY, 0.99)).winner == FOREST
     assert run_decision(entry(FOREST, GOOD, 0.9), entry(average, BETTER, 0.8)).winner == average
+
+
+def test_an_ensemble_is_worth_its_price_by_the_losses_of_the_rows():
+    """Scores that do not contradict it; half a percent of the loss at least; beyond one standard error."""
+    average = ensemble.build_recipe({FOREST: 0.5, TAME: 0.5})
+    losses = np.linspace(1.0, 3.0, 200).astype(np.float32)
+    single = replace(entry(FOREST, GOOD, 0.9), losses=losses)
+
+    def winner(scores, saved):
+        return run_decision(single, replace(entry(average, scores, 0.8), losses=losses - saved)).winner
+
+    assert winner(GOOD, 0.02) == average
+    assert winner(GOOD, 0.009) == FOREST  # of a mean of 2, less than 0.5 %
+    assert winner(tuple(score - 0.001 for score in GOOD), 0.02) == FOREST
+    random = np.random.default_rng(0).normal(0.02, 1.0, 200).astype(np.float32)
+    assert winner(GOOD, random - random.mean() + 0.02) == FOREST  # its error is 0.07
+    assert winner(GOOD, random - random.mean() + 0.2) == average
+
+
+def test_of_two_averages_that_with_more_models_must_be_worth_it_too():
+    few = ensemble.build_recipe({FOREST: 0.5, TAME: 0.5})
+    many = ensemble.build_fold_average(few, 5)
+    losses = np.full(100, 2.0, dtype=np.float32)
+    entries = [
+        replace(entry(candidate, GOOD, searched), losses=losses - saved)
+        for candidate, searched, saved in ((many, None, 0.1), (few, None, 0.1), (FOREST, 0.9, 0.0))
+    ]
+    assert run_decision(*entries).winner == few
+    entries[0] = replace(entries[0], losses=losses - 0.2)
+    assert run_decision(*entries).winner == many
+
+
+def test_an_average_without_a_single_model_beside_it_is_the_challenger():
+    average = ensemble.build_recipe({FOREST: 0.5, TAME: 0.5})
+    assert run_decision(entry(average, GOOD)).winner == average
+
+
+def test_whom_only_the_contest_scored_stands_behind_all_that_the_search_did():
+    assert run_decision(entry(LINEAR, BETTER), entry(FOREST, GOOD, 0.1)).winner == FOREST
+    assert candidates_to_fit(FOREST, [entry(LINEAR, BETTER), entry(BOOSTING, GOOD, 0.1)], 3) == [
+        FOREST,
+        BOOSTING,
+        LINEAR,
+    ]
+
+
+def test_a_recall_on_its_floor_and_a_class_without_rows_hold_nothing():
+    assert run_decision(entry(LINEAR, GOOD, 0.9, no=0.9), floors={"no": 0.9}).hold_reason is None
+    assert run_decision(entry(LINEAR, GOOD, 0.9), floors={"no": 0.9}).hold_reason is None
+
+
+def test_the_baseline_is_not_held_for_being_no_better_than_itself():
+    baseline = Candidate("baseline", {})
+    assert run_decision(entry(baseline, GOOD, 0.9), baseline=0.95).hold_reason is None
+    assert run_decision(entry(LINEAR, GOOD, 0.9), baseline=0.95).hold_reason
+
+
+@pytest.mark.parametrize(("short", "held"), [(1.9, False), (2.1, True)])
+def test_a_score_is_short_of_the_recorded_one_beyond_two_standard_errors(short, held):
+    error = standard_error(GOOD, 0.25)
+    champion = incumbent(sum(GOOD) / 5 + short * error)
+    assert bool(run_decision(entry(CHAMPION, GOOD, 0.9), champion=champion).hold_reason) is held
+
+
+def test_what_changed_since_is_named_where_it_is_known():
+    def held(changed):
+        entries, champion = [entry(CHAMPION, GOOD, 0.9)], incumbent(0.99)
+        return decide(Classification(), "roc_auc", entries, champion, "now", 0.25, None, changed).hold_reason
+
+    assert held(None).endswith("noise (0.009).") or held(None).endswith(").")
+    assert "No column changed visibly since." in held(())
+    assert "What changed since: age, sex." in held(("age", "sex"))
+
+
+def test_a_kept_recipe_says_with_whom_it_was_compared():
+    assert run_decision(entry(CHAMPION, GOOD, 0.9), champion=incumbent()).reason == (
+        "Kept the recipe: no other could be compared with it (0.908)."
+    )
+    large = run_decision(entry(CHAMPION, (-1234.5, -1234.5), 0.9), champion=incumbent()).reason
+    assert "(-1234)" in large or "(-1235)" in large
+
+
+def test_a_model_that_is_fitted_on_new_examples_keeps_its_recipe():
+    decision = run_decision(entry(CHAMPION, GOOD, 0.91), champion=incumbent(fingerprint="before"))
+    assert (decision.winner, decision.incumbent_kept, decision.hold_reason) == (CHAMPION, True, None)
+    assert run_decision(entry(FOREST, GOOD, 0.9)).incumbent_kept is False

@@ -1,0 +1,84 @@
+"""The worker as RQ runs it: a process that takes jobs from the queue and forks for each."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from store.builds.builds import Build
+from store.jobs import queue
+from store.jobs.jobs import FAILED, READY, SUCCEEDED, Job
+from store.products.product import DataProduct
+from store.registry.versions import Promotion
+from store.serving import champions
+from store.serving.batch_scoring import Scoring
+from tests.waiting import PATIENCE
+
+from ..conftest import operate, version
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+WORKER = """
+import json, sys
+from django.conf import settings
+settings.DATABASES["default"].update(json.loads(sys.argv[1]))
+settings.REDIS_URL = sys.argv[2]
+import django
+django.setup()
+from store.runtime.worker import JobWorker
+JobWorker(name="a test's").work(burst=True, logging_level="WARNING")
+"""
+
+
+@pytest.fixture
+def build(stay: DataProduct) -> Job:
+    """A build that fails as soon as it runs: there are no rows."""
+    return Build.objects.request(stay, by="a test", enqueue=False)[0]
+
+
+@pytest.fixture
+def scoring(stay: DataProduct, monkeypatch: pytest.MonkeyPatch) -> Job:
+    monkeypatch.setattr(champions, "_promoted", {})
+    operate(age=30)
+    Promotion.objects.promote(version(stay), "It is the first.", by="a test")
+    champions.refresh()
+    return Scoring.objects.request(stay, by="a test")[0]
+
+
+def run_queued(kind: str, function: str, job: Job) -> None:
+    """Queue `function` as a release does under whose name it stands; run the worker until the queue is empty."""
+    jobs = queue.get_queue()
+    jobs.empty()
+    jobs.enqueue(function, job.pk, job_id=f"{kind}-{job.pk}-0a1b2c3d", job_timeout=-1, result_ttl=0)
+    database = {name: connection.settings_dict[name] for name in ("HOST", "PORT", "USER", "PASSWORD", "NAME")}
+    subprocess.run(
+        [sys.executable, "-c", WORKER, json.dumps(database), settings.REDIS_URL],
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"},
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert not jobs.get_job_ids()
+    job.refresh_from_db()
+
+
+@pytest.mark.parametrize("function", ["store.execution.run_job", queue.JOB_FUNCTIONS["build"]])
+def test_a_build_runs_under_the_name_that_its_function_has_and_had(build: Job, function: str) -> None:
+    run_queued("build", function, build)
+    assert (build.status, build.attempt) == (FAILED, 1)
+    assert build.problem_code == "NO_ROWS"  # it was begun, and found nothing to learn from
+
+
+@pytest.mark.parametrize("function", ["store.rescoring.run_job", queue.JOB_FUNCTIONS["scoring"]])
+def test_a_scoring_runs_under_the_name_that_its_function_has_and_had(scoring: Job, function: str) -> None:
+    run_queued("scoring", function, scoring)
+    assert (scoring.status, scoring.attempt, scoring.scored) == (SUCCEEDED, 1, 1)
+
+
+def test_a_job_whose_function_is_unknown_stays_for_who_looks_after_the_rows(build: Job) -> None:
+    run_queued("build", "store.unheard_of.run_job", build)
+    assert (build.status, build.attempt) == (READY, 0)
+    assert queue.get_queue().failed_job_registry.get_job_ids()

@@ -6,13 +6,15 @@ import functools
 import inspect
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
 from django.conf import settings
+from django.core.management.commands import flush
+from django.db.backends.postgresql.operations import DatabaseOperations
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
@@ -37,6 +39,27 @@ def engines() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(engines: None) -> None:
     """Have the engines run before pytest-django makes its database."""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Empty tables after a test by DELETE: TRUNCATE makes the files of some 300 tables and indexes anew.
+
+    Content types and permissions stay, so that no signal has to make them again.
+    """
+    with (
+        mock.patch.object(DatabaseOperations, "sql_flush", statements_that_delete),
+        mock.patch.object(flush, "emit_post_migrate_signal"),
+    ):
+        yield
+
+
+def statements_that_delete(
+    operations: DatabaseOperations, style: Any, tables: Iterable[str], **_: Any
+) -> list[str]:
+    kept = {"auth_permission", "django_content_type"}
+    # Foreign keys are checked when the transaction ends.
+    return [f"DELETE FROM {operations.quote_name(table)}" for table in tables if table not in kept]
 
 
 @pytest.fixture(scope="session")
@@ -130,9 +153,12 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 #: What takes longest begins first, so that no process is left with it at the end.
 ORDER = ("slow", "system", "engine", "unit")
-#: Fixtures by which a test is known to need a whole system or its commands, or else an engine or processes that fit.
+#: Winners, whose diagnostics take seconds each to draw.
+WINNERS = {"tumor_winner", "wine_winner", "patient_winner", "cluster_winner", "twelve_classes"}
+#: Fixtures by which a test is known to need a whole system or its commands, or else an engine, processes that fit, or
+#: a winner.
 SYSTEM = {"grown", "system", "browser", "copy"}
-ENGINE = {"engines", "db", "transactional_db", "engine_folder", "tumor_steps"}
+ENGINE = {"engines", "db", "transactional_db", "engine_folder", "tumor_steps"} | WINNERS
 
 
 def speed(item: pytest.Item) -> str:
@@ -147,8 +173,10 @@ def speed(item: pytest.Item) -> str:
 
 
 def group(item: pytest.Item) -> str:
-    """Return what runs in one process: the tests of the shared system, else those of one module."""
-    return "exemplar" if "exemplar" in getattr(item, "fixturenames", ()) else item.path.stem
+    """Return what runs in one process: the tests of the shared system or of the same winners, or those of a module."""
+    if "exemplar" in getattr(item, "fixturenames", ()):
+        return "exemplar"
+    return "winners" if item.path.parent.name == "diagnostics" else item.path.stem
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -208,6 +236,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SHARED] = state_folder().parent
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker process of pytest-xdist where the shared folder is."""
     node.workerinput["shared"] = str(node.config.stash[SHARED])

@@ -6,9 +6,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
+#: What says how many threads OpenMP's and OpenBLAS's pools have; read when NumPy and scikit-learn are loaded.
+COMPUTE_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
 # Before the project's settings read the environment; what the caller has set of it is not for the tests.
 for name in [name for name in os.environ if name.startswith("EXEMPLAR_")]:
     del os.environ[name]
+# Estimators compute on one thread, as a build's processes have it: the tests' processes are the parallelism.
+for name in COMPUTE_THREADS:
+    os.environ.setdefault(name, "1")
 os.environ |= {
     "EXEMPLAR_STATE": tempfile.mkdtemp(prefix="exemplar-tests-"),
     "EXEMPLAR_OPEN": "on",

@@ -20,7 +20,10 @@ from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Of the tests' environment and of the caller's, these are not for the system.
-UNSET = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE"}
+UNSET = {
+    *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE"),
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+}
 
 
 class System:

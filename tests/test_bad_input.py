@@ -17,6 +17,8 @@ from tests.test_lifecycle import champion, data, ended, nodes
 from tests.test_survival import descendants
 from tests.waiting import BUILD_PATIENCE, alive, eventually
 
+pytestmark = pytest.mark.system
+
 Answer = dict[str, Any]
 
 PREDICT = """query($features: TumorFeatures!, $entity: ID, $reference: String) {

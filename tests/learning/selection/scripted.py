@@ -123,7 +123,7 @@ def asked(search: Search) -> list[Fit]:
     return pool.asked
 
 
-def final_round(search: Search, incumbent: Candidate | None = None, ends: float | None = None) -> FinalRound:
+def final_round(search: Search, incumbent: Candidate | None = None, end: float | None = None) -> FinalRound:
     return FinalRound(
         problem=search.problem,
         context=search.context,
@@ -131,7 +131,7 @@ def final_round(search: Search, incumbent: Candidate | None = None, ends: float 
         span=Span(70, 85),
         search=search,
         incumbent=incumbent,
-        end=ends,
+        end=end,
     )
 
 

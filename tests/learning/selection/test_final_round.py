@@ -25,7 +25,7 @@ BEST = {
 def played(problem=FOUR, script=None, end=None, incumbent=None, rows=200, kept=False, **clock):
     search = searched(problem, script or by_family(BEST), rows=rows, kept=kept, **clock)
     list(search.run())
-    contest = final_round(search, incumbent, ends)
+    contest = final_round(search, incumbent, end)
     return contest, list(contest.run())
 
 

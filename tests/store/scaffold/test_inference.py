@@ -172,33 +172,33 @@ def test_data_in_the_place_of_the_header_is_noticed(path: Path) -> None:
 @pytest.mark.parametrize(
     ("distinct", "times", "longest", "type_"),
     [
-        (50, 2, 9, InferredType.CATEGORY),
-        (51, 2, 9, InferredType.TEXT),
-        (10, 2, 80, InferredType.CATEGORY),
-        (10, 2, 81, InferredType.TEXT),
+        (50, 2, 9, Kind.CATEGORY),
+        (51, 2, 9, Kind.TEXT),
+        (10, 2, 80, Kind.CATEGORY),
+        (10, 2, 81, Kind.TEXT),
     ],
 )
 def test_a_category_has_few_short_values_that_come_again(
-    path: Path, distinct: int, times: int, longest: int, type_: InferredType
+    path: Path, distinct: int, times: int, longest: int, type_: Kind
 ) -> None:
     values = [f"v{n:02}".ljust(longest, "x") for n in range(distinct)]
     assert column(path, values * times).type is type_
-    assert column(path, [*values, values[0]]).type is InferredType.TEXT  # less than twice each
+    assert column(path, [*values, values[0]]).type is Kind.TEXT  # less than twice each
 
 
 @pytest.mark.parametrize(
     ("cells", "type_"),
     [
-        ([f"{2**63 - 1}", "1"], InferredType.INTEGER),
-        ([f"{2**63}", "1"], InferredType.LARGE),
-        ([f"-{2**63}", "1"], InferredType.INTEGER),
-        ([f"-{2**63 + 1}", "1"], InferredType.LARGE),
+        ([f"{2**63 - 1}", "1"], Kind.INTEGER),
+        ([f"{2**63}", "1"], Kind.LARGE),
+        ([f"-{2**63}", "1"], Kind.INTEGER),
+        ([f"-{2**63 + 1}", "1"], Kind.LARGE),
     ],
 )
-def test_whole_numbers_beyond_64_bits_are_large(path: Path, cells: list[str], type_: InferredType) -> None:
+def test_whole_numbers_beyond_64_bits_are_large(path: Path, cells: list[str], type_: Kind) -> None:
     found = column(path, cells)
     assert found.type is type_
-    assert ("beyond 64 bits" in found.remarks) is (type_ is InferredType.LARGE)
+    assert ("beyond 64 bits" in found.remarks) is (type_ is Kind.LARGE)
 
 
 def test_smallest_and_largest_of_whole_numbers_are_known(path: Path) -> None:
@@ -207,25 +207,25 @@ def test_smallest_and_largest_of_whole_numbers_are_known(path: Path) -> None:
 
 
 def test_zeros_and_ones_are_yes_and_no_where_they_are_many_or_the_label(path: Path) -> None:
-    assert column(path, ["0", "1"] * 9 + ["1"]).type is InferredType.INTEGER  # 19
-    assert column(path, ["0", "1"] * 10).type is InferredType.BOOLEAN
-    assert column(path, ["0", "1"], label="thing").type is InferredType.BOOLEAN
-    assert column(path, ["yes", "no", "maybe"] * 3).type is InferredType.CATEGORY
+    assert column(path, ["0", "1"] * 9 + ["1"]).type is Kind.INTEGER  # 19
+    assert column(path, ["0", "1"] * 10).type is Kind.BOOLEAN
+    assert column(path, ["0", "1"], label="thing").type is Kind.BOOLEAN
+    assert column(path, ["yes", "no", "maybe"] * 3).type is Kind.CATEGORY
 
 
 @pytest.mark.parametrize(
     ("cells", "day_first", "type_"),
     [
-        (["31/12/2023"], True, InferredType.DATE),
-        (["31/12/2023"], False, InferredType.TEXT),
-        (["12/31/2023"], True, InferredType.TEXT),
-        (["12/31/2023"], False, InferredType.DATE),
-        (["01.02.2023"], False, InferredType.TEXT),  # with points the day comes first
-        (["2023-12-31"], False, InferredType.DATE),
+        (["31/12/2023"], True, Kind.DATE),
+        (["31/12/2023"], False, Kind.TEXT),
+        (["12/31/2023"], True, Kind.TEXT),
+        (["12/31/2023"], False, Kind.DATE),
+        (["01.02.2023"], False, Kind.TEXT),  # with points the day comes first
+        (["2023-12-31"], False, Kind.DATE),
     ],
 )
 def test_dates_that_contradict_the_order_that_was_named_are_no_dates(
-    path: Path, cells: list[str], day_first: bool, type_: InferredType
+    path: Path, cells: list[str], day_first: bool, type_: Kind
 ) -> None:
     assert column(path, cells, day_first=day_first).type is type_
 

@@ -111,7 +111,7 @@ def model_of(problem: Problem, candidate: Candidate, data: Dataset, estimator: A
 def candidates(problem: Problem) -> Iterator[Candidate]:
     """Each family's first recipe, and what linear ones prepare otherwise."""
     for name, family in FAMILIES[problem.task].items():
-        counted = {"clusters": 3} if problem.task == "CLUSTERING" and family.counted else {}
+        counted = {"clusters": 3} if problem.task == "CLUSTERING" and family.needs_clusters else {}
         yield Candidate(name, family.defaults[-1 if name == "naive_bayes" else 0] | counted)
         if name == "linear":
             yield from (Candidate(name, {"prepare": way}) for way in ("normal", "products"))

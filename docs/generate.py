@@ -294,7 +294,7 @@ def families_page() -> str:
         "Families",
         "Names for `families=`: the estimators that compete in a search, in the order in which they are tried.",
         *parts,
-        f"Every family also knows {', '.join(map(code, catalogue.EVERYBODYS))}: which features it takes, how they are "
+        f"Every family also knows {', '.join(map(code, catalogue.COMMON))}: which features it takes, how they are "
         "prepared, and in which scale a number is learned.",
     )
 
@@ -303,7 +303,7 @@ def all_families() -> dict[str, list[Family]]:
     """Return the families of each task, also those of libraries that are not installed here."""
     found = {task: dict(known) for task, known in catalogue.FAMILIES.items()}
     for task, kind in (("CLASSIFICATION", "Classifier"), ("REGRESSION", "Regressor")):
-        found[task] |= {library: make(kind) for library, make in boosters.MAKERS.items()}
+        found[task] |= {library: make(kind) for library, make in boosters.FAMILY_BUILDERS.items()}
     return {task: list(known.values()) for task, known in found.items()}
 
 
@@ -312,7 +312,7 @@ def hyperparameters(family: Family) -> list[str]:
     random = np.random.default_rng(0)
     drawn = [family.draw(random) for _ in range(100)] if family.draw else []
     names = dict.fromkeys(name for each in [*family.defaults, *drawn] for name in each)
-    return [name for name in names if name not in catalogue.EVERYBODYS]
+    return [name for name in names if name not in catalogue.COMMON]
 
 
 def limits(family: Family) -> str:

@@ -60,7 +60,7 @@ class ColumnPlanner:
                 self._add_one_hot(transformer, names)
             case OrdinalEncoder():
                 self._add_ordinal(names)
-            case preprocess.Effects():
+            case preprocess.CategoryEffects():
                 self._add_effects(transformer, names)
             case preprocess.Words():
                 self._add_texts(transformer, self._reader.texts.index(names[0]))
@@ -75,7 +75,7 @@ class ColumnPlanner:
         selected: NDArray[np.intp] | None = None
         for step in later:
             match step:
-                case preprocess.Filled():
+                case preprocess.EmptyColumnFiller():
                     zeroed = np.flatnonzero(step.empty_)
                 case SelectorMixin():
                     selected = step.get_support(indices=True)
@@ -116,7 +116,7 @@ class ColumnPlanner:
             _, column = self._category(name)
             self._add_column(name, np.append(np.arange(len(column.choices), dtype=np.float64), np.nan))
 
-    def _add_effects(self, effects: preprocess.Effects, names: Sequence[str]) -> None:
+    def _add_effects(self, effects: preprocess.CategoryEffects, names: Sequence[str]) -> None:
         """Tabulate the encoder's output for each choice and for a missing value."""
         choices = {name: self._category(name)[1].choices for name in names}
         rows = np.arange(max(map(len, choices.values())) + 1)

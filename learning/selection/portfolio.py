@@ -97,7 +97,7 @@ def variants(problem: Problem, leader: Candidate, shape: Shape, doubtful: Sequen
     changes: list[Hyperparameters] = []
     if "features" not in leader.hyperparameters:
         changes += [{"features": "sound"}] if doubtful else []
-        changes += [{"features": "best"}] if FAMILIES[problem.task][leader.family].selective else []
+        changes += [{"features": "best"}] if FAMILIES[problem.task][leader.family].allows_selection else []
     if shape.skewed and "target" not in leader.hyperparameters:
         changes.append({"target": "ranks"})
     return [Candidate(leader.family, leader.hyperparameters | more) for more in changes]
@@ -125,8 +125,8 @@ def _families(problem: Problem, shape: Shape, among: Sequence[str] | None) -> li
 
 def _recipes(family: Family, problem: Problem, shape: Shape) -> list[Candidate]:
     """List the family's proven recipes; those of a clustering that needs it with each number of clusters."""
-    many = family.of_many if shape.rows >= MANY_ROWS else None
-    if not isinstance(problem, Clustering) or not family.counted:
+    many = family.defaults_for_many_rows if shape.rows >= MANY_ROWS else None
+    if not isinstance(problem, Clustering) or not family.needs_clusters:
         return [Candidate(family.name, dict(recipe)) for recipe in many or family.defaults]
     return [
         Candidate(family.name, {"clusters": k} | recipe)

@@ -1,4 +1,4 @@
-"""The families that compete: their names and candidates here, their estimators in `catalogue`."""
+"""Families of estimators. This module has their names and candidates; `catalogue` has the estimators."""
 
 from .family import Candidate, Hyperparameters
 from .family_names import LIBRARIES, names

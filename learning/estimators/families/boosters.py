@@ -1,34 +1,37 @@
-"""Families of other libraries' boosting, which join where these are installed (the extra `boosters`)."""
+"""Families of the boosting libraries of the extra `boosters`, if they are installed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from numpy.random import Generator
 
 from ...columns import Column
 from .. import preprocess
-from .family import Family, Hyperparameters, between, by_name, one_of
+from .family import EstimatorFactory, Family, Hyperparameters, choose, index_by_name, log_uniform
 from .family_names import installed_libraries
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 
 def families(kind: str) -> Mapping[str, Family]:
-    """Those of the libraries that are installed; `kind` is "Classifier" or "Regressor"."""
-    return by_name(*(MAKERS[library](kind) for library in installed_libraries()))
+    """Build the families of the installed libraries; `kind` is "Classifier" or "Regressor"."""
+    return index_by_name(*(FAMILY_BUILDERS[library](kind) for library in installed_libraries()))
 
 
 def _lightgbm(kind: str) -> Family:
     fixed = {"n_jobs": 1, "verbosity": -1, "deterministic": True, "force_row_wise": True}
     return _family(
         "lightgbm",
-        _made("lightgbm", f"LGBM{kind}", fixed),
+        _lazy_factory("lightgbm", f"LGBM{kind}", fixed),
         ({"learning_rate": 0.05, "n_estimators": 200, "num_leaves": 31, "colsample_bytree": 0.7},),
         lambda random: {
-            "learning_rate": between(random, 0.02, 0.2),
-            "n_estimators": one_of(random, (100, 200, 400)),
-            "num_leaves": one_of(random, (7, 15, 31, 63)),
-            "min_child_samples": one_of(random, (5, 10, 20, 40)),
-            "colsample_bytree": one_of(random, (0.4, 0.7, 1.0)),
+            "learning_rate": log_uniform(random, 0.02, 0.2),
+            "n_estimators": choose(random, (100, 200, 400)),
+            "num_leaves": choose(random, (7, 15, 31, 63)),
+            "min_child_samples": choose(random, (5, 10, 20, 40)),
+            "colsample_bytree": choose(random, (0.4, 0.7, 1.0)),
         },
     )
 
@@ -36,14 +39,14 @@ def _lightgbm(kind: str) -> Family:
 def _xgboost(kind: str) -> Family:
     return _family(
         "xgboost",
-        _made("xgboost", f"XGB{kind}", {"n_jobs": 1, "verbosity": 0}),
+        _lazy_factory("xgboost", f"XGB{kind}", {"n_jobs": 1, "verbosity": 0}),
         ({"learning_rate": 0.05, "n_estimators": 200, "max_depth": 6, "subsample": 0.8},),
         lambda random: {
-            "learning_rate": between(random, 0.02, 0.2),
-            "n_estimators": one_of(random, (100, 200, 400)),
-            "max_depth": one_of(random, (2, 4, 6, 8)),
-            "subsample": one_of(random, (0.6, 0.8, 1.0)),
-            "reg_lambda": between(random, 0.1, 30),
+            "learning_rate": log_uniform(random, 0.02, 0.2),
+            "n_estimators": choose(random, (100, 200, 400)),
+            "max_depth": choose(random, (2, 4, 6, 8)),
+            "subsample": choose(random, (0.6, 0.8, 1.0)),
+            "reg_lambda": log_uniform(random, 0.1, 30),
         },
     )
 
@@ -52,19 +55,19 @@ def _catboost(kind: str) -> Family:
     fixed = {"thread_count": 1, "verbose": False, "allow_writing_files": False}
     return _family(
         "catboost",
-        _made("catboost", f"CatBoost{kind}", fixed),
+        _lazy_factory("catboost", f"CatBoost{kind}", fixed),
         ({"learning_rate": 0.06, "n_estimators": 300, "depth": 6},),
         lambda random: {
-            "learning_rate": between(random, 0.02, 0.2),
-            "n_estimators": one_of(random, (200, 400)),
-            "depth": one_of(random, (4, 6, 8)),
-            "l2_leaf_reg": between(random, 1, 30),
+            "learning_rate": log_uniform(random, 0.02, 0.2),
+            "n_estimators": choose(random, (200, 400)),
+            "depth": choose(random, (4, 6, 8)),
+            "l2_leaf_reg": log_uniform(random, 1, 30),
         },
     )
 
 
-#: By the name in `family_names.LIBRARIES`.
-MAKERS: Mapping[str, Callable[[str], Family]] = {
+#: Builders by the names in `family_names.LIBRARIES`.
+FAMILY_BUILDERS: Mapping[str, Callable[[str], Family]] = {
     "lightgbm": _lightgbm,
     "xgboost": _xgboost,
     "catboost": _catboost,
@@ -73,20 +76,19 @@ MAKERS: Mapping[str, Callable[[str], Family]] = {
 
 def _family(
     name: str,
-    estimator: Callable[[Hyperparameters, Sequence[Column], int], Any],
+    estimator: EstimatorFactory,
     defaults: tuple[Hyperparameters, ...],
     draw: Callable[[Generator], Hyperparameters],
 ) -> Family:
-    # As arrays of numbers, one-hot categories among them: each library has a way of its own to be told of categories.
+    # Categories are one-hot encoded, because each library has another interface for categories.
     return Family(name=name, prepare=preprocess.plain, estimator=estimator, defaults=defaults, draw=draw)
 
 
-def _made(
-    library: str, name: str, fixed: Mapping[str, Any]
-) -> Callable[[Hyperparameters, Sequence[Column], int], Any]:
-    def make(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
-        # Imported when it is fitted: these libraries take as long to import as all others together.
+def _lazy_factory(library: str, name: str, fixed: Mapping[str, object]) -> EstimatorFactory:
+    """Return a factory that imports the library when it builds an estimator, because that takes seconds."""
+
+    def build(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> "BaseEstimator":
         estimator = getattr(import_module(library), name)
         return estimator(**fixed, **hyperparameters, random_state=seed % 2**31)
 
-    return make
+    return build

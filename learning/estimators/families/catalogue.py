@@ -1,4 +1,4 @@
-"""Families with their estimators, their preprocessing, and the hyperparameters that are tried with each."""
+"""Catalogue of the families by task, and the pipelines of candidates."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,39 +11,42 @@ from .. import preprocess
 from . import boosters, classifiers, clusterers, regressors
 from .family import Candidate, Family
 
-#: Hyperparameters that every family has.
-EVERYBODYS = ("features", "prepare", "target")
-#: By task, then by name; `family_names` lists the same names in the same order.
+#: Hyperparameters of the pipeline, which every family has.
+COMMON = ("features", "prepare", "target")
+#: Families by task and name; `family_names` lists the same names in the same order.
 FAMILIES: Mapping[str, Mapping[str, Family]] = {
     "CLASSIFICATION": {**classifiers.FAMILIES, **boosters.families("Classifier")},
     "REGRESSION": {**regressors.FAMILIES, **boosters.families("Regressor")},
     "CLUSTERING": clusterers.FAMILIES,
 }
 
-#: By task, the measure of how a feature bears on the label by itself.
+#: Univariate measure of a feature's relevance, by task.
 RELEVANCE = {"CLASSIFICATION": f_classif, "REGRESSION": f_regression}
 
 
 def pipeline(
     task: str, candidate: Candidate, columns: Sequence[Column], seed: int, doubtful: Sequence[str] = ()
 ) -> Pipeline:
-    """The candidate, not fitted, as a pipeline that takes what `dataset.frame` makes of these columns.
+    """Build the candidate's pipeline, not fitted, for frames of these columns (`columns.frame`).
 
-    Three hyperparameters are every family's own: `features` is "sound" where the `doubtful` columns are left out and
-    "best" where only the better half of what `prepare` makes is kept, which names another of the `preprocess.WAYS` than
-    the family's; `target` is "ranks" where a number is learned as its rank in a normal distribution.
+    Three hyperparameters are common to all families. `features` "sound" leaves the doubtful columns out, "best" keeps
+    the more relevant half of the prepared columns. `prepare` names one of `preprocess.PREPROCESSINGS` instead of the
+    family's own. `target` "ranks" learns the ranks of the label, mapped to a normal distribution.
+
+    Args:
+        doubtful: Columns that the analysis advises against.
     """
     family = FAMILIES[task][candidate.family]
-    own = {name: value for name, value in candidate.hyperparameters.items() if name not in EVERYBODYS}
+    own = {name: value for name, value in candidate.hyperparameters.items() if name not in COMMON}
     if candidate.hyperparameters.get("features") == "sound":
         columns = [column for column in columns if column.name not in doubtful] or columns
     estimator = family.estimator(own, columns, seed)
     if candidate.hyperparameters.get("target") == "ranks":
         ranks = preprocess.Ranks(output_distribution="normal")
         estimator = TransformedTargetRegressor(estimator, transformer=ranks, check_inverse=False)
-    way = candidate.hyperparameters.get("prepare")
-    prepare = preprocess.WAYS[way] if way else family.prepare
+    name = candidate.hyperparameters.get("prepare")
+    prepare = preprocess.PREPROCESSINGS[name] if name else family.prepare
     steps = [("prepare", prepare(columns)), ("estimate", estimator)]
     if candidate.hyperparameters.get("features") == "best":
-        steps.insert(1, ("select", preprocess.Best(RELEVANCE[task], percentile=50)))
+        steps.insert(1, ("select", preprocess.BestHalf(RELEVANCE[task], percentile=50)))
     return Pipeline(steps)

@@ -1,4 +1,4 @@
-"""Families that find clusters."""
+"""Families of clusterings."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from sklearn.mixture import GaussianMixture
 from ...columns import Column
 from .. import preprocess
 from ..clusters import Clusters
-from .family import Family, Hyperparameters, by_name
+from .family import Family, Hyperparameters, index_by_name
 
 
 def _kmeans(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Clusters:
@@ -16,9 +16,11 @@ def _kmeans(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: i
 
 
 def _mixture(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Clusters:
-    # The default ridge of 1e-6 lets a component collapse onto a few rows of standardised data.
-    own = {name: value for name, value in hyperparameters.items() if name != "clusters"}
-    mixture = GaussianMixture(hyperparameters["clusters"], n_init=3, reg_covar=1e-2, random_state=seed, **own)
+    # With the default regularisation of 1e-6 a component may collapse onto a few rows of standardised data.
+    others = {name: value for name, value in hyperparameters.items() if name != "clusters"}
+    mixture = GaussianMixture(
+        hyperparameters["clusters"], n_init=3, reg_covar=1e-2, random_state=seed, **others
+    )
     return Clusters(mixture)
 
 
@@ -31,7 +33,7 @@ def _hdbscan(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: 
     return Clusters(HDBSCAN(copy=True, **hyperparameters), seed=seed)
 
 
-FAMILIES = by_name(
+FAMILIES = index_by_name(
     Family(name="kmeans", prepare=preprocess.dense, estimator=_kmeans, defaults=({},)),
     Family(
         name="mixture",
@@ -50,6 +52,6 @@ FAMILIES = by_name(
         prepare=preprocess.dense,
         estimator=_hdbscan,
         defaults=({"min_cluster_size": 5}, {"min_cluster_size": 15}, {"min_cluster_size": 40}),
-        counted=False,
+        needs_clusters=False,
     ),
 )

@@ -1,33 +1,44 @@
-"""A candidate, and a family that candidates belong to."""
+"""Candidates, and the families that they belong to."""
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.random import Generator
 
 from ...columns import Column
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import Pipeline
+
+#: Hyperparameters by name, in JSON's own types.
 Hyperparameters = dict[str, Any]
+#: Builds an estimator, not fitted, from hyperparameters, columns and seed.
+EstimatorFactory = Callable[[Hyperparameters, Sequence[Column], int], "BaseEstimator"]
+#: Builds the preprocessing, not fitted, of these columns.
+Preprocessing = Callable[[Sequence[Column]], "ColumnTransformer | Pipeline"]
+
+_Choice = TypeVar("_Choice")
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """An estimator with its hyperparameters set, in the contest; the same recipe is the same candidate."""
+    """A recipe: a family with hyperparameters. Candidates with the same recipe are equal."""
 
     family: str
-    #: In JSON's own types.
     hyperparameters: Hyperparameters
-    #: Whether this is the champion's recipe back in the contest.
+    #: Whether this is the champion's recipe.
     incumbent: bool = False
 
     @cached_property
     def key(self) -> str:
-        """A short hash of family and hyperparameters: the same for the same recipe in every build."""
+        """Short hash of the recipe, equal in every build."""
         recipe = json.dumps([self.family, self.hyperparameters], sort_keys=True)
         return hashlib.sha256(recipe.encode()).hexdigest()[:16]
 
@@ -39,67 +50,67 @@ class Candidate:
 
     def __str__(self) -> str:
         if members := self.hyperparameters.get("members"):
-            weighed = " + ".join(f"{each['weight']:.2g} {each['family']}" for each in members)
-            if parts := self.hyperparameters.get("parts"):
-                weighed = f"{parts} fold models of {weighed if len(members) > 1 else members[0]['family']}"
-            return f"{self.family} ({weighed})"
+            average = " + ".join(f"{each['weight']:.2g} {each['family']}" for each in members)
+            if folds := self.hyperparameters.get("parts"):
+                average = f"{folds} fold models of {average if len(members) > 1 else members[0]['family']}"
+            return f"{self.family} ({average})"
         settings = ", ".join(f"{name}={value}" for name, value in self.hyperparameters.items())
         return f"{self.family} ({settings})" if settings else self.family
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """A kind of estimator for one task."""
+    """A type of estimator for one task, and the hyperparameters that are tried."""
 
     name: str
-    #: Turns the frame into what the estimator takes.
-    prepare: Callable[[Sequence[Column]], Any]
-    #: `(hyperparameters, columns, seed)` to an estimator that is not fitted.
-    estimator: Callable[[Hyperparameters, Sequence[Column], int], Any]
-    #: Hyperparameters known to be good, best first.
+    prepare: Preprocessing
+    estimator: EstimatorFactory
+    #: Proven hyperparameters, best first.
     defaults: tuple[Hyperparameters, ...]
-    #: What is better where rows are many. None: the same.
-    of_many: tuple[Hyperparameters, ...] | None = None
-    #: Hyperparameters by chance. None: the defaults are all there is to try.
+    #: Proven hyperparameters if rows are many; None: the same.
+    defaults_for_many_rows: tuple[Hyperparameters, ...] | None = None
+    #: Draws random hyperparameters; None: only the defaults are tried.
     draw: Callable[[Generator], Hyperparameters] | None = None
-    #: Whether it is told the number of clusters.
-    counted: bool = True
-    #: Whether single columns of what `prepare` makes may be left out.
-    selective: bool = True
-    #: With more rows than this it takes too long to be tried. None: with any.
+    #: Whether a clustering needs the number of clusters.
+    needs_clusters: bool = True
+    #: Whether feature selection may drop columns after the preprocessing.
+    allows_selection: bool = True
+    #: Upper bound of the rows that it can handle in reasonable time; None: no bound.
     most_rows: int | None = None
 
 
-def by_name(*families: Family) -> Mapping[str, Family]:
+def index_by_name(*families: Family) -> Mapping[str, Family]:
+    """Map the families' names to the families."""
     return {family.name: family for family in families}
 
 
-def made_of(
-    estimator: Callable[..., Any], **fixed: Any
-) -> Callable[[Hyperparameters, Sequence[Column], int], Any]:
-    """An estimator whose constructor takes the hyperparameters as they are."""
+def seeded(estimator: "type[BaseEstimator]", **fixed: object) -> EstimatorFactory:
+    """Return a factory that passes the hyperparameters and the seed to the constructor.
 
-    def make(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
+    Args:
+        fixed: Further arguments of the constructor.
+    """
+
+    def build(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> "BaseEstimator":
         return estimator(**fixed, **hyperparameters, random_state=seed)
 
-    return make
+    return build
 
 
-def seedless(
-    estimator: Callable[..., Any], **fixed: Any
-) -> Callable[[Hyperparameters, Sequence[Column], int], Any]:
-    """As `made_of`, for an estimator that draws nothing."""
+def seedless(estimator: "type[BaseEstimator]", **fixed: object) -> EstimatorFactory:
+    """Return a factory like that of `seeded`, for an estimator without randomness."""
 
-    def make(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
+    def build(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> "BaseEstimator":
         return estimator(**fixed, **hyperparameters)
 
-    return make
+    return build
 
 
-def between(random: Generator, low: float, high: float) -> float:
-    """Log-uniform between the two; four digits, so that JSON and people can carry it."""
+def log_uniform(random: Generator, low: float, high: float) -> float:
+    """Draw a log-uniform number, rounded to four significant digits so that it is readable in JSON."""
     return float(f"{np.exp(random.uniform(np.log(low), np.log(high))):.4g}")
 
 
-def one_of(random: Generator, values: Sequence[Any]) -> Any:
+def choose(random: Generator, values: Sequence[_Choice]) -> _Choice:
+    """Draw one of the values."""
     return values[int(random.integers(len(values)))]

@@ -1,8 +1,8 @@
-"""Families that estimate numbers."""
+"""Families of regressors."""
 
 from collections.abc import Sequence
-from typing import Any
 
+from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor, RandomForestRegressor
@@ -14,32 +14,39 @@ from sklearn.svm import SVR
 
 from ...columns import Column
 from .. import preprocess
-from .family import Family, Hyperparameters, between, by_name, made_of, one_of, seedless
-from .trees import BOOSTING, BOOSTING_OF_MANY, ESTIMATING_TREES, boosting, draw_boosting, draw_trees
+from .family import Family, Hyperparameters, choose, index_by_name, log_uniform, seeded, seedless
+from .trees import (
+    BOOSTING_DEFAULTS,
+    BOOSTING_DEFAULTS_FOR_MANY_ROWS,
+    REGRESSION_TREE_DEFAULTS,
+    boosting_factory,
+    draw_boosting,
+    draw_trees,
+)
 
 
-def _linear(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
+def _linear(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> BaseEstimator:
     if "l1_ratio" in hyperparameters:
         return _standardised(ElasticNet(max_iter=5_000, random_state=seed, **hyperparameters))
     return Ridge(**hyperparameters, random_state=seed)
 
 
-def _kernel_svm(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
+def _kernel_svm(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> BaseEstimator:
     return _standardised(SVR(**hyperparameters))
 
 
-def _mlp(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Any:
+def _mlp(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> BaseEstimator:
     return _standardised(
         MLPRegressor(max_iter=200, early_stopping=True, random_state=seed, **hyperparameters)
     )
 
 
-def _standardised(regressor: Any) -> Any:
-    """Its penalties mean the same whatever the label's unit."""
+def _standardised(regressor: BaseEstimator) -> TransformedTargetRegressor:
+    """Standardise the target, so that penalties do not depend on the label's unit."""
     return TransformedTargetRegressor(regressor, transformer=StandardScaler())
 
 
-FAMILIES = by_name(
+FAMILIES = index_by_name(
     Family(
         name="linear",
         prepare=preprocess.scaled,
@@ -50,35 +57,35 @@ FAMILIES = by_name(
             {"alpha": 10.0, "prepare": "products"},
             {"alpha": 30.0},
         ),
-        draw=lambda random: one_of(
+        draw=lambda random: choose(
             random,
             (
-                {"alpha": between(random, 0.01, 1_000)},
-                {"alpha": between(random, 0.0003, 0.1), "l1_ratio": one_of(random, (0.1, 0.5, 0.9))},
+                {"alpha": log_uniform(random, 0.01, 1_000)},
+                {"alpha": log_uniform(random, 0.0003, 0.1), "l1_ratio": choose(random, (0.1, 0.5, 0.9))},
             ),
         ),
     ),
     Family(
         name="boosting",
         prepare=preprocess.ordinal,
-        estimator=boosting(HistGradientBoostingRegressor),
-        defaults=BOOSTING,
-        of_many=BOOSTING_OF_MANY,
+        estimator=boosting_factory(HistGradientBoostingRegressor),
+        defaults=BOOSTING_DEFAULTS,
+        defaults_for_many_rows=BOOSTING_DEFAULTS_FOR_MANY_ROWS,
         draw=draw_boosting,
-        selective=False,  # it knows by their place which columns are codes
+        allows_selection=False,  # it identifies the columns of codes by their position
     ),
     Family(
         name="extra_trees",
         prepare=preprocess.plain,
-        estimator=made_of(ExtraTreesRegressor),
-        defaults=ESTIMATING_TREES,
+        estimator=seeded(ExtraTreesRegressor),
+        defaults=REGRESSION_TREE_DEFAULTS,
         draw=draw_trees,
     ),
     Family(
         name="forest",
         prepare=preprocess.plain,
-        estimator=made_of(RandomForestRegressor),
-        defaults=ESTIMATING_TREES,
+        estimator=seeded(RandomForestRegressor),
+        defaults=REGRESSION_TREE_DEFAULTS,
         draw=draw_trees,
     ),
     Family(
@@ -86,7 +93,7 @@ FAMILIES = by_name(
         prepare=preprocess.dense,
         estimator=_kernel_svm,
         defaults=({"C": 1.0}, {"C": 10.0}),
-        draw=lambda random: {"C": between(random, 0.1, 100), "gamma": between(random, 0.001, 1)},
+        draw=lambda random: {"C": log_uniform(random, 0.1, 100), "gamma": log_uniform(random, 0.001, 1)},
         most_rows=6_000,
     ),
     Family(
@@ -94,7 +101,7 @@ FAMILIES = by_name(
         prepare=preprocess.dense,
         estimator=seedless(KNeighborsRegressor, weights="distance"),
         defaults=({"n_neighbors": 10},),
-        draw=lambda random: {"n_neighbors": one_of(random, (3, 5, 10, 20, 40))},
+        draw=lambda random: {"n_neighbors": choose(random, (3, 5, 10, 20, 40))},
         most_rows=50_000,
     ),
     Family(
@@ -106,9 +113,9 @@ FAMILIES = by_name(
             {"hidden_layer_sizes": [128, 64], "alpha": 0.1, "learning_rate_init": 0.001},
         ),
         draw=lambda random: {
-            "hidden_layer_sizes": one_of(random, ([32], [64, 32], [128, 64])),
-            "alpha": between(random, 1e-5, 1),
-            "learning_rate_init": between(random, 0.0005, 0.01),
+            "hidden_layer_sizes": choose(random, ([32], [64, 32], [128, 64])),
+            "alpha": log_uniform(random, 1e-5, 1),
+            "learning_rate_init": log_uniform(random, 0.0005, 0.01),
         },
         most_rows=50_000,
     ),

@@ -23,7 +23,7 @@ def alone():
 
 def hyperparameters(problem, family):
     family_ = FAMILIES[problem.task][family]
-    clusters = {"clusters": 3} if problem.task == "CLUSTERING" and family_.counted else {}
+    clusters = {"clusters": 3} if problem.task == "CLUSTERING" and family_.needs_clusters else {}
     recipes = [{"min_cluster_size": 5}] if family == "hdbscan" else family_.defaults
     return [each | clusters for each in recipes]
 

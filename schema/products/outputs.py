@@ -180,7 +180,7 @@ def _prediction_fields(t: ProductTypes) -> Fields:
         graphql_type=t.Instance, description="The features that were predicted from, as they were then."
     )
     def features(self: models.Prediction) -> Mapping[str, object]:
-        return t.product.instance_restored(self.features)
+        return t.product.restore_instance(self.features)
 
     @strawberry.field(
         graphql_type=connection_of(t.lazy("Prediction")) | None,

@@ -118,7 +118,7 @@ def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weak
     folds_of_dataset = FoldPlan.of(build.problem(), dataset).split(dataset, "contest")
     held_out = [rows for _, rows in folds_of_dataset[: len(predictions)]]
     losses, predicted = error_analysis.row_losses(dataset, np.concatenate(predictions), held_out)
-    keys = dataset_loader.keys(snapshot.table, snapshot.rows)
+    keys = dataset_loader.load_keys(snapshot.table, snapshot.rows)
     return Weaknesses(
         slices=error_analysis.worst_slices(dataset, losses),
         worst_rows=[(keys[row.row], row) for row in error_analysis.worst_rows(dataset, losses, predicted)],

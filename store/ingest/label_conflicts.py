@@ -76,7 +76,7 @@ def _find_table_labels(product: DataProduct, keys: list[str]) -> dict[str, tuple
     for item in items.distinct("subject"):
         agreed = truths.get(item.subject)
         answer = agreed.answer if agreed and agreed.answer is not None else item.answer
-        labels[subjects[item.subject]] = item.answer, product.restored(answer)
+        labels[subjects[item.subject]] = item.answer, product.restore_label(answer)
     return labels
 
 

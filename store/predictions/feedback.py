@@ -191,7 +191,7 @@ class FeedbackManager(models.Manager["Feedback"]):
         if subject.base is None or kept is None:
             return 0
         counts = self._written(product, subject, kept)
-        return entities.write_label(product, subject.base, product.restored(counts))
+        return entities.write_label(product, subject.base, product.restore_label(counts))
 
 
 class Feedback(BaseModel):

@@ -1,4 +1,4 @@
-"""The declared products: `products.py` of every installed app is discovered, as `admin.py` is."""
+"""The catalogue of declared products: `products.py` of every installed app is discovered, as `admin.py` is."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -13,12 +13,12 @@ from ..exceptions import UnknownProduct
 from .product import DataProduct
 
 _products: dict[str, DataProduct] = {}
-#: Sentences about declarations that refused themselves or met another's name; `manage.py check` says them.
+#: Problems of declarations that were refused or reuse a name, one sentence each; `manage.py check` reports them.
 refused: list[str] = []
 
 
 def discover() -> None:
-    """Import each app's `products` module and take the products that it declares."""
+    """Import each app's `products` module and register the products that it declares."""
     _products.clear()
     refused.clear()
     for app in apps.get_app_configs():
@@ -29,34 +29,34 @@ def discover() -> None:
         except ExemplarError as error:
             refused.append(f"{app.name}.products: {error}")
         else:
-            _take(module)
+            _register(module)
 
 
-def _take(module: ModuleType) -> None:
-    for declared in vars(module).values():
-        if not isinstance(declared, DataProduct) or _products.get(declared.name) is declared:
+def _register(module: ModuleType) -> None:
+    for value in vars(module).values():
+        if not isinstance(value, DataProduct) or _products.get(value.name) is value:
             continue
-        if declared.name in _products:
+        if value.name in _products:
             refused.append(
-                f"{module.__name__}: another product is called {declared.name!r} already; rename one."
+                f"{module.__name__}: the name {value.name!r} is used by another product; rename one."
             )
             continue
-        _products[declared.name] = declared
+        _products[value.name] = value
 
 
 def products() -> list[DataProduct]:
-    """All declared products, in the order of the installed apps."""
+    """List the declared products in the order of the installed apps."""
     return list(_products.values())
 
 
 def get(name: str, argument: Sequence[str | int] = ("product",)) -> DataProduct:
-    """The product called `name`. Raises UnknownProduct."""
+    """Get a product by name. Raises UnknownProduct."""
     if name not in _products:
-        known = ", ".join(_products) or "none"
-        raise UnknownProduct(f"No product is called {name!r}; declared are: {known}.", argument=argument)
+        names = ", ".join(_products) or "none"
+        raise UnknownProduct(f"No product is called {name!r}. Declared: {names}.", argument=argument)
     return _products[name]
 
 
 def find(name: str) -> DataProduct | None:
-    """The product called `name`, or None where it is no longer declared."""
+    """Find a product by name; None where it is not declared."""
     return _products.get(name)

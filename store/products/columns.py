@@ -1,4 +1,4 @@
-"""Typed columns out of Django's fields: kind, range, choices, and how one value of it is checked."""
+"""Typed columns from Django fields: kind, range, choices, and the validation of a value."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from learning.kinds import UNLEARNED, Kind, kind_of_field
 
 from ..exceptions import BadInput, NotFinite, OutOfRange, StoreError
 
-#: What the store raises for what a kind refuses.
+#: The store's error for each error of a kind.
 REFUSALS: dict[type[InvalidValue], type[StoreError]] = {
     InvalidValue: BadInput,
     ValueNotFinite: NotFinite,
@@ -28,20 +28,20 @@ UNIT = re.compile(r"(?:\[([^\]]+)\]|\(([^\s)]{1,12})\))\s*$")
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One value that a category or a label can take."""
+    """A value of a category or a label."""
 
     value: Any
     title: str
 
     @property
     def text(self) -> str:
-        """The value as it is stored with answers and given to the models."""
+        """The value as text, as predictions store it and models receive it."""
         return str(self.value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TypedColumn:
-    """One column with all that its Django field says about it."""
+    """A column with the properties of its Django field."""
 
     name: str
     field: models.Field
@@ -49,7 +49,7 @@ class TypedColumn:
 
     @cached_property
     def kind(self) -> Kind | None:
-        """None: nothing can be learned from such a field."""
+        """The column's kind; None where models cannot learn from such a field."""
         kind = Kind.CATEGORY if self.choices else self.field_kind
         return None if kind is UNLEARNED else kind
 
@@ -79,9 +79,9 @@ class TypedColumn:
 
     @property
     def unit(self) -> str | None:
-        """What stands in square brackets at the end of `help_text`, or one word in round ones: "Pressure (mmHg)"."""
-        found = UNIT.search(self.help_text)
-        return (found[1] or found[2]) if found else None
+        """The text in square brackets at the end of `help_text`, or one word in round ones: "Pressure (mmHg)"."""
+        match = UNIT.search(self.help_text)
+        return (match[1] or match[2]) if match else None
 
     @property
     def description(self) -> str | None:
@@ -89,14 +89,14 @@ class TypedColumn:
 
     @cached_property
     def limits(self) -> tuple[float | None, float | None]:
-        """Smallest and largest value: what the validators say, and what the column can hold."""
+        """The smallest and largest value, by the validators and by what the column can store."""
         if self.kind is None or not self.kind.is_quantity:
             return None, None
         low: list[Any] = [v.limit_value for v in self.field.validators if isinstance(v, MinValueValidator)]
         high: list[Any] = [v.limit_value for v in self.field.validators if isinstance(v, MaxValueValidator)]
         if self.kind.is_integer:
-            held = connection.ops.integer_field_range(self.field.get_internal_type())
-            low, high = [*low, held[0]], [*high, held[1]]
+            storable = connection.ops.integer_field_range(self.field.get_internal_type())
+            low, high = [*low, storable[0]], [*high, storable[1]]
         if (digits := getattr(self.field, "max_digits", None)) is not None:
             most = Decimal((0, (9,) * digits, -(self.decimal_places or 0)))
             low, high = [*low, -most], [*high, most]
@@ -105,7 +105,7 @@ class TypedColumn:
 
     @cached_property
     def declared_limits(self) -> tuple[float | None, float | None]:
-        """The limits that say something about the question, not about the width of the column."""
+        """The limits without those that only follow from the width of the column."""
         wide = self.field_kind.is_integer and connection.ops.integer_field_range(
             self.field.get_internal_type()
         )
@@ -117,7 +117,7 @@ class TypedColumn:
 
     @cached_property
     def longest(self) -> int | None:
-        """Characters that a text may have."""
+        """Characters of a text, at most."""
         lengths = [v.limit_value for v in self.field.validators if isinstance(v, MaxLengthValidator)]
         return min([self.field.max_length] * (self.field.max_length is not None) + lengths, default=None)
 
@@ -127,6 +127,7 @@ class TypedColumn:
         return places
 
     def learning_column(self) -> Column:
+        """Build the column as models know it."""
         assert self.kind is not None
         return Column(
             name=self.name,
@@ -136,14 +137,14 @@ class TypedColumn:
         )
 
     def clean(self, value: Any, argument: Sequence[str | int] = ()) -> Any:
-        """The canonical value (−0.0 as 0.0, text in NFC, times in UTC).
+        """Validate a value and return its canonical form (−0.0 as 0.0, text in NFC, times in UTC).
 
-        Raises BadInput, NotFinite or OutOfRange with a sentence and the input's path `argument`.
+        Raises: BadInput, NotFinite or OutOfRange with the input's path `argument`.
         """
         if value is None:
             if self.nullable:
                 return None
-            raise BadInput(f"{self.name} must be given: it may not be null.", argument=argument)
+            raise BadInput(f"{self.name} is required: it may not be null.", argument=argument)
         kind = self.kind or UNLEARNED
         try:
             return kind.clean(value, self)
@@ -154,13 +155,13 @@ class TypedColumn:
 
     @property
     def is_plain(self) -> bool:
-        """True if cleaned values stand in JSON as they are."""
+        """True where validated values are JSON values."""
         return self.field_kind.is_json
 
     def as_json(self, value: Any) -> Any:
-        """The cleaned value as it stands in a stored instance."""
+        """Encode a validated value for a stored instance."""
         return self.field_kind.to_json(value)
 
     def from_json(self, value: Any) -> Any:
-        """The Python value of what `as_json` wrote; None where it no longer fits."""
+        """Decode what `as_json` encoded; None where it no longer fits the column."""
         return self.field_kind.from_json(value)

@@ -1,4 +1,4 @@
-"""The join: typed feature columns out of a Django queryset, compiled by Django into one statement."""
+"""The join: typed feature columns over a Django queryset, compiled by Django into one SQL statement."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,36 +20,36 @@ Hop = Any  # a relation's field or its reverse: ForeignKey, OneToOneField, OneTo
 
 
 class InvalidJoin(StoreError):
-    """The join is declared in a way that cannot be compiled."""
+    """The declared join cannot be compiled."""
 
     code = "BAD_INPUT"
 
 
 @dataclass(frozen=True)
 class Before:
-    """An aggregate over a to-many relation, of what happened strictly before the instance's time."""
+    """An aggregate over those rows of a to-many relation that come strictly before the instance's time."""
 
-    #: A Django aggregate of rows that are named from the base row, as `Count("visits")`.
+    #: A Django aggregate over a path from the base row, as `Count("visits")`.
     aggregate: Any
-    #: The column with the time of those rows, as `"visits__on"`.
+    #: The column with those rows' time, as `"visits__on"`.
     at: str
 
 
 @dataclass(frozen=True)
 class Latest:
-    """The value of a to-many relation's column in its newest row; null where there is none."""
+    """A column's value in the newest row of a to-many relation; null without rows."""
 
-    #: The column, named from the base row, as `"labs__marker"`.
+    #: The path of the column from the base row, as `"labs__marker"`.
     path: str
-    #: The column with the time of those rows, as `"labs__taken_at"`.
+    #: The column with those rows' time, as `"labs__taken_at"`.
     at: str
-    #: A time of the base row: only rows before it count. None: the Join's `at`; without that, all rows.
+    #: A time of the base row: only earlier rows count. None: the Join's `at`; where it has none, all rows count.
     before: str | None = None
 
 
 @dataclass(frozen=True)
 class Path:
-    """A column reached from the base row: the relations on the way, and the field at their end."""
+    """A column reached from the base row: the relations passed, and the field at their end."""
 
     hops: tuple[Hop, ...]
     column: models.Field
@@ -64,40 +64,42 @@ class Path:
 
     @property
     def nullable(self) -> bool:
-        """A missing reverse one-to-one row makes its instance incomplete, so it makes nothing null."""
+        """True where the value may be null. A missing reverse one-to-one row counts as incomplete, not as null."""
         return self.column.null or any(hop.null for hop in self.hops if not hop.auto_created)
 
 
-def walk(model: type[models.Model], path: str) -> Path:
-    """Follow `path` ("means__radius") from `model`. Raises InvalidJoin with what stands there instead."""
+def resolve_path(model: type[models.Model], path: str) -> Path:
+    """Resolve a path ("means__radius") from `model`. Raises InvalidJoin, which names what exists instead."""
     hops: list[Hop] = []
     *relations, last = path.split("__")
     for name in relations:
         hop = _field(model, name, path)
         if not hop.is_relation:
             raise InvalidJoin(
-                f"{path!r}: {name!r} is a column of {model.__name__}, and nothing can follow it."
+                f"{path!r}: {name!r} is a column of {model.__name__}, and has no columns of its own."
             )
         hops.append(hop)
         model = hop.related_model
     column = _field(model, last, path)
     if column.is_relation:
-        raise InvalidJoin(f"{path!r} is a relation: name a column of it, as {path}__{_some_column(column)}.")
+        raise InvalidJoin(
+            f"{path!r} is a relation: name a column of it, as {path}__{_example_column(column)}."
+        )
     return Path(tuple(hops), column)
 
 
-def _many(model: type[models.Model], path: str) -> str:
-    """What of `path` leads from `model` to many rows: up to its last to-many relation, empty where there is none."""
-    names, many = [], ""
+def _to_many_prefix(model: type[models.Model], path: str) -> str:
+    """Get the part of `path` up to its last to-many relation; empty without one."""
+    names, prefix = [], ""
     for name in path.split("__"):
         hop = _field(model, name, path)
         names.append(name)
         if not hop.is_relation:
             break
         if hop.one_to_many or hop.many_to_many:
-            many = "__".join(names)
+            prefix = "__".join(names)
         model = hop.related_model
-    return many
+    return prefix
 
 
 def _field(model: type[models.Model], name: str, path: str) -> Any:
@@ -106,17 +108,17 @@ def _field(model: type[models.Model], name: str, path: str) -> Any:
     try:
         return model._meta.get_field(name)
     except FieldDoesNotExist:
-        known = ", ".join(sorted(f.name for f in model._meta.get_fields()))
-        raise InvalidJoin(f"{path!r}: {model.__name__} has no column {name!r}; it has {known}.") from None
+        columns = ", ".join(sorted(f.name for f in model._meta.get_fields()))
+        raise InvalidJoin(f"{path!r}: {model.__name__} has no column {name!r}; it has {columns}.") from None
 
 
-def _some_column(relation: Any) -> str:
+def _example_column(relation: Any) -> str:
     fields = relation.related_model._meta.concrete_fields
     return next((f.name for f in fields if not f.is_relation and not f.primary_key), "pk")
 
 
 def references(expression: Any) -> Iterator[str]:
-    """The paths that a declared feature names: itself, or those in an unresolved expression."""
+    """List the paths in a declared feature: the text itself, or those of an unresolved expression."""
     if isinstance(expression, str):
         yield expression
     elif isinstance(expression, F):
@@ -142,28 +144,28 @@ def _is_aggregate(expression: Any) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Feature(TypedColumn):
-    """One column that models learn from, and how the join computes it."""
+    """A column that models learn from, with the expression that computes it."""
 
     expression: Any
-    #: None where it is more than one column of the base row or of a one-to-one relation: then it cannot be written.
+    #: None unless it is a column of the base row or of a one-to-one relation; only such a column can be written.
     path: Path | None
 
 
 @dataclass(frozen=True, eq=False)
 class Join:
-    """Which rows are instances, and where their features come from."""
+    """The instances of a data product, and where their features come from."""
 
-    #: The base rows. One row is one instance; its primary key names the entity.
+    #: The base rows. Each row is one instance; its primary key is the entity's key.
     queryset: QuerySet[Any]
     #: By name: a path through to-one relations, a Django expression over such paths, or `Before` or `Latest` over
     #: to-many relations.
     features: Mapping[str, Any]
-    #: A column of the base row or of a one-to-one relation. None: there is no label (clustering).
+    #: A column of the base row or of a one-to-one relation. None: no label (clustering).
     label: str | None = None
-    #: The column with the event's time. No feature may come from after it.
+    #: The column with the event's time. No feature may come from a later moment.
     at: str | None = None
-    #: A path through to-one relations to what several instances share, as a patient's key. Models are validated on
-    #: groups that they have not seen. An instance without a group is a group of its own.
+    #: A path through to-one relations to a value that several instances share, as a patient's key. Folds never split a
+    #: group. An instance without a value is a group of its own.
     group: str | None = None
 
     @property
@@ -172,7 +174,7 @@ class Join:
 
     @cached_property
     def label_path(self) -> Path | None:
-        return walk(self.model, self.label) if self.label else None
+        return resolve_path(self.model, self.label) if self.label else None
 
     @cached_property
     def label_column(self) -> TypedColumn | None:
@@ -181,64 +183,64 @@ class Join:
 
     @cached_property
     def at_path(self) -> Path | None:
-        return walk(self.model, self.at) if self.at else None
+        return resolve_path(self.model, self.at) if self.at else None
 
     @cached_property
     def group_path(self) -> Path | None:
-        return walk(self.model, self.group) if self.group else None
+        return resolve_path(self.model, self.group) if self.group else None
 
     @cached_property
     def columns(self) -> tuple[Feature, ...]:
-        """The features in the order of their names, which is the order models know them in."""
+        """The features in the order of their names, which is their order in every model."""
         return tuple(self.column(name) for name in sorted(self.features))
 
     def column(self, name: str) -> Feature:
-        """Compile one declared feature. Raises InvalidJoin with a sentence that says what to change."""
+        """Compile one declared feature. Raises InvalidJoin, which says what to change."""
         try:
-            return self._compiled(name, self.features[name])
+            return self._compile(name, self.features[name])
         except (FieldError, TypeError) as error:
-            raise InvalidJoin(f"{name} is nothing that Django can compile: {error}") from error
+            raise InvalidJoin(f"{name}: Django cannot compile the expression: {error}") from error
 
-    def _compiled(self, name: str, declared: Any) -> Feature:
+    def _compile(self, name: str, declared: Any) -> Feature:
         match declared:
             case str():
-                return self._plain(name, declared)
+                return self._compile_path(name, declared)
             case Before():
-                return self._aggregated(name, declared.aggregate, declared.at)
+                return self._compile_aggregate(name, declared.aggregate, declared.at)
             case Latest():
-                return self._latest(name, declared)
+                return self._compile_latest(name, declared)
         if _is_aggregate(declared):
-            return self._aggregated(name, declared, None)
-        return self._computed(name, declared)
+            return self._compile_aggregate(name, declared, None)
+        return self._compile_expression(name, declared)
 
-    def _plain(self, name: str, path: str) -> Feature:
-        found = walk(self.model, path)
-        if found.to_many:
+    def _compile_path(self, name: str, path: str) -> Feature:
+        resolved = resolve_path(self.model, path)
+        if resolved.to_many:
             raise InvalidJoin(
-                f"{name}: {path!r} has many rows for one instance: take one with Latest, or count or average them."
+                f"{name}: {path!r} has many rows for one instance. Take one with Latest, or aggregate them."
             )
-        writable = found if found.one_to_one and not found.column.primary_key else None
+        writable = resolved if resolved.one_to_one and not resolved.column.primary_key else None
         return Feature(
-            name=name, field=found.column, nullable=found.nullable, expression=F(path), path=writable
+            name=name, field=resolved.column, nullable=resolved.nullable, expression=F(path), path=writable
         )
 
-    def _computed(self, name: str, expression: Any) -> Feature:
-        paths = [walk(self.model, reference) for reference in references(expression)]
+    def _compile_expression(self, name: str, expression: Any) -> Feature:
+        paths = [resolve_path(self.model, reference) for reference in references(expression)]
         if any(path.to_many for path in paths):
             raise InvalidJoin(
-                f"{name} names a to-many relation outside of an aggregate: use Before or Latest."
+                f"{name} uses a to-many relation outside of an aggregate. Use Before or Latest."
             )
         output = self.queryset.model._base_manager.annotate(**{f"feature_{name}": expression})
         resolved = output.query.annotations[f"feature_{name}"].output_field
-        # Only of sums and products it is known that they are null where one of their columns is, and nowhere else.
+        # Only sums and products are known to be null exactly where one of their columns is null.
         nullable = not _is_arithmetic(expression) or any(path.nullable for path in paths)
         return Feature(name=name, field=resolved, nullable=nullable, expression=expression, path=None)
 
-    def _aggregated(self, name: str, aggregate: Any, at: str | None) -> Feature:
-        """Each aggregate is a grouped subquery of its own: two in one SELECT would inflate each other."""
+    def _compile_aggregate(self, name: str, aggregate: Any, at: str | None) -> Feature:
+        """Compile an aggregate to a grouped subquery of its own: two in one SELECT would inflate each other."""
         if self.at and not at:
             raise InvalidJoin(
-                f"{name} can come from after {self.at!r}: write Before({type(aggregate).__name__}(…), at=<its time>)."
+                f"{name} may use rows after {self.at!r}: write Before({type(aggregate).__name__}(…), at=<their time>)."
             )
         rows = self.model._base_manager.filter(pk=OuterRef("pk"))
         if at:
@@ -251,8 +253,8 @@ class Join:
         expression = Coalesce(value, 0) if counts else value
         return Feature(name=name, field=output, nullable=not counts, expression=expression, path=None)
 
-    def _latest(self, name: str, latest: Latest) -> Feature:
-        column = walk(self.model, latest.path).column
+    def _compile_latest(self, name: str, latest: Latest) -> Feature:
+        column = resolve_path(self.model, latest.path).column
         self._check_time(name, latest.at, [latest.path])
         before = latest.before or self.at
         rows = self.model._base_manager.filter(pk=OuterRef("pk"))
@@ -262,43 +264,45 @@ class Join:
         return Feature(name=name, field=column, nullable=True, expression=expression, path=None)
 
     def _check_time(self, name: str, at: str, paths: Iterable[str]) -> None:
-        """The time must be one of the very rows that are taken: two to-many relations would inflate each other."""
-        column, rows = walk(self.model, at).column, _many(self.model, at)
+        """Check that the time is a column of the aggregated rows: two to-many relations would inflate each other."""
+        column, rows = resolve_path(self.model, at).column, _to_many_prefix(self.model, at)
         if not kind_of_field(type(column)).has_date:
-            raise InvalidJoin(f"{name}: at={at!r} is a {type(column).__name__}; name the time of those rows.")
+            raise InvalidJoin(
+                f"{name}: at={at!r} is a {type(column).__name__}; name a column with their time."
+            )
         for path in paths:
-            many = _many(self.model, path)
+            many = _to_many_prefix(self.model, path)
             if not many:
-                raise InvalidJoin(f"{name}: {path!r} is one value for each instance: name it without a time.")
+                raise InvalidJoin(f"{name}: {path!r} has one value for each instance and needs no time.")
             if not rows or not f"{many}__".startswith(f"{rows}__"):
                 raise InvalidJoin(
-                    f"{name}: at={at!r} is no time of {many!r}: name a column of {many!r} as its time."
+                    f"{name}: at={at!r} is not a column of {many!r}. Name a column of {many!r} with its time."
                 )
 
     @cached_property
     def required_rows(self) -> tuple[str, ...]:
-        """The reverse one-to-one relations without whose row an instance is incomplete, as lookup paths."""
-        found: dict[str, None] = {}
+        """The reverse one-to-one relations that every complete instance has, as lookup paths."""
+        relations: dict[str, None] = {}
         for declared in self.features.values():
             for path in () if _is_aggregate(declared) else references(declared):
                 names = path.split("__")[:-1]
-                for depth, hop in enumerate(walk(self.model, path).hops, 1):
+                for depth, hop in enumerate(resolve_path(self.model, path).hops, 1):
                     if hop.one_to_one and hop.auto_created:
-                        found["__".join(names[:depth])] = None
-        return tuple(found)
+                        relations["__".join(names[:depth])] = None
+        return tuple(relations)
 
     def complete(self) -> QuerySet[Any]:
-        """The base rows that have all their one-to-one rows."""
+        """Select the base rows that have all their one-to-one rows."""
         return self.queryset.filter(**{f"{relation}__isnull": False for relation in self.required_rows})
 
     def instances(self, rows: QuerySet[Any] | None = None) -> QuerySet[Any]:
-        """`rows` (default: the complete ones) with their features as annotations `feature_<name>`."""
+        """Annotate `rows` (default: the complete ones) with their features as `feature_<name>`."""
         annotations = {f"feature_{column.name}": column.expression for column in self.columns}
         return (self.complete() if rows is None else rows).order_by().annotate(**annotations)
 
     @cached_property
     def selected(self) -> tuple[str, ...]:
-        """What `values_list` selects of an instance: key, label, time, then the features."""
+        """The columns of an instance for `values_list`: key, label, time, then the features."""
         fixed = ("pk", self.label, self.at)
         return tuple(name for name in fixed if name) + tuple(
             f"feature_{column.name}" for column in self.columns
@@ -306,26 +310,26 @@ class Join:
 
     @cached_property
     def writable(self) -> bool:
-        """Whether a whole instance can be written: every feature has a path, every other column a default."""
+        """True where an instance can be inserted: every feature has a path, every other column a default."""
         if any(column.path is None for column in self.columns):
             return False
         return not self.missing_columns
 
     @cached_property
     def missing_columns(self) -> tuple[str, ...]:
-        """Required columns of the instance's rows that the product does not know and that have no default."""
-        known = {(c.path.column.model, c.path.column.name) for c in self.columns if c.path}
-        known |= {(p.column.model, p.column.name) for p in (self.label_path, self.at_path) if p}
+        """The required columns of an instance's rows that are no features and have no default."""
+        declared = {(c.path.column.model, c.path.column.name) for c in self.columns if c.path}
+        declared |= {(p.column.model, p.column.name) for p in (self.label_path, self.at_path) if p}
         models_ = {self.model} | {hop.related_model for c in self.columns if c.path for hop in c.path.hops}
         return tuple(
             f"{model.__name__}.{column.name}"
             for model in sorted(models_, key=lambda m: m.__name__)
             for column in model._meta.concrete_fields
-            if (column.model, column.name) not in known and not _fills_itself(column, models_)
+            if (column.model, column.name) not in declared and not _has_value_by_itself(column, models_)
         )
 
 
-def _fills_itself(column: Any, written: set[type[models.Model]]) -> bool:
+def _has_value_by_itself(column: Any, written: set[type[models.Model]]) -> bool:
     if column.primary_key or column.null or column.has_default() or column.has_db_default():
         return True
     if getattr(column, "auto_now", False) or getattr(column, "auto_now_add", False) or column.generated:

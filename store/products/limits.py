@@ -1,4 +1,4 @@
-"""How many rows one request may bring."""
+"""Limits of one request."""
 
 from collections.abc import Sized
 

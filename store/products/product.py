@@ -1,4 +1,4 @@
-"""What users declare: a question, the tables to answer it from, and how to learn."""
+"""Data products: the declaration of a question, the tables to answer it from, and how to learn."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,25 +21,25 @@ from .features import Feature, Join
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DataProduct:
-    """A live data product over the declaring app's tables.
+    """A data product over the tables of the declaring app.
 
-    The compiled parts (`columns`, `labels`, …) raise InvalidJoin where the declaration cannot be compiled;
-    `manage.py check` says so before anything runs.
+    The derived properties (`columns`, `labels`, …) raise InvalidJoin where the declaration cannot be compiled;
+    `manage.py check` reports that before anything runs.
     """
 
     #: A Python identifier in lower case; it names the GraphQL fields and types. A product that is renamed is a new one.
     name: str
-    #: Which rows are instances, and where their features and label come from.
+    #: The instances, and where their features and label come from.
     join: Join
-    #: What is learned, and how: `Classification`, `Regression` or `Clustering`.
+    #: `Classification`, `Regression` or `Clustering`, with metric, folds and budget.
     problem: Problem
-    #: What people call it; the name otherwise.
+    #: The name for people; derived from `name` by default.
     title: str = ""
-    #: The question that it answers, as a sentence.
+    #: The question that it answers, in a sentence.
     description: str = ""
-    #: Labels that stored rows still hold and that the label's `choices` no longer have.
+    #: Labels that stored rows still hold and that are no longer among the label's `choices`.
     retired_labels: Sequence[str] = ()
-    #: When to learn again; nothing: when somebody requests it.
+    #: Rules that start builds; without any, builds start on request only.
     retrain: Sequence[Rule] = ()
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ class DataProduct:
 
     @cached_property
     def labels(self) -> tuple[Choice, ...]:
-        """The values the label can take, in declared order, retired ones last; empty unless it is a classification."""
+        """The labels of a classification in declared order, retired ones last; else empty."""
         column = self.join.label_column
         if not self.problem.has_classes or column is None:
             return ()
@@ -88,7 +88,7 @@ class DataProduct:
 
     @cached_property
     def signature(self) -> Signature:
-        """What a model must expect to serve this declaration; a model's own classes may be fewer."""
+        """The signature that a model must have to serve this declaration; it may know fewer classes."""
         return Signature(
             task=self.task,
             columns=tuple(column.learning_column() for column in self.columns),
@@ -96,85 +96,85 @@ class DataProduct:
         )
 
     def fits(self, signature: Signature) -> bool:
-        """Whether a model with this signature answers what is declared today."""
+        """Return True where a model with this signature can serve today's declaration."""
         declared = self.signature
-        known = set(signature.classes) <= set(declared.classes)
-        return signature.task == declared.task and signature.columns == declared.columns and known
+        classes_fit = set(signature.classes) <= set(declared.classes)
+        return signature.task == declared.task and signature.columns == declared.columns and classes_fit
 
     def clean(self, features: Mapping[str, Any], argument: Sequence[str | int] = ()) -> list[Any]:
-        """The instance in the columns' order, canonical; absent is null.
+        """Validate features and return the canonical instance in the columns' order; absent ones are None.
 
-        Raises BadInput, NotFinite or OutOfRange with the path `argument` plus the feature's name.
+        Raises: BadInput, NotFinite or OutOfRange with the path `argument` plus the feature's name.
         """
         return [column.clean(features.get(column.name), (*argument, column.name)) for column in self.columns]
 
     def instance_json(self, instance: Sequence[Any]) -> str:
-        """A cleaned instance as it is stored with its prediction: one canonical JSON object."""
-        found = dict(zip(self.feature_names, instance, strict=True))
-        for column in self._written_otherwise:
-            found[column.name] = column.as_json(found[column.name])
-        return orjson.dumps(found).decode()
+        """Encode a validated instance as the canonical JSON object that is stored with its prediction."""
+        values = dict(zip(self.feature_names, instance, strict=True))
+        for column in self._encoded_columns:
+            values[column.name] = column.as_json(values[column.name])
+        return orjson.dumps(values).decode()
 
-    def instance_restored(self, features: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Stored features by the columns' names, their values as the tables have them."""
-        otherwise = {
-            column.name: column.from_json(features.get(column.name)) for column in self._written_otherwise
+    def restore_instance(self, features: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Decode stored features to values as the tables hold them, by name."""
+        decoded = {
+            column.name: column.from_json(features.get(column.name)) for column in self._encoded_columns
         }
-        return {**features, **otherwise} if otherwise else features
+        return {**features, **decoded} if decoded else features
 
     @cached_property
-    def _written_otherwise(self) -> tuple[Feature, ...]:
-        """The columns whose values are not JSON's."""
+    def _encoded_columns(self) -> tuple[Feature, ...]:
+        """The columns whose values are not JSON values."""
         return tuple(column for column in self.columns if not column.is_plain)
 
     def answer_of(self, label: Any, argument: Sequence[str | int] = ()) -> str:
-        """The stored text of a label: the choice's value, or the number's shortest decimal.
+        """Encode a label as stored text: the choice's value, or the number's shortest decimal.
 
-        Raises BadInput or NotFinite where it is no label of this product.
+        Raises: BadInput or NotFinite where it is no label of this product.
         """
         if self.problem.has_classes:
             if str(label) not in self.label_by_text:
-                known = ", ".join(self.label_by_text)
+                labels = ", ".join(self.label_by_text)
                 raise BadInput(
-                    f"{str(label)!r} is no label of {self.name}: it takes {known}.", argument=argument
+                    f"{str(label)!r} is no label of {self.name}: the labels are {labels}.", argument=argument
                 )
             return str(label)
         column = self.join.label_column
         assert column is not None
-        cleaned = column.clean(label, argument)
-        if not isinstance(cleaned, int | float | Decimal):
+        number = column.clean(label, argument)
+        if not isinstance(number, int | float | Decimal):
             raise NotFinite(f"The label of {self.name} is a number.", argument=argument)
-        return repr(float(cleaned))
+        return repr(float(number))
 
     def label_of(self, answer: str | None) -> Any:
-        """The label's value (as the column holds it) of a stored answer; None where there is none."""
+        """Decode a stored answer to the label column's value; None for None and for unknown labels."""
         if answer is None:
             return None
         if self.problem.has_classes:
             return self.label_by_text.get(answer)
         column = self.join.label_column
         assert column is not None
-        whole = column.kind is not None and column.kind.is_integer
-        return int(float(answer)) if whole else column.field.to_python(float(answer))
+        is_integer = column.kind is not None and column.kind.is_integer
+        return int(float(answer)) if is_integer else column.field.to_python(float(answer))
 
     def stored_answer(self, label: Any) -> str | None:
-        """The text of what the label column holds, declared or not; None for null and for what is no number."""
+        """Encode a value of the label column, declared or not; None for null, NaN and infinity."""
         if label is None or (self.problem.has_values and not isfinite(label)):
             return None
         return str(label) if self.problem.has_classes else repr(float(label))
 
-    def restored(self, answer: str | None) -> Any:
-        """What the label column held when `stored_answer` wrote this, declared or not."""
+    def restore_label(self, answer: str | None) -> Any:
+        """Decode what `stored_answer` encoded, declared or not."""
         column = self.join.label_column
         assert column is not None
-        declared = self.label_of(answer)
-        return column.field.to_python(answer) if declared is None else declared
+        label = self.label_of(answer)
+        return column.field.to_python(answer) if label is None else label
 
     def key_of(self, key: str) -> Any:
-        """The base row's primary key for its text. Raises ValueError where it cannot be one."""
+        """Parse the text of a primary key of the base table. Raises ValueError."""
         if not key or "\0" in key:
             raise ValueError(key)
-        key.encode()  # half a pair cannot be stored, and raises a ValueError
+        key.encode()  # a lone surrogate cannot be stored; raises a ValueError
         field: Any = self.join.model._meta.pk
         try:
             value = field.get_prep_value(field.to_python(key))
@@ -184,7 +184,7 @@ class DataProduct:
         return value
 
     def is_key(self, key: str) -> bool:
-        """Whether `key` is written just as the base row's primary keys are."""
+        """Return True where `key` is the canonical text of a possible primary key."""
         try:
             return str(self.key_of(key)) == key
         except ValueError:

@@ -54,7 +54,7 @@ def load(product: DataProduct, table: str, rows: int, fingerprint: str, has_pred
     )
 
 
-def keys(table: str, rows: int) -> list[str]:
+def load_keys(table: str, rows: int) -> list[str]:
     """What each row of `load` is about, in its order: an entity's key, or "prediction" and its id."""
     about: dict[str, Way] = {"_entity": Text(sql="_entity"), "_prediction": Text(sql="_prediction::text")}
     found = copy_reader.read(table, about, rows, "_label IS NOT NULL")

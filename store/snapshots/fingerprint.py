@@ -76,7 +76,7 @@ def has_distinct_keys(queryset: QuerySet) -> bool:
     return not (len(query.alias_map) > 1 or query.annotations or query.extra_tables or query.combinator)
 
 
-def entities(table: str) -> int:
+def count_entities(table: str) -> int:
     """How many different keys the joined rows have."""
     with connection.cursor() as cursor:
         cursor.execute(

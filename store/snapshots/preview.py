@@ -53,7 +53,7 @@ class Preview:
 
 def preview(product: DataProduct) -> Preview:
     """Join the rows, count them and forget them."""
-    statement = snapshots.statement(product)
+    statement = snapshots.join_sql(product)
     with transaction.atomic():
         plan = _explained(statement)
         _join(product, statement)
@@ -62,7 +62,7 @@ def preview(product: DataProduct) -> Preview:
         first = _rows([sql.Identifier(name) for name in ("_entity", *names)], sql.SQL("true"), FIRST)
         nobody = _rows([sql.Identifier("_entity")], sql.SQL("_label IS NULL"), NAMED)
         _execute(sql.SQL("DROP TABLE {}").format(JOINED))
-        counts = snapshots.counts(product)
+        counts = snapshots.count_rows(product)
     rows_out, from_predictions, unlabelled, *cells = counted
     learns = product.learns_from_labels
     return Preview(

@@ -105,7 +105,7 @@ class Snapshot(base.BaseModel):
         if scan.has_distinct_keys(product.join.queryset) and (joined, found.keys) == (self.rows_in, keys):
             return
         self.incomplete = self.rows_in - product.join.complete().count()
-        entities = scan.entities(self.table)
+        entities = scan.count_entities(self.table)
         if joined != entities:
             raise RowsMultiplied(
                 f"The join multiplies: {joined} rows for {entities} entities ({self.rows_in} rows in). "
@@ -141,7 +141,7 @@ def _next_number(product: DataProduct) -> int:
     return (newest or 0) + 1
 
 
-def counts(product: DataProduct) -> dict[str, int]:
+def count_rows(product: DataProduct) -> dict[str, int]:
     """Rows of the base queryset, and those that lack a one-to-one row."""
     rows_in = product.join.queryset.count()
     return {"rows_in": rows_in, "incomplete": rows_in - product.join.complete().count()}
@@ -150,14 +150,14 @@ def counts(product: DataProduct) -> dict[str, int]:
 def _create_table(product: DataProduct, table: str) -> str:
     """CREATE TABLE AS over what is selected; returns the statement."""
     names = ", ".join(map(connection.ops.quote_name, (*FIXED, *product.feature_names)))
-    sql = f"CREATE TABLE {table} ({names}) AS\n{statement(product)}"
+    sql = f"CREATE TABLE {table} ({names}) AS\n{join_sql(product)}"
     with connection.cursor() as cursor:
         # Without parameters a percent sign in a literal stays what it is.
         cursor.execute(sql)
     return sql
 
 
-def statement(product: DataProduct) -> str:
+def join_sql(product: DataProduct) -> str:
     """The join, compiled: the joined rows and the examples from predictions, parameters in place."""
     sql, values = _instances(product)
     if product.learns_from_labels:

@@ -94,7 +94,7 @@ class Ways:
 
     def through_a_stored_instance(self, value: Any) -> Any:
         stored = json.loads(self.product.instance_json([value]))
-        return self.product.instance_restored(stored)[NAME]
+        return self.product.restore_instance(stored)[NAME]
 
     def through_sql_of_a_stored_instance(self, value: Any) -> Any:
         """As examples from predictions join a snapshot."""

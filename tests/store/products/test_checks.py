@@ -21,42 +21,45 @@ MARKER = Latest("labs__marker", at="labs__taken_at")
 
 def test_the_declared_products_pass() -> None:
     call_command("check")
-    assert [sentence for product in catalogue.products() for sentence in checks.problems(product)] == []
+    assert [sentence for product in catalogue.products() for sentence in checks.find_problems(product)] == []
 
 
 REFUSED = {
     "no features": (declared({}), "it has no features"),
     "unknown column": (declared({"x": "price"}), "Operation has no column 'price'; it has anamnesis, cost"),
     "unknown column behind a relation": (declared({"x": "ward__rooms"}), "Ward has no column 'rooms'"),
-    "path through a column": (declared({"x": "cost__x"}), "'cost' is a column of Operation, and nothing"),
+    "path through a column": (
+        declared({"x": "cost__x"}),
+        "'cost' is a column of Operation, and has no columns",
+    ),
     "a relation": (declared({"x": "ward"}), "'ward' is a relation: name a column of it, as ward__beds"),
-    "many rows": (declared({"x": "visits__minutes"}), "take one with Latest, or count or average them"),
-    "many rows in an expression": (declared({"x": F("visits__minutes") + 1}), "use Before or Latest"),
+    "many rows": (declared({"x": "visits__minutes"}), "Take one with Latest, or aggregate them"),
+    "many rows in an expression": (declared({"x": F("visits__minutes") + 1}), "Use Before or Latest"),
     "unknown column in an expression": (declared({"x": F("price") + 1}), "Operation has no column 'price'"),
     "unknown column in an aggregate": (
         declared({"x": Before(Count("visit"), at="visits__on")}, at="done_at"),
         "has no column 'visit'",
     ),
-    "mixed types": (declared({"x": F("cost") + F("done_at")}), "x is nothing that Django can compile"),
-    "no expression": (declared({"x": 3}), "x is nothing that Django can compile"),
+    "mixed types": (declared({"x": F("cost") + F("done_at")}), "x: Django cannot compile the expression"),
+    "no expression": (declared({"x": 3}), "x: Django cannot compile the expression"),
     "no aggregate": (
         declared({"x": Before("visits", at="visits__on")}),
-        "x is nothing that Django can compile",
+        "x: Django cannot compile the expression",
     ),
     "from after the event": (
         declared({"x": Avg("visits__minutes")}, at="done_at"),
-        "x can come from after 'done_at': write Before(Avg(…), at=<its time>)",
+        "x may use rows after 'done_at': write Before(Avg(…), at=<their time>)",
     ),
     "another table's time": (
         declared({"x": Before(Count("visits"), at="labs__taken_at")}, at="done_at"),
-        "at='labs__taken_at' is no time of 'visits': name a column of 'visits'",
+        "at='labs__taken_at' is not a column of 'visits'. Name a column of 'visits'",
     ),
     "the event's time for its own": (
         declared({"x": Latest("labs__marker", at="done_at")}, at="done_at"),
-        "at='done_at' is no time of 'labs'",
+        "at='done_at' is not a column of 'labs'",
     ),
-    "no time": (declared({"x": Latest("labs__marker", at="labs__marker")}), "name the time of those rows"),
-    "latest of one": (declared({"x": Latest("cost", at="labs__taken_at")}), "'cost' is one value for each"),
+    "no time": (declared({"x": Latest("labs__marker", at="labs__marker")}), "name a column with their time"),
+    "latest of one": (declared({"x": Latest("cost", at="labs__taken_at")}), "'cost' has one value for each"),
     "no such group": (
         declared(COST, group="clinic__pk"),
         "group: 'clinic__pk': Operation has no column 'clinic'; it has",
@@ -64,26 +67,26 @@ REFUSED = {
     "a relation as a group": (declared(COST, group="ward"), "group: 'ward' is a relation: name a column"),
     "several groups": (
         declared(COST, group="visits__pk"),
-        "group='visits__pk' has many rows for one instance, which belongs to one group",
+        "group='visits__pk' has many rows for one instance, which can be in one group only",
     ),
     "the label as a group": (declared(COST, group="relapsed"), "group='relapsed' is the label"),
-    "the label": (declared({"x": "relapsed"}), "the feature x is the label itself: take it out"),
+    "the label": (declared({"x": "relapsed"}), "the feature x is the label itself: remove it"),
     "the label in an expression": (declared({"x": F("relapsed")}), "the feature x is the label itself"),
     "the event's time": (declared(COST | {"x": "done_at"}, at="done_at"), "the event's own time"),
-    "a slice": (declared(COST, rows=Operation.objects.all()[:5]), "narrow it with filter()"),
+    "a slice": (declared(COST, rows=Operation.objects.all()[:5]), "restrict it with filter()"),
     "a union": (
         declared(COST, rows=Operation.objects.all().union(Operation.objects.all())),
-        "narrow it with filter()",
+        "restrict it with filter()",
     ),
-    "no label": (declared(COST, label=None), "needs label=<a column>; without one it is a Clustering"),
+    "no label": (declared(COST, label=None), "needs label=<a column>; without one declare a Clustering"),
     "a label of a clustering": (declared(COST, problem=Clustering()), "a clustering has no label"),
     "an unknown label": (declared(COST, label="cured"), "label: 'cured': Operation has no column"),
-    "a label that others share": (declared(COST, label="ward__beds"), "no feedback reaches it"),
+    "a label that others share": (declared(COST, label="ward__beds"), "feedback cannot reach it"),
     "a label that is never unknown": (declared({"x": "urgency"}, label="cost"), "must allow null"),
-    "a label without choices": (declared(COST, label="anamnesis__note"), "has no choices: give the field"),
+    "a label without choices": (declared(COST, label="anamnesis__note"), "has no choices: add choices"),
     "a label that is no number": (
         declared(COST, label="anamnesis__born", problem=Regression()),
-        "a Regression learns a FloatField, DecimalField or IntegerField",
+        "a Regression needs a FloatField, DecimalField or IntegerField",
     ),
     "an unknown time": (declared(COST, at="done"), "at: 'done': Operation has no column 'done'"),
     "a time that is none": (declared(COST, at="cost"), "the event's time must be a DateTimeField"),
@@ -107,12 +110,12 @@ REFUSED = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_a_declaration_is_refused_with_what_to_change(what: str) -> None:
     product, sentence = REFUSED[what]
-    assert sentence in "\n".join(checks.problems(product))
+    assert sentence in "\n".join(checks.find_problems(product))
 
 
 def test_a_column_that_nothing_learns_from_is_refused() -> None:
     product = declared({"x": "duration"}, rows=_with_duration())
-    assert "x is a DurationField, which nothing learns from" in "".join(checks.problems(product))
+    assert "x is a DurationField, which models cannot learn from" in "".join(checks.find_problems(product))
 
 
 def _with_duration() -> Any:
@@ -131,14 +134,14 @@ def _with_duration() -> Any:
 
 def test_a_product_without_anything_wrong_compiles() -> None:
     product = declared({"age": "anamnesis__age", "marker": MARKER}, at="done_at")
-    assert list(checks.problems(product)) == []
+    assert list(checks.find_problems(product)) == []
 
 
 def test_an_operation_may_be_what_is_named_from_the_other_side() -> None:
     product = declared(
         {"cost": "operation__cost", "age": "age"}, rows=Anamnesis.objects.all(), label="smokes"
     )
-    assert list(checks.problems(product)) == []
+    assert list(checks.find_problems(product)) == []
     assert product.join.required_rows == ()
 
 
@@ -183,7 +186,7 @@ def test_two_products_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -
     module = ModuleType("other.products")
     module.stay = declared(COST, name="stay")  # type: ignore[attr-defined]
     monkeypatch.setattr(catalogue, "refused", [])
-    catalogue._take(module)
+    catalogue._register(module)
     assert [e.msg for e in checks.check_products()] == [
-        "other.products: another product is called 'stay' already; rename one."
+        "other.products: the name 'stay' is used by another product; rename one."
     ]

@@ -1,8 +1,8 @@
-"""Walking: a query's selections as closures over its resolvers, which show each field of all objects of a level at
-once, column by column, so that not every field of every object is looked up again in the document.
+"""Columnar execution: a query's selections as functions that resolve each field for all objects of a level at once.
 
-A walk knows no errors. Where anything raises, or is null where that must not be, it gives up, and the ordinary
-execution begins anew and says what is wrong, and where: so it takes only what may be executed twice.
+graphql-core looks up every field of every object in the document again. A compiled query does so once, and then works
+column by column. It reports no errors: if anything raises, or is null where it must not be, it gives up, and the
+standard execution starts over and reports what is wrong. So only queries that may be executed twice are compiled.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from itertools import islice, repeat
 from math import isfinite
 from operator import attrgetter
 from types import NoneType
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from graphql import (
     GRAPHQL_MAX_INT,
@@ -22,6 +22,8 @@ from graphql import (
     GraphQLField,
     GraphQLLeafType,
     GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
@@ -33,16 +35,30 @@ from graphql import (
     is_list_type,
     is_non_null_type,
 )
+from graphql.execution import Executor
 from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCoreConverter
+from strawberry.types.field import StrawberryField
 
-from .collect_fields import MOST_CONDITIONS, NotCompiled, Scope, conditions_of, fragments_of
+from .collect_fields import (
+    MOST_CONDITIONS,
+    NotCompiled,
+    Scope,
+    SelectionParent,
+    conditions_of,
+    fragments_of,
+)
 
 #: In the metadata of a field that writes rows: what it is asked once must not be asked twice.
 WRITES = {"writes": True}
 #: In the metadata of a field: what gives its values for all objects at once; what is no leaf is shown once.
 COLUMN = "column"
-#: What graphql-core's own scalars tell as it is: of what type values must be, and what must hold for all of them.
-AS_THEY_ARE: Mapping[str, tuple[type, Callable[[list[Any]], bool] | None]] = {
+Arguments: TypeAlias = Mapping[str, object]
+CoreExecutor: TypeAlias = Executor[Any]
+#: The values of one field for all objects of a level: objects of any type, or JSON.
+Column: TypeAlias = list[Any]
+
+#: Built-in scalars whose values are JSON already: the type that all values must have, and a further condition on them.
+JSON_SCALARS: Mapping[str, tuple[type, Callable[[Column], bool] | None]] = {
     "String": (str, None),
     "ID": (str, None),
     "Boolean": (bool, None),
@@ -52,7 +68,7 @@ AS_THEY_ARE: Mapping[str, tuple[type, Callable[[list[Any]], bool] | None]] = {
 
 
 class GaveUp(Exception):
-    """The walk met what it does not know how to tell."""
+    """A value cannot be serialized here: the standard execution has to start over."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,283 +81,295 @@ class Selected:
 
 
 @dataclass
-class Run:
-    """One execution of a walk."""
+class Execution:
+    """One execution of a compiled query."""
 
-    #: graphql-core's, which knows variables and context.
-    executor: Any
-    #: What the resolvers take, beside the object.
-    given: dict[Selected, tuple[Any, dict[str, Any]]] = field(default_factory=dict)
+    #: graphql-core's executor, which has the variables and the context.
+    executor: CoreExecutor
+    #: The arguments of the resolvers, apart from the object.
+    inputs: dict[Selected, tuple[GraphQLResolveInfo, Arguments]] = field(default_factory=dict)
 
-    def of(self, selected: Selected) -> tuple[Any, dict[str, Any]]:
+    def input_of(self, selected: Selected) -> tuple[GraphQLResolveInfo, Arguments]:
         """The field's info, without a path, and its arguments."""
-        if selected not in self.given:
+        if selected not in self.inputs:
             definition, nodes, executor = selected.definition, selected.nodes, self.executor
-            info = executor.build_resolve_info(definition, nodes, selected.parent, None)
+            info = executor.build_resolve_info(definition, nodes, selected.parent, cast(Any, None))
             arguments = get_argument_values(definition, nodes[0], executor.variable_values)
-            self.given[selected] = info, arguments
-        return self.given[selected]
+            self.inputs[selected] = info, arguments
+        return self.inputs[selected]
 
 
-#: From objects, or from what a resolver returned for each of them, to JSON for each.
-Show = Callable[[list[Any], Run], list[Any]]
+#: Objects, or the values that a resolver returned for them, in; JSON for each of them out.
+Serializer: TypeAlias = Callable[[Column, Execution], Column]
 
 
 class ColumnarCompiler:
-    """What the selections of a valid query show, for one set of conditions."""
+    """Compiles the selections of a valid query, for one set of conditions."""
 
     def __init__(self, schema: GraphQLSchema, scope: Scope):
         self.schema, self.scope = schema, scope
 
-    def operation(self, node: OperationDefinitionNode) -> Show:
-        """Raises NotCompiled where it asks for the schema itself, or for what writes."""
-        query: Any = self.schema.query_type
-        return self.objects(query, [node])
+    def operation(self, node: OperationDefinitionNode) -> Serializer:
+        """Compile a query. Raises NotCompiled if it selects introspection or fields that write rows."""
+        assert self.schema.query_type is not None
+        return self.objects(self.schema.query_type, [node])
 
-    def objects(self, type_: GraphQLObjectType, parents: Sequence[Any]) -> Show:
+    def objects(self, type_: GraphQLObjectType, parents: Sequence[SelectionParent]) -> Serializer:
+        """Compile the selections on an object type."""
         collected = self.scope.collect(type_, parents)
-        keys, shows = list(collected), [self.field(type_, nodes) for nodes in collected.values()]
+        keys, serializers = list(collected), [self.field(type_, nodes) for nodes in collected.values()]
 
-        def shown(values: list[Any], run: Run) -> list[Any]:
-            if not values or not shows:
-                return [{} for _ in values]
-            columns = [show(values, run) for show in shows]
-            # Without bytecode, as there are hundreds of them a page.
+        def serialize(objects: Column, execution: Execution) -> Column:
+            if not objects or not serializers:
+                return [{} for _ in objects]
+            columns = [serialize_field(objects, execution) for serialize_field in serializers]
+            # Without a Python loop, as a page has hundreds of objects.
             return list(map(dict, map(zip, repeat(keys), zip(*columns, strict=True))))
 
-        return shown
+        return serialize
 
-    def field(self, parent: GraphQLObjectType, nodes: list[FieldNode]) -> Show:
+    def field(self, parent: GraphQLObjectType, nodes: list[FieldNode]) -> Serializer:
+        """Compile one field of an object type."""
         name = nodes[0].name.value
         if name == "__typename":
-            return lambda values, run: [parent.name] * len(values)
+            return lambda objects, execution: [parent.name] * len(objects)
         definition = parent.fields.get(name)
-        if definition is None or writes(definition):
+        if definition is None or writes_rows(definition):
             raise NotCompiled
         selected = Selected(definition, nodes, parent)
-        show = self.value(definition.type, selected)
-        if (column := declared(definition).metadata.get(COLUMN)) is not None:
-            show = show if is_leaf_type(get_named_type(definition.type)) else once(show)
-            return lambda values, run: show(column(values), run)
+        serialize = self.value(definition.type, selected)
+        if (column := strawberry_field(definition).metadata.get(COLUMN)) is not None:
+            serialize = serialize if is_leaf_type(get_named_type(definition.type)) else distinct(serialize)
+            return lambda objects, execution: serialize(column(objects), execution)
         if (read := reader(definition)) is None:
-            return calling(selected, show)
-        return lambda values, run: show(list(map(read, values)), run)
+            return resolving(selected, serialize)
+        return lambda objects, execution: serialize(list(map(read, objects)), execution)
 
-    def value(self, type_: Any, selected: Selected, needed: bool = False) -> Show:
-        """What shows values of this type, which the field returned or which stand in its lists; they are `needed`
-        where they must not be null.
-        """
+    def value(self, type_: GraphQLOutputType, selected: Selected, required: bool = False) -> Serializer:
+        """Compile values of a type, which a field returned or a list contains; `required` ones must not be null."""
         if is_non_null_type(type_):
-            return self.value(type_.of_type, selected, needed=True)
+            return self.value(type_.of_type, selected, required=True)
         if is_list_type(type_):
-            return present(listing(self.value(type_.of_type, selected)), needed)
+            return nullable(flattened(self.value(type_.of_type, selected)), required)
         if is_leaf_type(type_):
-            return leaf(type_, needed)
-        show = self.abstract(type_, selected) if is_abstract_type(type_) else self.concrete(type_, selected)
-        return present(show, needed)
+            return leaf(type_, required)
+        if is_abstract_type(type_):
+            return nullable(self.abstract(type_, selected), required)
+        return nullable(self.concrete(cast(GraphQLObjectType, type_), selected), required)
 
-    def concrete(self, type_: GraphQLObjectType, selected: Selected) -> Show:
-        """Shows what are objects of this type."""
-        show, is_type_of = self.objects(type_, selected.nodes), type_.is_type_of
+    def concrete(self, type_: GraphQLObjectType, selected: Selected) -> Serializer:
+        """Compile objects of one type."""
+        serialize, is_type_of = self.objects(type_, selected.nodes), type_.is_type_of
         if is_type_of is None:
-            return show
+            return serialize
 
-        def shown(values: list[Any], run: Run) -> list[Any]:
-            info = run.of(selected)[0]
-            if not all(is_type_of(value, info) for value in values):
+        def checked(objects: Column, execution: Execution) -> Column:
+            info = execution.input_of(selected)[0]
+            if not all(is_type_of(value, info) for value in objects):
                 raise GaveUp
-            return show(values, run)
+            return serialize(objects, execution)
 
-        return shown
+        return checked
 
-    def abstract(self, type_: GraphQLAbstractType, selected: Selected) -> Show:
-        """Each type's selection is made when the first object of it comes: of those below each other there are as many
-        as all their numbers multiplied.
+    def abstract(self, type_: GraphQLAbstractType, selected: Selected) -> Serializer:
+        """Compile objects of an interface; each type's selections are compiled when its first object comes.
+
+        Nested interfaces have as many combinations of types as the product of their numbers of types.
         """
-        shows: dict[str, Show] = {}
-        resolve_type: Any = type_.resolve_type
+        serializers: dict[str, Serializer] = {}
+        resolve_type = cast(Callable[..., str], type_.resolve_type)
 
-        def shown(values: list[Any], run: Run) -> list[Any]:
-            info = run.of(selected)[0]
-            names = [resolve_type(value, info, type_) for value in values]
-            of_type = {}
+        def serialize(objects: Column, execution: Execution) -> Column:
+            info = execution.input_of(selected)[0]
+            names = [resolve_type(value, info, type_) for value in objects]
+            by_type = {}
             for name in dict.fromkeys(names):
-                if name not in shows:
-                    found: Any = self.schema.get_type(name)
-                    shows[name] = self.concrete(found, selected)
-                mine = [value for value, its_name in zip(values, names, strict=True) if its_name == name]
-                of_type[name] = iter(shows[name](mine, run))
-            return [next(of_type[name]) for name in names]
+                if name not in serializers:
+                    concrete = cast(GraphQLObjectType, self.schema.get_type(name))
+                    serializers[name] = self.concrete(concrete, selected)
+                members = [value for value, its_name in zip(objects, names, strict=True) if its_name == name]
+                by_type[name] = iter(serializers[name](members, execution))
+            return [next(by_type[name]) for name in names]
 
-        return shown
-
-
-def writes(definition: GraphQLField) -> bool:
-    return declared(definition).metadata.items() >= WRITES.items()
+        return serialize
 
 
-def declared(definition: GraphQLField) -> Any:
-    """Strawberry's field. Raises NotCompiled where it is none."""
-    found = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    if found is None:
+def writes_rows(definition: GraphQLField) -> bool:
+    """Check if a field is marked with WRITES."""
+    return strawberry_field(definition).metadata.items() >= WRITES.items()
+
+
+def strawberry_field(definition: GraphQLField) -> StrawberryField:
+    """Strawberry's definition of a field. Raises NotCompiled if it has none."""
+    field_ = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    if field_ is None:
         raise NotCompiled
-    return found
+    return cast(StrawberryField, field_)
 
 
-def reader(definition: GraphQLField) -> Callable[[Any], Any] | None:
-    """What reads a field from its object and nothing else; None where its resolver takes more."""
-    found = declared(definition)
-    if found.extensions or found.is_async:
+def reader(definition: GraphQLField) -> Callable[[Any], object] | None:
+    """The function that reads a field from its object alone; None if its resolver takes more."""
+    field_ = strawberry_field(definition)
+    if field_.extensions or field_.is_async:
         return None
-    resolver = found.base_resolver
-    if resolver is None and (found.is_basic_field or is_leaf_type(get_named_type(definition.type))):
-        return attrgetter(getattr(found, "django_name", None) or found.python_name)
+    resolver = field_.base_resolver
+    if resolver is None and (field_.is_basic_field or is_leaf_type(get_named_type(definition.type))):
+        return attrgetter(field_.python_name)
     if resolver is None or definition.args or not resolver.self_parameter or resolver.info_parameter:
         return None
-    function: Callable[[Any], Any] = resolver.wrapped_func
-    return function
+    return cast(Callable[[Any], object], resolver.wrapped_func)
 
 
-def calling(selected: Selected, show: Show) -> Show:
-    resolve: Any = selected.definition.resolve
+def resolving(selected: Selected, serialize: Serializer) -> Serializer:
+    """Call the field's resolver for each object, and serialize the results."""
+    resolve = cast(Callable[..., object], selected.definition.resolve)
 
-    def shown(values: list[Any], run: Run) -> list[Any]:
-        info, arguments = run.of(selected)
-        return show([resolve(value, info, **arguments) for value in values], run)
+    def serialize_results(objects: Column, execution: Execution) -> Column:
+        info, arguments = execution.input_of(selected)
+        return serialize([resolve(value, info, **arguments) for value in objects], execution)
 
-    return shown
-
-
-def once(show: Show) -> Show:
-    """Shows each object once, however often it comes."""
-
-    def shown(values: list[Any], run: Run) -> list[Any]:
-        objects = {id(value): value for value in values}
-        told = dict(zip(objects, show(list(objects.values()), run), strict=True))
-        return [told[id(value)] for value in values]
-
-    return shown
+    return serialize_results
 
 
-def present(show: Show, needed: bool) -> Show:
-    """Shows what is not null; a refusal may have come in a value's stead."""
+def distinct(serialize: Serializer) -> Serializer:
+    """Serialize each object once, however often it occurs."""
 
-    def shown(values: list[Any], run: Run) -> list[Any]:
+    def serialize_distinct(objects: Column, execution: Execution) -> Column:
+        by_id = {id(value): value for value in objects}
+        serialized = dict(zip(by_id, serialize(list(by_id.values()), execution), strict=True))
+        return [serialized[id(value)] for value in objects]
+
+    return serialize_distinct
+
+
+def nullable(serialize: Serializer, required: bool) -> Serializer:
+    """Serialize the values that are not null; give up at errors, and at nulls if a value is required."""
+
+    def serialize_present(values: Column, execution: Execution) -> Column:
         if any(issubclass(kind, Exception) for kind in set(map(type, values))):
             raise GaveUp
-        there = [value for value in values if value is not None]
-        if len(there) == len(values):
-            return show(values, run)
-        if needed:
+        present = [value for value in values if value is not None]
+        if len(present) == len(values):
+            return serialize(values, execution)
+        if required:
             raise GaveUp
-        told = iter(show(there, run))
-        return [None if value is None else next(told) for value in values]
+        serialized = iter(serialize(present, execution))
+        return [None if value is None else next(serialized) for value in values]
 
-    return shown
+    return serialize_present
 
 
-def listing(show: Show) -> Show:
-    """Shows lists, all their items together."""
+def flattened(serialize: Serializer) -> Serializer:
+    """Serialize the items of all lists together."""
 
-    def shown(values: list[Any], run: Run) -> list[Any]:
-        if not all(isinstance(value, list | tuple) for value in values):
+    def serialize_items(lists: Column, execution: Execution) -> Column:
+        if not all(isinstance(value, list | tuple) for value in lists):
             raise GaveUp
-        told = iter(show([item for value in values for item in value], run))
-        return [list(islice(told, len(value))) for value in values]
+        serialized = iter(serialize([item for value in lists for item in value], execution))
+        return [list(islice(serialized, len(value))) for value in lists]
 
-    return shown
+    return serialize_items
 
 
-def leaf(type_: GraphQLLeafType, needed: bool) -> Show:
-    tell, tell_one = teller(type_), type_.coerce_output_value
+def leaf(type_: GraphQLLeafType, required: bool) -> Serializer:
+    """Serialize the values of a scalar or an enum."""
+    coerce_all, coerce = column_coercion(type_), type_.coerce_output_value
 
-    def told(value: Any) -> Any:
-        found = None if value is None else tell_one(value)
-        if found is Undefined or (found is None and (needed or value is not None)):
+    def coerce_one(value: object) -> object:
+        coerced = None if value is None else coerce(value)
+        if coerced is Undefined or (coerced is None and (required or value is not None)):
             raise GaveUp
-        return found
+        return coerced
 
-    def shown(values: list[Any], run: Run) -> list[Any]:
-        found = tell(values, not needed)
-        return list(map(told, values)) if found is None else found
+    def serialize(values: Column, execution: Execution) -> Column:
+        coerced = coerce_all(values, not required)
+        return list(map(coerce_one, values)) if coerced is None else coerced
 
-    return shown
+    return serialize
 
 
-def teller(type_: GraphQLLeafType) -> Callable[[list[Any], bool], list[Any] | None]:
-    """What coerces values to JSON all at once, where it can; None stands for itself where it may."""
+#: Coerces a column of values, which may contain None if the second argument is true; None if it cannot.
+ColumnCoercion: TypeAlias = Callable[[Column, bool], Column | None]
+
+
+def column_coercion(type_: GraphQLLeafType) -> ColumnCoercion:
+    """The coercion of a whole column of a scalar or an enum to JSON."""
     if isinstance(type_, CustomGraphQLEnumType):
-        return member_teller(type_)
-    kind, holds = AS_THEY_ARE.get(type_.name, (None, None))
+        return enum_coercion(type_)
+    kind, condition = JSON_SCALARS.get(type_.name, (None, None))
 
-    def tell(values: list[Any], nullable: bool) -> list[Any] | None:
+    def coerce(values: Column, may_be_null: bool) -> Column | None:
         kinds = set(map(type, values))
-        there = values
-        if nullable and NoneType in kinds:
+        present = values
+        if may_be_null and NoneType in kinds:
             kinds.remove(NoneType)
-            there = [value for value in values if value is not None]
-        return values if kinds <= {kind} and (not there or holds is None or holds(there)) else None
+            present = [value for value in values if value is not None]
+        is_json = kinds <= {kind} and (not present or condition is None or condition(present))
+        return values if is_json else None
 
-    return tell
+    return coerce
 
 
-def member_teller(type_: CustomGraphQLEnumType) -> Callable[[list[Any], bool], list[Any] | None]:
-    """By identity: a member's hash is computed by Python each time, and its name is looked for among all of them."""
-    members: Iterable[Any] = type_.wrapped_cls
-    names = {id(member): type_.coerce_output_value(member) for member in members}
+def enum_coercion(type_: CustomGraphQLEnumType) -> ColumnCoercion:
+    """Look members up by identity: Python computes an enum member's hash anew each time."""
+    members = cast(Iterable[object], type_.wrapped_cls)
+    names: dict[int, str | None] = {id(member): type_.coerce_output_value(member) for member in members}
     nullable_names = names | {id(None): None}
 
-    def tell(values: list[Any], nullable: bool) -> list[Any] | None:
+    def coerce(values: Column, may_be_null: bool) -> Column | None:
         try:
-            return list(map((nullable_names if nullable else names).__getitem__, map(id, values)))
+            return list(map((nullable_names if may_be_null else names).__getitem__, map(id, values)))
         except KeyError:
             return None
 
-    return tell
+    return coerce
 
 
 @dataclass(frozen=True)
 class ColumnarQueries:
-    """The walks of a valid document's queries, each made when it is first asked for."""
+    """The compiled queries of a valid document, each compiled when it is first executed."""
 
     schema: GraphQLSchema
     document: DocumentNode
-    #: By the operation's name: what @skip and @include of it look at.
+    #: By the name of the operation, the variables of its @skip and @include.
     conditions: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    #: By name and what the conditions were; None where there is no walk.
-    made: dict[tuple[str, tuple[bool, ...]], Show | None] = field(default_factory=dict)
+    #: By the name of the operation and the values of its conditions; None if it cannot be compiled.
+    compiled: dict[tuple[str, tuple[object, ...]], Serializer | None] = field(default_factory=dict)
 
-    def data(self, executor: Any) -> dict[str, Any] | None:
-        """What an operation's execution finds; None where it must be executed the ordinary way.
-
-        `executor` is graphql-core's, of one operation of this document.
-        """
-        operation: OperationDefinitionNode = executor.operation
-        if operation.operation is not OperationType.QUERY or executor.middleware_manager.middlewares:
+    def data(self, executor: CoreExecutor) -> dict[str, Any] | None:
+        """The data of an operation of this document; None if the standard execution has to produce it."""
+        operation = executor.operation
+        if operation.operation is not OperationType.QUERY or has_middleware(executor):
             return None
         name = operation.name.value if operation.name else ""
         if name not in self.conditions:
             self.conditions[name] = conditions_of(operation, self.document)
         variables = executor.variable_values.coerced
-        decided = {condition: variables.get(condition) for condition in self.conditions[name]}
-        key = (name, tuple(decided.values()))
-        if key not in self.made:
-            self.made[key] = self.walk(operation, decided)
-        walk = self.made[key]
+        decisions = {condition: variables.get(condition) for condition in self.conditions[name]}
+        key = (name, tuple(decisions.values()))
+        if key not in self.compiled:
+            self.compiled[key] = self.compile(operation, decisions)
+        serialize = self.compiled[key]
         try:
-            return None if walk is None else walk([executor.root_value], Run(executor))[0]
+            return None if serialize is None else serialize([executor.root_value], Execution(executor))[0]
         except NotCompiled:
-            self.made[key] = None
-        except Exception:  # what it was will be said by the ordinary way, which meets it, too
+            self.compiled[key] = None
+        except Exception:  # the standard execution meets the same error and reports it
             pass
         return None
 
-    def walk(self, operation: OperationDefinitionNode, decided: Mapping[str, Any]) -> Show | None:
-        if len(decided) > MOST_CONDITIONS or None in decided.values() or operation.directives:
+    def compile(self, operation: OperationDefinitionNode, decisions: Mapping[str, Any]) -> Serializer | None:
+        """Compile an operation for these values of its conditions; None if that is not possible."""
+        if len(decisions) > MOST_CONDITIONS or None in decisions.values() or operation.directives:
             return None
+        scope = Scope(fragments_of(self.document), decisions)
         try:
-            return ColumnarCompiler(self.schema, Scope(fragments_of(self.document), decided)).operation(
-                operation
-            )
+            return ColumnarCompiler(self.schema, scope).operation(operation)
         except NotCompiled:
             return None
+
+
+def has_middleware(executor: CoreExecutor) -> bool:
+    """Check if resolvers are wrapped for this execution."""
+    manager = executor.middleware_manager
+    return manager is not None and bool(manager.middlewares)

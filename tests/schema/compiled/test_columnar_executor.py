@@ -126,7 +126,7 @@ def test_what_writes_is_done_once(
 ) -> None:
     asked = []
     monkeypatch.setattr(champions, "predict_for", lambda *given: asked.append(given))
-    monkeypatch.setattr(champions, "of", lambda product: product)
+    monkeypatch.setattr(champions, "get_champion", lambda product: product)
     told.both('{ tumor { models { edges { node { number } } } predictFor(entity: "1") { id } } }')
     assert (len(asked), told.walked) == (2, 0)
 

@@ -26,6 +26,7 @@ class Anamnesis(models.Model):
     smokes = models.BooleanField(null=True)
     born = models.DateField(null=True)
     note = models.CharField(max_length=50, blank=True)
+    woken = models.TimeField(null=True)
 
 
 class Visit(models.Model):

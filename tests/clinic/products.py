@@ -39,6 +39,7 @@ stay = DataProduct(
             "note": "anamnesis__note",
             "urgency": "urgency",
             "cost": "cost",
+            "woken": "anamnesis__woken",
         },
         label="relapsed",
         at="done_at",

@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ('smokes', models.BooleanField(null=True)),
                 ('born', models.DateField(null=True)),
                 ('note', models.CharField(blank=True, max_length=50)),
+                ('woken', models.TimeField(null=True)),
                 ('operation', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='anamnesis', to='clinic.operation')),
             ],
         ),

@@ -260,6 +260,8 @@ class Drawing:
                 return self.random.choice(["1970-01-01", "2024-02-29"])
             case Kind.DATETIME:
                 return self.random.choice(["2024-02-29T12:00:00Z", "2024-02-29T12:00:00.5+05:30"])
+            case "TIME":
+                return self.random.choice(["06:30", "23:59:59.5"])
             case Kind.TEXT:
                 return self.random.choice(WORDS)
         low, high = column.limits
@@ -272,7 +274,7 @@ class Drawing:
 
 
 #: Of types whose literals in a document are those of JSON.
-PLAIN = {"Float", "Int", "Boolean", "String", "ID", "Date", "DateTime", "Decimal", "BigInt"}
+PLAIN = {"Float", "Int", "Boolean", "String", "ID", "Date", "DateTime", "Time", "Decimal", "BigInt"}
 MODEL = [
     "id", "number", "status", "family", "builtAt", "metric", "score", "size", "digest", "labels", "runtime",
     "microsecondsPerRow", "parity",

@@ -1,6 +1,6 @@
 """Editing of entities: create, replace and patch their rows."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -47,7 +47,8 @@ def replace(
 
 
 def test_a_new_entity_has_rows_in_every_table(stay: DataProduct) -> None:
-    result = create(stay, label=True, born=date(1960, 1, 2), cost=12.345, smokes=True, note="x")
+    features = {"born": date(1960, 1, 2), "smokes": True, "note": "x", "woken": time(6, 30)}
+    result = create(stay, label=True, cost=12.345, **features)
     operation = Operation.objects.get()
     assert (result.created, result.entity.key) == (True, str(operation.pk))
     assert result.entity.features == {
@@ -57,9 +58,10 @@ def test_a_new_entity_has_rows_in_every_table(stay: DataProduct) -> None:
         "note": "x",
         "smokes": True,
         "urgency": "planned",
+        "woken": time(6, 30),
     }
     assert (result.entity.label, result.entity.at, result.entity.complete) == (True, NOON, True)
-    assert set(result.changed) == {*STAY, "label", "at"}
+    assert set(result.changed) == {*STAY, "woken", "label", "at"}
 
 
 def test_a_new_entity_has_the_given_key(stay: DataProduct) -> None:

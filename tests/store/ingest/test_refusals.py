@@ -147,6 +147,8 @@ def test_lines_of_rejected_rows_count_line_breaks_inside_of_cells(stay: DataProd
         ("relapsed", "perhaps", "is not yes or no."),
         ("born", "2024-02-30", "is no date: write it as 2024-12-31"),
         ("born", "2024-02-01 12:30", "is no date: write it as 2024-12-31"),
+        ("woken", "24:00", "is no time of day: write it as 23:59 or 23:59:59."),
+        ("woken", "6:30+02", "is no time of day: write it as 23:59 or 23:59:59."),
         ("note", "x" * 51, "has more than 50 characters."),
         ("id", "9223372036854775808", "must lie between -9223372036854775808 and 9223372036854775807."),
         ("ward", "77", "is no key of a ward."),

@@ -47,6 +47,8 @@ def column(path: Path, cells: Sequence[Any], header: str = "thing", **wishes: An
         (["2024-02-29 10:00", "2023-01-01T23:59:59.5Z"], Kind.DATETIME),
         (["31/12/2023", "1/2/2023"], Kind.DATE),
         (["31/12/2023", "12/31/2023"], Kind.TEXT),
+        (["06:30", "7:05", "23:59:59.5"], Kind("TIME")),
+        (["06:30", "24:00"], Kind.TEXT),
         (["red", "green", "red", "green"], Kind.CATEGORY),
         (["red", "green"], Kind.TEXT),
         (["", "NA", "?", None], Kind.TEXT),

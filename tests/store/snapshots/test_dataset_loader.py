@@ -1,7 +1,7 @@
 """Loading: what comes out of a snapshot is, to the last bit, what `frame` makes of the same rows."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -250,6 +250,7 @@ def nasty(n: int) -> None:
             smokes=(True, False, None)[i % 3],
             born=None if i % 4 == 0 else date(1960, 1, 1) + timedelta(days=i * 13),
             note=WORDS[i % len(WORDS)][:50],
+            woken=(None, time.min, time.max, time(6, 30, 0, 1))[i % 4],
             cost=i * 100 - 0.01,
             urgency=("planned", "1st", "never declared")[i % 3][:10],
             ward=wards[i % 3] if i % 5 else None,

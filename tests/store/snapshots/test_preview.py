@@ -29,7 +29,7 @@ def test_columns_tell_what_is_missing_and_distinct(stay: DataProduct) -> None:
     operate(pk=1, age=40, relapsed=True, smokes=True)
     operate(pk=2, age=40, relapsed=False, at=NOON + HOUR)
     found = {column.name: column for column in preview(stay).columns}
-    assert list(found) == ["relapsed", "done_at", "age", "born", "cost", "note", "smokes", "urgency"]
+    assert list(found) == ["relapsed", "done_at", "age", "born", "cost", "note", "smokes", "urgency", "woken"]
     assert (found["smokes"].missing, found["smokes"].distinct, found["smokes"].first) == (1, 1, (True, None))
     assert (found["age"].missing, found["age"].distinct, found["age"].kind) == (0, 1, "integer")
     assert found["done_at"].distinct == 2

@@ -35,6 +35,8 @@ from project.processes import Child
 ROOT = Path(__file__).resolve().parent.parent
 #: The example products, and the family that each is built with.
 FAMILIES = {"diabetes": "boosting", "manual": "linear", "tumor": "linear", "wine": "kmeans"}
+#: Beginnings of variables that are not passed on.
+FOREIGN = ("DJANGO_", "EXEMPLAR_", "PYTHON")
 #: What is not copied: environments, states, what tools have left.
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".exemplar", ".*_cache", ".hypothesis", "_site", "*.log")
 #: Seconds between two looks at a process that starts.
@@ -85,10 +87,9 @@ class Checkout:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The caller's, with this checkout's state folder, without what is not meant for it."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("EXEMPLAR_")}
-        ours.pop("DJANGO_SETTINGS_MODULE", None)
-        return ours | {"EXEMPLAR_STATE": str(self.state)}
+        """The caller's, with this checkout's state folder; Python's variables would keep modules from being cached."""
+        caller = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        return caller | {"EXEMPLAR_STATE": str(self.state)}
 
     def run(self, *arguments: str) -> Seconds:
         """Run a command of `manage.py` to its end."""

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Run a management command, with the embedded engines for as long as it takes."""
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -38,12 +39,16 @@ def run(command: str) -> None:
     if command == "up":
         # Not through Django, which would load all apps first: the supervisor stays small and starts others at once.
         up.Command().run_from_argv(sys.argv)
-    elif is_without_engines(sys.argv):
+        return
+    gc.disable()  # importing allocates much, and nearly all of it stays
+    if is_without_engines(sys.argv):
         commands.execute(sys.argv)
     else:
         chosen = engines.embedded(settings)
         with engines.starting(settings.EXEMPLAR_STATE, chosen, f"manage.py {command}") as wait_until_ready:
             django.setup()  # while the engines start
+            gc.freeze()
+            gc.enable()
             wait_until_ready()
             commands.execute(sys.argv)
 

@@ -1,7 +1,16 @@
-"""From understood files or tables to a product's app: plain Django code that its owner goes on editing."""
+"""Scaffold of a product's app: plain Django code over files or existing tables, for its owner to edit."""
 
-from .app import Exists, check_name, install, undone_on_failure, write
-from .planning import PlannedApp, plan
-from .writing import sources
+from .app import NameTaken, check_name, install, undo_on_failure, write_files
+from .planning import PlannedApp, plan_app
+from .writing import render_files
 
-__all__ = ["Exists", "PlannedApp", "check_name", "install", "plan", "sources", "undone_on_failure", "write"]
+__all__ = [
+    "NameTaken",
+    "PlannedApp",
+    "check_name",
+    "install",
+    "plan_app",
+    "render_files",
+    "undo_on_failure",
+    "write_files",
+]

@@ -1,4 +1,4 @@
-"""The app's folder beside manage.py: written, installed, and taken back where something fails."""
+"""The app's folder beside manage.py: write and install it, and remove it where something fails."""
 
 import importlib
 import shutil
@@ -19,122 +19,126 @@ from ..ingest.files.names import field_name
 from ..products import catalogue
 
 
-class Exists(StoreError):
-    """There is something of this name already."""
+class NameTaken(StoreError):
+    """An app, product, package or table of this name exists already."""
 
     code = "CONFLICT"
 
 
-class NoName(StoreError):
-    """The name cannot be a product's."""
+class InvalidName(StoreError):
+    """The name is not a valid name of a product."""
 
     code = "BAD_INPUT"
 
 
-class Refused(StoreError):
-    """What was written does not pass `manage.py check`."""
+class InvalidApp(StoreError):
+    """The written app does not pass `manage.py check`."""
 
     code = "BAD_INPUT"
 
 
-def folder(name: str) -> Path:
+def get_folder(name: str) -> Path:
+    """Return the path of the app's folder, whether it exists or not."""
     return Path(settings.BASE_DIR) / name
 
 
 def check_name(name: str) -> None:
-    """Raises NoName where it cannot name an app and a product, and Exists where something else is called so."""
+    """Raise InvalidName where the name cannot be an app's and a product's, NameTaken where something has it."""
     if not name or field_name(name) != name:
-        raise NoName(
+        raise InvalidName(
             f"{name!r} cannot be the name of a product: lower case ASCII letters, digits and single underscores, "
             "at most 36, a letter first, and no word of Python's, as 'heart_attack'."
         )
-    if folder(name).exists():
-        raise Exists(
+    if get_folder(name).exists():
+        raise NameTaken(
             f"{name}/ exists already, and nothing was changed. Load its files again with ./dev ingest {name} FILE…, "
             f"or undo it with ./dev rmproduct {name}."
         )
-    taken = settings.OURS | {config.label for config in apps.get_app_configs()}
-    if catalogue.find(name) or name in taken:
-        raise Exists(f"A product or an app called {name!r} exists already: take another name.")
+    labels = settings.OURS | {config.label for config in apps.get_app_configs()}
+    if catalogue.find(name) or name in labels:
+        raise NameTaken(f"A product or an app called {name!r} exists already: choose another name.")
     if find_spec(name):
-        raise Exists(f"{name!r} is the name of a Python package that is installed: take another name.")
-    if left := tables(name):
-        raise Exists(
-            f"The database still has {', '.join(left)} of an earlier {name!r}: take another name, or drop them "
+        raise NameTaken(f"{name!r} is the name of a Python package that is installed: choose another name.")
+    if tables := find_tables(name):
+        raise NameTaken(
+            f"The database still has {', '.join(tables)} of an earlier {name!r}: choose another name, or drop them "
             f"with ./dev rmproduct {name} --drop-data."
         )
 
 
-def tables(name: str) -> list[str]:
-    """Tables that the app's own migrations made here, also where the app is gone since; never another's."""
+def find_tables(name: str) -> list[str]:
+    """Find the tables that the app's migrations have created, also of an app that was removed; no other app's."""
     recorder = MigrationRecorder(connection)
     if _is_elsewhere(name) or not recorder.has_table() or not recorder.migration_qs.filter(app=name).exists():
         return []
     others = apps.get_models(include_auto_created=True)
-    known = {model._meta.db_table for model in others if model._meta.app_label != name}
-    found = connection.introspection.table_names()
-    return [table for table in found if table.startswith(f"{name}_") and table not in known]
+    tables_of_others = {model._meta.db_table for model in others if model._meta.app_label != name}
+    return [
+        table
+        for table in connection.introspection.table_names()
+        if table.startswith(f"{name}_") and table not in tables_of_others
+    ]
 
 
 def _is_elsewhere(name: str) -> bool:
-    """Whether an app of this name is installed that does not lie beside manage.py, or is part of the project."""
+    """Return True where the name is that of the project's own app, or of one installed from elsewhere."""
     config = apps.app_configs.get(name)
-    return name in settings.OURS or (config is not None and Path(config.path) != folder(name))
+    return name in settings.OURS or (config is not None and Path(config.path) != get_folder(name))
 
 
-def write(name: str, sources: Mapping[str, str]) -> None:
+def write_files(name: str, sources: Mapping[str, str]) -> None:
     """Write the files into the app's folder, all or none."""
-    draft = folder(f".{name}.new")
+    draft = get_folder(f".{name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     try:
         for path, text in sources.items():
             (draft / path).parent.mkdir(parents=True, exist_ok=True)
             (draft / path).write_text(text, encoding="utf-8")
-        draft.rename(folder(name))
+        draft.rename(get_folder(name))
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
 def install(name: str) -> None:
-    """Take the app into this process, write its migration and make its tables. Raises Refused."""
+    """Load the app in this process, write its migration and create its tables. Raises InvalidApp."""
     importlib.invalidate_caches()
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, name]
     apps.set_installed_apps(settings.INSTALLED_APPS)
     for message in checks.run_checks():
         if message.level >= checks.ERROR:
-            raise Refused(f"{message.msg} {message.hint or ''}".strip())
+            raise InvalidApp(f"{message.msg} {message.hint or ''}".strip())
     call_command("makemigrations", name, verbosity=0)
     call_command("migrate", verbosity=0)
 
 
 @contextmanager
-def undone_on_failure(name: str) -> Iterator[None]:
-    """Whatever goes wrong, the app's folder and its tables do not stay."""
+def undo_on_failure(name: str) -> Iterator[None]:
+    """Remove the app's folder and tables where the block raises."""
     try:
         yield
     except BaseException:
-        drop(name)
-        remove(name)
+        drop_tables(name)
+        remove_folder(name)
         raise
 
 
-def files(name: str) -> list[Path]:
-    """What the folder of a product's app holds; nothing where there is none beside manage.py."""
-    if _is_elsewhere(name) or not name.isidentifier() or not (folder(name) / "products.py").exists():
+def find_files(name: str) -> list[Path]:
+    """Find the files of a product's app beside manage.py; empty where there is no such app."""
+    if _is_elsewhere(name) or not name.isidentifier() or not (get_folder(name) / "products.py").exists():
         return []
-    return [path for path in folder(name).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return [path for path in get_folder(name).rglob("*") if path.is_file() and path.suffix != ".pyc"]
 
 
-def drop(name: str) -> None:
-    """Drop the app's tables and forget its migrations."""
-    quote = connection.ops.quote_name
+def drop_tables(name: str) -> None:
+    """Drop the app's tables and delete the records of its migrations."""
+    quote_name = connection.ops.quote_name
     with transaction.atomic(), connection.cursor() as cursor:
-        if found := tables(name):
-            cursor.execute(f"DROP TABLE {', '.join(map(quote, found))}")
+        if tables := find_tables(name):
+            cursor.execute(f"DROP TABLE {', '.join(map(quote_name, tables))}")
         MigrationRecorder(connection).migration_qs.filter(app=name).delete()
 
 
-def remove(name: str) -> None:
+def remove_folder(name: str) -> None:
     """Remove the app's folder."""
-    if (folder(name) / "products.py").exists():
-        shutil.rmtree(folder(name))
+    if (get_folder(name) / "products.py").exists():
+        shutil.rmtree(get_folder(name))

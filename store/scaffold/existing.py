@@ -1,4 +1,4 @@
-"""Tables that are in the database already: what they hold, and which others they point to."""
+"""Existing tables of the database: inspect their columns and references, and infer types and roles from their rows."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,65 +14,66 @@ from psycopg2 import sql
 from learning.kinds import UNLEARNED, Kind, kind_of_field
 
 from ..ingest.files import FileError, Layout, Row
-from .inference import InferredColumn, InferredTable, Role, Wishes, understand
+from .inference import ColumnOptions, InferredColumn, InferredTable, Role, infer_table
 
-#: What is said of a column that is a relation.
-LEADS_TO = "leads to"
-#: Schemas whose tables are found without naming them.
-FOUND = ("exemplar", "public")
+#: The start of the remark about a column that is a relation.
+REFERENCES = "references"
+#: Schemas whose tables need not be named with their schema.
+SEARCH_PATH = ("exemplar", "public")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
-    """A column of the database as a field."""
+class DatabaseColumn:
+    """A column of the database and the Django field for it."""
 
     name: str
     column: str
-    #: The class of the field, as inspectdb names it, and what stands in its brackets.
+    #: The name of the field's class, as inspectdb has it, and its arguments.
     type: str
-    parameters: dict[str, Any]
+    parameters: dict[str, object]
     null: bool
-    #: The table that it points to.
+    #: The table that it references.
     target: str | None = None
     unique: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Existing:
+class DatabaseTable:
     """A table or view of the database."""
 
     schema: str
     name: str
-    fields: tuple[Field, ...]
-    #: Its column; None: it has none, or several.
+    fields: tuple[DatabaseColumn, ...]
+    #: The column of the primary key; None: the key has no column, or several.
     key: str | None
 
     @property
     def db_table(self) -> str:
-        """As Django must be told it."""
-        return self.name if self.schema in FOUND else f'"{self.schema}"."{self.name}"'
+        """The value of Django's option `db_table`."""
+        return self.name if self.schema in SEARCH_PATH else f'"{self.schema}"."{self.name}"'
 
 
-def find(names: Sequence[str]) -> list[Existing]:
-    """The tables of these names (`customers`, `sales.customers`), and behind them all that their foreign keys lead to.
+def find_tables(names: Sequence[str]) -> list[DatabaseTable]:
+    """Find tables by name (`customers`, `sales.customers`), followed by all tables that they reference.
 
-    Raises FileError where there is none, or where they lie in different schemas.
+    Raises: FileError where one does not exist, or where they are in different schemas.
     """
-    places = [_place(name) for name in names]
-    schema = places[0][0]
-    if any(other != schema for other, _ in places):
-        raise FileError(f"{', '.join(names)} lie in different schemas: make views of them in one.")
-    wanted = [name for _, name in places]
-    found: dict[str, Existing] = {}
-    with _looking_into(schema) as cursor:
-        while wanted:
-            if (name := wanted.pop(0)) not in found:
-                found[name] = _inspected(cursor, schema, name)
-                wanted += [field.target for field in found[name].fields if field.target]
-    return list(found.values())
+    qualified_names = [_qualify(name) for name in names]
+    schema = qualified_names[0][0]
+    if any(other != schema for other, _ in qualified_names):
+        raise FileError(f"{', '.join(names)} are in different schemas: create views of them in one schema.")
+    pending = [name for _, name in qualified_names]
+    tables: dict[str, DatabaseTable] = {}
+    with _search_schema(schema) as cursor:
+        while pending:
+            if (name := pending.pop(0)) not in tables:
+                tables[name] = _inspect(cursor, schema, name)
+                pending += [field.target for field in tables[name].fields if field.target]
+    return list(tables.values())
 
 
-def _place(name: str) -> tuple[str, str]:
+def _qualify(name: str) -> tuple[str, str]:
+    """Find schema and name of a table or view. Raises FileError."""
     schema, _, table = name.rpartition(".")
     with connection.cursor() as cursor:
         cursor.execute(
@@ -87,8 +88,8 @@ def _place(name: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _looking_into(schema: str) -> Iterator[Any]:
-    """A cursor that finds the tables of `schema` first, as Django's introspection needs."""
+def _search_schema(schema: str) -> Iterator[Any]:
+    """Open a cursor whose search path begins with `schema`, as Django's introspection needs."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             sql.SQL("SET LOCAL search_path TO {}, exemplar, public").format(sql.Identifier(schema))
@@ -96,53 +97,55 @@ def _looking_into(schema: str) -> Iterator[Any]:
         yield cursor
 
 
-def _inspected(cursor: Any, schema: str, name: str) -> Existing:
-    """By the parts of Django's inspectdb."""
+def _inspect(cursor: Any, schema: str, name: str) -> DatabaseTable:
+    """Inspect a table with Django's inspectdb."""
     inspect, introspection = InspectDB(), connection.introspection
     relations = introspection.get_relations(cursor, name)
     constraints = introspection.get_constraints(cursor, name).values()
     unique = {c["columns"][0] for c in constraints if c["unique"] and len(c["columns"]) == 1}
     keys = introspection.get_primary_key_columns(cursor, name) or []
-    fields: list[Field] = []
+    fields: list[DatabaseColumn] = []
     for row in introspection.get_table_description(cursor, name):
         target = relations.get(row.name)
         used = [field.name for field in fields]
         attribute, parameters, _ = inspect.normalize_col_name(row.name, used, target is not None)
-        type_, more, _ = inspect.get_field_type(connection, name, row)
+        type_, type_parameters, _ = inspect.get_field_type(connection, name, row)
         if attribute != row.name and target is None:
             parameters["db_column"] = row.name
         fields.append(
-            Field(
+            DatabaseColumn(
                 name=attribute,
                 column=row.name,
                 type=type_,
-                parameters=parameters if target else {**more, **parameters},
+                parameters={**parameters} if target else {**type_parameters, **parameters},
                 null=bool(row.null_ok),
                 target=target[1] if target else None,
                 unique=row.name in unique,
             )
         )
-    return Existing(schema=schema, name=name, fields=tuple(fields), key=keys[0] if len(keys) == 1 else None)
+    return DatabaseTable(
+        schema=schema, name=name, fields=tuple(fields), key=keys[0] if len(keys) == 1 else None
+    )
 
 
-def understood(existing: Existing, wishes: Wishes) -> InferredTable:
-    """What its rows hold, by the types that the database gives them. Raises FileError where it has no key."""
-    key = wishes.entity or existing.key
+def infer_existing(existing: DatabaseTable, options: ColumnOptions) -> InferredTable:
+    """Infer roles of a table's columns from its rows; types come from the database. Raises FileError without a key."""
+    key = options.entity or existing.key
     if key is None:
         raise FileError(f"{existing.name} has no key of one column: name one with --entity.")
     header = tuple(field.column for field in existing.fields)
     layout = Layout(path=Path(existing.name), format="table", header=header)
-    rows = _rows(existing)
+    rows = _read_rows(existing)
     first = next(rows, None)
     if first is None:
         raise FileError(f"{existing.name} has no rows.")
-    leave_out = tuple(column for column in wishes.leave_out if column in header)
-    table = understand(layout, replace(wishes, entity=key, leave_out=leave_out), chain([first], rows))
-    columns = (_as_stored(*pair) for pair in zip(table.columns, existing.fields, strict=True))
+    leave_out = tuple(column for column in options.leave_out if column in header)
+    table = infer_table(layout, replace(options, entity=key, leave_out=leave_out), chain([first], rows))
+    columns = (_apply_stored_type(*pair) for pair in zip(table.columns, existing.fields, strict=True))
     return replace(table, columns=tuple(columns))
 
 
-def _rows(existing: Existing) -> Iterator[Row]:
+def _read_rows(existing: DatabaseTable) -> Iterator[Row]:
     columns = [sql.SQL("CAST({} AS text)").format(sql.Identifier(field.column)) for field in existing.fields]
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         table = sql.Identifier(existing.schema, existing.name)
@@ -151,17 +154,17 @@ def _rows(existing: Existing) -> Iterator[Row]:
             yield number, list(row)
 
 
-def _as_stored(column: InferredColumn, field: Field) -> InferredColumn:
-    """The column as the database has it; a relation is followed, not learned from."""
+def _apply_stored_type(column: InferredColumn, field: DatabaseColumn) -> InferredColumn:
+    """Replace the inferred type by the stored one, and leave relations out of the features."""
     column = replace(column, name=field.name)
     if field.target and column.role is not Role.KEY:
-        return replace(column, role=Role.LEFT_OUT, type=Kind.TEXT, remarks=(f"{LEADS_TO} {field.target}",))
+        return replace(column, role=Role.LEFT_OUT, type=Kind.TEXT, remarks=(f"{REFERENCES} {field.target}",))
     kind = kind_of_field(getattr(models, field.type, models.Field))
     if kind.is_text:
-        known = column.type.is_boolean or column.type.is_category or column.role is Role.LABEL
-        return replace(column, type=Kind.CATEGORY if known else Kind.TEXT)
+        is_category = column.type.is_boolean or column.type.is_category or column.role is Role.LABEL
+        return replace(column, type=Kind.CATEGORY if is_category else Kind.TEXT)
     if kind is not UNLEARNED:
         return replace(column, type=kind)
     if column.role is Role.FEATURE:
-        return replace(column, role=Role.LEFT_OUT, remarks=(f"nothing learns from a {field.type}",))
+        return replace(column, role=Role.LEFT_OUT, remarks=(f"no model learns from a {field.type}",))
     return column

@@ -1,4 +1,4 @@
-"""Fields: a column as the Python text of its Django field."""
+"""Django fields of inferred columns, as Python code."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,14 +8,14 @@ from learning.problem import Problem
 from ..ingest.files import field_names
 from .inference import InferredColumn, Role
 
-#: As the project's formatter breaks lines.
+#: The line length of the project's formatter.
 WIDTH = 110
-#: Lengths that a key of text may have.
+#: Lengths of text keys; the first that is enough is taken.
 LENGTHS = (20, 50, 100, 255, 1000)
 
 
-def call(start: str, arguments: Sequence[str]) -> str:
-    """A call, broken where a line would be too long."""
+def render_call(start: str, arguments: Sequence[str]) -> str:
+    """Render a call, with line breaks where it is too long. `start` ends with the opening bracket."""
     line = f"{start}{', '.join(arguments)})"
     if len(line) <= WIDTH:
         return line
@@ -26,58 +26,62 @@ def call(start: str, arguments: Sequence[str]) -> str:
     return "\n".join([start, *(f"{indent}    {argument}," for argument in arguments), f"{indent})"])
 
 
-def quoted(text: str) -> str:
-    """The text as Python writes it, in double quotes where it has none itself."""
-    written = repr(text)
-    if written[0] == "'" and '"' not in text:
-        return '"' + written[1:-1].replace("\\'", "'") + '"'
-    return written
+def quote(text: str) -> str:
+    """Render a string literal, in double quotes where the text has none itself."""
+    literal = repr(text)
+    if literal[0] == "'" and '"' not in text:
+        return '"' + literal[1:-1].replace("\\'", "'") + '"'
+    return literal
 
 
-def declared(column: InferredColumn, choices: str | None) -> str:
-    """The line, or lines, of a field."""
+def render_field(column: InferredColumn, choices: str | None) -> str:
+    """Render a field; `choices` names the class of its values."""
     name, arguments = _type(column)
     if choices:
         arguments = [*arguments, f"choices={choices}.choices"]
     if column.optional:
         arguments = [*arguments, "null=True", "blank=True"]
-    return call(f"    {column.name} = models.{name}(", [*arguments, *_help(column)])
+    return render_call(f"    {column.name} = models.{name}(", [*arguments, *_help(column)])
 
 
-def key(column: InferredColumn) -> str:
-    """The field of an entity's key."""
+def render_key(column: InferredColumn) -> str:
+    """Render the field of an entity's key."""
     if not is_text_key(column):
         name, arguments = _type(column)
     else:
         length = next((length for length in LENGTHS if column.longest <= length), column.longest)
         name, arguments = "CharField", [f"max_length={length}"]
-    return call(f"    {column.name} = models.{name}(", [*arguments, "primary_key=True", *_help(column)])
+    return render_call(
+        f"    {column.name} = models.{name}(", [*arguments, "primary_key=True", *_help(column)]
+    )
 
 
 def is_text_key(column: InferredColumn) -> bool:
+    """Return True where the field of this key is a CharField."""
     return not column.type.is_integer
 
 
 def has_choices(column: InferredColumn, problem: type[Problem]) -> bool:
+    """Return True for categories and for integers that are classes."""
     is_class = column.role is Role.LABEL and problem.has_classes and column.type.is_integer
     return (column.type.is_category and column.role is not Role.KEY) or is_class
 
 
-def choices(name: str, column: InferredColumn) -> Iterator[str]:
-    """The class of a category's values."""
-    whole = column.type.is_integer
-    yield f"    class {name}(models.{'IntegerChoices' if whole else 'TextChoices'}):"
-    members = _members(column.values)
+def render_choices(name: str, column: InferredColumn) -> Iterator[str]:
+    """Render the class of a category's values, line by line."""
+    is_integer = column.type.is_integer
+    yield f"    class {name}(models.{'IntegerChoices' if is_integer else 'TextChoices'}):"
+    members = _build_members(column.values)
     for value, member in zip(column.values, members, strict=True):
-        written = value if whole else quoted(value)
+        literal = value if is_integer else quote(value)
         title = member.replace("_", " ").title()
-        differs = not whole and title.casefold() != value.replace("_", " ").casefold()
-        line = f"        {member} = {written}{f', {written}' if differs else ''}"
-        yield line if len(line) <= WIDTH else call(f"        {member} = (", [written, written])
+        needs_title = not is_integer and title.casefold() != value.replace("_", " ").casefold()
+        line = f"        {member} = {literal}{f', {literal}' if needs_title else ''}"
+        yield line if len(line) <= WIDTH else render_call(f"        {member} = (", [literal, literal])
 
 
-def _members(values: Sequence[str]) -> list[str]:
-    """Names in upper case: of numbers CLASS_1, of what has no letters VALUE_0."""
+def _build_members(values: Sequence[str]) -> list[str]:
+    """Build names in upper case: CLASS_1 for numbers, VALUE_0 for values without letters."""
     wanted = []
     for place, value in enumerate(values):
         sign = "MINUS_" if value.startswith("-") else ""
@@ -88,14 +92,14 @@ def _members(values: Sequence[str]) -> list[str]:
         wanted.append(
             f"VALUE_{place}" if name == "column_0" else name.removesuffix("_field").removeprefix("column_")
         )
-    return [_member(name) for name in field_names(wanted)]
+    return [_to_member(name) for name in field_names(wanted)]
 
 
-def _member(name: str) -> str:
+def _to_member(name: str) -> str:
     member = name.removesuffix("_field").upper()
-    # Digits begin no name, enums keep some for themselves, and linters take I and O for 1 and 0.
-    unfit = member[:1].isdigit() or member in ("MRO", "NAME", "VALUE", "LABEL", "I", "O")
-    return f"VALUE_{member}" if unfit else member
+    # Names must not begin with a digit, enums reserve some, and linters reject I and O as too similar to 1 and 0.
+    is_invalid = member[:1].isdigit() or member in ("MRO", "NAME", "VALUE", "LABEL", "I", "O")
+    return f"VALUE_{member}" if is_invalid else member
 
 
 def _type(column: InferredColumn) -> tuple[str, list[str]]:
@@ -105,5 +109,5 @@ def _type(column: InferredColumn) -> tuple[str, list[str]]:
 
 
 def _help(column: InferredColumn) -> list[str]:
-    """The original header, where the name does not say it."""
-    return [] if column.header == column.name else [f"help_text={quoted(column.header)}"]
+    """Render the original header as help text where it differs from the name."""
+    return [] if column.header == column.name else [f"help_text={quote(column.header)}"]

@@ -1,49 +1,56 @@
-"""Joining: several files by the key that they share, the one with the label first."""
+"""Join of several files by the key that they share; the file with the label has the base rows."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ..ingest.files import FileError, Layout, field_names, read_rows
-from .inference import InferredTable, Wishes, understand
-from .inference.deciding import find
+from .inference import ColumnOptions, InferredTable, infer_table
+from .inference.roles import find_column
 
 
-def tables(layouts: Sequence[Layout], wishes: Wishes) -> list[InferredTable]:
-    """What each file holds, the base rows first. Raises FileError where they share no key that names a base row."""
+def infer_tables(layouts: Sequence[Layout], options: ColumnOptions) -> list[InferredTable]:
+    """Infer the columns of each file, the base rows' first.
+
+    Raises: FileError where the files share no key, or where the key does not identify a base row.
+    """
     if len(layouts) == 1:
-        return [_base(understand(layouts[0], wishes))]
-    base, *others = sorted(layouts, key=lambda layout: not _has(layout, wishes.label))
-    if wishes.label and not _has(base, wishes.label):
-        find(base, wishes.label)  # which says what there is instead
-    key = wishes.entity or _shared(base, others)
-    for column in wishes.leave_out:
-        if not any(_has(layout, column) for layout in layouts):
-            find(base, column)
-    found = [_base(understand(base, _of(base, replace(wishes, entity=key))))]
-    day_first = found[0].day_first if wishes.day_first is None else wishes.day_first
-    of_others = replace(wishes, label=None, time=None, entity=key, day_first=day_first)
-    return found + [understand(layout, _of(layout, of_others)) for layout in others]
+        return [_infer_base(layouts[0], options)]
+    base, *others = sorted(layouts, key=lambda layout: not _has_column(layout, options.label))
+    if options.label and not _has_column(base, options.label):
+        find_column(base, options.label)  # raises with the columns of the file
+    key = options.entity or _find_shared_column(base, others)
+    for column in options.leave_out:
+        if not any(_has_column(layout, column) for layout in layouts):
+            find_column(base, column)
+    base_table = _infer_base(base, _restrict(replace(options, entity=key), base))
+    day_first = base_table.day_first if options.day_first is None else options.day_first
+    other_options = replace(options, label=None, time=None, entity=key, day_first=day_first)
+    return [base_table, *(infer_table(layout, _restrict(other_options, layout)) for layout in others)]
 
 
-def _has(layout: Layout, column: str | None) -> bool:
+def _has_column(layout: Layout, column: str | None) -> bool:
     return column is not None and column in (*layout.header, *field_names(layout.header))
 
 
-def _of(layout: Layout, wishes: Wishes) -> Wishes:
-    return replace(wishes, leave_out=tuple(column for column in wishes.leave_out if _has(layout, column)))
+def _restrict(options: ColumnOptions, layout: Layout) -> ColumnOptions:
+    """Restrict the columns to leave out to those that the file has."""
+    return replace(
+        options, leave_out=tuple(column for column in options.leave_out if _has_column(layout, column))
+    )
 
 
-def _shared(base: Layout, others: Sequence[Layout]) -> str:
-    """The first column of the base rows that all the others have too."""
+def _find_shared_column(base: Layout, others: Sequence[Layout]) -> str:
+    """Find the first column of the base rows that all other files have too. Raises FileError."""
     for name in field_names(base.header):
-        if all(_has(other, name) for other in others):
+        if all(_has_column(other, name) for other in others):
             return name
-    named = ", ".join(layout.path.name for layout in (base, *others))
-    raise FileError(f"{named} share no column: name the key that joins them with --entity.")
+    names = ", ".join(layout.path.name for layout in (base, *others))
+    raise FileError(f"{names} share no column: name the key that joins them with --entity.")
 
 
-def _base(table: InferredTable) -> InferredTable:
-    """Raises FileError where the key names more than one row."""
+def _infer_base(layout: Layout, options: ColumnOptions) -> InferredTable:
+    """Infer the table of the base rows. Raises FileError where a key repeats."""
+    table = infer_table(layout, options)
     if table.key is None or table.key.unique:
         return table
     place, seen = table.columns.index(table.key), set()

@@ -1,4 +1,4 @@
-"""Planning: which models an app has, what its product learns from, and how."""
+"""Plans of apps: their models, and the features and the problem of their product."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,12 +9,12 @@ from learning.problem import Classification, Clustering, Problem, Regression, pr
 from ..ingest.files import FileError, field_names
 from ..ingest.files.names import is_reserved
 from .inference import InferredColumn, InferredTable, Role
-from .inference.deciding import FEW, MOST_CLASSES
+from .inference.roles import MAX_CLASSES, MAX_INTEGER_CLASSES
 
-#: Parts of the cross-validation, unless a class has fewer examples, and how few it may have.
-FOLDS, LEAST = 5, 3
-#: What GraphQL types of a product are called already; a category of that name would make another one.
-TAKEN = {
+#: Folds of the cross-validation, unless a class has fewer examples; and the fewest examples of a class.
+FOLDS, MIN_EXAMPLES = 5, 3
+#: Names of GraphQL types that each product has; the type of a category must not repeat one.
+RESERVED_TYPES = {
     "label",
     "features",
     "entity",
@@ -29,14 +29,15 @@ TAKEN = {
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedModel:
-    """A feature table to be."""
+    """A feature table of the planned app."""
 
     name: str
     table: InferredTable
     #: None: a hash of the row and its occurrence.
     key: InferredColumn | None
-    #: "" for the base rows, else what their rows here are called: one or many of each.
+    #: The accessor of these rows on a base row; "" for the base rows.
     accessor: str = ""
+    #: True where a base row has many of these rows.
     many: bool = False
 
 
@@ -50,7 +51,7 @@ class PlannedFeature:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedApp:
-    """A Django app to be."""
+    """A Django app that is not written yet."""
 
     name: str
     #: The base rows first.
@@ -65,88 +66,103 @@ class PlannedApp:
         return self.models[0]
 
 
-def plan(name: str, tables: Sequence[InferredTable], task: str | None = None) -> PlannedApp:
-    """The app over tables, of which the first has the label and the others share its key. Raises FileError."""
-    base = PlannedModel(name=class_name(tables[0], name), table=tables[0], key=tables[0].key)
+def plan_app(name: str, tables: Sequence[InferredTable], task: str | None = None) -> PlannedApp:
+    """Plan an app over tables, of which the first has the label and the others share its key. Raises FileError."""
+    base = PlannedModel(name=build_class_name(tables[0], name), table=tables[0], key=tables[0].key)
     models = [base]
     for table in tables[1:]:
-        taken = {model.name for model in models}
-        wanted = class_name(table, f"{name} part")
-        chosen = next(n for n in (wanted, *(f"{wanted}{i}" for i in range(2, 99))) if n not in taken)
+        used = {model.name for model in models}
+        wanted = build_class_name(table, f"{name} part")
+        free = next(n for n in (wanted, *(f"{wanted}{i}" for i in range(2, 99))) if n not in used)
         many = bool(table.key and not table.key.unique)
         models.append(
             PlannedModel(
-                name=chosen, table=table, key=table.key, accessor=accessor_of(chosen, many), many=many
+                name=free, table=table, key=table.key, accessor=build_accessor(free, many), many=many
             )
         )
-    return planned(name, [replace(model, table=_renamed(model, base)) for model in models], task)
+    return build_app(name, [replace(model, table=_rename_columns(model, base)) for model in models], task)
 
 
-def planned(name: str, models: Sequence[PlannedModel], task: str | None) -> PlannedApp:
-    """The app of these models, the base rows' first. Raises FileError where there is nothing to learn, or from."""
+def build_app(name: str, models: Sequence[PlannedModel], task: str | None) -> PlannedApp:
+    """Build the plan of an app from its models, the base rows' first.
+
+    Raises: FileError where a label, enough examples, or a feature is missing.
+    """
     base = models[0].table
-    problem = _problem(base, problem_type(task.upper()) if task else None)
-    features = tuple(_named_apart(_features(models)))
+    problem = _select_problem(base, problem_type(task.upper()) if task else None)
+    features = tuple(_make_names_differ(_list_features(models)))
     if not features:
         raise FileError(f"{base.layout.path}: no column is left to learn from.")
     return PlannedApp(
-        name=name, models=tuple(models), problem=problem, folds=_folds(base, problem), features=features
+        name=name,
+        models=tuple(models),
+        problem=problem,
+        folds=_count_folds(base, problem),
+        features=features,
     )
 
 
-def _problem(table: InferredTable, wished: type[Problem] | None) -> type[Problem]:
+def _select_problem(table: InferredTable, requested: type[Problem] | None) -> type[Problem]:
+    """Select the requested problem, or the one that fits the label. Raises FileError where the label does not fit."""
     label, path = table.label, table.layout.path
     if label is None:
-        if wished and wished.learns_from_labels:
-            raise FileError(f"{path}: a {wished.task.lower()} needs --label COLUMN.")
+        if requested and requested.learns_from_labels:
+            raise FileError(f"{path}: a {requested.task.lower()} needs --label COLUMN.")
         return Clustering
-    if wished and not wished.learns_from_labels:
+    if requested and not requested.learns_from_labels:
         raise FileError(
-            f"{path}: a clustering has no label: say --leave-out {label.header} instead of --label."
+            f"{path}: a clustering has no label: use --leave-out {label.header} instead of --label."
         )
-    fewest = label.distinct <= FEW and table.rows >= 3 * label.distinct
-    numeric = label.type.is_quantity and not (label.type.is_integer and fewest)
-    problem = wished or (Regression if numeric else Classification)
+    has_few_values = label.distinct <= MAX_INTEGER_CLASSES and table.rows >= 3 * label.distinct
+    is_numeric = label.type.is_quantity and not (label.type.is_integer and has_few_values)
+    problem = requested or (Regression if is_numeric else Classification)
+    _check_label(table, label, problem)
+    return problem
+
+
+def _check_label(table: InferredTable, label: InferredColumn, problem: type[Problem]) -> None:
+    path = table.layout.path
     if problem.has_values and not label.type.is_quantity:
         raise FileError(
             f"{path}, column {label.header}: {label.example!r} is no number, so it is no regression."
         )
     if problem.has_classes and (
-        (label.type.is_ranged and not label.type.is_integer) or not 2 <= len(table.labels) <= MOST_CLASSES
+        (label.type.is_ranged and not label.type.is_integer) or not 2 <= len(table.labels) <= MAX_CLASSES
     ):
         raise FileError(
             f"{path}, column {label.header}: {label.distinct:,} different values as {label.example!r} are no "
-            f"classes to choose from (at most {MOST_CLASSES})."
+            f"classes to choose from (at most {MAX_CLASSES})."
         )
-    return problem
 
 
-def _folds(table: InferredTable, problem: type[Problem]) -> int:
+def _count_folds(table: InferredTable, problem: type[Problem]) -> int:
+    """Count the folds that the smallest class allows. Raises FileError below MIN_EXAMPLES."""
     if not problem.has_classes:
         return FOLDS
     smallest = min(table.labels, key=lambda label: table.labels[label])
     count = table.labels[smallest]
-    if count < LEAST:
+    if count < MIN_EXAMPLES:
         line = table.first_lines.get(smallest, table.layout.first_line)
         assert table.label
         raise FileError(
             f"{table.layout.path}, line {line}, column {table.label.header}: {smallest!r} has {count} "
-            f"example{'s' * (count > 1)}, and nothing can be learned from fewer than {LEAST}: "
+            f"example{'s' * (count > 1)}, and nothing can be learned from fewer than {MIN_EXAMPLES}: "
             "take the row out, or empty its label."
         )
     return min(FOLDS, count)
 
 
-def class_name(table: InferredTable, otherwise: str) -> str:
-    """`Customer` for customers.csv."""
+def build_class_name(table: InferredTable, otherwise: str) -> str:
+    """Build the name of a table's class from its file: `Customer` for customers.csv."""
     stem = table.layout.path.name.split(".")[0]
     (name,) = field_names([stem])
     if stem == "standard-input" or name == "column_0" or is_reserved(name.removesuffix("_field")):
         (name,) = field_names([otherwise])
-    return camel(_singular(name))
+    return to_camel_case(_singular(name))
 
 
-def camel(name: str) -> str:
+def to_camel_case(name: str) -> str:
+    """Convert snake case to camel case with a capital first letter."""
     return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
 
@@ -156,65 +172,70 @@ def _singular(name: str) -> str:
     return name[:-1] if re.search(r"[^suix]s$", name) and len(name) > 3 else name
 
 
-def accessor_of(class_name: str, many: bool) -> str:
+def build_accessor(class_name: str, many: bool) -> str:
+    """Build the accessor of related rows: `visit` for one `Visit`, `visits` for many."""
     (name,) = field_names([class_name])
     if not many:
         return name
     return f"{name[:-1]}ies" if re.search(r"[^aeiou]y$", name) else f"{name}s"
 
 
-def _renamed(model: PlannedModel, base: PlannedModel) -> InferredTable:
-    """Django keeps `id` for keys, and a relation's name must be free."""
-    taken = {column.name for column in model.table.columns} | {"key"} | {accessor_of(base.name, False)}
-    free = next(name for name in ("identifier", "row_id", "given_id") if name not in taken)
+def _rename_columns(model: PlannedModel, base: PlannedModel) -> InferredTable:
+    """Rename columns called `id`, which Django reserves for keys, or like the relation to the base row."""
+    used = {column.name for column in model.table.columns} | {"key"} | {build_accessor(base.name, False)}
+    free = next(name for name in ("identifier", "row_id", "given_id") if name not in used)
 
-    def fitting(column: InferredColumn) -> InferredColumn:
+    def rename(column: InferredColumn) -> InferredColumn:
         clashes = column.name == "id" and (column.role is not Role.KEY or model.accessor)
         if clashes:
             return replace(column, name=free)
-        if model.accessor and column.role is not Role.KEY and column.name == accessor_of(base.name, False):
+        if model.accessor and column.role is not Role.KEY and column.name == build_accessor(base.name, False):
             return replace(column, name=f"{column.name}_value")
         return column
 
-    return replace(model.table, columns=tuple(map(fitting, model.table.columns)))
+    return replace(model.table, columns=tuple(map(rename, model.table.columns)))
 
 
-def _features(models: Sequence[PlannedModel]) -> Iterator[PlannedFeature]:
+def _list_features(models: Sequence[PlannedModel]) -> Iterator[PlannedFeature]:
     base = models[0].table
     for model in models:
         if model.many:
-            yield from _aggregates(model, base.time is not None)
+            yield from _list_aggregates(model, base.time is not None)
             continue
         prefix = f"{model.accessor}__" if model.accessor else ""
         for column in model.table.features:
-            taken = column.type.is_category and column.name in TAKEN
-            name = f"{column.name}_value" if taken else column.name
+            is_reserved_type = column.type.is_category and column.name in RESERVED_TYPES
+            name = f"{column.name}_value" if is_reserved_type else column.name
             yield PlannedFeature(name=name, declared=f'"{prefix}{column.name}"')
 
 
-def _aggregates(model: PlannedModel, before: bool) -> Iterator[PlannedFeature]:
-    """How many rows there are, the averages of their numbers, and what the latest of them says."""
+def _list_aggregates(model: PlannedModel, before: bool) -> Iterator[PlannedFeature]:
+    """List aggregates over many rows: their count, averages of numbers, and the latest values.
+
+    Args:
+        before: True where only rows before the base row's time may count.
+    """
     many = model.accessor
     at = next((column for column in model.table.columns if column.type.has_date and not column.missing), None)
     if before and not at:
         return
 
-    def declared(aggregate: str) -> str:
+    def restrict(aggregate: str) -> str:
         return f'Before({aggregate}, at="{many}__{at.name}")' if before and at else aggregate
 
-    yield PlannedFeature(name=f"{many}_count", declared=declared(f'Count("{many}")'))
+    yield PlannedFeature(name=f"{many}_count", declared=restrict(f'Count("{many}")'))
     for column in model.table.features:
         path = f"{many}__{column.name}"
         if column.type.is_quantity:
-            yield PlannedFeature(name=f"{column.name}_average", declared=declared(f'Avg("{path}")'))
+            yield PlannedFeature(name=f"{column.name}_average", declared=restrict(f'Avg("{path}")'))
         if at and column is not at and not column.type.has_date:
             yield PlannedFeature(
                 name=f"{column.name}_latest", declared=f'Latest("{path}", at="{many}__{at.name}")'
             )
 
 
-def _named_apart(features: Iterator[PlannedFeature]) -> Iterator[PlannedFeature]:
-    found = list(features)
-    names = field_names(feature.name for feature in found)
-    for feature, name in zip(found, names, strict=True):
+def _make_names_differ(features: Iterator[PlannedFeature]) -> Iterator[PlannedFeature]:
+    planned = list(features)
+    names = field_names(feature.name for feature in planned)
+    for feature, name in zip(planned, names, strict=True):
         yield replace(feature, name=name)

@@ -15,10 +15,10 @@ $ {command}
 It is plain Django code, and yours: rename, add validators and help texts, take features out or declare new ones.
 After a change of `models.py` run `./dev makemigrations {name}` and `./dev migrate`.
 
-| file | what it holds |
+| file | content |
 |---|---|
 | `models.py` | {models} |
-| `products.py` | what is learned, and from what |
+| `products.py` | the question, the features and the label |
 
 ## Load the data again
 
@@ -26,7 +26,7 @@ After a change of `models.py` run `./dev makemigrations {name}` and `./dev migra
 $ {again}
 ```
 
-Rows that are known are updated, new ones added; the same file twice changes nothing.{key}
+Existing rows are updated, new ones added; the same file twice changes nothing.{key}
 
 ## Serve it
 
@@ -35,14 +35,20 @@ $ ./dev check    # is the declaration right?
 $ ./dev up       # learns where there is no model yet, and serves it
 ```
 
-`./dev rmproduct {name}` undoes all of this.
+`./dev rmproduct {name}` removes this folder.
 """
 
 
-def readme(app: PlannedApp, sentence: str, command: str, again: str) -> str:
-    """The text of README.md."""
+def render_readme(app: PlannedApp, sentence: str, command: str, again: str) -> str:
+    """Render README.md.
+
+    Args:
+        sentence: the question that the product answers.
+        command: the command that wrote the app.
+        again: the command that loads the data again.
+    """
     names = ", ".join(f"`{model.name}`: {model.table.layout.path.name}" for model in app.models)
-    key = "" if app.base.key else "\nA row has no key of its own here: it is known by what it holds."
+    key = "" if app.base.key else "\nThe rows have no key of their own: all values together identify a row."
     title = app.name.replace("_", " ").capitalize()
     return TEXT.format(
         title=title, sentence=sentence, command=command, name=app.name, models=names, again=again, key=key

@@ -1,87 +1,93 @@
-"""Writing: an app as the text of its files."""
+"""Files of a planned app, as text."""
 
 from collections.abc import Iterator, Sequence
 
 from . import fields
-from .existing import LEADS_TO
-from .fields import call, quoted
+from .existing import REFERENCES
+from .fields import quote, render_call
 from .inference import InferredColumn, Role
-from .planning import PlannedApp, PlannedModel, accessor_of
-from .readme import readme
+from .planning import PlannedApp, PlannedModel, build_accessor
+from .readme import render_readme
 
 
-def sources(app: PlannedApp, command: str, again: str) -> dict[str, str]:
-    """The app's files by their path; `command` is what wrote them, `again` loads the data once more."""
+def render_files(app: PlannedApp, command: str, again: str) -> dict[str, str]:
+    """Render the app's files, by path.
+
+    Args:
+        command: the command that wrote the app.
+        again: the command that loads the data again.
+    """
     return {
-        "__init__.py": f'"""{question(app)}"""\n',
-        "models.py": models(app),
-        "products.py": products(app),
-        "README.md": readme(app, question(app), command, again),
+        "__init__.py": f'"""{build_question(app)}"""\n',
+        "models.py": render_models(app),
+        "products.py": render_products(app),
+        "README.md": render_readme(app, build_question(app), command, again),
         "migrations/__init__.py": "",
     }
 
 
-def question(app: PlannedApp) -> str:
-    """The question that the product answers."""
+def build_question(app: PlannedApp) -> str:
+    """Build the question that the product answers."""
     label, base = app.base.table.label, app.base.table.layout.path.name
     if label is None:
-        return f"Which rows of {plain(base)} are alike?"
+        return f"Which rows of {to_plain_text(base)} are alike?"
     words = label.name.replace("_", " ")
     if label.type.is_boolean:
         return f"{words.capitalize()}, yes or no?"
     return f"Which {words}?" if app.problem.has_classes else f"What is the {words}?"
 
 
-def models(app: PlannedApp) -> str:
-    """The text of models.py."""
+def render_models(app: PlannedApp) -> str:
+    """Render models.py."""
     *names, last = (model.table.layout.path.name for model in app.models)
-    named = f"The tables of {', '.join(names)} and {last}" if names else f"The table of {last}"
-    parts = [f'"""{plain(named)}."""\n\nfrom django.db import models\n']
+    subject = f"The tables of {', '.join(names)} and {last}" if names else f"The table of {last}"
+    parts = [f'"""{to_plain_text(subject)}."""\n\nfrom django.db import models\n']
     for model in app.models:
-        parts.append("\n\n" + "\n".join(_model(app, model)) + "\n")
+        parts.append("\n\n" + "\n".join(_render_model_class(app, model)) + "\n")
     return "".join(parts)
 
 
-def _model(app: PlannedApp, model: PlannedModel) -> Iterator[str]:
+def _render_model_class(app: PlannedApp, model: PlannedModel) -> Iterator[str]:
     yield f"class {model.name}(models.Model):"
-    yield f'    """A row of {plain(model.table.layout.path.name)}."""'
+    yield f'    """A row of {to_plain_text(model.table.layout.path.name)}."""'
     yield ""
     choices = {
-        column.name: choices_name(model, column)
+        column.name: build_choices_name(model, column)
         for column in model.table.columns
         if fields.has_choices(column, app.problem)
     }
     for column in model.table.columns:
         if column.name in choices:
-            yield from fields.choices(choices[column.name], column)
+            yield from fields.render_choices(choices[column.name], column)
             yield ""
-    yield from _key(app.base, model)
+    yield from _render_identity(app.base, model)
     for column in model.table.columns:
         if column.role is not Role.KEY:
-            yield fields.declared(column, choices.get(column.name))
+            yield fields.render_field(column, choices.get(column.name))
     if model.many:
         return
     yield ""
     yield "    def __str__(self) -> str:"
-    yield f"        return {_shown(app.base, model)}"
+    yield f"        return {_render_str(app.base, model)}"
 
 
-def choices_name(model: PlannedModel, column: InferredColumn) -> str:
+def build_choices_name(model: PlannedModel, column: InferredColumn) -> str:
+    """Build the name of the class of a column's values."""
     name = "".join(part.capitalize() for part in column.name.removesuffix("_field").split("_"))
     return f"{name}Choice" if name in ("Meta", model.name) else name
 
 
-def _key(base: PlannedModel, model: PlannedModel) -> Iterator[str]:
-    """The field that names a row, or the base row that it belongs to."""
+def _render_identity(base: PlannedModel, model: PlannedModel) -> Iterator[str]:
+    """Render the key of a base row, or the relation of another row to its base row."""
     if model.accessor:
         kind = "ForeignKey" if model.many else "OneToOneField"
         own = [] if model.many else ["primary_key=True"]
         arguments = [base.name, "models.CASCADE", *own, f'related_name="{model.accessor}"']
-        yield call(f"    {accessor_of(base.name, False)} = models.{kind}(", arguments)
+        yield render_call(f"    {build_accessor(base.name, False)} = models.{kind}(", arguments)
     elif model.key:
-        yield fields.key(model.key)
+        yield fields.render_key(model.key)
     else:
-        yield "    # A hash of the row, and which of several equal ones it is."
+        yield "    # A hash of the row, numbered where several rows are equal."
         yield f"    {_key_name(model)} = models.CharField(max_length=50, primary_key=True, editable=False)"
 
 
@@ -89,75 +95,75 @@ def _key_name(model: PlannedModel) -> str:
     return "row_key" if any(column.name == "key" for column in model.table.columns) else "key"
 
 
-def _shown(base: PlannedModel, model: PlannedModel) -> str:
+def _render_str(base: PlannedModel, model: PlannedModel) -> str:
     if model.accessor:
-        return f"str(self.{accessor_of(base.name, False)})"
+        return f"str(self.{build_accessor(base.name, False)})"
     if model.key is None:
         return f"self.{_key_name(model)}"
     return f"self.{model.key.name}" if fields.is_text_key(model.key) else f"str(self.{model.key.name})"
 
 
-def products(app: PlannedApp) -> str:
-    """The text of products.py."""
+def render_products(app: PlannedApp) -> str:
+    """Render products.py."""
     return "\n".join(
         [
-            f'"""The data product: {question(app)[0].lower()}{question(app)[1:]}"""',
+            f'"""The data product: {build_question(app)[0].lower()}{build_question(app)[1:]}"""',
             "",
-            *_imports(app),
+            *_render_imports(app),
             "",
             f"from .models import {app.base.name}",
             "",
             f"{app.name} = DataProduct(",
             f'    name="{app.name}",',
             f'    title="{app.name.replace("_", " ").capitalize()}",',
-            f"    description={quoted(question(app))},",
+            f"    description={quote(build_question(app))},",
             "    join=Join(",
             f"        {app.base.name}.objects.all(),",
             "        features={",
             *(f'            "{feature.name}": {feature.declared},' for feature in app.features),
-            *_left_out(app.models),
+            *_render_left_out(app.models),
             "        },",
-            *_asked(app.base),
+            *_render_label_and_time(app.base),
             "    ),",
-            f"    problem={app.problem.__name__}({_folds(app)}),",
+            f"    problem={app.problem.__name__}({_render_folds(app)}),",
             ")",
             "",
         ]
     )
 
 
-def _imports(app: PlannedApp) -> Iterator[str]:
+def _render_imports(app: PlannedApp) -> Iterator[str]:
     text = " ".join(feature.declared for feature in app.features)
     aggregates = [name for name in ("Avg", "Count") if f"{name}(" in text]
     if aggregates:
         yield f"from django.db.models import {', '.join(aggregates)}"
         yield ""
     yield f"from learning.problem import {app.problem.__name__}"
-    joined = ["Before"] * ("Before(" in text) + ["Join"] + ["Latest"] * ("Latest(" in text)
-    yield f"from store.products.features import {', '.join(joined)}"
+    names = ["Before"] * ("Before(" in text) + ["Join"] + ["Latest"] * ("Latest(" in text)
+    yield f"from store.products.features import {', '.join(names)}"
     yield "from store.products.product import DataProduct"
 
 
-def _left_out(models: Sequence[PlannedModel]) -> Iterator[str]:
-    """What is known and not learned from, with the reason; the owner may decide otherwise."""
+def _render_left_out(models: Sequence[PlannedModel]) -> Iterator[str]:
+    """Render comments about columns that are no features, with the reason; the owner may decide otherwise."""
     for model in models:
         prefix = f"{model.accessor}__" if model.accessor else ""
         for column in model.table.columns:
-            if column.role is Role.LEFT_OUT and not column.remarks[-1].startswith(LEADS_TO):
-                yield f"            # not {prefix}{column.name}: {plain(column.remarks[-1])}"
+            if column.role is Role.LEFT_OUT and not column.remarks[-1].startswith(REFERENCES):
+                yield f"            # not {prefix}{column.name}: {to_plain_text(column.remarks[-1])}"
 
 
-def _asked(base: PlannedModel) -> Iterator[str]:
+def _render_label_and_time(base: PlannedModel) -> Iterator[str]:
     if base.table.label:
         yield f'        label="{base.table.label.name}",'
     if base.table.time:
         yield f'        at="{base.table.time.name}",'
 
 
-def _folds(app: PlannedApp) -> str:
+def _render_folds(app: PlannedApp) -> str:
     return f"folds={app.folds}" if app.folds != 5 else ""
 
 
-def plain(text: str) -> str:
-    """Text that can stand in a docstring or a comment."""
+def to_plain_text(text: str) -> str:
+    """Convert the text so that it can stand in a docstring or a comment."""
     return "".join(c if c.isprintable() else " " for c in text).replace("\\", "/").replace('"', "'")

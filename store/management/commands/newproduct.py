@@ -1,11 +1,11 @@
-"""Writes a product's app: from files, whose rows it loads, or over tables of the database."""
+"""Command that writes a product's app, from files or over existing tables."""
 
 import shlex
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, Unpack
 
 from django.conf import settings
 from django.core.management import call_command
@@ -16,20 +16,32 @@ from learning.exceptions import ExemplarError
 from store import scaffold
 from store.ingest import files
 from store.scaffold import existing, joining, unmanaged
-from store.scaffold.inference import InferredTable, Wishes
-from store.scaffold.inference.showing import grid
+from store.scaffold.inference import ColumnOptions, InferredTable
+from store.scaffold.inference.overview import render_overview
 
-#: Columns of output that nobody looks at in a terminal.
+#: Characters of a line of output that is no terminal's.
 WIDTH = 130
 
 
+class Options(TypedDict):
+    """Options of the command besides the name and --yes."""
+
+    files: list[Path]
+    table: list[str]
+    label: str | None
+    entity: str | None
+    time: str | None
+    leave_out: list[str]
+    task: str | None
+    no_header: bool
+    day_first: bool | None
+
+
 class Command(BaseCommand):
-    help = (
-        "Writes a product beside manage.py: from files, whose rows it loads, or over tables of the database."
-    )
+    help = "Write a product's app beside manage.py, from files, which are loaded, or over tables of the database."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="of the product and its app, as heart_attack")
+        parser.add_argument("name", help="the name of the product and its app, as heart_attack")
         parser.add_argument(
             "files",
             nargs="*",
@@ -44,12 +56,12 @@ class Command(BaseCommand):
             metavar="TABLE",
             help="tables or views of the database instead of files; the first has the label",
         )
-        parser.add_argument("--label", metavar="COLUMN", help="what is predicted; without it: clustering")
+        parser.add_argument("--label", metavar="COLUMN", help="the column to predict; default: clustering")
         parser.add_argument(
-            "--entity", metavar="COLUMN", help="names a row; shared by all files where they are several"
+            "--entity", metavar="COLUMN", help="the column that identifies a row; shared by all files"
         )
         parser.add_argument(
-            "--time", metavar="COLUMN", help="when it happened: no feature may come from after it"
+            "--time", metavar="COLUMN", help="the time of the event: no feature may come from after it"
         )
         parser.add_argument(
             "--leave-out",
@@ -57,24 +69,28 @@ class Command(BaseCommand):
             action="extend",
             default=[],
             metavar="COLUMN",
-            help="is not learned from",
+            help="columns that are no features",
         )
         parser.add_argument(
             "--task",
             choices=["classification", "regression", "clustering"],
-            help="what is learned; default: what fits the label",
+            help="the task of the product; default: the one that fits the label",
         )
-        parser.add_argument("--no-header", action="store_true", help="the columns are column_0, column_1, …")
+        parser.add_argument(
+            "--no-header",
+            action="store_true",
+            help="the first line is a row; the columns are named column_0, column_1, …",
+        )
         order = parser.add_mutually_exclusive_group()
         order.add_argument("--day-first", action="store_true", default=None, help="03/04/2024 is in April")
         order.add_argument(
             "--month-first", action="store_false", dest="day_first", help="03/04/2024 is in March"
         )
-        parser.add_argument("--yes", action="store_true", help="go on without asking")
+        parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
-    def handle(self, *, name: str, yes: bool, **options: Any) -> None:
+    def handle(self, *, name: str, yes: bool, **options: Unpack[Options]) -> None:
         if bool(options["files"]) == bool(options["table"]):
-            raise CommandError("Name the files that the product is made of, or the tables with --table.")
+            raise CommandError("Name the files with the product's rows, or its tables with --table.")
         try:
             scaffold.check_name(name)
             (self.from_tables if options["table"] else self.from_files)(name, yes, options)
@@ -83,52 +99,54 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing was written.") from None
 
-    def from_files(self, name: str, yes: bool, options: dict[str, Any]) -> None:
+    def from_files(self, name: str, yes: bool, options: Options) -> None:
         layouts = [files.sniff(path, no_header=options["no_header"]) for path in options["files"]]
-        with Console(stderr=True).status("Reading every row, to see what the columns hold …"):
-            tables = joining.tables(layouts, _wishes(options))
-        # Before the plan, which may refuse: here stands why a column was left out.
-        self.show(tables)
-        app = scaffold.plan(name, tables, options["task"])
-        again = _again(name, tables, options)
-        self.ask(app, yes)
-        with scaffold.undone_on_failure(name):
-            scaffold.write(name, scaffold.sources(app, _command(), again))
+        with Console(stderr=True).status("Reading every row to infer the columns …"):
+            tables = joining.infer_tables(layouts, _column_options(options))
+        # Print it before the plan: a refusal is understood from the reasons why columns are left out.
+        self.print_overview(tables)
+        app = scaffold.plan_app(name, tables, options["task"])
+        load_command = _render_load_command(name, tables, options)
+        self.confirm(app, yes)
+        with scaffold.undo_on_failure(name):
+            scaffold.write_files(name, scaffold.render_files(app, _own_command(), load_command))
             scaffold.install(name)
             call_command(
                 "ingest",
                 name,
                 *(str(table.layout.path) for table in tables),
                 no_header=options["no_header"],
-                day_first=_day_first(tables),
+                day_first=_find_day_order(tables),
                 stdout=self.stdout,
             )
-        self.welcome(name)
+        self.print_next_steps(name)
 
-    def from_tables(self, name: str, yes: bool, options: dict[str, Any]) -> None:
-        found = unmanaged.plan(name, existing.find(options["table"]), _wishes(options), options["task"])
-        self.show([table for _, table in found.tables.values()])
-        self.ask(found.app, yes)
-        with scaffold.undone_on_failure(name):
-            scaffold.write(name, unmanaged.sources(found, _command()))
+    def from_tables(self, name: str, yes: bool, options: Options) -> None:
+        tables = existing.find_tables(options["table"])
+        app = unmanaged.plan_app(name, tables, _column_options(options), options["task"])
+        self.print_overview([table for _, table in app.tables.values()])
+        self.confirm(app.plan, yes)
+        with scaffold.undo_on_failure(name):
+            scaffold.write_files(name, unmanaged.render_files(app, _own_command()))
             scaffold.install(name)
-        self.welcome(name)
+        self.print_next_steps(name)
 
-    def show(self, tables: Sequence[InferredTable]) -> None:
+    def print_overview(self, tables: Sequence[InferredTable]) -> None:
         console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH)
         for table in tables:
-            console.print(grid(table))
+            console.print(render_overview(table))
             for remark in table.remarks:
                 self.stdout.write(remark)
 
-    def ask(self, app: scaffold.PlannedApp, yes: bool) -> None:
+    def confirm(self, app: scaffold.PlannedApp, yes: bool) -> None:
+        """Describe the app and ask for confirmation. Raises CommandError without it."""
         label = app.base.table.label
-        of = f" of {label.header}" if label else ""
-        self.stdout.write(f"A {app.problem.task.lower()}{of} from {len(app.features)} features.")
+        subject = f" of {label.header}" if label else ""
+        self.stdout.write(f"A {app.problem.task.lower()}{subject} from {len(app.features)} features.")
         if yes:
             return
         if not sys.stdin.isatty():
-            raise CommandError("Nothing was written, because nobody can be asked here: say --yes.")
+            raise CommandError("Nothing was written: without a terminal for the confirmation, add --yes.")
         if input(f"Write {app.name}/ beside manage.py? [Y/n] ").strip().lower() not in (
             "",
             "y",
@@ -136,16 +154,16 @@ class Command(BaseCommand):
         ):
             raise CommandError("Nothing was written.")
 
-    def welcome(self, name: str) -> None:
+    def print_next_steps(self, name: str) -> None:
         self.stdout.write(f"{name}/ is yours to edit; begin with {name}/products.py.")
         if _is_up():
-            self.stdout.write("Stop ./dev up with Ctrl-C and start it again: then it learns and serves it.")
+            self.stdout.write("Stop ./dev up with Ctrl-C and start it again to build and serve the product.")
         else:
-            self.stdout.write("./dev up learns and serves it.")
+            self.stdout.write("./dev up builds and serves the product.")
 
 
-def _wishes(options: dict[str, Any]) -> Wishes:
-    return Wishes(
+def _column_options(options: Options) -> ColumnOptions:
+    return ColumnOptions(
         label=options["label"],
         entity=options["entity"],
         time=options["time"],
@@ -154,22 +172,22 @@ def _wishes(options: dict[str, Any]) -> Wishes:
     )
 
 
-def _command() -> str:
+def _own_command() -> str:
     return shlex.join(["./dev", *sys.argv[1:]])
 
 
-def _again(name: str, tables: Sequence[InferredTable], options: dict[str, Any]) -> str:
-    """The command that loads the same files again, with what it must be told."""
-    order = {None: [], True: ["--day-first"], False: ["--month-first"]}[_day_first(tables)]
+def _render_load_command(name: str, tables: Sequence[InferredTable], options: Options) -> str:
+    """Render the command that loads the same files again, with the same options."""
+    order = {None: [], True: ["--day-first"], False: ["--month-first"]}[_find_day_order(tables)]
     header = ["--no-header"] if options["no_header"] else []
     return shlex.join(["./dev", "ingest", name, *map(str, options["files"]), *header, *order])
 
 
-def _day_first(tables: Sequence[InferredTable]) -> bool | None:
+def _find_day_order(tables: Sequence[InferredTable]) -> bool | None:
     return next((table.day_first for table in tables if table.day_first is not None), None)
 
 
 def _is_up() -> bool:
-    """Whether `./dev up` holds the state folder: this process would, if it had found it free."""
+    """Return True where `./dev up` has locked the state folder."""
     lock = Path(settings.EXEMPLAR_STATE) / "lock"
     return lock.exists() and lock.read_text().startswith("./dev up")

@@ -1,8 +1,7 @@
-"""Removes a product's app; its rows only where that is asked for."""
+"""Command that removes a product's app and, on request, its rows."""
 
 import sys
 from argparse import ArgumentParser
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -12,50 +11,52 @@ from store.scaffold import app
 
 class Command(BaseCommand):
     help = (
-        "Removes the folder of a product's app beside manage.py; its tables stay unless --drop-data is said."
+        "Remove the folder of a product's app beside manage.py; its tables stay unless --drop-data is given."
     )
-    # What does not pass them must be removable too.
+    # An app that does not pass the checks must be removable too.
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="the product's name")
         parser.add_argument(
-            "--drop-data", action="store_true", help="drop its feature tables with all rows, too"
+            "--drop-data", action="store_true", help="drop its feature tables with all rows too"
         )
-        parser.add_argument("--yes", action="store_true", help="go on without asking")
+        parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
-    def handle(self, *, name: str, drop_data: bool, yes: bool, **options: Any) -> None:
+    def handle(self, *, name: str, drop_data: bool, yes: bool, **options: object) -> None:
         try:
-            files, tables = app.files(name), app.tables(name)
+            files, tables = app.find_files(name), app.find_tables(name)
             if not files and not (tables and drop_data):
-                raise CommandError(_nothing(name, tables))
-            self.ask(name, len(files), tables if drop_data else [], yes)
+                raise CommandError(_describe_absence(name, tables))
+            self.confirm(name, len(files), tables if drop_data else [], yes)
             if drop_data:
-                app.drop(name)
-            app.remove(name)
+                app.drop_tables(name)
+            app.remove_folder(name)
         except (ExemplarError, OSError) as error:
             raise CommandError(str(error)) from error
-        self.tell(name, tables, drop_data)
+        self.print_rest(name, tables, drop_data)
 
-    def ask(self, name: str, files: int, tables: list[str], yes: bool) -> None:
-        what = [f"{name}/ with {files} files"] * bool(files) + [f"{table} with all rows" for table in tables]
-        self.stdout.write(f"This deletes {' and '.join(what)}.")
+    def confirm(self, name: str, files: int, tables: list[str], yes: bool) -> None:
+        """List the things to delete and ask for confirmation. Raises CommandError without it."""
+        subjects = [f"{name}/ with {files} files"] * bool(files)
+        subjects += [f"{table} with all rows" for table in tables]
+        self.stdout.write(f"This deletes {' and '.join(subjects)}.")
         if yes:
             return
         if not sys.stdin.isatty():
-            raise CommandError("Nothing was deleted, because nobody can be asked here: say --yes.")
+            raise CommandError("Nothing was deleted: without a terminal for the confirmation, add --yes.")
         if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
             raise CommandError("Nothing was deleted.")
 
-    def tell(self, name: str, tables: list[str], dropped: bool) -> None:
-        self.stdout.write(f"{name} is gone. What it predicted and learned stays in the database.")
+    def print_rest(self, name: str, tables: list[str], dropped: bool) -> None:
+        self.stdout.write(f"{name} was removed. Its builds and predictions stay in the database.")
         if tables and not dropped:
             self.stdout.write(
                 f"So do its rows, in {', '.join(tables)}; ./dev rmproduct {name} --drop-data drops them."
             )
 
 
-def _nothing(name: str, tables: list[str]) -> str:
+def _describe_absence(name: str, tables: list[str]) -> str:
     if tables:
-        return f"{name}/ is gone already; its tables are dropped with ./dev rmproduct {name} --drop-data."
+        return f"{name}/ does not exist; drop its tables with ./dev rmproduct {name} --drop-data."
     return f"No product's app beside manage.py is called {name!r}."

@@ -1,15 +1,15 @@
-"""What a file's columns mean: types, values and gaps from one pass, and what becomes of each column."""
+"""Inference of columns: types, values and gaps from one pass over the rows, and the role of each column."""
 
 from .column import InferredColumn, InferredTable, Role
-from .deciding import Wishes, understand
-from .reading import Reading, read
+from .column_statistics import FileStatistics, collect_statistics
+from .roles import ColumnOptions, infer_table
 
 __all__ = [
+    "ColumnOptions",
+    "FileStatistics",
     "InferredColumn",
     "InferredTable",
-    "Reading",
     "Role",
-    "Wishes",
-    "read",
-    "understand",
+    "collect_statistics",
+    "infer_table",
 ]

@@ -1,4 +1,4 @@
-"""A column and a table as they were understood."""
+"""Inferred columns and tables."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +10,7 @@ from ...ingest.files import Layout
 
 
 class Role(StrEnum):
-    """What becomes of a column."""
+    """The role of a column in the product."""
 
     KEY = "key"
     LABEL = "label"
@@ -21,26 +21,26 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class InferredColumn:
-    """A column of a file: what it holds and what becomes of it."""
+    """A column of a file with its type, role and values."""
 
     header: str
     #: The field's name.
     name: str
-    #: TEXT where nothing is in it.
+    #: TEXT where every cell is empty.
     type: Kind
     role: Role = Role.FEATURE
-    #: Why that became of it, or what is odd about it, a sentence each.
+    #: Reasons for the role, and irregularities, a phrase each.
     remarks: tuple[str, ...] = ()
-    #: Cells that say nothing.
+    #: The number of empty cells and of cells that stand for a missing value, as `n/a`.
     missing: int
-    #: How many different values; an estimate, within a few percent, beyond 65,536.
+    #: The number of different values; an estimate, within a few percent, beyond 65,536.
     distinct: int
-    #: Whether no value was seen twice.
+    #: True where no value repeats.
     unique: bool
     example: str
-    #: A category's values, sorted; those of any other column while they are few, else empty.
+    #: A category's values, sorted; those of any other column where they are few, else empty.
     values: tuple[str, ...] = ()
-    #: Characters of its longest cell.
+    #: Characters of the longest cell.
     longest: int
     #: Smallest and largest value of integers.
     low: int = 0
@@ -48,24 +48,24 @@ class InferredColumn:
 
     @property
     def optional(self) -> bool:
-        """Whether a row may lack it: nobody needs to say what is not learned from."""
+        """True if the field may be null: values are missing, or no model needs them to predict."""
         return bool(self.missing) or self.role in (Role.LABEL, Role.LEFT_OUT)
 
 
 @dataclass(frozen=True, kw_only=True)
 class InferredTable:
-    """A file or a table, understood."""
+    """A file or table with its inferred columns."""
 
     layout: Layout
     columns: tuple[InferredColumn, ...]
     rows: int
-    #: Whether 03/04/2024 is in April; None: nothing is written so.
+    #: True where 03/04/2024 is in April; None: there are no such dates.
     day_first: bool | None = None
-    #: What is odd about the whole, a sentence each.
+    #: Irregularities of the whole file, a sentence each.
     remarks: tuple[str, ...] = ()
-    #: By the label's value, as text, how many rows have it; empty where they are too many.
+    #: The number of rows with each label, by the label's text; empty where there are too many labels.
     labels: dict[str, int] = field(default_factory=dict)
-    #: And the line of the first of them.
+    #: The line of the first row with each label.
     first_lines: dict[str, int] = field(default_factory=dict)
 
     @cached_property

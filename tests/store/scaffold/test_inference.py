@@ -1,4 +1,4 @@
-"""What is understood of columns, and what is said about it."""
+"""Inference of types and roles of columns, with remarks."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ import pytest
 from learning.kinds import Kind
 from store.ingest import files
 from store.ingest.files import FileError
-from store.scaffold.inference import InferredColumn, InferredTable, Role, Wishes, understand
+from store.scaffold.inference import ColumnOptions, InferredColumn, InferredTable, Role, infer_table
 
 
 @pytest.fixture
@@ -18,15 +18,15 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "things.csv"
 
 
-def table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]], **wishes: Any) -> InferredTable:
+def table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]], **options: Any) -> InferredTable:
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows])
-    return understand(files.sniff(path), Wishes(**wishes))
+    return infer_table(files.sniff(path), ColumnOptions(**options))
 
 
-def column(path: Path, cells: Sequence[Any], header: str = "thing", **wishes: Any) -> InferredColumn:
-    """The column with these cells, beside another one."""
-    return table(path, [header, "n"], ([cell, i % 7] for i, cell in enumerate(cells)), **wishes).columns[0]
+def column(path: Path, cells: Sequence[Any], header: str = "thing", **options: Any) -> InferredColumn:
+    """Infer a column with these cells; the file has another one beside it."""
+    return table(path, [header, "n"], ([cell, i % 7] for i, cell in enumerate(cells)), **options).columns[0]
 
 
 @pytest.mark.parametrize(
@@ -56,33 +56,33 @@ def column(path: Path, cells: Sequence[Any], header: str = "thing", **wishes: An
         (["+", "-", "+", "-"], Kind.CATEGORY),
     ],
 )
-def test_types_are_read_off_the_cells(path: Path, cells: list[str], type_: Kind) -> None:
+def test_types_are_inferred_from_the_cells(path: Path, cells: list[str], type_: Kind) -> None:
     assert column(path, cells).type is type_
 
 
-def test_missing_tokens_are_counted_as_missing(path: Path) -> None:
-    found = column(path, ["1", "n/a", "-", "", "NULL", "2"])
-    assert (found.missing, found.distinct) == (4, 2)
+def test_cells_that_stand_for_missing_values_are_counted_as_missing(path: Path) -> None:
+    inferred = column(path, ["1", "n/a", "-", "", "NULL", "2"])
+    assert (inferred.missing, inferred.distinct) == (4, 2)
 
 
 def test_a_minus_beside_a_plus_is_a_value(path: Path) -> None:
-    found = column(path, ["+", "-", "+", "-", ""], label="thing")
-    assert (found.values, found.missing) == (("+", "-"), 1)
+    inferred = column(path, ["+", "-", "+", "-", ""], label="thing")
+    assert (inferred.values, inferred.missing) == (("+", "-"), 1)
 
 
 def test_a_decimal_comma_is_read(tmp_path: Path) -> None:
     path = tmp_path / "preise.csv"
     path.write_text("preis;anzahl\n1.234,5;1.000\n0,25;2\n")
-    found = understand(files.sniff(path), Wishes())
-    assert [c.type for c in found.columns] == [Kind.NUMBER, Kind.INTEGER]
-    assert found.columns[1].high == 1000
+    inferred = infer_table(files.sniff(path), ColumnOptions())
+    assert [c.type for c in inferred.columns] == [Kind.NUMBER, Kind.INTEGER]
+    assert inferred.columns[1].high == 1000
 
 
-def test_the_order_of_day_and_month_is_decided_and_said(path: Path) -> None:
+def test_the_order_of_day_and_month_is_inferred_or_remarked_on(path: Path) -> None:
     header, rows = ["on", "n"], [["03/04/2024", 1], ["05/06/2024", 2]]
-    unsure = table(path, header, rows)
-    assert unsure.day_first is True
-    assert "--month-first" in unsure.remarks[0]
+    uncertain = table(path, header, rows)
+    assert uncertain.day_first is True
+    assert "--month-first" in uncertain.remarks[0]
     assert table(path, header, rows, day_first=False).remarks == ()
     certain = table(path, header, [*rows, ["05/31/2024", 3]])
     assert (certain.day_first, certain.remarks) == (False, ())
@@ -91,10 +91,10 @@ def test_the_order_of_day_and_month_is_decided_and_said(path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "cells"), [("customer_id", range(7, 150, 3)), ("x", range(1, 41)), ("x", map(hex, range(40)))]
 )
-def test_identifiers_are_left_out_and_that_is_said(path: Path, header: str, cells: Iterable[Any]) -> None:
-    found = column(path, list(cells), header)
-    assert found.role is Role.LEFT_OUT
-    assert "identifier" in found.remarks[0]
+def test_identifiers_are_left_out_with_a_remark(path: Path, header: str, cells: Iterable[Any]) -> None:
+    inferred = column(path, list(cells), header)
+    assert inferred.role is Role.LEFT_OUT
+    assert "identifier" in inferred.remarks[0]
 
 
 def test_prose_and_measurements_are_no_identifiers(path: Path) -> None:
@@ -104,40 +104,40 @@ def test_prose_and_measurements_are_no_identifiers(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("cells", "reason"), [(["x"] * 5, "the same"), ([""] * 5, "nothing")])
-def test_columns_that_say_nothing_are_left_out(path: Path, cells: list[str], reason: str) -> None:
-    found = column(path, cells)
-    assert found.role is Role.LEFT_OUT
-    assert reason in found.remarks[0]
+def test_empty_and_constant_columns_are_left_out(path: Path, cells: list[str], reason: str) -> None:
+    inferred = column(path, cells)
+    assert inferred.role is Role.LEFT_OUT
+    assert reason in inferred.remarks[0]
 
 
-def test_copies_of_the_label_are_pointed_out(path: Path) -> None:
+def test_copies_of_the_label_are_left_out(path: Path) -> None:
     rows = [[i % 2, ["no", "yes"][i % 2], i % 3, "a"[: i % 2]] for i in range(60)]
-    found = table(path, ["survived", "alive", "class", "half"], rows, label="survived")
-    assert [c.role for c in found.columns] == [Role.LABEL, Role.LEFT_OUT, Role.FEATURE, Role.FEATURE]
-    assert "copy of survived" in found.columns[1].remarks[0]
+    inferred = table(path, ["survived", "alive", "class", "half"], rows, label="survived")
+    assert [c.role for c in inferred.columns] == [Role.LABEL, Role.LEFT_OUT, Role.FEATURE, Role.FEATURE]
+    assert "copy of survived" in inferred.columns[1].remarks[0]
 
 
-def test_fifty_thousand_categories_are_read_as_words(path: Path) -> None:
-    found = column(path, [f"street {i % 50_000}" for i in range(60_000)])
-    assert (found.type, found.role, found.distinct) == (Kind.TEXT, Role.FEATURE, 50_000)
-    assert "50,000" in found.remarks[0]
+def test_a_column_with_fifty_thousand_values_is_text(path: Path) -> None:
+    inferred = column(path, [f"street {i % 50_000}" for i in range(60_000)])
+    assert (inferred.type, inferred.role, inferred.distinct) == (Kind.TEXT, Role.FEATURE, 50_000)
+    assert "50,000" in inferred.remarks[0]
 
 
-def test_beyond_what_is_remembered_the_number_of_values_is_estimated(path: Path) -> None:
-    found = column(path, range(200_000), "amount")
-    assert found.unique
-    assert abs(found.distinct - 200_000) < 6_000
+def test_a_large_number_of_different_values_is_estimated(path: Path) -> None:
+    inferred = column(path, range(200_000), "amount")
+    assert inferred.unique
+    assert abs(inferred.distinct - 200_000) < 6_000
 
 
-def test_mixed_types_far_behind_are_found_with_their_line(path: Path) -> None:
-    found = column(path, [*range(100_000), "none of it", 7])
-    assert found.type is Kind.TEXT
-    assert "line 100002" in found.remarks[0]
-    assert "none of it" in found.remarks[0]
+def test_a_value_of_another_type_far_from_the_start_is_reported_with_its_line(path: Path) -> None:
+    inferred = column(path, [*range(100_000), "none of it", 7])
+    assert inferred.type is Kind.TEXT
+    assert "line 100002" in inferred.remarks[0]
+    assert "none of it" in inferred.remarks[0]
 
 
 @pytest.mark.parametrize(
-    ("rows", "wishes", "sentence"),
+    ("rows", "options", "sentence"),
     [
         ([], {}, "a header and no rows"),
         ([["1", "2", "3"]], {}, "line 2: the row has 3 cells where the header has 2"),
@@ -153,21 +153,21 @@ def test_mixed_types_far_behind_are_found_with_their_line(path: Path) -> None:
         ([["2024-01-01", "2"], ["", "3"]], {"time": "a"}, "line 3, column a: the time is missing"),
     ],
 )
-def test_bad_files_and_wishes_are_refused_in_one_sentence(
-    path: Path, rows: list[list[str]], wishes: dict[str, str], sentence: str
+def test_malformed_files_and_wrong_options_are_rejected_in_one_sentence(
+    path: Path, rows: list[list[str]], options: dict[str, str], sentence: str
 ) -> None:
-    with pytest.raises(FileError, match=sentence) as refused:
-        table(path, ["a", "b"], rows, **wishes)
-    assert str(path) in str(refused.value)
+    with pytest.raises(FileError, match=sentence) as raised:
+        table(path, ["a", "b"], rows, **options)
+    assert str(path) in str(raised.value)
 
 
-def test_columns_are_called_by_header_name_or_number(path: Path) -> None:
-    for wish in ("The label (m)", "the_label", "1"):
-        found = table(path, ["x", "The label (m)"], [["1", "2"], ["2", "3"]], label=wish)
-        assert found.label is found.columns[1]
+def test_columns_are_chosen_by_header_name_or_number(path: Path) -> None:
+    for title in ("The label (m)", "the_label", "1"):
+        inferred = table(path, ["x", "The label (m)"], [["1", "2"], ["2", "3"]], label=title)
+        assert inferred.label is inferred.columns[1]
 
 
-def test_data_in_the_place_of_the_header_is_noticed(path: Path) -> None:
+def test_a_header_that_looks_like_data_is_remarked_on(path: Path) -> None:
     assert "--no-header" in table(path, ["1.5", "2"], [["1", "2"]]).remarks[0]
 
 

@@ -1,4 +1,4 @@
-"""What is written for a product: code that looks as if a person had written it."""
+"""Plans and code of products' apps, from files and from existing tables."""
 
 import csv
 import random
@@ -15,10 +15,10 @@ from django.db import connection
 from learning.problem import Clustering
 from store.ingest import files
 from store.ingest.files import FileError
-from store.scaffold import PlannedApp, existing, joining, plan, sources, unmanaged
+from store.scaffold import PlannedApp, existing, joining, plan_app, render_files, unmanaged
 from store.scaffold import app as apps
-from store.scaffold.app import Exists, NoName, check_name
-from store.scaffold.inference import Wishes
+from store.scaffold.app import InvalidName, NameTaken, check_name
+from store.scaffold.inference import ColumnOptions
 
 PEOPLE = [
     [f"P-{i}", ["red", "green", "blue"][i % 3], 20 + i, i % 2, f"2024-01-{i + 1:02}"] for i in range(30)
@@ -28,21 +28,23 @@ HEADER = ["Person No", "colour", "Age (years)", "survived", "came"]
 
 @pytest.fixture
 def planned(tmp_path: Path) -> Any:
+    """Write tables to files and plan an app over them."""
+
     def planned(
-        *tables: tuple[str, list[str], Sequence[Sequence[Any]]], task: str | None = None, **wishes: Any
+        *tables: tuple[str, list[str], Sequence[Sequence[Any]]], task: str | None = None, **options: Any
     ) -> PlannedApp:
         layouts = []
         for name, header, rows in tables:
             with (tmp_path / name).open("w", newline="") as file:
                 csv.writer(file).writerows([header, *rows])
             layouts.append(files.sniff(tmp_path / name))
-        return plan("survival", joining.tables(layouts, Wishes(**wishes)), task)
+        return plan_app("survival", joining.infer_tables(layouts, ColumnOptions(**options)), task)
 
     return planned
 
 
-def written(app: PlannedApp) -> dict[str, str]:
-    return sources(app, "./dev newproduct …", "./dev ingest …")
+def render(app: PlannedApp) -> dict[str, str]:
+    return render_files(app, "./dev newproduct …", "./dev ingest …")
 
 
 MODELS = '''"""The table of people.csv."""
@@ -95,13 +97,13 @@ survival = DataProduct(
 
 def test_one_file_becomes_a_model_and_a_product(planned: Any) -> None:
     app = planned(("people.csv", HEADER, PEOPLE), label="survived", entity="Person No", time="came")
-    texts = written(app)
+    texts = render(app)
     assert texts["models.py"] == MODELS
     assert texts["products.py"] == PRODUCTS
 
 
-def test_without_entity_the_key_is_made_of_the_row(planned: Any) -> None:
-    texts = written(planned(("people.csv", HEADER, PEOPLE), label="survived"))
+def test_without_entity_the_key_is_derived_from_the_row(planned: Any) -> None:
+    texts = render(planned(("people.csv", HEADER, PEOPLE), label="survived"))
     assert "key = models.CharField(max_length=50, primary_key=True, editable=False)" in texts["models.py"]
     assert "# not person_no: an identifier: different in each row" in texts["products.py"]
 
@@ -125,14 +127,14 @@ def test_related_files_become_related_tables(planned: Any) -> None:
         "minutes_latest": 'Latest("visits__minutes", at="visits__at")',
         "income": '"income__income"',
     }
-    text = written(app)["models.py"]
+    text = render(app)["models.py"]
     assert 'people = models.ForeignKey(People, models.CASCADE, related_name="visits")' in text
     assert "people = models.OneToOneField(People, models.CASCADE, primary_key=True," in text
     assert 'identifier = models.IntegerField(null=True, blank=True, help_text="id")' in text
 
 
 @pytest.mark.parametrize(
-    ("labels", "task", "wanted"),
+    ("labels", "task", "expected"),
     [
         (["a", "b"] * 15, None, "Classification"),
         ([1, 2] * 15, None, "Classification"),
@@ -141,26 +143,24 @@ def test_related_files_become_related_tables(planned: Any) -> None:
         ([i / 7 for i in range(30)], None, "Regression"),
     ],
 )
-def test_the_task_is_seen_in_the_label(planned: Any, labels: Any, task: str | None, wanted: str) -> None:
+def test_the_task_follows_from_the_label(planned: Any, labels: Any, task: str | None, expected: str) -> None:
     rows = [[label, i % 5] for i, label in enumerate(labels)]
-    assert planned(("a.csv", ["label", "x"], rows), label="label", task=task).problem.__name__ == wanted
+    assert planned(("a.csv", ["label", "x"], rows), label="label", task=task).problem.__name__ == expected
 
 
-def test_without_label_it_is_a_clustering(planned: Any) -> None:
+def test_a_product_without_label_is_a_clustering(planned: Any) -> None:
     app = planned(("people.csv", HEADER, PEOPLE))
     assert app.problem is Clustering
-    assert "label=" not in written(app)["products.py"]
+    assert "label=" not in render(app)["products.py"]
 
 
 def test_a_class_with_few_examples_gets_fewer_folds(planned: Any) -> None:
     rows = [["b" if i < 4 else "a", i % 5] for i in range(30)]
-    assert (
-        "Classification(folds=4)" in written(planned(("a.csv", ["c", "x"], rows), label="c"))["products.py"]
-    )
+    assert "Classification(folds=4)" in render(planned(("a.csv", ["c", "x"], rows), label="c"))["products.py"]
 
 
 @pytest.mark.parametrize(
-    ("rows", "wishes", "sentence"),
+    ("rows", "options", "sentence"),
     [
         ([["a", 1]] * 9 + [["b", 2]], {"label": "c"}, r"line 11, column c: 'b' has 1 example, "),
         (
@@ -174,9 +174,11 @@ def test_a_class_with_few_examples_gets_fewer_folds(planned: Any) -> None:
         ([["a", 1], ["b", 1]] * 5, {"label": "c"}, "no column is left"),
     ],
 )
-def test_what_cannot_be_learned_is_refused(planned: Any, rows: Any, wishes: Any, sentence: str) -> None:
+def test_data_that_do_not_fit_the_task_are_rejected(
+    planned: Any, rows: Any, options: Any, sentence: str
+) -> None:
     with pytest.raises(FileError, match=sentence):
-        planned(("a.csv", ["c", "x"], rows), **wishes)
+        planned(("a.csv", ["c", "x"], rows), **options)
 
 
 STRANGE = [
@@ -216,39 +218,42 @@ VALUES = [
 ]
 
 
-def test_strange_names_and_values_become_good_code(planned: Any, tmp_path: Path) -> None:
+def test_unusual_names_and_values_become_valid_and_formatted_code(planned: Any, tmp_path: Path) -> None:
     draw = random.Random(1)
     rows = [[VALUES[i % len(VALUES)], *draw.choices(VALUES, k=len(STRANGE))] for i in range(140)]
-    texts = written(planned(("class.csv", ["label", *STRANGE], rows), label="label"))
+    texts = render(planned(("class.csv", ["label", *STRANGE], rows), label="label"))
     for path in ("models.py", "products.py"):
         compile(texts[path], path, "exec")
         (tmp_path / path).write_text(texts[path])
     assert set(VALUES[:3]) <= {v for v in VALUES if f'"{v}"' in texts["models.py"]}
     ruff = [sys.executable, "-m", "ruff", "--config", str(settings.BASE_DIR / "pyproject.toml")]
     for command in (["format", "--check", "--diff"], ["check", "--no-cache"]):
-        done = subprocess.run(
+        process = subprocess.run(
             [ruff[0], "-m", "ruff", *command, *ruff[3:], str(tmp_path)], capture_output=True, text=True
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert process.returncode == 0, process.stdout + process.stderr
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("name", "error"),
     [
-        *((name, NoName) for name in ("Churn", "2nd", "a__b", "class", "", "../x", "ä", "a-b", "x" * 50)),
-        *((name, Exists) for name in ("store", "tests", "tumor", "django", "json", "benchmarks")),
+        *(
+            (name, InvalidName)
+            for name in ("Churn", "2nd", "a__b", "class", "", "../x", "ä", "a-b", "x" * 50)
+        ),
+        *((name, NameTaken) for name in ("store", "tests", "tumor", "django", "json", "benchmarks")),
     ],
 )
-def test_names_that_are_none_or_taken_are_refused(name: str, error: type[Exception]) -> None:
+def test_invalid_and_taken_names_are_rejected(name: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         check_name(name)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["store", "auth", "tumor", "project", "../main", ""])
-def test_what_is_no_product_beside_manage_py_is_never_removed(name: str) -> None:
-    assert apps.files(name) == apps.tables(name) == []
+def test_files_and_tables_of_other_apps_are_not_found(name: str) -> None:
+    assert apps.find_files(name) == apps.find_tables(name) == []
 
 
 TABLES = """
@@ -299,10 +304,10 @@ def sales(db: None) -> None:
         cursor.execute(TABLES)
 
 
-def test_existing_tables_are_followed_and_left_as_they_are(sales: None) -> None:
-    found = existing.find(["sales.customers", "sales.visits"])
-    planned = unmanaged.plan("loyal", found, Wishes(label="churned", time="joined"), None)
-    assert {feature.name: feature.declared for feature in planned.app.features} == {
+def test_referenced_tables_become_unmanaged_models(sales: None) -> None:
+    tables = existing.find_tables(["sales.customers", "sales.visits"])
+    planned = unmanaged.plan_app("loyal", tables, ColumnOptions(label="churned", time="joined"), None)
+    assert {feature.name: feature.declared for feature in planned.plan.features} == {
         "plan": '"plan"',
         "flag": '"flag"',
         "population": '"region_code__population"',
@@ -310,21 +315,21 @@ def test_existing_tables_are_followed_and_left_as_they_are(sales: None) -> None:
         "minutes_average": 'Before(Avg("visits__minutes"), at="visits__at")',
         "minutes_latest": 'Latest("visits__minutes", at="visits__at")',
     }
-    text = unmanaged.sources(planned, "./dev newproduct …")["models.py"]
+    text = unmanaged.render_files(planned, "./dev newproduct …")["models.py"]
     assert CUSTOMER in text
     assert 'customer = models.ForeignKey("Customer", models.DO_NOTHING, related_name="visits")' in text
     assert 'population = models.IntegerField(db_column="Population", null=True, blank=True)' in text
 
 
-def test_a_view_needs_to_be_told_its_key(sales: None) -> None:
-    found = existing.find(["sales.people"])
+def test_a_view_needs_a_named_key(sales: None) -> None:
+    tables = existing.find_tables(["sales.people"])
     with pytest.raises(FileError, match="people has no key of one column: name one with --entity"):
-        unmanaged.plan("loyal", found, Wishes(label="churned"), None)
-    planned = unmanaged.plan("loyal", found, Wishes(label="churned", entity="id"), None)
-    assert "id = models.BigIntegerField(primary_key=True)" in unmanaged.models(planned)
+        unmanaged.plan_app("loyal", tables, ColumnOptions(label="churned"), None)
+    planned = unmanaged.plan_app("loyal", tables, ColumnOptions(label="churned", entity="id"), None)
+    assert "id = models.BigIntegerField(primary_key=True)" in unmanaged.render_models(planned)
 
 
 @pytest.mark.parametrize("names", [["nothing"], ["sales.nothing"], ["sales.people", "auth_user"]])
-def test_tables_that_are_not_there_are_refused(sales: None, names: list[str]) -> None:
+def test_unknown_tables_and_several_schemas_are_rejected(sales: None, names: list[str]) -> None:
     with pytest.raises(FileError, match=r"no table or view|different schemas"):
-        existing.find(names)
+        existing.find_tables(names)

@@ -1,0 +1,243 @@
+"""Statistics of a file's columns, collected in one pass over the rows in bounded memory."""
+
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from zlib import crc32
+
+from learning.kinds import NO_VALUE, Kind, read_date_order
+
+from ...ingest import files
+from ...ingest.files import FileError, Layout
+from . import forms
+
+#: Rows that are processed together.
+BATCH = 5000
+#: Values of a column that are counted one by one.
+MAX_VALUES = 1000
+#: Hashes that are stored to estimate the number of values beyond that.
+MAX_HASHES = 1 << 16
+
+
+@dataclass(frozen=True)
+class FileStatistics:
+    """Statistics of all columns of a file."""
+
+    rows: int
+    columns: tuple["ColumnStatistics", ...]
+    #: Places of the columns that determine the label: each of their values always comes with the same label.
+    copies: tuple[int, ...]
+
+
+def collect_statistics(
+    layout: Layout, rows: Iterable[files.Row] | None = None, label: int | None = None
+) -> FileStatistics:
+    """Read every row.
+
+    Args:
+        rows: the rows; None: those of the file.
+        label: the place of the label's column.
+
+    Raises: FileError at a row with too few or too many cells, or with NUL.
+    """
+    columns = tuple(ColumnStatistics(layout, place) for place in range(len(layout.header)))
+    dependence = LabelDependence(label, len(columns)) if label is not None else None
+    count = 0
+    for batch in _split_into_batches(_check_rows(layout, rows or files.read_rows(layout))):
+        lines = [line for line, _ in batch]
+        cells = [list(map(normalize_cell, column)) for column in zip(*(row for _, row in batch), strict=True)]
+        for statistics, column in zip(columns, cells, strict=True):
+            statistics.add(lines, column)
+        if dependence:
+            dependence.add(cells)
+        count += len(batch)
+    return FileStatistics(count, columns, dependence.list_places() if dependence else ())
+
+
+def _split_into_batches(rows: Iterator[files.Row]) -> Iterator[list[files.Row]]:
+    while batch := list(islice(rows, BATCH)):
+        yield batch
+
+
+def _check_rows(layout: Layout, rows: Iterable[files.Row]) -> Iterator[files.Row]:
+    width = len(layout.header)
+    for line, cells in rows:
+        if len(cells) != width:
+            raise FileError(
+                f"{layout.path}, line {line}: the row has {_count_cells(len(cells))} where the header has {width}."
+            )
+        for header, cell in zip(layout.header, cells, strict=True):
+            if cell and ("\0" in cell):
+                raise FileError(f"{layout.path}, line {line}, column {header}: NUL cannot be stored.")
+        yield line, cells
+
+
+def _count_cells(count: int) -> str:
+    return f"{count} cell{'' if count == 1 else 's'}"
+
+
+def normalize_cell(cell: str | None) -> str | None:
+    """Strip and normalize a cell; None where it stands for a missing value, except -, which can be a minus."""
+    if cell is None or ((cell := cell.strip()).casefold() in NO_VALUE and cell != "-"):
+        return None
+    return cell if cell.isascii() else unicodedata.normalize("NFC", cell)
+
+
+class ColumnStatistics:
+    """Statistics of the rows of one column that were read so far."""
+
+    def __init__(self, layout: Layout, place: int):
+        self.layout, self.header = layout, layout.header[place]
+        self.rows = self.dashes = self.cells = self.longest = self.words = 0
+        #: Counts by value; None: there are too many values.
+        self.values: Counter[str] | None = Counter()
+        #: The line of the first cell with each value.
+        self.lines: dict[str, int] = {}
+        self.example = ""
+        #: The line of the first cell without a value.
+        self.gap = 0
+        #: Matchers of the forms that all cells have.
+        self.forms = forms.build_matchers(layout.decimal_comma)
+        #: Line and value of the first cell without a form that all cells before it had.
+        self.contradicted: dict[str, tuple[int, str]] = {}
+        self.low = self.high = 0
+        self.day_first = self.month_first = self.year_last = False
+        self.hashes = Hashes()
+
+    def add(self, lines: Sequence[int], cells: Sequence[str | None]) -> None:
+        """Add a batch of normalized cells."""
+        counts: Counter[str] = Counter(cell for cell in cells if cell is not None)
+        self.rows += len(cells)
+        self.dashes += counts.pop("-", 0)
+        if not self.gap and counts.total() < len(cells):
+            self.gap = next(line for line, cell in zip(lines, cells, strict=True) if cell in (None, "-"))
+        if not counts:
+            return
+        self.cells += counts.total()
+        self.example = self.example or next(iter(counts))
+        self.longest = max(self.longest, *map(len, counts))
+        self.words += sum(value.count(" ") * times for value, times in counts.items())
+        self.hashes.add(counts)
+        self._count_values(counts, lines, cells)
+        self._match_forms(counts, lines, cells)
+
+    def _count_values(self, counts: Counter[str], lines: Sequence[int], cells: Sequence[str | None]) -> None:
+        if self.values is None:
+            return
+        new = counts.keys() - self.values.keys()
+        self.values.update(counts)
+        if len(self.values) > MAX_VALUES:
+            self.values = None
+        elif new:
+            for line, cell in zip(lines, cells, strict=True):
+                if cell in new:
+                    self.lines.setdefault(cell, line)
+
+    def _match_forms(self, counts: Counter[str], lines: Sequence[int], cells: Sequence[str | None]) -> None:
+        for form, holds in list(self.forms.items()):
+            if others := {value for value in counts if not holds(value)}:
+                del self.forms[form]
+                self.contradicted[form] = _find_first(others, lines, cells)
+        kind = self.kind
+        if kind and kind.is_whole:
+            integers = [int(forms.normalize_number(value, self.layout.decimal_comma)) for value in counts]
+            self.low, self.high = min(self.low, *integers), max(self.high, *integers)
+        elif kind and kind.is_quantity:
+            self._check_finite(counts, lines, cells)
+        elif kind and kind.has_date:
+            self._read_date_orders(counts)
+
+    def _check_finite(self, counts: Iterable[str], lines: Sequence[int], cells: Sequence[str | None]) -> None:
+        infinite = {
+            value
+            for value in counts
+            if math.isinf(float(forms.normalize_number(value, self.layout.decimal_comma)))
+        }
+        if infinite:
+            raise self.infinite_error(*_find_first(infinite, lines, cells))
+
+    def infinite_error(self, line: int, value: str) -> FileError:
+        return FileError(
+            f"{self.layout.path}, line {line}, column {self.header}: {value!r} is no finite number; "
+            "leave the cell empty where the value is unknown."
+        )
+
+    def _read_date_orders(self, counts: Iterable[str]) -> None:
+        for day_first, month_first in filter(None, map(read_date_order, counts)):
+            self.year_last = True
+            self.day_first |= day_first
+            self.month_first |= month_first
+
+    @property
+    def kind(self) -> Kind | None:
+        """The narrowest kind whose form all cells have."""
+        return next((form for form in self.forms if isinstance(form, Kind)), None)
+
+    @property
+    def has_minus(self) -> bool:
+        """True if - is a value, because there is +, and not a missing one."""
+        return self.values is not None and "+" in self.values and bool(self.dashes)
+
+    @property
+    def missing(self) -> int:
+        return self.rows - self.cells - (self.dashes if self.has_minus else 0)
+
+    @property
+    def distinct(self) -> int:
+        count = len(self.values) if self.values is not None else self.hashes.estimate
+        return count + self.has_minus
+
+
+class Hashes:
+    """A sample of values' hashes; half of them are dropped whenever they are too many (Wegman's adaptive sampling)."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
+        self.mask = 0
+
+    def add(self, counts: Counter[str]) -> None:
+        for value, times in counts.items():
+            # Two checksums of 32 bits: one alone would collide among a million values.
+            text = value.encode("utf-8", "surrogatepass")
+            hashed = crc32(text) | crc32(text[::-1], 7) << 32
+            if not hashed & self.mask:
+                self.counts[hashed] += times
+        while len(self.counts) > MAX_HASHES:
+            self.mask = self.mask << 1 | 1
+            self.counts = Counter({h: times for h, times in self.counts.items() if not h & self.mask})
+
+    @property
+    def estimate(self) -> int:
+        return len(self.counts) * (self.mask + 1)
+
+    @property
+    def unique(self) -> bool:
+        return all(times == 1 for times in self.counts.values())
+
+
+class LabelDependence:
+    """The columns that determine the label: each of their values always comes with the same label."""
+
+    def __init__(self, label: int, width: int):
+        self.label = label
+        self.labels: dict[int, dict[str, str]] = {place: {} for place in range(width) if place != label}
+
+    def add(self, cells: Sequence[Sequence[str | None]]) -> None:
+        for place, labels in list(self.labels.items()):
+            for value, label in set(zip(cells[place], cells[self.label], strict=True)):
+                if value is None or label is None:
+                    continue
+                if labels.setdefault(value, label) != label or len(labels) > MAX_VALUES:
+                    del self.labels[place]
+                    break
+
+    def list_places(self) -> tuple[int, ...]:
+        return tuple(place for place, labels in self.labels.items() if len(set(labels.values())) > 1)
+
+
+def _find_first(values: Container[str], lines: Sequence[int], cells: Sequence[str | None]) -> tuple[int, str]:
+    """Find line and value of the first cell with one of these values."""
+    return next((line, cell) for line, cell in zip(lines, cells, strict=True) if cell and cell in values)

@@ -1,0 +1,274 @@
+"""Types and roles of columns, inferred from their statistics."""
+
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from learning.analysis import PROSE, SURE, is_identifier
+from learning.kinds import Kind, registered
+
+from ...ingest import files
+from ...ingest.files import FileError, Layout
+from . import forms
+from .column import InferredColumn, InferredTable, Role
+from .column_statistics import ColumnStatistics, FileStatistics, collect_statistics
+from .forms import YES_OR_NO, ZERO_OR_ONE
+
+#: Values of a category; a column of text with more is text.
+MAX_CATEGORIES = 50
+#: Characters of a category's value.
+MAX_VALUE_LENGTH = 80
+#: Classes of a classification.
+MAX_CLASSES = 100
+#: Values of an integer label that is a class; with more it is a number.
+MAX_INTEGER_CLASSES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnOptions:
+    """The caller's choice of columns, by header, name or number."""
+
+    label: str | None = None
+    entity: str | None = None
+    time: str | None = None
+    leave_out: tuple[str, ...] = ()
+    #: True where 03/04/2024 is in April; None: infer it from the other dates of the file.
+    day_first: bool | None = None
+
+
+def infer_table(
+    layout: Layout, options: ColumnOptions, rows: Iterable[files.Row] | None = None
+) -> InferredTable:
+    """Infer the table in a file, in one pass over its rows.
+
+    Args:
+        rows: the rows; None: those of the file.
+
+    Raises: FileError where the file is malformed, or a chosen column does not exist or does not fit its role.
+    """
+    places = {
+        Role.LABEL: find_column(layout, options.label),
+        Role.KEY: find_column(layout, options.entity),
+        Role.TIME: find_column(layout, options.time),
+    }
+    left_out = {find_column(layout, column) for column in options.leave_out}
+    statistics = collect_statistics(layout, rows, places[Role.LABEL])
+    if not statistics.rows:
+        raise FileError(f"{layout.path} has a header and no rows.")
+    day_first, remarks = _infer_day_order(statistics.columns, options.day_first)
+    labels, first_lines = _count_labels(statistics, places[Role.LABEL])
+    table = InferredTable(
+        layout=layout,
+        columns=tuple(_infer_columns(statistics, places, left_out, day_first, options.label)),
+        rows=statistics.rows,
+        day_first=day_first,
+        remarks=(*remarks, *_check_header(layout)),
+        labels=labels,
+        first_lines=first_lines,
+    )
+    _check_roles(table, statistics)
+    return table
+
+
+def find_column(layout: Layout, column: str | None) -> int | None:
+    """Find the place of the column with this header, name or number; None for None. Raises FileError."""
+    if column is None:
+        return None
+    for titles in (layout.header, files.field_names(layout.header)):
+        if column in titles:
+            return titles.index(column)
+    if column.isdecimal() and int(column) < len(layout.header):
+        return int(column)
+    names = ", ".join(layout.header[:30]) + (", …" if len(layout.header) > 30 else "")
+    raise FileError(f"{layout.path}, line 1: no column is called {column!r}; it has {names}.")
+
+
+def _infer_day_order(
+    columns: Sequence[ColumnStatistics], day_first: bool | None
+) -> tuple[bool | None, list[str]]:
+    """Infer the order of day and month in dates whose year is last.
+
+    Returns: True where the day is first, None without such dates; and a remark where the order is uncertain.
+    """
+    dates = [column for column in columns if column.kind and column.kind.has_date and column.year_last]
+    if not dates or day_first is not None:
+        return (day_first if dates else None), []
+    certain = {column.day_first for column in dates if column.day_first != column.month_first}
+    if len(certain) == 1:
+        return certain.pop(), []
+    return True, [
+        f"{dates[0].header} has dates as {dates[0].example}, which do not show whether the day or the month is "
+        "first: the day is taken to be first. Use --month-first if it is not."
+    ]
+
+
+def _infer_columns(
+    statistics: FileStatistics,
+    places: Mapping[Role, int | None],
+    left_out: Container[int | None],
+    day_first: bool | None,
+    label: str | None,
+) -> Iterator[InferredColumn]:
+    names = files.field_names(column.header for column in statistics.columns)
+    for place, (values, name) in enumerate(zip(statistics.columns, names, strict=True)):
+        role = next((role for role, chosen in places.items() if chosen == place), Role.FEATURE)
+        column = _infer_column(values, name, role, day_first)
+        if role is Role.FEATURE:
+            is_copy = place in statistics.copies and _is_copy(
+                values, statistics.columns[places[Role.LABEL] or 0]
+            )
+            column = _infer_role(column, values, place in left_out, is_copy, label)
+        yield column
+
+
+def _infer_column(
+    statistics: ColumnStatistics, name: str, role: Role, day_first: bool | None
+) -> InferredColumn:
+    type_, remarks = _infer_type(statistics, role, day_first)
+    values = sorted([*(statistics.values or ()), *["-"] * statistics.has_minus])
+    if type_.is_quantity and statistics.values:
+        values.sort(key=lambda value: (len(value), value))
+    return InferredColumn(
+        header=statistics.header,
+        name=name,
+        type=type_,
+        role=role,
+        remarks=tuple(remarks),
+        missing=statistics.missing,
+        distinct=statistics.distinct,
+        unique=statistics.hashes.unique,
+        example=statistics.example,
+        values=tuple(values),
+        longest=statistics.longest,
+        low=statistics.low,
+        high=statistics.high,
+    )
+
+
+def _infer_type(statistics: ColumnStatistics, role: Role, day_first: bool | None) -> tuple[Kind, list[str]]:
+    """Infer the kind of a column's values, with remarks. Raises FileError where a number is infinite."""
+    if not statistics.cells and not statistics.has_minus:
+        return Kind.TEXT, []
+    if _is_boolean(statistics, role):
+        return Kind.BOOLEAN, []
+    if statistics.has_minus:
+        return Kind.CATEGORY, []
+    kind = statistics.kind
+    if forms.INFINITE in statistics.forms and not kind:
+        raise statistics.infinite_error(*statistics.contradicted[forms.NUMBER])
+    if kind and not (kind.has_date and _contradicts(statistics, day_first)):
+        fitting = kind.kind_for(statistics.low, statistics.high)
+        return fitting, [] if fitting is kind else ["beyond 64 bits"]
+    is_category = role is Role.LABEL or _has_few_values(statistics)
+    return (Kind.CATEGORY if is_category else Kind.TEXT), list(_describe_exceptions(statistics))
+
+
+def _has_few_values(statistics: ColumnStatistics) -> bool:
+    values = statistics.values
+    if values is None or len(values) > MAX_CATEGORIES or statistics.longest > MAX_VALUE_LENGTH:
+        return False
+    return statistics.cells >= 2 * len(values)
+
+
+def _contradicts(statistics: ColumnStatistics, day_first: bool | None) -> bool:
+    """Return True where a date of the column has another order of day and month."""
+    return statistics.year_last and (statistics.month_first if day_first else statistics.day_first)
+
+
+def _describe_exceptions(statistics: ColumnStatistics) -> Iterable[str]:
+    """Describe the first exception from each form that many cells before it had."""
+    for kind in registered():
+        line, value = statistics.contradicted.get(kind, (0, ""))
+        if not kind.wider_code and line > max(SURE, statistics.layout.first_line + 1):
+            yield f"{kind.cell_described} in each row before line {line}, which has {_shorten(value)!r}"
+
+
+def _is_boolean(statistics: ColumnStatistics, role: Role) -> bool:
+    values = {value.casefold() for value in statistics.values or ()}
+    if values in ZERO_OR_ONE:
+        return statistics.cells >= SURE or role is Role.LABEL
+    return values in YES_OR_NO
+
+
+def _infer_role(
+    column: InferredColumn, statistics: ColumnStatistics, is_left_out: bool, is_copy: bool, label: str | None
+) -> InferredColumn:
+    """Make the column a feature, or leave it out with the reason as a remark."""
+    if reason := _find_reason_to_leave_out(column, statistics, is_left_out, is_copy, label):
+        return replace(column, role=Role.LEFT_OUT, remarks=(*column.remarks, reason))
+    is_prose = statistics.words >= PROSE * statistics.cells
+    if column.type.is_text and column.distinct > MAX_CATEGORIES and not is_prose:
+        remark = f"{column.distinct:,} different values are too many to choose from: read as words"
+        return replace(column, remarks=(*column.remarks, remark))
+    return column
+
+
+def _find_reason_to_leave_out(
+    column: InferredColumn, statistics: ColumnStatistics, is_left_out: bool, is_copy: bool, label: str | None
+) -> str | None:
+    if is_left_out:
+        return "as you asked"
+    if not column.distinct:
+        return "nothing is in it"
+    if column.distinct == 1 and not column.missing:
+        return "the same in each row"
+    if _is_identifier(column, statistics):
+        return "an identifier: different in each row"
+    if is_copy:
+        return f"looks like a copy of {label}: each value comes with the same one"
+    return None
+
+
+def _is_copy(statistics: ColumnStatistics, label: ColumnStatistics) -> bool:
+    """Return True where a column that determines the label has about as many values as it, each in several rows."""
+    has_few_values = statistics.distinct <= 2 * label.distinct
+    return has_few_values and statistics.cells >= max(SURE, 5 * statistics.distinct)
+
+
+def _is_identifier(column: InferredColumn, statistics: ColumnStatistics) -> bool:
+    if not column.unique or column.missing:
+        return False
+    count = statistics.cells
+    if column.type.is_text:
+        return is_identifier(column.name, count, count, words=statistics.words / count)
+    return column.type.is_whole and is_identifier(column.name, count, count, low=column.low, high=column.high)
+
+
+def _check_header(layout: Layout) -> Iterable[str]:
+    """Yield a remark where the header looks like a row of data."""
+    numbers = [header for header in layout.header if re.fullmatch(r"[+-]?\d+([.,]\d+)?", header.strip())]
+    if layout.has_header and len(numbers) * 2 > len(layout.header):
+        yield "The first line looks like data, not like names: use --no-header if it is."
+
+
+def _count_labels(statistics: FileStatistics, place: int | None) -> tuple[dict[str, int], dict[str, int]]:
+    """Get the number of rows and the first line of each label; empty where there are too many labels."""
+    if place is None or statistics.columns[place].values is None:
+        return {}, {}
+    column = statistics.columns[place]
+    dashes = {"-": column.dashes} if column.has_minus else {}
+    return {**(column.values or {}), **dashes}, column.lines
+
+
+def _check_roles(table: InferredTable, statistics: FileStatistics) -> None:
+    """Raise FileError where a chosen column does not fit its role."""
+    path, label, key, time = table.layout.path, table.label, table.key, table.time
+    if label and label.distinct == 0:
+        raise FileError(f"{path}, column {label.header}: no row has a label, so there is nothing to learn.")
+    if label and label.distinct == 1:
+        raise FileError(
+            f"{path}, column {label.header}: each label is {_shorten(label.example)!r}, so there is nothing to learn."
+        )
+    if time and not time.type.has_date:
+        raise FileError(f"{path}, column {time.header}: {_shorten(time.example)!r} is no date and no time.")
+    for column in filter(None, (key, time)):
+        if column.missing:
+            gap = statistics.columns[table.columns.index(column)].gap
+            raise FileError(
+                f"{path}, line {gap}, column {column.header}: the {column.role} is missing (in "
+                f"{column.missing:,} of {table.rows:,} rows)."
+            )
+
+
+def _shorten(value: str) -> str:
+    return value if len(value) <= 40 else f"{value[:39]}…"

@@ -1,8 +1,8 @@
-"""Typed columns, and rows of them as the frame that models see."""
+"""Typed columns, and the frame that models learn from and predict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .kinds import Kind
 from .lazy_imports import LazyModule
@@ -20,23 +20,21 @@ Row = Sequence[object]
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A feature: its name, what its values mean, and which they may be."""
+    """Name, kind and choices of a feature."""
 
     name: str
     kind: Kind
     nullable: bool = False
-    #: A category's values as text, in declared order.
+    #: Values of a category as text, in declared order.
     choices: tuple[str, ...] = ()
 
 
-def frame(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> "pd.DataFrame":
-    """Encode rows of Python values (as Django gives them, in the columns' order) as models see them: `(n,
-    len(columns))`.
+def frame(columns: Sequence[Column], rows: Sequence[Row]) -> "pd.DataFrame":
+    """Encode rows of Python values, in the columns' order, as the frame that models take: `(n, len(columns))`.
 
-    Numbers, booleans and times become float64, with dates as days since 1970-01-01 (UTC) and NaN for None
-    and for what is not finite; categories become pandas categories over the declared choices, unknown ones
-    missing; text stays. Learning and serving both call this, so that the same features are served as were
-    learned.
+    Numbers, booleans and times become float64, dates as days since 1970-01-01 (UTC), with NaN for None and for numbers
+    that are not finite. Categories become pandas categories over the declared choices, with unknown values missing.
+    Texts stay. Learning and serving both call this, so that models are served the same features as they learned from.
     """
     values = zip(*rows, strict=True) if rows else ((),) * len(columns)
     series = {

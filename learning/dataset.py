@@ -1,6 +1,6 @@
-"""A snapshot in memory: the frame that models see, and the labels."""
+"""Dataset: a snapshot in memory, as features and labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Column, Kind, frame
+from .columns import Column, Kind, Row, frame
 from .encoding import MISSING
 from .encoding import times as encode_times
 from .exceptions import NoRows, OneClass, TooFewInstances
@@ -22,27 +22,29 @@ else:
 
 __all__ = ["Column", "Dataset", "Kind", "dataset", "frame"]
 
+#: `(n,)`: codes of classes, or numbers; which of both depends on the problem.
+Labels = NDArray[Any]
+
 NO_LABEL = "No row has a label yet: there is nothing to learn from."
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Dataset:
-    """Examples to learn from; rows in the snapshot's order."""
+    """Labelled examples, in the snapshot's row order."""
 
     columns: tuple[Column, ...]
-    #: `(n, len(columns))`, as `frame` makes it.
+    #: `(n, len(columns))`, encoded by `columns.frame`.
     X: "pd.DataFrame"
     #: `(n,)`: codes into `classes` (classification), numbers (regression), None (clustering).
-    y: NDArray[Any] | None
-    #: The labels present in the data, in declared order; of two, the positive one is the last.
+    y: Labels | None
+    #: Labels that occur in the data, in declared order; the positive one of two is the last.
     classes: tuple[str, ...]
-    #: The hash of the snapshot's content.
+    #: Hash of the snapshot's content.
     fingerprint: str
-    #: `(n,)`: when each instance happened, in days since 1970-01-01 (UTC) as float64; None where the product has no
-    #: event time.
+    #: `(n,)`: time of each instance, in days since 1970-01-01 (UTC); None if the product has no event time.
     times: NDArray[np.float64] | None = None
-    #: `(n,)`: the number of the group that each row belongs to, from 0 in the order in which they appear; a row
-    #: without a group is one by itself. None where the product has no groups.
+    #: `(n,)`: number of each row's group, from 0 in order of appearance; a row without a group has its own. None if the
+    #: product has no groups.
     groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
@@ -54,29 +56,34 @@ class Dataset:
         problem: Problem,
         columns: Sequence[Column],
         X: "pd.DataFrame",
-        labels: NDArray[Any] | None,
+        labels: Labels | None,
         choices: Sequence[str] = (),
         fingerprint: str = "",
         times: NDArray[np.float64] | None = None,
         groups: NDArray[np.int64] | None = None,
     ) -> Self:
-        """The labelled rows of a frame that is as `frame` makes it.
+        """Select the labelled rows of a frame.
 
-        `labels`, `(n,)`, are codes into `choices` with `MISSING` for none (classification), numbers with NaN for
-        none (regression) or None (clustering); `groups`, `(n,)`, any numbers, negative for none. A regression's
-        label that is too large to compute with is as good as none.
+        Args:
+            X: Encoded by `columns.frame`.
+            labels: `(n,)`: codes into `choices`, `MISSING` for none (classification); numbers, NaN for none
+                (regression); None (clustering). A number that is too large counts as none.
+            groups: `(n,)`: any numbers; negative for none.
 
-        Raises NoRows, OneClass, and TooFewInstances where the problem's folds could not each hold an example of
-        each class (classification), two examples (regression) or four (clustering).
+        Raises:
+            NoRows: No row has a label.
+            OneClass: All labels are equal.
+            TooFewInstances: A fold could not have an example of each class (classification), two examples (regression)
+                or four (clustering).
         """
-        known = _known(problem, len(X), labels)
-        if not known.any():
+        labelled = _find_labelled(problem, len(X), labels)
+        if not labelled.any():
             raise NoRows(NO_LABEL if len(X) else None)
-        if not known.all():
-            X = X.loc[known].reset_index(drop=True)
-            labels = None if labels is None else labels[known]
-            times = None if times is None else times[known]
-            groups = None if groups is None else groups[known]
+        if not labelled.all():
+            X = X.loc[labelled].reset_index(drop=True)
+            labels = None if labels is None else labels[labelled]
+            times = None if times is None else times[labelled]
+            groups = None if groups is None else groups[labelled]
         y, classes = _target(problem, len(X), labels, choices)
         return cls(
             columns=tuple(columns),
@@ -85,29 +92,30 @@ class Dataset:
             classes=classes,
             fingerprint=fingerprint,
             times=times,
-            groups=None if groups is None else _numbered(groups),
+            groups=None if groups is None else _number_groups(groups),
         )
 
 
 def dataset(
     problem: Problem,
     columns: Sequence[Column],
-    rows: Sequence[Sequence[Any]],
-    labels: Sequence[Any] | None,
+    rows: Sequence[Row],
+    labels: Sequence[object] | None,
     choices: Sequence[str] = (),
     fingerprint: str = "",
     times: Sequence[datetime] | None = None,
-    groups: Sequence[Any] | None = None,
+    groups: Sequence[Hashable] | None = None,
 ) -> Dataset:
-    """The labelled rows of Python values as a dataset; `choices` are the declared label values as text.
+    """Build a dataset from rows of Python values; raises as `Dataset.of` does.
 
-    Labels that were not declared follow the declared ones. Rows without a group (None) are one by themselves.
-    Raises as `Dataset.of` does.
+    Args:
+        choices: Declared labels as text; undeclared labels follow them.
+        groups: None for a row without a group.
     """
     if labels is not None and problem.has_classes:
-        found = {str(label) for label in labels if label is not None}
-        choices = [*choices, *sorted(found - set(choices))]
-    number: dict[Any, int] = {None: MISSING}
+        present = {str(label) for label in labels if label is not None}
+        choices = [*choices, *sorted(present - set(choices))]
+    number: dict[Hashable, int] = {None: MISSING}
     return Dataset.of(
         problem,
         columns,
@@ -122,15 +130,15 @@ def dataset(
     )
 
 
-def _known(problem: Problem, n: int, labels: NDArray[Any] | None) -> NDArray[np.bool_]:
-    """The rows to learn from: all of them for clustering, else those with a label that says something."""
+def _find_labelled(problem: Problem, n: int, labels: Labels | None) -> NDArray[np.bool_]:
+    """Mark the rows with a valid label: `(n,)`; all rows of a clustering."""
     if not problem.learns_from_labels:
         return np.ones(n, dtype=np.bool_)
     return np.zeros(n, dtype=np.bool_) if labels is None else problem.find_labelled(labels)
 
 
-def _numbered(groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Numbers from 0 in the order in which the groups appear; each negative one is a group by itself."""
+def _number_groups(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the groups from 0 in order of appearance; each negative number is a group of its own."""
     alone = groups < 0
     if alone.any():
         _, groups = np.unique(groups, return_inverse=True)
@@ -139,11 +147,12 @@ def _numbered(groups: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _target(
-    problem: Problem, n: int, labels: NDArray[Any] | None, choices: Sequence[str]
-) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
+    problem: Problem, n: int, labels: Labels | None, choices: Sequence[str]
+) -> tuple[Labels | None, tuple[str, ...]]:
+    """Validate the labels; returns `y` and the classes."""
     if isinstance(problem, Classification):
         assert labels is not None
-        return _codes(problem, labels, choices)
+        return _class_target(problem, labels, choices)
     per_fold = 2 if problem.has_values else 4
     folds = problem.folds_for(n)
     if n < per_fold * folds:
@@ -156,11 +165,11 @@ def _target(
     return labels, ()
 
 
-def _codes(
-    problem: Classification, labels: NDArray[Any], choices: Sequence[str]
+def _class_target(
+    problem: Classification, labels: Labels, choices: Sequence[str]
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     counts = dict(zip(choices, np.bincount(labels, minlength=len(choices)).tolist(), strict=True))
-    classes = _order(problem, counts)
+    classes = _order_classes(problem, counts)
     if len(classes) < 2:
         raise OneClass(
             f"All {len(labels)} labelled instances are {classes[0]!r}; two different labels are needed."
@@ -171,12 +180,12 @@ def _codes(
         raise TooFewInstances(
             f"{folds} folds need {folds} instances of each class; {smallest!r} has {counts[smallest]}."
         )
-    place = np.array([classes.index(choice) if choice in classes else MISSING for choice in choices])
-    return place[labels], classes
+    code = np.array([classes.index(choice) if choice in classes else MISSING for choice in choices])
+    return code[labels], classes
 
 
-def _order(problem: Classification, counts: Mapping[str, int]) -> tuple[str, ...]:
-    """The labels found, in declared order; the positive one of two last."""
+def _order_classes(problem: Classification, counts: Mapping[str, int]) -> tuple[str, ...]:
+    """List the labels that occur, in declared order; the positive one of two is last."""
     classes = [choice for choice, n in counts.items() if n]
     positive = str(problem.positive)
     if len(classes) == 2 and problem.positive is not None and positive in classes:

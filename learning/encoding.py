@@ -1,4 +1,4 @@
-"""Values encoded as the numbers that models see: bounds, times, codes of categories."""
+"""Encoding of values as numbers: bounds, times, codes of categories."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
@@ -56,7 +56,7 @@ def days(when: date | datetime) -> float:
 def days_of(microseconds: NDArray[np.int64]) -> NDArray[np.float64]:
     """Convert microseconds since 1970-01-01 (UTC) as `days` converts times, to the last bit."""
     counted = microseconds / 1e6 / _DAY
-    # Two centuries around 1970 float64 has a place for each microsecond; beyond, only whole numbers are exact.
+    # Within two centuries of 1970, float64 represents each microsecond; beyond, the division must be of integers.
     far = np.flatnonzero(np.abs(microseconds) >= _EXACT)
     counted[far] = [int(microseconds[row]) / 10**6 / _DAY for row in far]
     return counted

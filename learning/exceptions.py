@@ -1,10 +1,10 @@
-"""What can go wrong while learning: each class is a sentence and a code."""
+"""Errors of learning. A class's docstring is the default message, its code is for machines."""
 
 from collections.abc import Sequence
 
 
 class ExemplarError(Exception):
-    """Something was refused, or failed, for a reason that has a name."""
+    """The request was refused, or failed."""
 
     #: One of the contract's `ErrorCode` members.
     code = "INTERNAL"
@@ -19,7 +19,7 @@ class ExemplarError(Exception):
         retry_after: float | None = None,
     ):
         super().__init__(message or type(self).__doc__)
-        #: The path of the input that was refused, as `("rows", 3, "features", "meanRadius")`.
+        #: Path of the refused input, such as `("rows", 3, "features", "meanRadius")`.
         self.argument = tuple(map(str, argument))
         self.minimum = minimum
         self.maximum = maximum
@@ -28,27 +28,28 @@ class ExemplarError(Exception):
 
     @property
     def message(self) -> str:
+        """The sentence for people."""
         return str(self)
 
 
 class LearningError(ExemplarError):
-    """The build phase cannot go on."""
+    """The build cannot continue."""
 
 
 class InvalidProblem(LearningError):
-    """The problem is declared in a way that cannot be learned."""
+    """The problem's declaration is invalid."""
 
     code = "BAD_INPUT"
 
 
 class InvalidRule(LearningError):
-    """The rule says when to learn again in a way that never comes, or never ends."""
+    """The retraining rule is invalid."""
 
     code = "BAD_INPUT"
 
 
 class InvalidValue(LearningError):
-    """The value is not one that the column takes."""
+    """The value is not valid for its column."""
 
     code = "BAD_INPUT"
 
@@ -84,7 +85,7 @@ class OneClass(LearningError):
 
 
 class TimedOut(LearningError):
-    """It took longer than it was allowed to."""
+    """The time limit was reached."""
 
     code = "TIMED_OUT"
 
@@ -96,7 +97,7 @@ class NotFinite(LearningError):
 
 
 class NotAModel(LearningError):
-    """The artifact does not hold a model."""
+    """The artifact is not a model."""
 
     code = "MODEL_DOES_NOT_FIT"
 
@@ -118,12 +119,12 @@ class ClusterUnreachable(LearningError):
 
 
 class ClusterUnfit(LearningError):
-    """The Dask cluster cannot fit what would serve here."""
+    """The Dask workers cannot fit models that serve here."""
 
     code = "UNAVAILABLE"
 
 
 class OneCluster(LearningError):
-    """All instances fell into one cluster, which says nothing about any of them."""
+    """All instances fell into one cluster."""
 
     code = "ONE_CLASS"

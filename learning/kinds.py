@@ -65,7 +65,7 @@ class Rewrite(NamedTuple):
 
     value: Sql
     #: The cells that are a value although they are one of `NO_VALUE`.
-    kept: Sql = Sql("false")
+    is_value: Sql = Sql("false")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +149,7 @@ class SeenCells(Protocol):
 
 
 class Kind(str):
-    """What the values of a column mean.
+    """Meaning of a column's values.
 
     The object of a kind is its name, so that signatures, analyses and the API hold names: `Kind("DATE")` is
     `Kind.DATE`. Each kind's class has a method for each question that depends on it; the defaults here are those of
@@ -354,6 +354,7 @@ def say(sentence: str) -> Sql:
 
 
 def is_one_of(values: Sequence[str]) -> Sql:
+    """Build the condition that a cell is one of these values."""
     return Sql("{text} = ANY({values}::text[])", {"values": list(values)})
 
 
@@ -452,9 +453,9 @@ class Number(Kind):
         least = -float_info.max if low is None else low
         most = float_info.max if high is None else high
 
-        def read(given: Any) -> float:
-            if type(given) is float or (type(given) is int and abs(given) < float_info.max):
-                value = float(given)
+        def read(number: Any) -> float:
+            if type(number) is float or (type(number) is int and abs(number) < float_info.max):
+                value = float(number)
                 if least <= value <= most:
                     return value + 0.0
             raise InvalidValue
@@ -532,8 +533,8 @@ class Integer(Number):
         yield from ()
 
     def _unforced(self, low: Any, high: Any, type_: str) -> tuple[Any, Any]:
-        held = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}.get(type_)
-        return (None if held and low == -held else low), (None if held and high == held - 1 else high)
+        bound = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}.get(type_)
+        return (None if bound and low == -bound else low), (None if bound and high == bound - 1 else high)
 
     def rewrite(self, column: FileColumn) -> Rewrite:
         template, values = super().rewrite(column).value
@@ -751,14 +752,14 @@ class Category(Kind):
 
     def clean(self, value: Any, column: Declaration) -> Any:
         if (text := str(value)) not in column.by_text:
-            known = ", ".join(column.by_text)
-            raise InvalidValue(f"{text!r} is no value of {column.name}: it takes {known}.")
+            values = ", ".join(column.by_text)
+            raise InvalidValue(f"{text!r} is no value of {column.name}: it takes {values}.")
         return column.by_text[text]
 
     def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
-        known = list(column.typed.by_text)
-        named = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
-        yield CellCheck(is_one_of(known), say(f"is none of {named}"))
+        values = list(column.typed.by_text)
+        named = ", ".join(values[:20]) + (", …" if len(values) > 20 else "")
+        yield CellCheck(is_one_of(values), say(f"is none of {named}"))
 
     def rewrite(self, column: FileColumn) -> Rewrite:
         if column.typed.field_kind.is_quantity:
@@ -1163,6 +1164,7 @@ def register(*classes: type[Kind]) -> None:
 
 
 def registered() -> tuple[Kind, ...]:
+    """List the registered kinds."""
     return tuple(_REGISTERED.values())
 
 

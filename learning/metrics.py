@@ -1,4 +1,4 @@
-"""The metrics that a problem may be scored by: scikit-learn's scorer names, greater is better."""
+"""Metrics that a problem may be scored by: names of scikit-learn's scorers, greater is better."""
 
 from difflib import get_close_matches
 
@@ -40,7 +40,7 @@ CLASSIFICATION = frozenset(
     ]
 )
 
-#: Those of them that know only a positive and a negative class.
+#: Scorers for a positive and a negative class only.
 TWO_CLASSES = frozenset(
     [
         "average_precision",
@@ -54,7 +54,7 @@ TWO_CLASSES = frozenset(
     ]
 )
 
-#: Those of them that say nothing about two classes.
+#: Scorers that are not defined for two classes.
 SEVERAL_CLASSES = frozenset({"top_k_accuracy"})
 
 #: Scorers that compare predicted with true numbers.
@@ -82,9 +82,7 @@ CLUSTERING = frozenset({"silhouette", "calinski_harabasz", "neg_davies_bouldin"}
 OF_TASK = {"CLASSIFICATION": CLASSIFICATION, "REGRESSION": REGRESSION, "CLUSTERING": CLUSTERING}
 
 
-def near(word: str, known: frozenset[str] | tuple[str, ...]) -> str:
-    """A sentence that names what `word` may have been meant to be, or all that is known where nothing is
-    near.
-    """
-    matches = get_close_matches(word, sorted(known), n=3, cutoff=0.5)
-    return f"Near it: {', '.join(matches)}." if matches else f"Known: {', '.join(sorted(known))}."
+def suggest(name: str, names: frozenset[str] | tuple[str, ...]) -> str:
+    """Suggest similar names in a sentence, or list all names if none is similar."""
+    matches = get_close_matches(name, sorted(names), n=3, cutoff=0.5)
+    return f"Similar: {', '.join(matches)}." if matches else f"Known: {', '.join(sorted(names))}."

@@ -1,4 +1,4 @@
-"""What is to be learned: `Classification`, `Regression`, `Clustering`; metric, folds, families, budget."""
+"""Problems: what a product learns, and how. `Classification`, `Regression` and `Clustering`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 #: distances.
 PredictedArrays = NDArray[np.float64] | tuple[NDArray[np.int64], NDArray[np.float64]]
 
-#: Candidates that one search may draw: all of them are rows, and each is fitted once for every fold.
+#: Upper bound of the candidates of a search; each is a row, and is fitted once per fold.
 MOST_CANDIDATES = 10_000
-#: Candidates of a search that has no time limit, unless said otherwise.
+#: Default number of candidates of a search without a time limit.
 CANDIDATES = 24
-#: Folds, unless said otherwise; fewer where there are many rows, which need fewer to tell noise.
+#: Default number of folds; the number for many rows, which need fewer against noise; the least such number of rows.
 FOLDS, FEW_FOLDS, MANY_ROWS = 5, 3, 20_000
-#: Below this many rows one parting tells too little.
+#: Below this many rows one partition has too much noise.
 FEW_ROWS = 400
 MOST_REPEATS = 20
 MOST_PICTURES = 0.9
@@ -34,84 +34,84 @@ MOST_PICTURES = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What all tasks have in common; declare one of the subclasses.
+    """Base of all problems; declare one of the subclasses.
 
-    Whatever depends on the task asks the subclass; `problem_type` finds it by the task's name.
+    The subclasses implement everything that depends on the task; `problem_type` finds them by the task's name.
     """
 
-    #: The task's name in signatures, snapshots and the API.
+    #: Name of the task in signatures, snapshots and the API.
     task: ClassVar[str]
-    #: True if rows without a label teach nothing, and people can say what a label is.
+    #: True if models learn from labelled rows, and feedback gives labels.
     learns_from_labels: ClassVar[bool] = True
     #: True if a label is one of several classes.
     has_classes: ClassVar[bool] = False
     #: True if a label is a number.
     has_values: ClassVar[bool] = False
-    #: The name of the numbers that a model predicts.
+    #: Name of the numbers that a model predicts.
     numbers: ClassVar[str]
-    #: The sentence about a compiled model that agrees with its pipeline.
+    #: Sentence about a compiled model that agrees with its pipeline.
     parity: ClassVar[str]
 
-    #: A scikit-learn scorer's name, greater is better. None: the task's default.
+    #: Name of a scikit-learn scorer; greater is better. None: the task's default.
     metric: str | None = None
-    #: Parts of the cross-validation, each of which is scored by a model that has not seen it. None: {FOLDS}, or
-    #: {FEW_FOLDS} beyond {MANY_ROWS:,} rows.
+    #: Number of folds of the cross-validation. None: {FOLDS}, or {FEW_FOLDS} above {MANY_ROWS:,} rows.
     folds: int | None = None
-    #: How often the rows are parted anew. None: twice below {FEW_ROWS} rows unless `folds` are
-    #: named, else once.
+    #: Number of partitions into folds. None: 2 below {FEW_ROWS} rows unless `folds` is set, else 1.
     repeats: int | None = None
-    #: Whether folds follow the time of the events: each is held out from models of what came before it.
+    #: Whether folds follow the time of the events: each is predicted by models that learned from earlier rows.
     ordered: bool = False
-    #: Before each held-out fold, what happened within this time is not learned from: its label was not known.
+    #: Time before each held-out fold whose rows are not learned from, because their labels were not known yet.
     gap: timedelta = timedelta(0)
-    #: Everything random is drawn from this seed, so that a build can be repeated.
+    #: Seed of everything random, so that a build can be repeated.
     seed: int = 0
-    #: Families that may compete, by name. None: all that know the task.
+    #: Names of the families that take part. None: all of the task.
     families: tuple[str, ...] | None = None
-    #: How many candidates are drawn for the search. None: {CANDIDATES}, or as many as `seconds` allow.
+    #: Number of candidates of the search. None: {CANDIDATES}, or as many as `seconds` allows.
     candidates: int | None = None
-    #: Time limit of the build in seconds: the search gets {learning.build.SEARCH_SHARE:.0%} of it, the contest and
-    #: the last fits the rest, and one fit of the search at most {learning.build.FIT_SHARE:.0%}. None: as long as the
-    #: candidates take.
+    #: Time limit of the build in seconds: the search gets {learning.build.SEARCH_SHARE:.0%} of it, the final round and
+    #: the last fits the rest, and one fit of the search at most {learning.build.FIT_SHARE:.0%}. None: no limit.
     seconds: float | None = None
-    #: Memory that one fit may take, in megabytes. None: its share of what the machine has left.
+    #: Memory limit of one fit, in megabytes. None: an equal share of the available memory.
     megabytes: int | None = None
-    #: The longest time, in microseconds a row (of {learning.fits.fold_fit.TIMED_ROWS:,} at once), that a model may take
-    #: to predict.
+    #: Longest time of a prediction, in microseconds per row in batches of {learning.fits.fold_fit.TIMED_ROWS:,}. None:
+    #: no limit.
     infer_limit: float | None = None
-    #: The best of this many families are fitted and registered.
+    #: Number of families whose best candidates are fitted and registered.
     keep: int = 3
-    #: The share of the build's time that pictures of the winner may take, 0 (none) to {MOST_PICTURES}, after it serves;
-    #: at least {learning.selection.fitting.PICTURE_SECONDS:g} seconds, in which those of small data are all drawn.
+    #: Share of the build's time for diagnostics of the winner, 0 (none) to {MOST_PICTURES}, once it serves; at least
+    #: {learning.selection.fitting.PICTURE_SECONDS:g} seconds, which is enough for small data.
     pictures: float = 0.2
-    #: Whether the winner may serve without a person's promotion.
+    #: Whether the winner may serve without a promotion by a person.
     auto_promote: bool = True
 
     def __post_init__(self) -> None:
         if self.families is not None:
-            object.__setattr__(self, "families", _names(self.families))
+            object.__setattr__(self, "families", _to_names(self.families))
         self._check_numbers()
         self._check_metric()
         self._check_families()
 
     def folds_for(self, rows: int) -> int:
-        """How many parts this many rows are parted into."""
+        """Return the number of folds for this many rows."""
         return self.folds or (FEW_FOLDS if rows > MANY_ROWS else FOLDS)
 
     def repeats_for(self, rows: int) -> int:
-        """How often this many rows are parted anew."""
+        """Return the number of partitions for this many rows."""
         few = rows < FEW_ROWS and self.folds is None and not self.ordered
         return self.repeats or (2 if few else 1)
 
     @property
     def budget(self) -> int:
-        """How many candidates the search may draw."""
+        """Number of candidates that the search may draw."""
         return self.candidates or (CANDIDATES if self.seconds is None else MOST_CANDIDATES)
 
     def metric_for(self, n_classes: int | None = None) -> str:
-        """The metric's name for data with this many classes (None unless it is a classification).
+        """Return the metric's name.
 
-        Raises InvalidProblem where the declared metric knows nothing about that many classes.
+        Raises InvalidProblem if the declared metric is not defined for this many classes.
+
+        Args:
+            n_classes: None unless the task is classification.
         """
         raise NotImplementedError
 
@@ -122,7 +122,7 @@ class Problem:
 
     @classmethod
     def find_labelled(cls, labels: NDArray[Any]) -> NDArray[np.bool_]:
-        """Mark the rows whose encoded label says something: `(n,)`."""
+        """Mark the rows with a valid encoded label: `(n,)`."""
         raise NotImplementedError
 
     @classmethod
@@ -138,17 +138,15 @@ class Problem:
         families: Sequence[str] | None = None,
         auto_promote: bool | None = None,
     ) -> Self:
-        """The same problem with what is given here instead; None leaves it as declared. Raises
-        InvalidProblem.
-        """
-        options: dict[str, Any] = {
+        """Return the problem with these options; None keeps the declared value. Raises InvalidProblem."""
+        options: dict[str, object] = {
             "candidates": candidates,
             "seconds": seconds,
             "seed": seed,
             "families": families,
             "auto_promote": auto_promote,
         }
-        return replace(self, **{name: value for name, value in options.items() if value is not None})
+        return replace(self, **{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
 
     def _check_numbers(self) -> None:
         if self.folds is not None and self.folds < 2:
@@ -180,40 +178,40 @@ class Problem:
             raise InvalidProblem(f"seed={self.seed} is not between 0 and 4294967295.", argument=("seed",))
 
     def _check_metric(self) -> None:
-        known = metrics.OF_TASK[self.task]
-        if self.metric is None or self.metric in known:
+        names = metrics.OF_TASK[self.task]
+        if self.metric is None or self.metric in names:
             return
         raise InvalidProblem(
-            f"{self.metric!r} does not score a {self.task.lower()}. {metrics.near(self.metric, known)}"
+            f"{self.metric!r} does not score a {self.task.lower()}. {metrics.suggest(self.metric, names)}"
         )
 
     def _check_families(self) -> None:
-        known = family_names(self.task)
+        names = family_names(self.task)
         if self.families is not None and not self.families:
             raise InvalidProblem(
-                f"families=() leaves nothing to choose from. Known: {', '.join(known)}.",
+                f"families=() leaves nothing to choose from. Known: {', '.join(names)}.",
                 argument=("families",),
             )
         for name in self.families or ():
-            if name not in known:
+            if name not in names:
                 raise InvalidProblem(
-                    f"No family for a {self.task.lower()} is called {name!r}. {metrics.near(name, known)}",
+                    f"No family for a {self.task.lower()} is called {name!r}. {metrics.suggest(name, names)}",
                     argument=("families",),
                 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Classification(Problem):
-    """Which class does an instance belong to?"""
+    """Prediction of the class that an instance belongs to."""
 
     task: ClassVar[str] = "CLASSIFICATION"
     has_classes: ClassVar[bool] = True
     numbers: ClassVar[str] = "probabilities"
     parity: ClassVar[str] = "Labels equal{ties} and probabilities {within} {on}."
 
-    #: The label whose probability ranking metrics look at. None: the last of the declared choices.
+    #: Label that ranking metrics treat as positive. None: the last of the declared choices.
     positive: Any = None
-    #: The least out-of-fold recall, 0 to 1, of a label; a model below it is held for a person.
+    #: Least out-of-fold recall, 0 to 1, by label; a model below it is held for a person.
     floors: Mapping[Any, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -224,7 +222,7 @@ class Classification(Problem):
                 raise InvalidProblem(f"The floor of {label!r} is a recall: {floor} is not between 0 and 1.")
 
     def metric_for(self, n_classes: int | None = None) -> str:
-        """`roc_auc` for two classes, `roc_auc_ovr` (macro) for several, or the declared metric."""
+        """Return the declared metric, or `roc_auc` for two classes and `roc_auc_ovr` (macro) for several."""
         several = n_classes is not None and n_classes > 2
         metric = self.metric or ("roc_auc_ovr" if several else "roc_auc")
         if several and metric in metrics.TWO_CLASSES:
@@ -234,12 +232,12 @@ class Classification(Problem):
                 f"{metric!r} compares two classes, the labels have {n_classes}; use {better!r}."
             )
         if n_classes == 2 and metric in metrics.SEVERAL_CLASSES:
-            raise InvalidProblem(f"{metric!r} says nothing about two classes; use 'roc_auc'.")
+            raise InvalidProblem(f"{metric!r} is not defined for two classes; use 'roc_auc'.")
         return metric
 
     @classmethod
     def encode_labels(cls, labels: Sequence[Any], choices: Sequence[str]) -> NDArray[Any]:
-        code = {choice: place for place, choice in enumerate(choices)}
+        code = {choice: index for index, choice in enumerate(choices)}
         codes = [MISSING if label is None else code[str(label)] for label in labels]
         return np.array(codes, dtype=np.int64)
 
@@ -254,7 +252,7 @@ class Classification(Problem):
 
 @dataclass(frozen=True, kw_only=True)
 class Regression(Problem):
-    """Which number belongs to an instance?"""
+    """Prediction of a number for an instance."""
 
     task: ClassVar[str] = "REGRESSION"
     has_values: ClassVar[bool] = True
@@ -262,7 +260,7 @@ class Regression(Problem):
     parity: ClassVar[str] = "Values {within} of their size {on}."
 
     def metric_for(self, n_classes: int | None = None) -> str:
-        """`r2`, or the declared metric."""
+        """Return the declared metric, or `r2`."""
         return self.metric or "r2"
 
     @classmethod
@@ -276,26 +274,26 @@ class Regression(Problem):
 
 @dataclass(frozen=True, kw_only=True)
 class Clustering(Problem):
-    """Which instances belong together? There is no label."""
+    """Grouping of similar instances, without labels."""
 
     task: ClassVar[str] = "CLUSTERING"
     learns_from_labels: ClassVar[bool] = False
     numbers: ClassVar[str] = "distances"
     parity: ClassVar[str] = "Clusters equal and distances {within} of their size {on}."
 
-    #: How many candidates are drawn for the search; as many as let each family try each number of clusters.
+    #: Number of candidates of the search; the default lets each family try each number of clusters.
     candidates: int | None = 28
-    #: How many clusters the candidates may have, each 2 or more.
+    #: Numbers of clusters that are tried, each at least 2.
     clusters: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "clusters", tuple(sorted(set(self.clusters))))
         if not self.clusters or self.clusters[0] < 2:
-            raise InvalidProblem(f"clusters={self.clusters} must name numbers of clusters, each 2 or more.")
+            raise InvalidProblem(f"clusters={self.clusters} must be numbers of clusters, each at least 2.")
 
     def metric_for(self, n_classes: int | None = None) -> str:
-        """`silhouette`, or the declared metric."""
+        """Return the declared metric, or `silhouette`."""
         return self.metric or "silhouette"
 
     @classmethod
@@ -303,17 +301,17 @@ class Clustering(Problem):
         return np.asarray(estimator.predict(X), dtype=np.int64), np.asarray(estimator.transform(X))
 
 
-#: By the task's name.
+#: Problem classes by the task's name.
 PROBLEMS: Mapping[str, type[Problem]] = {
     problem.task: problem for problem in (Classification, Regression, Clustering)
 }
 
 
 def problem_type(task: str) -> type[Problem]:
-    """Find the subclass of a task's name."""
+    """Find the problem class of a task."""
     return PROBLEMS[task]
 
 
-def _names(families: Sequence[str]) -> tuple[str, ...]:
-    """A single name is a family, not a sequence of letters; naming one twice changes nothing."""
+def _to_names(families: Sequence[str]) -> tuple[str, ...]:
+    """Convert a name or several to distinct names."""
     return (families,) if isinstance(families, str) else tuple(dict.fromkeys(families))

@@ -1,4 +1,4 @@
-"""When to learn again: rules that a product declares, and what each says at a moment."""
+"""Retraining rules that products declare: by schedule, or after feedback."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,42 +13,42 @@ if TYPE_CHECKING:
 else:
     croniter = LazyModule("croniter")
 
-#: How moments are written in sentences.
+#: Format of moments in sentences.
 MOMENT = "%Y-%m-%d %H:%M UTC"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
-    """What rules look at."""
+class RuleInputs:
+    """Facts that a rule is evaluated with."""
 
     now: datetime
-    #: Whether the rule's last due moment has had its answer.
-    answered: bool = False
-    #: Words about labels that people gave since the newest snapshot was taken, and did not take back.
-    words: int = 0
-    #: What `words` are counted from, as "build 7".
+    #: Whether the rule's last due moment has been handled.
+    handled: bool = False
+    #: Feedback items about labels since the newest snapshot, without those taken back.
+    feedback: int = 0
+    #: Start of the count of `feedback`, such as "build 7".
     since: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What a rule says, and why, as a sentence."""
+class RuleResult:
+    """Result of a rule, and its reason as a sentence."""
 
     reason: str
-    #: The moment by which it is time; each moment is answered by one build. None: for all of a rule's words.
+    #: The due moment, which one build handles; None for rules without a schedule.
     due: datetime | None = None
-    #: Whether it is time.
-    now: bool = False
+    #: Whether to build now.
+    is_due: bool = False
 
 
 @dataclass(frozen=True)
 class Every:
-    """Learn again by the clock: five fields of cron, in UTC, as `"0 3 * * *"` for three in the morning.
+    """Retrain by schedule: five fields of cron, in UTC, such as `"0 3 * * *"` for three in the morning.
 
-    After a time when nobody looked, the last moment that was missed is made up for, once.
+    After downtime only the last missed moment is caught up.
     """
 
-    #: Whether it waits for feedback about labels, which a clustering has none of.
+    #: Whether the rule needs feedback about labels, which a clustering does not have.
     needs_labels: ClassVar[bool] = False
 
     #: Minute, hour, day, month and weekday.
@@ -60,36 +60,37 @@ class Every:
         try:
             self.next(datetime(2024, 1, 1, tzinfo=UTC))
         except (croniter.CroniterBadCronError, croniter.CroniterError) as error:
-            raise InvalidRule(f"Every({self.cron!r}) is no time: {error}.") from error
+            raise InvalidRule(f"Every({self.cron!r}) is no schedule: {error}.") from error
 
     def __str__(self) -> str:
         return f"Every({self.cron!r})"
 
     def due(self, now: datetime) -> datetime:
-        """The last due moment that is not later than `now`."""
-        # From the next one back, as croniter looks strictly before.
-        found: datetime = croniter.croniter(self.cron, self.next(now)).get_prev(datetime)
-        return found
+        """Compute the last due moment that is not later than `now`."""
+        # Starts from the next one, because croniter searches strictly before.
+        moment: datetime = croniter.croniter(self.cron, self.next(now)).get_prev(datetime)
+        return moment
 
     def next(self, now: datetime) -> datetime:
-        """The first due moment that is later than `now`."""
-        found: datetime = croniter.croniter(self.cron, now.astimezone(UTC)).get_next(datetime)
-        return found
+        """Compute the first due moment that is later than `now`."""
+        moment: datetime = croniter.croniter(self.cron, now.astimezone(UTC)).get_next(datetime)
+        return moment
 
-    def verdict(self, known: Known) -> Verdict:
-        if known.answered:
-            return Verdict(reason=f"Not yet: it is due next at {self.next(known.now):{MOMENT}}.")
-        due = self.due(known.now)
-        return Verdict(now=True, due=due, reason=f"It was due at {due:{MOMENT}}.")
+    def evaluate(self, inputs: RuleInputs) -> RuleResult:
+        """Evaluate the rule: due until its last due moment is handled."""
+        if inputs.handled:
+            return RuleResult(reason=f"Not yet: it is due next at {self.next(inputs.now):{MOMENT}}.")
+        due = self.due(inputs.now)
+        return RuleResult(is_due=True, due=due, reason=f"It was due at {due:{MOMENT}}.")
 
 
 @dataclass(frozen=True)
 class AfterFeedback:
-    """Learn again after this many words about labels, whoever gave them, that no snapshot has seen yet."""
+    """Retrain after this many feedback items about labels since the newest snapshot, whoever gave them."""
 
     needs_labels: ClassVar[bool] = True
 
-    #: How many words about labels are enough, 1 or more.
+    #: Number of feedback items, at least 1.
     count: int
 
     def __post_init__(self) -> None:
@@ -100,25 +101,23 @@ class AfterFeedback:
         return f"AfterFeedback({self.count})"
 
     def due(self, now: datetime) -> None:
-        """Return None: it is due at no moment of the clock."""
+        """Return None: the rule has no schedule."""
 
     def next(self, now: datetime) -> None:
-        """Return None, as `due` does."""
+        """Return None: the rule has no schedule."""
 
-    def verdict(self, known: Known) -> Verdict:
-        since = f" since {known.since}" if known.since else ""
-        if known.words >= self.count:
-            return Verdict(now=True, reason=f"{_words(known.words)} came{since}; {self.count} are enough.")
-        return Verdict(reason=f"Not yet: {_words(known.words)} came{since}, of {self.count}.")
+    def evaluate(self, inputs: RuleInputs) -> RuleResult:
+        """Evaluate the rule: due once there is enough feedback."""
+        since = f" since {inputs.since}" if inputs.since else ""
+        items = "1 feedback item" if inputs.feedback == 1 else f"{inputs.feedback} feedback items"
+        if inputs.feedback >= self.count:
+            return RuleResult(is_due=True, reason=f"{items} arrived{since}; {self.count} are needed.")
+        return RuleResult(reason=f"Not yet: {items} arrived{since}; {self.count} are needed.")
 
 
 Rule = Every | AfterFeedback
 
 
 def next_due(rules: Sequence[Rule], now: datetime) -> datetime | None:
-    """The next moment of all rules that go by the clock; None where none does."""
+    """Compute the next due moment of all rules with a schedule; None if there is none."""
     return min((moment for rule in rules if (moment := rule.next(now))), default=None)
-
-
-def _words(count: int) -> str:
-    return "1 word" if count == 1 else f"{count} words"

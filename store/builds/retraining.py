@@ -7,7 +7,7 @@ from functools import partial
 from django.db import connection, models, transaction
 from django.db.models import Q
 
-from learning.retrain import Known, Rule, Verdict, next_due
+from learning.retrain import Rule, RuleInputs, RuleResult, next_due
 
 from ..access.actors import TABLE
 from ..db.base import BaseModel
@@ -40,13 +40,13 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
             return None
         with transaction.atomic():
             ProductState.objects.lock(product.name)
-            verdict = evaluate(now)
-            if not self._is_new(product, rule, verdict):
+            result = evaluate(now)
+            if not self._is_new(product, rule, result):
                 return None  # another process has decided in the meantime
-            if verdict.due and not self.decisions(product, rule).exists():
-                return self._record_start(product, rule, verdict.due)
+            if result.due and not self.decisions(product, rule).exists():
+                return self._record_start(product, rule, result.due)
             return (
-                self._request(product, rule, verdict) if verdict.now else self._wait(product, rule, verdict)
+                self._request(product, rule, result) if result.is_due else self._wait(product, rule, result)
             )
 
     def with_builds(self, product: str) -> models.QuerySet["RetrainDecision"]:
@@ -58,17 +58,17 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
         rows = self.filter(product=product.name)
         return rows if rule is None else rows.filter(rule=str(rule))
 
-    def _evaluate(self, product: DataProduct, rule: Rule, now: datetime | None) -> Verdict:
+    def _evaluate(self, product: DataProduct, rule: Rule, now: datetime | None) -> RuleResult:
         now = now or _database_clock()
         if due := rule.due(now):
-            return rule.verdict(
-                Known(now=now, answered=self.decisions(product, rule).filter(due=due).exists())
+            return rule.evaluate(
+                RuleInputs(now=now, handled=self.decisions(product, rule).filter(due=due).exists())
             )
         moment, name = _last_build(product)
-        return rule.verdict(Known(now=now, words=_count_feedback(product, moment), since=name))
+        return rule.evaluate(RuleInputs(now=now, feedback=_count_feedback(product, moment), since=name))
 
-    def _is_new(self, product: DataProduct, rule: Rule, verdict: Verdict) -> bool:
-        return verdict.now or not self._waiting(product, rule).filter(reason=verdict.reason).exists()
+    def _is_new(self, product: DataProduct, rule: Rule, result: RuleResult) -> bool:
+        return result.is_due or not self._waiting(product, rule).filter(reason=result.reason).exists()
 
     def _waiting(self, product: DataProduct, rule: Rule) -> models.QuerySet["RetrainDecision"]:
         return self.decisions(product, rule).filter(build=None, due=None)
@@ -79,29 +79,29 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
             product=product.name, rule=str(rule), due=due, reason="The rule applies from now on."
         )
 
-    def _request(self, product: DataProduct, rule: Rule, verdict: Verdict) -> "RetrainDecision | None":
+    def _request(self, product: DataProduct, rule: Rule, result: RuleResult) -> "RetrainDecision | None":
         running = Build.objects.unfinished(product.name)
-        if running and verdict.due is None:
-            reason = f"Not yet: {verdict.reason} {running} has not ended and may learn from some of it."
-            return self._wait(product, rule, Verdict(reason=reason))
-        build, started = Build.objects.request(product, by=str(rule), reason=verdict.reason)
+        if running and result.due is None:
+            reason = f"Not yet: {result.reason} {running} has not ended and may learn from some of it."
+            return self._wait(product, rule, RuleResult(reason=reason))
+        build, started = Build.objects.request(product, by=str(rule), reason=result.reason)
         suffix = "" if started else f" {build} was running already."
         self._waiting(product, rule).delete()
         return self.create(
             product=product.name,
             rule=str(rule),
-            due=verdict.due,
+            due=result.due,
             build=build,
-            reason=verdict.reason + suffix,
+            reason=result.reason + suffix,
         )
 
-    def _wait(self, product: DataProduct, rule: Rule, verdict: Verdict) -> "RetrainDecision | None":
+    def _wait(self, product: DataProduct, rule: Rule, result: RuleResult) -> "RetrainDecision | None":
         """Replace the rule's last "not yet": with every feedback there may be another one."""
         waiting = self._waiting(product, rule)
-        if waiting.filter(reason=verdict.reason).exists():
+        if waiting.filter(reason=result.reason).exists():
             return None
         waiting.delete()
-        return self.create(product=product.name, rule=str(rule), reason=verdict.reason)
+        return self.create(product=product.name, rule=str(rule), reason=result.reason)
 
 
 class RetrainDecision(BaseModel):

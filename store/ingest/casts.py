@@ -101,7 +101,7 @@ class Cast:
         trimmed = sql.SQL("btrim({}, E' \\t\\r\\n\\u00a0')").format(text)
         rewrite = self.kind.rewrite(self)
         return sql.SQL("CASE WHEN NOT {} AND lower({}) = ANY({}::text[]) THEN NULL ELSE {} END").format(
-            self._composed(rewrite.kept, trimmed),
+            self._composed(rewrite.is_value, trimmed),
             trimmed,
             sql.Literal(list(NO_VALUE)),
             self._composed(rewrite.value, trimmed, raw=text),

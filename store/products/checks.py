@@ -38,7 +38,7 @@ def find_problems(product: DataProduct) -> Iterator[str]:
     yield from _retrain(product)
     if features_compile and label_fits:
         labels = tuple(label.text for label in product.labels) if product.problem.has_classes else None
-        yield from learning.problems(product.problem, labels)
+        yield from learning.check_problem(product.problem, labels)
 
 
 def _features(product: DataProduct) -> Generator[str, None, bool]:

@@ -143,7 +143,7 @@ def tumor_winner(tumors: Dataset) -> Winner:
 
 @pytest.fixture(scope="session")
 def wine_winner() -> Winner:
-    """Of three classes."""
+    """Return a winner of three classes."""
     return winner(Classification(), named_wines(("barolo", "grignolino", "barbera")), LINEAR)
 
 

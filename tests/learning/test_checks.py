@@ -1,13 +1,15 @@
+"""Checks of declared problems."""
+
 import pytest
 
-from learning.checks import problems
+from learning.checks import check_problem
 from learning.problem import Classification, Clustering, Regression
 
 TWO, THREE = ("benign", "malignant"), ("low", "middle", "high")
 
 
 @pytest.mark.parametrize(
-    ("problem", "choices", "said"),
+    ("problem", "choices", "expected"),
     [
         (Classification(folds=2), TWO, "too few"),
         (Classification(families="baseline"), TWO, "learns nothing"),
@@ -18,9 +20,9 @@ TWO, THREE = ("benign", "malignant"), ("low", "middle", "high")
         (Regression(folds=2), None, "too few"),
     ],
 )
-def test_a_declaration_that_would_go_wrong_is_told_why(problem, choices, said):
-    (sentence,) = problems(problem, choices)
-    assert said in sentence
+def test_a_mistake_in_a_declaration_is_explained(problem, choices, expected):
+    (sentence,) = check_problem(problem, choices)
+    assert expected in sentence
     assert sentence.endswith(".")
 
 
@@ -33,5 +35,5 @@ def test_a_declaration_that_would_go_wrong_is_told_why(problem, choices, said):
         (Clustering(), None),
     ],
 )
-def test_a_sound_declaration_has_no_problems(problem, choices):
-    assert list(problems(problem, choices)) == []
+def test_a_sound_declaration_has_no_mistakes(problem, choices):
+    assert list(check_problem(problem, choices)) == []

@@ -1,3 +1,5 @@
+"""Datasets and frames of Python values."""
+
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -22,13 +24,13 @@ def column(kind, values, **declared):
     return frame([Column(name="x", kind=kind, **declared)], [(value,) for value in values])["x"]
 
 
-def test_numbers_become_floats_and_what_is_not_finite_is_missing():
+def test_numbers_become_floats_and_infinite_ones_are_missing():
     values = column(Kind.NUMBER, [1, Decimal("2.5"), None, float("inf"), float("nan"), True])
     assert values.dtype == np.float64
     np.testing.assert_array_equal(values, [1.0, 2.5, np.nan, np.nan, np.nan, 1.0])
 
 
-def test_numbers_too_large_to_compute_with_are_cut():
+def test_numbers_that_are_too_large_are_clipped():
     np.testing.assert_array_equal(column(Kind.NUMBER, [1e300, -1e300]), [1e30, -1e30])
 
 
@@ -45,13 +47,13 @@ def test_categories_are_the_declared_choices_and_others_are_missing():
     assert list(values.cat.codes) == [1, 2, -1, -1]
 
 
-def test_one_row_and_no_row_have_the_columns_of_many():
+def test_frames_of_one_row_and_of_none_have_the_same_columns():
     many, one, none = frame(MIXED, STRANGE), frame(MIXED, STRANGE[:1]), frame(MIXED, [])
     assert list(many.dtypes) == list(one.dtypes) == list(none.dtypes)
     assert len(none) == 0
 
 
-def test_classes_are_those_found_in_declared_order_with_the_positive_one_last():
+def test_classes_are_in_declared_order_with_the_positive_one_last():
     rows, labels = [(0.0,)] * 9, ["b", "a", None] * 3
     declared = dataset(Classification(folds=2), NUMBER, rows, labels, ("c", "b", "a"))
     assert declared.classes == ("b", "a")
@@ -82,10 +84,10 @@ def test_unlabelled_rows_are_left_out_with_their_times():
     assert list(data.X.index) == [0, 1, 2, 3]
 
 
-def test_groups_are_numbered_as_they_appear_and_who_has_none_is_one_by_himself():
+def test_groups_are_numbered_in_order_and_rows_without_one_have_their_own():
     rows = [(float(i),) for i in range(8)]
-    given = ["b", None, "a", "b", None, "a", "c", None]
-    data = dataset(Clustering(folds=2), NUMBER, rows, None, groups=given)
+    groups = ["b", None, "a", "b", None, "a", "c", None]
+    data = dataset(Clustering(folds=2), NUMBER, rows, None, groups=groups)
     assert data.groups.tolist() == [0, 1, 2, 0, 3, 2, 4, 5]
     assert data.groups.dtype == np.int64
     assert dataset(Clustering(folds=2), NUMBER, rows, None, groups=[None] * 8).groups.tolist() == list(
@@ -94,7 +96,7 @@ def test_groups_are_numbered_as_they_appear_and_who_has_none_is_one_by_himself()
     assert dataset(Clustering(folds=2), NUMBER, rows, None).groups is None
 
 
-def test_a_dataset_of_a_frame_is_the_one_of_its_rows():
+def test_datasets_of_a_frame_and_of_its_rows_are_equal():
     rows = [(float(i),) for i in range(9)]
     labels = ["b", "a", None] * 3
     one = dataset(Classification(folds=2, positive="b"), NUMBER, rows, labels, ("c", "b", "a"))
@@ -117,7 +119,7 @@ def test_the_frame_of_a_dataset_without_gaps_is_not_copied():
 @given(st.datetimes(timezones=st.just(UTC)))
 @example(datetime.max.replace(tzinfo=UTC))
 @example(datetime.min.replace(tzinfo=UTC))
-def test_days_of_microseconds_are_the_days_of_the_time_to_the_last_bit(when):
+def test_days_of_microseconds_equal_the_days_of_the_time(when):
     since = when - datetime(1970, 1, 1, tzinfo=UTC)
     microseconds = since // timedelta(microseconds=1)
     assert days_of(np.array([microseconds]))[0] == days(when)
@@ -147,6 +149,6 @@ def test_too_few_instances_for_the_folds_are_refused(problem, needed):
         dataset(problem, NUMBER, [(0.0,)] * 9, [1.0] * 9)
 
 
-def test_one_class_cannot_be_told_from_another():
+def test_a_single_class_is_refused():
     with pytest.raises(OneClass, match="'only'"):
         dataset(Classification(), NUMBER, [(0.0,)] * 9, ["only"] * 9)

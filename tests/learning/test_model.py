@@ -1,3 +1,5 @@
+"""Models: signatures, answers and artifacts."""
+
 import pickle
 import struct
 
@@ -12,7 +14,7 @@ from learning.model import ClassAnswer, Model, Signature, loads, versions
 from .conftest import MIXED
 
 
-def test_a_signature_survives_json_and_its_digest_tells_every_change():
+def test_a_signature_survives_json_and_its_digest_depends_on_every_part():
     signature = Signature(task="CLASSIFICATION", columns=MIXED, classes=("no", "yes"))
     assert Signature.from_json(signature.as_json()) == signature
     changed = (
@@ -40,7 +42,7 @@ def test_an_answer_that_is_not_finite_is_refused():
         Model(signature, "baseline", {}, estimator).predict([[1.0]])
 
 
-def test_bytes_that_hold_something_else_are_no_model():
+def test_bytes_of_something_else_are_no_model():
     with pytest.raises(NotAModel):
         loads(pickle.dumps("a model, honestly"))
     with pytest.raises(NotAModel):
@@ -50,9 +52,9 @@ def test_bytes_that_hold_something_else_are_no_model():
         loads(struct.pack(">Q", len(text)) + text)
 
 
-def test_nothing_asked_is_nothing_answered(tumor_steps):
+def test_no_rows_get_no_answers(tumor_steps):
     assert tumor_steps[-1].model.predict([]) == []
 
 
-def test_versions_name_what_a_pickle_depends_on():
+def test_versions_name_the_libraries_of_a_pickle():
     assert set(versions()) == {"python", "scikit-learn", "numpy", "pandas", "scipy"}

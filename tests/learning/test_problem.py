@@ -1,3 +1,5 @@
+"""Declared problems: metrics, folds, bounds and options."""
+
 from datetime import timedelta
 
 import pytest
@@ -23,7 +25,7 @@ def test_each_task_has_a_default_metric_which_the_declared_one_replaces(problem,
     assert problem.metric_for(classes) == metric
 
 
-def test_an_unknown_metric_is_refused_with_its_near_matches():
+def test_an_unknown_metric_is_refused_with_similar_names():
     with pytest.raises(InvalidProblem, match=r"'roc_auk'.*roc_auc"):
         Classification(metric="roc_auk")
 
@@ -66,17 +68,17 @@ def test_a_problem_that_cannot_be_learned_is_refused(options):
         Classification(**options)
 
 
-def test_a_misspelt_family_is_refused_with_the_near_one():
+def test_a_misspelt_family_is_refused_with_similar_names():
     with pytest.raises(InvalidProblem, match="forest"):
         Classification(families=["forrest"])
 
 
 def test_clusters_are_two_or_more():
-    with pytest.raises(InvalidProblem, match="2 or more"):
+    with pytest.raises(InvalidProblem, match="at least 2"):
         Clustering(clusters=(1, 2))
 
 
-def test_options_replace_what_was_declared_and_are_validated_too():
+def test_options_replace_the_declaration_and_are_validated():
     problem = Classification(candidates=20, floors={"malignant": 0.9})
     changed = problem.with_options(candidates=3, seed=7, families=["linear"], auto_promote=False)
     assert changed == Classification(
@@ -100,7 +102,7 @@ def test_options_replace_what_was_declared_and_are_validated_too():
         ({"ordered": True}, 399, 5, 1),
     ],
 )
-def test_folds_and_repeats_follow_the_rows_unless_they_are_named(options, rows, folds, repeats):
+def test_folds_and_repeats_depend_on_the_rows_unless_they_are_set(options, rows, folds, repeats):
     problem = Classification(**options)
     assert (problem.folds_for(rows), problem.repeats_for(rows)) == (folds, repeats)
 
@@ -113,7 +115,7 @@ def test_the_budget_is_24_candidates_or_what_the_time_allows():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"folds": 1}, "folds=1 cannot validate anything; use 2 or more."),
         ({"repeats": 0}, "repeats=0 is not between 1 and 20."),
@@ -133,8 +135,8 @@ def test_the_budget_is_24_candidates_or_what_the_time_allows():
         ({"floors": {"no": -0.1}}, "The floor of 'no' is a recall: -0.1 is not between 0 and 1."),
     ],
 )
-def test_what_is_beyond_a_bound_is_refused_in_a_sentence(options, said):
-    with pytest.raises(InvalidProblem, match=said):
+def test_values_beyond_a_bound_are_refused(options, message):
+    with pytest.raises(InvalidProblem, match=message):
         Classification(**options)
 
 
@@ -157,7 +159,7 @@ def test_what_is_beyond_a_bound_is_refused_in_a_sentence(options, said):
         {"floors": {"no": 0, "yes": 1}},
     ],
 )
-def test_what_lies_on_a_bound_is_a_problem(options):
+def test_values_at_a_bound_are_accepted(options):
     problem = Classification(**options)
     assert all(getattr(problem, name) == value for name, value in options.items())
 
@@ -172,13 +174,13 @@ def test_what_lies_on_a_bound_is_a_problem(options):
         ({"families": []}, ("families",)),
     ],
 )
-def test_what_a_request_may_say_is_refused_with_the_arguments_name(options, argument):
+def test_refused_options_name_their_argument(options, argument):
     with pytest.raises(InvalidProblem) as refused:
         Classification().with_options(**options)
     assert refused.value.argument == argument
 
 
-def test_two_metrics_that_have_no_form_for_several_classes_point_to_the_default():
+def test_metrics_of_two_classes_suggest_one_for_several():
     for metric in sorted(metrics.TWO_CLASSES):
         with pytest.raises(InvalidProblem, match="the labels have 3; use") as refused:
             Classification(metric=metric).metric_for(3)
@@ -188,9 +190,9 @@ def test_two_metrics_that_have_no_form_for_several_classes_point_to_the_default(
     assert Classification().metric_for() == "roc_auc"
 
 
-def test_families_and_clusters_are_kept_in_one_form():
+def test_families_clusters_and_floors_are_normalised():
     assert Classification(families=["linear", "forest"]).families == ("linear", "forest")
     assert Clustering(clusters=(4, 2, 2)).clusters == (2, 4)
-    with pytest.raises(InvalidProblem, match="2 or more"):
+    with pytest.raises(InvalidProblem, match="at least 2"):
         Clustering(clusters=())
     assert Classification(floors={True: 1}).floors == {"True": 1.0}

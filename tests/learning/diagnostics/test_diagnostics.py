@@ -44,8 +44,13 @@ from ..conftest import LINEAR, MIXED, mixed_rows, numbers
 from .pictures import Winner, build_context, winner
 
 
-def evidence(of: Winner, **options) -> Evidence:
-    own = {"context": of.context, "candidate": of.candidate, "model": of.model, "predictions": of.predictions}
+def evidence(case: Winner, **options) -> Evidence:
+    own = {
+        "context": case.context,
+        "candidate": case.candidate,
+        "model": case.model,
+        "predictions": case.predictions,
+    }
     return Evidence(**({"deadline": None, "rows": drawing.ROWS} | own | options))
 
 
@@ -58,16 +63,16 @@ def test_each_task_has_its_kinds_and_two_classes_have_one_more():
     assert set(all_) == set(DiagnosticKind) == set(drawing.CHARTS)
 
 
-@pytest.mark.parametrize("of", ["tumor_winner", "wine_winner", "patient_winner", "cluster_winner"])
-def test_every_diagnostic_has_a_chart_a_sentence_and_data_of_its_shape(of, request):
-    of = request.getfixturevalue(of)
-    expected = kinds(of.context.problem_type, len(of.context.dataset.classes))
+@pytest.mark.parametrize("case", ["tumor_winner", "wine_winner", "patient_winner", "cluster_winner"])
+def test_every_diagnostic_has_a_chart_a_sentence_and_data_of_its_shape(case, request):
+    case = request.getfixturevalue(case)
+    expected = kinds(case.context.problem_type, len(case.context.dataset.classes))
     for kind in expected:
-        assert of[kind].problem is None, of[kind]
-        assert of[kind].text.endswith(".")
-        assert type(of[kind].data) is shape(kind)
-        assert of[kind].svg and of[kind].title
-    assert tuple(of.drawn) == expected
+        assert case[kind].problem is None, case[kind]
+        assert case[kind].text.endswith(".")
+        assert type(case[kind].data) is shape(kind)
+        assert case[kind].svg and case[kind].title
+    assert tuple(case.drawn) == expected
 
 
 def test_the_report_has_each_classes_scores_on_held_out_rows(tumor_winner):
@@ -83,15 +88,15 @@ def test_the_report_has_each_classes_scores_on_held_out_rows(tumor_winner):
     assert f"{right:.1%} of 569" in tumor_winner[DiagnosticKind.CLASSIFICATION_REPORT].text
 
 
-@pytest.mark.parametrize("of", ["tumor_winner", "wine_winner"])
+@pytest.mark.parametrize("case", ["tumor_winner", "wine_winner"])
 @pytest.mark.parametrize("kind", [DiagnosticKind.CONFUSION_MATRIX, DiagnosticKind.CLASS_PREDICTION_ERROR])
-def test_counts_have_a_row_for_each_actual_class(of, kind, request):
-    of = request.getfixturevalue(of)
-    data = of[kind].data
-    assert data.rows == data.columns == of.context.dataset.classes
+def test_counts_have_a_row_for_each_actual_class(case, kind, request):
+    case = request.getfixturevalue(case)
+    data = case[kind].data
+    assert data.rows == data.columns == case.context.dataset.classes
     assert (
         np.array(data.values).tolist()
-        == confusion_matrix(of.y, of.mean_predictions().argmax(axis=1)).tolist()
+        == confusion_matrix(case.y, case.mean_predictions().argmax(axis=1)).tolist()
     )
 
 
@@ -235,12 +240,12 @@ def test_ordered_folds_are_sampled_from_the_latest():
     times = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(len(y))]
     problem = Classification(ordered=True, folds=4)
     X = (random.normal(size=(len(y), 2)) + y[:, None]).tolist()
-    of = winner(problem, dataset(problem, numbers("ab"), X, y.tolist(), times=times), LINEAR)
-    folds = refit_folds.split(evidence(of), LINEAR)
+    case = winner(problem, dataset(problem, numbers("ab"), X, y.tolist(), times=times), LINEAR)
+    folds = refit_folds.split(evidence(case), LINEAR)
     assert max(folds[0][1]) == len(y) - 1
     assert all(max(learn) < min(held_out) for learn, held_out in folds)
-    assert of[DiagnosticKind.LEARNING_CURVE].problem is None
-    assert of[DiagnosticKind.LEARNING_CURVE].data.curves[0].x[-1] == len(folds[-1][0])
+    assert case[DiagnosticKind.LEARNING_CURVE].problem is None
+    assert case[DiagnosticKind.LEARNING_CURVE].data.curves[0].x[-1] == len(folds[-1][0])
 
 
 def test_the_validation_curve_varies_the_winners_main_hyperparameter(tumor_winner):
@@ -270,7 +275,7 @@ def test_importances_are_permutation_importances_on_rows_that_were_held_out(tumo
     context, data = tumor_winner.context, tumor_winner[DiagnosticKind.FEATURE_IMPORTANCES].data
     learn, held_out = refit_folds.split(evidence(tumor_winner), LINEAR)[0]
     X, y = context.dataset.X, context.dataset.y
-    found = permutation_importance(
+    result = permutation_importance(
         clone(context.pipeline(LINEAR)).fit(X.iloc[learn], y[learn]),
         X.iloc[held_out],
         y[held_out],
@@ -278,7 +283,7 @@ def test_importances_are_permutation_importances_on_rows_that_were_held_out(tumo
         n_repeats=3,
         random_state=0,
     )
-    expected = dict(zip(X.columns, found.importances_mean, strict=True))
+    expected = dict(zip(X.columns, result.importances_mean, strict=True))
     assert dict(zip(data.names, data.values, strict=True)) == pytest.approx(expected)
     assert list(data.values) == sorted(data.values, reverse=True)
     assert tumor_winner[DiagnosticKind.FEATURE_IMPORTANCES].text.startswith(data.names[0])
@@ -289,16 +294,16 @@ def test_ranks_are_spearmans_rho_where_neither_value_is_missing():
     X = random.normal(size=(200, 3))
     X[:, 1] += X[:, 0]
     rows = [[None if random.random() < 0.2 else float(cell) for cell in row] for row in X]
-    of = winner(
+    case = winner(
         Clustering(), dataset(Clustering(), numbers("abc"), rows, None), Candidate("kmeans", {"clusters": 2})
     )
-    data = of[DiagnosticKind.RANK2D].data
+    data = case[DiagnosticKind.RANK2D].data
     cells = np.array(rows, dtype=np.float64)
     both = ~np.isnan(cells[:, :2]).any(axis=1)
     assert data.rows == data.columns == ("a", "b", "c")
     assert data.values[0][1] == pytest.approx(spearmanr(cells[both, 0], cells[both, 1])[0])
     assert data.values[2][2] == 1.0
-    assert of[DiagnosticKind.RANK2D].text.startswith("a and b have the strongest correlation")
+    assert case[DiagnosticKind.RANK2D].text.startswith("a and b have the strongest correlation")
 
 
 def test_silhouettes_are_computed_in_standardised_features(cluster_winner):
@@ -336,14 +341,14 @@ def test_noise_is_left_out_of_the_silhouettes():
     rows = np.vstack(
         [random.normal(c, 0.1, size=(60, 2)) for c in (0, 5)] + [random.uniform(-9, 9, size=(12, 2))]
     )
-    of = winner(
+    case = winner(
         Clustering(),
         dataset(Clustering(), numbers("ab"), rows.tolist(), None),
         Candidate("hdbscan", {"min_cluster_size": 15}),
     )
-    assert "% of the rows are noise, and left out." in of[DiagnosticKind.SILHOUETTE].text
-    assert [curve.name for curve in of[DiagnosticKind.SILHOUETTE].data.curves] == ["0", "1"]
-    assert of[DiagnosticKind.INTERCLUSTER_DISTANCE].problem is None
+    assert "% of the rows are noise, and left out." in case[DiagnosticKind.SILHOUETTE].text
+    assert [curve.name for curve in case[DiagnosticKind.SILHOUETTE].data.curves] == ["0", "1"]
+    assert case[DiagnosticKind.INTERCLUSTER_DISTANCE].problem is None
 
 
 def test_rows_that_were_never_held_out_are_left_out(tumor_winner):
@@ -354,11 +359,11 @@ def test_rows_that_were_never_held_out_are_left_out(tumor_winner):
 
 
 def test_a_class_that_is_never_predicted_has_no_precision(tumors):
-    of = winner(Classification(), tumors, Candidate("baseline", {}))
-    data = of[DiagnosticKind.CLASSIFICATION_REPORT].data
+    case = winner(Classification(), tumors, Candidate("baseline", {}))
+    data = case[DiagnosticKind.CLASSIFICATION_REPORT].data
     assert data.values[1][:2] == (None, 0.0)
-    assert "no row is predicted as such" in of[DiagnosticKind.CLASSIFICATION_REPORT].text
-    assert of[DiagnosticKind.VALIDATION_CURVE].problem[0] == "UNAVAILABLE"
+    assert "no row is predicted as such" in case[DiagnosticKind.CLASSIFICATION_REPORT].text
+    assert case[DiagnosticKind.VALIDATION_CURVE].problem[0] == "UNAVAILABLE"
 
 
 def test_the_rarest_of_many_classes_are_merged():
@@ -367,38 +372,40 @@ def test_the_rarest_of_many_classes_are_merged():
     X = random.normal(size=(len(y), 3)) + y[:, None]
     names = [f"kind {code:02}" for code in range(25)]
     problem = Classification(folds=3)
-    of = winner(
+    case = winner(
         problem,
         dataset(problem, numbers("abc"), X.tolist(), [names[code] for code in y], names),
         Candidate("naive_bayes", {"var_smoothing": 1e-9}),
     )
-    data = of[DiagnosticKind.CONFUSION_MATRIX].data
+    data = case[DiagnosticKind.CONFUSION_MATRIX].data
     assert len(data.rows) == 20
     assert data.rows[-1] == "6 others"
     assert sum(map(sum, data.values)) == len(y)
-    assert "The 19 most frequent of 25 classes are distinguished." in of[DiagnosticKind.CONFUSION_MATRIX].text
-    assert of[DiagnosticKind.CLASS_PREDICTION_ERROR].problem is None
-    assert of[DiagnosticKind.LEARNING_CURVE].problem is None
+    assert (
+        "The 19 most frequent of 25 classes are distinguished." in case[DiagnosticKind.CONFUSION_MATRIX].text
+    )
+    assert case[DiagnosticKind.CLASS_PREDICTION_ERROR].problem is None
+    assert case[DiagnosticKind.LEARNING_CURVE].problem is None
 
 
 def test_diagnostics_are_drawn_for_columns_of_every_kind():
     rows, labels = mixed_rows(120)
-    of = winner(Classification(folds=3), dataset(Classification(folds=3), MIXED, rows, labels), LINEAR)
-    assert [kind for kind in kinds(Classification, 2) if of[kind].problem] == []
-    assert set(of[DiagnosticKind.FEATURE_IMPORTANCES].data.names) == {column.name for column in MIXED}
-    assert "note" in of[DiagnosticKind.FEATURE_IMPORTANCES].data.names[:2]
-    assert of[DiagnosticKind.RANK2D].data.rows == ("weight", "visits", "smokes", "born", "seen")
+    case = winner(Classification(folds=3), dataset(Classification(folds=3), MIXED, rows, labels), LINEAR)
+    assert [kind for kind in kinds(Classification, 2) if case[kind].problem] == []
+    assert set(case[DiagnosticKind.FEATURE_IMPORTANCES].data.names) == {column.name for column in MIXED}
+    assert "note" in case[DiagnosticKind.FEATURE_IMPORTANCES].data.names[:2]
+    assert case[DiagnosticKind.RANK2D].data.rows == ("weight", "visits", "smokes", "born", "seen")
 
 
 def test_correlations_of_features_without_numbers_fail_with_a_reason():
     words = Column(name="word", kind=ColumnKind.TEXT)
     rows = [[f"{'good' if row % 2 else 'bad'} thing {row}"] for row in range(60)]
     problem = Classification(folds=3)
-    of = winner(problem, dataset(problem, [words], rows, [row % 2 for row in range(60)]), LINEAR)
-    ranks = of[DiagnosticKind.RANK2D]
+    case = winner(problem, dataset(problem, [words], rows, [row % 2 for row in range(60)]), LINEAR)
+    ranks = case[DiagnosticKind.RANK2D]
     assert (ranks.svg, ranks.data) == (None, None)
     assert ranks.problem == ("UNAVAILABLE", "Fewer than two features are numbers that vary.")
-    assert of[DiagnosticKind.FEATURE_IMPORTANCES].problem is None
+    assert case[DiagnosticKind.FEATURE_IMPORTANCES].problem is None
 
 
 def test_a_diagnostic_that_fails_does_not_affect_the_others(tumor_winner, monkeypatch):
@@ -419,7 +426,7 @@ def test_diagnostics_after_the_deadline_are_timed_out(tumor_winner):
 
 
 def test_a_deadline_ends_the_fits_of_a_chart(patient_winner, monkeypatch):
-    """Let the deadline pass after the first fit; it is checked before each."""
+    """Make the deadline pass after the first fit; it is checked before each."""
     fits = []
     fit = Pipeline.fit
     monkeypatch.setattr(Pipeline, "fit", lambda self, *args: (fits.append(1), fit(self, *args))[1])
@@ -446,13 +453,13 @@ def test_many_rows_are_sampled_and_the_text_mentions_it():
     predictions = np.where(y == 1, sure, 1 - sure)[np.concatenate(held_out)]
     predictions = np.column_stack([1 - predictions, predictions]).astype(np.float32)
     served = Model(context.signature, LINEAR.family, LINEAR.hyperparameters, estimator=None)
-    of = Winner(context=context, candidate=LINEAR, model=served, predictions=(predictions, held_out))
-    of.drawn = {each.kind: each for each in of.draw(rows=500)}
-    assert all(diagnostic.problem is None for diagnostic in of.drawn.values())
-    assert "of 100,000 held-out rows" in of[DiagnosticKind.CLASSIFICATION_REPORT].text
-    assert "Drawn from 500 of 100,000 rows." in of[DiagnosticKind.RANK2D].text
-    assert "Drawn from 750 of 100,000 rows." in of[DiagnosticKind.FEATURE_IMPORTANCES].text
-    learned, held_out, final = of[DiagnosticKind.LEARNING_CURVE].data.curves
+    case = Winner(context=context, candidate=LINEAR, model=served, predictions=(predictions, held_out))
+    case.drawn = {each.kind: each for each in case.draw(rows=500)}
+    assert all(diagnostic.problem is None for diagnostic in case.drawn.values())
+    assert "of 100,000 held-out rows" in case[DiagnosticKind.CLASSIFICATION_REPORT].text
+    assert "Drawn from 500 of 100,000 rows." in case[DiagnosticKind.RANK2D].text
+    assert "Drawn from 750 of 100,000 rows." in case[DiagnosticKind.FEATURE_IMPORTANCES].text
+    learned, held_out, final = case[DiagnosticKind.LEARNING_CURVE].data.curves
     assert learned.x[-1] == held_out.x[-1] == 500
     assert final.x == pytest.approx([200_000 / 3])
-    assert final.y == pytest.approx([roc_auc_score(y, of.mean_predictions()[:, 1])], abs=0.01)
+    assert final.y == pytest.approx([roc_auc_score(y, case.mean_predictions()[:, 1])], abs=0.01)

@@ -52,13 +52,13 @@ def twelve_classes() -> Winner:
     )
 
 
-def pictures(of: Winner) -> list[str]:
-    return [of[kind].svg for kind in kinds(of.context.problem_type, len(of.context.dataset.classes))]
+def pictures(case: Winner) -> list[str]:
+    return [case[kind].svg for kind in kinds(case.context.problem_type, len(case.context.dataset.classes))]
 
 
-@pytest.mark.parametrize("of", WINNERS)
-def test_a_chart_is_a_small_svg_without_a_size(of, request):
-    for svg in pictures(request.getfixturevalue(of)):
+@pytest.mark.parametrize("case", WINNERS)
+def test_a_chart_is_a_small_svg_without_a_size(case, request):
+    for svg in pictures(request.getfixturevalue(case)):
         root = ElementTree.fromstring(svg)
         assert root.tag == f"{SVG}svg"
         assert len(root.attrib["viewBox"].split()) == 4
@@ -67,9 +67,9 @@ def test_a_chart_is_a_small_svg_without_a_size(of, request):
         assert len(svg.encode()) < figures.MOST_BYTES
 
 
-@pytest.mark.parametrize("of", WINNERS)
-def test_a_chart_has_no_scripts_styles_or_external_references(of, request):
-    for svg in pictures(request.getfixturevalue(of)):
+@pytest.mark.parametrize("case", WINNERS)
+def test_a_chart_has_no_scripts_styles_or_external_references(case, request):
+    for svg in pictures(request.getfixturevalue(case)):
         elements = list(ElementTree.fromstring(svg).iter())
         names = {element.tag.removeprefix(SVG) for element in elements}
         assert names <= {"svg", "g", "defs", "path", "use", "text", "tspan", "clipPath", "rect", "pattern"}
@@ -80,9 +80,9 @@ def test_a_chart_has_no_scripts_styles_or_external_references(of, request):
         assert "<!DOCTYPE" not in svg
 
 
-@pytest.mark.parametrize("of", WINNERS)
-def test_references_in_a_chart_are_resolved_in_it(of, request):
-    for svg in pictures(request.getfixturevalue(of)):
+@pytest.mark.parametrize("case", WINNERS)
+def test_references_in_a_chart_are_resolved_in_it(case, request):
+    for svg in pictures(request.getfixturevalue(case)):
         references = re.findall(r'(?:href="#|url\(#)([^")]+)', svg)
         assert set(references) == set(re.findall(r'<(?!g)[^>]* id="([^"]+)"', svg))
 
@@ -169,12 +169,12 @@ def test_data_is_restored_from_json(data):
     assert data_from_json(type(data).__name__, stored) == data
 
 
-@pytest.mark.parametrize("of", WINNERS)
-def test_data_of_charts_is_restored_from_json(of, request):
-    of = request.getfixturevalue(of)
-    for kind in kinds(of.context.problem_type, len(of.context.dataset.classes)):
-        stored = json.loads(json.dumps(of[kind].data.as_json(), allow_nan=False))
-        assert data_from_json(shape(kind).__name__, stored) == of[kind].data
+@pytest.mark.parametrize("case", WINNERS)
+def test_data_of_charts_is_restored_from_json(case, request):
+    case = request.getfixturevalue(case)
+    for kind in kinds(case.context.problem_type, len(case.context.dataset.classes)):
+        stored = json.loads(json.dumps(case[kind].data.as_json(), allow_nan=False))
+        assert data_from_json(shape(kind).__name__, stored) == case[kind].data
 
 
 def test_numbers_must_be_finite():

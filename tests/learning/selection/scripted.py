@@ -1,4 +1,4 @@
-"""Searches and final rounds whose fits are told by a script instead of fitted, so that each decision can be reached."""
+"""Searches and final rounds with scripted outcomes instead of fits, so that tests reach every decision."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,71 +18,71 @@ from learning.selection.final_round import FinalRound
 from learning.selection.rounds import FoldRunner, Span
 from learning.selection.search import Search
 
-#: What is added to a candidate's quality on each fold; their mean is 0.
+#: Noise added to a candidate's quality on each fold; its mean is 0.
 NOISE = (0.01, -0.01, 0.02, -0.02)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """What is told of a candidate."""
+class Scripted:
+    """Scripted outcome of a candidate's fits."""
 
     quality: float = 0.5
     noise: float = 1.0
-    #: The probability that it gives to the right class.
+    #: Probability of the true class.
     sure: float = 0.6
     seconds: float = 0.0
     microseconds: float | None = None
-    #: The round in which its fits fail.
+    #: Round in which its fits fail.
     fails_in: str = ""
 
 
-Script = Callable[[Candidate], Told]
+Script = Callable[[Candidate], Scripted]
 
 
 class ScriptedPool:
-    """Fits nothing: each outcome is there at once. `asked` are the fits in the order in which they were begun."""
+    """Pool that returns scripted outcomes at once; `submitted` has the fits in order."""
 
     count = 2
 
-    def __init__(self, context: FitContext, script: Script, kept: bool = False):
-        self.context, self.script, self.kept = context, script, kept
-        self.asked: list[Fit] = []
+    def __init__(self, context: FitContext, script: Script, has_models: bool = False):
+        self.context, self.script, self.has_models = context, script, has_models
+        self.submitted: list[Fit] = []
 
     def score(self, fit: Fit) -> "Future[Scored | Failed]":
-        self.asked.append(fit)
+        self.submitted.append(fit)
         future: Future[Scored | Failed] = Future()
         future.set_result(self.outcome(fit))
         return future
 
     def outcome(self, fit: Fit) -> Scored | Failed:
-        told = self.script(fit.candidate)
-        if told.fails_in == fit.round:
-            return Failed("INTERNAL", "It is scripted to fail.")
+        scripted = self.script(fit.candidate)
+        if scripted.fails_in == fit.round:
+            return Failed("INTERNAL", "The script lets it fail.")
         return Scored(
-            score=told.quality + told.noise * NOISE[fit.fold % len(NOISE)],
+            score=scripted.quality + scripted.noise * NOISE[fit.fold % len(NOISE)],
             measures=(),
-            fit_seconds=told.seconds,
+            fit_seconds=scripted.seconds,
             predict_seconds=0.0,
-            predictions=self.predictions(told, fit),
-            microseconds=told.microseconds,
+            predictions=self.predictions(scripted, fit),
+            microseconds=scripted.microseconds,
         )
 
-    def predictions(self, told: Told, fit: Fit) -> Any:
+    def predictions(self, scripted: Scripted, fit: Fit) -> Any:
         if self.context.task == "CLUSTERING":
             return None
         _, held_out = self.context.split(fit.round)[fit.fold]
         y = self.context.dataset.y[held_out]
         if self.context.task == "REGRESSION":
-            return (y * told.sure).astype(np.float32)
-        rows = np.full((len(y), 2), 1 - told.sure, dtype=np.float32)
-        rows[np.arange(len(y)), y] = told.sure
+            return (y * scripted.sure).astype(np.float32)
+        rows = np.full((len(y), 2), 1 - scripted.sure, dtype=np.float32)
+        rows[np.arange(len(y)), y] = scripted.sure
         return rows
 
-    def fit(self, candidate: Candidate, part: int | None = None) -> Any:
+    def fit(self, candidate: Candidate, fold: int | None = None) -> Any:
         raise AssertionError("Nothing is fitted in a round.")
 
-    def has_model(self, candidate: Candidate, part: int) -> bool:
-        return self.kept
+    def has_model(self, candidate: Candidate, fold: int) -> bool:
+        return self.has_models
 
     def restart(self) -> None:
         pass
@@ -99,10 +99,10 @@ def rows_of(problem: Problem, rows: int = 200) -> Dataset:
     return dataset(problem, columns, values.tolist(), labels[problem.task])
 
 
-def searched(
-    problem: Problem, script: Script, *, rows: int = 200, kept: bool = False, **clock: Any
+def build_search(
+    problem: Problem, script: Script, *, rows: int = 200, has_models: bool = False, **clock: Any
 ) -> Search:
-    """Return a search that has not begun; `clock` are its deadlines, and what it begins with."""
+    """Return a search that has not started; `clock` has its deadlines and incumbents."""
     data = rows_of(problem, rows)
     context = FitContext(
         task=problem.task,
@@ -111,16 +111,16 @@ def searched(
         plan=FoldPlan.of(problem, data),
         seed=0,
     )
-    player = FoldRunner(scheduler=FitScheduler(ScriptedPool(context, script, kept), 60.0), recorded={})
+    runner = FoldRunner(scheduler=FitScheduler(ScriptedPool(context, script, has_models), 60.0), recorded={})
     times = {"deadline": None, "latest_deadline": None, "end": None} | clock
-    return Search(problem=problem, context=context, runner=player, span=Span(0, 70), **times)
+    return Search(problem=problem, context=context, runner=runner, span=Span(0, 70), **times)
 
 
-def asked(search: Search) -> list[Fit]:
-    """Return the fits that were begun, in their order."""
+def submitted_fits(search: Search) -> list[Fit]:
+    """Return the submitted fits in order."""
     pool = search.runner.scheduler._pool
     assert isinstance(pool, ScriptedPool)
-    return pool.asked
+    return pool.submitted
 
 
 def final_round(search: Search, incumbent: Candidate | None = None, end: float | None = None) -> FinalRound:
@@ -135,9 +135,9 @@ def final_round(search: Search, incumbent: Candidate | None = None, end: float |
     )
 
 
-def by_family(told: dict[str, Told], otherwise: Told | None = None) -> Script:
-    """Return a script that tells of a candidate what its family has."""
-    return lambda candidate: told.get(candidate.family, otherwise or Told())
+def by_family(outcomes: dict[str, Scripted], otherwise: Scripted | None = None) -> Script:
+    """Return a script with one outcome per family."""
+    return lambda candidate: outcomes.get(candidate.family, otherwise or Scripted())
 
 
 FOUR = Classification(folds=4, candidates=6, families=("linear", "baseline", "forest", "boosting"))

@@ -161,8 +161,8 @@ def test_an_ensemble_wins_only_beyond_noise():
     assert run_decision(entry(FOREST, GOOD, 0.9), entry(average, BETTER, 0.8)).winner == average
 
 
-def test_an_ensemble_is_worth_its_price_by_the_losses_of_the_rows():
-    """Scores that do not contradict it; half a percent of the loss at least; beyond one standard error."""
+def test_an_ensemble_must_save_enough_loss_beyond_noise():
+    """Check the three conditions: the scores, the saved share of the loss, and its significance."""
     average = ensemble.build_recipe({FOREST: 0.5, TAME: 0.5})
     losses = np.linspace(1.0, 3.0, 200).astype(np.float32)
     single = replace(entry(FOREST, GOOD, 0.9), losses=losses)
@@ -178,7 +178,7 @@ def test_an_ensemble_is_worth_its_price_by_the_losses_of_the_rows():
     assert winner(GOOD, random - random.mean() + 0.2) == average
 
 
-def test_of_two_averages_that_with_more_models_must_be_worth_it_too():
+def test_an_average_of_more_models_must_be_worth_it_too():
     few = ensemble.build_recipe({FOREST: 0.5, TAME: 0.5})
     many = ensemble.build_fold_average(few, 5)
     losses = np.full(100, 2.0, dtype=np.float32)
@@ -191,12 +191,12 @@ def test_of_two_averages_that_with_more_models_must_be_worth_it_too():
     assert run_decision(*entries).winner == many
 
 
-def test_an_average_without_a_single_model_beside_it_is_the_challenger():
+def test_an_average_without_a_single_model_is_the_challenger():
     average = ensemble.build_recipe({FOREST: 0.5, TAME: 0.5})
     assert run_decision(entry(average, GOOD)).winner == average
 
 
-def test_whom_only_the_contest_scored_stands_behind_all_that_the_search_did():
+def test_candidates_that_only_the_final_round_scored_rank_last():
     assert run_decision(entry(LINEAR, BETTER), entry(FOREST, GOOD, 0.1)).winner == FOREST
     assert candidates_to_fit(FOREST, [entry(LINEAR, BETTER), entry(BOOSTING, GOOD, 0.1)], 3) == [
         FOREST,
@@ -205,35 +205,35 @@ def test_whom_only_the_contest_scored_stands_behind_all_that_the_search_did():
     ]
 
 
-def test_a_recall_on_its_floor_and_a_class_without_rows_hold_nothing():
+def test_a_recall_at_its_floor_and_a_class_without_rows_do_not_hold():
     assert run_decision(entry(LINEAR, GOOD, 0.9, no=0.9), floors={"no": 0.9}).hold_reason is None
     assert run_decision(entry(LINEAR, GOOD, 0.9), floors={"no": 0.9}).hold_reason is None
 
 
-def test_the_baseline_is_not_held_for_being_no_better_than_itself():
+def test_the_baseline_itself_is_not_held():
     baseline = Candidate("baseline", {})
     assert run_decision(entry(baseline, GOOD, 0.9), baseline=0.95).hold_reason is None
     assert run_decision(entry(LINEAR, GOOD, 0.9), baseline=0.95).hold_reason
 
 
-@pytest.mark.parametrize(("short", "held"), [(1.9, False), (2.1, True)])
-def test_a_score_is_short_of_the_recorded_one_beyond_two_standard_errors(short, held):
+@pytest.mark.parametrize(("errors", "is_held"), [(1.9, False), (2.1, True)])
+def test_a_score_two_standard_errors_below_the_recorded_one_is_held(errors, is_held):
     error = standard_error(GOOD, 0.25)
-    champion = incumbent(sum(GOOD) / 5 + short * error)
-    assert bool(run_decision(entry(CHAMPION, GOOD, 0.9), champion=champion).hold_reason) is held
+    champion = incumbent(sum(GOOD) / 5 + errors * error)
+    assert bool(run_decision(entry(CHAMPION, GOOD, 0.9), champion=champion).hold_reason) is is_held
 
 
-def test_what_changed_since_is_named_where_it_is_known():
-    def held(changed):
+def test_changed_columns_are_named_if_they_are_known():
+    def hold_reason(changed):
         entries, champion = [entry(CHAMPION, GOOD, 0.9)], incumbent(0.99)
         return decide(Classification(), "roc_auc", entries, champion, "now", 0.25, None, changed).hold_reason
 
-    assert held(None).endswith("noise (0.011).")
-    assert "No visible changes since then." in held(())
-    assert "age, sex" in held(("age", "sex"))
+    assert hold_reason(None).endswith("noise (0.011).")
+    assert "No visible changes since then." in hold_reason(())
+    assert "age, sex" in hold_reason(("age", "sex"))
 
 
-def test_a_kept_recipe_says_with_whom_it_was_compared():
+def test_the_reason_to_keep_a_recipe_names_the_comparison():
     assert run_decision(entry(CHAMPION, GOOD, 0.9), champion=incumbent()).reason == (
         "Kept the recipe: no other could be compared with it (0.908)."
     )

@@ -130,14 +130,14 @@ def test_a_build_that_runs_already_answers_a_due_moment(nightly):
 def test_words_of_several_people_begin_one_build(attentive):
     say(attentive, 0, "ann")
     look()
-    assert newest(attentive).reason == "Not yet: 1 word came since build 1, of 3."
+    assert newest(attentive).reason == "Not yet: 1 feedback item arrived since build 1; 3 are needed."
     say(attentive, 0, "bob", "False")
     say(attentive, 1, "cleo")
     at_once(*[look] * 10)
     (build,) = began(attentive)
     assert build.requested_by == "AfterFeedback(3)"
     decision = RetrainDecision.objects.decisions(attentive).get(build=build)
-    assert decision.reason == "3 words came since build 1; 3 are enough."
+    assert decision.reason == "3 feedback items arrived since build 1; 3 are needed."
 
 
 def test_only_the_newest_not_yet_is_kept_and_nothing_is_written_without_news(attentive):
@@ -155,7 +155,7 @@ def test_words_taken_back_and_the_tables_own_do_not_count(attentive):
     Feedback.objects.retract(attentive, words[0].pk, Actor(author="ann"))
     look()
     assert began(attentive) == []
-    assert newest(attentive).reason == "Not yet: 2 words came since build 1, of 3."
+    assert newest(attentive).reason == "Not yet: 2 feedback items arrived since build 1; 3 are needed."
 
 
 def test_words_wait_while_a_build_runs(attentive):
@@ -204,7 +204,7 @@ def test_five_words_of_three_people_make_a_champion_that_learned_from_them(stay,
     at_once(*[look] * 10)
     (build,) = began(product)
     decision = RetrainDecision.objects.decisions(product).get(build=build)
-    assert decision.reason == "5 words came since build 1; 5 are enough."
+    assert decision.reason == "5 feedback items arrived since build 1; 5 are needed."
     claimed = Build.objects.claim(build.pk)
     assert claimed is not None
     run(claimed)

@@ -93,7 +93,7 @@ REFUSED = {
     "a date": (declared(COST, at="anamnesis__born"), "the event's time must be a DateTimeField"),
     "a metric for several classes": (
         declared(COST, problem=Classification(metric="top_k_accuracy")),
-        "'top_k_accuracy' says nothing about two classes",
+        "'top_k_accuracy' is not defined for two classes",
     ),
     "too few folds": (declared(COST, problem=Classification(folds=2)), "use 3 or more"),
     "an unknown floor": (

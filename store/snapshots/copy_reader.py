@@ -1,7 +1,7 @@
-"""Transfer: a snapshot's table into arrays, some rows at a time, and no Python object for what is no text.
+"""The COPY reader: reads a snapshot's table into arrays in chunks, without a Python object for each number.
 
-Whatever has a fixed width travels in one binary COPY whose rows, without any null, are of one size: numpy reads them
-as they are. Texts come by a COPY of their own. Anything else comes as Python's values.
+Columns of fixed width share one binary COPY. Without nulls its rows are of equal size, so NumPy reads them in place.
+Texts come by a COPY in text format; all other columns as Python values.
 """
 
 import io
@@ -14,59 +14,60 @@ from typing import Any
 
 import numpy as np
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from numpy.typing import NDArray
 
-#: Bytes of the table, its texts included, that are read together.
-CHUNK = 8 << 20
-#: In front of the rows of a binary COPY, and behind them.
-HEADER, TRAILER = 19, 2
+#: Bytes of the table, its TOAST included, in one chunk.
+CHUNK_BYTES = 8 << 20
+#: Bytes before and after the rows of a binary COPY.
+HEADER_BYTES, TRAILER_BYTES = 19, 2
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fixed:
-    """A column whose values are all of one size."""
+class FixedWidthCodec:
+    """A column whose values have equal size."""
 
-    #: An expression that is never null.
+    #: A SQL expression that is never null.
     sql: str
-    #: The type that it has in a binary COPY, as numpy calls it.
+    #: Its NumPy type in a binary COPY.
     wire: str
-    #: From `(n,)` of it to `(n,)` of `dtype`.
+    #: Decodes an array of shape (n,) of the wire type to one of `dtype`.
     read: Callable[[Array], Array]
     dtype: str = "f8"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text:
-    """A column of texts; None for null."""
+class TextCodec:
+    """A column of texts, with None for null."""
 
     sql: str
     dtype: str = "O"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Other:
-    """A column that is rarely met: its values are made in Python."""
+class PythonCodec:
+    """A column of a rare type, decoded from Python values."""
 
     sql: str
     read: Callable[[Sequence[Any]], Array]
     dtype: str
 
 
-Way = Fixed | Text | Other
+ColumnCodec = FixedWidthCodec | TextCodec | PythonCodec
 
 
 @dataclass(frozen=True)
 class ColumnType:
-    """A column's type in PostgreSQL: its name, and for a numeric how many digits it may have (0: any)."""
+    """A column's type in PostgreSQL: its name, and the precision of a numeric in digits (0: any)."""
 
     name: str
     digits: int = 0
 
 
-def types(table: str) -> dict[str, ColumnType]:
-    """Of each column of the table, by its name and in their order."""
+def get_column_types(table: str) -> dict[str, ColumnType]:
+    """Get the types of the table's columns by name, in their order."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT attname, typname, CASE WHEN atttypmod > 0 THEN atttypmod - 4 >> 16 ELSE 0 END "
@@ -77,97 +78,112 @@ def types(table: str) -> dict[str, ColumnType]:
         return {name: ColumnType(type_, digits & 0xFFFF) for name, type_, digits in cursor.fetchall()}
 
 
-def read(table: str, ways: dict[str, Way], rows: int, condition: str = "true") -> dict[str, Array]:
-    """The rows of `table` that meet `condition`, at most `rows` of them, in the order of the table: `(n,)` each."""
-    found = {name: np.empty(rows, dtype=way.dtype) for name, way in ways.items()}
+def read_table(
+    table: str, codecs: dict[str, ColumnCodec], rows: int, condition: str = "true"
+) -> dict[str, Array]:
+    """Read rows of a table into arrays, in the order of the table.
+
+    Args:
+        codecs: the codec of each column to read.
+        rows: an upper bound of the number of rows, for which the arrays are allocated.
+        condition: SQL that the rows must meet.
+
+    Returns: arrays of shape (n,), by column name.
+    """
+    arrays = {name: np.empty(rows, dtype=codec.dtype) for name, codec in codecs.items()}
     sources = [f"FROM {table} WHERE {blocks} AND {condition}" for blocks in _chunks(table)]
-    read = 0
+    n = 0
     with connection.cursor() as cursor:
-        for fetched in _ahead(partial(_fetch, cursor, ways), sources):
-            arrays = _fixed(ways, fetched.fixed) | _texts(ways, fetched.texts) | _others(ways, fetched.others)
-            [size] = {len(values) for values in arrays.values()}
-            for name, values in arrays.items():
-                found[name][read : read + size] = values
-            read += size
-    return {name: values[:read] for name, values in found.items()}
+        for fetched in _prefetch(partial(_fetch, cursor, codecs), sources):
+            chunk = (
+                _decode_fixed(codecs, fetched.fixed)
+                | _decode_texts(codecs, fetched.texts)
+                | _decode_others(codecs, fetched.others)
+            )
+            [size] = {len(values) for values in chunk.values()}
+            for name, values in chunk.items():
+                arrays[name][n : n + size] = values
+            n += size
+    return {name: values[:n] for name, values in arrays.items()}
 
 
-def _ahead(fetch: Callable[[str], "_Fetched"], sources: Sequence[str]) -> Iterator["_Fetched"]:
-    """What is fetched from each source, the next one while this one is looked at."""
-    with ThreadPoolExecutor(1, thread_name_prefix="transfer") as thread:
-        coming = [thread.submit(fetch, source) for source in sources[:1]]
+def _prefetch(fetch: Callable[[str], "_Fetched"], sources: Sequence[str]) -> Iterator["_Fetched"]:
+    """Fetch each source in order; fetch the next one while the caller decodes this one."""
+    with ThreadPoolExecutor(1, thread_name_prefix="copy-reader") as thread:
+        pending = [thread.submit(fetch, source) for source in sources[:1]]
         for place in range(len(sources)):
-            fetched = coming.pop().result()
-            coming = [thread.submit(fetch, source) for source in sources[place + 1 : place + 2]]
+            fetched = pending.pop().result()
+            pending = [thread.submit(fetch, source) for source in sources[place + 1 : place + 2]]
             yield fetched
 
 
 @dataclass(frozen=True)
 class _Fetched:
-    """Rows as they have come: in binary, as text, and as Python's values."""
+    """One chunk as it was received: binary, text, and Python values."""
 
     fixed: io.BytesIO
     texts: io.BytesIO
     others: Sequence[Sequence[Any]]
 
 
-def _fetch(cursor: Any, ways: dict[str, Way], source: str) -> _Fetched:
-    """The cursor is one connection's, which nobody else uses meanwhile."""
+def _fetch(cursor: CursorWrapper, codecs: dict[str, ColumnCodec], source: str) -> _Fetched:
+    """Fetch one chunk. Runs on another thread, so the caller must not use the cursor's connection meanwhile."""
     fixed, texts = io.BytesIO(), io.BytesIO()
     others: Sequence[Sequence[Any]] = ()
-    if selected := _selected(ways, Fixed):
+    if selected := _select(codecs, FixedWidthCodec):
         cursor.copy_expert(f"COPY (SELECT {selected} {source}) TO STDOUT (FORMAT binary)", fixed)
-    if selected := _selected(ways, Text):
+    if selected := _select(codecs, TextCodec):
         cursor.copy_expert(f"COPY (SELECT {selected} {source}) TO STDOUT", texts)
-    if selected := _selected(ways, Other):
+    if selected := _select(codecs, PythonCodec):
         cursor.execute(f"SELECT {selected} {source}")
         others = cursor.fetchall()
     return _Fetched(fixed, texts, others)
 
 
-def _selected(ways: dict[str, Way], kind: type[Way]) -> str:
-    return ", ".join(way.sql for way in ways.values() if isinstance(way, kind))
+def _select(codecs: dict[str, ColumnCodec], kind: type[ColumnCodec]) -> str:
+    return ", ".join(codec.sql for codec in codecs.values() if isinstance(codec, kind))
 
 
 def _chunks(table: str) -> Iterator[str]:
-    """Conditions that take the table's blocks a few at a time."""
+    """Yield SQL conditions that each select a range of the table's blocks."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_relation_size(%s), pg_table_size(%s), current_setting('block_size')::bigint",
             [table, table],
         )
-        size, whole, block = cursor.fetchone()
-    blocks = size // block
-    step = max(1, blocks * CHUNK // max(whole, 1))
+        size, total_size, block_size = cursor.fetchone()
+    blocks = size // block_size
+    step = max(1, blocks * CHUNK_BYTES // max(total_size, 1))
     for start in range(0, blocks, step):
         yield f"ctid >= '({start},0)' AND ctid < '({start + step},0)'"
 
 
-def _fixed(ways: dict[str, Way], data: io.BytesIO) -> dict[str, Array]:
-    fixed = {name: way for name, way in ways.items() if isinstance(way, Fixed)}
+def _decode_fixed(codecs: dict[str, ColumnCodec], data: io.BytesIO) -> dict[str, Array]:
+    fixed = {name: codec for name, codec in codecs.items() if isinstance(codec, FixedWidthCodec)}
     if not fixed:
         return {}
     wire: list[Any] = [("columns", ">i2")]
-    for place, way in enumerate(fixed.values()):
-        wire += [(f"size{place}", ">i4"), (f"value{place}", way.wire)]
-    dtype, came = np.dtype(wire), data.getbuffer()
-    rows = np.frombuffer(came, dtype, (len(came) - HEADER - TRAILER) // dtype.itemsize, HEADER)
-    if HEADER + rows.nbytes + TRAILER != len(came) or (rows["columns"] != len(fixed)).any():
-        raise AssertionError(f"The rows of {', '.join(fixed)} are not all of one size.")
-    return {name: way.read(rows[f"value{place}"]) for place, (name, way) in enumerate(fixed.items())}
+    for position, codec in enumerate(fixed.values()):
+        wire += [(f"size{position}", ">i4"), (f"value{position}", codec.wire)]
+    dtype, buffer = np.dtype(wire), data.getbuffer()
+    n = (len(buffer) - HEADER_BYTES - TRAILER_BYTES) // dtype.itemsize
+    rows = np.frombuffer(buffer, dtype, n, HEADER_BYTES)
+    if HEADER_BYTES + rows.nbytes + TRAILER_BYTES != len(buffer) or (rows["columns"] != len(fixed)).any():
+        raise AssertionError(f"The rows of {', '.join(fixed)} differ in size.")
+    return {name: codec.read(rows[f"value{i}"]) for i, (name, codec) in enumerate(fixed.items())}
 
 
-def _texts(ways: dict[str, Way], data: io.BytesIO) -> dict[str, Array]:
-    texts = [name for name, way in ways.items() if isinstance(way, Text)]
+def _decode_texts(codecs: dict[str, ColumnCodec], data: io.BytesIO) -> dict[str, Array]:
+    names = [name for name, codec in codecs.items() if isinstance(codec, TextCodec)]
     text = data.getvalue().decode()
-    # Ends of lines and tabs within a text are escaped.
+    # Line breaks and tabs within a text are escaped.
     cells: list[Any] = text.replace("\n", "\t").split("\t")[:-1]
     if "\\" in text:
-        cells = [_unescaped(cell) if "\\" in cell else cell for cell in cells]
-    return {name: _objects(cells[place :: len(texts)]) for place, name in enumerate(texts)}
+        cells = [_unescape(cell) if "\\" in cell else cell for cell in cells]
+    return {name: _object_array(cells[i :: len(names)]) for i, name in enumerate(names)}
 
 
-def _objects(cells: Sequence[str | None]) -> Array:
+def _object_array(cells: Sequence[str | None]) -> Array:
     array = np.empty(len(cells), dtype=object)
     array[:] = cells
     return array
@@ -177,12 +193,12 @@ _ESCAPED = re.compile(r"\\(.)")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
-def _unescaped(cell: str) -> str | None:
+def _unescape(cell: str) -> str | None:
     if cell == r"\N":
         return None
-    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), cell)
+    return _ESCAPED.sub(lambda match: _ESCAPES.get(match[1], match[1]), cell)
 
 
-def _others(ways: dict[str, Way], rows: Sequence[Sequence[Any]]) -> dict[str, Array]:
-    others = {name: way for name, way in ways.items() if isinstance(way, Other)}
-    return {name: way.read([row[place] for row in rows]) for place, (name, way) in enumerate(others.items())}
+def _decode_others(codecs: dict[str, ColumnCodec], rows: Sequence[Sequence[Any]]) -> dict[str, Array]:
+    others = {name: codec for name, codec in codecs.items() if isinstance(codec, PythonCodec)}
+    return {name: codec.read([row[i] for row in rows]) for i, (name, codec) in enumerate(others.items())}

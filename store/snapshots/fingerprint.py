@@ -1,4 +1,4 @@
-"""Contents: what a snapshot's table holds, from one scan of it: counts, and hashes whatever the rows' order."""
+"""The fingerprint of a snapshot's table: counts and hashes that do not depend on the rows' order, in one scan."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,33 +9,33 @@ from django.db.models.functions import Cast
 
 from . import copy_reader
 
-#: Types whose hash tells any two values apart as well as 64 bits can.
+#: Types whose values PostgreSQL hashes to 64 bits without loss.
 WHOLE = ("bool", "int2", "int4", "date", "float8", "numeric", "uuid")
-#: Seeds of the hashes of keys, of rows and of rows' hashes.
+#: Seeds of the hashes of keys, rows and row hashes.
 KEY, ROW, MIXED = 1, 2, 3
 
 
 @dataclass(frozen=True)
 class TableContents:
-    """What a snapshot's table holds."""
+    """Counts and hashes of a snapshot's table."""
 
     rows: int
     unlabelled: int
     from_predictions: int
-    #: The sum of the hashes of the keys of all rows but those of predictions; None where there is none.
+    #: The sum of the keys' hashes, without rows from predictions; None without rows.
     keys: int | None
     #: SHA-256 over names and types of the columns, the number of rows and the sum of their hashes.
     fingerprint: str
 
 
 def scan_table(table: str) -> TableContents:
-    """Count and hash the rows.
+    """Count and hash the rows of a table.
 
-    Rows are hashed by PostgreSQL, and the hashes added: the sum is the same in any order, and repeated rows count.
-    A row's hash is hashed once more, as the first is a sum over its columns: without that, values that change places
-    between rows would change nothing. Equal is what PostgreSQL takes for equal, such as 0.0 and −0.0.
+    PostgreSQL hashes each row and sums the hashes, so the order of rows does not matter and repeated rows count.
+    Each row's hash is hashed again: it is itself a sum over columns, and without that, values exchanged between rows
+    would go unnoticed. Values that are equal in PostgreSQL, such as 0.0 and −0.0, have equal hashes.
     """
-    columns = {name: type_.name for name, type_ in copy_reader.types(table).items()}
+    columns = {name: type_.name for name, type_ in copy_reader.get_column_types(table).items()}
     row = ", ".join(_hashable(connection.ops.quote_name(name), type_) for name, type_ in columns.items())
     with connection.cursor() as cursor:
         cursor.execute(
@@ -44,40 +44,40 @@ def scan_table(table: str) -> TableContents:
                 sum(hashtextextended(hash_record_extended(ROW({row}), {ROW})::text, {MIXED})) FROM {table}"""
         )
         rows, unlabelled, from_predictions, keys, hashes = cursor.fetchone()
-    declared = ",".join(f"{name} {type_}" for name, type_ in columns.items())
-    fingerprint = hashlib.sha256(f"{declared};{rows};{hashes}".encode()).hexdigest()
+    column_types = ",".join(f"{name} {type_}" for name, type_ in columns.items())
+    fingerprint = hashlib.sha256(f"{column_types};{rows};{hashes}".encode()).hexdigest()
     return TableContents(rows, unlabelled, from_predictions, None if keys is None else int(keys), fingerprint)
 
 
 def _hashable(column: str, type_: str) -> str:
-    """The column as something whose hash loses nothing: of 64-bit integers PostgreSQL hashes 32 bits."""
+    """Get an expression that is hashed without loss: of a 64-bit integer PostgreSQL hashes only 32 bits."""
     match type_:
         case "int8":
             return f"{column} >> 32, {column} & 4294967295"
         case "timestamptz" | "timestamp":
             return f"date_part('epoch', {column})"
-        case known if known in WHOLE:
+        case name if name in WHOLE:
             return column
     return f'{column}::text COLLATE "C"'
 
 
 def count_keys(queryset: QuerySet) -> tuple[int, int | None]:
-    """How many rows the queryset has, and the sum of their keys' hashes as `Contents.keys` has it."""
+    """Count the queryset's rows, and sum their keys' hashes as in `TableContents.keys`."""
     key = Func(
         Cast(F("pk"), TextField()), Value(KEY), function="hashtextextended", output_field=BigIntegerField()
     )
-    found = queryset.order_by().aggregate(rows=Count("*"), keys=Sum(key))
-    return found["rows"], found["keys"]
+    totals = queryset.order_by().aggregate(rows=Count("*"), keys=Sum(key))
+    return totals["rows"], totals["keys"]
 
 
 def has_distinct_keys(queryset: QuerySet) -> bool:
-    """Whether each row is one of the base table, so that none can come twice; False where that is not plain to see."""
+    """Return True where the queryset surely has distinct keys, since it selects from the base table alone."""
     query = queryset.query
     return not (len(query.alias_map) > 1 or query.annotations or query.extra_tables or query.combinator)
 
 
 def count_entities(table: str) -> int:
-    """How many different keys the joined rows have."""
+    """Count the distinct entities among the joined rows."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT count(*) FROM (SELECT FROM {table} WHERE _prediction IS NULL GROUP BY _entity) AS entities"

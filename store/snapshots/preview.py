@@ -1,4 +1,4 @@
-"""Preview: what the next snapshot of a product would hold, without taking it."""
+"""The preview of a product's next snapshot, without taking it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from psycopg2 import sql
 from ..products.product import DataProduct
 from . import snapshots
 
-#: Instances whose values are shown, and those without a label that are named.
-FIRST, NAMED = 3, 10
+#: Instances whose values are shown, and unlabelled ones whose keys are listed.
+PREVIEW_ROWS, MAX_UNLABELLED_KEYS = 3, 10
 
 JOINED = sql.Identifier("preview")
 
@@ -30,49 +30,49 @@ class ColumnPreview:
 
 @dataclass(frozen=True)
 class Preview:
-    """What the next snapshot would hold."""
+    """The content of the next snapshot."""
 
     #: The compiled join.
     sql: str
-    #: What PostgreSQL's planner expects it to cost, in its own unit, and how many rows.
+    #: The planner's estimate: cost in its own unit, and rows.
     cost: float
     expected_rows: int
-    #: Rows of the base queryset, those that lack a one-to-one row, and all that would be joined.
+    #: Base rows, those that lack a one-to-one row, and rows of the snapshot.
     rows_in: int
     incomplete: int
     rows_out: int
-    #: Of these, labelled predictions without a row of their own.
+    #: Those of them that are labelled predictions without a base row.
     from_predictions: int
     unlabelled: int
-    #: Some of those without a label.
+    #: Keys of some unlabelled instances.
     unlabelled_keys: tuple[str, ...]
-    #: Whom the first rows are about.
+    #: Keys of the first rows.
     first_keys: tuple[str, ...]
     columns: tuple[ColumnPreview, ...]
 
 
 def preview(product: DataProduct) -> Preview:
-    """Join the rows, count them and forget them."""
+    """Join the rows into a temporary table, count them and drop it."""
     statement = snapshots.join_sql(product)
     with transaction.atomic():
-        plan = _explained(statement)
+        plan = _explain(statement)
         _join(product, statement)
         names = _names(product)
-        counted = _counted(names)
-        first = _rows([sql.Identifier(name) for name in ("_entity", *names)], sql.SQL("true"), FIRST)
-        nobody = _rows([sql.Identifier("_entity")], sql.SQL("_label IS NULL"), NAMED)
+        totals = _count(names)
+        first = _rows([sql.Identifier(name) for name in ("_entity", *names)], sql.SQL("true"), PREVIEW_ROWS)
+        unlabelled_rows = _rows([sql.Identifier("_entity")], sql.SQL("_label IS NULL"), MAX_UNLABELLED_KEYS)
         _execute(sql.SQL("DROP TABLE {}").format(JOINED))
         counts = snapshots.count_rows(product)
-    rows_out, from_predictions, unlabelled, *cells = counted
-    learns = product.learns_from_labels
+    rows_out, from_predictions, unlabelled, *cells = totals
+    has_label = product.learns_from_labels
     return Preview(
         sql=statement,
         cost=plan["Total Cost"],
         expected_rows=plan["Plan Rows"],
         rows_out=rows_out,
         from_predictions=from_predictions,
-        unlabelled=unlabelled if learns else 0,
-        unlabelled_keys=tuple(str(key) for (key,) in nobody) if learns else (),
+        unlabelled=unlabelled if has_label else 0,
+        unlabelled_keys=tuple(str(key) for (key,) in unlabelled_rows) if has_label else (),
         first_keys=tuple(str(key) for key, *_ in first),
         columns=tuple(_columns(product, names, rows_out, cells, [values for _, *values in first])),
         **counts,
@@ -85,7 +85,7 @@ def _names(product: DataProduct) -> list[str]:
 
 
 def _join(product: DataProduct, statement: str) -> None:
-    columns = sql.SQL(", ").join(map(sql.Identifier, (*snapshots.FIXED, *product.feature_names)))
+    columns = sql.SQL(", ").join(map(sql.Identifier, (*snapshots.SYSTEM_COLUMNS, *product.feature_names)))
     _execute(
         sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP AS {}").format(
             JOINED, columns, sql.SQL(statement)
@@ -117,17 +117,17 @@ def _columns(
     ]
 
 
-def _explained(statement: str) -> dict[str, Any]:
+def _explain(statement: str) -> dict[str, Any]:
     [(plan,)] = _execute(sql.SQL("EXPLAIN (FORMAT JSON) {}").format(sql.SQL(statement)))
-    found: dict[str, Any] = plan[0]["Plan"]
-    return found
+    estimate: dict[str, Any] = plan[0]["Plan"]
+    return estimate
 
 
-def _counted(names: Sequence[str]) -> tuple[int, ...]:
-    """Rows, those of predictions, those without a label; then of each column cells and different values."""
-    each = [sql.SQL("count({0}), count(DISTINCT {0})").format(sql.Identifier(name)) for name in names]
+def _count(names: Sequence[str]) -> tuple[int, ...]:
+    """Count rows, rows from predictions, rows without label; then for each column non-null and distinct values."""
+    by_column = [sql.SQL("count({0}), count(DISTINCT {0})").format(sql.Identifier(name)) for name in names]
     counts = sql.SQL(", ").join(
-        [sql.SQL("count(*), count(_prediction), count(*) FILTER (WHERE _label IS NULL)"), *each]
+        [sql.SQL("count(*), count(_prediction), count(*) FILTER (WHERE _label IS NULL)"), *by_column]
     )
     [row] = _execute(sql.SQL("SELECT {} FROM {}").format(counts, JOINED))
     return tuple(row)

@@ -1,4 +1,4 @@
-"""Snapshots: the joined examples, frozen in a table of their own by one statement."""
+"""Snapshots: the joined examples, frozen by one statement in a table of their own."""
 
 from typing import Any
 
@@ -11,28 +11,30 @@ from learning.analysis import Analysis
 from learning.dataset import Dataset
 from learning.exceptions import NoRows
 
-from ..db import base
+from ..db.base import BaseModel
 from ..db.fields import JSONField
 from ..exceptions import RowsMultiplied
 from ..predictions import truth
 from ..products.features import Feature
 from ..products.product import DataProduct
-from . import dataset_loader
-from . import fingerprint as scan
+from . import dataset_loader, fingerprint
 
-#: Before the features: key, prediction (of an example without a row of its own), label, time of the event, group.
-FIXED = ("_entity", "_prediction", "_label", "_at", "_group")
-#: Memory that a join's hash tables may take, unless the server allows more: with PostgreSQL's own 4 MB they go
-#: through files.
+#: The columns before the features: entity key, prediction (of an example without a base row), label, time, group.
+SYSTEM_COLUMNS = ("_entity", "_prediction", "_label", "_at", "_group")
+#: Memory for the join's hash tables, unless the server allows more. With PostgreSQL's default of 4 MB they spill to
+#: files.
 WORK_MEM = "32MB"
 
 
 class SnapshotManager(models.Manager["Snapshot"]):
-    def take(self, product: DataProduct) -> "Snapshot":
-        """Join the feature tables of `product` into a new table; never edited afterwards.
+    """Takes snapshots."""
 
-        Table and counts come from one REPEATABLE READ transaction, so it must be the outermost.
-        Raises RowsMultiplied where the join gives more or fewer rows than instances.
+    def take(self, product: DataProduct) -> "Snapshot":
+        """Join the product's feature tables into a new table, which is never changed afterwards.
+
+        Table and counts come from one REPEATABLE READ transaction, so the call must not be inside another one.
+
+        Raises: RowsMultiplied where the join multiplies or loses instances.
         """
         with transaction.atomic(durable=True):
             with connection.cursor() as cursor:
@@ -43,35 +45,35 @@ class SnapshotManager(models.Manager["Snapshot"]):
                     [WORK_MEM, WORK_MEM],
                 )
                 cursor.execute("SELECT now()")
-                (began,) = cursor.fetchone()
-            snapshot = self.model(product=product.name, number=_next_number(product), taken_at=began)
+                (started_at,) = cursor.fetchone()
+            snapshot = self.model(product=product.name, number=_next_number(product), taken_at=started_at)
             snapshot.sql = _create_table(product, snapshot.table)
-            snapshot.account(product)
+            snapshot.count_rows(product)
             snapshot.save(force_insert=True)
         return snapshot
 
 
-class Snapshot(base.BaseModel):
-    """One frozen join: what was learned from, with the counts that account for every row."""
+class Snapshot(BaseModel):
+    """One frozen join, with counts that account for every row."""
 
     product = models.CharField(max_length=40)
     number = models.PositiveIntegerField()
-    #: When its transaction began: it holds nothing that was committed later.
+    #: The start of its transaction: it holds nothing that was committed later.
     taken_at = models.DateTimeField(default=timezone.now)
     #: Rows of the base queryset.
     rows_in = models.BigIntegerField()
     #: Rows of the table: complete instances, and predictions that joined as examples.
     rows = models.BigIntegerField(default=0)
-    #: Rows whose label is not known: kept, and not learned from.
+    #: Rows without a label: stored, but not learned from.
     unlabelled = models.BigIntegerField(default=0)
-    #: Base rows that lack a one-to-one row, and so were left out.
+    #: Base rows that were left out because they lack a one-to-one row.
     incomplete = models.BigIntegerField()
-    #: Labelled predictions without a row of their own, which joined as examples.
+    #: Labelled predictions without a base row, which are examples too.
     from_predictions = models.BigIntegerField(default=0)
     fingerprint = models.CharField(max_length=64)
-    #: The statement that made the table, with its parameters in place.
+    #: The statement that created the table, with its parameters filled in.
     sql = models.TextField()
-    #: What was learned of its features before the search, as `Analysis.as_json` writes it; null before.
+    #: The feature analysis, as `Analysis.as_json` writes it; null before it was made.
     analysis = JSONField(null=True)
     #: When retention deleted its table; null while it is stored.
     dropped_at = models.DateTimeField(null=True)
@@ -91,25 +93,32 @@ class Snapshot(base.BaseModel):
 
     @property
     def analysed(self) -> Analysis | None:
-        """What is known of its features and its label; None before they have been analysed."""
+        """The feature analysis as an object; None before it was made."""
         return Analysis.from_json(self.analysis) if self.analysis else None
 
-    def account(self, product: DataProduct) -> None:
-        """Fill in what the table holds, and refuse it unless every row is accounted for."""
-        found = scan.scan_table(self.table)
-        self.rows, self.unlabelled, self.fingerprint = found.rows, found.unlabelled, found.fingerprint
-        self.from_predictions = found.from_predictions
-        self.rows_in, keys = scan.count_keys(product.join.queryset)
+    def count_rows(self, product: DataProduct) -> None:
+        """Fill in the counts and the fingerprint. Raises RowsMultiplied unless every row is accounted for."""
+        contents = fingerprint.scan_table(self.table)
+        self.rows, self.unlabelled, self.fingerprint = (
+            contents.rows,
+            contents.unlabelled,
+            contents.fingerprint,
+        )
+        self.from_predictions = contents.from_predictions
+        self.rows_in, keys = fingerprint.count_keys(product.join.queryset)
         joined, self.incomplete = self.rows - self.from_predictions, 0
-        # One row each of all instances: nothing was lost or came twice.
-        if scan.has_distinct_keys(product.join.queryset) and (joined, found.keys) == (self.rows_in, keys):
+        # The same keys in as out: no instance was lost or repeated.
+        if fingerprint.has_distinct_keys(product.join.queryset) and (joined, contents.keys) == (
+            self.rows_in,
+            keys,
+        ):
             return
         self.incomplete = self.rows_in - product.join.complete().count()
-        entities = scan.count_entities(self.table)
+        entities = fingerprint.count_entities(self.table)
         if joined != entities:
             raise RowsMultiplied(
                 f"The join multiplies: {joined} rows for {entities} entities ({self.rows_in} rows in). "
-                "Take one row of each to-many relation with Latest, or aggregate it."
+                "Take one row of each to-many relation with Latest, or aggregate its rows."
             )
         if joined != self.rows_in - self.incomplete:
             raise RowsMultiplied(
@@ -118,9 +127,9 @@ class Snapshot(base.BaseModel):
             )
 
     def dataset(self, product: DataProduct) -> Dataset:
-        """The labelled rows in memory, in the order of their keys, examples from predictions last.
+        """Load the labelled rows in the order of their keys, examples from predictions last.
 
-        Raises NoRows (also where retention deleted its table), TooFewInstances or OneClass.
+        Raises: NoRows (also where retention deleted the table), TooFewInstances, OneClass.
         """
         if self.dropped_at:
             raise NoRows(
@@ -131,7 +140,7 @@ class Snapshot(base.BaseModel):
         )
 
     def drop(self) -> None:
-        """Remove its table; the row, with what is known of it, stays."""
+        """Drop the table; the row stays."""
         with connection.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {self.table}")
 
@@ -142,23 +151,23 @@ def _next_number(product: DataProduct) -> int:
 
 
 def count_rows(product: DataProduct) -> dict[str, int]:
-    """Rows of the base queryset, and those that lack a one-to-one row."""
+    """Count the base rows, and those of them that lack a one-to-one row."""
     rows_in = product.join.queryset.count()
     return {"rows_in": rows_in, "incomplete": rows_in - product.join.complete().count()}
 
 
 def _create_table(product: DataProduct, table: str) -> str:
-    """CREATE TABLE AS over what is selected; returns the statement."""
-    names = ", ".join(map(connection.ops.quote_name, (*FIXED, *product.feature_names)))
+    """Create the snapshot's table from the join. Returns: the statement."""
+    names = ", ".join(map(connection.ops.quote_name, (*SYSTEM_COLUMNS, *product.feature_names)))
     sql = f"CREATE TABLE {table} ({names}) AS\n{join_sql(product)}"
     with connection.cursor() as cursor:
-        # Without parameters a percent sign in a literal stays what it is.
+        # Executed without parameters, so that a percent sign in a literal is not a placeholder.
         cursor.execute(sql)
     return sql
 
 
 def join_sql(product: DataProduct) -> str:
-    """The join, compiled: the joined rows and the examples from predictions, parameters in place."""
+    """Compile the join to SQL with its parameters filled in: joined rows and examples from predictions."""
     sql, values = _instances(product)
     if product.learns_from_labels:
         examples, more = _examples(product)
@@ -168,7 +177,7 @@ def join_sql(product: DataProduct) -> str:
 
 
 def _instances(product: DataProduct) -> tuple[str, list[Any]]:
-    """The joined rows; the label is what people agree on, else what its column says."""
+    """Compile the joined rows. The label is the agreed feedback, else the label column."""
     join = product.join
     text, time = models.TextField(), models.DateTimeField()
     fixed = {
@@ -181,7 +190,7 @@ def _instances(product: DataProduct) -> tuple[str, list[Any]]:
     query = join.instances().annotate(**fixed).values(*fixed, *features).query
     joined, parameters = query.sql_with_params()
     selected = ", ".join(f"i.{connection.ops.quote_name(name)}" for name in features)
-    # Numbers are written as the column writes them, so that a feedback which confirms the label changes nothing.
+    # Numbers are formatted as the column formats them, so that feedback that confirms a label changes nothing.
     answer = "t.answer::float8::text" if product.problem.has_values else "t.answer"
     statement = f"""SELECT i.snapshot_entity, NULL::uuid, COALESCE({answer}, i.snapshot_label), i.snapshot_at,
 i.snapshot_group, {selected}
@@ -190,8 +199,8 @@ FROM ({joined}) i LEFT JOIN store_truth t ON t.product = %s AND t.entity = i.sna
 
 
 def _examples(product: DataProduct) -> tuple[str, list[Any]]:
-    """The newest labelled prediction of each subject that is no entity, its instance cast to the features' types."""
-    cast = ",\n".join(map(_cast, product.columns))
+    """Compile the newest labelled prediction of each subject that is not an entity, cast to the features' types."""
+    cast = ",\n".join(map(_cast_sql, product.columns))
     statement = f"""
         SELECT DISTINCT ON (p.subject) NULL::text, p.id, t.answer, p.created_at, NULL::text,
         {cast}
@@ -201,16 +210,16 @@ def _examples(product: DataProduct) -> tuple[str, list[Any]]:
     return statement, [*(name for name in product.feature_names for _ in range(2)), product.name]
 
 
-def _cast(column: Feature) -> str:
-    """A stored feature as the declared type; null where the declaration has changed and it no longer is one."""
+def _cast_sql(column: Feature) -> str:
+    """Cast a stored feature to the declared type; null where it no longer fits a changed declaration."""
     kind = _sql_type(column)
-    # Cast once more, as CASE forgets how many digits a number may have.
+    # Cast again: CASE drops the precision of a numeric.
     return f"(CASE WHEN pg_input_is_valid(p.features ->> %s, '{kind}') THEN (p.features ->> %s)::{kind} END)::{kind}"
 
 
 def _sql_type(column: Feature) -> str:
     if column.field_kind.computed_sql_type and getattr(column.field, "max_digits", None) is None:
-        return column.field_kind.computed_sql_type  # Django knows no precision
+        return column.field_kind.computed_sql_type  # Django does not know the precision
     kind = column.field.db_type(connection)
     assert kind is not None, f"{column.name} has no column type"
     return {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}.get(kind, kind)

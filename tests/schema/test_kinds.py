@@ -121,8 +121,12 @@ class Ways:
     def through_copy(self, rows: int) -> pd.DataFrame:
         """The frame that a snapshot of the table is loaded as."""
         learned = self.column.learning_column()
-        way = column_codecs.feature(learned, NAME, copy_reader.types("snapshots.given")[NAME])
-        return dataset_loader._frame([learned], copy_reader.read("snapshots.given", {NAME: way}, rows), rows)
+        way = column_codecs.feature_codec(
+            learned, NAME, copy_reader.get_column_types("snapshots.given")[NAME]
+        )
+        return dataset_loader._frame(
+            [learned], copy_reader.read_table("snapshots.given", {NAME: way}, rows), rows
+        )
 
     def through_a_file(self, value: Any) -> Any:
         """Written as the API writes it, and cast."""

@@ -20,7 +20,7 @@ from store.predictions.feedback import About, Feedback
 from store.products.features import Before, Latest
 from store.products.product import DataProduct
 from store.snapshots import column_codecs, copy_reader, dataset_loader
-from store.snapshots.snapshots import FIXED, Snapshot
+from store.snapshots.snapshots import SYSTEM_COLUMNS, Snapshot
 from tests.clinic.models import Anamnesis, Operation, Ward
 
 from ..conftest import HOUR, NOON, declared, examples, operate
@@ -108,10 +108,10 @@ def table(type_: str, values: Sequence[str | None]) -> list[Any]:
 
 
 def loaded(column: Column, rows: int) -> pd.DataFrame:
-    way = column_codecs.feature(
-        column, '"the ""value"""', copy_reader.types("snapshots.given")['the "value"']
+    way = column_codecs.feature_codec(
+        column, '"the ""value"""', copy_reader.get_column_types("snapshots.given")['the "value"']
     )
-    arrays = copy_reader.read("snapshots.given", {column.name: way}, rows)
+    arrays = copy_reader.read_table("snapshots.given", {column.name: way}, rows)
     return dataset_loader._frame([column], arrays, len(arrays[column.name]))
 
 
@@ -184,19 +184,21 @@ def test_a_time_that_python_has_no_year_for_is_counted_in_days() -> None:
 
 
 def test_a_large_table_comes_in_chunks_in_its_own_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copy_reader, "CHUNK", 30_000)
+    monkeypatch.setattr(copy_reader, "CHUNK_BYTES", 30_000)
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE TABLE snapshots.given AS SELECT i, (i * 7919 % 10007)::text AS t, "
             "repeat(md5(i::text), 400) AS long FROM generate_series(1, 5000) i"
         )
     assert len(list(copy_reader._chunks("snapshots.given"))) > 5
-    wanted: dict[str, copy_reader.Way] = {
-        "i": column_codecs.feature(Column(name="i", kind=Kind.INTEGER), "i", copy_reader.ColumnType("int4")),
-        "t": copy_reader.Text(sql="t"),
-        "long": copy_reader.Text(sql="long"),
+    wanted: dict[str, copy_reader.ColumnCodec] = {
+        "i": column_codecs.feature_codec(
+            Column(name="i", kind=Kind.INTEGER), "i", copy_reader.ColumnType("int4")
+        ),
+        "t": copy_reader.TextCodec(sql="t"),
+        "long": copy_reader.TextCodec(sql="long"),
     }
-    found = copy_reader.read("snapshots.given", wanted, 5000, "i % 2 = 0")
+    found = copy_reader.read_table("snapshots.given", wanted, 5000, "i % 2 = 0")
     assert found["i"].tolist() == list(range(2, 5001, 2))
     assert found["t"].tolist() == [str(i * 7919 % 10007) for i in range(2, 5001, 2)]
     assert {len(text) for text in found["long"]} == {12_800}
@@ -204,7 +206,7 @@ def test_a_large_table_comes_in_chunks_in_its_own_order(monkeypatch: pytest.Monk
 
 def as_before(product: DataProduct, snapshot: Snapshot) -> learning.Dataset:
     """The dataset of the rows as Python has them, in the order that PostgreSQL sorts them in."""
-    names = ", ".join(connection.ops.quote_name(name) for name in (*FIXED, *product.feature_names))
+    names = ", ".join(connection.ops.quote_name(name) for name in (*SYSTEM_COLUMNS, *product.feature_names))
     with connection.cursor() as cursor:
         cursor.execute(
             f'SELECT {names} FROM {snapshot.table} ORDER BY _prediction NULLS FIRST, _entity COLLATE "C"'
@@ -213,7 +215,7 @@ def as_before(product: DataProduct, snapshot: Snapshot) -> learning.Dataset:
     return learning.dataset(
         product.problem,
         tuple(column.learning_column() for column in product.columns),
-        [row[len(FIXED) :] for row in rows],
+        [row[len(SYSTEM_COLUMNS) :] for row in rows],
         [product.label_of(row[2]) for row in rows] if product.learns_from_labels else None,
         tuple(label.text for label in product.labels),
         snapshot.fingerprint,
@@ -357,6 +359,6 @@ def test_examples_are_loaded_without_any_text(stay: DataProduct) -> None:
 
 def test_rows_of_different_sizes_are_refused_rather_than_misread() -> None:
     table("double precision", ["1.5", None, "2.5"])
-    may_be_null = copy_reader.Fixed(sql='"the ""value"""', wire=">f8", read=np.asarray)
-    with pytest.raises(AssertionError, match="not all of one size"):
-        copy_reader.read("snapshots.given", {"x": may_be_null}, 3)
+    may_be_null = copy_reader.FixedWidthCodec(sql='"the ""value"""', wire=">f8", read=np.asarray)
+    with pytest.raises(AssertionError, match="differ in size"):
+        copy_reader.read_table("snapshots.given", {"x": may_be_null}, 3)

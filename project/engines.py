@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGINT, SIGQUIT, SIGTERM
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg2
 
@@ -23,6 +23,8 @@ from project.processes import POLL_SECONDS, Child, identity
 
 if TYPE_CHECKING:
     from importlib import metadata
+
+    from django.conf import LazySettings
 else:
     metadata = LazyModule("importlib.metadata")
 
@@ -320,7 +322,7 @@ def stop(children: Sequence[Child]) -> None:
             list(pool.map(Child.stop, children))
 
 
-def embedded(settings: Any, durable: bool = True) -> list[Engine]:
+def embedded(settings: "LazySettings", durable: bool = True) -> list[Engine]:
     """List the engines that run here because no URL names others, in start order."""
     folder = settings.EXEMPLAR_STATE
     return [

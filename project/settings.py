@@ -5,7 +5,6 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg2.extensions import parse_dsn
@@ -202,7 +201,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-TEMPLATES: list[dict[str, Any]] = [
+TEMPLATES: list[dict[str, object]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
@@ -237,7 +236,7 @@ STATICFILES_DIRS = [
 ]
 
 
-def build_database(dsn: dict[str, str]) -> dict[str, Any]:
+def build_database(dsn: dict[str, str]) -> dict[str, object]:
     """Build Django's settings of a database from libpq's connection parameters."""
     django_names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     # Exemplar creates tables in its own schema, and finds a team's tables in `public`.
@@ -269,7 +268,7 @@ DATABASES = {
 }
 DATABASE_ROUTERS = ["project.routers.Foreign"]
 
-LOGGING: dict[str, Any] = {
+LOGGING: dict[str, object] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},

@@ -1,7 +1,6 @@
 """Command that fills the empty tables of the installed example products."""
 
 from importlib import import_module
-from typing import Any
 
 from django.apps import apps
 from django.core.management.base import BaseCommand
@@ -13,7 +12,7 @@ class Command(BaseCommand):
 
     help = "Loads the data of the example products into those of their tables that are empty."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: object) -> None:
         for app in apps.get_app_configs():
             if not app.name.startswith("examples.") or not module_has_submodule(app.module, "loader"):
                 continue

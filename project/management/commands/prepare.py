@@ -1,7 +1,5 @@
 """Command that prepares the database before anything is served."""
 
-from typing import Any
-
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command, get_commands
@@ -16,7 +14,7 @@ class Command(BaseCommand):
     help = "Migrates, loads the examples into empty tables, and creates an administrator if there is none."
     requires_system_checks = ()
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: object) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         if "load_examples" in get_commands():
             call_command("load_examples")

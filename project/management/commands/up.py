@@ -10,7 +10,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg2
 from django.conf import settings
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--web", type=int, default=settings.EXEMPLAR_WEB, help="web processes")
         parser.add_argument("--workers", type=int, default=settings.EXEMPLAR_WORKERS, help="RQ workers")
 
-    def handle(self, *, port: int, web: int, workers: int, **options: Any) -> None:
+    def handle(self, *, port: int, web: int, workers: int, **options: object) -> None:
         with signals_as_interrupts():
             try:
                 with (

@@ -5,7 +5,6 @@ import os
 import socket
 import sys
 from argparse import SUPPRESS, ArgumentParser
-from typing import Any
 
 import threadpoolctl
 import uvicorn
@@ -31,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--fd", type=int, help=SUPPRESS)  # a socket that the supervisor bound
         parser.add_argument("--after", type=int, help=SUPPRESS)  # a pipe: start when it ends
 
-    def handle(self, *, port: int, fd: int | None, after: int | None, **options: Any) -> None:
+    def handle(self, *, port: int, fd: int | None, after: int | None, **options: object) -> None:
         memory.limit_arenas()
         listener = bind(settings.EXEMPLAR_HOST, port) if fd is None else socket.socket(fileno=fd)
         # This takes most of the start, and needs no database.

@@ -9,5 +9,5 @@ register = template.Library()
 
 @register.filter
 def data_url(svg: str) -> str:
-    """An SVG document as the address of an image."""
+    """Encode an SVG document as a data URL."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"

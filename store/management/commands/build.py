@@ -1,4 +1,4 @@
-"""Builds a product here and now, and shows how far it is."""
+"""Command that builds a product in the foreground and shows its progress."""
 
 import multiprocessing
 import os
@@ -7,7 +7,8 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from multiprocessing.process import BaseProcess
+from typing import Protocol
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
@@ -21,30 +22,34 @@ from store.jobs import leases
 from store.jobs.jobs import READY, SUCCEEDED
 from store.products import catalogue
 
-#: Seconds between two looks at the build's rows.
-LOOK = 0.2
+#: Seconds between two queries of the build's events.
+POLL_SECONDS = 0.2
+
+#: The process that runs a build, and the attempt that it makes.
+Runner = tuple[BaseProcess, int]
 
 
 class Command(BaseCommand):
-    help = "Builds a product here and now; attaches to its build where one is unfinished. Ctrl-C cancels the build."
+    help = "Build a product and follow the build; follow an unfinished one instead. Ctrl-C cancels the build."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", help="the product's name")
-        parser.add_argument("--candidates", type=int, help="how many are drawn")
-        parser.add_argument("--seconds", type=float, help="time limit of the build")
-        parser.add_argument("--seed", type=int, help="everything random is drawn from it")
-        parser.add_argument("--families", nargs="+", help="which may compete")
+        parser.add_argument("--candidates", type=int, help="the number of candidates")
+        parser.add_argument("--seconds", type=float, help="the time limit of the build in seconds")
+        parser.add_argument("--seed", type=int, help="the seed of all random draws")
+        parser.add_argument("--families", nargs="+", help="the families to search")
         parser.add_argument(
-            "--hold", action="store_false", dest="auto_promote", default=None, help="promote nothing"
+            "--hold", action="store_false", dest="auto_promote", default=None, help="promote no version"
         )
 
-    def handle(self, *, product: str, **options: Any) -> None:
-        wanted = {
-            name: options[name] for name in ("candidates", "seconds", "seed", "families", "auto_promote")
-        }
+    def handle(self, *, product: str, **options: object) -> None:
+        names = ("candidates", "seconds", "seed", "families", "auto_promote")
         try:
             build, started = Build.objects.request(
-                catalogue.get(product), by=_whoami(), options=wanted, enqueue=False
+                catalogue.get(product),
+                by=_get_user(),
+                options={name: options[name] for name in names},
+                enqueue=False,
             )
         except ExemplarError as error:
             raise CommandError(str(error)) from error
@@ -53,15 +58,16 @@ class Command(BaseCommand):
         try:
             self.follow(build)
         except KeyboardInterrupt:
-            Build.objects.cancel(build.pk, by=_whoami())
+            Build.objects.cancel(build.pk, by=_get_user())
             raise CommandError(f"{build} was cancelled.") from None
         build.refresh_from_db()
         if build.status != SUCCEEDED:
             raise CommandError(f"{build} ended as {build.status}. {build.problem_message}".strip())
 
     def follow(self, build: Build) -> None:
-        """Show every event until the final one; run the build in a child process while nobody else does."""
-        child, cursor = None, None
+        """Show every event until the final one; run the build in a child process while no other process does."""
+        child: Runner | None = None
+        cursor = None
         with _display(sys.stdout.isatty()) as display:
             while True:
                 for event in BuildEvent.objects.after(build.pk, cursor):
@@ -69,44 +75,48 @@ class Command(BaseCommand):
                     cursor = event.cursor
                     if event.final:
                         return
-                child = _run_if_waiting(build, child)
-                time.sleep(LOOK)
+                child = _run_if_ready(build, child)
+                time.sleep(POLL_SECONDS)
 
 
-def _run_if_waiting(build: Build, child: Any) -> Any:
-    """The child process that runs the build; a new one where it waits, because the one before has died or none was."""
-    if child and not child.is_alive():
-        Build.objects.abandon(build.pk, child.attempt)
+def _run_if_ready(build: Build, child: Runner | None) -> Runner | None:
+    """Start a child process where the build is READY, also after the death of the child before.
+
+    Returns: the running child; None where another process runs the build.
+    """
+    if child and not child[0].is_alive():
+        Build.objects.abandon(build.pk, child[1])
         child = None
     build.refresh_from_db(fields=["status", "attempt"])
     if child or build.status != READY:
         return child
     # A forked child must not share the sockets of its parent.
     connections.close_all()
-    child = multiprocessing.get_context("fork").Process(target=_run, args=[build.pk], daemon=False)
-    child.attempt = build.attempt + 1
-    child.start()
-    return child
+    process = multiprocessing.get_context("fork").Process(target=_run, args=[build.pk], daemon=False)
+    process.start()
+    return process, build.attempt + 1
 
 
 def _run(pk: int) -> None:
-    """A process group of its own, so that a build which is cancelled can end itself with all its fits."""
+    """Run the build in a process group of its own, so that a cancelled build can kill all its fits."""
     os.setpgrp()
     leases.die_with_parent()
     runner.run_job(pk)
 
 
-def _whoami() -> str:
+def _get_user() -> str:
     return f"manage.py ({os.environ.get('USER') or os.getuid()})"
 
 
 class Display(Protocol):
+    """Shows a build's events one after the other."""
+
     def show(self, event: BuildEvent) -> None: ...
 
 
 @contextmanager
 def _display(terminal: bool) -> Iterator[Display]:
-    """A progress bar in a terminal, plain lines elsewhere."""
+    """Open a progress bar in a terminal, plain lines elsewhere."""
     if not terminal:
         yield EventLines()
         return
@@ -121,12 +131,14 @@ def _display(terminal: bool) -> Iterator[Display]:
 
 
 class EventLines:
+    """Prints a line for each event."""
+
     def show(self, event: BuildEvent) -> None:
         print(f"{event.percent:3.0f} %  {event.message}", flush=True)
 
 
 class EventBar:
-    """The step, the share that is done and the best score so far."""
+    """Shows the step, the progress and the best score so far."""
 
     def __init__(self, progress: Progress):
         self.progress, self.best = progress, ""

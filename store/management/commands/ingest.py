@@ -1,24 +1,31 @@
-"""Loads files into a product's feature tables."""
+"""Command that loads files into a product's feature tables."""
 
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from learning.exceptions import ExemplarError
 from store import ingest
-from store.ingest import LoadSummary, files
+from store.ingest import LoadSummary
+from store.ingest.files import sniff
 from store.ingest.progress import show_progress
 from store.products import catalogue
 
 
+class Cancellable(Protocol):
+    """A database connection whose running statement can be cancelled from another thread."""
+
+    def cancel(self) -> None: ...
+
+
 class Command(BaseCommand):
-    help = "Loads files into a product's feature tables: all or nothing, and the same file twice changes nothing."
+    help = "Load files into a product's feature tables, all or nothing; the same file twice changes nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", help="the product's name")
@@ -34,57 +41,70 @@ class Command(BaseCommand):
             type=int,
             default=0,
             metavar="N",
-            help="load the others where at most so many rows do not fit",
+            help="load the other rows where at most N do not fit",
         )
         parser.add_argument(
-            "--rejects", type=Path, metavar="FILE", help="where rows that do not fit are listed"
+            "--rejects", type=Path, metavar="FILE", help="the file that lists rows which do not fit"
         )
-        parser.add_argument("--no-header", action="store_true", help="the columns are column_0, column_1, …")
+        parser.add_argument(
+            "--no-header",
+            action="store_true",
+            help="the first line is a row; the columns are named column_0, column_1, …",
+        )
         order = parser.add_mutually_exclusive_group()
         order.add_argument("--day-first", action="store_true", default=None, help="03/04/2024 is in April")
         order.add_argument(
             "--month-first", action="store_false", dest="day_first", help="03/04/2024 is in March"
         )
 
-    def handle(self, *, product: str, **options: Any) -> None:
+    def handle(
+        self,
+        *,
+        product: str,
+        files: list[Path],
+        max_rejects: int,
+        rejects: Path | None,
+        no_header: bool,
+        day_first: bool | None,
+        **options: object,
+    ) -> None:
         try:
             with show_progress(sys.stderr.isatty()) as progress:
-                done = interruptibly(
+                summary = run_interruptibly(
                     lambda: ingest.load(
                         catalogue.get(product),
-                        options["files"],
-                        layouts=[
-                            files.sniff(path, no_header=options["no_header"]) for path in options["files"]
-                        ],
-                        max_rejects=options["max_rejects"],
-                        day_first=options["day_first"],
+                        files,
+                        layouts=[sniff(path, no_header=no_header) for path in files],
+                        max_rejects=max_rejects,
+                        day_first=day_first,
                         progress=progress,
-                        rejects=options["rejects"],
+                        rejects=rejects,
                     )
                 )
         except (ExemplarError, OSError) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing was loaded.") from None
-        self.tell(done)
+        self.print_summary(summary)
 
-    def tell(self, done: LoadSummary) -> None:
+    def print_summary(self, summary: LoadSummary) -> None:
+        rejects = f" (see {summary.rejects_file})" if summary.rejects_file else ""
         self.stdout.write(
-            f"{done.inserted:,} inserted, {done.updated:,} updated, {done.unchanged:,} unchanged, "
-            f"{done.rejected:,} rejected" + (f" (see {done.rejects_file})." if done.rejects_file else ".")
+            f"{summary.inserted:,} inserted, {summary.updated:,} updated, {summary.unchanged:,} unchanged, "
+            f"{summary.rejected:,} rejected{rejects}."
         )
-        if done.new_columns:
+        if summary.new_columns:
             self.stdout.write(
-                f"Not loaded, because no feature table has such a column: {', '.join(done.new_columns)}."
+                f"Not loaded, because no feature table has such a column: {', '.join(summary.new_columns)}."
             )
 
 
-def interruptibly(load: Callable[[], LoadSummary]) -> LoadSummary:
-    """Run `load` on a thread of its own: the database's client would not notice a Ctrl-C before a statement ends.
+def run_interruptibly(load: Callable[[], LoadSummary]) -> LoadSummary:
+    """Run `load` in a thread, so that Ctrl-C cancels a running statement.
 
-    Raises KeyboardInterrupt when what it began was rolled back.
+    Raises: KeyboardInterrupt after the transaction was rolled back.
     """
-    running: list[Any] = []
+    running: list[Cancellable] = []
 
     def run() -> LoadSummary:
         try:
@@ -101,8 +121,8 @@ def interruptibly(load: Callable[[], LoadSummary]) -> LoadSummary:
             return future.result()
         except KeyboardInterrupt:
             while not wait([future], timeout=0.1).done:
-                for cursor in running:
-                    cursor.cancel()
+                for statement in running:
+                    statement.cancel()
             if future.exception():
                 raise
-            return future.result()  # it was committed just then
+            return future.result()  # it was committed before the cancellation

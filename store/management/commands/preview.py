@@ -1,8 +1,7 @@
-"""Shows what the next snapshot of a product would hold."""
+"""Command that prints a preview of a product's next snapshot."""
 
 from argparse import ArgumentParser
 from datetime import datetime
-from typing import Any
 
 import sqlparse
 from django.core.management.base import BaseCommand, CommandError
@@ -17,58 +16,60 @@ from store.snapshots.preview import Preview, preview
 
 
 class Command(BaseCommand):
-    help = "Joins a product's feature tables and shows the result, its SQL and its cost, without building anything."
+    help = (
+        "Join a product's feature tables and print the SQL, its cost and the first rows; nothing is stored."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", help="the product's name")
 
-    def handle(self, *, product: str, **options: Any) -> None:
+    def handle(self, *, product: str, **options: object) -> None:
         try:
-            found = preview(catalogue.get(product))
+            result = preview(catalogue.get(product))
         except ExemplarError as error:
             raise CommandError(str(error)) from error
-        # Not Django's wrapper, which ends every piece that it is given with a line break.
+        # Not Django's wrapper, which appends a line break to every write.
         console = Console(file=self.stdout._out, highlight=False)  # type: ignore[arg-type]
-        console.print(Text(sqlparse.format(found.sql, reindent=True)), soft_wrap=True)
+        console.print(Text(sqlparse.format(result.sql, reindent=True)), soft_wrap=True)
         console.print()
-        console.print(_sentences(found))
-        if found.rows_out:
-            console.print(_table(found, shown=max(1, (console.width - 52) // 12)))
-        if found.unlabelled_keys:
-            console.print(_unlabelled(found))
+        console.print(_render_counts(result))
+        if result.rows_out:
+            console.print(_render_columns(result, max_rows=max(1, (console.width - 52) // 12)))
+        if result.unlabelled_keys:
+            console.print(_render_unlabelled(result))
 
 
-def _sentences(found: Preview) -> str:
-    lines = [f"The planner expects it to cost {found.cost:,.0f} and to give {found.expected_rows:,} rows."]
-    lines.append(f"{found.rows_in:,} rows in, {found.rows_out:,} out.")
-    if found.incomplete:
-        lines.append(f"{found.incomplete:,} lack a one-to-one row and are left out.")
-    if found.from_predictions:
-        lines.append(f"{found.from_predictions:,} are labelled predictions without a row of their own.")
+def _render_counts(result: Preview) -> str:
+    lines = [f"The planner expects it to cost {result.cost:,.0f} and to give {result.expected_rows:,} rows."]
+    lines.append(f"{result.rows_in:,} rows in, {result.rows_out:,} out.")
+    if result.incomplete:
+        lines.append(f"{result.incomplete:,} lack a one-to-one row and are left out.")
+    if result.from_predictions:
+        lines.append(f"{result.from_predictions:,} are labelled predictions without a row of their own.")
     return "\n".join(lines)
 
 
-def _table(found: Preview, shown: int) -> Table:
-    """Columns from top to bottom, so that it fits however many there are; as many rows beside them as there is room."""
+def _render_columns(result: Preview, max_rows: int) -> Table:
+    """Render a line for each column, with its values in the first rows, so that any number of columns fits."""
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("column", overflow="fold", min_width=20)
     table.add_column("kind", no_wrap=True)
     table.add_column("missing", justify="right", no_wrap=True)
     table.add_column("distinct", justify="right", no_wrap=True)
-    for key in found.first_keys[:shown]:
+    for key in result.first_keys[:max_rows]:
         table.add_column(Text(key), overflow="ellipsis", no_wrap=True, max_width=10)
-    for column in found.columns:
+    for column in result.columns:
         table.add_row(
             column.name,
             column.kind,
             f"{column.missing:,}",
             f"{column.distinct:,}",
-            *(Text(_shown(value)) for value in column.first[:shown]),
+            *(Text(_render_value(value)) for value in column.first[:max_rows]),
         )
     return table
 
 
-def _shown(value: Any) -> str:
+def _render_value(value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, datetime):
@@ -76,7 +77,7 @@ def _shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _unlabelled(found: Preview) -> Text:
-    named = ", ".join(found.unlabelled_keys)
-    more = ", …" if found.unlabelled > len(found.unlabelled_keys) else ""
-    return Text(f"{found.unlabelled:,} have no label yet: {named}{more}")
+def _render_unlabelled(result: Preview) -> Text:
+    keys = ", ".join(result.unlabelled_keys)
+    more = ", …" if result.unlabelled > len(result.unlabelled_keys) else ""
+    return Text(f"{result.unlabelled:,} have no label yet: {keys}{more}")

@@ -1,8 +1,7 @@
-"""Writes a build as one HTML file that needs nothing beside it."""
+"""Command that writes a build's report as one self-contained HTML file."""
 
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -16,26 +15,29 @@ STYLE = Path(__file__).parents[2] / "static" / "store" / "pages.css"
 
 
 class Command(BaseCommand):
-    help = "Writes what a product's champion was learned from, why it serves and what it is bad at, as one HTML file."
+    help = "Write the report of a product's champion as one HTML file: training data, decision, scores, weaknesses."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", help="the product's name")
-        parser.add_argument("--build", type=int, metavar="NUMBER", help="that build's winner instead")
         parser.add_argument(
-            "--to", type=Path, metavar="FILE", help="where to write it; default: the state folder"
+            "--build", type=int, metavar="NUMBER", help="report on the winner of this build instead"
+        )
+        parser.add_argument(
+            "--to", type=Path, metavar="FILE", help="the file to write; default: one in the state folder"
         )
 
-    def handle(self, *, product: str, build: int | None, to: Path | None, **options: Any) -> None:
+    def handle(self, *, product: str, build: int | None, to: Path | None, **options: object) -> None:
         try:
-            found = report.build_report(catalogue.get(product), build)
+            content = report.build_report(catalogue.get(product), build)
         except ExemplarError as error:
             raise CommandError(str(error)) from error
-        page = render_to_string("store/report.html", {"report": found, "style": STYLE.read_text()})
-        path = (to or settings.EXEMPLAR_STATE / "reports" / f"{product}-{found.build.number}.html").absolute()
+        page = render_to_string("store/report.html", {"report": content, "style": STYLE.read_text()})
+        folder = settings.EXEMPLAR_STATE / "reports"
+        path = (to or folder / f"{product}-{content.build.number}.html").absolute()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(page, encoding="utf-8")
         except OSError as error:
             raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
-        self.stdout.write(f"Wrote what build {found.build.number} of {product} has learned to:")
+        self.stdout.write(f"Wrote the report of build {content.build.number} of {product} to:")
         self.stdout.write(str(path))

@@ -59,7 +59,7 @@ def test_the_report_is_one_file_that_needs_nothing_else(drawn, stay, tmp_path, c
     assert all(address.startswith("data:") for address in re.findall(r'(?:src|href)="([^"]*)"', page))
     assert page.count("<img") == Diagnostic.objects.exclude(svg="").count() > 5
     for said in (
-        "What it is bad at",
+        "Weaknesses",
         "The rows with the largest losses",
         "form-17",
         "Fingerprint",

@@ -1,1 +1,1 @@
-"""Data products on real data; each app is the tutorial for one kind of problem."""
+"""Example products on real data; each app shows one kind of problem."""

@@ -1,4 +1,4 @@
-"""The patient, with what is known at the desk, and the serum table that the laboratory fills."""
+"""Patients, with the data of their admission, and their serum measurements from the laboratory."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -8,7 +8,7 @@ class Patient(models.Model):
     """A person with diabetes, at the start of the year of observation."""
 
     class Sex(models.IntegerChoices):
-        # The set does not say which is which.
+        # The source does not document the codes.
         FIRST = 1, "first"
         SECOND = 2, "second"
 

@@ -1,14 +1,14 @@
-"""The docstring, and the packages that it may be from."""
+"""Docstrings, and the packages that they may be from."""
 
 from django.core.validators import MaxLengthValidator
 from django.db import models
 
 
 class Docstring(models.Model):
-    """What a module, a class or a function of Python's standard library says about itself."""
+    """The docstring of a module, class or function of Python's standard library."""
 
     class Package(models.TextChoices):
-        # The largest ones that every Python from 3.11 to 3.13 has, however it was installed.
+        # The largest packages that every installation of Python 3.11 to 3.13 has.
         ASYNCIO = "asyncio", "asyncio"
         COLLECTIONS = "collections", "collections"
         EMAIL = "email", "email"
@@ -24,10 +24,11 @@ class Docstring(models.Model):
 
     name = models.CharField(max_length=200, primary_key=True)
     text = models.TextField(
-        validators=[MaxLengthValidator(10_000)], help_text="What it says, without the packages' names"
+        validators=[MaxLengthValidator(10_000)],
+        help_text="Text of the docstring, without the packages' names",
     )
     package = models.CharField(
-        max_length=15, choices=Package.choices, null=True, blank=True, help_text="Where it is from"
+        max_length=15, choices=Package.choices, null=True, blank=True, help_text="Package of the docstring"
     )
 
     def __str__(self) -> str:

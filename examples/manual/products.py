@@ -11,7 +11,7 @@ manual = DataProduct(
     title="Manual",
     description="Which package of Python's standard library is a docstring from?",
     join=Join(Docstring.objects.all(), features={"text": "text"}, label="package"),
-    # Of thousands of words, linear models and naive Bayes learn most, and in the least time.
+    # From thousands of words, linear models and naive Bayes learn most, in the least time.
     problem=Classification(
         metric="accuracy", families=("baseline", "linear", "naive_bayes", "svm"), folds=3, candidates=6
     ),

@@ -22,12 +22,12 @@ def load() -> int:
     ]
     Biopsy.objects.bulk_create(biopsies)
     names = [field.name for field in Nuclei._meta.get_fields()]
-    # The set's thirty columns are the ten measures' means, then their standard errors, then their worst values.
+    # The thirty columns of the source are ten means, ten standard errors and ten worst values.
     tables: tuple[Any, ...] = (CellMeans, StandardErrors, WorstValues)
     for block, table in enumerate(tables):
-        columns = data.data[:, block * 10 : block * 10 + 10].tolist()
+        rows = data.data[:, block * 10 : block * 10 + 10].tolist()
         table.objects.bulk_create(
             table(biopsy=biopsy, **dict(zip(names, values, strict=True)))
-            for biopsy, values in zip(biopsies, columns, strict=True)
+            for biopsy, values in zip(biopsies, rows, strict=True)
         )
     return len(biopsies)

@@ -1,11 +1,11 @@
-"""The biopsy and its three feature tables: ten measures of the cell nuclei, summed up in three ways."""
+"""Biopsies and three feature tables: mean, standard error and worst value of ten measures of the cell nuclei."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 
 class Biopsy(models.Model):
-    """A fine needle aspirate of a breast mass; what was seen under the microscope is in the tables below."""
+    """A fine needle aspirate of a breast mass; the tables below hold the measurements of its image."""
 
     class Diagnosis(models.TextChoices):
         BENIGN = "benign"
@@ -14,7 +14,7 @@ class Biopsy(models.Model):
     number = models.CharField(max_length=20, primary_key=True)
     taken_at = models.DateTimeField(help_text="When the biopsy was taken")
     diagnosis = models.CharField(
-        max_length=9, choices=Diagnosis.choices, null=True, blank=True, help_text="What the pathologist found"
+        max_length=9, choices=Diagnosis.choices, null=True, blank=True, help_text="Finding of the pathologist"
     )
 
     class Meta:
@@ -25,7 +25,7 @@ class Biopsy(models.Model):
 
 
 def measure(help_text: str, maximum: float | None = None) -> models.FloatField:
-    """A measure of the nuclei: never negative, and a share of one where `maximum` says so."""
+    """Declare a column for a measure of the nuclei, from 0 to `maximum`."""
     limits = [MinValueValidator(0.0)] + ([MaxValueValidator(maximum)] if maximum else [])
     return models.FloatField(validators=limits, help_text=help_text)
 
@@ -49,6 +49,8 @@ class Nuclei(models.Model):
 
 
 class CellMeans(Nuclei):
+    """The mean of each measure over the nuclei."""
+
     biopsy = models.OneToOneField(Biopsy, models.CASCADE, primary_key=True, related_name="means")
 
     class Meta:
@@ -56,6 +58,8 @@ class CellMeans(Nuclei):
 
 
 class StandardErrors(Nuclei):
+    """The standard error of each measure's mean."""
+
     biopsy = models.OneToOneField(Biopsy, models.CASCADE, primary_key=True, related_name="errors")
 
     class Meta:
@@ -63,6 +67,8 @@ class StandardErrors(Nuclei):
 
 
 class WorstValues(Nuclei):
+    """The mean of each measure's three largest values."""
+
     biopsy = models.OneToOneField(Biopsy, models.CASCADE, primary_key=True, related_name="worst")
 
     class Meta:

@@ -25,5 +25,8 @@ tumor = DataProduct(
         at="taken_at",
     ),
     problem=Classification(metric="roc_auc", candidates=8),
-    retrain=[Every("0 3 * * *"), AfterFeedback(50)],  # three in the morning, UTC; fifty words that are news
+    retrain=[
+        Every("0 3 * * *"),
+        AfterFeedback(50),
+    ],  # at 03:00 UTC; after 50 items of feedback that change a label
 )

@@ -1,21 +1,19 @@
-"""The wine, with its chemical analysis."""
+"""Wines with their chemical analysis."""
 
 from django.core.validators import MinValueValidator
 from django.db import models
 
 
 def amount(help_text: str) -> models.FloatField:
-    """What an analysis finds: never negative."""
+    """Declare a column for a measured amount, which is never negative."""
     return models.FloatField(validators=[MinValueValidator(0.0)], help_text=help_text)
 
 
 class Wine(models.Model):
-    """A wine of one region of Italy. `cultivar` is known but not learned from: it shows what the clusters found."""
+    """A wine of one region of Italy. `cultivar` is no feature: it shows whether the clusters are meaningful."""
 
     number = models.CharField(max_length=20, primary_key=True)
-    cultivar = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="Which of three vines it is from"
-    )
+    cultivar = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Cultivar, one of three")
     alcohol = amount("Alcohol [% vol]")
     malic_acid = amount("Malic acid [g/l]")
     ash = amount("Ash [g/l]")

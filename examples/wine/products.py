@@ -6,7 +6,7 @@ from store.products.product import DataProduct
 
 from .models import Wine
 
-NOT_LEARNED_FROM = {"number", "cultivar"}
+NO_FEATURES = {"number", "cultivar"}
 
 wine = DataProduct(
     name="wine",
@@ -15,7 +15,7 @@ wine = DataProduct(
     join=Join(
         Wine.objects.all(),
         features={
-            field.name: field.name for field in Wine._meta.get_fields() if field.name not in NOT_LEARNED_FROM
+            field.name: field.name for field in Wine._meta.get_fields() if field.name not in NO_FEATURES
         },
     ),
     problem=Clustering(candidates=8),

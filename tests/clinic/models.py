@@ -1,4 +1,4 @@
-"""Operations, with what came before them in the visits and the laboratory."""
+"""Operations, with visits and laboratory values before them."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models

@@ -16,8 +16,8 @@ class Migration(migrations.Migration):
             name='Docstring',
             fields=[
                 ('name', models.CharField(max_length=200, primary_key=True, serialize=False)),
-                ('text', models.TextField(help_text="What it says, without the packages' names", validators=[django.core.validators.MaxLengthValidator(10000)])),
-                ('package', models.CharField(blank=True, choices=[('asyncio', 'asyncio'), ('collections', 'collections'), ('email', 'email'), ('encodings', 'encodings'), ('http', 'http'), ('importlib', 'importlib'), ('logging', 'logging'), ('multiprocessing', 'multiprocessing'), ('unittest', 'unittest'), ('urllib', 'urllib'), ('wsgiref', 'wsgiref'), ('xml', 'xml')], help_text='Where it is from', max_length=15, null=True)),
+                ('text', models.TextField(help_text="Text of the docstring, without the packages' names", validators=[django.core.validators.MaxLengthValidator(10000)])),
+                ('package', models.CharField(blank=True, choices=[('asyncio', 'asyncio'), ('collections', 'collections'), ('email', 'email'), ('encodings', 'encodings'), ('http', 'http'), ('importlib', 'importlib'), ('logging', 'logging'), ('multiprocessing', 'multiprocessing'), ('unittest', 'unittest'), ('urllib', 'urllib'), ('wsgiref', 'wsgiref'), ('xml', 'xml')], help_text='Package of the docstring', max_length=15, null=True)),
             ],
         ),
     ]

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('number', models.CharField(max_length=20, primary_key=True, serialize=False)),
                 ('taken_at', models.DateTimeField(help_text='When the biopsy was taken')),
-                ('diagnosis', models.CharField(blank=True, choices=[('benign', 'Benign'), ('malignant', 'Malignant')], help_text='What the pathologist found', max_length=9, null=True)),
+                ('diagnosis', models.CharField(blank=True, choices=[('benign', 'Benign'), ('malignant', 'Malignant')], help_text='Finding of the pathologist', max_length=9, null=True)),
             ],
             options={
                 'verbose_name_plural': 'biopsies',

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             name='Wine',
             fields=[
                 ('number', models.CharField(max_length=20, primary_key=True, serialize=False)),
-                ('cultivar', models.PositiveSmallIntegerField(blank=True, help_text='Which of three vines it is from', null=True)),
+                ('cultivar', models.PositiveSmallIntegerField(blank=True, help_text='Cultivar, one of three', null=True)),
                 ('alcohol', models.FloatField(help_text='Alcohol [% vol]', validators=[django.core.validators.MinValueValidator(0.0)])),
                 ('malic_acid', models.FloatField(help_text='Malic acid [g/l]', validators=[django.core.validators.MinValueValidator(0.0)])),
                 ('ash', models.FloatField(help_text='Ash [g/l]', validators=[django.core.validators.MinValueValidator(0.0)])),

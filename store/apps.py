@@ -4,6 +4,8 @@ from django.apps import AppConfig
 
 
 class StoreConfig(AppConfig):
+    """The Django app of the store."""
+
     name = "store"
     default_auto_field = "django.db.models.BigAutoField"
 

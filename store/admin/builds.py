@@ -1,4 +1,4 @@
-"""Builds in the admin: live while they run, then what they decided and why."""
+"""Builds in the admin: live progress, then the decision and its reason."""
 
 from typing import Any
 
@@ -12,34 +12,36 @@ from django.utils.html import format_html
 from ..builds.builds import Build
 from ..builds.leaderboard import leaderboard
 from ..jobs.jobs import SUCCEEDED, UNFINISHED
-from .pages import Act, Shown
+from .pages import AdminAction, ReadOnlyAdmin
 
-#: Events that the page shows, the newest ones.
+#: The newest events that the page shows.
 EVENTS = 200
 
 
-def _cancelled(build: Build, reason: str, author: str, believed: str) -> str:
+def _cancel(build: Build, reason: str, author: str, believed: str) -> str:
     Build.objects.cancel(build.pk, author, reason)
     return f"{build} was cancelled."
 
 
 @admin.register(Build)
-class BuildAdmin(Shown):
+class BuildAdmin(ReadOnlyAdmin):
+    """Builds, which may be cancelled."""
+
     body = "admin/store/build.html"
     list_display = ("name", "status", "progress", "requested_by", "requested_at", "took", "outcome")
     list_filter = ("product", "status")
     ordering = ("-pk",)
     list_select_related = ("snapshot",)
     acts = (
-        Act(
+        AdminAction(
             name="cancel",
             title="Cancel this build",
             permission="store.cancel_build",
-            explained=lambda build: (
-                f"{build} ends now. What it has scored stays; nothing of it is promoted any more."
+            explanation=lambda build: (
+                f"{build} ends at once. Its scores stay; none of its models is promoted."
             ),
-            possible=lambda build: not build.ended,
-            done=_cancelled,
+            is_possible=lambda build: not build.ended,
+            execute=_cancel,
         ),
     )
 
@@ -65,7 +67,7 @@ class BuildAdmin(Shown):
     @admin.display
     def outcome(self, build: Build) -> str:
         if build.model is None:
-            return build.problem_code or ("kept what serves" if build.status == SUCCEEDED else "–")
+            return build.problem_code or ("champion kept" if build.status == SUCCEEDED else "–")
         return f"version {build.model.number} {'promoted' if build.promoted else 'held for a person'}"
 
     def get_urls(self) -> list[Any]:
@@ -73,7 +75,7 @@ class BuildAdmin(Shown):
         return [live, *super().get_urls()]
 
     def live(self, request: HttpRequest, key: str) -> HttpResponse:
-        """What the page shows, and nothing around it: asked for every second while the build runs."""
+        """Render the body of the page alone; the page reloads it every second while the build runs."""
         build = self.get_object(request, key)
         if build is None or not self.has_view_permission(request, build):
             raise Http404
@@ -81,7 +83,7 @@ class BuildAdmin(Shown):
         response["Cache-Control"] = "no-store"
         return response
 
-    def shown(self, request: HttpRequest, row: Build) -> dict[str, Any]:
+    def body_context(self, request: HttpRequest, row: Build) -> dict[str, Any]:
         return {
             "live": reverse("admin:store_build_live", args=[row.pk]),
             "unfinished": row.status in UNFINISHED,

@@ -1,4 +1,4 @@
-"""What all pages of the admin have in common: a row that is shown, and acts that ask for a reason."""
+"""Read-only pages of the admin, with actions that ask for a reason."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,38 +17,41 @@ from ..access.actors import find_actor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Act:
-    """Something that may be done with a row, by whoever has the permission and gives a reason."""
+class AdminAction:
+    """An action on a row that needs a permission and a reason."""
 
-    #: In the address.
+    #: Its part of the URL.
     name: str
-    #: On the button, as an imperative.
+    #: The button's text, an imperative.
     title: str
     permission: str
-    #: What will happen to the row, as a sentence.
-    explained: Callable[[Any], str]
-    possible: Callable[[Any], bool]
-    #: `(row, reason, author, believed)`: does it, and returns what has happened as a sentence.
-    done: Callable[[Any, str, str, str], str]
-    #: What the page is based on, checked when it is done: a champion's key, for example.
+    #: Explains in a sentence what will happen to the row.
+    explanation: Callable[[Any], str]
+    #: True where the action can be executed on the row now.
+    is_possible: Callable[[Any], bool]
+    #: Executes it, from (row, reason, author, believed), and returns a sentence about the result.
+    execute: Callable[[Any, str, str, str], str]
+    #: The state that the page shows, checked on execution: a champion's key, for example.
     believed: Callable[[Any], str] = lambda row: ""
 
 
 class ReasonForm(forms.Form):
+    """The reason for an action, and the state that the page showed."""
+
     reason = forms.CharField(
         max_length=2_000,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 60, "autofocus": True}),
-        help_text="It stays with what is done.",
+        help_text="It is stored with the action.",
     )
     believed = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
-class Shown(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that are shown and not edited."""
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows that are shown and never edited."""
 
-    #: The template of what a row's page shows, with what `shown` gives.
+    #: The template of a row's page; `body_context` gives its context.
     body: str
-    acts: tuple[Act, ...] = ()
+    acts: tuple[AdminAction, ...] = ()
     change_form_template = "admin/store/shown.html"
     actions = None
     list_per_page = 50
@@ -62,8 +65,8 @@ class Shown(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def shown(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        """What `body` needs."""
+    def body_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Get the context of the template `body`."""
         raise NotImplementedError
 
     def get_urls(self) -> list[Any]:
@@ -94,35 +97,35 @@ class Shown(admin.ModelAdmin):  # type: ignore[type-arg]
             "row": row,
             "acts": list(self._possible(request, row)),
             "links": True,
-            **self.shown(request, row),
+            **self.body_context(request, row),
         }
 
     def _possible(self, request: HttpRequest, row: Any) -> Iterator[tuple[str, str]]:
-        """Titles and addresses of what whoever asks may do now."""
+        """List titles and URLs of the actions that the user may execute now."""
         for act in self.acts:
-            if request.user.has_perm(act.permission) and act.possible(row):
+            if request.user.has_perm(act.permission) and act.is_possible(row):
                 yield act.title, reverse(f"admin:{self._name}_{act.name}", args=[row.pk])
 
-    def _view_of(self, act: Act) -> Callable[[HttpRequest, str], HttpResponse]:
+    def _view_of(self, act: AdminAction) -> Callable[[HttpRequest, str], HttpResponse]:
         def view(request: HttpRequest, key: str) -> HttpResponse:
             row = self.get_object(request, key)
             if row is None:
                 raise Http404
             if not request.user.has_perm(act.permission):
                 raise PermissionDenied
-            return self._asked(request, act, row) or self._page(request, act, row)
+            return self._execute(request, act, row) or self._page(request, act, row)
 
         return view
 
-    def _asked(self, request: HttpRequest, act: Act, row: Any) -> HttpResponse | None:
-        """Do it where a reason was given; None where it was not, or it could not be done."""
+    def _execute(self, request: HttpRequest, act: AdminAction, row: Any) -> HttpResponse | None:
+        """Execute a posted action. Returns: None where the reason is missing or the action was refused."""
         form = ReasonForm(request.POST)
         if request.method != "POST" or not form.is_valid():
             return None
         reason, believed = form.cleaned_data["reason"], form.cleaned_data["believed"]
         author = find_actor(request.session.session_key).author
         try:
-            sentence = act.done(row, reason, author, believed)
+            sentence = act.execute(row, reason, author, believed)
         except ExemplarError as error:
             messages.error(request, str(error))
             return None
@@ -130,16 +133,16 @@ class Shown(admin.ModelAdmin):  # type: ignore[type-arg]
         messages.success(request, sentence)
         return HttpResponseRedirect(reverse(f"admin:{self._name}_change", args=[row.pk]))
 
-    def _page(self, request: HttpRequest, act: Act, row: Any) -> HttpResponse:
-        given = request.POST if request.method == "POST" else None
-        form = ReasonForm(given, initial={"believed": act.believed(row)})
+    def _page(self, request: HttpRequest, act: AdminAction, row: Any) -> HttpResponse:
+        posted = request.POST if request.method == "POST" else None
+        form = ReasonForm(posted, initial={"believed": act.believed(row)})
         context = {
             **self.admin_site.each_context(request),
             "title": act.title,
             "opts": self.opts,
             "row": row,
             "form": form,
-            "explained": act.explained(row),
+            "explanation": act.explanation(row),
             "back": reverse(f"admin:{self._name}_change", args=[row.pk]),
         }
         return TemplateResponse(request, "admin/store/act.html", context)

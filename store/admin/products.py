@@ -1,4 +1,4 @@
-"""Products in the admin: what serves, what is being built, and what the rules said."""
+"""Products in the admin: the champion, running builds, and the decisions of retraining rules."""
 
 from typing import Any
 
@@ -15,54 +15,56 @@ from ..products import catalogue
 from ..registry.product_states import ProductState
 from ..registry.promotions import Promotion
 from ..registry.versions import ModelVersion
-from .pages import Act, Shown
+from .pages import AdminAction, ReadOnlyAdmin
 
-#: Builds, versions, promotions and decisions that the page shows, the newest ones.
+#: The newest builds, versions, promotions and decisions that the page shows.
 LATEST = 10
 
 
-def _requested(state: ProductState, reason: str, author: str, believed: str) -> str:
+def _request(state: ProductState, reason: str, author: str, believed: str) -> str:
     build, started = Build.objects.request(catalogue.get(state.product), author, reason=reason)
-    return f"{build} was requested." if started else f"{build} is under way already."
+    return f"{build} was requested." if started else f"{build} is already running."
 
 
-def _rolled_back(state: ProductState, reason: str, author: str, believed: str) -> str:
+def _roll_back(state: ProductState, reason: str, author: str, believed: str) -> str:
     champion = ModelVersion.objects.find(int(believed), "champion")
     promotion = Promotion.objects.rollback(state.product, champion, reason, author)
-    return f"Version {promotion.model.number} of {state.product} serves again; builds' winners wait for a person."
+    return f"Version {promotion.model.number} of {state.product} serves again. Winners of builds wait for a person."
 
 
 @admin.register(ProductState)
-class ProductAdmin(Shown):
+class ProductAdmin(ReadOnlyAdmin):
+    """Products, which may be built and rolled back."""
+
     body = "admin/store/product.html"
-    list_display = ("title", "task", "serves", "score", "built_at", "under_way", "hold")
+    list_display = ("title", "task", "serves", "score", "built_at", "running_build", "hold")
     acts = (
-        Act(
+        AdminAction(
             name="build",
             title="Request a build",
             permission="store.request_build",
-            explained=lambda state: (
-                "The feature tables are joined and learned from, as soon as a worker is free."
+            explanation=lambda state: (
+                "A worker joins the feature tables and builds a model as soon as it is free."
             ),
-            possible=lambda state: Build.objects.unfinished(state.product) is None,
-            done=_requested,
+            is_possible=lambda state: Build.objects.unfinished(state.product) is None,
+            execute=_request,
         ),
-        Act(
+        AdminAction(
             name="rollback",
             title="Roll back",
             permission="store.promote_modelversion",
-            explained=lambda state: (
+            explanation=lambda state: (
                 f"The version that served before version {state.champion.number} serves again. Winners of later "
                 "builds wait until somebody promotes one."
             ),
-            possible=lambda state: Promotion.objects.can_roll_back(state.product),
-            done=_rolled_back,
+            is_possible=lambda state: Promotion.objects.can_roll_back(state.product),
+            execute=_roll_back,
             believed=lambda state: str(state.champion_id or ""),
         ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProductState]:
-        """Every declared product, whether anything has happened to it yet or not."""
+        """List every declared product; insert the row of a new one."""
         names = [product.name for product in catalogue.products()]
         ProductState.objects.bulk_create(
             [ProductState(product=name) for name in names], ignore_conflicts=True
@@ -93,11 +95,11 @@ class ProductAdmin(Shown):
     def built_at(self, state: ProductState) -> Any:
         return state.champion and state.champion.built_at
 
-    @admin.display(description="under way")
-    def under_way(self, state: Any) -> str:
+    @admin.display(description="running build")
+    def running_build(self, state: Any) -> str:
         return f"build {state.building}: {state.percent:.0f} %" if state.building else "–"
 
-    def shown(self, request: HttpRequest, row: ProductState) -> dict[str, Any]:
+    def body_context(self, request: HttpRequest, row: ProductState) -> dict[str, Any]:
         product = catalogue.get(row.product)
         return {
             "product": product,

@@ -1,4 +1,4 @@
-"""Versions in the admin: the registry with scores, pictures, and the way to let one serve."""
+"""Model versions in the admin: scores, diagnostics, and promotion."""
 
 from typing import Any
 
@@ -11,39 +11,41 @@ from ..builds.diagnostics import Diagnostic
 from ..registry.product_states import ProductState
 from ..registry.promotions import Promotion
 from ..registry.versions import CHAMPION, ModelVersion, Status
-from .pages import Act, Shown
+from .pages import AdminAction, ReadOnlyAdmin
 
 
-def _serving(version: ModelVersion) -> str:
-    """The key of the version that serves now; empty where none does."""
+def _champion_key(version: ModelVersion) -> str:
+    """Get the primary key of the champion; empty without one."""
     champion = ModelVersion.objects.champion_of(version.product)
     return str(champion.pk) if champion else ""
 
 
-def _promoted(version: ModelVersion, reason: str, author: str, believed: str) -> str:
+def _promote(version: ModelVersion, reason: str, author: str, believed: str) -> str:
     champion = ModelVersion.objects.find(int(believed), "champion") if believed.isdecimal() else None
     Promotion.objects.promote(version, reason, author, champion)
     return f"Version {version.number} of {version.product} serves."
 
 
 @admin.register(ModelVersion)
-class ModelVersionAdmin(Shown):
+class ModelVersionAdmin(ReadOnlyAdmin):
+    """Model versions, which may be promoted."""
+
     body = "admin/store/version.html"
     list_display = ("name", "status", "family", "metric", "rounded", "built_at", "size")
     list_filter = ("product", "family")
     ordering = ("-pk",)
     acts = (
-        Act(
+        AdminAction(
             name="promote",
             title="Let this version serve",
             permission="store.promote_modelversion",
-            explained=lambda version: (
-                f"Version {version.number} of {version.product} serves from now on, instead of the one that does. "
-                "Builds promote their winners again by themselves."
+            explanation=lambda version: (
+                f"Version {version.number} of {version.product} replaces the version that serves. "
+                "Winners of builds are promoted automatically again."
             ),
-            possible=lambda version: version.status != CHAMPION and version.dropped_at is None,
-            done=_promoted,
-            believed=_serving,
+            is_possible=lambda version: version.status != CHAMPION and version.dropped_at is None,
+            execute=_promote,
+            believed=_champion_key,
         ),
     )
 
@@ -62,7 +64,7 @@ class ModelVersionAdmin(Shown):
     def rounded(self, version: ModelVersion) -> str:
         return f"{version.score:.4f}"
 
-    def shown(self, request: HttpRequest, row: ModelVersion) -> dict[str, Any]:
+    def body_context(self, request: HttpRequest, row: ModelVersion) -> dict[str, Any]:
         return {
             "hyperparameters": sorted(row.hyperparameters.items()),
             "by_fold": leaderboard.by_fold(row),

@@ -25,6 +25,8 @@ DEFAULT_EVENTS, MAX_EVENTS = 100, 500
 
 
 class BuildManager(JobManager["Build"]):
+    """Requests, lists and cancels builds."""
+
     def with_status(self, product: str, status: list[str] | None = None) -> models.QuerySet["Build"]:
         """List the product's builds that have one of these statuses."""
         rows = self.filter(product=product)
@@ -171,6 +173,8 @@ class Build(Job):
 
 
 class BuildEventManager(models.Manager["BuildEvent"]):
+    """Lists the events of builds."""
+
     def after(self, build: int, cursor: str | None = None) -> models.QuerySet["BuildEvent"]:
         """List the build's events after `cursor`, in order. Raises BadInput."""
         rows = self.filter(build=build).select_related("candidate", "build")

@@ -27,6 +27,8 @@ SEARCH, CONTEST = "search", "contest"
 
 
 class CandidateManager(models.Manager["Candidate"]):
+    """Stores the candidates of builds."""
+
     def ended(self, candidates: Iterable[int]) -> set[int]:
         """Find which of these candidates belong to builds that have ended, so that their scores are final."""
         rows = self.filter(pk__in=candidates).exclude(build__status__in=UNFINISHED)
@@ -111,6 +113,8 @@ FROM fold, unnest(%(metrics)s::text[], %(labels)s::text[], %(values)s::float8[])
 
 
 class FoldScoreManager(models.Manager["FoldScore"]):
+    """Stores and loads the scores of folds."""
+
     def record(self, build: Build, step: FoldScored) -> None:
         """Store the scores of one fold, unless they are stored already."""
         with connection.cursor() as cursor:
@@ -211,6 +215,8 @@ class Measurement(NamedTuple):
 
 
 class ScoreManager(models.Manager["Score"]):
+    """Lists measurements of candidates and versions."""
+
     def of_candidate(self, candidate: int, round: str, metric: str | None = None) -> list[Measurement]:
         """List the measurements of one candidate, as `of_candidates` does."""
         return self.of_candidates([candidate], round, metric)[candidate]

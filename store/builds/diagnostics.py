@@ -14,6 +14,8 @@ from ..registry.versions import ModelVersion
 
 
 class DiagnosticManager(models.Manager["Diagnostic"]):
+    """Stores and lists diagnostics."""
+
     def store(self, model: ModelVersion, drawn: Drawn) -> tuple["Diagnostic", bool]:
         """Store a diagnostic. One that an earlier attempt drew without a problem stays.
 

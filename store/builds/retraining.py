@@ -19,6 +19,8 @@ from .builds import Build
 
 
 class RetrainDecisionManager(models.Manager["RetrainDecision"]):
+    """Decides by the rules of products, and lists the decisions."""
+
     def decide_all(self, now: datetime | None = None) -> None:
         """Evaluate every rule of every product and request the builds that are due.
 

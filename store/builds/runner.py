@@ -180,7 +180,7 @@ class _BuildRun:
             self.build.add_event("DiagnosticDrawn", step.message, step.percent, diagnostic=diagnostic)
 
     def promote(self, model: ModelVersion) -> None:
-        """Let the winner serve, or hold it for a person where a champion can be loaded."""
+        """Promote the winner, or hold it for a person where a champion can be loaded."""
         self.build.model = model
         state = ProductState.objects.lock(self.product.name)
         hold = self.hold_reason or state.hold or self._superseded(state)

@@ -16,7 +16,7 @@ _M_ARENA_MAX = -8
 
 
 def limit_arenas() -> None:
-    """Let all threads that start later allocate from two arenas.
+    """Make all threads that start later allocate from two arenas.
 
     With an arena each, every thread would keep the memory of models that were switched out.
     """

@@ -34,10 +34,12 @@ J = TypeVar("J", bound="Job")
 
 
 class Superseded(StoreError):
-    """This attempt no longer runs the job: the job was cancelled or taken over by another attempt."""
+    """The attempt no longer runs the job, which was cancelled or taken over by another attempt."""
 
 
 class JobManager(models.Manager[J]):
+    """Starts, claims, abandons and reconciles jobs."""
+
     def unfinished(self, product: str) -> J | None:
         """Get the product's job that is READY or RUNNING."""
         return self.filter(product=product, status__in=UNFINISHED).first()

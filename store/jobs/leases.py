@@ -76,7 +76,7 @@ def _renew_lease(job: Job, finished: threading.Event) -> None:
 
 
 def die_with_parent() -> None:
-    """Let the kernel kill this process when its parent dies (Linux; elsewhere the lease ends it)."""
+    """Make the kernel kill this process when its parent dies (Linux; elsewhere the lease ends it)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

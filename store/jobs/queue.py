@@ -30,6 +30,7 @@ RENAMED_FUNCTIONS = {
 
 
 def get_queue(server: "redis.Redis | None" = None) -> "rq.Queue":
+    """Get the one queue of all jobs."""
     return rq.Queue(
         QUEUE_NAME, connection=server or events.connect(), serializer=rq.serializers.JSONSerializer
     )

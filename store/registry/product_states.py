@@ -6,6 +6,8 @@ from ..db.base import BaseModel
 
 
 class ProductStateManager(models.Manager["ProductState"]):
+    """Locks the states of products."""
+
     def lock(self, product: str) -> "ProductState":
         """Get or create the product's row and lock it until the transaction ends, so that deciders take turns."""
         self.get_or_create(product=product)

@@ -11,11 +11,13 @@ from .versions import ModelVersion
 
 
 class PromotionManager(models.Manager["Promotion"]):
+    """Promotes and rolls back versions."""
+
     @transaction.atomic
     def promote(
         self, model: ModelVersion, reason: str, by: str, believed: ModelVersion | None = None
     ) -> "Promotion":
-        """Let `model` serve by a person's decision, and end the hold on automatic promotion.
+        """Make `model` the champion by a person's decision, and end the hold on automatic promotion.
 
         Args:
             believed: the version that the person saw serving, where they said so.
@@ -33,7 +35,7 @@ class PromotionManager(models.Manager["Promotion"]):
 
     @transaction.atomic
     def rollback(self, product: str, believed: ModelVersion, reason: str, by: str) -> "Promotion":
-        """Let the version before the champion serve again, and hold automatic promotion until a person promotes.
+        """Make the version before the champion serve again, and hold automatic promotion until a person promotes.
 
         Raises: ForeignModel; ChampionChanged; NoChampion where no version came before; ModelDoesNotFit; BadInput.
         """

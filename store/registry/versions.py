@@ -38,6 +38,8 @@ class Status(models.Func):
 
 
 class ModelVersionManager(models.Manager["ModelVersion"]):
+    """Registers, finds and lists model versions."""
+
     def get_queryset(self) -> models.QuerySet["ModelVersion"]:
         """Select versions without artifact and intervals, which may be large."""
         return super().get_queryset().defer("artifact", "intervals")

@@ -207,6 +207,7 @@ def kinds_page() -> str:
             ", ".join(map(code, kind.fields)),
             code(kind.scalar) if kind.scalar else "an enum of the choices",
             code(kind.learned_as) if kind.learned_as != kind else "",
+            code(kind.form),
         )
         for kind in kinds.registered()
     ]
@@ -214,7 +215,7 @@ def kinds_page() -> str:
         "Column kinds",
         "What the values of a feature or label mean. The kind follows from the Django field; a field with `choices` "
         "is a category. Nothing is learned from other fields.",
-        table(("kind", "values", "Django's fields", "GraphQL", "models see"), rows),
+        table(("kind", "values", "Django's fields", "GraphQL", "models see", "form control"), rows),
     )
 
 

@@ -4,7 +4,7 @@ A class says what a kind is to the frame and the models, to COPY, to validation,
 file, to the scaffold and to a form. Whatever depends on a kind asks its object; no other module compares kinds, so a
 new kind is one class here and its registration. The module stands in `learning`, the lowest package, because every
 package needs its part: types of SQL, GraphQL and Django are names and templates in text, and no library of theirs is
-imported.
+imported (docs/adr/0073).
 """
 
 import math
@@ -95,7 +95,7 @@ class Declaration(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def by_text(self) -> Mapping[str, Any]:
+    def by_text(self) -> Mapping[str, object]:
         """A category's values by their text."""
 
     @property
@@ -187,7 +187,7 @@ class Kind(str):
 
     #: The GraphQL scalar; None: an enum of the column's choices.
     scalar: ClassVar[str | None] = None
-    #: Of a scalar of our own, whose `parse` and `show` GraphQL uses; "": GraphQL or Strawberry has the scalar.
+    #: Of a scalar of our own, whose `parse` and `serialize` GraphQL uses; "": GraphQL or Strawberry has the scalar.
     scalar_description: ClassVar[str] = ""
     scalar_url: ClassVar[str | None] = None
     #: The Python type of a value.
@@ -195,7 +195,7 @@ class Kind(str):
     #: The type of an HTML form's control.
     form: ClassVar[str] = "number"
     #: Titles of the values where the kind itself has few of them: a label needs no choices then.
-    own_choices: ClassVar[tuple[tuple[Any, str], ...]] = ()
+    own_choices: ClassVar[tuple[tuple[object, str], ...]] = ()
 
     #: True if models see float64.
     is_numeric: ClassVar[bool] = True
@@ -226,7 +226,7 @@ class Kind(str):
     #: Encodes one value as models see it: a function, not a method, as serving calls it for each cell.
     to_float: ClassVar["staticmethod[[Any], float]"] = staticmethod(float)
     #: Values that a compiled model must treat as the pipeline does.
-    probes: ClassVar[tuple[Any, ...]] = (None,)
+    probes: ClassVar[tuple[object, ...]] = (None,)
     #: The type of values that can be validated all at once; None: one by one.
     batch_type: ClassVar[type | None] = None
     #: True if cleaned values stand in JSON as they are.
@@ -248,7 +248,7 @@ class Kind(str):
         except KeyError:
             raise ValueError(f"{code!r} is no column kind; there are {', '.join(_REGISTERED)}.") from None
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type["Kind"], tuple[str]]:
         return Kind, (str(self),)
 
     @property
@@ -258,7 +258,7 @@ class Kind(str):
 
     # -- Frame and models --
 
-    def encode_cells(self, choices: Sequence[str], cells: Sequence[Any]) -> Array:
+    def encode_cells(self, choices: Sequence[str], cells: Sequence[object]) -> Array:
         """Encode Python values as the models' frame holds them: `(n,)` of `dtype`."""
         return encode_numbers(cells, self.to_float)
 
@@ -266,18 +266,18 @@ class Kind(str):
         """Wrap encoded values as a column of the frame."""
         return pd.Series(encoded, dtype=encoded.dtype, copy=False)
 
-    def decode_cells(self, cells: Sequence[Any]) -> list[Any]:
+    def decode_cells(self, cells: Sequence[object]) -> list[object]:
         """Convert a frame's cells back to Python values."""
         return [None if cell is None or cell != cell else self.decode_cell(cell) for cell in cells]
 
-    def decode_cell(self, cell: Any) -> Any:
+    def decode_cell(self, cell: object) -> object:
         return cell
 
     def analysed_as(self, choices: Sequence[str]) -> "Kind":
         """The kind that an analysis of the column describes."""
         return self
 
-    def describe_value(self, value: Any) -> str:
+    def describe_value(self, value: object) -> str:
         """Render one of few values for people."""
         return str(value)
 
@@ -293,31 +293,33 @@ class Kind(str):
 
     # -- Validation, JSON and GraphQL --
 
-    def clean(self, value: Any, column: Declaration) -> Any:
+    def clean(self, value: object, column: Declaration) -> object:
         """Return the canonical value. Raises InvalidValue, ValueNotFinite or ValueOutOfRange."""
         return value
 
-    def clean_batch(self, values: Sequence[Any], some: Sequence[Any], column: Declaration) -> Any:
+    def clean_batch(
+        self, values: Sequence[Any], some: Sequence[Any], column: Declaration
+    ) -> Sequence[object] | None:
         """Clean values of `batch_type` all at once, `some` being those that are not None; None: not possible."""
         return None
 
-    def to_json(self, value: Any) -> Any:
+    def to_json(self, value: object) -> object:
         """Encode a cleaned value as a stored instance has it."""
         return value
 
-    def from_json(self, value: Any) -> Any:
+    def from_json(self, value: object) -> object:
         """Decode what `to_json` wrote; None if it no longer fits."""
         return value
 
-    def parse(self, value: Any) -> Any:
+    def parse(self, value: object) -> object:
         """Decode what a client sent for the scalar. Raises ValueError with a sentence that begins with "it takes"."""
         return value
 
-    def show(self, value: Any) -> Any:
+    def serialize(self, value: object) -> object:
         """Encode a cleaned value, or None, as the API answers it."""
         return value
 
-    def json_reader(self, column: Declaration) -> Callable[[Any], Any] | None:
+    def json_reader(self, column: Declaration) -> Callable[[object], object] | None:
         """Make a reader from JSON straight to a cleaned value, which raises InvalidValue; None: use the scalar."""
         return None
 
@@ -325,7 +327,7 @@ class Kind(str):
 
     def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
         """Yield what a cell must meet to fit the column."""
-        yield CellCheck(VALID, say(f"is not a value of type {column.type}"))
+        yield CellCheck(VALID, literal(f"is not a value of type {column.type}"))
 
     def rewrite(self, column: FileColumn) -> Rewrite:
         return Rewrite(Sql("{text}"))
@@ -348,7 +350,7 @@ class Kind(str):
 VALID = Sql("pg_input_is_valid({text}, {type_name})")
 
 
-def say(sentence: str) -> Sql:
+def literal(sentence: str) -> Sql:
     """Make a literal of a sentence."""
     return Sql("{sentence}", {"sentence": sentence})
 
@@ -389,7 +391,7 @@ class Number(Kind):
     sql_types = (*_INTEGERS, "float8", "numeric", "bool")
     scalar = "Float"
     is_quantity = True
-    probes: ClassVar[tuple[Any, ...]] = (
+    probes: ClassVar[tuple[object, ...]] = (
         None,
         0.0,
         -0.0,
@@ -422,7 +424,7 @@ class Number(Kind):
             read=_read_number,
         )
 
-    def clean(self, value: Any, column: Declaration) -> Any:
+    def clean(self, value: Any, column: Declaration) -> object:
         if not _is_finite(value):
             raise ValueNotFinite(f"{column.name} must be a finite number.")
         return self._rounded(self._within(value, column), column)
@@ -440,20 +442,22 @@ class Number(Kind):
     def _rounded(self, value: Any, column: Declaration) -> Any:
         return value + 0.0  # −0.0 as 0.0
 
-    def clean_batch(self, values: Sequence[Any], some: Sequence[Any], column: Declaration) -> Any:
+    def clean_batch(
+        self, values: Sequence[Any], some: Sequence[Any], column: Declaration
+    ) -> Sequence[object] | None:
         if not _all_within(some, column):
             return None
         return [None if value is None else value + 0.0 for value in values]
 
-    def show(self, value: Any) -> Any:
+    def serialize(self, value: Any) -> object:
         return value if value is None or math.isfinite(value) else None
 
-    def json_reader(self, column: Declaration) -> Callable[[Any], Any] | None:
+    def json_reader(self, column: Declaration) -> Callable[[object], object] | None:
         low, high = column.limits
         least = -float_info.max if low is None else low
         most = float_info.max if high is None else high
 
-        def read(number: Any) -> float:
+        def read(number: object) -> float:
             if type(number) is float or (type(number) is int and abs(number) < float_info.max):
                 value = float(number)
                 if least <= value <= most:
@@ -470,10 +474,10 @@ class Number(Kind):
         yield from self._check_finite()
         low, high = self._unforced(low, high, column.type)
         if (low, high) != (None, None):
-            yield CellCheck(_lies_between(low, high), say(outside))
+            yield CellCheck(_lies_between(low, high), literal(outside))
 
     def _check_finite(self) -> Iterator[CellCheck]:
-        yield CellCheck(_lies_between(-float_info.max, float_info.max), say("is no finite number"))
+        yield CellCheck(_lies_between(-float_info.max, float_info.max), literal("is no finite number"))
 
     def _unforced(self, low: Any, high: Any, type_: str) -> tuple[Any, Any]:
         """The limits that the column's type does not force by itself."""
@@ -514,19 +518,21 @@ class Integer(Number):
     #: Whole numbers that leave room below the 32 bits of an IntegerField.
     _ROOM = range(-200_000_000, 200_000_001)
 
-    def decode_cell(self, cell: Any) -> Any:
+    def decode_cell(self, cell: Any) -> object:
         return int(cell)
 
-    def clean(self, value: Any, column: Declaration) -> Any:
+    def clean(self, value: Any, column: Declaration) -> object:
         return int(self._within(value, column))
 
-    def clean_batch(self, values: Sequence[Any], some: Sequence[Any], column: Declaration) -> Any:
+    def clean_batch(
+        self, values: Sequence[Any], some: Sequence[Any], column: Declaration
+    ) -> Sequence[object] | None:
         return values if _all_within(some, column) else None
 
-    def show(self, value: Any) -> Any:
+    def serialize(self, value: Any) -> object:
         return value
 
-    def json_reader(self, column: Declaration) -> Callable[[Any], Any] | None:
+    def json_reader(self, column: Declaration) -> Callable[[object], object] | None:
         return None
 
     def _check_finite(self) -> Iterator[CellCheck]:
@@ -565,7 +571,7 @@ class BigInteger(Integer):
     )
     python = BigInt
 
-    def parse(self, value: Any) -> int:
+    def parse(self, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise ValueError("it takes a whole number, as a string or as a number")
         number = int(value) if len(str(value)) <= 20 else BEYOND_64_BITS
@@ -573,7 +579,7 @@ class BigInteger(Integer):
             raise ValueError("it takes 64 bits")
         return number
 
-    def show(self, value: Any) -> Any:
+    def serialize(self, value: object) -> object:
         return None if value is None else str(value)
 
     def cell_matcher(self, decimal_comma: bool) -> Callable[[str], object] | None:
@@ -594,7 +600,7 @@ class DecimalNumber(Number):
     is_json = False
     batch_type = None
 
-    def parse(self, value: Any) -> Decimal:
+    def parse(self, value: object) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 1_000:
             raise ValueError("it takes a decimal number, as a string or as a number")
         try:
@@ -609,16 +615,16 @@ class DecimalNumber(Number):
         places, number = column.decimal_places, Decimal(str(value))
         return (number if places is None else round(number, places)) + 0
 
-    def to_json(self, value: Any) -> Any:
+    def to_json(self, value: object) -> object:
         return None if value is None else str(value)
 
-    def from_json(self, value: Any) -> Any:
+    def from_json(self, value: Any) -> object:
         return None if value is None else Decimal(value)
 
-    def show(self, value: Any) -> Any:
+    def serialize(self, value: object) -> object:
         return None if value is None else str(value)
 
-    def json_reader(self, column: Declaration) -> Callable[[Any], Any] | None:
+    def json_reader(self, column: Declaration) -> Callable[[object], object] | None:
         return None
 
     def _check_finite(self) -> Iterator[CellCheck]:
@@ -658,20 +664,20 @@ class Boolean(Kind):
     probes = (None, True, False)
     described = "yes or no"
 
-    def decode_cell(self, cell: Any) -> Any:
+    def decode_cell(self, cell: object) -> object:
         return bool(cell)
 
-    def describe_value(self, value: Any) -> str:
+    def describe_value(self, value: object) -> str:
         return "yes" if value else "no"
 
     def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
         return Kind.NUMBER.copy(type_, digits)
 
-    def clean(self, value: Any, column: Declaration) -> Any:
+    def clean(self, value: object, column: Declaration) -> object:
         return bool(value)
 
     def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
-        yield CellCheck(VALID, say("is not yes or no"))
+        yield CellCheck(VALID, literal("is not yes or no"))
 
     def rewrite(self, column: FileColumn) -> Rewrite:
         return Rewrite(Sql("regexp_replace({text}, '^([01])\\.0+$', '\\1')"))
@@ -736,7 +742,7 @@ class Category(Kind):
     probes = (None, "", "what nobody has declared")
     described = "category"
 
-    def encode_cells(self, choices: Sequence[str], cells: Sequence[Any]) -> Array:
+    def encode_cells(self, choices: Sequence[str], cells: Sequence[object]) -> Array:
         code = {choice: position for position, choice in enumerate(choices)}
         codes = (MISSING if cell is None else code.get(str(cell), MISSING) for cell in cells)
         return np.fromiter(codes, dtype=np.int32, count=len(cells))
@@ -750,7 +756,7 @@ class Category(Kind):
     def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
         return OtherCopy.HASH if type_ in self.sql_types else None
 
-    def clean(self, value: Any, column: Declaration) -> Any:
+    def clean(self, value: object, column: Declaration) -> object:
         if (text := str(value)) not in column.by_text:
             values = ", ".join(column.by_text)
             raise InvalidValue(f"{text!r} is no value of {column.name}: it takes {values}.")
@@ -759,7 +765,7 @@ class Category(Kind):
     def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
         values = list(column.typed.by_text)
         named = ", ".join(values[:20]) + (", …" if len(values) > 20 else "")
-        yield CellCheck(is_one_of(values), say(f"is none of {named}"))
+        yield CellCheck(is_one_of(values), literal(f"is none of {named}"))
 
     def rewrite(self, column: FileColumn) -> Rewrite:
         if column.typed.field_kind.is_quantity:
@@ -796,7 +802,7 @@ class Text(Kind):
     probes = (None, "", " \n", "?!", "a", "Straße ÇA İ ﬁ", "🙂 \u0301", "word " * 500, "unheardof")
     described = "text"
 
-    def encode_cells(self, choices: Sequence[str], cells: Sequence[Any]) -> Array:
+    def encode_cells(self, choices: Sequence[str], cells: Sequence[object]) -> Array:
         encoded = np.empty(len(cells), dtype=object)
         encoded[:] = [None if cell is None else str(cell) for cell in cells]
         return encoded
@@ -804,7 +810,7 @@ class Text(Kind):
     def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
         return OtherCopy.TEXT if type_ in self.sql_types else None
 
-    def clean(self, value: Any, column: Declaration) -> Any:
+    def clean(self, value: Any, column: Declaration) -> object:
         if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
             raise InvalidValue(f"{column.name} holds a character that cannot be stored (NUL or half a pair).")
         text = unicodedata.normalize("NFC", value)
@@ -815,16 +821,16 @@ class Text(Kind):
     def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
         if (longest := column.typed.longest) is not None:
             short = Sql("length({text}) <= {longest}", {"longest": longest})
-            yield CellCheck(short, say(f"has more than {longest} characters"))
+            yield CellCheck(short, literal(f"has more than {longest} characters"))
         if column.null:  # no word for missing: rewriting makes it null
             missing = {t for word in NO_VALUE for t in (word, word.upper(), word.capitalize(), "NaN")}
             words, values = is_one_of(sorted(missing))
-            yield CellCheck(Sql(f"NOT {words}", values), say("is missing"))
+            yield CellCheck(Sql(f"NOT {words}", values), literal("is missing"))
         canonical = Sql("(octet_length({text}) = length({text}) OR {text} IS NFC NORMALIZED)")
-        yield CellCheck(canonical, say("is not in Unicode's normal form C"))
+        yield CellCheck(canonical, literal("is not in Unicode's normal form C"))
 
     def rewrite(self, column: FileColumn) -> Rewrite:
-        return Rewrite(Sql("normalize({raw}, NFC)"), Sql("{kept}", {"kept": not column.null}))
+        return Rewrite(Sql("normalize({raw}, NFC)"), Sql("{is_value}", {"is_value": not column.null}))
 
 
 def is_ascending(choices: Sequence[str]) -> bool:
@@ -878,7 +884,7 @@ class Date(Kind):
     #: The word for one in a sentence.
     word: ClassVar[str] = "date"
 
-    def decode_cell(self, cell: Any) -> Any:
+    def decode_cell(self, cell: Any) -> object:
         return _moment_of(cell).date()
 
     def describe_number(self, number: float) -> str:
@@ -890,21 +896,21 @@ class Date(Kind):
         wire, read = (">i4", _read_days) if type_ == "date" else (">i8", _read_moments)
         return BinaryCopy(sql=f"COALESCE({{0}}, '{_EARLIEST}'::{type_})", wire=wire, read=read)
 
-    def to_json(self, value: Any) -> Any:
+    def to_json(self, value: Any) -> object:
         return None if value is None else value.isoformat()
 
-    def from_json(self, value: Any) -> Any:
+    def from_json(self, value: Any) -> object:
         try:
             return None if value is None else self.python.fromisoformat(value)
         except (TypeError, ValueError):
             return None
 
-    def show(self, value: Any) -> Any:
+    def serialize(self, value: Any) -> object:
         return None if value is None else value.isoformat()
 
     def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
         unsure = " (or say whether the day or the month comes first)" if column.day_first is None else ""
-        sentence = say(f"is no {self.word}: write it as 2024-12-31{unsure}")
+        sentence = literal(f"is no {self.word}: write it as 2024-12-31{unsure}")
         yield CellCheck(self._is_written(), sentence)
         yield CellCheck(VALID, sentence)
 
@@ -952,7 +958,7 @@ class DateTime(Date):
     wider_code = ""
     word = "time"
 
-    def parse(self, value: Any) -> datetime:
+    def parse(self, value: object) -> datetime:
         moment = _parse_moment(value) if isinstance(value, str) else None
         if moment is None or moment.tzinfo is None:
             raise ValueError("it takes ISO 8601 with an offset, as 2026-01-31T12:00:00Z")
@@ -961,13 +967,13 @@ class DateTime(Date):
         except OverflowError:
             raise ValueError("it takes years from 1 to 9999") from None
 
-    def decode_cell(self, cell: Any) -> Any:
+    def decode_cell(self, cell: Any) -> object:
         return _moment_of(cell)
 
-    def clean(self, value: Any, column: Declaration) -> Any:
+    def clean(self, value: Any, column: Declaration) -> object:
         return value.astimezone(UTC)
 
-    def show(self, value: Any) -> Any:
+    def serialize(self, value: Any) -> object:
         return None if value is None else value.astimezone(UTC).isoformat()
 
     def _is_written(self) -> Sql:
@@ -1097,7 +1103,7 @@ class TimeOfDay(Kind):
     #: Microseconds of 24:00, which stands for null.
     _MIDNIGHT: ClassVar[int] = 86_400_000_000
 
-    def decode_cell(self, cell: Any) -> Any:
+    def decode_cell(self, cell: Any) -> object:
         # A number that is no time of day becomes one all the same: probes need a value, not the same value.
         return (datetime.min + timedelta(microseconds=round(cell * 1e6) % self._MIDNIGHT)).time()
 
@@ -1112,30 +1118,30 @@ class TimeOfDay(Kind):
     def _read(self, values: Array) -> Array:
         return np.where(values == self._MIDNIGHT, np.nan, values / 1e6)
 
-    def clean(self, value: Any, column: Declaration) -> Any:
+    def clean(self, value: Any, column: Declaration) -> object:
         return value.replace(tzinfo=None, fold=0)
 
-    def to_json(self, value: Any) -> Any:
+    def to_json(self, value: Any) -> object:
         return None if value is None else value.isoformat()
 
-    def from_json(self, value: Any) -> Any:
+    def from_json(self, value: Any) -> object:
         try:
             return None if value is None else time.fromisoformat(value)
         except (TypeError, ValueError):
             return None
 
-    def parse(self, value: Any) -> Any:
+    def parse(self, value: object) -> object:
         if not isinstance(value, str) or not re.fullmatch(self._WRITTEN, value, re.ASCII):
             raise ValueError("it takes a time of day without an offset, as 09:30 or 23:59:59.5")
         hour, *rest = value.split(":")
         return time.fromisoformat(":".join([hour.zfill(2), *rest]))
 
-    def show(self, value: Any) -> Any:
+    def serialize(self, value: Any) -> object:
         return None if value is None else value.isoformat()
 
     def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
         written = Sql("{text} ~ {written}", {"written": f"^{self._WRITTEN}$"})
-        yield CellCheck(written, say("is no time of day: write it as 23:59 or 23:59:59"))
+        yield CellCheck(written, literal("is no time of day: write it as 23:59 or 23:59:59"))
 
     def cell_matcher(self, decimal_comma: bool) -> Callable[[str], object] | None:
         return re.compile(self._WRITTEN, re.ASCII).fullmatch
@@ -1164,7 +1170,7 @@ def register(*classes: type[Kind]) -> None:
 
 
 def registered() -> tuple[Kind, ...]:
-    """List the registered kinds."""
+    """List the kinds, those of the contract in its order."""
     return tuple(_REGISTERED.values())
 
 

@@ -165,4 +165,4 @@ def value_of(column: Feature) -> Callable[[Any], Any]:
         members = {choice.value: name for name, choice in names.members(column.choices).items()}
         return members.get
     assert column.kind is not None
-    return column.kind.show
+    return column.kind.serialize

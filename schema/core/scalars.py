@@ -12,7 +12,7 @@ SCALARS: dict[object, Any] = {
         name=kind.scalar,
         description=kind.scalar_description,
         specified_by_url=kind.scalar_url,
-        serialize=kind.show,
+        serialize=kind.serialize,
         parse_value=kind.parse,
     )
     for kind in kinds.registered()

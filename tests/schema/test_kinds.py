@@ -130,7 +130,7 @@ class Ways:
 
     def through_a_file(self, value: Any) -> Any:
         """Written as the API writes it, and cast."""
-        text = sql.Literal(str(value) if self.column.choices else str(self.column.kind.show(value)))
+        text = sql.Literal(str(value) if self.column.choices else str(self.column.kind.serialize(value)))
         rewritten = self.cast.rewritten(text)
         with connection.cursor() as cursor:
             cursor.execute(

@@ -10,6 +10,7 @@ from learning.dataset import Dataset
 from learning.estimators.families import Candidate
 from learning.estimators.families.catalogue import FAMILIES, pipeline
 from learning.model import Model, Signature
+from learning.problem import problem_type
 from learning.selection.steps import Fitted
 from store.builds import candidates
 from store.builds.builds import Build
@@ -32,7 +33,7 @@ def enthrone(product: DataProduct, family: str) -> tuple[ModelVersion, Pipeline]
 
 
 def first_recipe(task: str, family: str) -> Candidate:
-    counted = {"clusters": 3} if task == "CLUSTERING" else {}
+    counted = {} if problem_type(task).learns_from_labels else {"clusters": 3}
     return Candidate(family, FAMILIES[task][family].defaults[0] | counted)
 
 

@@ -85,13 +85,9 @@ def noted(n: int, random: np.random.Generator) -> tuple[list[Row], list[float]]:
 def data_of(
     problem: Problem, columns: Sequence[Column], rows: Sequence[Row], told: Sequence[float]
 ) -> Dataset:
-    match problem.task:
-        case "CLASSIFICATION":
-            labels: Sequence[Any] | None = ["yes" if number > np.median(told) else "no" for number in told]
-        case "REGRESSION":
-            labels = told
-        case _:
-            labels = None
+    labels: Sequence[Any] | None = told if problem.learns_from_labels else None
+    if problem.has_classes:
+        labels = ["yes" if number > np.median(told) else "no" for number in told]
     return dataset(problem, columns, rows, labels, ("no", "yes"))
 
 
@@ -111,7 +107,7 @@ def model_of(problem: Problem, candidate: Candidate, data: Dataset, estimator: A
 def candidates(problem: Problem) -> Iterator[Candidate]:
     """Each family's first recipe, and what linear ones prepare otherwise."""
     for name, family in FAMILIES[problem.task].items():
-        counted = {"clusters": 3} if problem.task == "CLUSTERING" and family.needs_clusters else {}
+        counted = {"clusters": 3} if family.needs_clusters and not problem.learns_from_labels else {}
         yield Candidate(name, family.defaults[-1 if name == "naive_bayes" else 0] | counted)
         if name == "linear":
             yield from (Candidate(name, {"prepare": way}) for way in ("normal", "products"))
@@ -137,7 +133,7 @@ def models(rows: int) -> Iterator[tuple[str, Model, Sequence[Row]]]:
             estimator = fitted(problem, candidate, data)
             one.setdefault(candidate.family, estimator)
             yield f"{problem.task.lower()}: {candidate}", model_of(problem, candidate, data, estimator), known
-        if problem.task != "CLUSTERING":
+        if problem.learns_from_labels:
             for name, average in averages(problem, data, one):
                 model = model_of(problem, Candidate("ensemble", {"members": []}), data, average)
                 yield f"{problem.task.lower()}: {name}", model, known

@@ -34,8 +34,8 @@ PROBLEMS: Sequence[Problem] = (Classification(), Regression(), Clustering())
 #: At most, where rows are many.
 SECONDS, MEGABYTES = 20.0, 500.0
 LINEAR = {
-    "CLASSIFICATION": Candidate("linear", {"C": 1.0}),
-    "REGRESSION": Candidate("linear", {"alpha": 1.0}),
+    Classification: Candidate("linear", {"C": 1.0}),
+    Regression: Candidate("linear", {"alpha": 1.0}),
 }
 CLUSTERS = Candidate("kmeans", {"clusters": 4})
 
@@ -53,13 +53,13 @@ class Measured:
     kilobytes: float
 
 
-def winner(task: str) -> Candidate:
-    if task == "CLUSTERING":
+def winner(problem: type[Problem]) -> Candidate:
+    if not problem.learns_from_labels:
         return CLUSTERS
     boosting = {"learning_rate": 0.07, "max_iter": 300, "max_leaf_nodes": 31, "max_features": 0.5}
     trees = {"n_estimators": 200, "min_samples_leaf": 3, "max_features": 0.7}
     return ensemble.build_recipe(
-        {Candidate("boosting", boosting): 0.5, Candidate("extra_trees", trees): 0.3, LINEAR[task]: 0.2}
+        {Candidate("boosting", boosting): 0.5, Candidate("extra_trees", trees): 0.3, LINEAR[problem]: 0.2}
     )
 
 
@@ -68,7 +68,7 @@ def measure(problem: Problem, rows: int, columns: int) -> Measured:
     served, predictions = fitted(context)
     before = _peak()
     started, computed = time.perf_counter(), time.process_time()
-    drawn = list(draw(context, winner(problem.task), served, predictions))
+    drawn = list(draw(context, winner(type(problem)), served, predictions))
     seconds, computing = time.perf_counter() - started, time.process_time() - computed
     if failed := [each.problem for each in drawn if each.problem]:
         raise SystemExit(f"{problem.task}: {failed[0]}")
@@ -84,16 +84,16 @@ def measure(problem: Problem, rows: int, columns: int) -> Measured:
 
 
 def at(problem: Problem, rows: int, columns: int) -> FitContext:
-    made = make_regression if problem.task == "REGRESSION" else make_classification
+    made = make_regression if problem.has_values else make_classification
     X, y = made(rows, columns, n_informative=columns // 2, random_state=0)
     names = [f"feature_{place}" for place in range(columns)]
-    labels = None if problem.task == "CLUSTERING" else y
+    labels = y if problem.learns_from_labels else None
     dataset = Dataset.of(
         problem,
         [Column(name=name, kind=Kind.NUMBER) for name in names],
         pd.DataFrame(X, columns=names),
         labels,
-        ("no", "yes") if problem.task == "CLASSIFICATION" else (),
+        ("no", "yes") if problem.has_classes else (),
     )
     metric = problem.metric_for(len(dataset.classes) or None)
     return FitContext(
@@ -103,10 +103,10 @@ def at(problem: Problem, rows: int, columns: int) -> FitContext:
 
 def fitted(context: FitContext) -> tuple[model.Model, Any]:
     """A model, and what it told out of fold."""
-    candidate = LINEAR.get(context.task, CLUSTERS)
+    candidate = LINEAR.get(context.problem_type, CLUSTERS)
     artifact = context.fit(candidate)
     assert isinstance(artifact, bytes)
-    if context.task == "CLUSTERING":
+    if not context.problem_type.learns_from_labels:
         return model.loads(artifact), None
     folds = context.split("contest")
     told = [context.score(Fit(candidate, "contest", fold)) for fold in range(len(folds))]

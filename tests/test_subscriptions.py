@@ -88,7 +88,7 @@ def begun(system: System) -> str:
     """The id of a build that begins now."""
     champion(system, "wine")
     while not (requested := data(system.ask(REQUEST))["requestBuild"])["started"]:
-        ended(system, requested["build"]["id"], 60)
+        ended(system, requested["build"]["id"])
     return str(requested["build"]["id"])
 
 
@@ -96,7 +96,7 @@ def begun(system: System) -> str:
 def built(exemplar: System) -> str:
     """The id of a build that has ended."""
     build = begun(exemplar)
-    ended(exemplar, build, 60)
+    ended(exemplar, build)
     return build
 
 
@@ -172,7 +172,7 @@ def test_one_socket_carries_builds_and_their_events(exemplar: System) -> None:
 
 def test_promotions_are_told_to_who_watches(exemplar: System) -> None:
     build = begun(exemplar)
-    ended(exemplar, build, 60)
+    ended(exemplar, build)
     serving = champion(exemplar, "wine")["id"]
     query = "{ wine { models(status: [CHALLENGER, RETIRED]) { edges { node { id } } } } }"
     other = nodes(data(exemplar.ask(query))["wine"]["models"])[0]["id"]

@@ -11,12 +11,17 @@ BUILD_PATIENCE = 600.0
 
 
 def eventually(condition: Callable[[], object], seconds: float = PATIENCE) -> bool:
-    """Return True as soon as `condition()` is true, False if it is not within `seconds`."""
+    """Return True as soon as `condition()` is true, False if it is not within `seconds`.
+
+    The pauses become longer, so that asking does not slow down what is waited for.
+    """
     until = time.monotonic() + seconds
+    pause = 0.02
     while not condition():
         if time.monotonic() > until:
             return False
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(0.5, 1.3 * pause)
     return True
 
 

@@ -5,6 +5,7 @@ import fcntl
 import functools
 import inspect
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from selenium.webdriver.chrome.service import Service
 
 from learning.fits.process_pool import FitProcesses
 from project import engines as embedded
-from tests.system import System, copied, state_folder
+from tests.system import ROOT, System, copied, state_folder
 from tests.waiting import BUILD_PATIENCE, PATIENCE, eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -172,11 +173,25 @@ def speed(item: pytest.Item) -> str:
     return "engine" if fixtures & ENGINE or item.get_closest_marker("django_db") else "unit"
 
 
-def group(item: pytest.Item) -> str:
-    """Return what runs in one process: the tests of the shared system or of the same winners, or those of a module."""
-    if "exemplar" in getattr(item, "fixturenames", ()):
+@functools.cache
+def group(module: str) -> str:
+    """Return what runs in one process: the modules of the shared system, those of the same winners, or one module."""
+    if re.search(r"\bexemplar\b", (ROOT / module).read_text()):
         return "exemplar"
-    return "winners" if item.path.parent.name == "diagnostics" else item.path.stem
+    return "winners" if Path(module).parent.name == "diagnostics" else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out groups of modules, in the order of collection."""
+    # Not by xdist_group: its marks change node ids, which pytest 9.2 no longer lets them.
+    from xdist.scheduler import LoadScopeScheduling
+
+    class GroupScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid.partition("::")[0])
+
+    return GroupScheduling(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -193,7 +208,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def mark(item: pytest.Item) -> None:
     item.add_marker(speed(item))
-    item.add_marker(pytest.mark.xdist_group(group(item)))
     if "browser" in getattr(item, "fixturenames", ()):
         item.add_marker(pytest.mark.browser)
     if inspect.iscoroutinefunction(test := getattr(item, "obj", None)):

@@ -14,9 +14,9 @@ from learning.evaluation.measures import Measure
 from learning.selection.steps import FoldScored
 from store.builds.candidates import FoldScore
 from store.entities import entities
-from store.predictions.predictions import Question
+from store.predictions import upsert
 from store.registry.versions import ModelVersion
-from store.serving import champions
+from store.serving import champions, predict
 from store.snapshots.snapshots import Snapshot
 
 MODELS, PREDICTIONS = 20, 100
@@ -93,10 +93,10 @@ def _scored(recipe: Candidate, fold: int) -> FoldScored:
 
 def _predict(version: ModelVersion) -> None:
     champion = champions.Champion(mixed, version, version.load(mixed))
-    asked = [
-        champions.question_about(mixed, entity.key, entity) for entity in entities.after(mixed, None, STORED)
+    validated = [
+        predict.validate_entity(mixed, entity.key, entity) for entity in entities.after(mixed, None, STORED)
     ]
-    champion.predict([question for question in asked if isinstance(question, Question)])
+    upsert.insert(predict.compute(champion, predict.accepted(validated)))
 
 
 def body(query: str) -> str:

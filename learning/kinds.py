@@ -319,9 +319,9 @@ class Kind(str):
         """Encode a cleaned value, or None, as the API answers it."""
         return value
 
-    def json_reader(self, column: Declaration) -> Callable[[object], object] | None:
-        """Make a reader from JSON straight to a cleaned value, which raises InvalidValue; None: use the scalar."""
-        return None
+    def float_bounds(self, column: Declaration) -> tuple[float, float]:
+        """Between which `clean` takes any float and changes but −0.0; an empty range where that does not hold."""
+        return math.inf, -math.inf
 
     # -- Cells of files --
 
@@ -452,19 +452,9 @@ class Number(Kind):
     def serialize(self, value: Any) -> object:
         return value if value is None or math.isfinite(value) else None
 
-    def json_reader(self, column: Declaration) -> Callable[[object], object] | None:
+    def float_bounds(self, column: Declaration) -> tuple[float, float]:
         low, high = column.limits
-        least = -float_info.max if low is None else low
-        most = float_info.max if high is None else high
-
-        def read(number: object) -> float:
-            if type(number) is float or (type(number) is int and abs(number) < float_info.max):
-                value = float(number)
-                if least <= value <= most:
-                    return value + 0.0
-            raise InvalidValue
-
-        return read
+        return -float_info.max if low is None else low, float_info.max if high is None else high
 
     def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
         low, high = column.typed.limits
@@ -532,8 +522,8 @@ class Integer(Number):
     def serialize(self, value: Any) -> object:
         return value
 
-    def json_reader(self, column: Declaration) -> Callable[[object], object] | None:
-        return None
+    def float_bounds(self, column: Declaration) -> tuple[float, float]:
+        return math.inf, -math.inf
 
     def _check_finite(self) -> Iterator[CellCheck]:
         yield from ()
@@ -624,8 +614,8 @@ class DecimalNumber(Number):
     def serialize(self, value: object) -> object:
         return None if value is None else str(value)
 
-    def json_reader(self, column: Declaration) -> Callable[[object], object] | None:
-        return None
+    def float_bounds(self, column: Declaration) -> tuple[float, float]:
+        return math.inf, -math.inf
 
     def _check_finite(self) -> Iterator[CellCheck]:
         yield from ()

@@ -6,13 +6,14 @@ A batch is answered in one turn. Written one by one, head and body apart, each w
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from schema.core.request import EXTENSION, GraphQLRequest, RequestHead
 
 if TYPE_CHECKING:
     from schema.transport.fast_path import FastPath, Headers, Reply
@@ -63,12 +64,10 @@ def write_all() -> None:
         transport.flush()
 
 
-@dataclass(frozen=True)
-class Head:
-    """What was said before a body that the hot way may take."""
+class Head(NamedTuple):
+    """The head of a request that the fast path may take."""
 
-    #: As ASGI has it, as far as the hot way looks.
-    scope: dict[str, Any]
+    head: RequestHead
     #: Bytes of the body.
     length: int
 
@@ -107,8 +106,8 @@ def head_of(text: bytes) -> Head | None:
     method, path = parser.parser.get_method().decode(), parser.url.decode("latin-1")
     if (method, path) != ("POST", "/graphql/") or not parser.usual:
         return None
-    scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": parser.headers}
-    return Head(scope, int(dict(parser.headers)[b"content-length"]))
+    head = RequestHead(method, b"", parser.headers)
+    return Head(head, int(head.get(b"content-length")))
 
 
 class Protocol(HttpToolsProtocol):
@@ -117,7 +116,7 @@ class Protocol(HttpToolsProtocol):
     """
 
     #: The application's; None: uvicorn reads everything.
-    hot_way: "ClassVar[FastPath | None]" = None
+    fast_path: "ClassVar[FastPath | None]" = None
 
     #: The beginning of a request whose body has not come in full.
     early = b""
@@ -151,7 +150,7 @@ class Protocol(HttpToolsProtocol):
             self.late += data
             if len(self.late) > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()
-        elif self.hot_way and not self.reading and (self.cycle is None or self.cycle.response_complete):
+        elif self.fast_path and not self.reading and (self.cycle is None or self.cycle.response_complete):
             self.began(self.early + data)
         else:
             super().data_received(data)
@@ -169,24 +168,25 @@ class Protocol(HttpToolsProtocol):
         else:
             whole = body + head.length
             self.early, self.late, self.answering = b"", data[whole:], True
-            task = self.loop.create_task(self.answer(head.scope, data[:whole], data[body:whole]))
+            task = self.loop.create_task(self.answer(head.head, data[:whole], data[body:whole]))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
-    async def answer(self, scope: dict[str, Any], request: bytes, body: bytes) -> None:
-        assert self.hot_way
+    async def answer(self, head: RequestHead, data: bytes, body: bytes) -> None:
+        assert self.fast_path
+        request = GraphQLRequest(head, never, body, lambda: self.lost)
         try:
-            reply = await self.hot_way.reply(scope, body, lambda: self.lost)
+            reply = await self.fast_path.reply(request)
         except Exception:  # of ours: the application answers, or says so
-            log.exception("The hot way failed")
-            reply = None
+            log.exception("The fast path failed; the standard path answers.")
+            request.declined, reply = True, None
         if self.flow.write_paused:
             await self.flow.drain()
         self.answering = False
         if self.lost:
             return
         if reply is None:
-            self.decline(request)
+            self.decline(request, data)
         else:
             self.send(reply)
         if (late := self.late) and not self.stopping:
@@ -194,12 +194,11 @@ class Protocol(HttpToolsProtocol):
             self.flow.resume_reading()
             self.data_received(late)
 
-    def decline(self, request: bytes) -> None:
-        """Have the application answer, which shall not ask the hot way again."""
-        assert self.hot_way
-        super().data_received(request)
+    def decline(self, request: GraphQLRequest, data: bytes) -> None:
+        """Have the application answer a request that was read here."""
+        super().data_received(data)
         if self.cycle:
-            self.cycle.scope["extensions"] = {self.hot_way.DECLINED: {}}
+            self.cycle.scope["extensions"] = {EXTENSION: request}  # type: ignore[dict-item]
         if self.stopping:
             super().shutdown()
 
@@ -222,6 +221,11 @@ class Protocol(HttpToolsProtocol):
         self.stopping = True
         if not self.answering:
             super().shutdown()
+
+
+async def never() -> NoReturn:
+    """The body came with the head, so that nothing is received."""
+    raise RuntimeError("This request was received in full.")
 
 
 @lru_cache

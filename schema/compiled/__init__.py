@@ -2,9 +2,9 @@
 queries select, resolved without reading the document again and again.
 """
 
-from .columnar_executor import COLUMN, WRITES, ColumnarQueries
+from .columnar_executor import COLUMN, LOCAL, WRITES, ColumnarQueries
 from .input_coercion import NotEligible
 from .operations import Operation
 from .plans import Plan, plan
 
-__all__ = ["COLUMN", "WRITES", "ColumnarQueries", "NotEligible", "Operation", "Plan", "plan"]
+__all__ = ["COLUMN", "LOCAL", "WRITES", "ColumnarQueries", "NotEligible", "Operation", "Plan", "plan"]

@@ -1,168 +1,150 @@
-"""Showing: a stored prediction as the JSON that a selection asks for."""
+"""Serializers of the fast path: a selection as a function from an object to JSON, made of the types' own resolvers.
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+A field is taken where its resolver needs its object alone and looks nothing up (`LOCAL`, or an attribute). What it is
+turned into follows from its GraphQL type. So a field is described once, in its type.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import orjson
-from graphql import FieldNode, GraphQLSchema
+from graphql import (
+    GRAPHQL_MAX_INT,
+    GRAPHQL_MIN_INT,
+    FieldNode,
+    GraphQLField,
+    GraphQLObjectType,
+    get_named_type,
+    get_nullable_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+    is_object_type,
+)
+from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
-from store.products.features import Feature
-from store.products.product import DataProduct
-from store.registry.versions import CHAMPION
-from store.serving.dispatcher import Answered
-
-from ..core import ids, names
 from .collect_fields import NotCompiled, Scope
+from .columnar_executor import LOCAL, reader, strawberry_field
 
-Show = Callable[[Answered], Any]
+#: From an object, or a field's value, to JSON.
+Serialize = Callable[[Any], Any]
+
+#: By the scalar's name, the type of values that are JSON as they are. Anything else its GraphQL type coerces.
+JSON_TYPES: Mapping[str, type] = {"String": str, "ID": str, "Boolean": bool, "Float": float}
 
 
 class SerializerFactory:
-    """What the selections below a prediction of one product show."""
+    """Makes the serializers of a valid document's selections, for one set of conditions."""
 
-    def __init__(self, schema: GraphQLSchema, scope: Scope, product: DataProduct):
-        self.schema, self.scope, self.product = schema, scope, product
-        self.prefix = names.prefix(product.name)
-        self.labels = {label.text: name for name, label in names.members(product.labels).items()}
+    def __init__(self, scope: Scope):
+        self.scope = scope
 
-    def prediction(self, nodes: Sequence[FieldNode]) -> Show:
-        return self.object(f"{self.prefix}Prediction", nodes, self.field)
+    def object(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Serialize:
+        """The serializer of objects of this type. Raises NotCompiled where a field is not local."""
+        fields = [(key, self.field(type_, same)) for key, same in self.scope.collect(type_, nodes).items()]
+        return lambda value: {key: serialize(value) for key, serialize in fields}
 
-    def object(
-        self, type_: str, nodes: Sequence[FieldNode], field: Callable[[str, Sequence[FieldNode]], Any]
-    ) -> Callable[[Any], dict[str, Any]]:
-        """What shows an object of this type; `field` gives what shows one of its fields."""
-        shows = self.fields(type_, nodes, field)
-        return lambda shown: {key: show(shown) for key, show in shows}
+    def field(self, parent: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Serialize:
+        """The serializer of one field, from the object that has it. Raises NotCompiled where the field is not local."""
+        name = nodes[0].name.value
+        if name == "__typename":
+            return lambda value: parent.name
+        definition = parent.fields.get(name)
+        if definition is None:
+            raise NotCompiled
+        read = local_reader(definition)
+        if is_leaf_type(get_nullable_type(definition.type)):
+            return leaf_field(read, definition.type)
+        serialize = self.value(definition.type, nodes)
+        return lambda value: serialize(read(value))
 
-    def fields(
-        self, type_: str, nodes: Sequence[FieldNode], field: Callable[[str, Sequence[FieldNode]], Any]
-    ) -> list[tuple[str, Callable[[Any], Any]]]:
-        collected = self.scope.collect(self.schema.type_map[type_], nodes)  # type: ignore[arg-type]
-        return [
-            (key, constant(type_) if name == "__typename" else field(name, same))
-            for key, same in collected.items()
-            for name in [same[0].name.value]
-        ]
-
-    def field(self, name: str, nodes: Sequence[FieldNode]) -> Show:
-        """Raises NotCompiled where it takes more than the prediction to show it."""
-        match name:
-            case "id":
-                kind = f"{self.prefix}Prediction"
-                return lambda answered: ids.encode(kind, answered.row.id)
-            case "label":
-                labels = self.labels
-                return lambda answered: labels[answered.row.answer]
-            case "probabilities":
-                return self.probabilities(nodes)
-            case "distances":
-                return self.distances(nodes)
-            case "features":
-                return self.features(nodes)
-            case "model":
-                return self.model(nodes)
-        return leaf(PREDICTION, name)
-
-    def probabilities(self, nodes: Sequence[FieldNode]) -> Show:
-        show = self.object(f"{self.prefix}Probability", nodes, lambda name, _: leaf(PROBABILITY, name))
-        labels = self.labels
-
-        def shown(answered: Answered) -> list[Any]:
-            told = orjson.loads(answered.row.output or "{}")
-            return [show((labels[label], probability)) for label, probability in told.items()]
-
-        return shown
-
-    def distances(self, nodes: Sequence[FieldNode]) -> Show:
-        show = self.object("ClusterDistance", nodes, lambda name, _: leaf(DISTANCE, name))
-        return lambda answered: [show(pair) for pair in enumerate(orjson.loads(answered.row.output or "[]"))]
-
-    def features(self, nodes: Sequence[FieldNode]) -> Show:
-        places = {names.field(column.name): place for place, column in enumerate(self.product.columns)}
-
-        def field(name: str, _: Sequence[FieldNode]) -> Callable[[Sequence[Any]], Any]:
-            place = places[name]
-            show = value_of(self.product.columns[place])
-            return lambda instance: show(instance[place])
-
-        show = self.object(f"{self.prefix}Instance", nodes, field)
-        return lambda answered: show(answered.instance)
-
-    def model(self, nodes: Sequence[FieldNode]) -> Show:
-        """The version's row never changes while it serves, so it is shown once."""
-        show = self.object("ModelVersion", nodes, lambda name, _: leaf(VERSION, name))
-        # Not the champion, whose model would stay in memory until this document is asked again. One pair, read and
-        # replaced whole: a thread and the event loop may show two versions at once.
-        shown: tuple[Any, Any] = (None, None)
-
-        def of(answered: Answered) -> Any:
-            nonlocal shown
-            version, model = shown
-            if version is not answered.champion.version:
-                version = answered.champion.version
-                model = show(version)
-                shown = version, model
-            return model
-
-        return of
-
-
-def constant(value: Any) -> Callable[[Any], Any]:
-    return lambda _: value
-
-
-def leaf(table: Mapping[str, Callable[[Any], Any]], name: str) -> Callable[[Any], Any]:
-    if name not in table:
+    def value(self, type_: Any, nodes: Sequence[FieldNode], nullable: bool = True) -> Serialize:
+        """The serializer of a field's values."""
+        if is_non_null_type(type_):
+            return self.value(type_.of_type, nodes, nullable=False)
+        if is_list_type(type_):
+            item = self.value(type_.of_type, nodes)
+            return optional(lambda values: [item(value) for value in values], nullable)
+        if is_leaf_type(type_):
+            return optional(type_.coerce_output_value, nullable)
+        if is_object_type(type_):
+            return optional(once_if_unchanging(self.object(type_, nodes)), nullable)
         raise NotCompiled
-    return table[name]
 
 
-def moment(when: datetime) -> str:
-    return when.astimezone(UTC).isoformat()
+def leaf_field(read: Callable[[Any], Any], type_: Any) -> Serialize:
+    """The serializer of a scalar or an enum, from the object that has it: one call, as there may be tens of them.
+
+    It raises where the type does not take the value.
+    """
+    leaf: Any = get_nullable_type(type_)
+    coerce = optional(leaf.coerce_output_value, not is_non_null_type(type_))
+    if isinstance(leaf, CustomGraphQLEnumType):
+        members: Iterable[Any] = leaf.wrapped_cls
+        # By identity: Python computes a member's hash anew each time.
+        names = {id(member): leaf.coerce_output_value(member) for member in members}
+
+        def serialize_member(value: Any) -> Any:
+            member = read(value)
+            return names.get(id(member)) or coerce(member)
+
+        return serialize_member
+    if leaf.name == "Int":
+
+        def serialize_int(value: Any) -> Any:
+            number = read(value)
+            return (
+                number
+                if type(number) is int and GRAPHQL_MIN_INT <= number <= GRAPHQL_MAX_INT
+                else coerce(number)
+            )
+
+        return serialize_int
+    json_type = JSON_TYPES.get(leaf.name)
+    if json_type is None:
+        return lambda value: coerce(read(value))
+
+    def serialize_json(value: Any) -> Any:
+        json = read(value)
+        return json if type(json) is json_type else coerce(json)
+
+    return serialize_json
 
 
-PREDICTION: dict[str, Show] = {
-    "reference": lambda answered: answered.row.reference,
-    "answer": lambda answered: answered.row.answer,
-    "confidence": lambda answered: answered.row.confidence,
-    "value": lambda answered: answered.row.value,
-    "cluster": lambda answered: int(answered.row.answer),
-    "createdAt": lambda answered: moment(answered.stamps[0]),
-    "updatedAt": lambda answered: moment(answered.stamps[1]),
-    "timesAsked": lambda answered: answered.stamps[2],
-}
-PROBABILITY: dict[str, Callable[[Any], Any]] = {
-    "label": lambda pair: pair[0],
-    "probability": lambda pair: pair[1],
-}
-DISTANCE: dict[str, Callable[[Any], Any]] = {
-    "cluster": lambda pair: pair[0],
-    "distance": lambda pair: pair[1],
-}
-#: What a version's row holds in memory.
-VERSION: dict[str, Callable[[Any], Any]] = {
-    "id": ids.node_id,
-    "number": lambda version: version.number,
-    "status": constant(CHAMPION),  # here; for a moment another may be it already, by the registry
-    "family": lambda version: version.family,
-    "builtAt": lambda version: moment(version.built_at),
-    "metric": lambda version: version.metric,
-    "score": lambda version: version.score,
-    "size": lambda version: version.size,
-    "digest": lambda version: version.digest,
-    "runtime": lambda version: version.runtime,
-    "microsecondsPerRow": lambda version: version.microseconds_per_row,
-    "parity": lambda version: version.parity,
-    "labels": lambda version: version.signature["classes"] or None,
-}
+def local_reader(definition: GraphQLField) -> Callable[[Any], Any]:
+    """What reads a local field from its object. Raises NotCompiled where the field is not local."""
+    mark = strawberry_field(definition).metadata.get(LOCAL)
+    if callable(mark):
+        read: Callable[[Any], Any] = mark
+        return read
+    has_resolver = strawberry_field(definition).base_resolver is not None
+    found = reader(definition)
+    if found is None or (has_resolver and not mark) or (mark is None and not is_leaf(definition)):
+        raise NotCompiled
+    return found
 
 
-def value_of(column: Feature) -> Callable[[Any], Any]:
-    """A cleaned value as GraphQL shows it."""
-    if column.choices:
-        members = {choice.value: name for name, choice in names.members(column.choices).items()}
-        return members.get
-    assert column.kind is not None
-    return column.kind.serialize
+def is_leaf(definition: GraphQLField) -> bool:
+    return is_leaf_type(get_named_type(definition.type))
+
+
+def optional(serialize: Serialize, nullable: bool) -> Serialize:
+    return (lambda value: None if value is None else serialize(value)) if nullable else serialize
+
+
+def once_if_unchanging(serialize: Serialize) -> Serialize:
+    """Serialize a row that never changes once, and remember that until another one comes.
+
+    One pair, replaced whole: a thread and the event loop may serialize two rows at once.
+    """
+    latest: tuple[Any, Any] = (None, None)
+
+    def serialize_once(value: Any) -> Any:
+        nonlocal latest
+        row, json = latest
+        if row is not value:
+            json = serialize(value)
+            if getattr(value, "unchanging", False):
+                latest = value, json
+        return json
+
+    return serialize_once

@@ -40,9 +40,15 @@ def typename(node: NodeRoot) -> str:
     return type(node).__name__
 
 
+#: From base64 to the form that stands in URLs.
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
 def node_id(node: NodeRoot) -> strawberry.ID:
     """The id of a node: its type and its key, encoded."""
     match node:
+        case models.Prediction():
+            return encode(typename(node), node.id)
         case DataProduct():
             return encode(typename(node), node.name)
         case Entity():
@@ -59,7 +65,8 @@ def feature_id(product: DataProduct, column: TypedColumn) -> strawberry.ID:
 
 def encode(kind: str, key: str) -> strawberry.ID:
     """The id of the object of this type with this key."""
-    return strawberry.ID(base64.urlsafe_b64encode(f"{kind}:{key}".encode()).decode().rstrip("="))
+    text = binascii.b2a_base64(f"{kind}:{key}".encode(), newline=False)
+    return strawberry.ID(text.translate(URL_SAFE).decode().rstrip("="))
 
 
 def split(id: str) -> tuple[str, str] | None:

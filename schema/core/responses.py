@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
-from starlette.requests import HTTPConnection
-
 from . import negotiation
 
 #: GraphQL's `errors` or a whole response, as they are encoded to JSON.
@@ -32,12 +30,6 @@ STATUS = {
     "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
     "INTERNAL": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
-
-
-def answer_type(request: HTTPConnection) -> str:
-    """The media type of a response that is not a stream."""
-    chosen = negotiation.choose(request.headers.get("accept", ""))
-    return negotiation.RESPONSE if chosen == negotiation.RESPONSE else negotiation.JSON
 
 
 def status_of(errors: Sequence[JSONObject], media_type: str) -> int:

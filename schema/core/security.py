@@ -12,13 +12,8 @@ from starlette.requests import HTTPConnection, Request
 from store.exceptions import Forbidden
 
 
-def host_is_served(connection: HTTPConnection) -> bool:
-    """Check that the Host header names a host that is served here, against DNS rebinding."""
-    return is_served(connection.headers.get("host", ""))
-
-
 def is_served(host: str) -> bool:
-    """Check that a host, with or without a port, is in ALLOWED_HOSTS."""
+    """Check that a host, with or without a port, is in ALLOWED_HOSTS, against DNS rebinding."""
     domain, _ = split_domain_port(host)
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
 
@@ -51,12 +46,3 @@ def check_forgery(request: Request) -> None:
     csrf_check.process_request(checked)
     if reason := csrf_check.process_view(checked, no_view, (), {}):
         raise Forbidden(f"With a session, send the csrftoken cookie's value as X-CSRFToken: {reason}")
-
-
-def may_be_cross_site(request: Request) -> bool:
-    """Check if a page of another site may have sent this GET; browsers send a preflight for all other requests."""
-    return (
-        request.method == "GET"
-        and request.headers.get("sec-fetch-site") not in ("same-origin", "none")
-        and "x-exemplar-preflight" not in request.headers
-    )

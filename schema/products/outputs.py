@@ -18,7 +18,7 @@ from store.products.features import Feature
 from store.products.product import DataProduct
 from store.serving import prefetch
 
-from ..compiled import COLUMN
+from ..compiled import COLUMN, LOCAL
 from ..types.nodes import UNSET, After, First, connection
 from ..types.prediction_interfaces import (
     Entity,
@@ -88,7 +88,7 @@ def _feature(t: ProductTypes, column: Feature) -> object:
         feature,
         graphql_type=t.annotation(column) | None,
         description=describe_column(column),
-        metadata={COLUMN: features},
+        metadata={COLUMN: features, LOCAL: True},
     )
 
 
@@ -177,7 +177,9 @@ def _prediction_fields(t: ProductTypes) -> Fields:
         return prefetch.prefetch_of(self).entity_of(self)
 
     @strawberry.field(
-        graphql_type=t.Instance, description="The features that were predicted from, as they were then."
+        graphql_type=t.Instance,
+        description="The features that were predicted from, as they were then.",
+        metadata={LOCAL: True},
     )
     def features(self: models.Prediction) -> Mapping[str, object]:
         return t.product.restore_instance(self.features)
@@ -230,17 +232,24 @@ def _class_fields(t: ProductTypes) -> Fields:
         "The probability of one label.",
     )
 
-    @strawberry.field(graphql_type=t.label, description="The predicted label: the most probable one.")
+    labels = t.labels
+
+    @strawberry.field(
+        graphql_type=t.label,
+        description="The predicted label: the most probable one.",
+        metadata={LOCAL: True},
+    )
     def label(self: models.Prediction) -> Label:
-        return label_of(t, self.answer)
+        return labels.get(self.answer)
 
     @strawberry.field(
         graphql_type=list_of(t.Probability),
         description="The probability of each label that the model version can predict; they sum to 1.",
+        metadata={LOCAL: True},
     )
     def probabilities(self: models.Prediction) -> list[Probability]:
         output = self.output or {}
-        return list(map(Probability, map(t.labels.get, output), output.values()))
+        return list(map(Probability, map(labels.get, output), output.values()))
 
     confidence = strawberry.field(description="The probability of the predicted label, 0 to 1.")
     return {"label": label, "probabilities": probabilities, "confidence": (float, confidence)}
@@ -299,11 +308,16 @@ class ClusterDistance:
 
 
 def _cluster_fields(t: ProductTypes) -> Fields:
-    @strawberry.field(description="The number of the cluster, from 0; −1 is noise, outside of all clusters.")
+    @strawberry.field(
+        description="The number of the cluster, from 0; −1 is noise, outside of all clusters.",
+        metadata={LOCAL: True},
+    )
     def cluster(self: models.Prediction) -> int:
         return int(self.answer)
 
-    @strawberry.field(description="The distance from the centre of each cluster, by cluster.")
+    @strawberry.field(
+        description="The distance from the centre of each cluster, by cluster.", metadata={LOCAL: True}
+    )
     def distances(self: models.Prediction) -> list[ClusterDistance]:
         return [ClusterDistance(cluster=cluster, distance=d) for cluster, d in enumerate(self.output or ())]
 

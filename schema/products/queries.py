@@ -9,9 +9,10 @@ from store import models
 from store.entities import entities
 from store.entities.entities import Entity as EntityRow
 from store.predictions.predictions import PredictionQuerySet
+from store.products.limits import check_size
 from store.products.product import DataProduct
-from store.serving import champions
-from store.serving.champions import PredictionRequest
+from store.serving import champions, predict
+from store.serving.predict import Path, PredictionRequest
 
 from ..compiled import WRITES
 from ..core.context import Info
@@ -56,13 +57,12 @@ def champion(info: Info, product: DataProduct) -> champions.Champion:
     return pins[product.name]
 
 
-def request_of(row: Any) -> PredictionRequest:
-    """The request of a `PredictInput`."""
-    return PredictionRequest(
-        features=column_values(row.features),
-        entity=unset_to_none(row.entity),
-        reference=unset_to_none(row.reference),
-    )
+def request_of(
+    product: DataProduct, features: Any, entity: Any, reference: Any, path: Path = ()
+) -> PredictionRequest:
+    """The request of typed inputs, which stand at `path` in the client's input."""
+    instance = product.instance(column_values(features))
+    return PredictionRequest(instance, unset_to_none(entity), unset_to_none(reference), path)
 
 
 def _predict_fields(t: ProductTypes) -> Fields:
@@ -73,7 +73,7 @@ def _predict_fields(t: ProductTypes) -> Fields:
         graphql_type=t.Prediction | None,
         metadata=WRITES,
     )
-    def predict(
+    def predict_(
         self: DataProduct,
         info: Info,
         features: Annotated[
@@ -83,12 +83,7 @@ def _predict_fields(t: ProductTypes) -> Fields:
         entity: Entity = UNSET,
         reference: Reference = UNSET,
     ) -> models.Prediction:
-        request = PredictionRequest(
-            features=column_values(features),
-            entity=unset_to_none(entity),
-            reference=unset_to_none(reference),
-        )
-        return champions.predict(champion(info, self), request)
+        return predict.predict_one(champion(info, self), request_of(self, features, entity, reference))
 
     @strawberry.field(
         description="Predict from the row with this primary key, as the tables have it now, and store the prediction.",
@@ -96,7 +91,8 @@ def _predict_fields(t: ProductTypes) -> Fields:
         metadata=WRITES,
     )
     def predict_for(self: DataProduct, info: Info, entity: Key) -> models.Prediction:
-        return champions.predict_for(champion(info, self), entity)
+        request = PredictionRequest(entity=entity, path=("entity",))
+        return predict.predict_one(champion(info, self), request)
 
     @strawberry.field(
         description="Predict many items at once, and store the predictions. The list has one place for each item, in "
@@ -108,13 +104,19 @@ def _predict_fields(t: ProductTypes) -> Fields:
         self: DataProduct,
         info: Info,
         rows: Annotated[
-            list[object],
+            list[Any],
             strawberry.argument(
                 graphql_type=list_of(t.PredictInput), description="The items to predict, at most 10,000."
             ),
         ],
     ) -> list[models.Prediction | ExemplarError]:
-        return champions.predict_many(champion(info, self), [request_of(row) for row in rows])
+        pinned = champion(info, self)
+        check_size(rows, "rows")
+        requests = [
+            request_of(self, row.features, row.entity, row.reference, ("rows", place))
+            for place, row in enumerate(rows)
+        ]
+        return predict.predict(pinned, requests)
 
     @strawberry.field(
         description="Predict from many rows of the tables, and store the predictions. The list has one place for each "
@@ -130,10 +132,15 @@ def _predict_fields(t: ProductTypes) -> Fields:
             strawberry.argument(description="The primary keys of the rows, at most 10,000."),
         ],
     ) -> list[models.Prediction | ExemplarError]:
-        return champions.predict_for_many(champion(info, self), entities)
+        pinned = champion(info, self)
+        check_size(entities, "entities")
+        requests = [
+            PredictionRequest(entity=key, path=("entities", place)) for place, key in enumerate(entities)
+        ]
+        return predict.predict(pinned, requests)
 
     return {
-        "predict": predict,
+        "predict": predict_,
         "predict_for": predict_for,
         "predict_many": predict_many,
         "predict_for_many": predict_for_many,

@@ -1,7 +1,7 @@
-"""The hot way: a compiled document, asynchronous from the bytes of its request to those of its answer.
+"""The fast path: a compiled document, asynchronous from a request that was read to the bytes of its answer.
 
-Whatever is unusual about a request (its headers, a session, its document, its variables) goes the ordinary way, which
-says what is wrong where something is. Nothing has been stored by then.
+Whatever is unusual about a request (its headers, a session, its document, its variables) is left to the standard path,
+which says what is wrong where something is. Nothing has been stored by then.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
+from cross_web import HTTPException
 from django.conf import settings
 from django.core.signals import setting_changed
-from starlette.datastructures import QueryParams
-from starlette.requests import Request
-from starlette.types import Message, Receive, Scope, Send
+from starlette.requests import ClientDisconnect
+from starlette.types import Send
 
 from store.access import actors
 from store.db import threads
@@ -23,17 +23,14 @@ from store.serving import dispatcher
 from ..compiled import NotEligible, Operation
 from ..core import negotiation, security
 from ..core.errors import extensions_of
+from ..core.request import GraphQLRequest, RequestHead
 from ..core.responses import HEADERS, STATUS, retry
 
 if TYPE_CHECKING:
     from ..execution.documents import DocumentCache
 
-#: Bytes of a body. 10,000 rows of thirty features in one request are 10 MB, with long names and spaces 20.
-LARGEST_BODY = 64 * 1024 * 1024
-#: Bytes that are decoded within a millisecond.
-LARGE_BODY = 128 * 1024
-#: Answers that are shown within a few milliseconds.
-MANY_ANSWERS = 250
+#: Predictions that are serialized within a few milliseconds; more are serialized on a thread.
+MANY_PREDICTIONS = 250
 #: Characters of the headers that are looked at; sensible ones have a hundred.
 LONGEST_HEADERS = 1_000
 
@@ -42,20 +39,12 @@ STRANGER = actors.find_actor(None)
 
 ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
-
-class Taken(NamedTuple):
-    """Whether a request was answered; if not, what the ordinary way receives."""
-
-    answered: bool
-    receive: Receive
-
-
 #: Names in lower case, and values.
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Reply(NamedTuple):
-    """What is answered, but for the length of its body."""
+    """An answer, but for the length of its body."""
 
     status: int
     headers: Headers
@@ -63,108 +52,94 @@ class Reply(NamedTuple):
 
 
 class FastPath:
-    """Takes the requests that it can answer."""
-
-    #: Among a scope's extensions: this request was declined before it became ASGI's.
-    DECLINED = "exemplar.declined"
+    """Answers the requests that it is made for, and declines all others."""
 
     def __init__(self, library: "DocumentCache", encode: Callable[[Any], str]):
         self.library = library
         self.encode = encode
 
-    async def take(self, scope: Scope, receive: Receive, send: Send) -> Taken:
-        declined = self.DECLINED in scope.get("extensions", ())
-        if declined or not dispatcher.desk or not admitted(scope):
-            return Taken(False, receive)
-        body = BufferedBody(receive)
+    async def reply(self, request: GraphQLRequest) -> Reply | None:
+        """The answer; None where the standard path has to answer. It is asked once: a declined request is marked."""
         try:
-            text = b"" if scope["method"] == "GET" else await body.read()
-        except NotEligible:
-            return Taken(False, body.replayed)
-        reply = await self.reply(scope, text, body.gone)
-        if reply is None:
-            return Taken(False, body.replayed)
-        length = (b"content-length", str(len(reply.body)).encode())
-        await send(
-            {"type": "http.response.start", "status": reply.status, "headers": [length, *reply.headers]}
-        )
-        await send({"type": "http.response.body", "body": reply.body})
-        return Taken(True, receive)
+            return await self.answer(request)
+        except (NotEligible, HTTPException, ClientDisconnect):
+            request.declined = True
+            return None
 
-    async def reply(self, scope: Scope, text: bytes, gone: Callable[[], bool]) -> Reply | None:
-        """The answer to a request with this body; None where only the ordinary way can give one: nothing is stored."""
-        desk, media_type = dispatcher.desk, admitted(scope)
-        if not desk or not media_type:
-            return None
-        try:
-            status, answer = await self.answer(scope, text, desk, gone)
-        except NotEligible:
-            return None
+    async def answer(self, request: GraphQLRequest) -> Reply:
+        """Raises NotEligible, and what reading the request raises."""
+        media_type = eligible_media_type(request.head)
+        if dispatcher.current is None or media_type is None:
+            raise NotEligible
+        status, body = await self.execute(request, dispatcher.current)
         headers = headers_of(media_type)
-        if isinstance(answer, bytes):
-            return Reply(status, headers, answer)
-        more = tuple((name.lower().encode(), value.encode()) for name, value in retry(answer).items())
-        return Reply(status, headers + more, self.encode(answer).encode())
+        if isinstance(body, bytes):
+            return Reply(status, headers, body)
+        more = tuple((name.lower().encode(), value.encode()) for name, value in retry(body).items())
+        return Reply(status, headers + more, self.encode(body).encode())
 
-    async def answer(
-        self, scope: Scope, text: bytes, desk: dispatcher.PredictionDispatcher, gone: Callable[[], bool]
+    async def execute(
+        self, request: GraphQLRequest, dispatcher: dispatcher.PredictionDispatcher
     ) -> tuple[int, Any]:
-        """Status and body of the answer. Raises Unusual."""
-        run = threads.run if len(text) > LARGE_BODY else at_once
-        query, variables, name = await run(request_of, scope, text)
-        plan = await self.library.plan(query, name)
+        """Status and body of the answer. Raises NotEligible, and what reading the request raises."""
+        query, variables, operation_name, extensions, strict = await request.parameters()
+        if not query or not strict or extensions:
+            raise NotEligible
+        plan = await self.library.plan(query, operation_name)
         if plan is None:
             raise NotEligible
-        operation = plan.operation(variables)
-        asked = await run(operation.read, variables)
+        operation = plan.operation(variables or {})
+        requests = await request.run(operation.read, variables or {})
         try:
-            outcomes = await operation.answer(asked, desk, gone)
+            outcomes = await operation.predict(requests, dispatcher, request.gone)
         except Overloaded as refusal:
             error = {"message": refusal.message, "extensions": extensions_of(refusal)}
             return STATUS[refusal.code], {"errors": [error]}
-        many = sum(map(len, asked)) > MANY_ANSWERS
-        return 200, await (threads.run if many else run)(shown, operation, outcomes)
+        if sum(map(len, requests)) > MANY_PREDICTIONS:
+            return 200, await threads.run(body_of, operation, outcomes)
+        return 200, await request.run(body_of, operation, outcomes)
 
 
-async def at_once(function: Callable[..., Any], *args: Any) -> Any:
-    return function(*args)
-
-
-def shown(operation: Operation, outcomes: Any) -> Any:
+def body_of(operation: Operation, outcomes: Any) -> Any:
     """The body of the answer: bytes already, where there are no errors to look into."""
-    data, errors = operation.shown(outcomes)
+    data, errors = operation.serialize(outcomes)
     if errors:
         return {"data": data, "errors": [error.formatted for error in errors]}
     return orjson.dumps({"data": data})
 
 
-def admitted(scope: Scope) -> str | None:
-    """The media type of the answer; None where the ordinary way has to look at the request."""
-    pairs, method = scope["headers"], scope["method"]
-    headers = dict(pairs)
-    if len(headers) != len(pairs) or brings_credentials(headers):
+async def send_reply(reply: Reply, send: Send) -> None:
+    headers = [(b"content-length", str(len(reply.body)).encode()), *reply.headers]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def eligible_media_type(head: RequestHead) -> str | None:
+    """The media type of the answer; None where the standard path has to look at the request."""
+    values = head.first
+    if len(values) != len(head.headers) or brings_credentials(values):
         return None
-    if method == "POST":
-        content_type = headers.get(b"content-type", b"")
-    elif method == "GET" and not security.may_be_cross_site(Request(scope)):
+    if head.method == "POST":
+        content_type = values.get(b"content-type", b"")
+    elif head.method == "GET" and not head.may_be_cross_site:
         content_type = b"application/json"
     else:
         return None
-    host, accept = headers.get(b"host", b""), headers.get(b"accept", b"")
+    host, accept = values.get(b"host", b""), values.get(b"accept", b"")
     if len(host) + len(accept) + len(content_type) > LONGEST_HEADERS:
         return None
     return media_type_of(host, accept, content_type)
 
 
-def brings_credentials(headers: Mapping[bytes, bytes]) -> Any:
-    """Who asks is found out by the ordinary way, which also checks that no other site asks for them."""
+def brings_credentials(headers: Mapping[bytes, bytes]) -> bool:
+    """Tell whether there is a session or a token: the standard path finds out whose, and checks for forgery."""
     cookies = headers.get(b"cookie", b"")
-    return b"authorization" in headers or (cookies and settings.SESSION_COOKIE_NAME.encode() in cookies)
+    return b"authorization" in headers or (bool(cookies) and settings.SESSION_COOKIE_NAME.encode() in cookies)
 
 
 @lru_cache(1_000)
 def media_type_of(host: bytes, accept: bytes, content_type: bytes) -> str | None:
-    """As the ordinary way decides of a stranger; None where it would refuse, or stream."""
+    """What the standard path decides for a stranger; None where it would refuse, or stream."""
     if not STRANGER.admitted:
         return None
     chosen = negotiation.choose(accept.decode("latin-1"))
@@ -172,69 +147,8 @@ def media_type_of(host: bytes, accept: bytes, content_type: bytes) -> str | None
     return chosen if usual and chosen in (negotiation.JSON, negotiation.RESPONSE) else None
 
 
-# To look at one of Django's settings takes longer than all else that is looked at.
+# To read one of Django's settings takes longer than all else that is looked at.
 setting_changed.connect(lambda **_: media_type_of.cache_clear(), weak=False)
-
-
-class BufferedBody:
-    """What is received of a request, kept for the ordinary way."""
-
-    def __init__(self, receive: Receive):
-        self.receive = receive
-        self.messages: list[Message] = []
-
-    async def read(self) -> bytes:
-        """Raises Unusual where it is too large, or breaks off."""
-        size, more = 0, True
-        while more:
-            message = await self.receive()
-            self.messages.append(message)
-            size += len(message.get("body", b""))
-            more = message.get("more_body", False)
-            if message["type"] != "http.request" or size > LARGEST_BODY:
-                raise NotEligible
-        if len(self.messages) == 1:
-            return self.messages[0].get("body", b"")  # type: ignore[no-any-return]
-        return b"".join(message.get("body", b"") for message in self.messages)
-
-    async def replayed(self) -> Message:
-        return self.messages.pop(0) if self.messages else await self.receive()
-
-    def gone(self) -> bool:
-        """Whether the client has hung up: then there is a next message at once."""
-        waiting: Any = self.receive()
-        try:
-            waiting.send(None)
-        except StopIteration as received:
-            return bool(received.value["type"] == "http.disconnect")
-        waiting.close()
-        return False
-
-
-NULL = type(None)
-
-
-def request_of(scope: Scope, text: bytes) -> tuple[str, dict[str, Any], str | None]:
-    """Document, variables and the operation's name. Raises Unusual."""
-    try:
-        given = parameters_of(scope) if scope["method"] == "GET" else orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise NotEligible from None
-    if type(given) is not dict or given.get("extensions") not in (None, {}):
-        raise NotEligible
-    query, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
-    if type(query) is not str or type(variables) not in (dict, NULL) or type(name) not in (str, NULL):
-        raise NotEligible
-    return query, variables or {}, name or None
-
-
-def parameters_of(scope: Scope) -> dict[str, Any]:
-    given: dict[str, Any] = {
-        name: value for name, value in QueryParams(scope["query_string"]).items() if value
-    }
-    if "variables" in given:
-        given["variables"] = orjson.loads(given["variables"])
-    return given
 
 
 @lru_cache

@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import orjson
-from cross_web import HTTPException, StarletteRequestAdapter
+from cross_web import HTTPException
 from django.conf import settings
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
@@ -34,10 +33,11 @@ from store.exceptions import Unauthenticated
 from ..core import negotiation, security
 from ..core.context import Context
 from ..core.errors import BadRequest, extensions_of, refusal_of
-from ..core.responses import HEADERS, METHODS, STATUS, answer_type, retry, status_of
+from ..core.request import RequestHead, decode_json, request_of
+from ..core.responses import HEADERS, METHODS, STATUS, retry, status_of
 from ..execution.execution import Schema
 from . import websocket
-from .fast_path import LARGE_BODY, LARGEST_BODY, FastPath
+from .fast_path import FastPath, send_reply
 
 #: What a method may execute; what a stream may is decided by its transport.
 KINDS = {"GET": {OperationType.QUERY}, "POST": {OperationType.QUERY, OperationType.MUTATION}}
@@ -60,24 +60,10 @@ class EventStream(SSETransport):
         return f": {comment}\n\n"
 
 
-class Body(StarletteRequestAdapter):
-    """A request whose body has a limit."""
-
-    async def get_body(self) -> bytes:
-        chunks, size = [], 0
-        async for chunk in self._request.stream():
-            size += len(chunk)
-            if size > LARGEST_BODY:
-                raise HTTPException(413, f"The body may have {LARGEST_BODY} bytes; send several requests.")
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-
 class GraphQLApp(GraphQL[Context, None]):
     """The API as one ASGI application, for HTTP and WebSocket."""
 
     schema: Schema
-    request_adapter_class = Body
     websocket_adapter_class = websocket.Socket
     graphql_transport_ws_handler_class = websocket.Protocol
     stream_transport_classes_by_protocol = {
@@ -98,13 +84,17 @@ class GraphQLApp(GraphQL[Context, None]):
             max_subscriptions_per_connection=None,
             allowed_origins=settings.CSRF_TRUSTED_ORIGINS,
         )
-        self.hot_way = FastPath(schema.library, self.encode_json)
+        self.fast_path = FastPath(schema.library, self.encode_json)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await self.connect(WebSocket(scope, receive, send))
-        elif not (taken := await self.hot_way.take(scope, receive, send)).answered:
-            await self.answer(scope, taken.receive, send)
+            return
+        request = request_of(scope, receive)
+        if not request.declined and (reply := await self.fast_path.reply(request)):
+            await send_reply(reply, send)
+        else:
+            await self.answer(scope, receive, send)
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self.respond(Request(scope, receive))
@@ -132,11 +122,12 @@ class GraphQLApp(GraphQL[Context, None]):
 
     def check(self, request: Request) -> None:
         """Raises what a request is refused with before anything of it is read."""
-        if not security.host_is_served(request):
+        head = head_of(request)
+        if not security.is_served(head.get(b"host")):
             raise HTTPException(400, "This Host is not one that is served here.")
         if request.method not in ("GET", "POST"):
             raise HTTPException(405, "GraphQL is asked by POST or GET.")
-        if negotiation.choose(request.headers.get("accept", "")) is None:
+        if head.media_type is None:
             raise HTTPException(
                 406, f"Accept {negotiation.RESPONSE}, {negotiation.JSON} or {negotiation.EVENTS}."
             )
@@ -145,7 +136,7 @@ class GraphQLApp(GraphQL[Context, None]):
 
     async def connect(self, socket: WebSocket) -> None:
         """Carry operations over a socket until it ends; refused where the host is not served."""
-        if not security.host_is_served(socket):
+        if not security.is_served(socket.headers.get("host", "")):
             await self.reject_websocket(socket)
             return
         try:
@@ -162,28 +153,20 @@ class GraphQLApp(GraphQL[Context, None]):
         actor = await threads.run(actors.find_actor, key) if key else actors.find_actor(None)
         if not actor.admitted:
             raise Unauthenticated
-        cross_site = isinstance(request, Request) and security.may_be_cross_site(request)
+        cross_site = isinstance(request, Request) and head_of(request).may_be_cross_site
         return Context(actor, request, cross_site=cross_site)
 
-    async def get_sub_response(self, request: HTTPConnection) -> Response:
+    async def get_sub_response(self, request: Request) -> Response:  # type: ignore[override]
         """A response that carries the media type that was negotiated."""
-        sub_response = await super().get_sub_response(request)  # type: ignore[arg-type]
-        sub_response.media_type = answer_type(request)
+        sub_response = await super().get_sub_response(request)
+        sub_response.media_type = head_of(request).answer_type
         return sub_response
 
     def should_render_graphql_ide(self, request: Any) -> bool:
         return False
 
     def decode_json(self, data: str | bytes) -> object:
-        """JSON as Python. NaN and infinities pass, for their field to refuse. Else raises JSONDecodeError."""
-        try:
-            return orjson.loads(data)
-        except json.JSONDecodeError:
-            pass
-        try:
-            return json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise json.JSONDecodeError(f"Not JSON: {type(error).__name__}", "", 0) from None
+        return decode_json(data)
 
     def encode_json(self, data: object) -> str:
         try:
@@ -193,29 +176,15 @@ class GraphQLApp(GraphQL[Context, None]):
 
     async def parse_http_body(self, request: Any) -> GraphQLRequestData:
         """The operation that a request asks for. Raises HTTPException where it does not ask for one."""
-        chosen = negotiation.choose(request.headers.get("accept", ""))
-        parameters = await self.parameters_of(request)
+        read = request_of(request._request.scope, request._request.receive)
+        parameters = await read.parameters()
         return GraphQLRequestData(
-            query=parameter(parameters, "query", str),
-            variables=parameter(parameters, "variables", dict),
-            operation_name=parameter(parameters, "operationName", str) or None,
-            extensions=parameter(parameters, "extensions", dict),
-            protocol=STREAMS.get(chosen or "", "http"),
+            query=parameters.query,
+            variables=parameters.variables,
+            operation_name=parameters.operation_name,
+            extensions=parameters.extensions,
+            protocol=STREAMS.get(read.head.media_type or "", "http"),
         )
-
-    async def parameters_of(self, request: Any) -> Mapping[str, Any]:
-        if request.method == "GET":
-            parameters = self.parse_query_params(request.query_params)
-            return {name: value for name, value in parameters.items() if value != ""}
-        if not negotiation.is_json(request.content_type or ""):
-            raise HTTPException(415, "Send application/json in UTF-8.")
-        body = await request.get_body()
-        # A large body would keep the loop from everybody else.
-        large = len(body) > LARGE_BODY
-        parameters = await threads.run(self.parse_json, body) if large else self.parse_json(body)
-        if not isinstance(parameters, dict):
-            raise HTTPException(400, "The body must be a JSON object with `query`; there are no batches.")
-        return parameters
 
     async def execute_operation(
         self,
@@ -262,7 +231,7 @@ class GraphQLApp(GraphQL[Context, None]):
         refusal = refusal_of(error)
         body = {"errors": [{"message": refusal.message, "extensions": extensions_of(refusal)}]}
         status = status or STATUS.get(refusal.code, HTTPStatus.BAD_REQUEST)
-        return self.encoded(body, status, answer_type(request))
+        return self.encoded(body, status, head_of(request).answer_type)
 
     def encoded(self, body: Any, status: int, media_type: str) -> Response:
         headers = retry(body) | ({"Allow": METHODS} if status == HTTPStatus.METHOD_NOT_ALLOWED else {})
@@ -272,12 +241,8 @@ class GraphQLApp(GraphQL[Context, None]):
 SOCKET_CLOSES = {"UNAUTHENTICATED": websocket.FORBIDDEN, "UNAVAILABLE": websocket.TRY_AGAIN_LATER}
 
 
-def parameter(parameters: Mapping[str, Any], name: str, type_: type) -> Any:
-    """A parameter of the request, which may be absent. Raises HTTPException where it has another type."""
-    value = parameters.get(name)
-    if value is not None and not isinstance(value, type_):
-        raise HTTPException(400, f"`{name}` must be {'an object' if type_ is dict else 'a string'}.")
-    return value
+def head_of(request: Request) -> RequestHead:
+    return request_of(request.scope, request.receive).head
 
 
 def explained(execute: Any) -> ExecutionResult:

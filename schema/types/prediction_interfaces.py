@@ -45,7 +45,7 @@ class Prediction(Node):
     confidence: float | None = strawberry.field(
         description="The probability of the predicted label, 0 to 1; null unless the task is CLASSIFICATION."
     )
-    model: ModelVersion = relation("model", "The model version that predicted.")
+    model: ModelVersion = relation("model", "The model version that predicted.", local=True)
     created_at: datetime.datetime = strawberry.field(description="The time of the first request.")
     updated_at: datetime.datetime = strawberry.field(description="The time of the latest request.")
     times_asked: int = strawberry.field(

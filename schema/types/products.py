@@ -10,6 +10,7 @@ from store.builds import retraining
 from store.db import pagination
 from store.products.product import DataProduct as DeclaredProduct
 
+from ..compiled import LOCAL
 from ..core import names
 from ..core.context import Info
 from ..core.enums import JobStatus, ModelStatus, Permission, Task
@@ -44,7 +45,7 @@ class DataProduct(Node):
         description="True if the mutations that create, replace and patch rows of its tables are accepted."
     )
 
-    @strawberry.field(description="The product's name for people.")
+    @strawberry.field(description="The product's name for people.", metadata={LOCAL: True})
     def title(self: DeclaredProduct) -> str:
         return str(self)
 
@@ -53,7 +54,8 @@ class DataProduct(Node):
         return Task(self.task)
 
     @strawberry.field(
-        description="The beginning of the names of its types, as in `WinePrediction`: use it to build documents."
+        description="The beginning of the names of its types, as in `WinePrediction`: use it to build documents.",
+        metadata={LOCAL: True},
     )
     def type_prefix(self: DeclaredProduct) -> str:
         return names.prefix(self.name)

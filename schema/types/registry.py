@@ -10,6 +10,7 @@ from store import models
 from store.builds.candidates import Measurement
 from store.db import pagination
 
+from ..compiled import LOCAL
 from ..core.enums import Direction, ModelOrderField, ModelStatus
 from .diagnostics import Diagnostic, DiagnosticKind
 from .nodes import UNSET, LazyProduct, Node, product_field, relation, unset_to_none
@@ -91,7 +92,10 @@ class ModelVersion(Node):
     snapshot: Snapshot | None = relation("snapshot", "The examples that it was fitted on.")
     product: LazyProduct = product_field()
 
-    @strawberry.field(description="Its role in the product now.")
+    # A version that predicts is the champion here; for a moment the registry may have another already.
+    @strawberry.field(
+        description="Its role in the product now.", metadata={LOCAL: lambda version: ModelStatus.CHAMPION}
+    )
     def status(self: models.ModelVersion) -> ModelStatus:
         return ModelStatus(self.status)
 
@@ -147,7 +151,8 @@ class ModelVersion(Node):
         return pagination.lookup_for_page(self, ("diagnostics", wanted and tuple(wanted)), find)
 
     @strawberry.field(
-        description="The labels that it can predict, as in `Choice.value`; null unless the task is CLASSIFICATION."
+        description="The labels that it can predict, as in `Choice.value`; null unless the task is CLASSIFICATION.",
+        metadata={LOCAL: True},
     )
     def labels(self: models.ModelVersion) -> list[str] | None:
         return self.signature["classes"] or None

@@ -24,10 +24,19 @@ class BaseModel(models.Model):
         cls, db: str | None, field_names: Collection[str], values: Collection[Any]
     ) -> Self:
         """Build a row without calling `__init__`; columns that were not selected stay deferred."""
-        row = cls.__new__(cls)
-        row._state = ModelState()
-        row._state.adding, row._state.db = False, db
-        vars(row).update(zip(field_names, values, strict=True))
+        return cls.from_values(db, dict(zip(field_names, values, strict=True)))
+
+    @classmethod
+    def from_values(
+        cls, db: str | None, values: dict[str, Any], related: dict[str, models.Model] | None = None
+    ) -> Self:
+        """Build a stored row of its values by column, which it keeps, and of the rows that its foreign keys name."""
+        row, state = cls.__new__(cls), ModelState()
+        state.adding, state.db = False, db
+        if related:
+            state.fields_cache = related
+        values["_state"] = state
+        row.__dict__ = values
         return row
 
     def copy(self) -> Self:

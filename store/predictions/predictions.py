@@ -1,22 +1,18 @@
 """Predictions: each answer is stored before it leaves; asking again is the same row."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-import orjson
 from django.contrib.postgres.indexes import BrinIndex
-from django.db import connection, models
+from django.db import models
 from django.db.models import Exists, OuterRef, Q
-
-from learning.model import Answer
 
 from ..db import base
 from ..db.fields import DigestField, JSONField
 from ..exceptions import BadInput
 from ..products.product import DataProduct
-from . import truth, upsert
-from .upsert import PredictionRow, Question, Stamps
+from . import truth
 
 #: Characters that a reference or a key may have.
 LONGEST = 200
@@ -67,29 +63,6 @@ def _spoken_of() -> Q:
     return Q(Exists(said.filter(answer__isnull=False)))
 
 
-class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # type: ignore[misc]
-    def record(
-        self, product: DataProduct, version: Any, questions: Sequence[Question], answers: Sequence[Answer]
-    ) -> list["Prediction"]:
-        """Store the answers in one statement, and return them in order once it is done.
-
-        The same features asked of the same version about the same subject are one row, also within one call.
-        """
-        given = upsert.rows_of(product, version, questions, answers)
-        if not given:
-            return []
-        with connection.cursor() as cursor:
-            cursor.execute(upsert.UPSERT, upsert.parameters(product, version, given))
-            kept = upsert.kept(version, given, cursor.fetchall())
-        return [_prediction(product, version, row, stamps) for row, stamps in kept]
-
-    def put(self, product: DataProduct, version: Any, given: Sequence[PredictionRow]) -> None:
-        """Store rows by the thousand."""
-        if given:
-            with connection.cursor() as cursor:
-                cursor.execute(upsert.INSERT, upsert.parameters(product, version, given))
-
-
 class Prediction(base.BaseModel):
     """A stored answer, with the instance as served and the version that gave it."""
 
@@ -117,7 +90,7 @@ class Prediction(base.BaseModel):
     #: Set for a whole page by `surroundings.surround`.
     surroundings: Any
 
-    objects = PredictionManager()
+    objects = PredictionQuerySet.as_manager()
 
     class Meta:
         indexes = [
@@ -133,16 +106,6 @@ class Prediction(base.BaseModel):
 
     def __str__(self) -> str:
         return f"{self.product}: {self.answer}"
-
-
-def _prediction(product: DataProduct, version: Any, row: PredictionRow, stamps: Stamps) -> Prediction:
-    created, updated, asked = stamps
-    fields = row._asdict() | {
-        "features": orjson.loads(row.features),
-        "output": None if row.output is None else orjson.loads(row.output),
-    }
-    times = {"created_at": created, "updated_at": updated, "times_asked": asked}
-    return Prediction(product=product.name, model=version, **fields, **times)
 
 
 def checked_name(value: str | None, argument: Iterable[str | int]) -> str | None:

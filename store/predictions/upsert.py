@@ -1,4 +1,4 @@
-"""Rows: what is stored of predictions, as tuples, and the one statement that stores them."""
+"""Upsert of predictions: the statement that stores a batch, its parameters, and the predictions that it returns."""
 
 import re
 from collections import Counter
@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
+from django.db import DEFAULT_DB_ALIAS, connection
 
 from learning.model import Answer, ClassAnswer, ClusterAnswer, ValueAnswer
 
 from ..products.product import DataProduct
 from . import truth
+from .predictions import Prediction
 
 #: Between the JSON texts of a list, none of which holds it (RFC 7464); empty is null.
 SEPARATOR = "\x1e"
@@ -30,7 +32,7 @@ ON CONFLICT (id) DO UPDATE
 SET updated_at = now(), times_asked = store_prediction.times_asked + excluded.times_asked
 """
 
-#: INSERT, which tells when, and what it found of the rows that were there before: only those have been locked, by
+#: INSERT, which returns the time of the statement, and the rows that existed before: only those have been locked, by
 #: `xmax`.
 UPSERT = f"""
 WITH stored AS ({INSERT}
@@ -48,97 +50,162 @@ PREPARE = f"PREPARE record (text, bigint, {', '.join(['text'] * (len(NAMES) - 2)
 }
 EXECUTE = f"EXECUTE record ({', '.join(f'%({name})s' for name in NAMES)})"
 
-#: When a row was first asked, when last, and how often.
-Stamps = tuple[datetime, datetime, int]
 
+class ValidRequest(NamedTuple):
+    """A request that can be predicted: its features are canonical, and its entity exists. Made by `serving.predict`.
 
-class Question(NamedTuple):
-    """What is asked of a model: a cleaned instance, and whom or what it is about."""
+    A form of its own, so that nothing is predicted or stored that was not validated.
+    """
 
+    #: In the order of the product's columns.
     instance: Sequence[Any]
     entity: str | None = None
     reference: str | None = None
 
 
-class PredictionRow(NamedTuple):
-    """What is stored of a prediction beside product and version: a tuple, as thousands are made in a second."""
+class Output(NamedTuple):
+    """The columns that hold an answer."""
 
-    id: str
-    subject: str
-    entity: str | None
-    reference: str | None
-    #: The instance as served, as canonical JSON by the features' names.
-    features: str
     answer: str
     value: float | None
     confidence: float | None
-    #: JSON of the probabilities by label, or of the distances by cluster.
-    output: str | None
+    #: Probabilities by label, or distances by cluster; in JSON's types.
+    output: Any
 
 
-def rows_of(
-    product: DataProduct, version: Any, questions: Sequence[Question], answers: Sequence[Answer]
-) -> list[PredictionRow]:
-    """The row of each answer, in order."""
-    classes = version.signature["classes"]
-    return [
-        _row(product, version.pk, question, _output(answer, classes))
-        for question, answer in zip(questions, answers, strict=True)
-    ]
+class PredictionBatch:
+    """Predictions of one version that one statement stores: its parameters, and how to read what it returns."""
+
+    def __init__(
+        self, product: DataProduct, version: Any, requests: Sequence[ValidRequest], answers: Sequence[Answer]
+    ):
+        self.product, self.version, self.requests = product, version, requests
+        self.features = [product.stored_features(request.instance) for request in requests]
+        texts = [orjson.dumps(features).decode() for features in self.features]
+        self.subjects = [
+            _subject(product, request, text) for request, text in zip(requests, texts, strict=True)
+        ]
+        self.ids = [
+            truth.digest(f"{version.pk}\0{subject}\0{text}")
+            for subject, text in zip(self.subjects, texts, strict=True)
+        ]
+        classes = version.signature["classes"]
+        self.outputs = [_output(answer, classes) for answer in answers]
+        #: How often each id is asked for in this batch.
+        self.asked = Counter(self.ids)
+        #: Of UPSERT and INSERT.
+        self.parameters = self._parameters(texts)
+
+    def __len__(self) -> int:
+        return len(self.requests)
+
+    def _parameters(self, texts: Sequence[str]) -> dict[str, Any]:
+        # Each id once, as one statement cannot touch a row twice, and sorted, so that two statements which store the
+        # same rows cannot wait for each other.
+        places = [place for _, place in sorted({id: place for place, id in enumerate(self.ids)}.items())]
+        outputs = [self.outputs[place] for place in places]
+        return {
+            "product": self.product.name,
+            "model": self.version.pk,
+            # Nothing in them is to be escaped.
+            "id": f"{{{','.join([self.ids[place] for place in places])}}}",
+            "subject": f"{{{','.join([self.subjects[place] for place in places])}}}",
+            "entity": _array([self.requests[place].entity for place in places]),
+            "reference": _array([self.requests[place].reference for place in places]),
+            "features": SEPARATOR.join([texts[place] for place in places]),
+            "answer": _array([output.answer for output in outputs]),
+            "value": _array([output.value for output in outputs]),
+            "confidence": _array([output.confidence for output in outputs]),
+            "output": SEPARATOR.join(
+                ["" if output.output is None else orjson.dumps(output.output).decode() for output in outputs]
+            ),
+            "asked": _array([self.asked[self.ids[place]] for place in places]),
+        }
+
+    def stored(self, returned: Iterable[tuple[Any, ...]]) -> list[Prediction]:
+        """The predictions in the requests' order, by what UPSERT returned.
+
+        A row that existed keeps its answer: asked again beside other rows, a model may differ in the last digit.
+        """
+        (_, now, *_), *before = returned
+        found: dict[str, tuple[Output, datetime, datetime, int]] = {
+            id: (output, now, now, self.asked[id]) for id, output in zip(self.ids, self.outputs, strict=True)
+        }
+        for id, created, updated, asked, *output in before:
+            found[id] = self._output_before(*output), created, updated, asked
+        return [self._prediction(place, *found[id]) for place, id in enumerate(self.ids)]
+
+    def _output_before(
+        self, answer: str, value: float | None, confidence: float | None, text: str | None
+    ) -> Output:
+        output = None if text is None else orjson.loads(text)
+        if output is not None and (classes := self.version.signature["classes"]):
+            output = {label: output[label] for label in classes}  # jsonb has an order of its own
+        return Output(answer, value, confidence, output)
+
+    def _prediction(
+        self, place: int, output: Output, created: datetime, updated: datetime, asked: int
+    ) -> Prediction:
+        _, entity, reference = self.requests[place]
+        answer, value, confidence, json = output
+        values = {
+            "id": self.ids[place],
+            "product": self.product.name,
+            "model_id": self.version.pk,
+            "subject": self.subjects[place],
+            "entity": entity,
+            "reference": reference,
+            "features": self.features[place],
+            "answer": answer,
+            "value": value,
+            "confidence": confidence,
+            "output": json,
+            "created_at": created,
+            "updated_at": updated,
+            "times_asked": asked,
+        }
+        return Prediction.from_values(DEFAULT_DB_ALIAS, values, {"model": self.version})
 
 
-def _row(
-    product: DataProduct, version: int, question: Question, output: tuple[str, Any, Any, str | None]
-) -> PredictionRow:
-    instance, entity, reference = question
-    features = product.instance_json(instance)
-    subject = _subject(product, question, features)
-    id = truth.digest(f"{version}\0{subject}\0{features}")
-    return PredictionRow(id, subject, entity, reference, features, *output)
+def store(batch: PredictionBatch) -> list[Prediction]:
+    """Store a batch on this thread's connection, in one statement; returns its predictions once that is done.
+
+    Equal features asked of one version about one subject are one row, also within the batch.
+    """
+    if not batch:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(UPSERT, batch.parameters)
+        return batch.stored(cursor.fetchall())
 
 
-def _subject(product: DataProduct, question: Question, features: str) -> str:
-    if question.entity is not None:
-        return truth.subject(product, "entity", question.entity)
-    if question.reference is not None:
-        return truth.subject(product, "reference", question.reference)
+def insert(batch: PredictionBatch) -> None:
+    """Store a batch as `store` does, without reading the rows back: for thousands."""
+    if batch:
+        with connection.cursor() as cursor:
+            cursor.execute(INSERT, batch.parameters)
+
+
+def _subject(product: DataProduct, request: ValidRequest, features: str) -> str:
+    if request.entity is not None:
+        return truth.subject(product, "entity", request.entity)
+    if request.reference is not None:
+        return truth.subject(product, "reference", request.reference)
     return truth.subject(product, "features", features)
 
 
-def _output(answer: Answer, classes: Sequence[str]) -> tuple[str, float | None, float | None, str | None]:
-    """Answer, value, confidence and output as they are stored."""
+def _output(answer: Answer, classes: Sequence[str]) -> Output:
     match answer:
         case ClassAnswer(label, confidence, probabilities):
-            by_label = dict(zip(classes, probabilities, strict=True))
-            return label, None, confidence, orjson.dumps(by_label).decode()
+            return Output(label, None, confidence, dict(zip(classes, probabilities, strict=True)))
         case ValueAnswer(value):
-            return repr(value), value, None, None
+            return Output(repr(value), value, None, None)
         case ClusterAnswer(cluster, distances):
-            return str(cluster), None, None, orjson.dumps(distances).decode()
-
-
-def parameters(product: DataProduct, version: Any, rows: Sequence[PredictionRow]) -> dict[str, Any]:
-    """What UPSERT takes for these rows, of which there is at least one."""
-    asked = Counter(row.id for row in rows)
-    # Each once, as one statement cannot touch a row twice, and sorted, so that two who store the same rows cannot
-    # wait for each other.
-    distinct = sorted({row.id: row for row in rows}.values())
-    columns = dict(zip(PredictionRow._fields, zip(*distinct, strict=True), strict=True))
-    return {
-        "product": product.name,
-        "model": version.pk,
-        # Nothing in them is to be escaped.
-        "id": f"{{{','.join(columns['id'])}}}",
-        "subject": f"{{{','.join(columns['subject'])}}}",
-        **{name: _array(columns[name]) for name in ("entity", "reference", "answer", "value", "confidence")},
-        "features": SEPARATOR.join(columns["features"]),
-        "output": SEPARATOR.join(output or "" for output in columns["output"]),
-        "asked": _array([asked[row.id] for row in distinct]),
-    }
+            return Output(str(cluster), None, None, distances)
 
 
 def _array(values: Sequence[str | float | None]) -> str:
-    """As PostgreSQL reads an array."""
+    """An array as PostgreSQL reads it."""
     return f"{{{','.join(map(_element, values))}}}"
 
 
@@ -147,28 +214,3 @@ def _element(value: str | float | None) -> str:
         escaped = value.replace("\\", r"\\").replace('"', r"\"")
         return f'"{escaped}"'
     return "NULL" if value is None else repr(value)
-
-
-def kept(
-    version: Any, rows: Sequence[PredictionRow], returned: Iterable[tuple[Any, ...]]
-) -> list[tuple[PredictionRow, Stamps]]:
-    """Each row as it is stored, with its stamps, by what UPSERT returned.
-
-    Asked again, a model may say something else in the last digit, as others are computed beside it: what counts is
-    what it said first.
-    """
-    (_, now, *_), *before = returned
-    asked = Counter(row.id for row in rows)
-    found = {row.id: (row, (now, now, asked[row.id])) for row in rows}
-    for id, created, updated, times, *told in before:
-        found[id] = _before(found[id][0], told, version), (created, updated, times)
-    return [found[row.id] for row in rows]
-
-
-def _before(row: PredictionRow, told: Sequence[Any], version: Any) -> PredictionRow:
-    """The row with the answer that was stored before."""
-    answer, value, confidence, output = told
-    if output is not None and (classes := version.signature["classes"]):
-        by_label = orjson.loads(output)  # jsonb has an order of its own
-        output = orjson.dumps({label: by_label[label] for label in classes}).decode()
-    return row._replace(answer=answer, value=value, confidence=confidence, output=output)

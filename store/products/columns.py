@@ -153,6 +153,11 @@ class TypedColumn:
                 error.message, argument=argument, minimum=error.minimum, maximum=error.maximum
             ) from None
 
+    @cached_property
+    def float_bounds(self) -> tuple[float, float]:
+        """Between which `clean` takes any float and changes but −0.0; an empty range where that does not hold."""
+        return (self.kind or UNLEARNED).float_bounds(self)
+
     @property
     def is_plain(self) -> bool:
         """True where validated values are JSON values."""

@@ -19,11 +19,11 @@ from ..exceptions import StoreError
 from ..jobs import events, leases, queue
 from ..jobs.jobs import FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
 from ..predictions import upsert
-from ..predictions.predictions import Prediction, PredictionRow, Question
+from ..predictions.upsert import PredictionBatch, ValidRequest
 from ..products import catalogue
 from ..products.product import DataProduct
 from ..registry.versions import ModelVersion
-from . import champions
+from . import champions, predict
 from .champions import Champion
 
 #: Entities that are read, predicted and stored together.
@@ -35,7 +35,7 @@ class Scored(NamedTuple):
 
     #: Of the last one.
     key: str
-    rows: Sequence[PredictionRow]
+    batch: PredictionBatch
     #: Those that cannot be predicted, and why the first of them cannot.
     refused: int
     refusal: str
@@ -126,7 +126,7 @@ def _through(scoring: Scoring, finished: threading.Event) -> None:
         for scored in chunks:
             with transaction.atomic():
                 scoring.hold()
-                Prediction.objects.put(product, champion.version, scored.rows)
+                upsert.insert(scored.batch)
                 _advance(scoring, scored, total)
     finished.set()
     with transaction.atomic():
@@ -153,28 +153,29 @@ def _chunk(champion: Champion, cursor: str) -> Scored | None:
     found = entities.after(product, product.key_of(cursor) if cursor else None, CHUNK)
     if not found:
         return None
-    asked = _asked(product, found)
-    questions = [question for question in asked if isinstance(question, Question)]
-    answers = champion.model.predict([question.instance for question in questions])
-    made = upsert.rows_of(product, champion.version, questions, answers)
-    refusal = next((str(error) for error in asked if isinstance(error, ExemplarError)), "")
-    return Scored(found[-1].key, made, len(asked) - len(questions), refusal)
+    validated = _validated(product, found)
+    requests = predict.accepted(validated)
+    refusal = next((str(error) for error in validated if isinstance(error, ExemplarError)), "")
+    batch = predict.compute(champion, requests)
+    return Scored(found[-1].key, batch, len(validated) - len(requests), refusal)
 
 
-def _asked(product: DataProduct, found: Sequence[Entity]) -> Sequence[Question | ExemplarError]:
-    """What is asked about each, or why nothing can be."""
+def _validated(product: DataProduct, found: Sequence[Entity]) -> Sequence[ValidRequest | ExemplarError]:
+    """The request about each entity, or why it cannot be predicted."""
     if all(entity.complete for entity in found):
         try:
             cleaned = bulk_validation.instances(product, [entity.instance for entity in found])
-            return [Question(instance, entity.key) for instance, entity in zip(cleaned, found, strict=True)]
+            return [
+                ValidRequest(instance, entity.key) for instance, entity in zip(cleaned, found, strict=True)
+            ]
         except StoreError:
             pass  # one by one, it is told which
-    return [champions.question_about(product, entity.key, entity) for entity in found]
+    return [predict.validate_entity(product, entity.key, entity) for entity in found]
 
 
 def _advance(scoring: Scoring, scored: Scored, total: int) -> None:
     scoring.cursor = scored.key
-    scoring.scored += len(scored.rows)
+    scoring.scored += len(scored.batch)
     scoring.refused += scored.refused
     scoring.refusal = scoring.refusal or scored.refusal
     scoring.percent = min(99.9, 100 * (scoring.scored + scoring.refused) / total)

@@ -6,7 +6,7 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -21,17 +21,13 @@ from learning.model import Model
 from ..builds.builds import Build
 from ..db import memory
 from ..entities import entities
-from ..entities.entities import Entity
-from ..exceptions import IncompleteEntity, ModelDoesNotFit, NoChampion, StoreError, UnknownEntity
+from ..exceptions import ModelDoesNotFit, NoChampion
 from ..jobs import events
 from ..jobs.jobs import UNFINISHED
-from ..predictions.predictions import Prediction, Question, checked_name
 from ..products import catalogue
-from ..products.limits import check_size
 from ..products.product import DataProduct
 from ..registry.product_states import ProductState
 from ..registry.versions import ModelVersion
-from .prefetch import attach_prefetch
 
 if TYPE_CHECKING:
     import redis
@@ -64,11 +60,6 @@ class Champion:
     model: Model
     #: As measured when the model was loaded.
     pace: InferenceTime = InferenceTime()
-
-    def predict(self, questions: Sequence[Question]) -> list[Prediction]:
-        """Answer, and store every answer before it is returned."""
-        answers = self.model.predict([question.instance for question in questions])
-        return Prediction.objects.record(self.product, self.version, questions, answers)
 
 
 @dataclass(frozen=True)
@@ -218,109 +209,3 @@ def _redis() -> list[str]:
     except redis.RedisError as error:
         return [f"Redis cannot be reached: {error}"]
     return []
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictionRequest:
-    """What a client asks: features by name, as its API takes them, and whom or what they are about."""
-
-    features: Mapping[str, Any]
-    entity: str | None = None
-    reference: str | None = None
-
-
-def predict(champion: Champion, asked: PredictionRequest) -> Prediction:
-    """Answer one question. Raises BadInput, OutOfRange, NotFinite, UnknownEntity."""
-    return _one(_answered(champion, _questions(champion.product, [asked], lambda _: ())))
-
-
-def predict_many(champion: Champion, rows: Sequence[PredictionRequest]) -> list[Prediction | ExemplarError]:
-    """Answer each row, or say why not; what was answered is stored whatever became of the others."""
-    check_size(rows, "rows")
-    return _answered(champion, _questions(champion.product, rows, lambda place: ("rows", place)))
-
-
-def predict_for(champion: Champion, key: str) -> Prediction:
-    """Answer for an entity as its tables stand. Raises UnknownEntity, IncompleteEntity."""
-    return _one(_answered(champion, questions_about(champion.product, [key], lambda _: ("entity",))))
-
-
-def predict_for_many(champion: Champion, keys: Sequence[str]) -> list[Prediction | ExemplarError]:
-    """Answer for each entity, or say why not."""
-    check_size(keys, "entities")
-    return _answered(champion, questions_about(champion.product, keys, lambda place: ("entities", place)))
-
-
-def _one(answers: Sequence[Prediction | ExemplarError]) -> Prediction:
-    if isinstance(answers[0], ExemplarError):
-        raise answers[0]
-    return answers[0]
-
-
-def _answered(
-    champion: Champion, questions: Sequence[Question | ExemplarError]
-) -> list[Prediction | ExemplarError]:
-    """The answers in the questions' order, with the refusals where they stood."""
-    asked = [question for question in questions if isinstance(question, Question)]
-    answers = iter(attach_prefetch(champion.predict(asked)))
-    return [question if isinstance(question, ExemplarError) else next(answers) for question in questions]
-
-
-#: The path of a row's place.
-Path = Callable[[int], tuple[str | int, ...]]
-
-
-def _questions(
-    product: DataProduct, rows: Sequence[PredictionRequest], path: Path
-) -> list[Question | ExemplarError]:
-    """Cleaned instances; an entity must exist unless feedback could insert its row."""
-    keys = {asked.entity for asked in rows if asked.entity is not None}
-    known = keys if product.writable else entities.existing(product, keys)
-    return [_question(product, asked, known, path(place)) for place, asked in enumerate(rows)]
-
-
-def _question(
-    product: DataProduct, asked: PredictionRequest, known: Container[str], path: tuple[str | int, ...]
-) -> Question | ExemplarError:
-    try:
-        if asked.entity is not None and asked.entity not in known:
-            return _unknown(product, asked.entity, (*path, "entity"))
-        if asked.entity is not None and not product.is_key(asked.entity):
-            noun = product.join.model._meta.verbose_name
-            return UnknownEntity(
-                f"{asked.entity!r} cannot be the key of a {noun}.", argument=(*path, "entity")
-            )
-        return Question(
-            instance=product.clean(asked.features, (*path, "features")),
-            entity=asked.entity,
-            reference=checked_name(asked.reference, (*path, "reference")),
-        )
-    except StoreError as refusal:
-        return refusal
-
-
-def questions_about(
-    product: DataProduct, keys: Sequence[str], path: Path = lambda _: ()
-) -> list[Question | ExemplarError]:
-    """The entities' features as the tables hold them, in one query."""
-    found = entities.find(product, keys)
-    return [question_about(product, key, found.get(key), path(place)) for place, key in enumerate(keys)]
-
-
-def question_about(
-    product: DataProduct, key: str, entity: Entity | None, path: tuple[str | int, ...] = ()
-) -> Question | ExemplarError:
-    """What is asked about an entity that was looked up, or why nothing can be."""
-    if entity is None:
-        return _unknown(product, key, path)
-    if not entity.complete:
-        needed = ", ".join(product.join.required_rows)
-        return IncompleteEntity(f"{key} lacks a feature row: {product.name} joins {needed}.", argument=path)
-    try:
-        return Question(instance=product.clean(entity.features, path), entity=key)
-    except StoreError as refusal:
-        return refusal
-
-
-def _unknown(product: DataProduct, key: str, path: tuple[str | int, ...]) -> UnknownEntity:
-    return UnknownEntity(f"No {product.join.model._meta.verbose_name} has the key {key!r}.", argument=path)

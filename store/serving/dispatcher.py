@@ -1,115 +1,118 @@
-"""Answering: questions that arrive on the event loop, predicted and stored in batches."""
+"""Dispatcher: predicts the requests of one event loop in batches, and stores each batch in one statement."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
 
 from django.db import DatabaseError, InterfaceError
 
 from learning.exceptions import ExemplarError
 
 from ..db import threads
-from ..entities import entities
 from ..predictions import upsert
-from ..predictions.upsert import PredictionRow, Question, Stamps
+from ..predictions.predictions import Prediction
+from ..predictions.upsert import ValidRequest
 from ..products.product import DataProduct
-from . import champions
+from . import predict
 from .champions import Champion
 from .connection_pool import ConnectionLost, ConnectionPool
 from .micro_batching import MicroBatcher
+from .predict import PredictionRequest
 
 #: Connections that store predictions: one product's need not wait for another's.
-LANES = 2
-#: Microseconds that a batch may take on the event loop; beyond, a thread is worth its price.
-ON_LOOP = 2_000
+CONNECTIONS = 2
+#: Microseconds that a batch may take on the event loop; a longer one runs on a thread.
+LONGEST_ON_LOOP = 2_000
 #: Microseconds that a row takes beside its prediction.
 PER_ROW = 10
+#: Requests that are validated on the event loop within a few milliseconds; more go to a thread.
+MOST_ON_LOOP = 100
 
-
-class Answered(NamedTuple):
-    """A prediction that is stored."""
-
-    champion: Champion
-    instance: Sequence[Any]
-    row: PredictionRow
-    stamps: Stamps
-
-
-class PredictionDispatcher:
-    """Where what is asked on one event loop is answered."""
-
-    def __init__(self) -> None:
-        self.lanes = ConnectionPool(LANES, upsert.PREPARE)
-        self.predictions: MicroBatcher[Champion, Question, Answered] = MicroBatcher(
-            self.answer, fatal=ConnectionLost
-        )
-        self.entities: MicroBatcher[DataProduct, str, Question | ExemplarError] = MicroBatcher(
-            find, UNREACHABLE
-        )
-        self.existing: MicroBatcher[DataProduct, str, bool] = MicroBatcher(exist, UNREACHABLE)
-        # Not the rows' pool: its threads may all be waiting for PostgreSQL.
-        self.thinkers = ThreadPoolExecutor(LANES, thread_name_prefix="models")
-
-    async def start(self) -> None:
-        await self.lanes.start()
-
-    async def stop(self) -> None:
-        """Let what has begun end; what is asked from now on is refused."""
-        await asyncio.gather(*self.predictions.tasks, return_exceptions=True)
-        self.lanes.stop()
-        self.thinkers.shutdown(wait=False)
-
-    async def answer(self, champion: Champion, questions: Sequence[Question]) -> list[Answered]:
-        """The answers, once they are committed: one model, one statement."""
-        size = len(questions)
-        if champion.pace.microseconds(size) + size * PER_ROW <= ON_LOOP:
-            made, parameters = computed(champion, questions)
-        else:
-            loop = asyncio.get_running_loop()
-            made, parameters = await loop.run_in_executor(self.thinkers, computed, champion, questions)
-        kept = upsert.kept(champion.version, made, await self.lanes.run(upsert.EXECUTE, parameters))
-        return [
-            Answered(champion, question.instance, row, stamps)
-            for question, (row, stamps) in zip(questions, kept, strict=True)
-        ]
-
-
-def computed(champion: Champion, questions: Sequence[Question]) -> tuple[list[PredictionRow], dict[str, Any]]:
-    """The rows, and what the statement takes that stores them."""
-    answers = champion.model.predict([question.instance for question in questions])
-    made = upsert.rows_of(champion.product, champion.version, questions, answers)
-    return made, upsert.parameters(champion.product, champion.version, made)
-
-
-#: PostgreSQL is not there for one, so not for another.
+#: PostgreSQL is unreachable for every request, so none is tried alone.
 UNREACHABLE = (DatabaseError, InterfaceError)
 
 
-async def find(product: DataProduct, keys: Sequence[str]) -> list[Question | ExemplarError]:
-    """What is asked about the entities with these keys, as their tables stand, in one query."""
-    found: list[Question | ExemplarError] = await threads.run(champions.questions_about, product, keys)
-    return found
+class PredictionDispatcher:
+    """Dispatches the prediction requests of one event loop: validate, batch, predict, store."""
+
+    def __init__(self) -> None:
+        self.connections = ConnectionPool(CONNECTIONS, upsert.PREPARE)
+        self.predictions: MicroBatcher[Champion, ValidRequest, Prediction] = MicroBatcher(
+            self._predict_batch, fatal=ConnectionLost
+        )
+        self.validations: MicroBatcher[DataProduct, PredictionRequest, ValidRequest | ExemplarError] = (
+            MicroBatcher(_validate_on_thread, UNREACHABLE)
+        )
+        # Not the pool of `threads`: all of its threads may be waiting for PostgreSQL.
+        self.model_threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="models")
+
+    async def start(self) -> None:
+        await self.connections.start()
+
+    async def stop(self) -> None:
+        """Wait for the batches that run, then close the connections; later requests are refused."""
+        await asyncio.gather(*self.predictions.tasks, return_exceptions=True)
+        self.connections.stop()
+        self.model_threads.shutdown(wait=False)
+
+    async def validate(
+        self, product: DataProduct, requests: Sequence[PredictionRequest]
+    ) -> Sequence[ValidRequest | ExemplarError]:
+        """Validate as `predict.validate`; requests that need a query share it with others of their product.
+
+        Raises Overloaded, DatabaseError and InterfaceError.
+        """
+        if any(predict.needs_query(product, request) for request in requests):
+            return await self.validations.ask(product, requests)
+        if len(requests) > MOST_ON_LOOP:
+            return await _validate_on_thread(product, requests)
+        return predict.validate(product, requests)
+
+    async def predict(
+        self,
+        champion: Champion,
+        validated: Sequence[ValidRequest | ExemplarError],
+        gone: Callable[[], bool],
+    ) -> list[Prediction | ExemplarError]:
+        """Predict and store the valid ones of the requests; an error stays in its place.
+
+        `gone` tells whether the client has hung up. Raises Overloaded, Cancelled, ConnectionLost, and what the model
+        raises.
+        """
+        requests = predict.accepted(validated)
+        predictions = await self.predictions.ask(champion, requests, gone) if requests else ()
+        return predict.merge(validated, predictions)
+
+    async def _predict_batch(self, champion: Champion, requests: Sequence[ValidRequest]) -> list[Prediction]:
+        """Predict with one model and store in one statement; returns once that is committed."""
+        size = len(requests)
+        if champion.pace.microseconds(size) + size * PER_ROW <= LONGEST_ON_LOOP:
+            batch = predict.compute(champion, requests)
+        else:
+            loop = asyncio.get_running_loop()
+            batch = await loop.run_in_executor(self.model_threads, predict.compute, champion, requests)
+        return batch.stored(await self.connections.run(upsert.EXECUTE, batch.parameters))
 
 
-async def exist(product: DataProduct, keys: Sequence[str]) -> list[bool]:
-    """Whether each of the keys has a base row, in one query."""
-    found = await threads.run(entities.existing, product, keys)
-    return [key in found for key in keys]
+async def _validate_on_thread(
+    product: DataProduct, requests: Sequence[PredictionRequest]
+) -> list[ValidRequest | ExemplarError]:
+    validated: list[ValidRequest | ExemplarError] = await threads.run(predict.validate, product, requests)
+    return validated
 
 
-#: The running event loop's, while the operation phase runs.
-desk: PredictionDispatcher | None = None
+#: The web process's, from its start-up to its shutdown.
+current: PredictionDispatcher | None = None
 
 
 async def start() -> None:
-    global desk
-    desk = PredictionDispatcher()
-    await desk.start()
+    global current
+    current = PredictionDispatcher()
+    await current.start()
 
 
 async def stop() -> None:
-    global desk
-    if desk:
-        await desk.stop()
-    desk = None
+    global current
+    if current:
+        await current.stop()
+    current = None

@@ -20,8 +20,9 @@ from schema.execution.execution import Schema
 from schema.transport.http import GraphQLApp
 from store import models
 from store.exceptions import OutOfRange
+from store.predictions import upsert
 from store.predictions.feedback import About
-from store.predictions.predictions import Question
+from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products import catalogue
 
 
@@ -255,11 +256,9 @@ def predictions(registry: list[models.ModelVersion]) -> list[Any]:
     """Twenty predictions of two versions, each with feedback."""
     product = catalogue.get("tumor")
     answer = ClassAnswer("benign", 0.75, (0.75, 0.25))
-    rows = [Question(instance=[float(n)] * 30, reference=f"r{n}") for n in range(10)]
+    rows = [ValidRequest(instance=[float(n)] * 30, reference=f"r{n}") for n in range(10)]
     stored = [
-        p
-        for v in registry[:2]
-        for p in models.Prediction.objects.record(product, v, rows, [answer] * len(rows))
+        p for v in registry[:2] for p in upsert.store(PredictionBatch(product, v, rows, [answer] * len(rows)))
     ]
     for prediction in stored:
         models.Feedback.objects.give(product, About(prediction=prediction.pk), "malignant", "tests")

@@ -21,7 +21,7 @@ from learning.columns import frame
 from learning.inference.row_reader import RowReader
 from learning.kinds import NO_VALUE, Kind, registered
 from schema.compiled.input_coercion import InputReader
-from schema.compiled.serializers import value_of
+from schema.compiled.serializers import leaf_field
 from schema.composition import compose
 from schema.core import names
 from store.exceptions import StoreError
@@ -82,8 +82,8 @@ class Ways:
         """Answered, parsed as JSON, sent back and coerced: by the fields' types, and by the compiled documents."""
         member = next((m for m in self.members() if m.value == value), value)
         answered = json.loads(json.dumps(self.scalar.coerce_output_value(member)))
-        assert value_of(self.column)(value) == answered
-        [read] = self.reader.instance({names.field(NAME): answered})
+        assert leaf_field(lambda _: member, self.scalar)(None) == answered
+        [read] = self.product.clean_instance(self.reader.instance({names.field(NAME): answered}))
         coerced = self.scalar.coerce_input_value(answered)
         coerced = self.column.clean(getattr(coerced, "value", coerced))
         assert (type(read), read) == (type(coerced), coerced)
@@ -92,16 +92,17 @@ class Ways:
     def members(self) -> list[Any]:
         return list(getattr(self.scalar, "wrapped_cls", ()))
 
+    def stored_text(self, value: Any) -> str:
+        return json.dumps(self.product.stored_features([value]))
+
     def through_a_stored_instance(self, value: Any) -> Any:
-        stored = json.loads(self.product.instance_json([value]))
+        stored = json.loads(self.stored_text(value))
         return self.product.restore_instance(stored)[NAME]
 
     def through_sql_of_a_stored_instance(self, value: Any) -> Any:
         """As examples from predictions join a snapshot."""
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT (CAST(%s AS jsonb) ->> '{NAME}')::{self.type}", [self.product.instance_json([value])]
-            )
+            cursor.execute(f"SELECT (CAST(%s AS jsonb) ->> '{NAME}')::{self.type}", [self.stored_text(value)])
             return self.read(cursor.fetchone()[0])
 
     def through_a_table(self, values: Sequence[Any]) -> list[Any]:

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         memory.limit_arenas()
         listener = bind(settings.EXEMPLAR_HOST, port) if fd is None else socket.socket(fileno=fd)
         # This takes most of the start, and needs no database.
-        Protocol.hot_way = importlib.import_module("project.asgi").application.graphql.hot_way
+        Protocol.fast_path = importlib.import_module("project.asgi").application.graphql.fast_path
         if after is not None:
             os.read(after, 1)
         # A request has few rows: BLAS threads that wait for each other would cost more time than they save.

@@ -14,9 +14,10 @@ from schema.core.context import Context
 from schema.schema import schema
 from store import models
 from store.access.actors import Actor
-from store.predictions.predictions import Question
+from store.predictions import upsert
+from store.predictions.upsert import PredictionBatch
 from store.products import catalogue
-from store.serving import champions
+from store.serving import champions, predict
 from tests.schema.compiled.oracle import Oracle
 from tests.schema.compiled.random_requests import Drawing
 from tests.schema.compiled.random_selections import Selecting
@@ -74,10 +75,12 @@ def test_both_say_the_same(told: Told, predictions: list[Any]) -> None:
 def test_columns_and_answers_of_every_kind_are_walked(told: Told, db: None, name: str) -> None:
     product, prefix = catalogue.get(name), names.prefix(name)
     drawing, reader = Drawing(Random(name), product, [], badness=0.0), InputReader(schema._schema, product)
-    questions = [Question(reader.instance(drawing.features()), reference=f"r{n}") for n in range(6)]
+    requests = [reader.request(drawing.features(), reference=f"r{n}") for n in range(6)]
+    valid = predict.accepted(predict.validate(product, requests))
+    assert len(valid) == 6
     oracle = Oracle(signature=product.signature, family="x", hyperparameters={}, estimator=None)
-    answers = oracle.predict([question.instance for question in questions])
-    stored = models.Prediction.objects.record(product, version(product), questions, answers)
+    answers = oracle.predict([request.instance for request in valid])
+    stored = upsert.store(PredictionBatch(product, version(product), valid, answers))
     types = schema._schema.type_map
     every = " ".join(types[f"{prefix}Instance"].fields)
     for seed in range(30):
@@ -125,7 +128,7 @@ def test_what_writes_is_done_once(
     told: Told, predictions: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(champions, "predict_for", lambda *given: asked.append(given))
+    monkeypatch.setattr(predict, "predict_one", lambda *given: asked.append(given))
     monkeypatch.setattr(champions, "get_champion", lambda product: product)
     told.both('{ tumor { models { edges { node { number } } } predictFor(entity: "1") { id } } }')
     assert (len(asked), told.walked) == (2, 0)

@@ -17,12 +17,13 @@ import pytest
 from django.db import connection
 
 from schema.compiled import operations
+from schema.core.request import EXTENSION, GraphQLRequest, RequestHead
 from schema.schema import schema
-from schema.transport.fast_path import FastPath, Taken
+from schema.transport.fast_path import Reply
 from schema.transport.http import GraphQLApp
 from store.db import threads
-from store.predictions import upsert
 from store.predictions.predictions import Prediction
+from store.predictions.upsert import PredictionBatch
 from store.products import catalogue
 from store.products.product import DataProduct
 from store.registry.product_states import ProductState
@@ -68,9 +69,16 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def unstamped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are told as if each had been asked for once, at the same time."""
-    stamps = (NOON, datetime(2024, 5, 18, 1, 2, 3, 450_000, tzinfo=UTC), 1)
-    kept = upsert.kept
-    monkeypatch.setattr(upsert, "kept", lambda *given: [(row, stamps) for row, _ in kept(*given)])
+    stored = PredictionBatch.stored
+
+    def unstamped_predictions(batch: PredictionBatch, returned: Any) -> list[Prediction]:
+        predictions = stored(batch, returned)
+        for prediction in predictions:
+            prediction.created_at, prediction.times_asked = NOON, 1
+            prediction.updated_at = datetime(2024, 5, 18, 1, 2, 3, 450_000, tzinfo=UTC)
+        return predictions
+
+    monkeypatch.setattr(PredictionBatch, "stored", unstamped_predictions)
 
 
 @dataclass
@@ -85,24 +93,30 @@ class Ways:
 
     def __init__(self) -> None:
         self.app, self.ordinary = GraphQLApp(schema), GraphQLApp(schema)
-        self.take, self.app.hot_way.take = self.app.hot_way.take, self.counted  # type: ignore[method-assign]
-        self.ordinary.hot_way.take = self.never  # type: ignore[method-assign]
+        self.reply, self.app.fast_path.reply = self.app.fast_path.reply, self.counted  # type: ignore[method-assign]
+        self.ordinary.fast_path.reply = self.never  # type: ignore[method-assign]
         self.taken = 0
 
-    async def counted(self, *request: Any) -> Taken:
-        taken = await self.take(*request)
-        self.taken += taken.answered
-        return taken
+    async def counted(self, request: GraphQLRequest) -> Reply | None:
+        reply = await self.reply(request)
+        self.taken += reply is not None
+        return reply
 
-    async def never(self, scope: Any, receive: Any, send: Any) -> Taken:
-        return Taken(False, receive)
+    async def never(self, request: GraphQLRequest) -> Reply | None:
+        return None
 
     async def both(self, body: bytes, **more: str) -> tuple[Response, Response]:
         hot = await self.ask(self.app, body, **more)
         return hot, await self.ask(self.ordinary, body, **more)
 
     async def ask(
-        self, app: Any, body: bytes, method: str = "POST", query: str = "", **headers: str
+        self,
+        app: Any,
+        body: bytes,
+        method: str = "POST",
+        query: str = "",
+        extensions: dict[str, Any] | None = None,
+        **headers: str,
     ) -> Response:
         sent: list[Any] = []
         named = JSON | {name.replace("_", "-"): value for name, value in headers.items()}
@@ -112,6 +126,7 @@ class Ways:
             "path": "/graphql/",
             "query_string": query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+            "extensions": extensions or {},
         }
         messages = [{"type": "http.request", "body": body}]
 
@@ -255,7 +270,7 @@ async def test_what_is_asked_once_is_stored_once(ways: Ways) -> None:
         body(many, variables={"rows": rows}),
     ):
         await ways.ask(ways.app, asked)
-    assert ways.taken == 1
+    assert ways.taken == 3
     asked = Prediction.objects.values_list("times_asked", flat=True)
     assert await with_rows(sorted, asked) == [1, 3, 3, 3]
 
@@ -279,7 +294,7 @@ async def test_where_postgresql_is_lost_both_ways_say_the_same(
     def lost(*_: Any) -> Any:
         raise ConnectionLost("gone")
 
-    monkeypatch.setattr(upsert, "parameters", lost)
+    monkeypatch.setattr(PredictionBatch, "_parameters", lost)
     query = ASK.replace("stay {", "stay { name").replace(
         "label } }", "label } ... on StayProduct { b: predict(features: $features) { answer } } }"
     )
@@ -316,15 +331,14 @@ async def test_fields_that_would_never_be_let_in_together_go_the_ordinary_way(
     assert (hot.status, ways.taken) == (200, 0)
 
 
-async def test_what_was_declined_below_asgi_is_not_tried_again(ways: Ways) -> None:
+async def test_a_request_that_was_declined_below_asgi_is_neither_tried_nor_read_again(ways: Ways) -> None:
     async def never() -> Any:
-        raise AssertionError("The body is the ordinary way's.")
+        raise AssertionError("The body was read already.")
 
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/graphql/",
-        "headers": [(name.encode(), value.encode()) for name, value in JSON.items()],
-        "extensions": {FastPath.DECLINED: {}},
-    }
-    assert await ways.take(scope, never, never) == Taken(False, never)
+    headers = [(name.encode(), value.encode()) for name, value in JSON.items()]
+    query = body("{ stay { predictions { totalCount } } }")
+    request = GraphQLRequest(RequestHead("POST", b"", headers), never, query)
+    assert await ways.reply(request) is None
+    answer = await ways.ask(ways.app, b"nothing", extensions={EXTENSION: request})
+    assert json.loads(answer.body) == {"data": {"stay": {"predictions": {"totalCount": 0}}}}
+    assert ways.taken == 0

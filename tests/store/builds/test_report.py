@@ -15,8 +15,9 @@ from store.builds.builds import Build
 from store.builds.candidates import FoldScore
 from store.builds.diagnostics import Diagnostic
 from store.exceptions import NoChampion
-from store.models import ModelVersion, Prediction
-from store.predictions.predictions import Question
+from store.models import ModelVersion
+from store.predictions import upsert
+from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products import catalogue
 from store.products.product import DataProduct
 
@@ -50,8 +51,8 @@ def written(capsys: Any, *arguments: str) -> tuple[Path, str]:
 def test_the_report_is_one_file_that_needs_nothing_else(drawn, stay, tmp_path, capsys):
     champion = ModelVersion.objects.champion_of("stay")
     assert champion is not None
-    asked = Question(instance=stay.clean(STAY), reference="form-17")
-    Prediction.objects.record(stay, champion, [asked], champion.load(stay).predict([asked.instance]))
+    asked = ValidRequest(instance=stay.clean(STAY), reference="form-17")
+    upsert.store(PredictionBatch(stay, champion, [asked], champion.load(stay).predict([asked.instance])))
     path, page = written(capsys, "stay", "--to", str(tmp_path / "new" / "stay.html"))
     assert path == tmp_path / "new" / "stay.html"
     assert drawn.decision in page.replace("&#x27;", "'").replace("&quot;", '"')

@@ -10,8 +10,9 @@ from store.builds import retention
 from store.builds.builds import Build
 from store.builds.candidates import FoldScore
 from store.exceptions import ModelDoesNotFit
-from store.models import ModelVersion, Prediction, Promotion, Snapshot
-from store.predictions.predictions import Question
+from store.models import ModelVersion, Promotion, Snapshot
+from store.predictions import upsert
+from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products.product import DataProduct
 
 from ..conftest import STAY, examples
@@ -82,8 +83,8 @@ def what_never_served_cannot_serve(build: Build, stay: DataProduct) -> None:
 
 def test_what_explains_a_prediction_stays(four, stay, settings):
     kept = ModelVersion.objects.get(pk=four[2].model.pk)
-    question = Question(instance=stay.clean(STAY))
-    Prediction.objects.record(stay, kept, [question], kept.load(stay).predict([question.instance]))
+    question = ValidRequest(instance=stay.clean(STAY))
+    upsert.store(PredictionBatch(stay, kept, [question], kept.load(stay).predict([question.instance])))
     settings.EXEMPLAR_KEEP_BUILDS = 1
     retention.delete_old_builds("stay")
     assert ModelVersion.objects.get(pk=kept.pk).dropped_at is None

@@ -11,9 +11,10 @@ from examples.diabetes.models import Patient, Serum
 from store.access.actors import TABLE, Actor
 from store.exceptions import BadInput, Forbidden, StoreError, UnknownEntity, UnknownId
 from store.predictions import feedback as feedback_of
-from store.predictions import truth
+from store.predictions import truth, upsert
 from store.predictions.feedback import COUNTS, RETRACTED, SUPERSEDED, About, Feedback, Given
-from store.predictions.predictions import Prediction, Question
+from store.predictions.predictions import Prediction
+from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products.product import DataProduct
 from tests.clinic.models import Operation
 
@@ -27,9 +28,9 @@ ANN = Actor(author="ann", name="ann")
 def predicted(product: DataProduct, features: dict[str, Any] = STAY, **about: str) -> Prediction:
     """A stored prediction of a new version."""
     registered = version(product)
-    question = Question(instance=product.clean(features), **about)
+    question = ValidRequest(instance=product.clean(features), **about)
     answers = registered.load(product).predict([question.instance])
-    return Prediction.objects.record(product, registered, [question], answers)[0]
+    return upsert.store(PredictionBatch(product, registered, [question], answers))[0]
 
 
 def give(

@@ -9,7 +9,8 @@ from learning.model import ClassAnswer
 from store.exceptions import BadInput
 from store.predictions import erasure, upsert
 from store.predictions.feedback import About, Feedback
-from store.predictions.predictions import Prediction, Question, checked_name
+from store.predictions.predictions import Prediction, checked_name
+from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products.product import DataProduct
 from store.registry.versions import ModelVersion
 
@@ -20,12 +21,12 @@ pytestmark = pytest.mark.django_db
 ANSWER = ClassAnswer("True", 0.75, (0.25, 0.75))
 
 
-def question(product: DataProduct, about: dict[str, str] | None = None, **features: Any) -> Question:
-    return Question(instance=product.clean(STAY | features), **(about or {}))
+def question(product: DataProduct, about: dict[str, str] | None = None, **features: Any) -> ValidRequest:
+    return ValidRequest(instance=product.clean(STAY | features), **(about or {}))
 
 
-def record(product: DataProduct, version: ModelVersion, *questions: Question) -> list[Prediction]:
-    return Prediction.objects.record(product, version, questions, [ANSWER] * len(questions))
+def record(product: DataProduct, version: ModelVersion, *questions: ValidRequest) -> list[Prediction]:
+    return upsert.store(PredictionBatch(product, version, questions, [ANSWER] * len(questions)))
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_what_was_said_first_counts_where_a_model_says_it_otherwise_in_the_last_
 ) -> None:
     [first] = record(stay, served, question(stay))
     later = ClassAnswer("False", 0.7500000000000001, (0.7500000000000001, 0.2499999999999999))
-    [second] = Prediction.objects.record(stay, served, [question(stay)], [later])
+    [second] = upsert.store(PredictionBatch(stay, served, [question(stay)], [later]))
     assert (second.answer, second.confidence, second.output) == ("True", 0.75, first.output)
     assert list(second.output) == list(first.output) == ["False", "True"]
 
@@ -81,15 +82,17 @@ def test_rows_that_are_put_by_the_thousand_are_those_that_are_recorded(
     notes = ['say "hi"', "back\\slash", "{a,b}", "NULL", "", "line\nbreak", "'", "%s", "ä\u2028"]
     questions = [question(stay, {"entity": note or "0"}, note=note) for note in notes]
     answers = [ANSWER] * len(questions)
-    recorded = {row.pk: row.features for row in Prediction.objects.record(stay, served, questions, answers)}
-    Prediction.objects.put(stay, served, upsert.rows_of(stay, served, questions, answers))
+    recorded = {
+        row.pk: row.features for row in upsert.store(PredictionBatch(stay, served, questions, answers))
+    }
+    upsert.insert(PredictionBatch(stay, served, questions, answers))
     again = Prediction.objects.all()
     assert {row.pk: row.features for row in again} == recorded
     assert {row.times_asked for row in again} == {2}
     again.delete()
-    Prediction.objects.put(stay, served, upsert.rows_of(stay, served, questions, answers))
+    upsert.insert(PredictionBatch(stay, served, questions, answers))
     assert {row.pk: row.features for row in Prediction.objects.all()} == recorded
-    Prediction.objects.put(stay, served, [])
+    upsert.insert(PredictionBatch(stay, served, [], []))
 
 
 def test_the_same_features_written_otherwise_are_the_same_question(
@@ -224,9 +227,9 @@ def _try_to_speak(product: DataProduct, row: Prediction) -> None:
 def test_numbers_and_clusters_are_stored_as_they_were_answered(diabetes: DataProduct) -> None:
     registered = version(diabetes)
     features = {c.name: 1 for c in diabetes.columns} | {"bmi": 20.0, "blood_pressure": 80.0}
-    asked = Question(instance=diabetes.clean(features))
-    [row] = Prediction.objects.record(
-        diabetes, registered, [asked], registered.load(diabetes).predict([asked.instance])
+    asked = ValidRequest(instance=diabetes.clean(features))
+    [row] = upsert.store(
+        PredictionBatch(diabetes, registered, [asked], registered.load(diabetes).predict([asked.instance]))
     )
     assert (row.answer, row.value, row.confidence) == ("1.5", 1.5, None)
     assert Prediction.objects.get().value == 1.5

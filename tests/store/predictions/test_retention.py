@@ -8,9 +8,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from store.models import Prediction
-from store.predictions import retention
+from store.predictions import retention, upsert
 from store.predictions.feedback import About, Feedback
-from store.predictions.predictions import Question
+from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products.product import DataProduct
 
 from ..conftest import STAY, at_once, version
@@ -25,9 +25,9 @@ def stored(stay: DataProduct, monkeypatch: Any) -> list[Prediction]:
     """Ten predictions, all but the last two of them ten days old."""
     monkeypatch.setattr(retention, "BATCH", 3)
     registered = version(stay)
-    questions = [Question(stay.clean(STAY | {"age": 20 + n}), reference=f"form-{n}") for n in range(10)]
+    questions = [ValidRequest(stay.clean(STAY | {"age": 20 + n}), reference=f"form-{n}") for n in range(10)]
     answers = registered.load(stay).predict([question.instance for question in questions])
-    rows = Prediction.objects.record(stay, registered, questions, answers)
+    rows = upsert.store(PredictionBatch(stay, registered, questions, answers))
     old = [row.pk for row in rows[:8]]
     long_ago = timezone.now() - 10 * DAY
     Prediction.objects.filter(pk__in=old).update(created_at=long_ago, updated_at=long_ago)

@@ -17,7 +17,9 @@ from django.db import connection
 
 from learning.model import ClassAnswer
 from project import engines
-from store.predictions.predictions import Prediction, Question
+from store.predictions import upsert
+from store.predictions.predictions import Prediction
+from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products.product import DataProduct
 from store.serving import connection_pool, dispatcher
 from store.serving.champions import Champion, InferenceTime
@@ -239,7 +241,7 @@ class Yes:
 
 async def test_an_answer_is_committed_before_it_is_given(stay: DataProduct) -> None:
     champion = Champion(stay, await with_rows(version, stay), Yes(), InferenceTime(1.0, 1.0))  # type: ignore[arg-type]
-    questions = [Question(stay.clean(STAY | {"note": str(n % 7)}), reference="form") for n in range(20)]
+    questions = [ValidRequest(stay.clean(STAY | {"note": str(n % 7)}), reference="form") for n in range(20)]
     desk = dispatcher.PredictionDispatcher()
     await desk.start()
     answers = await asyncio.gather(*(desk.predictions.ask(champion, [question]) for question in questions))
@@ -247,9 +249,10 @@ async def test_an_answer_is_committed_before_it_is_given(stay: DataProduct) -> N
     await desk.stop()
     assert len(stored) == 7
     for [answered] in answers:
-        row = stored[answered.row.id]
-        assert (row.features["note"], row.reference) == (answered.instance[3], "form")
-        assert (row.created_at, row.updated_at, row.times_asked) == answered.stamps
+        row = stored[answered.pk]
+        assert answered.reference == "form"
+        for field in Prediction._meta.concrete_fields:
+            assert getattr(row, field.attname) == getattr(answered, field.attname)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +277,7 @@ async def test_a_batch_that_takes_long_is_predicted_beside_the_event_loop(
             return super().predict(rows)
 
     champion = Champion(stay, await with_rows(version, stay), Where(), pace)  # type: ignore[arg-type]
-    questions = [Question(stay.clean(STAY | {"note": str(n)})) for n in range(rows)]
+    questions = [ValidRequest(stay.clean(STAY | {"note": str(n)})) for n in range(rows)]
     desk = dispatcher.PredictionDispatcher()
     await desk.start()
     await desk.predictions.ask(champion, questions)
@@ -284,13 +287,13 @@ async def test_a_batch_that_takes_long_is_predicted_beside_the_event_loop(
 
 async def test_both_ways_store_the_same_row(stay: DataProduct) -> None:
     champion = Champion(stay, await with_rows(version, stay), Yes(), InferenceTime(1.0, 1.0))  # type: ignore[arg-type]
-    question = Question(stay.clean(STAY | {"born": None, "cost": 12.5, "note": "é"}), reference="form")
+    question = ValidRequest(stay.clean(STAY | {"born": None, "cost": 12.5, "note": "é"}), reference="form")
     first_said = ClassAnswer("True", 0.7500000000000001, (0.2499999999999999, 0.7500000000000001))
-    [first] = await with_rows(Prediction.objects.record, stay, champion.version, [question], [first_said])
+    batch = PredictionBatch(stay, champion.version, [question], [first_said])
+    [first] = await with_rows(upsert.store, batch)
     desk = dispatcher.PredictionDispatcher()
     await desk.start()
-    [answered] = await desk.predictions.ask(champion, [question])
+    [again] = await desk.predictions.ask(champion, [question])
     await desk.stop()
-    assert answered.row.id == str(first.pk)
-    assert answered.row.confidence == first.confidence
-    assert answered.stamps[2] == 2
+    assert (again.pk, again.confidence, again.output) == (first.pk, first.confidence, first.output)
+    assert again.times_asked == 2

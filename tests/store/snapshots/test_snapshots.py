@@ -13,8 +13,10 @@ from examples.diabetes.models import Patient, Serum
 from learning.exceptions import NoRows, OneClass, TooFewInstances
 from learning.problem import Classification
 from store.exceptions import RowsMultiplied
+from store.predictions import upsert
 from store.predictions.feedback import About, Feedback
-from store.predictions.predictions import Prediction, Question
+from store.predictions.predictions import Prediction
+from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products.product import DataProduct
 from store.snapshots import fingerprint
 from store.snapshots.snapshots import Snapshot
@@ -46,9 +48,9 @@ def predicted(
 ) -> Any:
     """A prediction, and feedback on it where an answer is given."""
     registered = version(product)
-    question = Question(instance=product.clean(STAY | more), **(about or {}))
+    question = ValidRequest(instance=product.clean(STAY | more), **(about or {}))
     answers = registered.load(product).predict([question.instance])
-    [prediction] = Prediction.objects.record(product, registered, [question], answers)
+    [prediction] = upsert.store(PredictionBatch(product, registered, [question], answers))
     if answer is not None:
         Feedback.objects.give(product, About(prediction=prediction.pk), answer, "ann")
     return prediction

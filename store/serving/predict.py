@@ -1,0 +1,133 @@
+"""Prediction service: validates requests, predicts with one champion, stores each prediction before it is returned.
+
+`predict` does all of it on the calling thread. `dispatcher` calls the same stages on the event loop, and differs in
+what carries the statement: its own connections, which many requests share.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from learning.exceptions import ExemplarError
+
+from ..entities import entities
+from ..entities.entities import Entity
+from ..exceptions import IncompleteEntity, StoreError, UnknownEntity
+from ..predictions import upsert
+from ..predictions.predictions import Prediction, checked_name
+from ..predictions.upsert import PredictionBatch, ValidRequest
+from ..products.product import DataProduct
+from .champions import Champion
+from .prefetch import attach_prefetch
+
+Path = tuple[str | int, ...]
+
+
+class PredictionRequest(NamedTuple):
+    """A request for one prediction, as a client made it: nothing of it has been validated."""
+
+    #: In the order of the product's columns, in the types that the API delivers; None: those that the entity's tables
+    #: hold now.
+    instance: Sequence[Any] | None = None
+    #: The key of the base row that the prediction is about.
+    entity: str | None = None
+    #: The client's own name for what the prediction is about.
+    reference: str | None = None
+    #: Where the request stands in the client's input; errors name what lies below.
+    path: Path = ()
+
+
+def predict(champion: Champion, requests: Sequence[PredictionRequest]) -> list[Prediction | ExemplarError]:
+    """Predict and store each request, on this thread's connection; an error stands in a refused request's place."""
+    validated = validate(champion.product, requests)
+    predictions = upsert.store(compute(champion, accepted(validated)))
+    return merge(validated, attach_prefetch(predictions))
+
+
+def predict_one(champion: Champion, request: PredictionRequest) -> Prediction:
+    """Predict and store one request. Raises BadInput, OutOfRange, NotFinite, UnknownEntity, IncompleteEntity."""
+    [prediction] = predict(champion, [request])
+    if isinstance(prediction, ExemplarError):
+        raise prediction
+    return prediction
+
+
+def validate(
+    product: DataProduct, requests: Sequence[PredictionRequest]
+) -> list[ValidRequest | ExemplarError]:
+    """Validate each request; a refused one becomes its error. At most two queries, none unless `needs_query`."""
+    from_tables = [request.entity or "" for request in requests if request.instance is None]
+    named = {
+        request.entity for request in requests if request.instance is not None and request.entity is not None
+    }
+    rows = entities.find(product, from_tables) if from_tables else {}
+    keys = entities.existing(product, named) if named and not product.writable else named
+    return [_validate(product, request, rows, keys) for request in requests]
+
+
+def needs_query(product: DataProduct, request: PredictionRequest) -> bool:
+    """Tell whether `validate` queries the database for this request: an entity is to be read, or must exist."""
+    return request.instance is None or (request.entity is not None and not product.writable)
+
+
+def accepted(validated: Sequence[ValidRequest | ExemplarError]) -> list[ValidRequest]:
+    return [request for request in validated if isinstance(request, ValidRequest)]
+
+
+def compute(champion: Champion, requests: Sequence[ValidRequest]) -> PredictionBatch:
+    """Run the model on the requests. Nothing is stored yet."""
+    answers = champion.model.predict([request.instance for request in requests])
+    return PredictionBatch(champion.product, champion.version, requests, answers)
+
+
+def merge(
+    validated: Sequence[ValidRequest | ExemplarError], predictions: Sequence[Prediction]
+) -> list[Prediction | ExemplarError]:
+    """Put the predictions, which are in order, where the requests stand that were accepted."""
+    remaining = iter(predictions)
+    return [request if isinstance(request, ExemplarError) else next(remaining) for request in validated]
+
+
+def _validate(
+    product: DataProduct,
+    request: PredictionRequest,
+    rows: Mapping[str, Entity],
+    keys: Collection[str],
+) -> ValidRequest | ExemplarError:
+    instance, entity, reference, path = request
+    if instance is None:
+        return validate_entity(product, entity or "", rows.get(entity or ""), path)
+    try:
+        if entity is not None:
+            _check_entity(product, entity, keys, path)
+        cleaned = product.clean_instance(instance, (*path, "features"))
+        return ValidRequest(cleaned, entity, checked_name(reference, (*path, "reference")))
+    except StoreError as refusal:
+        return refusal
+
+
+def _check_entity(product: DataProduct, entity: str, keys: Collection[str], path: Path) -> None:
+    """Raises UnknownEntity unless the entity exists, or feedback could insert its row."""
+    if entity not in keys:
+        raise _unknown(product, entity, (*path, "entity"))
+    if not product.is_key(entity):
+        noun = product.join.model._meta.verbose_name
+        raise UnknownEntity(f"{entity!r} cannot be the key of a {noun}.", argument=(*path, "entity"))
+
+
+def validate_entity(
+    product: DataProduct, key: str, entity: Entity | None, path: Path = ()
+) -> ValidRequest | ExemplarError:
+    """Validate the features that an entity's tables hold; `entity` is None where no base row has the key."""
+    if entity is None:
+        return _unknown(product, key, path)
+    if not entity.complete:
+        needed = ", ".join(product.join.required_rows)
+        return IncompleteEntity(f"{key} lacks a feature row: {product.name} joins {needed}.", argument=path)
+    try:
+        return ValidRequest(product.clean_instance(entity.instance, path), entity=key)
+    except StoreError as refusal:
+        return refusal
+
+
+def _unknown(product: DataProduct, key: str, path: Path) -> UnknownEntity:
+    return UnknownEntity(f"No {product.join.model._meta.verbose_name} has the key {key!r}.", argument=path)

@@ -1,8 +1,7 @@
 """The data product: who leaves, from numbers, a boolean and categories, some of them missing."""
 
 from learning.problem import Classification
-from store.products.features import Join
-from store.products.product import DataProduct
+from store.products import DataProduct, Join
 
 from .models import Customer
 

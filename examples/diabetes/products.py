@@ -1,8 +1,7 @@
 """The data product: progression of diabetes after one year, from the patient and the serum table."""
 
 from learning.problem import Regression
-from store.products.features import Join
-from store.products.product import DataProduct
+from store.products import DataProduct, Join
 
 from .models import Patient
 

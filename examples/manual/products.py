@@ -1,8 +1,7 @@
 """The data product: the package that a docstring is from, by its words."""
 
 from learning.problem import Classification
-from store.products.features import Join
-from store.products.product import DataProduct
+from store.products import DataProduct, Join
 
 from .models import Docstring
 

@@ -2,8 +2,7 @@
 
 from learning.problem import Classification
 from learning.retrain import AfterFeedback, Every
-from store.products.features import Join
-from store.products.product import DataProduct
+from store.products import DataProduct, Join
 
 from .models import Biopsy, Nuclei
 

@@ -1,8 +1,7 @@
 """The data product: groups of wines that are chemically alike."""
 
 from learning.problem import Clustering
-from store.products.features import Join
-from store.products.product import DataProduct
+from store.products import DataProduct, Join
 
 from .models import Wine
 

@@ -140,8 +140,7 @@ def _render_imports(app: PlannedApp) -> Iterator[str]:
         yield ""
     yield f"from learning.problem import {app.problem.__name__}"
     names = ["Before"] * ("Before(" in text) + ["Join"] + ["Latest"] * ("Latest(" in text)
-    yield f"from store.products.features import {', '.join(names)}"
-    yield "from store.products.product import DataProduct"
+    yield f"from store.products import {', '.join(sorted([*names, 'DataProduct']))}"
 
 
 def _render_left_out(models: Sequence[PlannedModel]) -> Iterator[str]:

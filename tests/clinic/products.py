@@ -3,8 +3,7 @@
 from django.db.models import Avg, Count, F
 
 from learning.problem import Classification
-from store.products.features import Before, Join, Latest
-from store.products.product import DataProduct
+from store.products import Before, DataProduct, Join, Latest
 
 from .models import Operation
 

@@ -72,8 +72,7 @@ class People(models.Model):
 PRODUCTS = '''"""The data product: survived, yes or no?"""
 
 from learning.problem import Classification
-from store.products.features import Join
-from store.products.product import DataProduct
+from store.products import DataProduct, Join
 
 from .models import People
 

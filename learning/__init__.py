@@ -1,1 +1,1 @@
-"""Frames: from a snapshot's examples to fitted, scored models. Knows neither Django nor a database."""
+"""Learning: from a dataset to fitted and scored models, without Django and without a database."""

@@ -1,7 +1,7 @@
 """READ FIRST: a build as a generator of steps.
 
 `build` analyses a dataset, searches for candidates, compares the best on fresh folds, decides, and fits models. It
-knows no database: the caller iterates over the steps, stores them, and stops iterating to stop the build.
+depends on no database: the caller iterates over the steps, stores them, and stops iterating to stop the build.
 """
 
 import time
@@ -109,40 +109,14 @@ def build(
     open_pool = pool_factory or partial(_open_process_pool, workers, folder)
     with open_pool(context, fit_seconds, problem.megabytes) as pool:
         runner = FoldRunner(scheduler=FitScheduler(pool, fit_seconds), recorded=recorded or {})
-        search = Search(
-            problem=problem,
-            context=context,
-            runner=runner,
-            span=SEARCHING,
-            deadline=clock.at(SEARCH_SHARE),
-            latest_deadline=clock.at(LATEST_SHARE),
-            end=clock.at(END_SHARE),
-            incumbents=_incumbent_members(context, incumbent),
-        )
+        search = _prepare_search(problem, context, runner, incumbent, clock)
         yield from search.run()
-        final_round = FinalRound(
-            problem=problem,
-            context=context,
-            runner=runner,
-            span=FINAL,
-            search=search,
-            incumbent=_incumbent_recipe(context, incumbent),
-            end=clock.at(END_SHARE),
-        )
+        final_round = _prepare_final_round(search, incumbent, clock)
         yield from final_round.run()
         decision = _decide(search, final_round, incumbent, _changed_columns(incumbent, analysed))
         yield _decided(decision, search.stop_reason + final_round.stop_reason)
         if decision.winner:
-            fits = FinalFits(
-                scheduler=runner.scheduler,
-                final_round=final_round,
-                candidates=candidates_to_fit(decision.winner, final_round.entries(), problem.keep),
-                incumbent=incumbent,
-                started=clock.started,
-                winner_deadline=clock.at(LAST_SHARE),
-                alternative_deadline=clock.at(END_SHARE),
-            )
-            yield from fits.run()
+            yield from _prepare_final_fits(final_round, decision.winner, incumbent, clock).run()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +142,47 @@ def _fit_context(problem: Problem, dataset: Dataset, metric: str, analysed: Anal
         seed=problem.seed,
         doubtful=analysed.doubtful,
         time_predictions=problem.infer_limit is not None,
+    )
+
+
+def _prepare_search(
+    problem: Problem, context: FitContext, runner: FoldRunner, incumbent: Incumbent | None, clock: Clock
+) -> Search:
+    return Search(
+        problem=problem,
+        context=context,
+        runner=runner,
+        span=SEARCHING,
+        deadline=clock.at(SEARCH_SHARE),
+        latest_deadline=clock.at(LATEST_SHARE),
+        end=clock.at(END_SHARE),
+        incumbents=_incumbent_members(context, incumbent),
+    )
+
+
+def _prepare_final_round(search: Search, incumbent: Incumbent | None, clock: Clock) -> FinalRound:
+    return FinalRound(
+        problem=search.problem,
+        context=search.context,
+        runner=search.runner,
+        span=FINAL,
+        search=search,
+        incumbent=_incumbent_recipe(search.context, incumbent),
+        end=clock.at(END_SHARE),
+    )
+
+
+def _prepare_final_fits(
+    final_round: FinalRound, winner: Candidate, incumbent: Incumbent | None, clock: Clock
+) -> FinalFits:
+    return FinalFits(
+        scheduler=final_round.runner.scheduler,
+        final_round=final_round,
+        candidates=candidates_to_fit(winner, final_round.entries(), final_round.problem.keep),
+        incumbent=incumbent,
+        started=clock.started,
+        winner_deadline=clock.at(LAST_SHARE),
+        alternative_deadline=clock.at(END_SHARE),
     )
 
 

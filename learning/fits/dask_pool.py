@@ -63,7 +63,7 @@ class DaskPool:
         return self._submit(_fit, candidate, fold)
 
     def has_model(self, candidate: Candidate, fold: int) -> bool:
-        """Return False: the workers' caches are not known here."""
+        """Return False: the workers' caches cannot be inspected."""
         return False
 
     def restart(self) -> None:

@@ -1,4 +1,4 @@
-"""Runtime step for splits by categories, which ONNX's operator for trees does not know."""
+"""Runtime step for splits by categories, which ONNX's operator for trees does not support."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

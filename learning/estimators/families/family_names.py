@@ -1,10 +1,10 @@
-"""Names of the families that know a task: what a declared problem is checked against, without their estimators."""
+"""Names of the families by task, which validate declared problems without importing estimators."""
 
 from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 
-#: Of each task, in the order in which they are tried.
+#: Names by task, in the order in which the families are tried.
 NAMES: Mapping[str, tuple[str, ...]] = {
     "CLASSIFICATION": (
         "linear",
@@ -32,12 +32,12 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }
 #: Tasks for which those libraries have families.
 LIBRARY_TASKS = frozenset({"CLASSIFICATION", "REGRESSION"})
-#: Libraries with a family of their own, which joins where they are installed (the extra `boosters`).
+#: Libraries that have a family of their own if they are installed (the extra `boosters`).
 LIBRARIES = ("lightgbm", "xgboost", "catboost")
 
 
 def names(task: str) -> tuple[str, ...]:
-    """List the families that know this task here, in the order in which they are tried."""
+    """List the families of this task that are available, in the order in which they are tried."""
     return (*NAMES[task], *installed_libraries()) if task in LIBRARY_TASKS else NAMES[task]
 
 

@@ -1,7 +1,7 @@
-"""Input coercion of the fast path: JSON as clients send it becomes prediction requests.
+"""Input coercion of the fast path: from the JSON that a client sent to prediction requests.
 
-What GraphQL's types do not take raises NotEligible, and the standard path says what is wrong. What they take is
-validated by the prediction service, on either path.
+Values that the GraphQL types refuse raise NotEligible, and the standard path reports them. The prediction service
+validates all others, on both paths.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,26 +29,26 @@ from .arguments import ABSENT
 
 Coerce = Callable[[Any], Any]
 
-#: What GraphQL's Float takes of JSON; orjson reads no NaN and no infinity.
+#: The JSON types that GraphQL's Float accepts; orjson reads neither NaN nor infinities.
 NUMBERS: frozenset[type] = frozenset({float, int})
 
 
 class NotEligible(Exception):
-    """The fast path does not take this request: the standard path answers it, or says what is wrong with it."""
+    """The request is left to the standard path, which answers it or reports its errors."""
 
 
 class NumberColumns:
-    """Columns of GraphQL's type Float, at some places of an instance."""
+    """The columns of GraphQL's type Float, by their places in the instance."""
 
     def __init__(self, places: Sequence[int], allowed: frozenset[type]):
         self.places = places
-        #: The types of JSON that they take.
+        #: The JSON types that they accept.
         self.allowed = allowed
-        # For a single place itemgetter returns no tuple, so that one is picked twice.
+        # The last place is picked twice, as itemgetter returns a tuple for two places and more.
         self.pick = itemgetter(*places, places[-1])
 
     def coerce(self, values: list[Any]) -> None:
-        """Make floats of the whole numbers among them. Raises NotEligible."""
+        """Convert whole numbers among them to floats, in place. Raises NotEligible."""
         types = set(map(type, self.pick(values)))
         if not types <= self.allowed:
             raise NotEligible
@@ -84,11 +84,11 @@ class InputReader:
             if get_nullable_type(type_).name != "Float"
         ]
 
-    def instance(self, given: Any) -> list[Any]:
-        """Features in the columns' order. Raises NotEligible."""
-        if type(given) is not dict or not given.keys() <= self.known:
+    def instance(self, value: Any) -> list[Any]:
+        """Coerce features to values in the columns' order. Raises NotEligible."""
+        if type(value) is not dict or not value.keys() <= self.known:
             raise NotEligible
-        values = list(map(given.get, self.fields))
+        values = list(map(value.get, self.fields))
         for columns in self.numbers:
             columns.coerce(values)
         for place, coerce in self.coerced:
@@ -98,49 +98,50 @@ class InputReader:
     def request(
         self, features: Any, entity: Any = ABSENT, reference: Any = ABSENT, path: Path = ()
     ) -> PredictionRequest:
-        """The arguments of `predict`. Raises NotEligible."""
+        """Build the request of the arguments of `predict`. Raises NotEligible."""
         return PredictionRequest(
             self.instance(features), optional_text(entity), optional_text(reference), path
         )
 
-    def row(self, given: Any, path: Path) -> PredictionRequest:
-        """An item of `predictMany`. Raises NotEligible."""
-        if type(given) is not dict or not given.keys() <= {"features", "entity", "reference"}:
+    def row(self, value: Any, path: Path) -> PredictionRequest:
+        """Build the request of an item of `predictMany`. Raises NotEligible."""
+        if type(value) is not dict or not value.keys() <= {"features", "entity", "reference"}:
             raise NotEligible
-        return self.request(given.get("features"), given.get("entity"), given.get("reference"), path)
+        return self.request(value.get("features"), value.get("entity"), value.get("reference"), path)
 
 
-def entity_request(given: Any, path: Path) -> PredictionRequest:
-    """The argument of `predictFor`, or an item of `predictForMany`. Raises NotEligible."""
-    return PredictionRequest(entity=text(given), path=path)
+def entity_request(value: Any, path: Path) -> PredictionRequest:
+    """Build the request of the argument of `predictFor`, or of an item of `predictForMany`. Raises NotEligible."""
+    return PredictionRequest(entity=text(value), path=path)
 
 
-def items(given: Any) -> Sequence[Any]:
-    """The items of a list that one request may bring. Raises NotEligible."""
-    if type(given) is not list or len(given) > limits.MAX_ROWS:
+def items(value: Any) -> Sequence[Any]:
+    """Check that a value is a list of a size that one request may have. Raises NotEligible."""
+    if type(value) is not list or len(value) > limits.MAX_ROWS:
         raise NotEligible
-    return given
+    return value
 
 
-def optional_text(given: Any) -> str | None:
-    return None if given is ABSENT or given is None else text(given)
+def optional_text(value: Any) -> str | None:
+    """Check a text that may be absent or null. Raises NotEligible."""
+    return None if value is ABSENT or value is None else text(value)
 
 
-def text(given: Any) -> str:
-    """Raises NotEligible."""
-    if type(given) is not str or "\0" in given:
+def text(value: Any) -> str:
+    """Check that a value is a text that GraphQL accepts. Raises NotEligible."""
+    if type(value) is not str or "\0" in value:
         raise NotEligible
-    return given
+    return value
 
 
 def coercer(type_: Any) -> Coerce:
-    """What coerces the JSON of a field of this type. It raises NotEligible."""
+    """Build the coercion of JSON to a field of this type. It raises NotEligible."""
     coerce = coercer_of_leaf(get_nullable_type(type_))
     nullable = not is_non_null_type(type_)
 
-    def coerce_optional(given: Any) -> Any:
-        if given is not None:
-            return coerce(given)
+    def coerce_optional(value: Any) -> Any:
+        if value is not None:
+            return coerce(value)
         if nullable:
             return None
         raise NotEligible
@@ -149,15 +150,16 @@ def coercer(type_: Any) -> Coerce:
 
 
 def coercer_of_leaf(type_: Any) -> Coerce:
+    """Build the coercion of JSON to a scalar or an enum, null excluded. It raises NotEligible."""
     if isinstance(type_, CustomGraphQLEnumType):
         return coercer_of_enum(type_)
     if type_.name == "String":
         return text
     coerce = type_.coerce_input_value
 
-    def coerce_leaf(given: Any) -> Any:
+    def coerce_leaf(value: Any) -> Any:
         try:
-            return coerce(given)
+            return coerce(value)
         except (ExemplarError, GraphQLError, ValueError, TypeError, ArithmeticError):
             raise NotEligible from None
 
@@ -165,19 +167,21 @@ def coercer_of_leaf(type_: Any) -> Coerce:
 
 
 def coercer_of_int(coerce: Coerce) -> Coerce:
-    def coerce_int(given: Any) -> Any:
-        return given if type(given) is int and GRAPHQL_MIN_INT <= given <= GRAPHQL_MAX_INT else coerce(given)
+    """Accept integers of 32 bits as they are, and leave all others to `coerce`."""
+
+    def coerce_int(value: Any) -> Any:
+        return value if type(value) is int and GRAPHQL_MIN_INT <= value <= GRAPHQL_MAX_INT else coerce(value)
 
     return coerce_int
 
 
 def coercer_of_enum(type_: CustomGraphQLEnumType) -> Coerce:
-    """From a member's name to its value."""
+    """Build the coercion of a member's name to the member's value. It raises NotEligible."""
     values = {name: type_.coerce_input_value(name).value for name in type_.values}
 
-    def coerce_enum(given: Any) -> Any:
-        if type(given) is not str or given not in values:
+    def coerce_enum(value: Any) -> Any:
+        if type(value) is not str or value not in values:
             raise NotEligible
-        return values[given]
+        return values[value]
 
     return coerce_enum

@@ -1,4 +1,4 @@
-"""Operations that ask for nothing but predictions: how their variables are read, predicted and serialized."""
+"""Compiled operations, which select nothing but predictions: read the variables, predict, serialize."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +42,7 @@ class PredictionField:
     def serialized(
         self, outcome: Sequence[Prediction | ExemplarError] | Exception, errors: list[GraphQLError]
     ) -> Any:
-        """The field's JSON; what was refused is null, and adds to `errors`."""
+        """Serialize the field; a refused field or item is null, and its error is appended to `errors`."""
         if isinstance(outcome, Exception):
             errors.append(self.error(outcome))
             return None
@@ -56,7 +56,7 @@ class PredictionField:
         return values if self.many else values[0]
 
     def error(self, error: Exception, place: tuple[int, ...] = ()) -> GraphQLError:
-        """The error as the standard path locates and translates it."""
+        """Locate and translate an error as the standard path does."""
         located = GraphQLError(str(error), self.nodes, path=(*self.path, *place), original_error=error)
         translate(located)
         return located
@@ -75,7 +75,7 @@ class Operation:
         return frozenset(field.product for field in self.predicting)
 
     def read(self, variables: Variables) -> list[Sequence[PredictionRequest]]:
-        """The requests of each predicting field. Raises NotEligible."""
+        """Read the requests of each field that predicts. Raises NotEligible."""
         return [field.read(variables) for field in self.predicting]
 
     async def predict(
@@ -84,26 +84,26 @@ class Operation:
         dispatcher: PredictionDispatcher,
         gone: Callable[[], bool],
     ) -> "list[Sequence[Prediction | ExemplarError] | Exception]":
-        """What became of each predicting field: its predictions and refusals, or why there are none.
+        """Predict all fields; the outcome of each is its predictions and refusals, or the error of the whole field.
 
-        Raises NotEligible and Overloaded, before anything is stored.
+        Raises: NotEligible and Overloaded, before anything is stored.
         """
         champions = self.pin_champions()
         self.check_size(requests, champions, dispatcher)
         validated = [
-            await validate(dispatcher, field.product, asked)
-            for field, asked in zip(self.predicting, requests, strict=True)
+            await validate(dispatcher, field.product, field_requests)
+            for field, field_requests in zip(self.predicting, requests, strict=True)
         ]
         outcomes = [
-            outcome(dispatcher, champions[field.product], valid, gone)
-            for field, valid in zip(self.predicting, validated, strict=True)
+            predict_field(dispatcher, champions[field.product], field_requests, gone)
+            for field, field_requests in zip(self.predicting, validated, strict=True)
         ]
         if len(outcomes) == 1:
             return [await outcomes[0]]
         return list(await asyncio.gather(*outcomes))
 
     def pin_champions(self) -> dict[DataProduct, Champion]:
-        """One champion for all fields of a product, whatever is promoted meanwhile. Raises NotEligible."""
+        """Get one champion for all fields of a product, even if another is promoted meanwhile. Raises NotEligible."""
         champions = {product: find_champion(product) for product in self.products}
         if None in champions.values():
             raise NotEligible
@@ -115,11 +115,11 @@ class Operation:
         champions: Mapping[DataProduct, Champion],
         dispatcher: PredictionDispatcher,
     ) -> None:
-        """Admit all fields or none. Raises Overloaded, and NotEligible where they can never wait together."""
+        """Admit all fields or none. Raises Overloaded, and NotEligible if they can never wait together."""
         for product, champion in champions.items():
             size = sum(
-                len(asked)
-                for field, asked in zip(self.predicting, requests, strict=True)
+                len(field_requests)
+                for field, field_requests in zip(self.predicting, requests, strict=True)
                 if field.product is product
             )
             if size > MOST_WAITING:  # the standard path takes one field after another
@@ -129,7 +129,7 @@ class Operation:
     def serialize(
         self, outcomes: "Sequence[Sequence[Prediction | ExemplarError] | Exception]"
     ) -> tuple[dict[str, Any], list[GraphQLError]]:
-        """The data, and the errors where fields or items are null."""
+        """Serialize the data, and return it with the errors of the fields and items that are null."""
         errors: list[GraphQLError] = []
         data = {key: dict(value) if type(value) is dict else value for key, value in self.constants.items()}
         for field, outcome in zip(self.predicting, outcomes, strict=True):
@@ -141,7 +141,7 @@ class Operation:
 async def validate(
     dispatcher: PredictionDispatcher, product: DataProduct, requests: Sequence[PredictionRequest]
 ) -> Sequence[ValidRequest | ExemplarError]:
-    """Raises NotEligible where the database fails: nothing is stored yet, so the standard path may say why."""
+    """Validate requests. Raises NotEligible if the database fails, so that the standard path reports it."""
     try:
         return await dispatcher.validate(product, requests)
     except Overloaded:
@@ -150,20 +150,21 @@ async def validate(
         raise NotEligible from None
 
 
-async def outcome(
+async def predict_field(
     dispatcher: PredictionDispatcher,
     champion: Champion,
     validated: Sequence[ValidRequest | ExemplarError],
     gone: Callable[[], bool],
 ) -> Sequence[Prediction | ExemplarError] | Exception:
+    """Predict the requests of one field, or return the error of the whole field."""
     try:
         return await dispatcher.predict(champion, validated, gone)
     except Exception as error:
         return error
 
 
-class Compiler:
-    """Compiles an operation of a valid document."""
+class OperationCompiler:
+    """Compiles an operation of a valid document, for one set of conditions."""
 
     def __init__(
         self,
@@ -176,7 +177,7 @@ class Compiler:
         self.predicting: list[PredictionField] = []
 
     def operation(self, node: Any) -> Operation:
-        """Raises NotCompiled where it asks for anything else."""
+        """Compile the operation. Raises NotCompiled if it selects anything but predictions."""
         query: Any = self.schema.query_type
         constants = {
             key: query.name if nodes[0].name.value == "__typename" else self.product(key, nodes)
@@ -184,7 +185,7 @@ class Compiler:
         }
         read = variables_in([a for field in self.predicting for a in field.nodes[0].arguments or ()])
         declared = {definition.variable.name.value for definition in node.variable_definitions or ()}
-        # A variable that nothing here reads is checked all the same.
+        # GraphQL checks a variable even if no field reads it.
         if not self.predicting or declared - read - self.scope.conditions.keys():
             raise NotCompiled
         return Operation(constants, self.predicting)
@@ -206,25 +207,26 @@ class Compiler:
         path: tuple[str, str],
         nodes: Sequence[FieldNode],
     ) -> Any:
-        """A constant's value; null for a field that predicts, which joins `predicting`. Raises NotCompiled."""
+        """Return a constant, or None for a field that predicts, which joins `predicting`. Raises NotCompiled."""
         name, reader = nodes[0].name.value, InputReader(self.schema, product)
         serializers = SerializerFactory(self.scope)
         reads: dict[str, Callable[[dict[str, Any]], Sequence[PredictionRequest]]] = {
-            "predict": lambda given: [reader.request(**given)],
-            "predictMany": lambda given: [
-                reader.row(row, ("rows", place)) for place, row in enumerate(items(given["rows"]))
+            "predict": lambda arguments: [reader.request(**arguments)],
+            "predictMany": lambda arguments: [
+                reader.row(row, ("rows", place)) for place, row in enumerate(items(arguments["rows"]))
             ],
-            "predictFor": lambda given: [entity_request(given["entity"], ("entity",))],
-            "predictForMany": lambda given: [
-                entity_request(key, ("entities", place)) for place, key in enumerate(items(given["entities"]))
+            "predictFor": lambda arguments: [entity_request(arguments["entity"], ("entity",))],
+            "predictForMany": lambda arguments: [
+                entity_request(key, ("entities", place))
+                for place, key in enumerate(items(arguments["entities"]))
             ],
         }
         if name not in reads:
             return serializers.field(type_, nodes)(product)
-        arguments, take = values_of(nodes[0], self.defaults), reads[name]
+        values, requests_of = values_of(nodes[0], self.defaults), reads[name]
 
         def read(variables: Variables) -> Sequence[PredictionRequest]:
-            return take({name: value(variables) for name, value in arguments.items()})
+            return requests_of({name: value(variables) for name, value in values.items()})
 
         prediction: Any = self.schema.type_map[f"{names.prefix(product.name)}Prediction"]
         serialize = serializers.object(prediction, nodes)

@@ -1,8 +1,7 @@
-"""Plans: an operation of a document, compiled for each set of its conditions when that is first asked for."""
+"""Plans: the operations of a document, compiled for each set of its conditions when that is first requested."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode, OperationType
 
@@ -13,42 +12,45 @@ from ..core.inputs import find_operation
 from .arguments import ABSENT, Variables, defaults_of
 from .collect_fields import MOST_CONDITIONS, NotCompiled, Scope, conditions_of, fragments_of
 from .input_coercion import NotEligible
-from .operations import Compiler, Operation
+from .operations import Operation, OperationCompiler
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A query that may be compiled."""
+    """A query that may be compiled, and its compiled operations."""
 
     schema: GraphQLSchema
-    #: By the fields that are theirs.
+    #: By the names of their fields in the query.
     products: Mapping[str, DataProduct]
     document: DocumentNode
     node: OperationDefinitionNode
+    #: The variables of @skip and @include.
     conditions: tuple[str, ...]
-    defaults: Mapping[str, Any]
-    compiled: dict[tuple[bool, ...], Operation | None] = field(default_factory=dict)
+    #: Default values of the variables.
+    defaults: Variables
+    #: By the values of the conditions; None where the operation cannot be compiled.
+    operations: dict[tuple[bool, ...], Operation | None] = field(default_factory=dict)
 
     def operation(self, variables: Variables) -> Operation:
-        """The operation for these variables. Raises Unusual where only the ordinary way can execute it."""
-        decided = tuple(self.decided(name, variables) for name in self.conditions)
-        if decided not in self.compiled:
-            self.compiled[decided] = self.compile(decided)
-        operation = self.compiled[decided]
+        """Get the operation for these variables. Raises NotEligible if only the standard path can execute it."""
+        values = tuple(self._condition(name, variables) for name in self.conditions)
+        if values not in self.operations:
+            self.operations[values] = self._compile(values)
+        operation = self.operations[values]
         if operation is None:
             raise NotEligible
         return operation
 
-    def decided(self, name: str, variables: Variables) -> bool:
+    def _condition(self, name: str, variables: Variables) -> bool:
         value = variables.get(name, self.defaults.get(name, ABSENT))
         if type(value) is not bool:
             raise NotEligible
         return value
 
-    def compile(self, decided: Sequence[bool]) -> Operation | None:
-        scope = Scope(fragments_of(self.document), dict(zip(self.conditions, decided, strict=True)))
+    def _compile(self, values: Sequence[bool]) -> Operation | None:
+        scope = Scope(fragments_of(self.document), dict(zip(self.conditions, values, strict=True)))
         try:
-            return Compiler(self.schema, self.products, scope, self.defaults).operation(self.node)
+            return OperationCompiler(self.schema, self.products, scope, self.defaults).operation(self.node)
         except NotCompiled:
             return None
 
@@ -56,7 +58,7 @@ class Plan:
 def plan(
     schema: GraphQLSchema, products: Sequence[DataProduct], document: DocumentNode, name: str | None
 ) -> Plan | None:
-    """The plan for the operation called `name` of a valid document, or for the only one; None if there is none."""
+    """Plan the operation called `name` of a valid document, or its only one; None if the fast path cannot take it."""
     operation = find_operation(document, name)
     operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
     if operation is None or operation.operation is not OperationType.QUERY or operation.directives:

@@ -1,7 +1,7 @@
-"""Serializers of the fast path: a selection as a function from an object to JSON, made of the types' own resolvers.
+"""Serializers of the fast path: functions from an object to the JSON of a selection, built from the types' resolvers.
 
-A field is taken where its resolver needs its object alone and looks nothing up (`LOCAL`, or an attribute). What it is
-turned into follows from its GraphQL type. So a field is described once, in its type.
+The fast path takes a field if its resolver needs its object alone and queries nothing: it is marked `LOCAL`, or an
+attribute. The JSON follows from the field's GraphQL type. So each field is described once, in its type.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,23 +28,23 @@ from .columnar_executor import LOCAL, reader, strawberry_field
 #: From an object, or a field's value, to JSON.
 Serialize = Callable[[Any], Any]
 
-#: By the scalar's name, the type of values that are JSON as they are. Anything else its GraphQL type coerces.
+#: Python types whose values are JSON already, by scalar. The scalar coerces all other values.
 JSON_TYPES: Mapping[str, type] = {"String": str, "ID": str, "Boolean": bool, "Float": float}
 
 
 class SerializerFactory:
-    """Makes the serializers of a valid document's selections, for one set of conditions."""
+    """Builds the serializers of a valid document's selections, for one set of conditions."""
 
     def __init__(self, scope: Scope):
         self.scope = scope
 
     def object(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Serialize:
-        """The serializer of objects of this type. Raises NotCompiled where a field is not local."""
+        """Build the serializer of objects of this type. Raises NotCompiled if a field is not local."""
         fields = [(key, self.field(type_, same)) for key, same in self.scope.collect(type_, nodes).items()]
         return lambda value: {key: serialize(value) for key, serialize in fields}
 
     def field(self, parent: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Serialize:
-        """The serializer of one field, from the object that has it. Raises NotCompiled where the field is not local."""
+        """Build the serializer of one field, from its object to JSON. Raises NotCompiled if the field is not local."""
         name = nodes[0].name.value
         if name == "__typename":
             return lambda value: parent.name
@@ -58,7 +58,7 @@ class SerializerFactory:
         return lambda value: serialize(read(value))
 
     def value(self, type_: Any, nodes: Sequence[FieldNode], nullable: bool = True) -> Serialize:
-        """The serializer of a field's values."""
+        """Build the serializer of a field's values."""
         if is_non_null_type(type_):
             return self.value(type_.of_type, nodes, nullable=False)
         if is_list_type(type_):
@@ -72,9 +72,9 @@ class SerializerFactory:
 
 
 def leaf_field(read: Callable[[Any], Any], type_: Any) -> Serialize:
-    """The serializer of a scalar or an enum, from the object that has it: one call, as there may be tens of them.
+    """Build the serializer of a scalar or enum field, from its object to JSON.
 
-    It raises where the type does not take the value.
+    It is one closure, as a selection may have tens of them. It raises if the type does not accept the value.
     """
     leaf: Any = get_nullable_type(type_)
     coerce = optional(leaf.coerce_output_value, not is_non_null_type(type_))
@@ -111,30 +111,28 @@ def leaf_field(read: Callable[[Any], Any], type_: Any) -> Serialize:
 
 
 def local_reader(definition: GraphQLField) -> Callable[[Any], Any]:
-    """What reads a local field from its object. Raises NotCompiled where the field is not local."""
+    """Get the function that reads a local field from its object. Raises NotCompiled if the field is not local."""
     mark = strawberry_field(definition).metadata.get(LOCAL)
     if callable(mark):
         read: Callable[[Any], Any] = mark
         return read
     has_resolver = strawberry_field(definition).base_resolver is not None
-    found = reader(definition)
-    if found is None or (has_resolver and not mark) or (mark is None and not is_leaf(definition)):
+    read_attribute = reader(definition)
+    is_local = mark or (not has_resolver and is_leaf_type(get_named_type(definition.type)))
+    if read_attribute is None or not is_local:
         raise NotCompiled
-    return found
-
-
-def is_leaf(definition: GraphQLField) -> bool:
-    return is_leaf_type(get_named_type(definition.type))
+    return read_attribute
 
 
 def optional(serialize: Serialize, nullable: bool) -> Serialize:
+    """Serialize None as null, if the field may be null."""
     return (lambda value: None if value is None else serialize(value)) if nullable else serialize
 
 
 def once_if_unchanging(serialize: Serialize) -> Serialize:
-    """Serialize a row that never changes once, and remember that until another one comes.
+    """Reuse the JSON of the latest row, if rows of its table never change.
 
-    One pair, replaced whole: a thread and the event loop may serialize two rows at once.
+    Row and JSON are one pair, replaced as a whole: a thread and the event loop may serialize two rows at once.
     """
     latest: tuple[Any, Any] = (None, None)
 

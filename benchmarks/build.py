@@ -9,7 +9,7 @@ from django.db import connection, models
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks._beside import peak, psql, psql_peak, timed
+from benchmarks._measurements import peak, psql, psql_peak, timed
 from learning.dataset import Dataset
 from learning.problem import Classification
 from store.products.features import Join

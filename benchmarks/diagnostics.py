@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import make_classification, make_regression
 
-from benchmarks._beside import UNIT
+from benchmarks._measurements import UNIT
 from learning import model
 from learning.columns import Column, Kind
 from learning.dataset import Dataset

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import _pages, _peers, _servers
-from benchmarks._beside import libpq
 from benchmarks._load import Load, Measured, load, measure
+from benchmarks._measurements import libpq
 
 CONNECTIONS = (1, 16)
 OURS, PEER = "ours", "PostGraphile"

@@ -14,7 +14,7 @@ from django.db import connection, models
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks._beside import peak, psql, timed
+from benchmarks._measurements import peak, psql, timed
 from learning.problem import Classification
 from store import ingest
 from store.products.features import Join

@@ -15,9 +15,9 @@ from django.core.management import call_command
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import _asking, _champions, _footprint, _many, _servers
+from benchmarks import _bulk_load, _champions, _footprint, _requests, _servers
 from benchmarks._load import Load, Measured, load, measure
-from benchmarks._rivals import FLOOR, RIVALS, Rival
+from benchmarks._peer_servers import FLOOR, RIVALS, Rival
 from benchmarks.mixed import loader
 from project.processes import Child
 from schema.core import names
@@ -57,7 +57,7 @@ class Game:
                     self._measure(name, connections, options.seconds, first)
                     first += 1_000_000
             with self._alone(OURS):
-                rows = _many.measure(self.servers[OURS].port, self.product, options.requests, first)
+                rows = _bulk_load.measure(self.servers[OURS].port, self.product, options.requests, first)
             self._keep(OURS, 0, rows)
             first += 1_000_000
 
@@ -108,7 +108,7 @@ def game(name: str, family: str, rivals: Sequence[Rival]) -> Iterator[Game]:
 @contextmanager
 def _playing(rival: Rival, product: DataProduct, folder: Path) -> Iterator[tuple[Child, Load]]:
     port = _servers.free_port()
-    body = rival.text(_asking.features(product))
+    body = rival.text(_requests.features(product))
     environment = rival.surroundings(folder / "pipeline.joblib", folder)
     with _servers.served(
         rival.name,
@@ -117,7 +117,7 @@ def _playing(rival: Rival, product: DataProduct, folder: Path) -> Iterator[tuple
         folder / f"{rival.name}.log",
         environment,
     ) as child:
-        yield child, load(port, rival.path, body, _asking.VARIED[product.name])
+        yield child, load(port, rival.path, body, _requests.VARIED[product.name])
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def _ours(product: DataProduct, folder: Path) -> Iterator[tuple[Child, Load]]:
     port = _servers.free_port()
     url = f"http://127.0.0.1:{port}/ready"
     with _servers.served(OURS, _servers.web(port), url, folder / "ours.log") as child:
-        yield child, load(port, "/graphql/", _asking.text(product), names.field(_asking.VARIED[product.name]))
+        yield child, load(port, "/graphql/", _requests.text(product), names.field(_requests.VARIED[product.name]))
 
 
 def show(games: Sequence[Game], rivals: Sequence[str], footprint: str) -> None:
@@ -140,7 +140,7 @@ def show(games: Sequence[Game], rivals: Sequence[str], footprint: str) -> None:
         rows = game.median(OURS, 0)
         times = (f"{rows.p50:,.0f}", f"{rows.p99:,.0f}")
         blank = [""] * (len(rivals) + 3)
-        at_once = f"{_many.AT_ONCE} × {_many.ROWS:,} rows"
+        at_once = f"{_bulk_load.AT_ONCE} × {_bulk_load.ROWS:,} rows"
         table.add_row("", at_once, "", f"{rows.rate:,.0f}", *blank, *times, end_section=True)
     Console(width=60 + 14 * len(columns)).print(table)
 

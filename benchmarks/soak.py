@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import _servers
-from benchmarks._mixture import Asked, Client, Mixture
-from benchmarks._troubles import Troubles
+from benchmarks._disturbances import Troubles
+from benchmarks._mixed_load import Asked, Client, Mixture
 from project.processes import Child
 
 #: The kinds whose times are shown.

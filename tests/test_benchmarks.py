@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from benchmarks import soak
-from benchmarks._mixture import Asked
+from benchmarks._mixed_load import Asked
 from tests.system import ROOT
 
 pytestmark = pytest.mark.slow

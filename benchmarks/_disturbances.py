@@ -13,7 +13,7 @@ from signal import SIGKILL
 from typing import Any, Self
 
 from benchmarks import _servers
-from benchmarks._mixture import Client
+from benchmarks._mixed_load import Client
 
 #: Seconds from one to the next of each.
 BUILD, SWITCH, KILL = 15.0, 4.0, 40.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median, quantiles
 
-from benchmarks import _asking
+from benchmarks import _requests
 from benchmarks._load import Measured
 from store.predictions.predictions import Prediction
 from store.products.product import DataProduct
@@ -16,7 +16,7 @@ ROWS, AT_ONCE = 1_000, 4
 
 def measure(port: int, product: DataProduct, requests: int, first: int) -> Measured:
     """Rows a second, and milliseconds of a request. Raises SystemExit where not every row was stored."""
-    bodies = [_asking.batch(product, ROWS, first + number * ROWS) for number in range(requests)]
+    bodies = [_requests.batch(product, ROWS, first + number * ROWS) for number in range(requests)]
     before, started = Prediction.objects.count(), time.perf_counter()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         times = [each for of in pool.map(_post, [port] * AT_ONCE, _dealt(bodies)) for each in of]

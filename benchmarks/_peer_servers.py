@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import _peers
-from benchmarks._beside import libpq
+from benchmarks._measurements import libpq
 
 Features = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 
-from benchmarks import _asking
+from benchmarks import _requests
 from store.products import catalogue
 
 #: Rows of one `predictMany`.
@@ -87,9 +87,9 @@ def _error(client: Client, body: bytes) -> str:
 def bodies() -> dict[str, Callable[[int], bytes]]:
     """What is posted, by its kind, for a number."""
     tumor = catalogue.get("tumor")
-    one = json.loads(_asking.text(tumor))
+    one = json.loads(_requests.text(tumor))
     area = one["variables"]["features"]
-    many = json.loads(_asking.batch(tumor, ROWS, 0))
+    many = json.loads(_requests.batch(tumor, ROWS, 0))
 
     def predict(number: int) -> bytes:
         features = {**area, "meanArea": number % 200_000}

@@ -1,1 +1,1 @@
-"""Measurements against peers and against the machine's limits; each prints one table."""
+"""Benchmarks against peers and lower bounds; each prints one table."""

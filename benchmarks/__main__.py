@@ -1,4 +1,4 @@
-"""Runs a benchmark with engines of its own, which are thrown away: `./dev bench NAME [its options]`."""
+"""Command `./dev bench NAME [options]`: runs a benchmark with engines of its own, which are deleted afterwards."""
 
 import importlib
 import os
@@ -8,14 +8,15 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-#: What would have the benchmark use engines, or settings, of the user's.
+#: Variables with which the benchmark would use the user's engines or settings.
 FOREIGN = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
 
 
 def main() -> None:
+    """Run the benchmark that is named on the command line."""
     name = sys.argv[1] if len(sys.argv) > 1 else ""
-    if name not in (known := names()):
-        sys.exit(f"./dev bench NAME: there {'are' if len(known) > 1 else 'is'} {', '.join(known)}.")
+    if name not in (benchmarks := names()):
+        sys.exit(f"./dev bench NAME: there are {', '.join(benchmarks)}.")
     folder = tempfile.mkdtemp(prefix="exemplar-bench-")
     try:
         run(name, folder)
@@ -24,10 +25,12 @@ def main() -> None:
 
 
 def names() -> list[str]:
+    """List the names of the benchmarks."""
     return sorted(file.stem for file in HERE.glob("*.py") if not file.stem.startswith("_"))
 
 
 def run(name: str, folder: str) -> None:
+    """Run the benchmark with engines whose data are in `folder`."""
     for variable in [v for v in os.environ if v in FOREIGN or v.startswith("EXEMPLAR_")]:
         del os.environ[variable]
     products = [f"examples.{file.parent.name}" for file in HERE.parent.glob("examples/*/products.py")]
@@ -36,7 +39,7 @@ def run(name: str, folder: str) -> None:
         "EXEMPLAR_PRODUCTS": ",".join([*sorted(products), "benchmarks.mixed"]),
         "DJANGO_SETTINGS_MODULE": "project.settings",
     }
-    # Only now: the settings read the environment when they are imported.
+    # Imported here, because the settings read the environment.
     import django
     from django.conf import settings
     from django.core.management import call_command
@@ -44,9 +47,9 @@ def run(name: str, folder: str) -> None:
     from project import engines
 
     with engines.running(settings.EXEMPLAR_STATE, engines.embedded(settings), f"bench {name}"):
-        # So that the models of a benchmark know each other.
+        # Models of a benchmark can reference each other.
         settings.INSTALLED_APPS.append("benchmarks")
-        # Its tables are ours to make: of its models, as they are.
+        # Every table is created from its model, without migrations.
         settings.EXEMPLAR_FOREIGN.clear()
         django.setup()
         call_command("migrate", run_syncdb=True, interactive=False, verbosity=0)

@@ -1,4 +1,4 @@
-"""Thousands of rows in one request, some requests at a time: how many rows are answered, and stored, in a second."""
+"""Load of requests with a thousand rows each: rows that are predicted and stored per second."""
 
 import http.client
 import time
@@ -7,27 +7,30 @@ from concurrent.futures import ThreadPoolExecutor
 from statistics import median, quantiles
 
 from benchmarks import _requests
-from benchmarks._load import Measured
+from benchmarks._load import LoadResult
 from store.predictions.predictions import Prediction
 from store.products.product import DataProduct
 
 ROWS, AT_ONCE = 1_000, 4
 
 
-def measure(port: int, product: DataProduct, requests: int, first: int) -> Measured:
-    """Rows a second, and milliseconds of a request. Raises SystemExit where not every row was stored."""
-    bodies = [_requests.batch(product, ROWS, first + number * ROWS) for number in range(requests)]
+def measure_rows(port: int, product: DataProduct, requests: int, first: int) -> LoadResult:
+    """Measure rows per second, and milliseconds per request. Raises SystemExit where not every row was stored."""
+    bodies = [
+        _requests.render_batch_request(product, ROWS, first + number * ROWS) for number in range(requests)
+    ]
     before, started = Prediction.objects.count(), time.perf_counter()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        times = [each for of in pool.map(_post, [port] * AT_ONCE, _dealt(bodies)) for each in of]
+        times_by_client = pool.map(_post, [port] * AT_ONCE, _distribute(bodies))
+        times = [seconds for times in times_by_client for seconds in times]
     seconds = time.perf_counter() - started
     if Prediction.objects.count() - before != requests * ROWS:
         raise SystemExit("Not every row of predictMany was stored.")
     p99 = quantiles(times, n=100)[98] if len(times) > 1 else times[0]
-    return Measured(rate=requests * ROWS / seconds, p50=median(times) * 1e3, p99=p99 * 1e3)
+    return LoadResult(rate=requests * ROWS / seconds, p50=median(times) * 1e3, p99=p99 * 1e3)
 
 
-def _dealt(bodies: Sequence[bytes]) -> list[Sequence[bytes]]:
+def _distribute(bodies: Sequence[bytes]) -> list[Sequence[bytes]]:
     return [bodies[start::AT_ONCE] for start in range(AT_ONCE)]
 
 
@@ -38,9 +41,9 @@ def _post(port: int, bodies: Sequence[bytes]) -> list[float]:
         started = time.perf_counter()
         connection.request("POST", "/graphql/", body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
-        said = answer.read()
-        if answer.status != 200 or b'"errors"' in said:
-            raise SystemExit(said[:2_000].decode())
+        content = answer.read()
+        if answer.status != 200 or b'"errors"' in content:
+            raise SystemExit(content[:2_000].decode())
         times.append(time.perf_counter() - started)
     connection.close()
     return times

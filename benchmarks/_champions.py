@@ -1,4 +1,4 @@
-"""Champions made in a moment: a family's first recipe, fitted on a snapshot, registered and promoted."""
+"""Champions without a build: a family's first recipe, fitted on a snapshot, registered and promoted."""
 
 from dataclasses import replace
 
@@ -23,38 +23,40 @@ from store.snapshots.snapshots import Snapshot
 BY = "a benchmark"
 
 
-def enthrone(product: DataProduct, family: str) -> tuple[ModelVersion, Pipeline]:
-    """Let a version of this family serve; returns it, and its pipeline, made of scikit-learn's own classes."""
-    snapshot, recipe = Snapshot.objects.take(product), first_recipe(product.task, family)
-    model = learned(product, snapshot.dataset(product), recipe)
+def serve_family(product: DataProduct, family: str) -> tuple[ModelVersion, Pipeline]:
+    """Promote a version of this family. Returns it and its pipeline, which has scikit-learn's own classes only."""
+    snapshot, recipe = Snapshot.objects.take(product), get_first_recipe(product.task, family)
+    model = fit_model(product, snapshot.dataset(product), recipe)
     version = register(product, snapshot, recipe, model)
     promote(version)
     return version, model.estimator
 
 
-def first_recipe(task: str, family: str) -> Candidate:
-    counted = {} if problem_type(task).learns_from_labels else {"clusters": 3}
-    return Candidate(family, FAMILIES[task][family].defaults[0] | counted)
+def get_first_recipe(task: str, family: str) -> Candidate:
+    """Get the family's first default recipe."""
+    clusters = {} if problem_type(task).learns_from_labels else {"clusters": 3}
+    return Candidate(family, FAMILIES[task][family].defaults[0] | clusters)
 
 
-def _fitted(task: str, recipe: Candidate, dataset: Dataset) -> Pipeline:
-    made = pipeline(task, recipe, dataset.columns, 0)
-    if isinstance(made[0], Pipeline):
-        # What comes behind it there is ours, and does nothing where no column is empty.
-        made.steps[0] = ("prepare", made[0][0])
-    return made.fit(dataset.X, dataset.y)
+def _fit_pipeline(task: str, recipe: Candidate, dataset: Dataset) -> Pipeline:
+    estimator = pipeline(task, recipe, dataset.columns, 0)
+    if isinstance(estimator[0], Pipeline):
+        # The second step of the preparation is the project's own class; without empty columns it has no effect.
+        estimator.steps[0] = ("prepare", estimator[0][0])
+    return estimator.fit(dataset.X, dataset.y)
 
 
-def learned(product: DataProduct, dataset: Dataset, recipe: Candidate) -> Model:
-    """Fitted and compiled."""
+def fit_model(product: DataProduct, dataset: Dataset, recipe: Candidate) -> Model:
+    """Fit and compile a model."""
     signature = Signature(task=product.task, columns=dataset.columns, classes=dataset.classes)
-    estimator = _fitted(product.task, recipe, dataset)
+    estimator = _fit_pipeline(product.task, recipe, dataset)
     model = Model(signature, recipe.family, recipe.hyperparameters, estimator)
     return replace(model, compiled=compile_model(model, dataset))
 
 
 @transaction.atomic
 def register(product: DataProduct, snapshot: Snapshot, recipe: Candidate, model: Model) -> ModelVersion:
+    """Register the model as the winner of a build that has no other candidates."""
     build, _ = Build.objects.request(product, by=BY, enqueue=False)
     build.snapshot, build.status = snapshot, "SUCCEEDED"
     build.save()
@@ -65,4 +67,5 @@ def register(product: DataProduct, snapshot: Snapshot, recipe: Candidate, model:
 
 @transaction.atomic
 def promote(version: ModelVersion) -> None:
+    """Make the version its product's champion."""
     Promotion.objects.record(ProductState.objects.lock(version.product), version, "It is measured.", BY)

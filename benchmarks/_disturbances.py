@@ -1,4 +1,4 @@
-"""What goes on in a system meanwhile: builds, promotions, rollbacks, and workers that are killed."""
+"""Disturbances of a system under load: builds, promotions, rollbacks, and killed workers."""
 
 import json
 import os
@@ -15,25 +15,25 @@ from typing import Any, Self
 from benchmarks import _servers
 from benchmarks._mixed_load import Client
 
-#: Seconds from one to the next of each.
+#: Seconds between two builds, two switches of the champion, and two kills.
 BUILD, SWITCH, KILL = 15.0, 4.0, 40.0
-REASON = "It is soaked."
+REASON = "Soak test"
 NEWEST = "{ tumor { builds(first: 1) { edges { node { number } } } } }"
 VERSIONS = "{ tumor { champion { id } models(first: 6) { edges { node { id } } } } }"
-#: A build may promote between a look and a decision, and what has served first has nothing before it.
-MAY_BE = {"CONFLICT", "CHAMPION_CHANGED", "NO_CHAMPION", "MODEL_DOES_NOT_FIT"}
+#: Codes of problems that are expected: a build may promote meanwhile, and the first champion cannot be rolled back.
+EXPECTED_CODES = {"CONFLICT", "CHAMPION_CHANGED", "NO_CHAMPION", "MODEL_DOES_NOT_FIT"}
 
 
-class Troubles:
-    """Happen from when it is entered until it is left."""
+class Disturbances:
+    """Context manager that disturbs the system in a thread."""
 
     def __init__(self, port: int, folder: Path):
-        self.happened: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self.errors: list[str] = []
         self._client, self._folder = Client(port), folder
         self._turn, self._newest = count(), 1
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._go_on, name="troubles")
+        self._thread = threading.Thread(target=self._run, name="disturbances")
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -44,16 +44,16 @@ class Troubles:
         self._thread.join()
 
     def take(self) -> tuple[list[str], Counter[str]]:
-        """The errors, and what has happened, since the last time."""
-        taken = self.errors, self.happened
-        self.errors, self.happened = [], Counter()
-        return taken
+        """Take the errors and the counts of disturbances since the last call."""
+        errors_and_counts = self.errors, self.counts
+        self.errors, self.counts = [], Counter()
+        return errors_and_counts
 
-    def process(self, name: str) -> int:
-        """The pid of `web` or `worker`."""
+    def get_pid(self, name: str) -> int:
+        """Get the process id of `web` or `worker`."""
         return int(json.loads((self._folder / "processes.json").read_text())[name])
 
-    def _go_on(self) -> None:
+    def _run(self) -> None:
         switches, victims = cycle((self._promote, self._rollback)), cycle(("worker", "work-horse"))
         plan: dict[float, Callable[[], None]] = {
             BUILD: self._build,
@@ -66,7 +66,7 @@ class Troubles:
                 due[each] += each
                 try:
                     plan[each]()
-                except Exception as error:  # whatever it was, it is told
+                except Exception as error:  # reported with the errors of the load
                     self.errors.append(repr(error))
 
     def _build(self) -> None:
@@ -75,14 +75,14 @@ class Troubles:
         )
         self._ask(request)
         newest = self._ask(NEWEST)["tumor"]["builds"]["edges"][0]["node"]["number"]
-        # Also those that feedback brought about.
-        self.happened["builds"] += newest - self._newest
+        # Includes builds that a retraining rule has started.
+        self.counts["builds"] += newest - self._newest
         self._newest = newest
 
     def _promote(self) -> None:
-        found = self._ask(VERSIONS)["tumor"]
-        others = [edge["node"]["id"] for edge in found["models"]["edges"]]
-        others = [id for id in others if id != found["champion"]["id"]]
+        answer = self._ask(VERSIONS)["tumor"]
+        others = [edge["node"]["id"] for edge in answer["models"]["edges"]]
+        others = [id for id in others if id != answer["champion"]["id"]]
         if others:
             self._switch("promote(model: $id, reason: $reason)", others[next(self._turn) % len(others)])
 
@@ -94,17 +94,17 @@ class Troubles:
         mutation = f"mutation($id: ID!, $reason: String!) {{ {field} {{ promotion {{ id }} }} }}"
         answer = self._client.ask(mutation, {"id": id, "reason": REASON})
         codes = {error["extensions"]["code"] for error in answer.get("errors", ())}
-        if codes - MAY_BE:
+        if codes - EXPECTED_CODES:
             self.errors.append(json.dumps(answer))
-        self.happened["promotions"] += not codes
+        self.counts["promotions"] += not codes
 
     def _kill(self, victim: str) -> None:
-        worker = self.process("worker")
-        pids = [worker] if victim == "worker" else _servers.children(worker)
+        worker = self.get_pid("worker")
+        pids = [worker] if victim == "worker" else _servers.find_children(worker)
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, SIGKILL)
-                self.happened["kills"] += 1
+                self.counts["kills"] += 1
 
     def _ask(self, query: str) -> Any:
         answer = self._client.ask(query)

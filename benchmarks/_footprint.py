@@ -1,4 +1,4 @@
-"""What one web process takes when it serves the four examples: seconds until it is ready, and memory."""
+"""Start-up seconds and memory of one web process that serves the four examples."""
 
 import os
 import time
@@ -15,19 +15,22 @@ FAMILIES = {"diabetes": "boosting", "manual": "linear", "tumor": "linear", "wine
 
 
 class Footprint(NamedTuple):
+    """Seconds until a process is ready, and its memory."""
+
     seconds: float
     #: MB, resident.
     memory: float
 
 
-def measure(folder: Path) -> Footprint:
+def measure_footprint(folder: Path) -> Footprint:
+    """Start a web process with a champion of each example, and measure it. Logs are written to `folder`."""
     call_command("load_examples", verbosity=0)
     for name, family in FAMILIES.items():
-        _champions.enthrone(catalogue.get(name), family)
-    port, products = _servers.free_port(), os.environ["EXEMPLAR_PRODUCTS"].split(",")
+        _champions.serve_family(catalogue.get(name), family)
+    port, products = _servers.find_free_port(), os.environ["EXEMPLAR_PRODUCTS"].split(",")
     examples = ",".join(name for name in products if name.startswith("examples."))
-    command, url = _servers.web(port), f"http://127.0.0.1:{port}/ready"
+    command, url = _servers.web_command(port), f"http://127.0.0.1:{port}/ready"
     started = time.perf_counter()
-    with _servers.served("web", command, url, folder / "web.log", {"EXEMPLAR_PRODUCTS": examples}) as child:
+    with _servers.serve("web", command, url, folder / "web.log", {"EXEMPLAR_PRODUCTS": examples}) as child:
         seconds = time.perf_counter() - started
-        return Footprint(seconds, _servers.resident(child.pid or 0))
+        return Footprint(seconds, _servers.get_resident_memory(child.pid or 0))

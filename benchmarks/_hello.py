@@ -1,4 +1,4 @@
-"""The floor: an ASGI application that reads a body and says hello."""
+"""The lower bound of a server's times: an ASGI application that reads a body and answers with a constant."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"17")]
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Answer every HTTP request with the same JSON."""
     if scope["type"] != "http":
         return
     while (await receive()).get("more_body"):

@@ -1,5 +1,6 @@
-"""Load: connections that each post, wait for the answer, and post again; wrk where it is installed, else this module
-as a process of its own.
+"""Load generator: connections that post, wait for the answer and post again.
+
+It uses wrk where that is installed, else this module in a process of its own.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 
-#: Posts bodies which differ in one number. A counter for each thread, which begins where no other does.
+#: Script of wrk that posts bodies which differ in one number. Each thread has a counter with a range of its own.
 SCRIPT = """
 local number = 0
 local threads = 0
@@ -29,17 +30,17 @@ UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What is posted where."""
+    """The address and the body of the requests."""
 
     port: int
     path: str
-    #: What stands before and behind the number that makes each body another one.
+    #: The parts of the body before and after the number that differs in each request.
     before: str
     after: str
 
 
 def load(port: int, path: str, body: str, varied: str) -> Load:
-    """Of a JSON body: the number called `varied` is another one in each."""
+    """Build the load of a JSON body in which the number called `varied` differs in each request."""
     parts = re.split(rf'(?<="{varied}": )[-+.\deE]+', body)
     if len(parts) != 2:
         raise ValueError(f"{varied} is not one number of {body}")
@@ -47,62 +48,69 @@ def load(port: int, path: str, body: str, varied: str) -> Load:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What came of it."""
+class LoadResult:
+    """Rate and times of the answers."""
 
-    #: Answers in a second.
+    #: Answers per second.
     rate: float
-    #: Milliseconds, of every second answer and of all but every hundredth, at most.
+    #: Percentiles of the times, in milliseconds.
     p50: float
     p99: float
 
 
-def measure(load: Load, connections: int, seconds: float, first: int) -> Measured:
-    """Raises RuntimeError where an answer was not a good one."""
+def measure(load: Load, connections: int, seconds: float, first: int) -> LoadResult:
+    """Apply the load and measure the answers. Raises RuntimeError where an answer is an error.
+
+    Args:
+        first: the first value of the varied number.
+    """
     wrk = shutil.which("wrk")
-    return (
-        _by_wrk(wrk, load, connections, seconds, first) if wrk else _by_us(load, connections, seconds, first)
-    )
+    if wrk:
+        return _measure_with_wrk(wrk, load, connections, seconds, first)
+    return _measure_in_process(load, connections, seconds, first)
 
 
-def _by_wrk(wrk: str, load: Load, connections: int, seconds: float, first: int) -> Measured:
+def _measure_with_wrk(wrk: str, load: Load, connections: int, seconds: float, first: int) -> LoadResult:
     script = SCRIPT.replace("FIRST", str(first)).replace("BEFORE", load.before).replace("AFTER", load.after)
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)
         file.flush()
         options = [f"-c{connections}", "-t1", f"-d{max(1, round(seconds))}s", "--latency", "-s", file.name]
-        said = subprocess.run(
+        output = subprocess.run(
             [wrk, *options, f"http://127.0.0.1:{load.port}{load.path}"],
             capture_output=True,
             text=True,
             check=True,
         ).stdout
-    if "Non-2xx" in said or "Socket errors" in said:
-        raise RuntimeError(said)
-    return Measured(
-        rate=float(_found(r"Requests/sec:\s+(\S+)", said)), p50=_time(50, said), p99=_time(99, said)
+    if "Non-2xx" in output or "Socket errors" in output:
+        raise RuntimeError(output)
+    return LoadResult(
+        rate=float(_search(r"Requests/sec:\s+(\S+)", output)),
+        p50=_parse_percentile(50, output),
+        p99=_parse_percentile(99, output),
     )
 
 
-def _time(percent: int, said: str) -> float:
-    """NaN where nothing was answered."""
-    found = re.fullmatch(r"([\d.]+)(\w+)", _found(rf"(?m)^\s+{percent}%\s+(\S+)", said))
-    return float(found[1]) * UNITS[found[2]] if found else float("nan")
+def _parse_percentile(percent: int, output: str) -> float:
+    """Parse a percentile of wrk in milliseconds; NaN where there were no answers."""
+    time_and_unit = re.fullmatch(r"([\d.]+)(\w+)", _search(rf"(?m)^\s+{percent}%\s+(\S+)", output))
+    return float(time_and_unit[1]) * UNITS[time_and_unit[2]] if time_and_unit else float("nan")
 
 
-def _found(pattern: str, said: str) -> str:
-    found = re.search(pattern, said)
-    if found is None:
-        raise RuntimeError(said)
-    return found[1]
+def _search(pattern: str, text: str) -> str:
+    """Return the first group of the match. Raises RuntimeError with the text where nothing matches."""
+    match = re.search(pattern, text)
+    if match is None:
+        raise RuntimeError(text)
+    return match[1]
 
 
-def _by_us(load: Load, connections: int, seconds: float, first: int) -> Measured:
-    told = json.dumps([asdict(load), connections, seconds, first])
-    said = subprocess.run(
-        [sys.executable, "-m", "benchmarks._load", told], capture_output=True, text=True, check=True
+def _measure_in_process(load: Load, connections: int, seconds: float, first: int) -> LoadResult:
+    arguments = json.dumps([asdict(load), connections, seconds, first])
+    process = subprocess.run(
+        [sys.executable, "-m", "benchmarks._load", arguments], capture_output=True, text=True, check=True
     )
-    return Measured(**json.loads(said.stdout))
+    return LoadResult(**json.loads(process.stdout))
 
 
 async def _post(load: Load, numbers: "list[int]", until: float, times: list[float]) -> None:
@@ -110,27 +118,27 @@ async def _post(load: Load, numbers: "list[int]", until: float, times: list[floa
     head = (
         f"POST {load.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: "
     )
-    while (begun := time.perf_counter()) < until:
+    while (started := time.perf_counter()) < until:
         numbers[0] += 1
         body = f"{load.before}{numbers[0]}{load.after}"
         writer.write(f"{head}{len(body)}\r\n\r\n{body}".encode())
-        answered = await reader.readuntil(b"\r\n\r\n")
-        if not answered.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(answered.decode())
-        length = int(_found(r"(?i)content-length: (\d+)", answered.decode()))
+        answer = await reader.readuntil(b"\r\n\r\n")
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(answer.decode())
+        length = int(_search(r"(?i)content-length: (\d+)", answer.decode()))
         await reader.readexactly(length)
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - started)
     writer.close()
 
 
-async def _all(load: Load, connections: int, seconds: float, first: int) -> Measured:
+async def _post_all(load: Load, connections: int, seconds: float, first: int) -> LoadResult:
     times: list[float] = []
     numbers, until = [first], time.perf_counter() + seconds
     await asyncio.gather(*(_post(load, numbers, until, times) for _ in range(connections)))
     percentiles = statistics.quantiles(times, n=100)
-    return Measured(rate=len(times) / seconds, p50=percentiles[49] * 1e3, p99=percentiles[98] * 1e3)
+    return LoadResult(rate=len(times) / seconds, p50=percentiles[49] * 1e3, p99=percentiles[98] * 1e3)
 
 
 if __name__ == "__main__":
-    given, *rest = json.loads(sys.argv[1])
-    print(json.dumps(asdict(asyncio.run(_all(Load(**given), *rest)))))
+    fields, *rest = json.loads(sys.argv[1])
+    print(json.dumps(asdict(asyncio.run(_post_all(Load(**fields), *rest)))))

@@ -1,4 +1,4 @@
-"""What measurements have in common: psql beside our own code, seconds, peak memory."""
+"""Measurements of seconds and of peak memory, and psql as the peer of our own code."""
 
 import multiprocessing
 import resource
@@ -16,30 +16,30 @@ from django.db import connection
 
 from project.engines import PostgreSQL
 
-#: Bytes or KiB: what a process's peak is counted in here, in MB.
+#: Units of `ru_maxrss` in one MB: macOS counts bytes, Linux KiB.
 UNIT = 1 << 20 if sys.platform == "darwin" else 1 << 10
 
 
-def psql(script: str) -> None:
-    """Run a script, its output going nowhere."""
-    with _psql(script) as process:
+def run_psql(script: str) -> None:
+    """Run a script with psql and discard its output."""
+    with _start_psql(script) as process:
         process.wait()
     _check(process)
 
 
-def psql_peak(script: str) -> float:
-    """Run a script; the peak of psql's memory in MB, NaN where that is not told."""
+def measure_psql_peak(script: str) -> float:
+    """Run a script and return the peak of psql's memory in MB; NaN where the system does not report it."""
     peak = float("nan")
-    with _psql(script) as process:
+    with _start_psql(script) as process:
         while process.poll() is None:
-            peak = _high_water(process.pid, peak)
+            peak = _read_peak(process.pid, peak)
             time.sleep(0.01)
     _check(process)
     return peak
 
 
-def libpq() -> dict[str, str]:
-    """What names the database to libpq, as environment variables."""
+def libpq_environment() -> dict[str, str]:
+    """Return the environment variables by which libpq finds the database."""
     dsn = settings.DATABASES["default"]
     names = {
         "PGHOST": "HOST",
@@ -52,13 +52,13 @@ def libpq() -> dict[str, str]:
     return {variable: str(dsn[name]) for variable, name in names.items()} | options
 
 
-def _psql(script: str) -> "subprocess.Popen[str]":
+def _start_psql(script: str) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
         [PostgreSQL(settings.EXEMPLAR_STATE).binaries / "psql", "--no-psqlrc", "--quiet"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
-        env=libpq(),
+        env=libpq_environment(),
     )
     assert process.stdin
     with process.stdin as stdin:
@@ -71,8 +71,11 @@ def _check(process: "subprocess.Popen[str]") -> None:
         raise subprocess.CalledProcessError(process.returncode, "psql")
 
 
-def _high_water(pid: int, before: float) -> float:
-    """Linux tells it while the process runs; what is told of one that has ended includes its parent's."""
+def _read_peak(pid: int, before: float) -> float:
+    """Read the peak of a running process in MB (Linux); `before` where it has ended.
+
+    The peak of an ended process includes its parent's, so it cannot be used.
+    """
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -80,8 +83,8 @@ def _high_water(pid: int, before: float) -> float:
     return before
 
 
-def timed(call: Callable[[], Any]) -> float:
-    """The seconds until it returns; what becomes of its result does not count."""
+def measure_seconds(call: Callable[[], object]) -> float:
+    """Measure the seconds until the call returns, without the deletion of its result."""
     start = time.perf_counter()
     result = call()
     seconds = time.perf_counter() - start
@@ -89,12 +92,12 @@ def timed(call: Callable[[], Any]) -> float:
     return seconds
 
 
-def peak(call: Callable[[], Any]) -> float:
-    """The memory of a process of its own that makes the call, at its peak, in MB."""
+def measure_peak(call: Callable[[], object]) -> float:
+    """Measure the peak memory of a child process that makes the call, in MB."""
     connection.close()
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_call_and_tell, args=[call, sender])
+    child = context.Process(target=_call_and_send_peak, args=[call, sender])
     child.start()
     sender.close()
     memory: float = receiver.recv()
@@ -102,6 +105,6 @@ def peak(call: Callable[[], Any]) -> float:
     return memory
 
 
-def _call_and_tell(call: Callable[[], Any], sender: "Connection[float, Any]") -> None:
+def _call_and_send_peak(call: Callable[[], object], sender: "Connection[float, Any]") -> None:
     call()
     sender.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNIT)

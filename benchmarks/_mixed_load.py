@@ -1,4 +1,4 @@
-"""Many who ask at once, each its own kind of question, one after the other: predictions, feedback, pages."""
+"""Mixed load: concurrent clients that each repeat one kind of request: predictions, feedback, pages."""
 
 import http.client
 import itertools
@@ -13,22 +13,22 @@ from store.products import catalogue
 
 #: Rows of one `predictMany`.
 ROWS = 200
-#: Seconds between two feedbacks, and between two pages: people are slower than programs.
+#: Seconds between two requests of a kind that people send.
 PAUSE = {"feedback": 0.2, "page": 0.2}
 
 
-class Asked(NamedTuple):
+class AnsweredRequest(NamedTuple):
     """A request that was answered."""
 
     at: float
     kind: str
     seconds: float
-    #: What was wrong with the answer; empty: nothing.
+    #: The error of the answer; empty: none.
     error: str
 
 
 class Client:
-    """One connection to our API, opened again when it was closed."""
+    """One connection to the API, reopened after it was closed."""
 
     def __init__(self, port: int):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -39,23 +39,23 @@ class Client:
         return answer.status, answer.read()
 
     def ask(self, query: str, variables: Mapping[str, Any] = {}) -> Any:
-        """The whole answer, `errors` included; whoever asks now and then does not keep the connection."""
+        """Send a query and return the whole answer, `errors` included; the connection is closed afterwards."""
         try:
             return json.loads(self.post(_json(query, **variables))[1])
         finally:
             self.connection.close()
 
 
-class Mixture:
-    """Asks from when it is entered until it is left."""
+class MixedLoad:
+    """Context manager that sends the requests of all clients."""
 
     def __init__(self, port: int):
         self.port = port
-        self.asked: list[Asked] = []
+        self.requests: list[AnsweredRequest] = []
         self._stopped = threading.Event()
         self._numbers = itertools.count(1)
         kinds = (*("predict",) * 3, "predictMany", "feedback", "page")
-        self._threads = [threading.Thread(target=self._ask, args=[kind], name=kind) for kind in kinds]
+        self._threads = [threading.Thread(target=self._repeat, args=[kind], name=kind) for kind in kinds]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -67,29 +67,30 @@ class Mixture:
         for thread in self._threads:
             thread.join()
 
-    def _ask(self, kind: str) -> None:
-        body, client = bodies()[kind], Client(self.port)
+    def _repeat(self, kind: str) -> None:
+        render, client = get_renderers()[kind], Client(self.port)
         while not self._stopped.wait(PAUSE.get(kind, 0)):
-            text, started = body(next(self._numbers)), time.monotonic()
-            error = _error(client, text)
-            self.asked.append(Asked(started, kind, time.monotonic() - started, error))
+            body, started = render(next(self._numbers)), time.monotonic()
+            error = _post(client, body)
+            self.requests.append(AnsweredRequest(started, kind, time.monotonic() - started, error))
 
 
-def _error(client: Client, body: bytes) -> str:
+def _post(client: Client, body: bytes) -> str:
+    """Post a request and return the error of the answer; empty: none."""
     try:
-        status, said = client.post(body)
+        status, content = client.post(body)
     except (OSError, http.client.HTTPException) as error:
         client.connection.close()
         return repr(error)
-    return "" if status == 200 and b'"errors"' not in said else said[:500].decode(errors="replace")
+    return "" if status == 200 and b'"errors"' not in content else content[:500].decode(errors="replace")
 
 
-def bodies() -> dict[str, Callable[[int], bytes]]:
-    """What is posted, by its kind, for a number."""
+def get_renderers() -> dict[str, Callable[[int], bytes]]:
+    """Get the functions that render a request for its number, by kind."""
     tumor = catalogue.get("tumor")
-    one = json.loads(_requests.text(tumor))
+    one = json.loads(_requests.render_request(tumor))
     area = one["variables"]["features"]
-    many = json.loads(_requests.batch(tumor, ROWS, 0))
+    many = json.loads(_requests.render_batch_request(tumor, ROWS, 0))
 
     def predict(number: int) -> bytes:
         features = {**area, "meanArea": number % 200_000}

@@ -1,4 +1,4 @@
-"""Two pages over the same tables, as our API and as PostGraphile's have them: a registry's, and predictions'."""
+"""Two pages of a frontend, as queries of our API and of PostGraphile's: the registry and the predictions."""
 
 import json
 import math
@@ -21,15 +21,17 @@ from store.snapshots.snapshots import Snapshot
 
 MODELS, PREDICTIONS = 20, 100
 FOLDS, METRICS = 5, ("roc_auc", "accuracy", "log_loss", "recall", "precision")
-#: Stored predictions, of which a page shows the newest.
+#: Stored predictions; a page has the newest of them.
 STORED = 5_000
 
 
 class Page(NamedTuple):
+    """The queries of a page, and how its answer is recognised."""
+
     name: str
     ours: str
     postgraphile: str
-    #: What an answer of either must have so often: a field's name.
+    #: A field that a complete answer of either API has `times` times.
     field: str
     times: int
 
@@ -60,24 +62,24 @@ ANSWERS = Page(
 PAGES = (REGISTRY, ANSWERS)
 
 
-def fill() -> None:
-    """As many versions as a page shows, each with its scores, and predictions of the first."""
+def fill_tables() -> None:
+    """Fill the registry with the versions of a page, each with scores, and store predictions of the first."""
     loader.load(STORED)
     snapshot, recipe = Snapshot.objects.take(mixed), Candidate("linear", {"C": 1.0})
-    model = _champions.learned(mixed, snapshot.dataset(mixed), recipe)
+    model = _champions.fit_model(mixed, snapshot.dataset(mixed), recipe)
     for number in range(MODELS):
         recipe = Candidate("linear", {"C": 1.0 + number})
         version = _champions.register(mixed, snapshot, recipe, model)
         for fold in range(FOLDS):
-            FoldScore.objects.record(version.build, _scored(recipe, fold))
+            FoldScore.objects.record(version.build, _build_scores(recipe, fold))
         if not number:
             _champions.promote(version)
             _predict(version)
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")  # else PostgreSQL does so a minute later
+        cursor.execute("ANALYZE")  # otherwise PostgreSQL does it during the measurement
 
 
-def _scored(recipe: Candidate, fold: int) -> FoldScored:
+def _build_scores(recipe: Candidate, fold: int) -> FoldScored:
     measures = tuple(Measure(name, None, math.cos(fold)) for name in METRICS)
     return FoldScored(
         percent=50.0,
@@ -99,12 +101,12 @@ def _predict(version: ModelVersion) -> None:
     upsert.insert(predict.compute(champion, predict.accepted(validated)))
 
 
-def body(query: str) -> str:
-    """As JSON; `varied` is what differs from one to the next, and says nothing."""
+def encode_body(query: str) -> str:
+    """Encode the query as JSON; its variable `varied` differs in each request and has no effect."""
     return json.dumps({"query": " ".join(query.split()), "variables": {"varied": 0}})
 
 
 def check(page: Page, answer: str) -> None:
-    """Raises SystemExit where it is not the whole page."""
+    """Raise SystemExit where the answer is not the whole page."""
     if '"errors"' in answer or answer.count(f'"{page.field}"') != page.times:
-        raise SystemExit(f"This is no page of {page.name}:\n{answer[:2_000]}")
+        raise SystemExit(f"The answer is not the page {page.name}:\n{answer[:2_000]}")

@@ -1,4 +1,4 @@
-"""The peers that serve a fitted scikit-learn pipeline: how each is started, and what is posted to it."""
+"""Peers that serve a fitted scikit-learn pipeline: their commands and the bodies of their requests."""
 
 import json
 import os
@@ -9,51 +9,52 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import _peers
-from benchmarks._measurements import libpq
+from benchmarks._measurements import libpq_environment
 
 Features = Mapping[str, Any]
 
-#: They call nobody.
+#: Variables that switch their telemetry off.
 QUIET = {"BENTOML_DO_NOT_TRACK": "True", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}
 UVICORN = ("uvicorn", "--no-access-log", "--log-level=warning", "--loop=uvloop", "--http=httptools")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rival:
-    """A server of somebody else's."""
+class PeerServer:
+    """A server of a peer."""
 
     name: str
-    #: Of `.peers`; None: ours will do.
+    #: Its environment in `.peers`; None: the project's.
     environment: str | None
-    #: Behind `python -m` or `python`, given the port and a folder of its own.
+    #: Arguments of Python for a port and a folder.
     command: Callable[[int, Path], Sequence[str | Path]]
+    #: Path that answers once the server is ready.
     ready: str
     path: str
-    #: What is posted of one instance.
-    body: Callable[[Features], Any]
-    #: Whether it may be frozen while others are measured.
+    #: The body of a request for one instance.
+    body: Callable[[Features], object]
+    #: True where the server can be stopped while others are measured.
     freezes: bool = True
 
     @property
     def python(self) -> Path:
-        """Of its environment, which is made where it is missing."""
-        return _peers.python(self.environment) if self.environment else Path(sys.executable)
+        """The Python of its environment, which is created where it is missing."""
+        return _peers.get_python(self.environment) if self.environment else Path(sys.executable)
 
     def arguments(self, port: int, folder: Path) -> list[str | Path]:
-        """What starts it."""
+        """Return the command that starts the server."""
         return [self.python, *self.command(port, folder)]
 
-    def surroundings(self, pipeline: Path, folder: Path) -> dict[str, str]:
-        """The environment variables that it reads."""
-        # What is imported comes from its environment, not from where it is started: BentoML, too, wants a `schema`.
+    def environment_variables(self, pipeline: Path, folder: Path) -> dict[str, str]:
+        """Return the environment variables that the server reads."""
+        # PYTHONSAFEPATH: packages come from its environment only; BentoML, too, imports a package called `schema`.
         own = {"PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}", "PYTHONSAFEPATH": "1"}
-        return own | QUIET | libpq() | {"PIPELINE": str(pipeline), "BENTOML_HOME": str(folder)}
+        return own | QUIET | libpq_environment() | {"PIPELINE": str(pipeline), "BENTOML_HOME": str(folder)}
 
     def text(self, features: Features) -> str:
         return json.dumps(self.body(features))
 
 
-FLOOR = Rival(
+FLOOR = PeerServer(
     name="hello world",
     environment=None,
     command=lambda port, _: ("-m", *UVICORN, f"--port={port}", "benchmarks._hello:app"),
@@ -61,7 +62,7 @@ FLOOR = Rival(
     path="/",
     body=lambda features: {"features": features},
 )
-MLFLOW = Rival(
+MLFLOW = PeerServer(
     name="MLflow",
     environment="mlflow",
     command=lambda port, folder: (_peers.PEERS / "with_mlflow.py", str(port), folder / "mlflow"),
@@ -69,7 +70,7 @@ MLFLOW = Rival(
     path="/invocations",
     body=lambda features: {"dataframe_records": [features]},
 )
-BENTOML = Rival(
+BENTOML = PeerServer(
     name="BentoML",
     environment="bentoml",
     command=lambda port, _: (
@@ -79,9 +80,9 @@ BENTOML = Rival(
     ready="/readyz",
     path="/predict",
     body=lambda features: {"rows": [features]},
-    freezes=False,  # it takes the time that it was frozen for its own slowness, and refuses requests from then on
+    freezes=False,  # it counts the time as its own latency and rejects requests afterwards
 )
-LITSERVE = Rival(
+LITSERVE = PeerServer(
     name="LitServe",
     environment="litserve",
     command=lambda port, _: (_peers.PEERS / "with_litserve.py", str(port)),
@@ -89,7 +90,7 @@ LITSERVE = Rival(
     path="/predict",
     body=lambda features: features,
 )
-FASTAPI = Rival(
+FASTAPI = PeerServer(
     name="FastAPI + upsert",
     environment="fastapi",
     command=lambda port, _: (
@@ -100,5 +101,5 @@ FASTAPI = Rival(
     path="/predict",
     body=lambda features: features,
 )
-#: By what they are called on the command line.
-RIVALS = {"mlflow": MLFLOW, "bentoml": BENTOML, "litserve": LITSERVE, "fastapi": FASTAPI}
+#: The peers by their names on the command line.
+PEER_SERVERS = {"mlflow": MLFLOW, "bentoml": BENTOML, "litserve": LITSERVE, "fastapi": FASTAPI}

@@ -1,4 +1,4 @@
-"""What is asked of a product: a row of its table, as our API and as others take it, each time another number in it."""
+"""Requests for predictions of a product, made of a row of its table; one number differs from request to request."""
 
 import json
 from collections.abc import Mapping
@@ -10,38 +10,40 @@ from store.products.product import DataProduct
 
 Features = Mapping[str, Any]
 
-#: A number of each product that has no upper limit.
+#: The feature of each product that varies; it has no upper limit.
 VARIED = {"tumor": "mean_area", "mixed": "minutes"}
 ANSWER = "id label confidence probabilities { label probability } timesAsked model { number family }"
 
 
-def features(product: DataProduct) -> Features:
-    """Of the first row that lacks none."""
+def get_features(product: DataProduct) -> Features:
+    """Get the features of the first row without a missing value."""
     rows = entities.page(product, 100, None).nodes
     return next(row.features for row in rows if None not in row.features.values())
 
 
-def text(product: DataProduct) -> str:
-    """A request of our API for one prediction."""
+def render_request(product: DataProduct) -> str:
+    """Render a request of the API for one prediction."""
     kind = f"{names.prefix(product.name)}Features"
     query = f"query Ask($features: {kind}!) {{ {product.name} {{ predict(features: $features) {{ {ANSWER} }} }} }}"
-    return json.dumps({"query": query, "variables": {"features": spelled(product, features(product))}})
+    return json.dumps(
+        {"query": query, "variables": {"features": encode_features(product, get_features(product))}}
+    )
 
 
-def batch(product: DataProduct, size: int, first: int) -> bytes:
-    """A request of our API for many; no other has the same rows where `first` is another multiple of `size`."""
+def render_batch_request(product: DataProduct, size: int, first: int) -> bytes:
+    """Render a request of the API for `size` predictions; the varied feature counts from `first`."""
     kind = f"{names.prefix(product.name)}PredictInput"
     query = f"query Ask($rows: [{kind}!]!) {{ {product.name} {{ predictMany(rows: $rows) {{ {ANSWER} }} }} }}"
-    one, varied = spelled(product, features(product)), names.field(VARIED[product.name])
-    rows = [{"features": {**one, varied: first + number}} for number in range(size)]
+    features, varied = encode_features(product, get_features(product)), names.field(VARIED[product.name])
+    rows = [{"features": {**features, varied: first + number}} for number in range(size)]
     return json.dumps({"query": query, "variables": {"rows": rows}}).encode()
 
 
-def spelled(product: DataProduct, found: Features) -> Features:
-    """Features as our API has them: camel case, enums by their members' names."""
+def encode_features(product: DataProduct, features: Features) -> Features:
+    """Encode features for the API: names in camel case, enums by their members' names."""
     enums = {
         column.name: {choice.value: name for name, choice in names.members(column.choices).items()}
         for column in product.columns
         if column.choices
     }
-    return {names.field(name): enums.get(name, {}).get(value, value) for name, value in found.items()}
+    return {names.field(name): enums.get(name, {}).get(value, value) for name, value in features.items()}

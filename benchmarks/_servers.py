@@ -1,4 +1,4 @@
-"""Servers as processes of their own, each ended with everything that it started."""
+"""Servers as child processes, each stopped together with all processes that it has started."""
 
 import os
 import signal
@@ -13,15 +13,15 @@ from typing import Any
 from project.management.commands.up import is_healthy
 from project.processes import Child, members
 
-#: Seconds after which one that does not answer is given up.
+#: Seconds to wait for a server's first answer.
 PATIENCE = 120.0
 
 
 @contextmanager
-def served(
+def serve(
     name: str, command: Sequence[str | Path], url: str, log: Path, environment: Mapping[str, str] = {}
 ) -> Iterator[Child]:
-    """A server, from when it has answered at `url` with 200."""
+    """Start a server, yield it once `url` answers with 200, and stop it afterwards."""
     child = start(name, command, log, environment)
     try:
         await_answer(child, url)
@@ -31,43 +31,45 @@ def served(
 
 
 def start(name: str, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] = {}) -> Child:
-    made = child(name, command, log, environment, patience=5)
-    made.start()
-    return made
+    """Start a process."""
+    process = create_child(name, command, log, environment, patience=5)
+    process.start()
+    return process
 
 
-def child(
+def create_child(
     name: str, command: Sequence[str | Path], log: Path, environment: Mapping[str, str], **options: Any
 ) -> Child:
-    """A process with our environment and more, not started yet."""
+    """Create a process, without starting it. `environment` extends that of this process."""
     return Child(name=name, command=command, environment={**os.environ, **environment}, log=log, **options)
 
 
 def await_answer(child: Child, url: str) -> None:
-    """Raises SystemExit with the last lines of its log where it ends, or nothing comes."""
+    """Wait until `url` answers. Raises SystemExit, with the log's end, where the process ends or PATIENCE is over."""
     until = time.monotonic() + PATIENCE
     while not is_healthy(url):
         if not child.alive or time.monotonic() > until:
-            said = child.log.read_text()[-2_000:] if child.log and child.log.exists() else ""
+            log = child.log.read_text()[-2_000:] if child.log and child.log.exists() else ""
             raise SystemExit(
-                f"{child.name} does not answer ({child.end if not child.alive else url}):\n{said}"
+                f"{child.name} does not answer ({child.end if not child.alive else url}):\n{log}"
             )
         time.sleep(0.05)
 
 
-def web(port: int) -> list[str | Path]:
-    """The command of one web process of ours."""
+def web_command(port: int) -> list[str | Path]:
+    """Return the command of one web process."""
     return [sys.executable, "manage.py", "web", f"--port={port}"]
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+def find_free_port() -> int:
+    """Find a port that no process listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
-def children(pid: int) -> list[int]:
-    """The processes that a process has started and that live (Linux; elsewhere none)."""
+def find_children(pid: int) -> list[int]:
+    """Find the running child processes of a process (Linux; elsewhere none)."""
     try:
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -75,9 +77,9 @@ def children(pid: int) -> list[int]:
 
 
 @contextmanager
-def frozen(others: Sequence[Child]) -> Iterator[None]:
-    """They do nothing meanwhile: some servers are busy also when nobody asks them anything."""
-    pids = [pid for child in others if child.pid for pid in members(child.pid)]
+def freeze(children: Sequence[Child]) -> Iterator[None]:
+    """Stop the processes while the block runs: some servers use the processor without requests too."""
+    pids = [pid for child in children if child.pid for pid in members(child.pid)]
     try:
         _signal(pids, signal.SIGSTOP)
         yield
@@ -91,8 +93,8 @@ def _signal(pids: Sequence[int], number: int) -> None:
             os.kill(pid, number)
 
 
-def resident(pid: int) -> float:
-    """The memory of a process in MB, NaN where that is not told (it is on Linux)."""
+def get_resident_memory(pid: int) -> float:
+    """Get the resident memory of a process in MB (Linux; elsewhere NaN)."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:

@@ -1,5 +1,6 @@
-"""A build's way to its frame beside bare psql: three tables joined into a snapshot, and that read into memory, where
-psql has it go nowhere; in turns, medians.
+"""Snapshot and dataset of a build beside bare psql: join three tables into a snapshot, and read it into memory.
+
+psql discards what it reads. Both run in turns; the table has medians.
 """
 
 import argparse
@@ -9,19 +10,21 @@ from django.db import connection, models
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks._measurements import peak, psql, psql_peak, timed
+from benchmarks._measurements import measure_peak, measure_psql_peak, measure_seconds, run_psql
 from learning.dataset import Dataset
 from learning.problem import Classification
 from store.products.features import Join
 from store.products.product import DataProduct
 from store.snapshots.snapshots import Snapshot
 
-#: Times what the bare statements take.
+#: The largest ratios of our seconds to those of the bare statements.
 TARGETS = {"snapshot": 1.3, "frame": 2.0}
 BARE = {"snapshot": "CREATE TABLE AS", "frame": "COPY … CSV"}
 
 
 class Customer(models.Model):
+    """A customer, with the label."""
+
     class Plan(models.TextChoices):
         BASIC = "basic"
         FAMILY = "family"
@@ -39,6 +42,8 @@ class Customer(models.Model):
 
 
 class Usage(models.Model):
+    """A customer's use of the network."""
+
     customer = models.OneToOneField(Customer, models.CASCADE, primary_key=True, related_name="usage")
     minutes = models.FloatField()
     megabytes = models.FloatField(null=True)
@@ -51,6 +56,8 @@ class Usage(models.Model):
 
 
 class Account(models.Model):
+    """A customer's account."""
+
     class Payment(models.TextChoices):
         CARD = "card"
         CASH = "cash"
@@ -84,7 +91,7 @@ product = DataProduct(
     problem=Classification(),
 )
 
-#: Each table in an order of its own; every tenth value of what may be null is, and every twentieth label.
+#: Rows in another order in each table; of columns that may be null every tenth value is, of labels every twentieth.
 FILL = """
 INSERT INTO benchmarks_customer (number, plan, city, born, "left", asked_at)
 SELECT 'C' || lpad(i::text, 8, '0'), (ARRAY['basic', 'family', 'business'])[1 + i % 3],
@@ -104,7 +111,7 @@ SELECT 'C' || lpad(i::text, 8, '0'), (hashint4(i + 9) & 65535) / 100.0, hashint4
 FROM generate_series(1, {rows}) i ORDER BY hashint4(i + 2);
 VACUUM ANALYZE benchmarks_customer, benchmarks_usage, benchmarks_account;
 """
-#: What a person would write.
+#: The join as a person would write it.
 JOIN = f"""
 CREATE TABLE snapshots.bare AS SELECT c.number, c."left", c.asked_at,
 {", ".join([f"c.{n}" for n in OWN] + [f"u.{n}" for n in USAGE] + [f"a.{n}" for n in ACCOUNT])}
@@ -113,15 +120,16 @@ JOIN benchmarks_account a ON a.customer_id = c.number;
 """
 
 
-def fill(rows: int) -> None:
+def fill_tables(rows: int) -> None:
+    """Create the tables and fill each with `rows` rows."""
     with connection.schema_editor() as editor:
         for model in TABLES:
             editor.create_model(model)
-    psql(FILL.format(rows=rows))
+    run_psql(FILL.format(rows=rows))
 
 
 def clear() -> None:
-    """Leave no snapshot, and nothing to be written while somebody is measured."""
+    """Drop all snapshots and write a checkpoint, so that none falls into a measurement."""
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS snapshots.bare")
         for snapshot in Snapshot.objects.all():
@@ -129,50 +137,56 @@ def clear() -> None:
         cursor.execute("CHECKPOINT")
 
 
-def take() -> Snapshot:
+def take_snapshot() -> Snapshot:
+    """Take a snapshot of the product."""
     return Snapshot.objects.take(product)
 
 
-def load() -> Dataset:
+def load_dataset() -> Dataset:
+    """Load the newest snapshot into memory."""
     return Snapshot.objects.latest("pk").dataset(product)
 
 
 def copy() -> None:
-    psql(_copied())
+    """Read the newest snapshot with psql."""
+    run_psql(_render_copy())
 
 
-def _copied() -> str:
+def _render_copy() -> str:
     return f"COPY {Snapshot.objects.latest('pk').table} TO STDOUT (FORMAT csv);"
 
 
-def turns(repeats: int) -> dict[str, dict[str, list[float]]]:
-    """Seconds of each step, ours and bare."""
+def measure_steps(repeats: int) -> dict[str, dict[str, list[float]]]:
+    """Measure the seconds of each step, ours and bare, in turns."""
     seconds: dict[str, dict[str, list[float]]] = {step: {"bare": [], "ours": []} for step in TARGETS}
     for _ in range(repeats):
         clear()
-        seconds["snapshot"]["bare"].append(timed(lambda: psql(JOIN)))
+        seconds["snapshot"]["bare"].append(measure_seconds(lambda: run_psql(JOIN)))
         clear()
-        seconds["snapshot"]["ours"].append(timed(take))
-        seconds["frame"]["bare"].append(timed(copy))
-        seconds["frame"]["ours"].append(timed(load))
+        seconds["snapshot"]["ours"].append(measure_seconds(take_snapshot))
+        seconds["frame"]["bare"].append(measure_seconds(copy))
+        seconds["frame"]["ours"].append(measure_seconds(load_dataset))
     return seconds
 
 
-def peaks() -> dict[str, dict[str, float]]:
-    """MB at the peak, of psql and of a Python process of ours; what that has when it does nothing is "idle"."""
+def measure_peaks() -> dict[str, dict[str, float]]:
+    """Measure the peak memory in MB of psql and of a Python process, by step; "idle" is a process without work."""
     clear()
-    found = {"idle": {"ours": peak(lambda: None)}}
-    found["snapshot"] = {"bare": psql_peak(JOIN), "ours": peak(take)}
-    found["frame"] = {"bare": psql_peak(_copied()), "ours": peak(load)}
-    return found
+    megabytes = {"idle": {"ours": measure_peak(lambda: None)}}
+    megabytes["snapshot"] = {"bare": measure_psql_peak(JOIN), "ours": measure_peak(take_snapshot)}
+    megabytes["frame"] = {"bare": measure_psql_peak(_render_copy()), "ours": measure_peak(load_dataset)}
+    return megabytes
 
 
-def show(rows: int, seconds: dict[str, dict[str, list[float]]], memory: dict[str, dict[str, float]]) -> None:
+def print_table(
+    rows: int, seconds: dict[str, dict[str, list[float]]], memory: dict[str, dict[str, float]]
+) -> None:
+    """Print a line for each step."""
     headings = ("", "bare [s]", "ours [s]", "ratio", "at most", "bare [MB]", "ours [MB]")
     features = len(product.join.features)
     table = Table(*headings, title=f"Three tables of {rows:,} rows, {features} features")
-    for step, ways in seconds.items():
-        bare, ours = statistics.median(ways["bare"]), statistics.median(ways["ours"])
+    for step, by_program in seconds.items():
+        bare, ours = statistics.median(by_program["bare"]), statistics.median(by_program["ours"])
         ratio, target = ours / bare, TARGETS[step]
         table.add_row(
             f"{step} beside {BARE[step]}",
@@ -186,16 +200,17 @@ def show(rows: int, seconds: dict[str, dict[str, list[float]]], memory: dict[str
     console = Console()
     console.print(table)
     console.print(
-        f"Memory at its peak. A Python process that does nothing has {memory['idle']['ours']:.0f} MB."
+        f"MB are the peak of the process; a Python process without work has {memory['idle']['ours']:.0f} MB."
     )
 
 
 def main() -> None:
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(prog="./dev bench build", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    fill(options.rows)
-    # First, as the processes that are measured begin with what this one has.
-    memory = peaks()
-    show(options.rows, turns(options.repeats), memory)
+    fill_tables(options.rows)
+    # Memory is measured first: the child processes begin with the memory of this one.
+    memory = measure_peaks()
+    print_table(options.rows, measure_steps(options.repeats), memory)

@@ -1,6 +1,4 @@
-"""A fitted pipeline beside what it is compiled to: one row through both, 32 at once, and how far apart their answers
-are.
-"""
+"""Fitted pipelines beside their compiled models: times of one row and of 32 rows, and differences of the answers."""
 
 import argparse
 import statistics
@@ -26,7 +24,7 @@ from learning.estimators.families.catalogue import FAMILIES, pipeline
 from learning.model import Model, Signature
 from learning.problem import Classification, Clustering, Problem, Regression
 
-#: µs that one row may take, by family.
+#: The largest µs of one row, by family.
 TARGETS = {"linear": 25.0, "boosting": 60.0, "forest": 60.0, "extra_trees": 60.0}
 BATCH = 32
 COLOURS, TOWNS = ("red", "green", "blue"), tuple(f"town {number}" for number in range(12))
@@ -44,21 +42,24 @@ Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class ModelTimes:
+    """Times of a model, and the difference between its answers and the pipeline's."""
+
     name: str
     model: Model
-    #: µs a row.
+    #: µs per row: of the pipeline, of the compiled model for one row, and for BATCH rows.
     pipeline: float
     one: float
     batch: float
-    apart: float
+    #: The largest difference of two answers.
+    difference: float
 
 
-def mixed(n: int, random: np.random.Generator) -> tuple[list[Row], list[float]]:
-    """Rows of COLUMNS, and numbers that they tell something about."""
+def draw_mixed_rows(n: int, random: np.random.Generator) -> tuple[list[Row], list[float]]:
+    """Draw rows of COLUMNS, and numbers that depend on them."""
     numbers = random.normal(size=(n, 6))
     places = random.integers(12, size=n)
-    told = numbers[:, 0] + numbers[:, 1] * numbers[:, 2] + (places % 3) + random.normal(size=n) * 0.3
+    targets = numbers[:, 0] + numbers[:, 1] * numbers[:, 2] + (places % 3) + random.normal(size=n) * 0.3
     rows = [
         (
             *(None if i < 2 and random.random() < 0.1 else float(x) for i, x in enumerate(cells)),
@@ -69,100 +70,115 @@ def mixed(n: int, random: np.random.Generator) -> tuple[list[Row], list[float]]:
         )
         for cells, place in zip(numbers, places.tolist(), strict=True)
     ]
-    return rows, told.tolist()
+    return rows, targets.tolist()
 
 
-def noted(n: int, random: np.random.Generator) -> tuple[list[Row], list[float]]:
-    """Texts of 30 words each, some of which tell a class."""
-    told = random.normal(size=n)
+def draw_texts(n: int, random: np.random.Generator) -> tuple[list[Row], list[float]]:
+    """Draw texts of 30 words each, and numbers whose sign depends on some of the words."""
+    targets = random.normal(size=n)
     rows: list[Row] = []
-    for number in told:
+    for number in targets:
         words = random.zipf(1.3, size=30) % 2_500
         rows.append((" ".join(WORDS[w + (500 if number > 0 and w < 200 else 0)] for w in words),))
-    return rows, told.tolist()
+    return rows, targets.tolist()
 
 
-def data_of(
-    problem: Problem, columns: Sequence[Column], rows: Sequence[Row], told: Sequence[float]
+def build_dataset(
+    problem: Problem, columns: Sequence[Column], rows: Sequence[Row], targets: Sequence[float]
 ) -> Dataset:
-    labels: Sequence[Any] | None = told if problem.learns_from_labels else None
+    """Build a dataset whose labels are the numbers, or classes above and below their median."""
+    labels: Sequence[Any] | None = targets if problem.learns_from_labels else None
     if problem.has_classes:
-        labels = ["yes" if number > np.median(told) else "no" for number in told]
+        labels = ["yes" if number > np.median(targets) else "no" for number in targets]
     return dataset(problem, columns, rows, labels, ("no", "yes"))
 
 
-def fitted(problem: Problem, candidate: Candidate, data: Dataset, part: Any = slice(None)) -> Any:
+def fit(problem: Problem, candidate: Candidate, data: Dataset, part: Any = slice(None)) -> Any:
+    """Fit the candidate's pipeline on a part of the rows."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = pipeline(problem.task, candidate, data.columns, 0)
-        return made.fit(data.X.iloc[part], None if data.y is None else data.y[part])
+        estimator = pipeline(problem.task, candidate, data.columns, 0)
+        return estimator.fit(data.X.iloc[part], None if data.y is None else data.y[part])
 
 
-def model_of(problem: Problem, candidate: Candidate, data: Dataset, estimator: Any) -> Model:
+def build_model(problem: Problem, candidate: Candidate, data: Dataset, estimator: Any) -> Model:
+    """Build the model of a fitted pipeline and compile it."""
     signature = Signature(task=problem.task, columns=data.columns, classes=data.classes)
     model = Model(signature, candidate.family, candidate.hyperparameters, estimator)
     return replace(model, compiled=compile_model(model, data))
 
 
-def candidates(problem: Problem) -> Iterator[Candidate]:
-    """Each family's first recipe, and what linear ones prepare otherwise."""
+def list_candidates(problem: Problem) -> Iterator[Candidate]:
+    """List each family's first recipe, and linear models with the other preparations."""
     for name, family in FAMILIES[problem.task].items():
-        counted = {"clusters": 3} if family.needs_clusters and not problem.learns_from_labels else {}
-        yield Candidate(name, family.defaults[-1 if name == "naive_bayes" else 0] | counted)
+        clusters = {"clusters": 3} if family.needs_clusters and not problem.learns_from_labels else {}
+        yield Candidate(name, family.defaults[-1 if name == "naive_bayes" else 0] | clusters)
         if name == "linear":
-            yield from (Candidate(name, {"prepare": way}) for way in ("normal", "products"))
+            yield from (Candidate(name, {"prepare": option}) for option in ("normal", "products"))
 
 
-def averages(problem: Problem, data: Dataset, one: Mapping[str, Any]) -> Iterator[tuple[str, Ensemble]]:
-    members = [one[name] for name in ("linear", "boosting", "extra_trees")]
+def build_ensembles(
+    problem: Problem, data: Dataset, estimators: Mapping[str, Any]
+) -> Iterator[tuple[str, Ensemble]]:
+    """Build an ensemble of three families, and one of five fold models."""
+    members = [estimators[name] for name in ("linear", "boosting", "extra_trees")]
     yield "ensemble of linear, boosting, extra_trees", Ensemble(members, [0.3, 0.4, 0.3])
-    candidate = next(each for each in candidates(problem) if each.family == "boosting")
+    candidate = next(each for each in list_candidates(problem) if each.family == "boosting")
     parts = [np.arange(len(data)) % 5 != part for part in range(5)]
     yield (
         "5 fold models of boosting",
-        Ensemble([fitted(problem, candidate, data, p) for p in parts], [0.2] * 5),
+        Ensemble([fit(problem, candidate, data, part) for part in parts], [0.2] * 5),
     )
 
 
-def models(rows: int) -> Iterator[tuple[str, Model, Sequence[Row]]]:
+def build_models(row_count: int) -> Iterator[tuple[str, Model, Sequence[Row]]]:
+    """Build every model to measure, with its name and rows for it."""
     random = np.random.default_rng(0)
-    known, told = mixed(rows, random)
+    rows, targets = draw_mixed_rows(row_count, random)
     for problem in (Classification(), Regression(), Clustering()):
-        data, one = data_of(problem, COLUMNS, known, told), dict[str, Any]()
-        for candidate in candidates(problem):
-            estimator = fitted(problem, candidate, data)
-            one.setdefault(candidate.family, estimator)
-            yield f"{problem.task.lower()}: {candidate}", model_of(problem, candidate, data, estimator), known
+        data, estimators = build_dataset(problem, COLUMNS, rows, targets), dict[str, Any]()
+        for candidate in list_candidates(problem):
+            estimator = fit(problem, candidate, data)
+            estimators.setdefault(candidate.family, estimator)
+            yield (
+                f"{problem.task.lower()}: {candidate}",
+                build_model(problem, candidate, data, estimator),
+                rows,
+            )
         if problem.learns_from_labels:
-            for name, average in averages(problem, data, one):
-                model = model_of(problem, Candidate("ensemble", {"members": []}), data, average)
-                yield f"{problem.task.lower()}: {name}", model, known
-    yield from of_texts(min(rows, 1_000), random)
+            for name, ensemble in build_ensembles(problem, data, estimators):
+                model = build_model(problem, Candidate("ensemble", {"members": []}), data, ensemble)
+                yield f"{problem.task.lower()}: {name}", model, rows
+    yield from build_text_models(min(row_count, 1_000), random)
 
 
-def of_texts(rows: int, random: np.random.Generator) -> Iterator[tuple[str, Model, Sequence[Row]]]:
-    texts, told = noted(rows, random)
-    data = data_of(Classification(), TEXTS, texts, told)
+def build_text_models(
+    row_count: int, random: np.random.Generator
+) -> Iterator[tuple[str, Model, Sequence[Row]]]:
+    """Build the models of a text column."""
+    texts, targets = draw_texts(row_count, random)
+    data = build_dataset(Classification(), TEXTS, texts, targets)
     for family in ("linear", "naive_bayes", "extra_trees"):
         candidate = Candidate(family, FAMILIES["CLASSIFICATION"][family].defaults[0])
-        estimator = fitted(Classification(), candidate, data)
-        yield f"texts: {candidate}", model_of(Classification(), candidate, data, estimator), texts
+        estimator = fit(Classification(), candidate, data)
+        yield f"texts: {candidate}", build_model(Classification(), candidate, data, estimator), texts
 
 
-def measured(name: str, model: Model, rows: Sequence[Row]) -> Measured:
-    slow, batch = replace(model, compiled=None), rows[:BATCH]
-    return Measured(
+def measure(name: str, model: Model, rows: Sequence[Row]) -> ModelTimes:
+    """Measure a model and its pipeline, and compare their answers."""
+    pipeline_model, batch = replace(model, compiled=None), rows[:BATCH]
+    return ModelTimes(
         name=name,
         model=model,
-        pipeline=median(lambda: slow.arrays(rows[:1]), 30),
-        one=median(lambda: model.arrays(rows[:1]), 300),
-        batch=median(lambda: model.arrays(batch), 100) / BATCH,
-        apart=compare(model.arrays(rows), slow.arrays(rows), 1.0).largest,
+        pipeline=compute_median(lambda: pipeline_model.arrays(rows[:1]), 30),
+        one=compute_median(lambda: model.arrays(rows[:1]), 300),
+        batch=compute_median(lambda: model.arrays(batch), 100) / BATCH,
+        difference=compare(model.arrays(rows), pipeline_model.arrays(rows), 1.0).largest,
     )
 
 
-def median(call: Callable[[], Any], times: int) -> float:
-    """µs of a call; a tenth of the calls come first and do not count."""
+def compute_median(call: Callable[[], object], times: int) -> float:
+    """Compute the median of a call's µs; a tenth of the calls come before and do not count."""
     seconds = []
     for _ in range(times + times // 10):
         started = time.perf_counter()
@@ -171,18 +187,19 @@ def median(call: Callable[[], Any], times: int) -> float:
     return statistics.median(seconds[-times:]) * 1e6
 
 
-def show(all_: Sequence[Measured], rows: int) -> None:
+def print_table(times: Sequence[ModelTimes], rows: int) -> None:
+    """Print a line for each model."""
     headings = (
         "",
         "pipeline [µs]",
-        "compile_model [µs]",
+        "compiled [µs]",
         "at most",
         f"of {BATCH} [µs a row]",
         "runtime",
-        "apart",
+        "difference",
     )
     table = Table(*headings, title=f"{len(COLUMNS)} mixed columns, {rows:,} rows, one thread")
-    for each in all_:
+    for each in times:
         target = TARGETS.get(each.model.family)
         table.add_row(
             each.name.split(" (")[0] if len(each.name) > 60 else each.name,
@@ -191,14 +208,15 @@ def show(all_: Sequence[Measured], rows: int) -> None:
             f"{target:.0f}" if target else "",
             f"{each.batch:.1f}",
             each.model.compiled.runtime if each.model.compiled else "",
-            f"{each.apart:.0e}",
+            f"{each.difference:.0e}",
         )
     Console(width=150).print(table)
 
 
 def main() -> None:
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(prog="./dev bench compiled", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000)
     options = parser.parse_args()
     with threadpool_limits(1):
-        show([measured(*each) for each in models(options.rows)], options.rows)
+        print_table([measure(*each) for each in build_models(options.rows)], options.rows)

@@ -1,4 +1,4 @@
-"""`ingest` beside bare `COPY` and `INSERT … ON CONFLICT` of the same file: 12 mixed columns, in turns, medians."""
+"""Command `ingest` beside bare `COPY` and `INSERT … ON CONFLICT` of the same file: 12 columns, in turns, medians."""
 
 import argparse
 import random
@@ -14,17 +14,21 @@ from django.db import connection, models
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks._measurements import peak, psql, timed
+from benchmarks._measurements import measure_peak, measure_seconds, run_psql
 from learning.problem import Classification
 from store import ingest
 from store.products.features import Join
 from store.products.product import DataProduct
 
-TARGET = 2.0  # times what the bare statements take
-MEMORY = 200  # MB
+#: The largest ratio of our seconds to those of the bare statements.
+TARGET = 2.0
+#: The largest peak in MB.
+MEMORY = 200
 
 
 class Customer(models.Model):
+    """A customer with twelve columns."""
+
     class Plan(models.TextChoices):
         BASIC = "basic"
         FAMILY = "family"
@@ -56,7 +60,7 @@ product = DataProduct(
 
 
 def write(path: Path, rows: int, seed: int) -> None:
-    """Write `rows` customers; another seed gives the same customers other values."""
+    """Write `rows` customers to a file; another seed gives the same customers other values."""
     draw = random.Random(seed)
     start = datetime(2020, 1, 1)
     plans = Customer.Plan.values
@@ -73,40 +77,43 @@ def write(path: Path, rows: int, seed: int) -> None:
             )
 
 
-def empty() -> None:
+def empty_table() -> None:
+    """Delete all customers and write a checkpoint, so that none falls into a measurement."""
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE benchmarks_customer")
         cursor.execute("CHECKPOINT")
 
 
-def bare(path: Path) -> None:
-    """What a person would write for psql, with the table's own types."""
+def load_with_psql(path: Path) -> None:
+    """Load the file with the statements that a person would write."""
     names = [field.column for field in Customer._meta.concrete_fields]
     updates = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
-    psql(f"""BEGIN;
+    run_psql(f"""BEGIN;
 CREATE TEMPORARY TABLE given (LIKE benchmarks_customer) ON COMMIT DROP;
 \\copy given FROM '{path}' (FORMAT csv, HEADER true)
 INSERT INTO benchmarks_customer SELECT * FROM given ON CONFLICT (customer) DO UPDATE SET {updates};
 COMMIT;""")
 
 
-def ours(path: Path) -> None:
+def load_with_ingest(path: Path) -> None:
+    """Load the file as the command `ingest` does."""
     ingest.load(product, [path])
 
 
-def turns(paths: Sequence[Path], repeats: int) -> dict[str, dict[str, list[float]]]:
-    """Seconds of each way for each step: new rows, the same file again, every row changed."""
+def measure_steps(paths: Sequence[Path], repeats: int) -> dict[str, dict[str, list[float]]]:
+    """Measure the seconds of both loads for each step: new rows, the same file again, every row changed."""
     steps = dict(zip(("new rows", "the same again", "every row changed"), (paths[0], *paths), strict=True))
     seconds: dict[str, dict[str, list[float]]] = {step: {"bare": [], "ingest": []} for step in steps}
     for _ in range(repeats):
-        for name, load in (("bare", bare), ("ingest", ours)):
-            empty()
+        for name, load in (("bare", load_with_psql), ("ingest", load_with_ingest)):
+            empty_table()
             for step, path in steps.items():
-                seconds[step][name].append(timed(partial(load, path)))
+                seconds[step][name].append(measure_seconds(partial(load, path)))
     return seconds
 
 
 def main() -> None:
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(prog="./dev bench ingest", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=3)
@@ -117,13 +124,14 @@ def main() -> None:
         paths = [Path(folder, "customers.csv"), Path(folder, "changed.csv")]
         for seed, path in enumerate(paths):
             write(path, options.rows, seed)
-        seconds = turns(paths, options.repeats)
-        empty()
-        memory = peak(partial(ours, paths[0]))
-    show(options.rows, seconds, memory)
+        seconds = measure_steps(paths, options.repeats)
+        empty_table()
+        memory = measure_peak(partial(load_with_ingest, paths[0]))
+    print_table(options.rows, seconds, memory)
 
 
-def show(rows: int, seconds: dict[str, dict[str, list[float]]], memory: float) -> None:
+def print_table(rows: int, seconds: dict[str, dict[str, list[float]]], memory: float) -> None:
+    """Print a line for each step, and the peak memory."""
     table = Table(
         "", "bare [s]", "ingest [s]", "ratio", "rows a second", title=f"{rows:,} rows of 12 columns"
     )

@@ -1,11 +1,11 @@
-"""What a build takes beyond its fits: the time of search and contest, over that of all fits on as many processors.
+"""Overhead of a build: the time of search and final round, over that of all fits on as many processors.
 
     ./dev bench overhead [--candidates 20] [--repeats 3] [--processes 1 2] [--products tumor --products diabetes]
 
-The example products are built as a worker builds them, every fold a row; a fit is the estimator's own time to fit and
-to predict. With one process what is over is the search's own; with more, it is also what the last long fits leave the
-others to wait for. The first build of a product is not counted. Wine's clusters are left out: most of their time is
-scoring.
+The example products are built as a worker builds them, with a row for every fold; the time of a fit is that of the
+estimator to fit and to predict. With several processes the overhead includes the time in which some of them wait for
+the last long fits. The first build of a product is not counted. The clustering of wines is left out: it spends most of
+its time on scores.
 """
 
 import argparse
@@ -24,17 +24,17 @@ from store.builds.candidates import FoldScore
 from store.products import catalogue
 
 PRODUCTS = ("tumor", "diabetes", "manual")
-MOST = 0.10
+MAX_OVERHEAD = 0.10
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One build's search and contest."""
+class BuildCost:
+    """The cost of one build's search and final round."""
 
-    #: Of all fits together; of averages none is made.
+    #: The number of fits, and their seconds; ensembles need none.
     fits: int
     seconds: float
-    #: From the analysis to the last score.
+    #: Seconds from the analysis to the last score.
     wall: float
     processes: int
 
@@ -43,33 +43,35 @@ class Measured:
         return self.wall * self.processes / self.seconds - 1
 
     @classmethod
-    def middle(cls, product: str, options: argparse.Namespace, processes: int) -> "Measured":
-        """Of several builds, the one in the middle."""
+    def measure_median(cls, product: str, options: argparse.Namespace, processes: int) -> "BuildCost":
+        """Measure several builds and return the one with the median overhead."""
         settings.EXEMPLAR_CPUS = processes
         turns = track(range(options.repeats + 1), f"{product}, processes: {processes}", transient=True)
         builds = [build(product, options.candidates) for _ in turns][1:]
         return sorted(builds, key=lambda each: each.overhead)[len(builds) // 2]
 
 
-def build(product: str, candidates: int) -> Measured:
+def build(product: str, candidates: int) -> BuildCost:
+    """Run a build and read its cost from its rows."""
     requested, _ = Build.objects.request(
         catalogue.get(product), by="a benchmark", options={"candidates": candidates}, enqueue=False
     )
     claimed = Build.objects.claim(requested.pk, "")
     assert claimed is not None
     runner.run(claimed)
-    at = dict(claimed.events.order_by("sequence").values_list("kind", "at"))  # of each kind the last
+    at = dict(claimed.events.order_by("sequence").values_list("kind", "at"))  # the last of each kind
     scored = FoldScore.objects.filter(candidate__build=claimed).exclude(candidate__family=ensemble.FAMILY)
-    took = [sum(times) for times in scored.values_list("fit_seconds", "predict_seconds")]
-    return Measured(
-        fits=len(took),
-        seconds=sum(took),
+    seconds = [sum(times) for times in scored.values_list("fit_seconds", "predict_seconds")]
+    return BuildCost(
+        fits=len(seconds),
+        seconds=sum(seconds),
         wall=(at["CandidateScored"] - at["FeaturesAnalysed"]).total_seconds(),
         processes=settings.EXEMPLAR_CPUS,
     )
 
 
 def main() -> None:
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(prog="./dev bench overhead", description=__doc__.splitlines()[0])
     parser.add_argument("--candidates", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3)
@@ -84,21 +86,21 @@ def main() -> None:
         "fits",
         "ms a fit",
         "fits together, s",
-        "search and contest, s",
+        "search and final round, s",
         "overhead",
     )
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "product" else "right")
     for product in options.products or PRODUCTS:
         for processes in options.processes:
-            middle = Measured.middle(product, options, processes)
+            cost = BuildCost.measure_median(product, options, processes)
             table.add_row(
                 product,
                 f"{processes}",
-                f"{middle.fits}",
-                f"{1e3 * middle.seconds / middle.fits:.0f}",
-                f"{middle.seconds:.2f}",
-                f"{middle.wall:.2f}",
-                f"{middle.overhead:.0%}{'' if middle.overhead <= MOST else ' (!)'}",
+                f"{cost.fits}",
+                f"{1e3 * cost.seconds / cost.fits:.0f}",
+                f"{cost.seconds:.2f}",
+                f"{cost.wall:.2f}",
+                f"{cost.overhead:.0%}{'' if cost.overhead <= MAX_OVERHEAD else ' (!)'}",
             )
     Console().print(table)

@@ -1,7 +1,6 @@
-"""Promotions and rollbacks under full load: answers a second with and without them, and whose answers they are.
+"""Promotions under full load: answers per second with and without them, and checks of the stored predictions.
 
-Ends with exit status 1 where a request failed, where an answer is not that of the version that it names, or where p99
-doubled.
+Exits with status 1 where a request failed, where a prediction differs from that of its version, or where p99 doubled.
 """
 
 import argparse
@@ -17,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import _champions
-from benchmarks._load import Load, Measured, measure
-from benchmarks.serving import OURS, game
+from benchmarks._load import Load, LoadResult, measure
+from benchmarks.serving import OURS, start_servers
 from learning.model import ClassAnswer
 from store.predictions.predictions import Prediction
 from store.products.product import DataProduct
@@ -27,13 +26,14 @@ from store.registry.versions import ModelVersion
 CONNECTIONS = 64
 #: Seconds between two promotions, and of one measurement.
 PAUSE, SECONDS = 0.25, 5.0
-#: Times the p99 without promotions, at most; stored predictions that are computed again; how far they may be off, as
-#: others are computed beside them.
-MOST, CHECKED, OFF = 2.0, 5_000, 1e-5
+#: The largest ratio of the p99 with promotions to that without.
+MAX_RATIO = 2.0
+#: Stored predictions that are computed again, and the largest difference; other rows of a batch change the last digits.
+CHECKED, TOLERANCE = 5_000, 1e-5
 
 
 def promote(versions: Sequence[ModelVersion], times: int) -> None:
-    """Let two versions serve in turns."""
+    """Promote two versions in turns."""
     try:
         for number in range(times):
             _champions.promote(versions[number % 2])
@@ -42,54 +42,57 @@ def promote(versions: Sequence[ModelVersion], times: int) -> None:
         connection.close()
 
 
-def wrong(product: DataProduct, versions: Sequence[ModelVersion]) -> int:
-    """Of the newest predictions, those that the version which they name does not make."""
+def count_wrong(product: DataProduct, versions: Sequence[ModelVersion]) -> int:
+    """Count the newest predictions that differ from the answer of their version."""
     models = {version.pk: version.load(product) for version in versions}
-    found = 0
+    wrong = 0
     for stored in Prediction.objects.filter(product=product.name).order_by("-created_at")[:CHECKED]:
         values = {c.name: c.from_json(stored.features[c.name]) for c in product.columns}
-        said = models[stored.model_id].predict([product.clean(values)])[0]
-        assert isinstance(said, ClassAnswer) and stored.confidence is not None
-        found += said.label != stored.answer or abs(said.confidence - stored.confidence) > OFF
-    return found
+        answer = models[stored.model_id].predict([product.clean(values)])[0]
+        assert isinstance(answer, ClassAnswer) and stored.confidence is not None
+        differs = abs(answer.confidence - stored.confidence) > TOLERANCE
+        wrong += answer.label != stored.answer or differs
+    return wrong
 
 
-def under_load(load: Load, firsts: Iterator[int]) -> Measured:
-    """Raises RuntimeError where a request failed."""
+def measure_load(load: Load, firsts: Iterator[int]) -> LoadResult:
+    """Apply the load once. Raises RuntimeError where a request failed."""
     return measure(load, CONNECTIONS, SECONDS, next(firsts))
 
 
-def show(found: dict[str, list[Measured]]) -> float:
-    """Prints the medians; returns how many times the p99 grew."""
+def print_table(results: dict[str, list[LoadResult]]) -> float:
+    """Print the medians, and return the ratio of the second p99 to the first."""
     table = Table("", "answers a second", "p50 [ms]", "p99 [ms]", title=f"{CONNECTIONS} connections")
     p99s = []
-    for name, measured in found.items():
-        p99s.append(statistics.median(m.p99 for m in measured))
-        cells = (statistics.median(m.rate for m in measured), statistics.median(m.p50 for m in measured))
-        table.add_row(name, f"{cells[0]:,.0f}", f"{cells[1]:.2f}", f"{p99s[-1]:.2f}")
+    for name, repeats in results.items():
+        p99s.append(statistics.median(result.p99 for result in repeats))
+        rate = statistics.median(result.rate for result in repeats)
+        p50 = statistics.median(result.p50 for result in repeats)
+        table.add_row(name, f"{rate:,.0f}", f"{p50:.2f}", f"{p99s[-1]:.2f}")
     Console(width=80).print(table)
     return p99s[1] / p99s[0]
 
 
 def main() -> None:
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(prog="./dev bench promotions", description=__doc__)
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--product", default="tumor")
     options = parser.parse_args()
     firsts = count(10_000_000, 1_000_000)
-    with game(options.product, "boosting", []) as playing:
-        load, product = playing.servers[OURS], playing.product
-        other, _ = _champions.enthrone(product, "linear")
+    with start_servers(options.product, "boosting", []) as comparison:
+        load, product = comparison.servers[OURS], comparison.product
+        other, _ = _champions.serve_family(product, "linear")
         versions = [ModelVersion.objects.exclude(pk=other.pk).get(product=product.name), other]
-        under_load(load, firsts)  # what comes first takes longer
-        quiet = [under_load(load, firsts) for _ in range(3)]
-        busy = []
+        measure_load(load, firsts)  # warm up
+        before = [measure_load(load, firsts) for _ in range(3)]
+        during = []
         with ThreadPoolExecutor(1) as pool:
-            promoted = pool.submit(promote, versions, options.times)
-            while not promoted.done():
-                busy.append(under_load(load, firsts))
-            promoted.result()
-        times = show({"no promotions": quiet, f"{options.times} promotions": busy})
-        mistaken = wrong(product, versions)
-    print(f"p99: × {times:.2f}. Wrong among the newest {CHECKED:,} answers: {mistaken}.")
-    sys.exit(1 if mistaken or times > MOST else 0)
+            promotions = pool.submit(promote, versions, options.times)
+            while not promotions.done():
+                during.append(measure_load(load, firsts))
+            promotions.result()
+        ratio = print_table({"no promotions": before, f"{options.times} promotions": during})
+        wrong = count_wrong(product, versions)
+    print(f"p99: × {ratio:.2f}. Wrong among the newest {CHECKED:,} predictions: {wrong}.")
+    sys.exit(1 if wrong or ratio > MAX_RATIO else 0)

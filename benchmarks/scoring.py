@@ -1,6 +1,7 @@
-"""A whole table predicted anew, as the job that `scoreTable` starts: rows a second, and the worker's memory."""
+"""Batch scoring of a table, as the mutation `scoreTable` starts it: rows per second, and the worker's memory."""
 
 import argparse
+import math
 import sys
 import tempfile
 import time
@@ -19,15 +20,19 @@ from store.serving import champions
 from store.serving.batch_scoring import Scoring
 
 FAMILIES = ("linear", "boosting", "forest")
-#: Rows that the model learns from.
+#: Rows of the training data.
 LEARNED = 5_000
-#: Rows a second, at least; and how much of what the worker had after a tenth of them it may have at the end.
-TARGET, FLAT = 15_000, 1.1
-#: Seconds between two looks at a worker.
-GLANCE = 0.2
+#: The smallest number of rows per second.
+TARGET = 15_000
+#: The largest ratio of the worker's memory at the end to that after a tenth of the time.
+MAX_GROWTH = 1.1
+#: Seconds between two measurements of the memory.
+SAMPLE_SECONDS = 0.2
 
 
-class Outcome(NamedTuple):
+class ScoringCost(NamedTuple):
+    """Seconds and memory of one scoring job."""
+
     seconds: float
     scored: int
     #: MB after a tenth of the time, at the peak, and at the end.
@@ -36,8 +41,8 @@ class Outcome(NamedTuple):
     late: float
 
 
-def scored(version: ModelVersion, folder: Path) -> Outcome:
-    """One passage by a worker of its own."""
+def score_table(version: ModelVersion, folder: Path) -> ScoringCost:
+    """Score the table with a worker of its own. Raises SystemExit where the job fails."""
     _champions.promote(version)
     champions.refresh()
     scoring, _ = Scoring.objects.request(mixed, by="a benchmark")
@@ -45,48 +50,51 @@ def scored(version: ModelVersion, folder: Path) -> Outcome:
     memory = []
     try:
         while not scoring.ended and worker.alive:
-            time.sleep(GLANCE)
-            memory += [_servers.resident(pid) for pid in _servers.children(worker.pid or 0)]
+            time.sleep(SAMPLE_SECONDS)
+            memory += [_servers.get_resident_memory(pid) for pid in _servers.find_children(worker.pid or 0)]
             scoring.refresh_from_db()
     finally:
         worker.stop()
     if scoring.status != "SUCCEEDED" or scoring.ended_at is None or scoring.started_at is None:
         raise SystemExit(f"{version.family}: {scoring.status}: {scoring.problem_message}")
     seconds = (scoring.ended_at - scoring.started_at).total_seconds()
-    return Outcome(seconds, scoring.scored, *_memory(memory))
+    return ScoringCost(seconds, scoring.scored, *_summarize(memory))
 
 
-def _memory(seen: Sequence[float]) -> tuple[float, float, float]:
-    known = [each for each in seen if each == each] or [float("nan")]
-    return known[len(known) // 10], max(known), known[-1]
+def _summarize(memory: Sequence[float]) -> tuple[float, float, float]:
+    """Return the memory after a tenth of the samples, at the peak and at the end."""
+    samples = [each for each in memory if not math.isnan(each)] or [float("nan")]
+    return samples[len(samples) // 10], max(samples), samples[-1]
 
 
-def show(outcomes: dict[str, Outcome], rows: int) -> None:
+def print_table(costs: dict[str, ScoringCost], rows: int) -> None:
+    """Print a line for each family."""
     table = Table("model", title=f"A table of {rows:,} rows of ten mixed columns, predicted and stored")
     for heading in ("seconds", "rows/s", "at least", "MB after a tenth", "at the peak", "at the end"):
         table.add_column(heading, justify="right")
-    for family, of in outcomes.items():
-        rate = of.scored / of.seconds
+    for family, cost in costs.items():
+        rate = cost.scored / cost.seconds
         table.add_row(
             family,
-            f"{of.seconds:.1f}",
+            f"{cost.seconds:.1f}",
             f"{rate:,.0f}{' (!)' if rate < TARGET else ''}",
             f"{TARGET:,}",
-            f"{of.early:.0f}",
-            f"{of.peak:.0f}",
-            f"{of.late:.0f}{' (!)' if of.late > of.early * FLAT else ''}",
+            f"{cost.early:.0f}",
+            f"{cost.peak:.0f}",
+            f"{cost.late:.0f}{' (!)' if cost.late > cost.early * MAX_GROWTH else ''}",
         )
     Console(width=100).print(table)
 
 
 def main() -> None:
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(prog="./dev bench scoring", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=["boosting"])
     options = parser.parse_args()
     loader.load(min(LEARNED, options.rows))
-    versions = [_champions.enthrone(mixed, family)[0] for family in options.families]
+    versions = [_champions.serve_family(mixed, family)[0] for family in options.families]
     loader.load(options.rows)
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = {version.family: scored(version, Path(folder)) for version in versions}
-    show(outcomes, options.rows)
+        costs = {version.family: score_table(version, Path(folder)) for version in versions}
+    print_table(costs, options.rows)

@@ -57,7 +57,7 @@ GROUP BY build.id
 
 
 class Seconds(NamedTuple):
-    """What one start took."""
+    """Times of one start."""
 
     wall: float
     processor: float
@@ -182,7 +182,7 @@ def ingest(checkout: Checkout) -> Seconds:
 
 def web(checkout: Checkout) -> Seconds:
     """Measure a web process until it is ready with four champions; the engines run already."""
-    port = _servers.free_port()
+    port = _servers.find_free_port()
     with checkout.engines():
         start = time.perf_counter()
         with checkout.process("manage.py", "web", f"--port={port}") as pid:
@@ -202,7 +202,7 @@ def worker(checkout: Checkout) -> Seconds:
 
 def queued_build(checkout: Checkout) -> Seconds:
     """Measure a build from its request to its first step; web and worker have been idle for some seconds."""
-    port = _servers.free_port()
+    port = _servers.find_free_port()
     with (
         checkout.engines() as (postgres, _),
         checkout.process("manage.py", "web", f"--port={port}"),
@@ -272,7 +272,8 @@ def measure(row: str, checkouts: list[Checkout], runs: int) -> dict[str, Seconds
     }
 
 
-def show(row: str, seconds: Mapping[str, Seconds], checkouts: list[Checkout]) -> list[str]:
+def render_cells(row: str, seconds: Mapping[str, Seconds], checkouts: list[Checkout]) -> list[str]:
+    """Render the line of a row: its title and the seconds of each checkout."""
     cells = [TITLES.get(row, row)]
     for checkout in checkouts:
         wall, processor = seconds[checkout.name]
@@ -281,6 +282,7 @@ def show(row: str, seconds: Mapping[str, Seconds], checkouts: list[Checkout]) ->
 
 
 def main() -> None:
+    """Measure the rows and print a table."""
     parser = argparse.ArgumentParser(prog="./dev bench startup")
     parser.add_argument("--against", type=Path, help="another checkout, which is measured in turns with this")
     parser.add_argument("--runs", type=int, default=5)
@@ -294,5 +296,5 @@ def main() -> None:
         "start", *(checkout.name for checkout in checkouts), title="Seconds, medians (processor time)"
     )
     for row in options.rows:
-        table.add_row(*show(row, measure(row, checkouts, options.runs), checkouts))
+        table.add_row(*render_cells(row, measure(row, checkouts, options.runs), checkouts))
     Console(file=sys.stdout).print(table)

@@ -1,1 +1,1 @@
-"""A product of ten mixed columns in one table, of as many rows as a benchmark wants."""
+"""A product with ten columns of mixed kinds in one table of any number of rows."""

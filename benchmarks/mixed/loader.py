@@ -1,4 +1,4 @@
-"""Draws customers inside PostgreSQL: the same ones each time, a million in some seconds."""
+"""Draws customers inside PostgreSQL: the same ones each time, a million within seconds."""
 
 from django.db import connection, transaction
 
@@ -22,10 +22,10 @@ FROM (
 @transaction.atomic
 def load(rows: int) -> None:
     """Draw customers until there are `rows`."""
-    known = Customer._default_manager.count()
+    count = Customer._default_manager.count()
     table = connection.ops.quote_name(Customer._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute("SELECT setseed(0.5)")
         cities = list(Customer.City.values)
-        cursor.execute(INSERT.format(table=table), {"cities": cities, "first": known + 1, "last": rows})
+        cursor.execute(INSERT.format(table=table), {"cities": cities, "first": count + 1, "last": rows})
         cursor.execute(f"ANALYZE {table}")

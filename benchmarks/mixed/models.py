@@ -1,9 +1,11 @@
-"""Customers, some of whom leave."""
+"""Customers with ten columns of mixed kinds."""
 
 from django.db import models
 
 
 class Customer(models.Model):
+    """A customer, who stays or leaves."""
+
     class Plan(models.TextChoices):
         BASIC = "basic"
         FAMILY = "family"

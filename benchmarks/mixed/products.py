@@ -1,4 +1,4 @@
-"""The data product: who leaves, from numbers, a boolean and categories, some of them missing."""
+"""The data product: does a customer leave, from numbers, a boolean and categories, with missing values."""
 
 from learning.problem import Classification
 from store.products import DataProduct, Join

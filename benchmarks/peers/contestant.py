@@ -1,7 +1,7 @@
-"""One peer at one task, in an environment of its own: `python contestant.py PEER FOLDER SECONDS SEED`.
+"""Runs one peer on one data set, in the peer's environment: `python contestant.py PEER FOLDER SECONDS SEED`.
 
-The folder has `task.json`, `learn.csv`, `y.npy` and `test.csv`; `predictions.npy` is left there: probabilities of the
-classes, `(n, classes)`, or values, `(n,)`. The last line that is printed is what won.
+The folder has `task.json`, `learn.csv`, `y.npy` and `test.csv`. The program writes `predictions.npy`, probabilities of
+the classes, `(n, classes)`, or values, `(n,)`, and prints the winner as its last line.
 """
 
 import json
@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 
-def flaml(learn, y, test, task, seconds, seed):
+def run_flaml(learn, y, test, task, seconds, seed):
+    """Run FLAML. Returns the predictions of the test rows, and the winner."""
     from flaml import AutoML
 
     metric = {0: "r2", 2: "roc_auc"}.get(task["classes"], "roc_auc_ovr")
@@ -28,19 +29,21 @@ def flaml(learn, y, test, task, seconds, seed):
         n_jobs=task["cores"],
         verbose=0,
     )
-    asked = automl.predict_proba if task["classes"] else automl.predict
-    return asked(test), automl.best_estimator
+    predict = automl.predict_proba if task["classes"] else automl.predict
+    return predict(test), automl.best_estimator
 
 
-def autogluon_medium(*arguments):
-    return _autogluon("medium_quality", *arguments)
+def run_autogluon_medium(*arguments):
+    """Run AutoGluon with its preset of medium quality."""
+    return _run_autogluon("medium_quality", *arguments)
 
 
-def autogluon_best(*arguments):
-    return _autogluon("best_quality", *arguments)
+def run_autogluon_best(*arguments):
+    """Run AutoGluon with its preset of best quality."""
+    return _run_autogluon("best_quality", *arguments)
 
 
-def _autogluon(preset, learn, y, test, task, seconds, seed):
+def _run_autogluon(preset, learn, y, test, task, seconds, seed):
     from autogluon.tabular import TabularPredictor
 
     metric = {0: "r2", 2: "roc_auc"}.get(task["classes"], "roc_auc_ovr_macro")
@@ -52,14 +55,19 @@ def _autogluon(preset, learn, y, test, task, seconds, seed):
         predictor.fit(
             learn.assign(__label__=y), presets=preset, time_limit=seconds, num_cpus=task["cores"], num_gpus=0
         )
-        asked = predictor.predict_proba if task["classes"] else predictor.predict
-        return asked(test), predictor.model_best
+        predict = predictor.predict_proba if task["classes"] else predictor.predict
+        return predict(test), predictor.model_best
 
 
-PEERS = {"flaml": flaml, "autogluon_medium": autogluon_medium, "autogluon_best": autogluon_best}
+PEERS = {
+    "flaml": run_flaml,
+    "autogluon_medium": run_autogluon_medium,
+    "autogluon_best": run_autogluon_best,
+}
 
 
 def main():
+    """Run the peer that is named on the command line."""
     peer, folder, seconds, seed = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
     task = json.loads((folder / "task.json").read_text())
     learn, test = (_read(folder / name, task["texts"]) for name in ("learn.csv", "test.csv"))
@@ -70,7 +78,7 @@ def main():
 
 
 def _read(file, texts):
-    """What is text somewhere in the file is text in each of its parts."""
+    """Read a CSV file; `texts` are read as text, also where a part of the data set has numbers only."""
     return pd.read_csv(file, dtype=dict.fromkeys(texts, "object"))
 
 

@@ -1,4 +1,4 @@
-"""What people write by hand: a FastAPI handler that predicts one row and upserts it, `uvicorn with_fastapi:app`."""
+"""FastAPI, as a team would write it: a handler that predicts one row and upserts it, `uvicorn with_fastapi:app`."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from psycopg_pool import ConnectionPool
 
 pipeline = joblib.load(os.environ["PIPELINE"])
-# What libpq's own environment variables name.
+# The database of libpq's environment variables.
 pool = ConnectionPool(min_size=8, max_size=8, open=False, kwargs={"autocommit": True})
 TABLE = """CREATE TABLE IF NOT EXISTS public.peer_prediction (
     id text PRIMARY KEY, features jsonb NOT NULL, label text NOT NULL, confidence float8 NOT NULL,
@@ -21,7 +21,8 @@ UPSERT = """INSERT INTO public.peer_prediction AS row (id, features, label, conf
 
 
 @asynccontextmanager
-async def life(app):
+async def lifespan(app):
+    """Open the connection pool and create the table."""
     pool.open(wait=True)
     with pool.connection() as connection:
         connection.execute(TABLE)
@@ -29,16 +30,18 @@ async def life(app):
     pool.close()
 
 
-app = FastAPI(lifespan=life)
+app = FastAPI(lifespan=lifespan)
 
 
 @app.get("/ready")
 def ready():
+    """Answer once the application has started."""
     return {"ready": True}
 
 
 @app.post("/predict")
 def predict(features: dict[str, object]):
+    """Predict a row and store the prediction."""
     probabilities = pipeline.predict_proba(pd.DataFrame([features]))[0].tolist()
     label = max(range(len(probabilities)), key=probabilities.__getitem__)
     text = json.dumps(features, sort_keys=True)

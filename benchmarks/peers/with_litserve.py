@@ -9,6 +9,8 @@ import pandas as pd
 
 
 class Pipeline(litserve.LitAPI):
+    """The service."""
+
     def setup(self, device):
         self.pipeline = joblib.load(os.environ["PIPELINE"])
 

@@ -180,7 +180,7 @@ def test_a_header_that_looks_like_data_is_remarked_on(path: Path) -> None:
         (10, 2, 81, Kind.TEXT),
     ],
 )
-def test_a_category_has_few_short_values_that_come_again(
+def test_a_category_has_few_short_values_that_repeat(
     path: Path, distinct: int, times: int, longest: int, type_: Kind
 ) -> None:
     values = [f"v{n:02}".ljust(longest, "x") for n in range(distinct)]
@@ -198,17 +198,23 @@ def test_a_category_has_few_short_values_that_come_again(
     ],
 )
 def test_whole_numbers_beyond_64_bits_are_large(path: Path, cells: list[str], type_: Kind) -> None:
-    found = column(path, cells)
-    assert found.type is type_
-    assert ("beyond 64 bits" in found.remarks) is (type_ is Kind.LARGE)
+    inferred = column(path, cells)
+    assert inferred.type is type_
+    assert ("beyond 64 bits" in inferred.remarks) is (type_ is Kind.LARGE)
 
 
-def test_smallest_and_largest_of_whole_numbers_are_known(path: Path) -> None:
-    found = column(path, ["-7", "3", "1,200", "-7"])
-    assert (found.low, found.high, found.distinct, found.missing, found.longest) == (-7, 1200, 3, 0, 5)
+def test_the_smallest_and_the_largest_integer_are_counted(path: Path) -> None:
+    inferred = column(path, ["-7", "3", "1,200", "-7"])
+    assert (inferred.low, inferred.high, inferred.distinct, inferred.missing, inferred.longest) == (
+        -7,
+        1200,
+        3,
+        0,
+        5,
+    )
 
 
-def test_zeros_and_ones_are_yes_and_no_where_they_are_many_or_the_label(path: Path) -> None:
+def test_zeros_and_ones_are_booleans_where_they_are_many_or_the_label(path: Path) -> None:
     assert column(path, ["0", "1"] * 9 + ["1"]).type is Kind.INTEGER  # 19
     assert column(path, ["0", "1"] * 10).type is Kind.BOOLEAN
     assert column(path, ["0", "1"], label="thing").type is Kind.BOOLEAN
@@ -226,17 +232,20 @@ def test_zeros_and_ones_are_yes_and_no_where_they_are_many_or_the_label(path: Pa
         (["2023-12-31"], False, Kind.DATE),
     ],
 )
-def test_dates_that_contradict_the_order_that_was_named_are_no_dates(
+def test_dates_in_another_order_than_the_given_one_are_text(
     path: Path, cells: list[str], day_first: bool, type_: Kind
 ) -> None:
     assert column(path, cells, day_first=day_first).type is type_
 
 
-def test_of_two_columns_of_dates_one_that_is_certain_decides_for_both(path: Path) -> None:
-    found = table(path, ["a", "b"], [["03/04/2024", "05/31/2024"], ["03/05/2024", "01/02/2024"]])
-    assert (found.day_first, found.remarks) == (False, ())
-    at_odds = table(path, ["a", "b"], [["03/13/2024", "13/05/2024"]])
-    assert at_odds.day_first is True and "nothing tells the day from the month" in at_odds.remarks[0]
+def test_a_column_with_a_certain_order_decides_for_all_dates(path: Path) -> None:
+    inferred = table(path, ["a", "b"], [["03/04/2024", "05/31/2024"], ["03/05/2024", "01/02/2024"]])
+    assert (inferred.day_first, inferred.remarks) == (False, ())
+    contradictory = table(path, ["a", "b"], [["03/13/2024", "13/05/2024"]])
+    assert (
+        contradictory.day_first is True
+        and "do not show whether the day or the month is first" in contradictory.remarks[0]
+    )
     assert table(path, ["a", "b"], [["2024-01-02", "1"]]).day_first is None
 
 
@@ -248,10 +257,10 @@ def test_a_copy_has_at_most_twice_as_many_values_as_the_label_each_often(
     path: Path, each: int, values: int, copies: bool
 ) -> None:
     rows = [[n % values % 2, f"v{n % values}"] for n in range(each * values)]
-    found = table(
+    inferred = table(
         path, ["label", "thing"], [[["no", "yes"][label], cell] for label, cell in rows], label="label"
     )
-    assert (found.columns[1].role is Role.LEFT_OUT) is copies
+    assert (inferred.columns[1].role is Role.LEFT_OUT) is copies
 
 
 def test_a_column_that_contradicts_the_label_once_is_no_copy(path: Path) -> None:
@@ -259,19 +268,19 @@ def test_a_column_that_contradicts_the_label_once_is_no_copy(path: Path) -> None
     assert table(path, ["label", "thing"], rows, label="label").columns[1].role is Role.FEATURE
 
 
-def test_one_value_beside_gaps_says_something(path: Path) -> None:
+def test_a_constant_column_with_gaps_is_a_feature(path: Path) -> None:
     assert column(path, ["x", "", "x", ""] * 5).role is Role.FEATURE
     assert column(path, ["x"] * 5).role is Role.LEFT_OUT
 
 
-def test_what_nobody_wants_is_left_out_as_was_said(path: Path) -> None:
-    found = table(path, ["a", "b"], [[i % 3, i % 7] for i in range(40)], leave_out=("b",))
-    assert found.columns[1].remarks == ("as you said",)
-    assert [c.name for c in found.features] == ["a"]
-    assert (found.columns[1].optional, found.columns[0].optional) == (True, False)
+def test_columns_are_left_out_on_request(path: Path) -> None:
+    inferred = table(path, ["a", "b"], [[i % 3, i % 7] for i in range(40)], leave_out=("b",))
+    assert inferred.columns[1].remarks == ("as you asked",)
+    assert [c.name for c in inferred.features] == ["a"]
+    assert (inferred.columns[1].optional, inferred.columns[0].optional) == (True, False)
 
 
-def test_the_number_of_a_column_that_is_not_there_is_refused(path: Path) -> None:
+def test_the_number_of_a_missing_column_is_rejected(path: Path) -> None:
     rows = [["1", "2"], ["2", "3"]]
     assert table(path, ["x", "y"], rows, label="1").label
     with pytest.raises(FileError, match="no column is called '2'"):
@@ -279,26 +288,26 @@ def test_the_number_of_a_column_that_is_not_there_is_refused(path: Path) -> None
 
 
 def test_labels_are_counted_with_the_line_of_the_first(path: Path) -> None:
-    found = table(path, ["label", "n"], [["a", 1], ["b", 2], ["", 3], ["b", 4]], label="label")
-    assert (found.labels, found.first_lines) == ({"a": 1, "b": 2}, {"a": 2, "b": 3})
+    inferred = table(path, ["label", "n"], [["a", 1], ["b", 2], ["", 3], ["b", 4]], label="label")
+    assert (inferred.labels, inferred.first_lines) == ({"a": 1, "b": 2}, {"a": 2, "b": 3})
     signs = table(path, ["label", "n"], [["+", 1], ["-", 2], ["-", 4]], label="label")
     assert signs.labels == {"+": 1, "-": 2}
 
 
-def test_a_form_that_breaks_early_is_not_worth_a_word(path: Path) -> None:
+def test_an_early_exception_from_a_form_gets_no_remark(path: Path) -> None:
     assert column(path, ["1", "2", "x", "3"]).remarks == ()
     assert "a number in each row before line 32, which has 'x'" in column(path, [*range(30), "x"]).remarks[0]
 
 
 @pytest.mark.parametrize(
-    ("header", "said"), [(["1.5", "2"], True), (["1.5", "a"], False), (["a", "b"], False)]
+    ("header", "has_remark"), [(["1.5", "2"], True), (["1.5", "a"], False), (["a", "b"], False)]
 )
-def test_a_header_looks_like_data_where_most_of_it_is_numbers(
-    path: Path, header: list[str], said: bool
+def test_a_header_looks_like_data_where_most_of_its_titles_are_numbers(
+    path: Path, header: list[str], has_remark: bool
 ) -> None:
-    assert bool(table(path, header, [["1", "2"]]).remarks) is said
+    assert bool(table(path, header, [["1", "2"]]).remarks) is has_remark
 
 
-def test_numbers_are_sorted_by_their_size_and_words_by_their_letters(path: Path) -> None:
+def test_values_are_sorted_as_numbers_or_as_texts(path: Path) -> None:
     assert column(path, ["10", "9", "1"] * 8).values == ("1", "9", "10")
     assert column(path, ["b", "a", "B"] * 8).values == ("B", "a", "b")

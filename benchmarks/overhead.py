@@ -70,37 +70,45 @@ def build(product: str, candidates: int) -> BuildCost:
     )
 
 
+HEADINGS = (
+    "product",
+    "processes",
+    "fits",
+    "ms a fit",
+    "fits together, s",
+    "search and final round, s",
+    "overhead",
+)
+
+
 def main() -> None:
     """Measure and print a table."""
+    options = _parse_options()
+    call_command("load_examples", verbosity=0)
+    table = Table(title=f"Builds of {options.candidates} candidates")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading == "product" else "right")
+    for product in options.products or PRODUCTS:
+        for processes in options.processes:
+            cost = BuildCost.measure_median(product, options, processes)
+            table.add_row(product, f"{processes}", *_render_cells(cost))
+    Console().print(table)
+
+
+def _render_cells(cost: BuildCost) -> list[str]:
+    return [
+        f"{cost.fits}",
+        f"{1e3 * cost.seconds / cost.fits:.0f}",
+        f"{cost.seconds:.2f}",
+        f"{cost.wall:.2f}",
+        f"{cost.overhead:.0%}{'' if cost.overhead <= MAX_OVERHEAD else ' (!)'}",
+    ]
+
+
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench overhead", description=__doc__.splitlines()[0])
     parser.add_argument("--candidates", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--products", action="append", choices=PRODUCTS)
     parser.add_argument("--processes", type=int, nargs="+", default=sorted({1, settings.EXEMPLAR_CPUS}))
-    options = parser.parse_args()
-    call_command("load_examples", verbosity=0)
-    table = Table(title=f"Builds of {options.candidates} candidates")
-    headings = (
-        "product",
-        "processes",
-        "fits",
-        "ms a fit",
-        "fits together, s",
-        "search and final round, s",
-        "overhead",
-    )
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "product" else "right")
-    for product in options.products or PRODUCTS:
-        for processes in options.processes:
-            cost = BuildCost.measure_median(product, options, processes)
-            table.add_row(
-                product,
-                f"{processes}",
-                f"{cost.fits}",
-                f"{1e3 * cost.seconds / cost.fits:.0f}",
-                f"{cost.seconds:.2f}",
-                f"{cost.wall:.2f}",
-                f"{cost.overhead:.0%}{'' if cost.overhead <= MAX_OVERHEAD else ' (!)'}",
-            )
-    Console().print(table)
+    return parser.parse_args()

@@ -56,21 +56,7 @@ class Command(BaseCommand):
             metavar="TABLE",
             help="tables or views of the database instead of files; the first has the label",
         )
-        parser.add_argument("--label", metavar="COLUMN", help="the column to predict; default: clustering")
-        parser.add_argument(
-            "--entity", metavar="COLUMN", help="the column that identifies a row; shared by all files"
-        )
-        parser.add_argument(
-            "--time", metavar="COLUMN", help="the time of the event: no feature may come from after it"
-        )
-        parser.add_argument(
-            "--leave-out",
-            nargs="+",
-            action="extend",
-            default=[],
-            metavar="COLUMN",
-            help="columns that are no features",
-        )
+        self.add_column_arguments(parser)
         parser.add_argument(
             "--task",
             choices=["classification", "regression", "clustering"],
@@ -87,6 +73,23 @@ class Command(BaseCommand):
             "--month-first", action="store_false", dest="day_first", help="03/04/2024 is in March"
         )
         parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+
+    def add_column_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--label", metavar="COLUMN", help="the column to predict; default: clustering")
+        parser.add_argument(
+            "--entity", metavar="COLUMN", help="the column that identifies a row; shared by all files"
+        )
+        parser.add_argument(
+            "--time", metavar="COLUMN", help="the time of the event: no feature may come from after it"
+        )
+        parser.add_argument(
+            "--leave-out",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="COLUMN",
+            help="columns that are no features",
+        )
 
     def handle(self, *, name: str, yes: bool, **options: Unpack[Options]) -> None:
         if bool(options["files"]) == bool(options["table"]):

@@ -20,7 +20,7 @@ ProductName = Annotated[
 ]
 
 
-@strawberry.type(description="All streams. Events that are lost on the way are read again from the database.")
+@strawberry.type(description="All streams. Lost events are read again from the database.")
 class Subscription:
     @strawberry.subscription(
         graphql_type=BuildEvent,

@@ -1,6 +1,4 @@
-"""Compiled documents: operations that ask for nothing but predictions, answered without executing them; and what other
-queries select, resolved without reading the document again and again.
-"""
+"""Compiled documents: plans of operations that select only predictions, and columnar execution of other queries."""
 
 from .columnar_executor import COLUMN, LOCAL, WRITES, ColumnarQueries
 from .input_coercion import NotEligible

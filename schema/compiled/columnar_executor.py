@@ -48,13 +48,14 @@ from .collect_fields import (
     fragments_of,
 )
 
-#: In the metadata of a field that writes rows: what it is asked once must not be asked twice.
+#: The metadata of a field that writes rows: it must not be executed twice.
 WRITES = {"writes": True}
-#: In the metadata of a field: what gives its values for all objects at once; what is no leaf is shown once.
+#: In the metadata of a field: the function that returns its values for all objects at once.
 COLUMN = "column"
-#: In the metadata of a field whose resolver takes its object alone and looks nothing up, so that the fast path may call
+#: In the metadata of a field whose resolver takes its object alone and queries nothing, so that the fast path may call
 #: it on the event loop: True, or the function to call instead. Attributes need no mark.
 LOCAL = "local"
+
 Arguments: TypeAlias = Mapping[str, object]
 CoreExecutor: TypeAlias = Executor[Any]
 #: The values of one field for all objects of a level: objects of any type, or JSON.

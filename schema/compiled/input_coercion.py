@@ -1,18 +1,21 @@
-"""Input coercion of the fast path: from the JSON that a client sent to prediction requests.
+"""Input coercion of the fast path: from JSON, as clients send it, to prediction requests.
 
-Values that the GraphQL types refuse raise NotEligible, and the standard path reports them. The prediction service
-validates all others, on both paths.
+A value that its GraphQL type does not accept raises NotEligible, and the standard path reports the error. Accepted
+values are validated by the prediction service, on either path.
 """
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from types import NoneType
-from typing import Any
+from typing import TypeAlias, cast
 
 from graphql import (
     GRAPHQL_MAX_INT,
     GRAPHQL_MIN_INT,
     GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLLeafType,
     GraphQLSchema,
     get_nullable_type,
     is_non_null_type,
@@ -27,46 +30,49 @@ from store.serving.predict import Path, PredictionRequest
 from ..core import names
 from .arguments import ABSENT
 
-Coerce = Callable[[Any], Any]
+#: Coerces a JSON value. Raises NotEligible.
+Coerce: TypeAlias = Callable[[object], object]
 
-#: The JSON types that GraphQL's Float accepts; orjson reads neither NaN nor infinities.
+#: Types of JSON that GraphQL's Float accepts; orjson accepts neither NaN nor infinity.
 NUMBERS: frozenset[type] = frozenset({float, int})
 
 
 class NotEligible(Exception):
-    """The request is left to the standard path, which answers it or reports its errors."""
+    """The fast path does not take this request: the standard path executes it, or reports its errors."""
 
 
 class NumberColumns:
-    """The columns of GraphQL's type Float, by their places in the instance."""
+    """Columns of GraphQL's type Float, by their places in an instance."""
 
     def __init__(self, places: Sequence[int], allowed: frozenset[type]):
         self.places = places
-        #: The JSON types that they accept.
+        #: The types of JSON that they accept.
         self.allowed = allowed
-        # The last place is picked twice, as itemgetter returns a tuple for two places and more.
+        # For a single place itemgetter returns no tuple, so that one is picked twice.
         self.pick = itemgetter(*places, places[-1])
 
-    def coerce(self, values: list[Any]) -> None:
-        """Convert whole numbers among them to floats, in place. Raises NotEligible."""
+    def coerce(self, values: list[object]) -> None:
+        """Convert whole numbers to floats, in place. Raises NotEligible."""
         types = set(map(type, self.pick(values)))
         if not types <= self.allowed:
             raise NotEligible
         if int in types:
             for place in self.places:
-                if type(values[place]) is int:
-                    values[place] = float(values[place])
+                value = values[place]
+                if type(value) is int:
+                    values[place] = float(value)
 
 
 class InputReader:
     """Reads the prediction requests of one product."""
 
     def __init__(self, schema: GraphQLSchema, product: DataProduct):
-        type_: Any = schema.type_map[f"{names.prefix(product.name)}Features"]
+        features = schema.type_map[f"{names.prefix(product.name)}Features"]
+        input_fields = cast(GraphQLInputObjectType, features).fields
         self.fields = [names.field(name) for name in product.feature_names]
-        self.known = frozenset(self.fields)
-        types = [type_.fields[field].type for field in self.fields]
-        #: The columns that take a number, and those of them that may be null: tested all at once, as there may be tens.
+        self.field_names = frozenset(self.fields)
+        types = [input_fields[field].type for field in self.fields]
+        #: The columns of numbers, and those of numbers or null: checked together, as there may be tens of them.
         self.numbers = [
             NumberColumns(places, allowed)
             for allowed, nullable in ((NUMBERS, False), (NUMBERS | {NoneType}, True))
@@ -84,11 +90,11 @@ class InputReader:
             if get_nullable_type(type_).name != "Float"
         ]
 
-    def instance(self, value: Any) -> list[Any]:
-        """Coerce features to values in the columns' order. Raises NotEligible."""
-        if type(value) is not dict or not value.keys() <= self.known:
+    def instance(self, features: object) -> list[object]:
+        """Features in the columns' order. Raises NotEligible."""
+        if type(features) is not dict or not features.keys() <= self.field_names:
             raise NotEligible
-        values = list(map(value.get, self.fields))
+        values: list[object] = list(map(features.get, self.fields))
         for columns in self.numbers:
             columns.coerce(values)
         for place, coerce in self.coerced:
@@ -96,50 +102,50 @@ class InputReader:
         return values
 
     def request(
-        self, features: Any, entity: Any = ABSENT, reference: Any = ABSENT, path: Path = ()
+        self, features: object, entity: object = ABSENT, reference: object = ABSENT, path: Path = ()
     ) -> PredictionRequest:
-        """Build the request of the arguments of `predict`. Raises NotEligible."""
+        """The request of the arguments of `predict`. Raises NotEligible."""
         return PredictionRequest(
             self.instance(features), optional_text(entity), optional_text(reference), path
         )
 
-    def row(self, value: Any, path: Path) -> PredictionRequest:
-        """Build the request of an item of `predictMany`. Raises NotEligible."""
-        if type(value) is not dict or not value.keys() <= {"features", "entity", "reference"}:
+    def row(self, row: object, path: Path) -> PredictionRequest:
+        """The request of an item of `predictMany`. Raises NotEligible."""
+        if type(row) is not dict or not row.keys() <= {"features", "entity", "reference"}:
             raise NotEligible
-        return self.request(value.get("features"), value.get("entity"), value.get("reference"), path)
+        return self.request(row.get("features"), row.get("entity"), row.get("reference"), path)
 
 
-def entity_request(value: Any, path: Path) -> PredictionRequest:
-    """Build the request of the argument of `predictFor`, or of an item of `predictForMany`. Raises NotEligible."""
-    return PredictionRequest(entity=text(value), path=path)
+def entity_request(key: object, path: Path) -> PredictionRequest:
+    """The request of the argument of `predictFor`, or of an item of `predictForMany`. Raises NotEligible."""
+    return PredictionRequest(entity=text(key), path=path)
 
 
-def items(value: Any) -> Sequence[Any]:
-    """Check that a value is a list of a size that one request may have. Raises NotEligible."""
+def items(value: object) -> Sequence[object]:
+    """The items of a list, at most MAX_ROWS. Raises NotEligible."""
     if type(value) is not list or len(value) > limits.MAX_ROWS:
         raise NotEligible
     return value
 
 
-def optional_text(value: Any) -> str | None:
-    """Check a text that may be absent or null. Raises NotEligible."""
+def optional_text(value: object) -> str | None:
+    """A text; None if it is null or absent. Raises NotEligible."""
     return None if value is ABSENT or value is None else text(value)
 
 
-def text(value: Any) -> str:
-    """Check that a value is a text that GraphQL accepts. Raises NotEligible."""
+def text(value: object) -> str:
+    """A text without the NUL character. Raises NotEligible."""
     if type(value) is not str or "\0" in value:
         raise NotEligible
     return value
 
 
-def coercer(type_: Any) -> Coerce:
-    """Build the coercion of JSON to a field of this type. It raises NotEligible."""
-    coerce = coercer_of_leaf(get_nullable_type(type_))
+def coercer(type_: GraphQLInputType) -> Coerce:
+    """The coercion of a field of this type."""
+    coerce = leaf_coercer(cast(GraphQLLeafType, get_nullable_type(type_)))
     nullable = not is_non_null_type(type_)
 
-    def coerce_optional(value: Any) -> Any:
+    def coerce_optional(value: object) -> object:
         if value is not None:
             return coerce(value)
         if nullable:
@@ -149,37 +155,37 @@ def coercer(type_: Any) -> Coerce:
     return coerce_optional
 
 
-def coercer_of_leaf(type_: Any) -> Coerce:
-    """Build the coercion of JSON to a scalar or an enum, null excluded. It raises NotEligible."""
+def leaf_coercer(type_: GraphQLLeafType) -> Coerce:
+    """The coercion of a scalar or an enum."""
     if isinstance(type_, CustomGraphQLEnumType):
-        return coercer_of_enum(type_)
+        return enum_coercer(type_)
     if type_.name == "String":
         return text
-    coerce = type_.coerce_input_value
+    coerce = cast(Coerce, type_.coerce_input_value)
 
-    def coerce_leaf(value: Any) -> Any:
+    def coerce_leaf(value: object) -> object:
         try:
             return coerce(value)
         except (ExemplarError, GraphQLError, ValueError, TypeError, ArithmeticError):
             raise NotEligible from None
 
-    return coerce_leaf if type_.name != "Int" else coercer_of_int(coerce_leaf)
+    return coerce_leaf if type_.name != "Int" else int_coercer(coerce_leaf)
 
 
-def coercer_of_int(coerce: Coerce) -> Coerce:
-    """Accept integers of 32 bits as they are, and leave all others to `coerce`."""
+def int_coercer(coerce: Coerce) -> Coerce:
+    """The coercion of GraphQL's Int; `coerce` takes the numbers that are written otherwise, as 1.0."""
 
-    def coerce_int(value: Any) -> Any:
+    def coerce_int(value: object) -> object:
         return value if type(value) is int and GRAPHQL_MIN_INT <= value <= GRAPHQL_MAX_INT else coerce(value)
 
     return coerce_int
 
 
-def coercer_of_enum(type_: CustomGraphQLEnumType) -> Coerce:
-    """Build the coercion of a member's name to the member's value. It raises NotEligible."""
+def enum_coercer(type_: CustomGraphQLEnumType) -> Coerce:
+    """The coercion of an enum: from a member's name to its value."""
     values = {name: type_.coerce_input_value(name).value for name in type_.values}
 
-    def coerce_enum(value: Any) -> Any:
+    def coerce_enum(value: object) -> object:
         if type(value) is not str or value not in values:
             raise NotEligible
         return values[value]

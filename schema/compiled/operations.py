@@ -1,12 +1,12 @@
-"""Compiled operations, which select nothing but predictions: read the variables, predict, serialize."""
+"""Operations that select only predictions: read their variables, predict, and serialize the predictions."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias, cast
 
-from graphql import FieldNode, GraphQLError, GraphQLObjectType, GraphQLSchema
+from graphql import FieldNode, GraphQLError, GraphQLObjectType, GraphQLSchema, OperationDefinitionNode
 
 from learning.exceptions import ExemplarError
 from store.exceptions import Overloaded
@@ -25,28 +25,31 @@ from .collect_fields import NotCompiled, Scope
 from .input_coercion import InputReader, NotEligible, entity_request, items
 from .serializers import Serialize, SerializerFactory
 
+#: The predictions and errors of one field, in order; or the error of the whole field.
+Outcome: TypeAlias = Sequence[Prediction | ExemplarError] | Exception
+#: A JSON value.
+JSON: TypeAlias = Any
+
 
 @dataclass(frozen=True, eq=False)
 class PredictionField:
     """A field that predicts."""
 
     product: DataProduct
-    #: The response keys that lead to it, and the nodes that were merged into it.
+    #: The response keys that lead to it, and its nodes, which are merged.
     path: tuple[str, str]
     nodes: Sequence[FieldNode]
-    #: The requests that the field's arguments make. Raises NotEligible.
+    #: Reads the requests from the variables. Raises NotEligible.
     read: Callable[[Variables], Sequence[PredictionRequest]]
     serialize: Serialize
     many: bool
 
-    def serialized(
-        self, outcome: Sequence[Prediction | ExemplarError] | Exception, errors: list[GraphQLError]
-    ) -> Any:
-        """Serialize the field; a refused field or item is null, and its error is appended to `errors`."""
+    def serialized(self, outcome: Outcome, errors: list[GraphQLError]) -> JSON:
+        """The field's JSON; null in the place of each error, which is appended to `errors`."""
         if isinstance(outcome, Exception):
             errors.append(self.error(outcome))
             return None
-        values: list[Any] = []
+        values: list[JSON] = []
         for place, prediction in enumerate(outcome):
             if isinstance(prediction, ExemplarError):
                 errors.append(self.error(prediction, (place,) if self.many else ()))
@@ -56,7 +59,7 @@ class PredictionField:
         return values if self.many else values[0]
 
     def error(self, error: Exception, place: tuple[int, ...] = ()) -> GraphQLError:
-        """Locate and translate an error as the standard path does."""
+        """The error as the standard path locates and translates it."""
         located = GraphQLError(str(error), self.nodes, path=(*self.path, *place), original_error=error)
         translate(located)
         return located
@@ -66,8 +69,8 @@ class PredictionField:
 class Operation:
     """An operation for one set of conditions."""
 
-    #: The data, with null where a field predicts.
-    constants: Mapping[str, Any]
+    #: The data, with null for the fields that predict.
+    constants: Mapping[str, JSON]
     predicting: Sequence[PredictionField]
 
     @cached_property
@@ -75,7 +78,7 @@ class Operation:
         return frozenset(field.product for field in self.predicting)
 
     def read(self, variables: Variables) -> list[Sequence[PredictionRequest]]:
-        """Read the requests of each field that predicts. Raises NotEligible."""
+        """The requests of each predicting field. Raises NotEligible."""
         return [field.read(variables) for field in self.predicting]
 
     async def predict(
@@ -83,27 +86,24 @@ class Operation:
         requests: Sequence[Sequence[PredictionRequest]],
         dispatcher: PredictionDispatcher,
         gone: Callable[[], bool],
-    ) -> "list[Sequence[Prediction | ExemplarError] | Exception]":
-        """Predict all fields; the outcome of each is its predictions and refusals, or the error of the whole field.
-
-        Raises: NotEligible and Overloaded, before anything is stored.
-        """
+    ) -> list[Outcome]:
+        """Predict and store the requests of each field. Raises NotEligible and Overloaded before anything is stored."""
         champions = self.pin_champions()
         self.check_size(requests, champions, dispatcher)
         validated = [
-            await validate(dispatcher, field.product, field_requests)
-            for field, field_requests in zip(self.predicting, requests, strict=True)
+            await validate(dispatcher, field.product, batch)
+            for field, batch in zip(self.predicting, requests, strict=True)
         ]
         outcomes = [
-            predict_field(dispatcher, champions[field.product], field_requests, gone)
-            for field, field_requests in zip(self.predicting, validated, strict=True)
+            predict_field(dispatcher, champions[field.product], valid, gone)
+            for field, valid in zip(self.predicting, validated, strict=True)
         ]
         if len(outcomes) == 1:
             return [await outcomes[0]]
         return list(await asyncio.gather(*outcomes))
 
     def pin_champions(self) -> dict[DataProduct, Champion]:
-        """Get one champion for all fields of a product, even if another is promoted meanwhile. Raises NotEligible."""
+        """Find one champion for all fields of each product. Raises NotEligible."""
         champions = {product: find_champion(product) for product in self.products}
         if None in champions.values():
             raise NotEligible
@@ -115,21 +115,19 @@ class Operation:
         champions: Mapping[DataProduct, Champion],
         dispatcher: PredictionDispatcher,
     ) -> None:
-        """Admit all fields or none. Raises Overloaded, and NotEligible if they can never wait together."""
+        """Admit all fields or none. Raises Overloaded; NotEligible if all of them together can never be admitted."""
         for product, champion in champions.items():
             size = sum(
-                len(field_requests)
-                for field, field_requests in zip(self.predicting, requests, strict=True)
+                len(batch)
+                for field, batch in zip(self.predicting, requests, strict=True)
                 if field.product is product
             )
-            if size > MOST_WAITING:  # the standard path takes one field after another
+            if size > MOST_WAITING:  # the standard path executes one field after the other
                 raise NotEligible
             dispatcher.predictions.check(champion, size)
 
-    def serialize(
-        self, outcomes: "Sequence[Sequence[Prediction | ExemplarError] | Exception]"
-    ) -> tuple[dict[str, Any], list[GraphQLError]]:
-        """Serialize the data, and return it with the errors of the fields and items that are null."""
+    def serialize(self, outcomes: Sequence[Outcome]) -> tuple[dict[str, JSON], list[GraphQLError]]:
+        """The data, and the errors of the fields and items that are null."""
         errors: list[GraphQLError] = []
         data = {key: dict(value) if type(value) is dict else value for key, value in self.constants.items()}
         for field, outcome in zip(self.predicting, outcomes, strict=True):
@@ -141,7 +139,10 @@ class Operation:
 async def validate(
     dispatcher: PredictionDispatcher, product: DataProduct, requests: Sequence[PredictionRequest]
 ) -> Sequence[ValidRequest | ExemplarError]:
-    """Validate requests. Raises NotEligible if the database fails, so that the standard path reports it."""
+    """Validate the requests of one field. Raises Overloaded; NotEligible if the database fails.
+
+    Nothing is stored yet, so that the standard path can start over and report the error.
+    """
     try:
         return await dispatcher.validate(product, requests)
     except Overloaded:
@@ -155,8 +156,8 @@ async def predict_field(
     champion: Champion,
     validated: Sequence[ValidRequest | ExemplarError],
     gone: Callable[[], bool],
-) -> Sequence[Prediction | ExemplarError] | Exception:
-    """Predict the requests of one field, or return the error of the whole field."""
+) -> Outcome:
+    """Predict and store the requests of one field; an error is its outcome."""
     try:
         return await dispatcher.predict(champion, validated, gone)
     except Exception as error:
@@ -164,37 +165,39 @@ async def predict_field(
 
 
 class OperationCompiler:
-    """Compiles an operation of a valid document, for one set of conditions."""
+    """Compiles an operation of a valid document."""
 
     def __init__(
         self,
         schema: GraphQLSchema,
         products: Mapping[str, DataProduct],
         scope: Scope,
-        defaults: Mapping[str, Any],
+        defaults: Mapping[str, JSON],
     ):
         self.schema, self.products, self.scope, self.defaults = schema, products, scope, defaults
         self.predicting: list[PredictionField] = []
 
-    def operation(self, node: Any) -> Operation:
-        """Compile the operation. Raises NotCompiled if it selects anything but predictions."""
-        query: Any = self.schema.query_type
+    def operation(self, node: OperationDefinitionNode) -> Operation:
+        """Compile a query. Raises NotCompiled if it selects anything but predictions and constants."""
+        query = self.schema.query_type
+        assert query is not None
         constants = {
             key: query.name if nodes[0].name.value == "__typename" else self.product(key, nodes)
             for key, nodes in self.scope.collect(query, [node]).items()
         }
-        read = variables_in([a for field in self.predicting for a in field.nodes[0].arguments or ()])
+        used = variables_in([a for field in self.predicting for a in field.nodes[0].arguments or ()])
         declared = {definition.variable.name.value for definition in node.variable_definitions or ()}
-        # GraphQL checks a variable even if no field reads it.
-        if not self.predicting or declared - read - self.scope.conditions.keys():
+        # GraphQL validates variables that are not used, and this path does not.
+        if not self.predicting or declared - used - self.scope.conditions.keys():
             raise NotCompiled
         return Operation(constants, self.predicting)
 
-    def product(self, key: str, nodes: Sequence[FieldNode]) -> dict[str, Any]:
+    def product(self, key: str, nodes: Sequence[FieldNode]) -> dict[str, JSON]:
+        """Compile the selections on a product, and return its constants. Raises NotCompiled."""
         product = self.products.get(nodes[0].name.value)
         if product is None:
             raise NotCompiled
-        type_: Any = self.schema.type_map[f"{names.prefix(product.name)}Product"]
+        type_ = cast(GraphQLObjectType, self.schema.type_map[f"{names.prefix(product.name)}Product"])
         return {
             inner: self.field(product, type_, (key, inner), same)
             for inner, same in self.scope.collect(type_, nodes).items()
@@ -206,29 +209,32 @@ class OperationCompiler:
         type_: GraphQLObjectType,
         path: tuple[str, str],
         nodes: Sequence[FieldNode],
-    ) -> Any:
-        """Return a constant, or None for a field that predicts, which joins `predicting`. Raises NotCompiled."""
+    ) -> JSON:
+        """The value of a constant field; null for a field that predicts, which is appended to `predicting`.
+
+        Raises NotCompiled.
+        """
         name, reader = nodes[0].name.value, InputReader(self.schema, product)
         serializers = SerializerFactory(self.scope)
-        reads: dict[str, Callable[[dict[str, Any]], Sequence[PredictionRequest]]] = {
-            "predict": lambda arguments: [reader.request(**arguments)],
-            "predictMany": lambda arguments: [
-                reader.row(row, ("rows", place)) for place, row in enumerate(items(arguments["rows"]))
+        readers: dict[str, Callable[[dict[str, JSON]], Sequence[PredictionRequest]]] = {
+            "predict": lambda values: [reader.request(**values)],
+            "predictMany": lambda values: [
+                reader.row(row, ("rows", place)) for place, row in enumerate(items(values["rows"]))
             ],
-            "predictFor": lambda arguments: [entity_request(arguments["entity"], ("entity",))],
-            "predictForMany": lambda arguments: [
+            "predictFor": lambda values: [entity_request(values["entity"], ("entity",))],
+            "predictForMany": lambda values: [
                 entity_request(key, ("entities", place))
-                for place, key in enumerate(items(arguments["entities"]))
+                for place, key in enumerate(items(values["entities"]))
             ],
         }
-        if name not in reads:
+        if name not in readers:
             return serializers.field(type_, nodes)(product)
-        values, requests_of = values_of(nodes[0], self.defaults), reads[name]
+        arguments, read_values = values_of(nodes[0], self.defaults), readers[name]
 
         def read(variables: Variables) -> Sequence[PredictionRequest]:
-            return requests_of({name: value(variables) for name, value in values.items()})
+            return read_values({name: value(variables) for name, value in arguments.items()})
 
-        prediction: Any = self.schema.type_map[f"{names.prefix(product.name)}Prediction"]
-        serialize = serializers.object(prediction, nodes)
+        prediction = self.schema.type_map[f"{names.prefix(product.name)}Prediction"]
+        serialize = serializers.object(cast(GraphQLObjectType, prediction), nodes)
         self.predicting.append(PredictionField(product, path, nodes, read, serialize, "Many" in name))
         return None

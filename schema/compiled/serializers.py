@@ -1,18 +1,20 @@
-"""Serializers of the fast path: functions from an object to the JSON of a selection, built from the types' resolvers.
+"""Serializers of the fast path: a selection as a function from an object to JSON, built from the types' resolvers.
 
-The fast path takes a field if its resolver needs its object alone and queries nothing: it is marked `LOCAL`, or an
-attribute. The JSON follows from the field's GraphQL type. So each field is described once, in its type.
+A field is compiled if its resolver needs its object alone and queries nothing (`LOCAL`, or an attribute). Its JSON
+follows from its GraphQL type. So a field is described once, in its type.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from graphql import (
     GRAPHQL_MAX_INT,
     GRAPHQL_MIN_INT,
     FieldNode,
     GraphQLField,
+    GraphQLLeafType,
     GraphQLObjectType,
+    GraphQLOutputType,
     get_named_type,
     get_nullable_type,
     is_leaf_type,
@@ -25,10 +27,14 @@ from strawberry.schema.schema_converter import CustomGraphQLEnumType
 from .collect_fields import NotCompiled, Scope
 from .columnar_executor import LOCAL, reader, strawberry_field
 
-#: From an object, or a field's value, to JSON.
-Serialize = Callable[[Any], Any]
+#: An object, or the value of a field.
+Value: TypeAlias = Any
+#: A JSON value.
+JSON: TypeAlias = Any
+#: Serializes an object, or the value of a field.
+Serialize: TypeAlias = Callable[[Value], JSON]
 
-#: Python types whose values are JSON already, by scalar. The scalar coerces all other values.
+#: By the scalar's name, the type of values that are JSON already. The GraphQL type coerces all others.
 JSON_TYPES: Mapping[str, type] = {"String": str, "ID": str, "Boolean": bool, "Float": float}
 
 
@@ -39,12 +45,12 @@ class SerializerFactory:
         self.scope = scope
 
     def object(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Serialize:
-        """Build the serializer of objects of this type. Raises NotCompiled if a field is not local."""
+        """The serializer of objects of this type. Raises NotCompiled if a field is not local."""
         fields = [(key, self.field(type_, same)) for key, same in self.scope.collect(type_, nodes).items()]
         return lambda value: {key: serialize(value) for key, serialize in fields}
 
     def field(self, parent: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Serialize:
-        """Build the serializer of one field, from its object to JSON. Raises NotCompiled if the field is not local."""
+        """The serializer of one field, which takes the object. Raises NotCompiled if the field is not local."""
         name = nodes[0].name.value
         if name == "__typename":
             return lambda value: parent.name
@@ -57,8 +63,8 @@ class SerializerFactory:
         serialize = self.value(definition.type, nodes)
         return lambda value: serialize(read(value))
 
-    def value(self, type_: Any, nodes: Sequence[FieldNode], nullable: bool = True) -> Serialize:
-        """Build the serializer of a field's values."""
+    def value(self, type_: GraphQLOutputType, nodes: Sequence[FieldNode], nullable: bool = True) -> Serialize:
+        """The serializer of a field's values."""
         if is_non_null_type(type_):
             return self.value(type_.of_type, nodes, nullable=False)
         if is_list_type(type_):
@@ -71,26 +77,26 @@ class SerializerFactory:
         raise NotCompiled
 
 
-def leaf_field(read: Callable[[Any], Any], type_: Any) -> Serialize:
-    """Build the serializer of a scalar or enum field, from its object to JSON.
+def leaf_field(read: Callable[[Value], Value], type_: GraphQLOutputType) -> Serialize:
+    """The serializer of a field of a scalar or an enum, which takes the object; it raises what the type raises.
 
-    It is one closure, as a selection may have tens of them. It raises if the type does not accept the value.
+    Reading and coercing are one call, since a prediction may have tens of such fields.
     """
-    leaf: Any = get_nullable_type(type_)
+    leaf = cast(GraphQLLeafType, get_nullable_type(type_))
     coerce = optional(leaf.coerce_output_value, not is_non_null_type(type_))
     if isinstance(leaf, CustomGraphQLEnumType):
-        members: Iterable[Any] = leaf.wrapped_cls
-        # By identity: Python computes a member's hash anew each time.
+        members = cast(Iterable[object], leaf.wrapped_cls)
+        # By identity, as Python computes a member's hash anew each time.
         names = {id(member): leaf.coerce_output_value(member) for member in members}
 
-        def serialize_member(value: Any) -> Any:
+        def serialize_member(value: Value) -> JSON:
             member = read(value)
             return names.get(id(member)) or coerce(member)
 
         return serialize_member
     if leaf.name == "Int":
 
-        def serialize_int(value: Any) -> Any:
+        def serialize_int(value: Value) -> JSON:
             number = read(value)
             return (
                 number
@@ -103,40 +109,43 @@ def leaf_field(read: Callable[[Any], Any], type_: Any) -> Serialize:
     if json_type is None:
         return lambda value: coerce(read(value))
 
-    def serialize_json(value: Any) -> Any:
+    def serialize_json(value: Value) -> JSON:
         json = read(value)
         return json if type(json) is json_type else coerce(json)
 
     return serialize_json
 
 
-def local_reader(definition: GraphQLField) -> Callable[[Any], Any]:
-    """Get the function that reads a local field from its object. Raises NotCompiled if the field is not local."""
+def local_reader(definition: GraphQLField) -> Callable[[Value], Value]:
+    """The function that reads a local field from its object. Raises NotCompiled if the field is not local."""
     mark = strawberry_field(definition).metadata.get(LOCAL)
     if callable(mark):
-        read: Callable[[Any], Any] = mark
-        return read
+        return cast(Callable[[Value], Value], mark)
     has_resolver = strawberry_field(definition).base_resolver is not None
-    read_attribute = reader(definition)
-    is_local = mark or (not has_resolver and is_leaf_type(get_named_type(definition.type)))
-    if read_attribute is None or not is_local:
+    read = reader(definition)
+    if read is None or (has_resolver and not mark) or (mark is None and not is_leaf(definition)):
         raise NotCompiled
-    return read_attribute
+    return read
+
+
+def is_leaf(definition: GraphQLField) -> bool:
+    """Check if a field, or the items of its lists, are of a scalar or an enum."""
+    return is_leaf_type(get_named_type(definition.type))
 
 
 def optional(serialize: Serialize, nullable: bool) -> Serialize:
-    """Serialize None as null, if the field may be null."""
+    """The serializer, which leaves null as it is if the value is nullable."""
     return (lambda value: None if value is None else serialize(value)) if nullable else serialize
 
 
 def once_if_unchanging(serialize: Serialize) -> Serialize:
-    """Reuse the JSON of the latest row, if rows of its table never change.
+    """Serialize a row that never changes once, and store its JSON until another row is serialized.
 
-    Row and JSON are one pair, replaced as a whole: a thread and the event loop may serialize two rows at once.
+    Row and JSON are one pair that is replaced as a whole: a thread and the event loop may serialize two rows at once.
     """
-    latest: tuple[Any, Any] = (None, None)
+    latest: tuple[Value, JSON] = (None, None)
 
-    def serialize_once(value: Any) -> Any:
+    def serialize_once(value: Value) -> JSON:
         nonlocal latest
         row, json = latest
         if row is not value:

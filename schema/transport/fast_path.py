@@ -1,12 +1,12 @@
-"""The fast path: a compiled document, asynchronous from a request that was read to the bytes of its answer.
+"""The fast path: plans of compiled documents, executed asynchronously, from a request to the bytes of its response.
 
-Whatever is unusual about a request (its headers, a session, its document, its variables) is left to the standard path,
-which says what is wrong where something is. Nothing has been stored by then.
+A request that is not eligible (by its headers, session, document or variables) is left to the standard path, which
+executes it or reports its errors. Nothing is stored before that is decided.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import orjson
 from cross_web import HTTPException
@@ -21,6 +21,7 @@ from store.exceptions import Overloaded
 from store.serving import dispatcher
 
 from ..compiled import NotEligible, Operation
+from ..compiled.operations import Outcome
 from ..core import negotiation, security
 from ..core.errors import extensions_of
 from ..core.request import GraphQLRequest, RequestHead
@@ -29,22 +30,24 @@ from ..core.responses import HEADERS, STATUS, retry
 if TYPE_CHECKING:
     from ..execution.documents import DocumentCache
 
-#: Predictions that are serialized within a few milliseconds; more are serialized on a thread.
+#: Predictions that are serialized on the event loop, at most: they take a few milliseconds.
 MANY_PREDICTIONS = 250
-#: Characters of the headers that are looked at; sensible ones have a hundred.
+#: Characters of the headers that are cached, at most; browsers send about a hundred.
 LONGEST_HEADERS = 1_000
 
-#: Who has no session.
+#: The actor without a session.
 STRANGER = actors.find_actor(None)
 
 ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 #: Names in lower case, and values.
-Headers = tuple[tuple[bytes, bytes], ...]
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+#: The body of a response: encoded already, or an object with errors.
+Body: TypeAlias = bytes | dict[str, Any]
 
 
 class Reply(NamedTuple):
-    """An answer, but for the length of its body."""
+    """A response, without the header of its length."""
 
     status: int
     headers: Headers
@@ -52,14 +55,14 @@ class Reply(NamedTuple):
 
 
 class FastPath:
-    """Answers the requests that it is made for, and declines all others."""
+    """Respond to the eligible requests, and decline all others."""
 
-    def __init__(self, library: "DocumentCache", encode: Callable[[Any], str]):
+    def __init__(self, library: "DocumentCache", encode: Callable[[object], str]):
         self.library = library
         self.encode = encode
 
     async def reply(self, request: GraphQLRequest) -> Reply | None:
-        """The answer; None where the standard path has to answer. It is asked once: a declined request is marked."""
+        """The response; None if the request is left to the standard path, and marked as declined."""
         try:
             return await self.answer(request)
         except (NotEligible, HTTPException, ClientDisconnect):
@@ -67,7 +70,7 @@ class FastPath:
             return None
 
     async def answer(self, request: GraphQLRequest) -> Reply:
-        """Raises NotEligible, and what reading the request raises."""
+        """Execute an eligible request. Raises NotEligible, HTTPException, ClientDisconnect."""
         media_type = eligible_media_type(request.head)
         if dispatcher.current is None or media_type is None:
             raise NotEligible
@@ -80,8 +83,8 @@ class FastPath:
 
     async def execute(
         self, request: GraphQLRequest, dispatcher: dispatcher.PredictionDispatcher
-    ) -> tuple[int, Any]:
-        """Status and body of the answer. Raises NotEligible, and what reading the request raises."""
+    ) -> tuple[int, Body]:
+        """The status and the body of the response. Raises NotEligible, HTTPException, ClientDisconnect."""
         query, variables, operation_name, extensions, strict = await request.parameters()
         if not query or not strict or extensions:
             raise NotEligible
@@ -100,8 +103,8 @@ class FastPath:
         return 200, await request.run(body_of, operation, outcomes)
 
 
-def body_of(operation: Operation, outcomes: Any) -> Any:
-    """The body of the answer: bytes already, where there are no errors to look into."""
+def body_of(operation: Operation, outcomes: Sequence[Outcome]) -> Body:
+    """The body of a response: encoded, unless it has errors."""
     data, errors = operation.serialize(outcomes)
     if errors:
         return {"data": data, "errors": [error.formatted for error in errors]}
@@ -109,15 +112,16 @@ def body_of(operation: Operation, outcomes: Any) -> Any:
 
 
 async def send_reply(reply: Reply, send: Send) -> None:
+    """Send a response as ASGI messages."""
     headers = [(b"content-length", str(len(reply.body)).encode()), *reply.headers]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
 
 
 def eligible_media_type(head: RequestHead) -> str | None:
-    """The media type of the answer; None where the standard path has to look at the request."""
+    """The media type of the response; None if the request is not eligible."""
     values = head.first
-    if len(values) != len(head.headers) or brings_credentials(values):
+    if len(values) != len(head.headers) or has_credentials(values):
         return None
     if head.method == "POST":
         content_type = values.get(b"content-type", b"")
@@ -131,26 +135,29 @@ def eligible_media_type(head: RequestHead) -> str | None:
     return media_type_of(host, accept, content_type)
 
 
-def brings_credentials(headers: Mapping[bytes, bytes]) -> bool:
-    """Tell whether there is a session or a token: the standard path finds out whose, and checks for forgery."""
+def has_credentials(headers: Mapping[bytes, bytes]) -> bool:
+    """Check for a session or a token, which the standard path verifies."""
     cookies = headers.get(b"cookie", b"")
     return b"authorization" in headers or (bool(cookies) and settings.SESSION_COOKIE_NAME.encode() in cookies)
 
 
 @lru_cache(1_000)
 def media_type_of(host: bytes, accept: bytes, content_type: bytes) -> str | None:
-    """What the standard path decides for a stranger; None where it would refuse, or stream."""
+    """The media type for a request without a session; None if the standard path would refuse or stream."""
     if not STRANGER.admitted:
         return None
     chosen = negotiation.choose(accept.decode("latin-1"))
-    usual = security.is_served(host.decode("latin-1")) and negotiation.is_json(content_type.decode("latin-1"))
-    return chosen if usual and chosen in (negotiation.JSON, negotiation.RESPONSE) else None
+    is_accepted = security.is_served(host.decode("latin-1")) and negotiation.is_json(
+        content_type.decode("latin-1")
+    )
+    return chosen if is_accepted and chosen in (negotiation.JSON, negotiation.RESPONSE) else None
 
 
-# To read one of Django's settings takes longer than all else that is looked at.
+# Reading Django's settings would take longer than all other checks of a request.
 setting_changed.connect(lambda **_: media_type_of.cache_clear(), weak=False)
 
 
 @lru_cache
 def headers_of(media_type: str) -> Headers:
+    """The headers of a response, without its length."""
     return ((b"content-type", f"{media_type}; charset=utf-8".encode()), *ENCODED)

@@ -1,7 +1,8 @@
-"""GraphQL over HTTP in full: POST, GET, server-sent events, multipart; one application with WebSocket."""
+"""GraphQL over HTTP: POST, GET, server-sent events and multipart, in one ASGI application with WebSocket."""
 
 import asyncio
 import json
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -34,12 +35,12 @@ from ..core import negotiation, security
 from ..core.context import Context
 from ..core.errors import BadRequest, extensions_of, refusal_of
 from ..core.request import RequestHead, decode_json, request_of
-from ..core.responses import HEADERS, METHODS, STATUS, retry, status_of
+from ..core.responses import HEADERS, METHODS, STATUS, JSONObject, retry, status_of
 from ..execution.execution import Schema
 from . import websocket
 from .fast_path import FastPath, send_reply
 
-#: What a method may execute; what a stream may is decided by its transport.
+#: The operations that a method may execute; the transport of a stream has its own rule.
 KINDS = {"GET": {OperationType.QUERY}, "POST": {OperationType.QUERY, OperationType.MUTATION}}
 
 STREAMS: dict[str, GraphQLRequestProtocol] = {
@@ -49,7 +50,7 @@ STREAMS: dict[str, GraphQLRequestProtocol] = {
 
 
 class EventStream(SSETransport):
-    """Server-sent events with the line ends that clients expect, and a sign of life for proxies."""
+    """Server-sent events with the line ends that clients expect, and comments that keep proxies from closing."""
 
     headers = {**SSETransport.headers, "Cache-Control": HEADERS["Cache-Control"]}
 
@@ -103,11 +104,11 @@ class GraphQLApp(GraphQL[Context, None]):
         try:
             await response(scope, receive, send)
         except asyncio.CancelledError:
-            # The server stops and has waited long enough: the stream ends properly rather than breaking off.
+            # The server stops and its grace period is over: end the stream properly.
             await send({"type": "http.response.body"})
 
     async def respond(self, request: Request) -> Response:
-        """The answer to a request, whatever happens: the unexpected is an internal error with an id."""
+        """Respond to a request; an unexpected exception becomes an internal error with an id."""
         try:
             if request.method == "OPTIONS":
                 return Response(status_code=204, headers={"Allow": METHODS})
@@ -121,12 +122,12 @@ class GraphQLApp(GraphQL[Context, None]):
             return self.refuse(request, error)
 
     def check(self, request: Request) -> None:
-        """Raises what a request is refused with before anything of it is read."""
+        """Check a request before its body is read. Raises HTTPException, Forbidden."""
         head = head_of(request)
         if not security.is_served(head.get(b"host")):
             raise HTTPException(400, "This Host is not one that is served here.")
         if request.method not in ("GET", "POST"):
-            raise HTTPException(405, "GraphQL is asked by POST or GET.")
+            raise HTTPException(405, "Send GraphQL requests by POST or GET.")
         if head.media_type is None:
             raise HTTPException(
                 406, f"Accept {negotiation.RESPONSE}, {negotiation.JSON} or {negotiation.EVENTS}."
@@ -135,7 +136,7 @@ class GraphQLApp(GraphQL[Context, None]):
             security.check_forgery(request)
 
     async def connect(self, socket: WebSocket) -> None:
-        """Carry operations over a socket until it ends; refused where the host is not served."""
+        """Run the operations of a socket until it is closed; reject it if the host is not served."""
         if not security.is_served(socket.headers.get("host", "")):
             await self.reject_websocket(socket)
             return
@@ -146,10 +147,10 @@ class GraphQLApp(GraphQL[Context, None]):
             if socket.application_state == WebSocketState.CONNECTED:
                 await socket.close(SOCKET_CLOSES.get(refusal.code, websocket.INTERNAL), refusal.message[:100])
 
-    async def get_context(self, request: HTTPConnection, response: Any) -> Context:
-        """Who asks. Raises Unauthenticated for those who may not ask anything here."""
+    async def get_context(self, request: HTTPConnection, response: object) -> Context:
+        """The context with the caller. Raises Unauthenticated if the caller may not use the API at all."""
         key = security.session_key(request)
-        # Without a session nothing has to be looked up.
+        # A request without a session needs no query.
         actor = await threads.run(actors.find_actor, key) if key else actors.find_actor(None)
         if not actor.admitted:
             raise Unauthenticated
@@ -157,12 +158,12 @@ class GraphQLApp(GraphQL[Context, None]):
         return Context(actor, request, cross_site=cross_site)
 
     async def get_sub_response(self, request: Request) -> Response:  # type: ignore[override]
-        """A response that carries the media type that was negotiated."""
+        """The response that headers and the negotiated media type are set on."""
         sub_response = await super().get_sub_response(request)
         sub_response.media_type = head_of(request).answer_type
         return sub_response
 
-    def should_render_graphql_ide(self, request: Any) -> bool:
+    def should_render_graphql_ide(self, request: object) -> bool:
         return False
 
     def decode_json(self, data: str | bytes) -> object:
@@ -171,11 +172,11 @@ class GraphQLApp(GraphQL[Context, None]):
     def encode_json(self, data: object) -> str:
         try:
             return orjson.dumps(data).decode()
-        except TypeError:  # integers beyond 64 bits, and half surrogate pairs in what a client sent
+        except TypeError:  # integers beyond 64 bits, or half surrogate pairs from clients
             return json.dumps(data, separators=(",", ":"), allow_nan=False)
 
     async def parse_http_body(self, request: Any) -> GraphQLRequestData:
-        """The operation that a request asks for. Raises HTTPException where it does not ask for one."""
+        """The parameters of a request. Raises HTTPException if they are not valid."""
         read = request_of(request._request.scope, request._request.receive)
         parameters = await read.parameters()
         return GraphQLRequestData(
@@ -195,7 +196,7 @@ class GraphQLApp(GraphQL[Context, None]):
         root_value: None,
         sub_response: Response,
     ) -> Any:
-        """The result, from one thread of the rows' pool; for a stream, its results as they come."""
+        """The result, executed on one thread of the database's pool; for a stream, its results as they come."""
         if not request_data.query:
             raise HTTPException(400, "There is no `query` in the request.")
         if request_data.protocol != "http":
@@ -211,10 +212,10 @@ class GraphQLApp(GraphQL[Context, None]):
             allowed_operation_types=KINDS[request.method],
             operation_extensions=request_data.extensions,
         )
-        return await threads.run(explained, execute)
+        return await threads.run(execute_or_explain, execute)
 
-    async def process_result(self, request: Any, result: ExecutionResult) -> GraphQLHTTPResponse:
-        """The response map: without `data` where nothing was executed."""
+    async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
+        """The response map; it has no `data` if nothing was executed."""
         response = await super().process_result(request, result)
         if result.data is None and result.errors and all(error.path is None for error in result.errors):
             del response["data"]
@@ -227,26 +228,28 @@ class GraphQLApp(GraphQL[Context, None]):
         return self.encoded(response_data, status, media_type)
 
     def refuse(self, request: Request, error: Exception, status: int | None = None) -> Response:
-        """The answer to a request that was not executed."""
+        """The response to a request that is refused before execution."""
         refusal = refusal_of(error)
         body = {"errors": [{"message": refusal.message, "extensions": extensions_of(refusal)}]}
         status = status or STATUS.get(refusal.code, HTTPStatus.BAD_REQUEST)
         return self.encoded(body, status, head_of(request).answer_type)
 
-    def encoded(self, body: Any, status: int, media_type: str) -> Response:
+    def encoded(self, body: JSONObject, status: int, media_type: str) -> Response:
         headers = retry(body) | ({"Allow": METHODS} if status == HTTPStatus.METHOD_NOT_ALLOWED else {})
         return Response(self.encode_json(body), status, headers, f"{media_type}; charset=utf-8")
 
 
+#: Close codes of a socket by error codes.
 SOCKET_CLOSES = {"UNAUTHENTICATED": websocket.FORBIDDEN, "UNAVAILABLE": websocket.TRY_AGAIN_LATER}
 
 
 def head_of(request: Request) -> RequestHead:
+    """The head of a request, read once."""
     return request_of(request.scope, request.receive).head
 
 
-def explained(execute: Any) -> ExecutionResult:
-    """Call `execute`; where the operation is not one that this method executes, say so."""
+def execute_or_explain(execute: Callable[[], ExecutionResult]) -> ExecutionResult:
+    """Call `execute`. Raises HTTPException if the method may not execute the operation."""
     try:
         return execute()
     except MissingQueryError:

@@ -1,4 +1,4 @@
-"""GraphQL over WebSocket: graphql-transport-ws, with clients that may send anything."""
+"""GraphQL over WebSocket: the protocol graphql-transport-ws, with every message validated."""
 
 from collections.abc import AsyncGenerator
 from datetime import timedelta
@@ -21,18 +21,18 @@ from store.exceptions import Overloaded
 from ..core.context import Context
 from ..core.errors import translate
 
-#: Seconds that a client has to say connection_init.
+#: Time limit of a client for its first message, connection_init.
 INIT_TIMEOUT = timedelta(seconds=10)
-#: Operations that run at once on one socket.
+#: Operations that run at once on one socket, at most.
 MOST_OPERATIONS = 50
-#: Characters of a message. Many rows go over HTTP, which reads them off the event loop.
-LONGEST_MESSAGE = 1024 * 1024
+#: Characters of a message, at most. Larger requests belong into HTTP, which decodes them on a thread.
+MAX_MESSAGE = 1024 * 1024
 
 TOO_BIG, BAD_REQUEST, FORBIDDEN, TRY_AGAIN_LATER, INTERNAL = 1009, 4400, 4403, 1013, 1011
 
 
 class Socket(ASGIWebSocketAdapter):
-    """Messages that are JSON objects of a bearable size; anything else ends the connection."""
+    """A socket of JSON objects of limited size; any other message closes it."""
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
         while self.ws.application_state != WebSocketState.DISCONNECTED:
@@ -42,7 +42,7 @@ class Socket(ASGIWebSocketAdapter):
                 return
             except KeyError as error:
                 raise NonTextMessageReceived from error
-            if len(text) > LONGEST_MESSAGE:
+            if len(text) > MAX_MESSAGE:
                 await self.close(TOO_BIG, "Message too big: send it over HTTP")
                 return
             yield self.object_in(text)
@@ -58,10 +58,10 @@ class Socket(ASGIWebSocketAdapter):
 
 
 class Protocol(BaseGraphQLTransportWSHandler[Context, None]):
-    """The protocol as its specification has it: an invalid document ends its operation, not the socket."""
+    """The protocol by its specification: an invalid document ends its operation, not the socket."""
 
     async def handle_message(self, message: Message) -> None:
-        if problem := malformed(message):
+        if problem := message_problem(message):
             await self.handle_invalid_message(problem)
         else:
             await super().handle_message(message)
@@ -71,7 +71,7 @@ class Protocol(BaseGraphQLTransportWSHandler[Context, None]):
             await self.refuse(message["id"], Overloaded(f"A socket carries {MOST_OPERATIONS} operations."))
             return
         if self.connection_acknowledged:
-            # Who was logged out, or lost a permission, since the socket was opened does not keep it.
+            # The caller may have been logged out, or lost a permission, since the socket was opened.
             self.context = await self.view.get_context(self.context.request, response=None)
         await super().handle_subscribe(message)
 
@@ -86,8 +86,8 @@ class Protocol(BaseGraphQLTransportWSHandler[Context, None]):
         await operation.send_initial_errors(result.errors or [])
 
 
-def malformed(message: Any) -> str | None:
-    """What is wrong with the shape of a message; None if nothing is."""
+def message_problem(message: Message) -> str | None:
+    """The problem of the shape of a message; None if it has none."""
     if message.get("type") in ("subscribe", "complete") and not isinstance(message.get("id"), str):
         return "A message's id must be a string"
     if message.get("type") != "subscribe":

@@ -110,7 +110,7 @@ def test_what_is_gone_is_said(build, stay):
 def test_without_a_model_there_is_nothing_to_report(stay):
     with pytest.raises(NoChampion, match="Build one"):
         report.build_report(stay)
-    with pytest.raises(CommandError, match="no model to report of"):
+    with pytest.raises(CommandError, match="no model to report on"):
         call_command("report", "stay", "--build", "3")
     with pytest.raises(CommandError, match="No product is called"):
         call_command("report", "stray")

@@ -1,4 +1,4 @@
-"""Removing predictions on request, and what hangs on them."""
+"""Erasure: deletes predictions on request, with the feedback that refers to nothing else."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from django.db import transaction
 from .feedback import Feedback
 from .predictions import Prediction, PredictionQuerySet
 
-#: Deleted ids that are given back, at most.
-GIVEN_BACK = 1_000
+#: Deleted predictions that are listed, at most.
+MOST_LISTED = 1_000
 
 
 @dataclass(frozen=True)
 class Removed:
-    """What a deletion removed, or would remove."""
+    """The rows that a deletion removed, or would remove."""
 
     predictions: list[Prediction]
-    #: How much feedback went with them.
+    #: The number of feedback rows that were deleted with them.
     feedback: int
 
     @property
@@ -25,14 +25,14 @@ class Removed:
 
     @property
     def given_back(self) -> list[Prediction] | None:
-        """The deleted predictions, where they are few enough to be listed."""
-        return self.predictions if len(self.predictions) <= GIVEN_BACK else None
+        """The deleted predictions, if they are few enough to be listed."""
+        return self.predictions if len(self.predictions) <= MOST_LISTED else None
 
 
 @transaction.atomic
 def remove_predictions(which: PredictionQuerySet, dry_run: bool = False) -> Removed:
-    """Delete predictions. Feedback about an entity or a reference stays, feedback about nobody goes with them."""
-    # Locked in the order of the ids, as writers do; feedback that is being given waits, and then finds nothing.
+    """Delete predictions. Feedback on an entity or a reference stays; feedback without either is deleted."""
+    # Locked in the order of the ids, as writers do; concurrent feedback waits, and then finds no prediction.
     rows = list(which.order_by("pk").select_for_update(of=("self",)).only("pk", "product"))
     removed = Removed(rows, 0)
     about = Feedback.objects.filter(prediction__in=removed.ids)

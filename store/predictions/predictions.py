@@ -1,4 +1,4 @@
-"""Predictions: each answer is stored before it leaves; asking again is the same row."""
+"""Predictions: stored answers, one row for the same features, subject and model version."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -19,6 +19,8 @@ LONGEST = 200
 
 
 class PredictionQuerySet(models.QuerySet["Prediction"]):
+    """Predictions by what they are about, what was answered, and when."""
+
     def matching(
         self,
         product: DataProduct | None = None,
@@ -31,10 +33,10 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> "PredictionQuerySet":
-        """Those that meet every condition given; `since` is inside, `until` outside."""
+        """Filter by every condition that is not None; `since` is inclusive, `until` exclusive."""
         conditions = {
             "product": product and product.name,
-            # By its subject where that is known: it has the index.
+            # The index is on the subject.
             "subject": truth.subject_of_entity(product, entity) if product and entity is not None else None,
             "entity": entity,
             "reference": reference,
@@ -44,27 +46,27 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
             "created_at__gte": since,
             "created_at__lt": until,
         }
-        found = self.filter(**{name: value for name, value in conditions.items() if value is not None})
-        return found if labelled is None else found.filter(_spoken_of() if labelled else ~_spoken_of())
+        rows = self.filter(**{name: value for name, value in conditions.items() if value is not None})
+        return rows if labelled is None else rows.filter(_is_labelled() if labelled else ~_is_labelled())
 
     def others(self, prediction: "Prediction") -> "PredictionQuerySet":
         """Other predictions about the same subject."""
         return self.filter(product=prediction.product, subject=prediction.subject).exclude(pk=prediction.pk)
 
     def with_truth(self, product: DataProduct, answer: str) -> "PredictionQuerySet":
-        """Those about whose subject people agree on `answer`."""
-        said = truth.Truth.objects.filter(product=product.name, subject=OuterRef("subject"), answer=answer)
-        return self.filter(Exists(said))
+        """Filter by the label that the majority of feedback gives the subject."""
+        truths = truth.Truth.objects.filter(product=product.name, subject=OuterRef("subject"), answer=answer)
+        return self.filter(Exists(truths))
 
 
-def _spoken_of() -> Q:
-    """Whether people agree on a label of the subject."""
-    said = truth.Truth.objects.filter(product=OuterRef("product"), subject=OuterRef("subject"))
-    return Q(Exists(said.filter(answer__isnull=False)))
+def _is_labelled() -> Q:
+    """The condition that feedback has a majority for a label of the subject."""
+    truths = truth.Truth.objects.filter(product=OuterRef("product"), subject=OuterRef("subject"))
+    return Q(Exists(truths.filter(answer__isnull=False)))
 
 
 class Prediction(base.BaseModel):
-    """A stored answer, with the instance as served and the version that gave it."""
+    """A stored prediction: the instance as served, the answer, and the version that gave it."""
 
     #: A hash of version, subject and canonical features.
     id = DigestField(primary_key=True)
@@ -87,8 +89,8 @@ class Prediction(base.BaseModel):
     updated_at = models.DateTimeField()
     times_asked = models.PositiveIntegerField(default=1)
 
-    #: Set for a whole page by `surroundings.surround`.
-    surroundings: Any
+    #: Shared by the predictions of a page; set by `serving.prefetch.attach_prefetch`.
+    prefetch: Any
 
     objects = PredictionQuerySet.as_manager()
 
@@ -109,7 +111,7 @@ class Prediction(base.BaseModel):
 
 
 def checked_name(value: str | None, argument: Iterable[str | int]) -> str | None:
-    """A reference or a key as it may be stored. Raises BadInput."""
+    """Check that a reference or a key can be stored, and return it. Raises BadInput."""
     if value is not None and (
         not value or len(value) > LONGEST or any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
     ):

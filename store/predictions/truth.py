@@ -1,4 +1,4 @@
-"""Truth: which label counts when several people spoke about a subject."""
+"""Truth: the label that counts when several people gave feedback on a subject."""
 
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -36,14 +36,14 @@ FROM ranked GROUP BY product, subject, entity
 
 
 class Truth(base.BaseModel):
-    """What people agree on about a subject: a row of the view."""
+    """The label that the majority of feedback gives a subject: a row of the view."""
 
     product = models.CharField(max_length=40)
     subject = DigestField(primary_key=True)
     entity = models.TextField(null=True)
-    #: Null where as many people say one thing as another.
+    #: Null in a tie.
     answer = models.TextField(null=True)
-    #: Whether their latest words differ.
+    #: True if the authors' latest feedback differs.
     disputed = models.BooleanField()
 
     class Meta:
@@ -52,20 +52,22 @@ class Truth(base.BaseModel):
 
 
 def find_truths(product: DataProduct, subjects: Iterable[str]) -> dict[str, Truth]:
-    """What people say about each of the subjects; those of whom nobody spoke are absent."""
+    """Find the truth of each of the subjects; subjects without feedback are absent."""
     return {row.subject: row for row in Truth.objects.filter(product=product.name, subject__in=set(subjects))}
 
 
 def subject_of_entity(product: DataProduct, key: str) -> str:
+    """The subject's UUID of an entity."""
     return subject(product, "entity", key)
 
 
 def subject_of_reference(product: DataProduct, reference: str) -> str:
+    """The subject's UUID of a reference."""
     return subject(product, "reference", reference)
 
 
 def subject(product: DataProduct, kind: str, name: str) -> str:
-    """The text of a subject's UUID. A prediction about nobody is about its canonical features: their `kind` is so."""
+    """The text of a subject's UUID. `kind` is "entity", "reference", or "features" for canonical features."""
     return digest(f"{product.name}\0{kind}\0{name}")
 
 

@@ -91,8 +91,8 @@ class PredictionBatch:
         ]
         classes = version.signature["classes"]
         self.outputs = [_output(answer, classes) for answer in answers]
-        #: How often each id is asked for in this batch.
-        self.asked = Counter(self.ids)
+        #: The number of requests of this batch for each id.
+        self.counts = Counter(self.ids)
         #: Of UPSERT and INSERT.
         self.parameters = self._parameters(texts)
 
@@ -119,7 +119,7 @@ class PredictionBatch:
             "output": SEPARATOR.join(
                 ["" if output.output is None else orjson.dumps(output.output).decode() for output in outputs]
             ),
-            "asked": _array([self.asked[self.ids[place]] for place in places]),
+            "asked": _array([self.counts[self.ids[place]] for place in places]),
         }
 
     def stored(self, returned: Iterable[tuple[Any, ...]]) -> list[Prediction]:
@@ -128,12 +128,12 @@ class PredictionBatch:
         A row that existed keeps its answer: asked again beside other rows, a model may differ in the last digit.
         """
         (_, now, *_), *before = returned
-        found: dict[str, tuple[Output, datetime, datetime, int]] = {
-            id: (output, now, now, self.asked[id]) for id, output in zip(self.ids, self.outputs, strict=True)
+        stored: dict[str, tuple[Output, datetime, datetime, int]] = {
+            id: (output, now, now, self.counts[id]) for id, output in zip(self.ids, self.outputs, strict=True)
         }
-        for id, created, updated, asked, *output in before:
-            found[id] = self._output_before(*output), created, updated, asked
-        return [self._prediction(place, *found[id]) for place, id in enumerate(self.ids)]
+        for id, created, updated, times, *output in before:
+            stored[id] = self._output_before(*output), created, updated, times
+        return [self._prediction(place, *stored[id]) for place, id in enumerate(self.ids)]
 
     def _output_before(
         self, answer: str, value: float | None, confidence: float | None, text: str | None
@@ -144,7 +144,7 @@ class PredictionBatch:
         return Output(answer, value, confidence, output)
 
     def _prediction(
-        self, place: int, output: Output, created: datetime, updated: datetime, asked: int
+        self, place: int, output: Output, created: datetime, updated: datetime, times_asked: int
     ) -> Prediction:
         _, entity, reference = self.requests[place]
         answer, value, confidence, json = output
@@ -162,7 +162,7 @@ class PredictionBatch:
             "output": json,
             "created_at": created,
             "updated_at": updated,
-            "times_asked": asked,
+            "times_asked": times_asked,
         }
         return Prediction.from_values(DEFAULT_DB_ALIAS, values, {"model": self.version})
 

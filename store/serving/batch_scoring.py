@@ -1,4 +1,4 @@
-"""Re-scoring: every entity of a product predicted anew by the champion, as a job that streams and can go on."""
+"""Batch scoring: a job that predicts every entity of a product by the champion; it streams, and can be resumed."""
 
 import sys
 import threading
@@ -31,21 +31,23 @@ CHUNK = 2_000
 
 
 class Scored(NamedTuple):
-    """Entities that were predicted, ready to be stored."""
+    """A chunk of entities that were predicted, ready to be stored."""
 
-    #: Of the last one.
+    #: The key of the last entity.
     key: str
     batch: PredictionBatch
-    #: Those that cannot be predicted, and why the first of them cannot.
+    #: The number of entities that cannot be predicted, and the reason of the first.
     refused: int
     refusal: str
 
 
 class ScoringManager(JobManager["Scoring"]):
-    def request(self, product: DataProduct, by: str) -> tuple["Scoring", bool]:
-        """The product's unfinished re-scoring, and whether it was begun by this request.
+    """Scorings, of which a product has one unfinished at most."""
 
-        Raises NoChampion or ModelDoesNotFit where no version could predict anything.
+    def request(self, product: DataProduct, by: str) -> tuple["Scoring", bool]:
+        """Get the product's unfinished scoring, or begin one; returns it, and True if it was begun by this call.
+
+        Raises: NoChampion or ModelDoesNotFit if no version could predict.
         """
         version = champions.get_champion(product).version
 
@@ -58,18 +60,18 @@ class ScoringManager(JobManager["Scoring"]):
 
 
 class Scoring(Job):
-    """One passage over all entities. What was stored stays, however often it is interrupted."""
+    """One pass over all entities. Stored predictions stay when it is interrupted."""
 
     KIND = "scoring"
 
     #: The version that predicts: the champion when it was requested.
     model = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
-    #: The key of the last entity that was looked at; empty before the first.
+    #: The key of the last entity that was processed; empty before the first.
     cursor = models.TextField(blank=True)
     scored = models.BigIntegerField(default=0)
-    #: Entities that cannot be predicted: a row that is missing, a value out of its range.
+    #: Entities that cannot be predicted: a row is missing, or a value is out of its range.
     refused = models.BigIntegerField(default=0)
-    #: Why the first of them was.
+    #: The reason of the first refusal.
     refusal = models.TextField(blank=True)
 
     objects = ScoringManager()
@@ -101,14 +103,14 @@ class Scoring(Job):
 
 
 def run_job(pk: int) -> None:
-    """What RQ calls; a job may come twice, and whoever claims the scoring first runs it."""
+    """Run the job that RQ calls. A job may come twice; the process that claims the scoring first runs it."""
     if scoring := Scoring.objects.claim(pk, queue.current_job_id()):
         _attend_to_chunks()
         run(scoring)
 
 
 def _attend_to_chunks() -> None:
-    """Set up this process, which is the job's own: what is there stays, and two threads take turns at short notice."""
+    """Set up the job's own process: exclude its heap from garbage collection, and let two threads alternate quickly."""
     memory.freeze_heap()
     sys.setswitchinterval(0.0005)
 
@@ -136,7 +138,7 @@ def _through(scoring: Scoring, finished: threading.Event) -> None:
 
 
 def _ahead(champion: Champion, cursor: str) -> Generator[Scored, None, None]:
-    """The chunks behind `cursor`: while one is being stored, the next one is read and predicted."""
+    """Yield the chunks behind `cursor`; while one is stored, the next one is read and predicted."""
     with ThreadPoolExecutor(1, thread_name_prefix="entities") as thread:
         try:
             waiting = thread.submit(_chunk, champion, cursor)
@@ -144,33 +146,33 @@ def _ahead(champion: Champion, cursor: str) -> Generator[Scored, None, None]:
                 waiting = thread.submit(_chunk, champion, chunk.key)
                 yield chunk
         finally:
-            # Which connection that is, is asked there: the thread's own.
+            # On the thread: each thread has a connection of its own.
             thread.submit(lambda: connection.close()).result()
 
 
 def _chunk(champion: Champion, cursor: str) -> Scored | None:
     product = champion.product
-    found = entities.after(product, product.key_of(cursor) if cursor else None, CHUNK)
-    if not found:
+    rows = entities.after(product, product.key_of(cursor) if cursor else None, CHUNK)
+    if not rows:
         return None
-    validated = _validated(product, found)
+    validated = _validated(product, rows)
     requests = predict.accepted(validated)
     refusal = next((str(error) for error in validated if isinstance(error, ExemplarError)), "")
     batch = predict.compute(champion, requests)
-    return Scored(found[-1].key, batch, len(validated) - len(requests), refusal)
+    return Scored(rows[-1].key, batch, len(validated) - len(requests), refusal)
 
 
-def _validated(product: DataProduct, found: Sequence[Entity]) -> Sequence[ValidRequest | ExemplarError]:
-    """The request about each entity, or why it cannot be predicted."""
-    if all(entity.complete for entity in found):
+def _validated(product: DataProduct, rows: Sequence[Entity]) -> Sequence[ValidRequest | ExemplarError]:
+    """Validate the features of each entity, all at once if none is refused."""
+    if all(entity.complete for entity in rows):
         try:
-            cleaned = bulk_validation.instances(product, [entity.instance for entity in found])
+            cleaned = bulk_validation.instances(product, [entity.instance for entity in rows])
             return [
-                ValidRequest(instance, entity.key) for instance, entity in zip(cleaned, found, strict=True)
+                ValidRequest(instance, entity.key) for instance, entity in zip(cleaned, rows, strict=True)
             ]
         except StoreError:
-            pass  # one by one, it is told which
-    return [predict.validate_entity(product, entity.key, entity) for entity in found]
+            pass  # validated one by one, to find which
+    return [predict.validate_entity(product, entity.key, entity) for entity in rows]
 
 
 def _advance(scoring: Scoring, scored: Scored, total: int) -> None:

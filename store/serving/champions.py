@@ -1,4 +1,4 @@
-"""Serving: the champions in memory, switched whole when another version is promoted."""
+"""Champions: the versions that serve, with their models in memory; loading and switching."""
 
 import logging
 import os
@@ -39,49 +39,49 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class InferenceTime:
-    """What a model takes in this process, in microseconds."""
+    """Time that a model needs in this process, in microseconds."""
 
-    #: For a row alone; infinite where nobody knows: no row could be tried, or it may have to wait for another model's.
+    #: For a single row; infinite if it was not measured, or if the model may have to wait for another one.
     first: float = inf
     #: For each further row of a batch: often a tenth, as most of the first goes into calls.
     further: float = 0.0
 
     def microseconds(self, rows: int) -> float:
-        """For so many at once."""
+        """Estimate the time of a batch of so many rows."""
         return self.first + (rows - 1) * self.further
 
 
 @dataclass(frozen=True, eq=False)
 class Champion:
-    """A version that serves, with its model loaded; one request uses one of these from beginning to end."""
+    """A version that serves, with its loaded model; a request uses one champion from beginning to end."""
 
     product: DataProduct
     version: ModelVersion
     model: Model
-    #: As measured when the model was loaded.
+    #: Measured when the model was loaded.
     pace: InferenceTime = InferenceTime()
 
 
 @dataclass(frozen=True)
 class UnservableVersion:
-    """A version that is promoted and cannot serve here, and why."""
+    """A promoted version that cannot serve in this process, with the reason."""
 
     version: ModelVersion
     reason: str
 
 
-#: What serves now, by product; an entry is replaced, never changed.
+#: The promoted versions by product; an entry is replaced, never changed.
 _promoted: dict[str, Champion | UnservableVersion] = {}
-#: Held while memory is made to agree with the registry: who has read it earlier must not write later.
+#: Held during a refresh, so that an older reading of the registry cannot overwrite a newer one.
 _refreshing = threading.Lock()
-#: Whether the last refresh has changed what serves.
+#: True if the last refresh has switched a champion.
 _switched = False
 
 
 def find_champion(product: DataProduct) -> Champion | None:
-    """The product's champion, from memory; None where nothing serves."""
-    found = _promoted.get(product.name)
-    return found if isinstance(found, Champion) else None
+    """The product's champion; None if no version serves."""
+    champion = _promoted.get(product.name)
+    return champion if isinstance(champion, Champion) else None
 
 
 def get_champion(product: DataProduct) -> Champion:
@@ -104,8 +104,9 @@ def _what_next(product: DataProduct, build: Build | None) -> str:
 
 
 def load() -> None:
-    """Load every champion that fits, and ask for a build where a product that could have one has none: those of few
-    instances first, so that most products serve soon.
+    """Load every champion that fits, and request a build for each product without one that has instances.
+
+    Products with few instances come first, so that most products serve soon.
     """
     refresh()
     without = [p for p in catalogue.products() if not isinstance(_promoted.get(p.name), Champion)]
@@ -116,7 +117,7 @@ def load() -> None:
 
 
 def _instances(product: DataProduct) -> int:
-    """How many it could learn from."""
+    """Count the instances to learn from."""
     rows = product.join.complete()
     if product.join.label:
         rows = rows.filter(**{f"{product.join.label}__isnull": False})
@@ -124,18 +125,18 @@ def _instances(product: DataProduct) -> int:
 
 
 def refresh() -> None:
-    """Make memory agree with the registry; a product whose champion has not changed is not touched."""
+    """Load the registry's champions; a champion that has not changed stays."""
     global _switched
     with _refreshing:
-        recorded, before, _switched = _recorded(), _switched, False
+        recorded, switched_before, _switched = _recorded(), _switched, False
         for product in catalogue.products():
-            version, known = recorded.get(product.name), _promoted.get(product.name)
-            if version is not None and (known is None or known.version.pk != version):
+            version, current = recorded.get(product.name), _promoted.get(product.name)
+            if version is not None and (current is None or current.version.pk != version):
                 _promoted[product.name] = _loaded(product, ModelVersion.objects.get(pk=version))
                 _switched = True
-        # Once more the next time: now somebody may still be answered by the one before.
-        if _switched or before:
-            known = None
+        # Once more after the next refresh: requests may still use the champion before.
+        if _switched or switched_before:
+            current = None
             memory.release_memory()
 
 
@@ -156,15 +157,15 @@ def _loaded(product: DataProduct, version: ModelVersion) -> Champion | Unservabl
 
 
 def _warmed(product: DataProduct, model: Model) -> InferenceTime:
-    """How fast it is once everything that the first row brings about has come about."""
+    """Warm the model up by a row of the product, and measure its time."""
     page = entities.page(product, 1, None)
     try:
         row = product.clean(page.nodes[0].features)
         one, batch = (min(_timed(model, [row] * size) for _ in range(5)) for size in (1, BATCH))
     except (IndexError, ExemplarError):
-        return InferenceTime()  # no row, or none that could be asked about
-    except Exception:  # of any library; other products need not wait for this one
-        log.exception("A model of %s cannot be tried.", product.name)
+        return InferenceTime()  # no row, or none that is valid
+    except Exception:  # of any library; the other products must serve all the same
+        log.exception("The model of %s cannot be warmed up; its batches run on a thread.", product.name)
         return InferenceTime()
     if not model.serves_alone:
         return InferenceTime()
@@ -172,14 +173,14 @@ def _warmed(product: DataProduct, model: Model) -> InferenceTime:
 
 
 def _timed(model: Model, rows: Sequence[Sequence[Any]]) -> float:
-    """Microseconds."""
+    """Measure one call, in microseconds."""
     start = time.perf_counter()
     model.predict(rows)
     return (time.perf_counter() - start) * 1e6
 
 
 def summary() -> str:
-    """What serves here, and the memory that this process takes."""
+    """Describe what this process serves, and its memory."""
     models = [f"{name} {c.version.number}" for name, c in _promoted.items() if isinstance(c, Champion)]
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
         1024 if sys.platform == "linux" else 2**20
@@ -188,7 +189,7 @@ def summary() -> str:
 
 
 def unready() -> list[str]:
-    """Why this process should get no requests, as sentences; empty when all is well."""
+    """List the reasons why this process should get no requests; empty if it is ready."""
     return [*_postgresql(), *_redis()]
 
 

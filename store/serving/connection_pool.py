@@ -1,4 +1,4 @@
-"""Lanes: a few connections to PostgreSQL that the event loop drives, each with one statement at a time."""
+"""Asynchronous connection pool: a few connections to PostgreSQL that the event loop drives, one statement each."""
 
 import asyncio
 import logging
@@ -14,20 +14,20 @@ from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
 
 log = logging.getLogger(__name__)
 
-#: Seconds that PostgreSQL has for an answer, and for letting us in: a frozen one must not freeze us.
-PATIENCE = 5.0
-#: Seconds between two attempts to connect: the first two, and any two after more and more failures.
-SOON, LATE = 0.1, 2.0
+#: Seconds for an answer of PostgreSQL, and for a connection: a frozen server must not freeze the process.
+TIMEOUT = 5.0
+#: Seconds between the first two attempts to connect, and at most: the pause doubles with each failure.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 Tuples = list[tuple[Any, ...]]
 
 
 class ConnectionLost(psycopg2.OperationalError):
-    """PostgreSQL cannot be reached, has hung up, or does not answer."""
+    """PostgreSQL cannot be reached, has closed the connection, or does not answer."""
 
 
 class PooledConnection:
-    """One connection, or the place for one. Each statement commits by itself."""
+    """One connection of the pool, or its place while it is lost. Each statement commits by itself."""
 
     def __init__(self, prepared: str, on_lost: "Callable[[PooledConnection], None]"):
         #: Run once on every new connection.
@@ -38,25 +38,25 @@ class PooledConnection:
         self.answer: asyncio.Future[None] | None = None
 
     async def connect(self) -> None:
-        """Raises what psycopg2 raises."""
+        """Open the connection. Raises psycopg2.Error and OSError."""
         loop = asyncio.get_running_loop()
-        # On a thread, as looking up a host's name blocks; not on the rows' pool, which may wait for PostgreSQL.
-        self.connection = await loop.run_in_executor(None, connected, self.prepared)
+        # On a thread, as resolving a host's name blocks; not on the pool of `threads`, which may wait for PostgreSQL.
+        self.connection = await loop.run_in_executor(None, open_connection, self.prepared)
         self.socket = self.connection.fileno()
-        # Also while nothing runs: so we hear when PostgreSQL hangs up.
+        # Also while no statement runs, to learn when PostgreSQL closes the connection.
         loop.add_reader(self.socket, self.advance)
 
     async def run(self, statement: str, parameters: Mapping[str, Any]) -> Tuples:
-        """What a statement returned, once it is committed.
+        """Run a statement, and return its rows once it is committed.
 
-        Raises Lost, when it may have been committed or not, and whatever PostgreSQL refuses it with.
+        Raises: ConnectionLost, after which it may have been committed or not, and PostgreSQL's errors.
         """
         if self.connection is None:
             raise ConnectionLost("The connection to PostgreSQL was lost before its turn.")
         loop = asyncio.get_running_loop()
         cursor = self.connection.cursor()
         self.answer = loop.create_future()
-        timer = loop.call_later(PATIENCE, self.lose, f"no answer within {PATIENCE:g} s")
+        timer = loop.call_later(TIMEOUT, self.fail, f"no answer within {TIMEOUT:g} s")
         try:
             cursor.execute(statement, parameters)
             self.advance()
@@ -67,14 +67,14 @@ class PooledConnection:
             timer.cancel()
 
     def advance(self) -> None:
-        """Go on with what is running, as PostgreSQL has spoken or listens again."""
+        """Continue the running statement: the socket is readable or writable."""
         try:
             state = self.connection.poll()
         except psycopg2.Error as error:
             if self.connection.closed:
-                self.lose(str(error).strip())
+                self.fail(str(error).strip())
             else:
-                self.settle(error)
+                self.resolve(error)
             return
         loop = asyncio.get_running_loop()
         if state == POLL_WRITE:
@@ -82,9 +82,9 @@ class PooledConnection:
         else:
             loop.remove_writer(self.socket)
         if state == POLL_OK:
-            self.settle()
+            self.resolve()
 
-    def settle(self, error: Exception | None = None) -> None:
+    def resolve(self, error: Exception | None = None) -> None:
         if self.answer is None or self.answer.done():
             return
         if error is None:
@@ -92,10 +92,10 @@ class PooledConnection:
         else:
             self.answer.set_exception(error)
 
-    def lose(self, reason: str) -> None:
+    def fail(self, reason: str) -> None:
         log.warning("A connection to PostgreSQL was lost: %s", reason)
         self.close()
-        self.settle(ConnectionLost(reason))
+        self.resolve(ConnectionLost(reason))
         self.on_lost(self)
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ class PooledConnection:
 
 
 class ConnectionPool:
-    """Whoever wants to run a statement gets the next lane that is free, in turn; lost ones come back by themselves."""
+    """Connections that run statements in turn; lost ones are reopened in the background."""
 
     def __init__(self, number: int, prepared: str):
         self.all = [PooledConnection(prepared, self.on_lost) for _ in range(number)]
@@ -118,79 +118,79 @@ class ConnectionPool:
         self.restoring: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Try to connect; go on trying in the background."""
-        for lane in self.all:
-            self.restore(lane)
-        await asyncio.wait(self.restoring, timeout=PATIENCE)
+        """Connect; connections that fail are tried again in the background."""
+        for pooled in self.all:
+            self.restore(pooled)
+        await asyncio.wait(self.restoring, timeout=TIMEOUT)
 
     def stop(self) -> None:
         for task in self.restoring:
             task.cancel()
-        for lane in self.all:
-            lane.close()
+        for pooled in self.all:
+            pooled.close()
 
     async def run(self, statement: str, parameters: Mapping[str, Any]) -> Tuples:
-        """As `Lane.run`. Raises Lost at once while no lane is connected."""
-        lane = await self.next_free()
+        """Run a statement on the next free connection. Raises ConnectionLost at once while there is none."""
+        pooled = await self.next_free()
         try:
-            return await lane.run(statement, parameters)
+            return await pooled.run(statement, parameters)
         finally:
-            if lane.connection is not None:
-                self.release(lane)
+            if pooled.connection is not None:
+                self.release(pooled)
 
     async def next_free(self) -> PooledConnection:
         if self.free:
             return self.free.pop()
-        if not any(lane.connection for lane in self.all):
+        if not any(pooled.connection for pooled in self.all):
             raise ConnectionLost("There is no connection to PostgreSQL.")
         turn = asyncio.get_running_loop().create_future()
         self.waiting.append(turn)
         return await turn
 
-    def release(self, lane: PooledConnection) -> None:
+    def release(self, pooled: PooledConnection) -> None:
         while self.waiting:
             turn = self.waiting.popleft()
             if not turn.done():
-                turn.set_result(lane)
+                turn.set_result(pooled)
                 return
-        self.free.append(lane)
+        self.free.append(pooled)
 
-    def on_lost(self, lane: PooledConnection) -> None:
-        if lane in self.free:
-            self.free.remove(lane)
+    def on_lost(self, pooled: PooledConnection) -> None:
+        if pooled in self.free:
+            self.free.remove(pooled)
         if not any(other.connection for other in self.all):
             for turn in self.waiting:
                 if not turn.done():
                     turn.set_exception(ConnectionLost("There is no connection to PostgreSQL any more."))
             self.waiting.clear()
-        self.restore(lane)
+        self.restore(pooled)
 
-    def restore(self, lane: PooledConnection) -> None:
-        task = asyncio.create_task(self.reconnect(lane), name="lane")
+    def restore(self, pooled: PooledConnection) -> None:
+        task = asyncio.create_task(self.reconnect(pooled), name="reconnect")
         self.restoring.add(task)
         task.add_done_callback(self.restoring.discard)
 
-    async def reconnect(self, lane: PooledConnection) -> None:
-        pause = SOON
+    async def reconnect(self, pooled: PooledConnection) -> None:
+        pause = FIRST_PAUSE
         while True:
             try:
-                await lane.connect()
+                await pooled.connect()
             except (psycopg2.Error, OSError) as error:
                 log.warning("PostgreSQL cannot be reached: %s", str(error).strip())
                 await asyncio.sleep(pause)
-                pause = min(LATE, 2 * pause)
+                pause = min(LONGEST_PAUSE, 2 * pause)
             else:
-                self.release(lane)
+                self.release(pooled)
                 return
 
 
-def connected(prepared: str) -> Any:
-    """A new asynchronous connection on which `prepared` was run. Blocks, for PATIENCE at most."""
-    until = time.monotonic() + PATIENCE
-    connection = psycopg2.connect(**parameters(), async_=True)
+def open_connection(prepared: str) -> Any:
+    """Open an asynchronous connection and run `prepared` on it. Blocks, for TIMEOUT at most."""
+    until = time.monotonic() + TIMEOUT
+    connection = psycopg2.connect(**connection_parameters(), async_=True)
     try:
         wait(connection, until)
-        cursor = connection.cursor()  # kept, or the connection forgets what it runs
+        cursor = connection.cursor()  # referenced, as the connection does not keep the cursor that it runs
         cursor.execute(prepared)
         wait(connection, until)
     except BaseException:
@@ -199,19 +199,19 @@ def connected(prepared: str) -> Any:
     return connection
 
 
-def parameters() -> dict[str, Any]:
-    """Django's, and the server's own deadline: what nobody waits for any more shall not run on."""
-    given: dict[str, Any] = django_connection.get_connection_params()
-    del given["cursor_factory"]
-    options = f"{given.get('options', '')} -c statement_timeout={PATIENCE * 1000:.0f} -c timezone=UTC"
-    return given | {"options": options.strip()}
+def connection_parameters() -> dict[str, Any]:
+    """Django's parameters, with a time limit on the server: statements that have timed out here shall not run on."""
+    values: dict[str, Any] = django_connection.get_connection_params()
+    del values["cursor_factory"]
+    options = f"{values.get('options', '')} -c statement_timeout={TIMEOUT * 1000:.0f} -c timezone=UTC"
+    return values | {"options": options.strip()}
 
 
 def wait(connection: Any, until: float) -> None:
-    """Block until what was begun on an asynchronous connection is done. Raises Lost."""
+    """Block until the running operation of an asynchronous connection is done. Raises ConnectionLost."""
     while (state := connection.poll()) != POLL_OK:
         reading = [connection] if state == POLL_READ else []
         writing = [connection] if state == POLL_WRITE else []
         seconds = until - time.monotonic()
         if seconds <= 0 or not any(select.select(reading, writing, [], seconds)):
-            raise ConnectionLost(f"PostgreSQL did not let us in within {PATIENCE:g} s.")
+            raise ConnectionLost(f"PostgreSQL did not accept the connection within {TIMEOUT:g} s.")

@@ -19,7 +19,7 @@ from .connection_pool import ConnectionLost, ConnectionPool
 from .micro_batching import MicroBatcher
 from .predict import PredictionRequest
 
-#: Connections that store predictions: one product's need not wait for another's.
+#: Connections that store predictions, so that one product need not wait for another.
 CONNECTIONS = 2
 #: Microseconds that a batch may take on the event loop; a longer one runs on a thread.
 LONGEST_ON_LOOP = 2_000
@@ -58,12 +58,12 @@ class PredictionDispatcher:
     async def validate(
         self, product: DataProduct, requests: Sequence[PredictionRequest]
     ) -> Sequence[ValidRequest | ExemplarError]:
-        """Validate as `predict.validate`; requests that need a query share it with others of their product.
+        """Validate as `predict.validate` does; requests that need a query share it with others of their product.
 
         Raises Overloaded, DatabaseError and InterfaceError.
         """
         if any(predict.needs_query(product, request) for request in requests):
-            return await self.validations.ask(product, requests)
+            return await self.validations.submit(product, requests)
         if len(requests) > MOST_ON_LOOP:
             return await _validate_on_thread(product, requests)
         return predict.validate(product, requests)
@@ -76,11 +76,11 @@ class PredictionDispatcher:
     ) -> list[Prediction | ExemplarError]:
         """Predict and store the valid ones of the requests; an error stays in its place.
 
-        `gone` tells whether the client has hung up. Raises Overloaded, Cancelled, ConnectionLost, and what the model
-        raises.
+        `gone` returns True once the client has hung up. Raises Overloaded, Cancelled, ConnectionLost, and the model's
+        errors.
         """
         requests = predict.accepted(validated)
-        predictions = await self.predictions.ask(champion, requests, gone) if requests else ()
+        predictions = await self.predictions.submit(champion, requests, gone) if requests else ()
         return predict.merge(validated, predictions)
 
     async def _predict_batch(self, champion: Champion, requests: Sequence[ValidRequest]) -> list[Prediction]:
@@ -106,12 +106,14 @@ current: PredictionDispatcher | None = None
 
 
 async def start() -> None:
+    """Start the dispatcher of this event loop."""
     global current
     current = PredictionDispatcher()
     await current.start()
 
 
 async def stop() -> None:
+    """Stop the dispatcher; requests that come later go to the standard path."""
     global current
     if current:
         await current.stop()

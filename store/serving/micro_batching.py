@@ -1,4 +1,4 @@
-"""Batches: whatever is asked while others are being answered is answered together, without a timer."""
+"""Micro-batching: requests that arrive while a batch runs form the next batch, without a timer."""
 
 import asyncio
 from collections import Counter, deque
@@ -13,39 +13,40 @@ Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: Items of a batch: more at once are no faster, and others wait longer.
+#: Items of a batch: larger ones are no faster per item, and other keys wait longer.
 MOST = 256
-#: Batches of one key that are worked on at once, where the second is as large as the first: a smaller one costs more
-#: than it saves.
+#: Batches of one key that run at once, if the second is as large as the first: a smaller one costs more than it saves.
 AT_ONCE = 2
-#: Items of one key that may wait, some seconds' work and more than one request may bring; whoever comes then is told
-#: when to come again.
+#: Items of one key that may wait: some seconds' work, and more than one request may bring. More are refused.
 MOST_WAITING = 20_000
+#: Seconds after which a refused client may try again.
 RETRY_AFTER = 1.0
-#: Seconds after which somebody who waits may have hung up.
-LONG = 0.1
+#: Seconds of waiting after which a batch checks that the client is still there.
+LONG_WAIT = 0.1
 
 
 @dataclass(eq=False, slots=True)
 class PendingRequest(Generic[Item, Result]):
-    """What somebody asked, and what becomes of it."""
+    """Items that wait for a batch, and the future of their results."""
 
     items: Sequence[Item]
     results: "asyncio.Future[Sequence[Result]]"
-    #: Whether whoever asked has hung up; asked only of those who have waited for long.
+    #: Returns True once the client has hung up; called only after a long wait.
     gone: Callable[[], bool]
+    #: The event loop's time of the request.
     since: float
 
 
-def here() -> bool:
+def never_gone() -> bool:
+    """The default of `gone`: the client is there."""
     return False
 
 
 class MicroBatcher(Generic[Key, Item, Result]):
-    """Answers items key by key, so that no key waits for more than its turn; who asks alone waits for nobody.
+    """Micro-batch items per key. A lone request is dispatched at once; each key has batches of its own.
 
-    `work(key, items)` gives a result for each item. Where it raises one of `fatal`, all who wait get that error at
-    once; where it raises another, each of the batch is tried alone, as one's items must not refuse the others'.
+    `work(key, items)` returns a result for each item. If it raises one of `fatal`, all waiting requests fail with that
+    error at once. If it raises another, each request of the batch is retried alone, as one must not fail the others.
     """
 
     def __init__(
@@ -57,24 +58,26 @@ class MicroBatcher(Generic[Key, Item, Result]):
         self.fatal = fatal
         self.waiting: dict[Key, deque[PendingRequest[Item, Result]]] = {}
         self.sizes: Counter[Key] = Counter()
-        #: The sizes of the batches that are worked on.
+        #: The sizes of the batches that run, by key.
         self.running: dict[Key, list[int]] = {}
         self.tasks: set[asyncio.Task[None]] = set()
 
     def check(self, key: Key, size: int) -> None:
-        """Raises Overloaded where too many wait already."""
+        """Check that so many more items may wait. Raises Overloaded."""
         if self.sizes[key] + size > MOST_WAITING:
-            raise Overloaded("Too many wait for this already; try again.", retry_after=RETRY_AFTER)
+            raise Overloaded("Too many requests wait for this already; try again.", retry_after=RETRY_AFTER)
 
-    async def ask(self, key: Key, items: Sequence[Item], gone: Callable[[], bool] = here) -> Sequence[Result]:
-        """The items' results, in order. Raises Overloaded, and what the work raises."""
+    async def submit(
+        self, key: Key, items: Sequence[Item], gone: Callable[[], bool] = never_gone
+    ) -> Sequence[Result]:
+        """Submit items, and return their results in order. Raises Overloaded, Cancelled, and the errors of `work`."""
         self.check(key, len(items))
         if len(items) <= MOST:
-            return await self.put(key, items, gone)
-        parts = [self.put(key, items[start : start + MOST], gone) for start in range(0, len(items), MOST)]
+            return await self._put(key, items, gone)
+        parts = [self._put(key, items[start : start + MOST], gone) for start in range(0, len(items), MOST)]
         return [result for part in await asyncio.gather(*parts) for result in part]
 
-    def put(
+    def _put(
         self, key: Key, items: Sequence[Item], gone: Callable[[], bool]
     ) -> "asyncio.Future[Sequence[Result]]":
         loop = asyncio.get_running_loop()
@@ -82,75 +85,77 @@ class MicroBatcher(Generic[Key, Item, Result]):
         queue = self.waiting.setdefault(key, deque())
         queue.append(PendingRequest(items, results, gone, loop.time()))
         self.sizes[key] += len(items)
-        if len(queue) == 1 or (key in self.running and self.may_begin(key)):
-            loop.call_soon(self.dispatch, key)  # not now: who asks in the same moment comes along
+        if len(queue) == 1 or (key in self.running and self._may_start(key)):
+            loop.call_soon(self.dispatch, key)  # not now, so that requests of this turn join the batch
         return results
 
     def dispatch(self, key: Key) -> None:
-        """Begin as many batches as may run at once."""
-        while self.may_begin(key) and (batch := self.take(key)):
-            size = sum(len(asked.items) for asked in batch)
+        """Start as many batches as may run at once."""
+        while self._may_start(key) and (batch := self._take(key)):
+            size = sum(len(request.items) for request in batch)
             self.running.setdefault(key, []).append(size)
-            task = asyncio.create_task(self.run(key, batch, size), name="batch")
+            task = asyncio.create_task(self._run(key, batch, size), name="batch")
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
-    def may_begin(self, key: Key) -> bool:
+    def _may_start(self, key: Key) -> bool:
         running = self.running.get(key, ())
         return not running or (len(running) < AT_ONCE and self.sizes[key] >= max(running))
 
-    def take(self, key: Key) -> "list[PendingRequest[Item, Result]]":
-        """The next batch: those who have waited longest and still wait; empty where nobody does."""
+    def _take(self, key: Key) -> "list[PendingRequest[Item, Result]]":
+        """Take the next batch: the oldest requests whose clients still wait; empty if there are none."""
         queue = self.waiting.get(key, deque())
         batch: list[PendingRequest[Item, Result]] = []
         size = 0
-        long_ago = asyncio.get_running_loop().time() - LONG
+        long_ago = asyncio.get_running_loop().time() - LONG_WAIT
         while queue and (not batch or size + len(queue[0].items) <= MOST):
-            asked = queue.popleft()
-            self.sizes[key] -= len(asked.items)
-            if asked.since < long_ago and asked.gone():
-                refuse([asked], Cancelled())
-            elif not asked.results.done():
-                batch.append(asked)
-                size += len(asked.items)
+            request = queue.popleft()
+            self.sizes[key] -= len(request.items)
+            if request.since < long_ago and request.gone():
+                fail([request], Cancelled())
+            elif not request.results.done():
+                batch.append(request)
+                size += len(request.items)
         if not queue:
             self.waiting.pop(key, None)
             self.sizes.pop(key, None)
         return batch
 
-    async def run(self, key: Key, batch: "list[PendingRequest[Item, Result]]", size: int) -> None:
+    async def _run(self, key: Key, batch: "list[PendingRequest[Item, Result]]", size: int) -> None:
         try:
-            await self.answer(key, batch)
+            await self._work_on(key, batch)
         finally:
             self.running[key].remove(size)
             if not self.running[key]:
                 del self.running[key]
             self.dispatch(key)
 
-    async def answer(self, key: Key, batch: "list[PendingRequest[Item, Result]]") -> None:
+    async def _work_on(self, key: Key, batch: "list[PendingRequest[Item, Result]]") -> None:
         try:
-            results = await self.work(key, [item for asked in batch for item in asked.items])
+            results = await self.work(key, [item for request in batch for item in request.items])
         except self.fatal as error:
-            refuse([*batch, *chain.from_iterable(self.waiting.values())], error)
+            fail([*batch, *chain.from_iterable(self.waiting.values())], error)
         except Exception as error:
             if len(batch) == 1:
-                refuse(batch, error)
+                fail(batch, error)
                 return
-            for asked in batch:
-                await self.answer(key, [asked])
+            for request in batch:
+                await self._work_on(key, [request])
         else:
-            deliver(batch, results)
+            resolve(batch, results)
 
 
-def deliver(batch: Sequence[PendingRequest[Any, Result]], results: Sequence[Result]) -> None:
+def resolve(batch: Sequence[PendingRequest[Any, Result]], results: Sequence[Result]) -> None:
+    """Resolve the requests of a batch with their results, which are in order."""
     remaining = iter(results)
-    for asked in batch:
-        own = list(islice(remaining, len(asked.items)))
-        if not asked.results.done():
-            asked.results.set_result(own)
+    for request in batch:
+        own = list(islice(remaining, len(request.items)))
+        if not request.results.done():
+            request.results.set_result(own)
 
 
-def refuse(batch: Sequence[PendingRequest[Any, Any]], error: Exception) -> None:
-    for asked in batch:
-        if not asked.results.done():
-            asked.results.set_exception(error)
+def fail(batch: Sequence[PendingRequest[Any, Any]], error: Exception) -> None:
+    """Fail requests with an error."""
+    for request in batch:
+        if not request.results.done():
+            request.results.set_exception(error)

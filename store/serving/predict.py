@@ -1,7 +1,7 @@
 """Prediction service: validates requests, predicts with one champion, stores each prediction before it is returned.
 
-`predict` does all of it on the calling thread. `dispatcher` calls the same stages on the event loop, and differs in
-what carries the statement: its own connections, which many requests share.
+`predict` runs all stages on the calling thread and its connection. `dispatcher` runs the same stages on the event loop,
+with connections of its own, and stores the predictions of many requests in one statement.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -37,7 +37,7 @@ class PredictionRequest(NamedTuple):
 
 
 def predict(champion: Champion, requests: Sequence[PredictionRequest]) -> list[Prediction | ExemplarError]:
-    """Predict and store each request, on this thread's connection; an error stands in a refused request's place."""
+    """Predict and store each request, on this thread's connection; a refused request has its error in its place."""
     validated = validate(champion.product, requests)
     predictions = upsert.store(compute(champion, accepted(validated)))
     return merge(validated, attach_prefetch(predictions))
@@ -65,11 +65,12 @@ def validate(
 
 
 def needs_query(product: DataProduct, request: PredictionRequest) -> bool:
-    """Tell whether `validate` queries the database for this request: an entity is to be read, or must exist."""
+    """Check if `validate` queries the database for this request: its entity is read, or must exist."""
     return request.instance is None or (request.entity is not None and not product.writable)
 
 
 def accepted(validated: Sequence[ValidRequest | ExemplarError]) -> list[ValidRequest]:
+    """List the valid requests, without the refusals."""
     return [request for request in validated if isinstance(request, ValidRequest)]
 
 
@@ -82,7 +83,7 @@ def compute(champion: Champion, requests: Sequence[ValidRequest]) -> PredictionB
 def merge(
     validated: Sequence[ValidRequest | ExemplarError], predictions: Sequence[Prediction]
 ) -> list[Prediction | ExemplarError]:
-    """Put the predictions, which are in order, where the requests stand that were accepted."""
+    """Put the predictions of the valid requests, which are in order, among the refusals."""
     remaining = iter(predictions)
     return [request if isinstance(request, ExemplarError) else next(remaining) for request in validated]
 

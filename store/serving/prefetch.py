@@ -1,4 +1,4 @@
-"""Surroundings of predictions: truth, feedback and entities, looked up once for a whole page."""
+"""Prefetch: truth, feedback, entities and intervals of a page of predictions, each loaded in one query."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -17,7 +17,7 @@ from ..registry.versions import ModelVersion
 
 
 class Prefetch:
-    """What is known around some predictions; each kind is looked up when the first of them asks."""
+    """Related rows of a page of predictions; each kind is loaded when it is first used."""
 
     def __init__(self, predictions: Sequence[Prediction]):
         self.predictions = WeakRows(predictions)
@@ -28,38 +28,39 @@ class Prefetch:
 
     @cached_property
     def truths(self) -> dict[str, Truth]:
-        found: dict[str, Truth] = {}
+        truths: dict[str, Truth] = {}
         for name, predictions in self._by_product():
-            found |= truth.find_truths(catalogue.get(name), (p.subject for p in predictions))
-        return found
+            truths |= truth.find_truths(catalogue.get(name), (p.subject for p in predictions))
+        return truths
 
     @cached_property
     def feedback(self) -> dict[str, list[Feedback]]:
-        found: dict[str, list[Feedback]] = {}
+        rows: dict[str, list[Feedback]] = {}
         for name, predictions in self._by_product():
-            found |= feedback.about_subjects(catalogue.get(name), (p.subject for p in predictions))
-        return found
+            rows |= feedback.about_subjects(catalogue.get(name), (p.subject for p in predictions))
+        return rows
 
     @cached_property
     def entities(self) -> dict[tuple[str, str], Entity]:
-        found: dict[tuple[str, str], Entity] = {}
+        rows: dict[tuple[str, str], Entity] = {}
         for name, predictions in self._by_product():
             keys = {p.entity for p in predictions if p.entity is not None}
-            found |= {(name, key): entity for key, entity in entities.find(catalogue.get(name), keys).items()}
-        return found
+            rows |= {(name, key): entity for key, entity in entities.find(catalogue.get(name), keys).items()}
+        return rows
 
     @cached_property
     def intervals(self) -> dict[int, Intervals | None]:
-        """Around the values of each version."""
+        """The intervals around the values of each version, by its key."""
         versions = ModelVersion.objects.filter(pk__in={p.model_id for p in self.predictions})
-        told = versions.values_list("pk", "intervals")
-        return {version: stored and Intervals.from_json(stored) for version, stored in told}
+        rows = versions.values_list("pk", "intervals")
+        return {version: stored and Intervals.from_json(stored) for version, stored in rows}
 
     def entity_of(self, prediction: Prediction) -> Entity | None:
+        """The entity that the prediction is about; None if it is about none, or the row is gone."""
         return self.entities.get((prediction.product, prediction.entity)) if prediction.entity else None
 
     def truth_of(self, prediction: Prediction) -> str | None:
-        """What counts as the prediction's label, as text: what people agree on, else what the table says."""
+        """The label that counts for the prediction, as text: the majority of feedback, else the table's label."""
         agreed = self.truths.get(prediction.subject)
         if agreed and agreed.answer is not None:
             return agreed.answer
@@ -68,22 +69,23 @@ class Prefetch:
 
 
 def attach_prefetch(predictions: Sequence[Prediction]) -> Sequence[Prediction]:
-    """Let the predictions share one look around; returns them."""
+    """Attach one shared prefetch to these predictions and return them."""
     shared = Prefetch(predictions)
     for prediction in predictions:
-        prediction.surroundings = shared
+        prediction.prefetch = shared
     return predictions
 
 
 def prefetch_of(prediction: Prediction) -> Prefetch:
-    if not hasattr(prediction, "surroundings"):
+    """Get the prediction's prefetch; one of its own if it came with no page."""
+    if not hasattr(prediction, "prefetch"):
         attach_prefetch([prediction])
-    shared: Prefetch = prediction.surroundings
+    shared: Prefetch = prediction.prefetch
     return shared
 
 
 def truth_of_entity(entity: Entity) -> str | None:
-    """What counts as the entity's label, as text."""
+    """The label that counts for the entity, as text."""
     subject = truth.subject_of_entity(entity.product, entity.key)
     agreed = truth.find_truths(entity.product, [subject]).get(subject)
     return (

@@ -150,7 +150,7 @@ async def test_a_connection_that_is_cut_just_before_its_turn_is_lost(monkeypatch
         def release_and_cut(lane: connection_pool.PooledConnection) -> None:
             monkeypatch.setattr(opened, "release", release)
             release(lane)  # to the second
-            lane.lose("cut")
+            lane.fail("cut")
 
         pid = await pid_of(opened)
         monkeypatch.setattr(opened, "release", release_and_cut)
@@ -177,7 +177,7 @@ async def test_a_connection_that_is_cut_while_idle_refuses_nothing() -> None:
 
 @embedded
 async def test_a_frozen_connection_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_pool, "PATIENCE", 0.5)
+    monkeypatch.setattr(connection_pool, "TIMEOUT", 0.5)
     async with pool() as opened:
         with frozen(await pid_of(opened)):
             waiting = asyncio.create_task(opened.run("EXECUTE three", {}))
@@ -191,7 +191,7 @@ async def test_a_frozen_connection_is_given_up_in_time(monkeypatch: pytest.Monke
 
 @embedded
 async def test_a_frozen_server_freezes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_pool, "PATIENCE", 0.5)
+    monkeypatch.setattr(connection_pool, "TIMEOUT", 0.5)
     postmaster = int(
         (engines.PostgreSQL(settings.EXEMPLAR_STATE).cluster / "postmaster.pid").read_text().split()[0]
     )
@@ -218,8 +218,8 @@ async def test_attempts_to_connect_become_rarer(monkeypatch: pytest.MonkeyPatch)
     def refuse(prepared: str) -> None:
         raise psycopg2.OperationalError("connection refused")
 
-    monkeypatch.setattr(connection_pool, "connected", refuse)
-    monkeypatch.setattr(connection_pool, "PATIENCE", 0.01)
+    monkeypatch.setattr(connection_pool, "open_connection", refuse)
+    monkeypatch.setattr(connection_pool, "TIMEOUT", 0.01)
     monkeypatch.setattr(asyncio, "sleep", record)
     async with pool() as opened:
         while len(pauses) < 8:
@@ -244,7 +244,7 @@ async def test_an_answer_is_committed_before_it_is_given(stay: DataProduct) -> N
     questions = [ValidRequest(stay.clean(STAY | {"note": str(n % 7)}), reference="form") for n in range(20)]
     desk = dispatcher.PredictionDispatcher()
     await desk.start()
-    answers = await asyncio.gather(*(desk.predictions.ask(champion, [question]) for question in questions))
+    answers = await asyncio.gather(*(desk.predictions.submit(champion, [question]) for question in questions))
     stored = await with_rows(lambda: {str(p.pk): p for p in Prediction.objects.all()})
     await desk.stop()
     assert len(stored) == 7
@@ -280,7 +280,7 @@ async def test_a_batch_that_takes_long_is_predicted_beside_the_event_loop(
     questions = [ValidRequest(stay.clean(STAY | {"note": str(n)})) for n in range(rows)]
     desk = dispatcher.PredictionDispatcher()
     await desk.start()
-    await desk.predictions.ask(champion, questions)
+    await desk.predictions.submit(champion, questions)
     await desk.stop()
     assert [thread is threading.main_thread() for thread in threads] == [on_loop]
 
@@ -293,7 +293,7 @@ async def test_both_ways_store_the_same_row(stay: DataProduct) -> None:
     [first] = await with_rows(upsert.store, batch)
     desk = dispatcher.PredictionDispatcher()
     await desk.start()
-    [again] = await desk.predictions.ask(champion, [question])
+    [again] = await desk.predictions.submit(champion, [question])
     await desk.stop()
     assert (again.pk, again.confidence, again.output) == (first.pk, first.confidence, first.output)
     assert again.times_asked == 2

@@ -51,12 +51,12 @@ async def ticks(number: int = 5) -> None:
 
 
 async def test_who_asks_alone_waits_for_nobody(work: Work, asked: Numbers) -> None:
-    assert await asked.ask("a", [21]) == [42]
+    assert await asked.submit("a", [21]) == [42]
     assert work.done == [("a", [21])]
 
 
 async def test_who_asks_in_the_same_moment_is_answered_together(work: Work, asked: Numbers) -> None:
-    answers = await asyncio.gather(*(asked.ask("a", [n]) for n in range(9)))
+    answers = await asyncio.gather(*(asked.submit("a", [n]) for n in range(9)))
     assert answers == [[2 * n] for n in range(9)]
     assert work.sizes == [9]
 
@@ -66,7 +66,7 @@ async def test_who_comes_while_others_are_answered_forms_the_next_batch(work: Wo
     tasks = []
 
     async def come(number: int) -> None:
-        tasks.extend(asyncio.create_task(asked.ask("a", [n])) for n in range(number))
+        tasks.extend(asyncio.create_task(asked.submit("a", [n])) for n in range(number))
         await ticks()
 
     await come(3)
@@ -84,7 +84,7 @@ async def test_who_comes_while_others_are_answered_forms_the_next_batch(work: Wo
 
 async def test_a_full_batch_does_not_wait_for_the_one_before(work: Work, asked: Numbers) -> None:
     work.open.clear()
-    tasks = [asyncio.create_task(asked.ask("a", [n])) for n in range(3 * MOST)]
+    tasks = [asyncio.create_task(asked.submit("a", [n])) for n in range(3 * MOST)]
     await ticks()
     assert work.sizes == [MOST] * AT_ONCE
     work.open.set()
@@ -94,9 +94,9 @@ async def test_a_full_batch_does_not_wait_for_the_one_before(work: Work, asked: 
 
 async def test_one_key_does_not_wait_for_another(work: Work, asked: Numbers) -> None:
     work.open.clear()
-    tasks = [asyncio.create_task(asked.ask("a", [n])) for n in range(1_000)]
+    tasks = [asyncio.create_task(asked.submit("a", [n])) for n in range(1_000)]
     await ticks()
-    other = asyncio.create_task(asked.ask("b", [1]))
+    other = asyncio.create_task(asked.submit("b", [1]))
     await ticks()
     assert work.done[-1] == ("b", [1])
     work.open.set()
@@ -105,7 +105,7 @@ async def test_one_key_does_not_wait_for_another(work: Work, asked: Numbers) -> 
 
 async def test_a_large_question_is_parted_and_answered_in_order(work: Work, asked: Numbers) -> None:
     items = list(range(1_000, 1_000 + 3 * MOST + 1))
-    assert await asked.ask("a", items) == [2 * item for item in items]
+    assert await asked.submit("a", items) == [2 * item for item in items]
     assert max(work.sizes) == MOST
 
 
@@ -113,16 +113,16 @@ async def test_who_comes_when_too_many_wait_is_told_at_once_when_to_come_again(
     work: Work, asked: Numbers
 ) -> None:
     work.open.clear()
-    tasks = [asyncio.create_task(asked.ask("a", [0] * MOST)) for _ in range(MOST_WAITING // MOST)]
+    tasks = [asyncio.create_task(asked.submit("a", [0] * MOST)) for _ in range(MOST_WAITING // MOST)]
     await ticks()
-    tasks += [asyncio.create_task(asked.ask("a", [0] * MOST)) for _ in range(AT_ONCE)]
+    tasks += [asyncio.create_task(asked.submit("a", [0] * MOST)) for _ in range(AT_ONCE)]
     await ticks()
     with pytest.raises(Overloaded) as refusal:
-        await asked.ask("a", [1] * MOST)
+        await asked.submit("a", [1] * MOST)
     assert refusal.value.retry_after
     work.open.set()
     await asyncio.gather(*tasks)
-    assert await asked.ask("a", [1]) == [2]
+    assert await asked.submit("a", [1]) == [2]
 
 
 async def test_who_has_hung_up_is_not_computed(
@@ -130,10 +130,10 @@ async def test_who_has_hung_up_is_not_computed(
 ) -> None:
     monkeypatch.setattr(micro_batching, "LONG", -1.0)  # also who has come just now may have hung up
     work.open.clear()
-    first = asyncio.create_task(asked.ask("a", [1]))
+    first = asyncio.create_task(asked.submit("a", [1]))
     await ticks()
-    gone = asyncio.create_task(asked.ask("a", [7], lambda: True))
-    stays = asyncio.create_task(asked.ask("a", [8], lambda: False))
+    gone = asyncio.create_task(asked.submit("a", [7], lambda: True))
+    stays = asyncio.create_task(asked.submit("a", [8], lambda: False))
     await ticks()
     work.open.set()
     assert await stays == [16]
@@ -144,7 +144,7 @@ async def test_who_has_hung_up_is_not_computed(
 
 
 async def test_who_was_cancelled_is_left_out(work: Work, asked: Numbers) -> None:
-    tasks = [asyncio.create_task(asked.ask("a", [n])) for n in range(3)]
+    tasks = [asyncio.create_task(asked.submit("a", [n])) for n in range(3)]
     await asyncio.sleep(0)
     tasks[1].cancel()
     assert await tasks[0] == [0] and await tasks[2] == [4]
@@ -153,7 +153,7 @@ async def test_who_was_cancelled_is_left_out(work: Work, asked: Numbers) -> None
 
 async def test_what_one_asked_does_not_refuse_the_others(work: Work, asked: Numbers) -> None:
     answers: list[Any] = await asyncio.gather(
-        *(asked.ask("a", [n]) for n in (12, -13, 14)), return_exceptions=True
+        *(asked.submit("a", [n]) for n in (12, -13, 14)), return_exceptions=True
     )
     assert answers[0] == [24] and answers[2] == [28]
     assert isinstance(answers[1], ValueError)
@@ -161,19 +161,19 @@ async def test_what_one_asked_does_not_refuse_the_others(work: Work, asked: Numb
 
 async def test_all_who_wait_are_told_where_nobody_can_be_answered(work: Work, asked: Numbers) -> None:
     work.open.clear()
-    tasks = [asyncio.create_task(asked.ask("a", [-666]))]
+    tasks = [asyncio.create_task(asked.submit("a", [-666]))]
     for n in range(20):
         await ticks()
-        tasks.append(asyncio.create_task(asked.ask("a" if n < 10 else "b", [n])))
+        tasks.append(asyncio.create_task(asked.submit("a" if n < 10 else "b", [n])))
     await ticks()
     work.open.set()
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(answers[0], ConnectionError)
     assert sum(isinstance(answer, ConnectionError) for answer in answers) > 10
-    assert await asked.ask("a", [1]) == [2]
+    assert await asked.submit("a", [1]) == [2]
 
 
 async def test_nothing_is_kept_of_keys_that_nobody_asks_about(work: Work, asked: Numbers) -> None:
-    await asyncio.gather(*(asked.ask(f"key {n}", [n]) for n in range(50)))
+    await asyncio.gather(*(asked.submit(f"key {n}", [n]) for n in range(50)))
     await ticks()
     assert not (asked.waiting or asked.sizes or asked.running or asked.tasks)

@@ -1,7 +1,7 @@
-"""What lies below ASGI: uvicorn's HTTP, which hands the hot way's requests over as they came, and a transport by which
-what a turn of the event loop answers leaves together, each answer in one write.
+"""HTTP below ASGI: uvicorn's protocol, which offers requests to the fast path as they come, and joined writes.
 
-A batch is answered in one turn. Written one by one, head and body apart, each write would wake a client that sleeps.
+A batch of predictions is answered in one turn of the event loop. Head and body of each response are written at once, at
+the end of the turn: with a write for each part, a waiting client would wake up at every write.
 """
 
 import asyncio
@@ -22,34 +22,34 @@ log = logging.getLogger(__name__)
 
 #: Between a request's head and its body.
 END = b"\r\n\r\n"
-#: Bytes of a head; sensible ones have hundreds.
+#: Bytes of a head; usual ones have hundreds.
 LONGEST_HEAD = 4_096
 
 
 class Joining:
-    """A transport that writes at the end of the turn; all else is done by the one below, at once."""
+    """A transport that joins the writes of a turn of the event loop; all other calls go to the transport below."""
 
-    #: Those that have something to write, on the process's one loop.
+    #: The transports with data to write, on the process's only event loop.
     waiting: "ClassVar[list[Joining]]" = []
 
     def __init__(self, transport: Any):
         self.transport = transport
-        self.held: list[bytes] = []
+        self.pending: list[bytes] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.transport, name)
 
     def write(self, data: bytes) -> None:
-        if not self.held:
+        if not self.pending:
             if not Joining.waiting:
                 asyncio.get_running_loop().call_soon(write_all)
             Joining.waiting.append(self)
-        self.held.append(data)
+        self.pending.append(data)
 
     def flush(self) -> None:
-        if self.held:
-            data, self.held = b"".join(self.held), []
-            # Who has been lost since must not cost the others their answers: uvloop raises on a closed transport.
+        if self.pending:
+            data, self.pending = b"".join(self.pending), []
+            # uvloop raises on a closed transport, which must not keep the others from writing.
             if not self.transport.is_closing():
                 self.transport.write(data)
 
@@ -59,6 +59,7 @@ class Joining:
 
 
 def write_all() -> None:
+    """Write the data of all transports, at the end of the turn."""
     waiting, Joining.waiting = Joining.waiting, []
     for transport in waiting:
         transport.flush()
@@ -73,7 +74,7 @@ class Head(NamedTuple):
 
 
 class Parser:
-    """Takes a head apart, as httptools calls it."""
+    """Parser of a request's head; httptools calls its methods."""
 
     def __init__(self, head: bytes):
         self.url = b""
@@ -88,8 +89,8 @@ class Parser:
         self.headers.append((name.lower(), value))
 
     @property
-    def usual(self) -> bool:
-        """Whether one body follows, of known length, on a connection that stays."""
+    def is_usual(self) -> bool:
+        """Check if one body of known length follows, on a connection that is kept alive."""
         names = [name for name, _ in self.headers]
         plain = names.count(b"content-length") == 1 and not {b"expect", b"transfer-encoding"} & set(names)
         stays = self.parser.should_keep_alive() and not self.parser.should_upgrade()
@@ -98,36 +99,39 @@ class Parser:
 
 @lru_cache(1_000)
 def head_of(text: bytes) -> Head | None:
-    """What a head says: a client says the same again and again. None where uvicorn has to read it."""
+    """Parse a head, cached as clients repeat theirs; None if uvicorn has to read the request."""
     try:
         parser = Parser(text)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
     method, path = parser.parser.get_method().decode(), parser.url.decode("latin-1")
-    if (method, path) != ("POST", "/graphql/") or not parser.usual:
+    if (method, path) != ("POST", "/graphql/") or not parser.is_usual:
         return None
     head = RequestHead(method, b"", parser.headers)
     return Head(head, int(head.get(b"content-length")))
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's, over such a transport. What is posted to GraphQL goes the hot way as soon as it has come; what that
-    does not take, and everything else, uvicorn reads and the application answers.
+    """uvicorn's protocol, over a transport that joins writes.
+
+    The fast path is offered each POST to GraphQL once its body has come. uvicorn reads the requests that it
+    declines, and all others, for the application to answer.
     """
 
-    #: The application's; None: uvicorn reads everything.
+    #: The application's fast path; None: uvicorn reads all requests.
     fast_path: "ClassVar[FastPath | None]" = None
 
-    #: The beginning of a request whose body has not come in full.
+    #: The beginning of a request that has not come in full.
     early = b""
-    #: What came while one was answered.
+    #: Data that came while a request was answered.
     late = b""
-    #: Whether the hot way is answering.
+    #: True while the fast path answers a request.
     answering = False
-    #: Whether uvicorn is in the middle of a request.
+    #: True while uvicorn reads a request.
     reading = False
-    #: Whether the server wants to stop.
+    #: True once the server is to stop.
     stopping = False
+    #: True once the connection is lost.
     lost = False
 
     def connection_made(self, transport: Any) -> None:
@@ -151,12 +155,12 @@ class Protocol(HttpToolsProtocol):
             if len(self.late) > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()
         elif self.fast_path and not self.reading and (self.cycle is None or self.cycle.response_complete):
-            self.began(self.early + data)
+            self.receive(self.early + data)
         else:
             super().data_received(data)
 
-    def began(self, data: bytes) -> None:
-        """Go on with a request of which so much has come."""
+    def receive(self, data: bytes) -> None:
+        """Answer the request that `data` begins with, once it has come in full."""
         self._unset_keepalive_if_required()
         body = data.find(END, 0, LONGEST_HEAD) + len(END)
         head = head_of(data[:body]) if body >= len(END) else None
@@ -173,11 +177,12 @@ class Protocol(HttpToolsProtocol):
             task.add_done_callback(self.tasks.discard)
 
     async def answer(self, head: RequestHead, data: bytes, body: bytes) -> None:
+        """Answer a request, `data` being its bytes."""
         assert self.fast_path
         request = GraphQLRequest(head, never, body, lambda: self.lost)
         try:
             reply = await self.fast_path.reply(request)
-        except Exception:  # of ours: the application answers, or says so
+        except Exception:  # a bug; the standard path answers, or reports it
             log.exception("The fast path failed; the standard path answers.")
             request.declined, reply = True, None
         if self.flow.write_paused:
@@ -203,6 +208,7 @@ class Protocol(HttpToolsProtocol):
             super().shutdown()
 
     def send(self, reply: "Reply") -> None:
+        """Write a reply of the fast path."""
         usual = (*self.server_state.default_headers, (b"content-length", b"%d" % len(reply.body)))
         closing = ((b"connection", b"close"),) if self.stopping else ()
         head = b"".join(b"%b: %b\r\n" % header for header in (*usual, *closing))
@@ -217,7 +223,7 @@ class Protocol(HttpToolsProtocol):
             )
 
     def shutdown(self) -> None:
-        """What is being answered is answered."""
+        """Stop once the request in progress is answered."""
         self.stopping = True
         if not self.answering:
             super().shutdown()
@@ -230,4 +236,5 @@ async def never() -> NoReturn:
 
 @lru_cache
 def lines(headers: "Headers") -> bytes:
+    """Encode headers as lines."""
     return b"".join(b"%b: %b\r\n" % header for header in headers)

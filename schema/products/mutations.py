@@ -14,7 +14,7 @@ from store import models
 from store.access.actors import Actor
 from store.entities.entities import KEEP
 from store.ingest import editing
-from store.predictions.feedback import About, Given
+from store.predictions.feedback import About, FeedbackResult
 from store.products import limits
 
 from ..core import ids, names
@@ -143,7 +143,7 @@ def feedback_number(t: ProductTypes, id: str) -> int:
     return ids.number(id, f"{t.prefix}Feedback")
 
 
-def give(t: ProductTypes, actor: Actor, input: Any, path: tuple[str | int, ...]) -> Given:
+def give(t: ProductTypes, actor: Actor, input: Any, path: tuple[str | int, ...]) -> FeedbackResult:
     """Store one `FeedbackInput`; an error has the path of the input."""
     try:
         with transaction.atomic():
@@ -181,7 +181,7 @@ def give_or_refuse(t: ProductTypes, actor: Actor, input: object, place: int) -> 
         return refusal
 
 
-def payload(t: ProductTypes, result: Given) -> object:
+def payload(t: ProductTypes, result: FeedbackResult) -> object:
     """The payload of a stored feedback."""
     feedback = result.feedback
     return t.FeedbackPayload(

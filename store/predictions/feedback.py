@@ -1,4 +1,4 @@
-"""Feedback: what people say the label is; it updates the feature tables through the one truth."""
+"""Feedback: statements about the right label; the truth that follows is written to the feature tables."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ LONGEST = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a feedback is about: exactly one of the three is given."""
+    """The target of feedback: exactly one of the three is not None."""
 
     prediction: str | None = None
     entity: str | None = None
@@ -35,18 +35,18 @@ class About:
 
 
 @dataclass(frozen=True)
-class Given:
-    """What a feedback did."""
+class FeedbackResult:
+    """The effect of giving or retracting feedback."""
 
     feedback: "Feedback"
-    #: False where the author had said just this before.
+    #: False if the author's latest feedback was the same.
     created: bool
     feature_rows_changed: int
 
 
 @dataclass(frozen=True)
 class _Subject:
-    """Whom or what is spoken of, with the base row (locked) where it is an entity that has one."""
+    """The subject of feedback, with its locked base row if it is an entity that has one."""
 
     id: str
     prediction: Prediction | None = None
@@ -56,6 +56,8 @@ class _Subject:
 
 
 class FeedbackManager(models.Manager["Feedback"]):
+    """Appends feedback, and writes the truth that follows to the label column."""
+
     @transaction.atomic
     def give(
         self,
@@ -65,24 +67,24 @@ class FeedbackManager(models.Manager["Feedback"]):
         author: str,
         observed_at: datetime | None = None,
         comment: str | None = None,
-    ) -> Given:
-        """Append what `author` says the label is, and write what now counts to the label column.
+    ) -> FeedbackResult:
+        """Append an author's feedback, and write the label that counts now to the label column.
 
         Raises UnknownId, UnknownEntity, BadInput.
         """
         _check_comment(comment)
         subject, inserted = self._subject(product, about)
-        said = {"answer": answer, "observed_at": observed_at, "comment": comment or ""}
+        values = {"answer": answer, "observed_at": observed_at, "comment": comment or ""}
         latest = self._latest(product, subject.id, author)
-        self._keep_table_word(product, subject)
-        if latest and all(getattr(latest, name) == value for name, value in said.items()):
-            return Given(latest, False, inserted + self._settle(product, subject))
-        feedback = self._append(product, subject, author, **said)
-        return Given(feedback, True, inserted + self._settle(product, subject))
+        self._store_table_label(product, subject)
+        if latest and all(getattr(latest, name) == value for name, value in values.items()):
+            return FeedbackResult(latest, False, inserted + self._write_truth(product, subject))
+        feedback = self._append(product, subject, author, **values)
+        return FeedbackResult(feedback, True, inserted + self._write_truth(product, subject))
 
     @transaction.atomic
-    def retract(self, product: DataProduct, pk: int, actor: Actor) -> Given:
-        """Take a feedback back; the author's word before it, or the others', counts again. Twice changes nothing.
+    def retract(self, product: DataProduct, pk: int, actor: Actor) -> FeedbackResult:
+        """Retract feedback, so that the author's feedback before it, or the others', counts again. Idempotent.
 
         Raises UnknownId, Forbidden unless it is the actor's own or the actor speaks for all.
         """
@@ -94,16 +96,16 @@ class FeedbackManager(models.Manager["Feedback"]):
         _lock(product, feedback.subject)
         feedback = self.select_for_update(of=("self",)).get(pk=pk)
         if feedback.retracted_at:
-            return Given(feedback, False, 0)
+            return FeedbackResult(feedback, False, 0)
         base = entities.lock(product, feedback.entity) if feedback.entity is not None else None
         subject = _Subject(feedback.subject, feedback.prediction, feedback.entity, feedback.reference, base)
-        self._keep_table_word(product, subject)
+        self._store_table_label(product, subject)
         self.filter(pk=pk).update(retracted_at=Now())
         feedback.refresh_from_db()
-        return Given(feedback, False, self._settle(product, subject))
+        return FeedbackResult(feedback, False, self._write_truth(product, subject))
 
     def table_says(self, product: DataProduct, base: Any, label: Any) -> int:
-        """Somebody edits the table: its newer word, which counts unless people agree on another.
+        """Write a label that was edited in the table; it counts unless the majority of feedback says otherwise.
 
         `base` is locked. Returns how many rows of the feature tables changed.
         """
@@ -111,12 +113,12 @@ class FeedbackManager(models.Manager["Feedback"]):
         subject = _Subject(truth.subject_of_entity(product, key), entity=key, base=base)
         if not self.filter(product=product.name, subject=subject.id).exists():
             return entities.write_label(product, base, label)
-        self._keep_table_word(product, subject)
+        self._store_table_label(product, subject)
         self._append(product, subject, TABLE, answer=product.stored_answer(label))
-        return self._settle(product, subject)
+        return self._write_truth(product, subject)
 
     def _subject(self, product: DataProduct, about: About) -> tuple[_Subject, int]:
-        """The subject, and how many feature rows had to be made for it."""
+        """Find the subject, and count the feature rows that were inserted for it."""
         if about.prediction is not None:
             return self._of_prediction(product, about.prediction)
         if about.entity is not None:
@@ -141,9 +143,9 @@ class FeedbackManager(models.Manager["Feedback"]):
         return _Subject(subject, reference=reference)
 
     def _of_prediction(self, product: DataProduct, pk: str) -> tuple[_Subject, int]:
-        # Held, so that it cannot be deleted before the feedback on it is committed.
-        held = Prediction.objects.select_for_update(of=("self",), no_key=True)
-        prediction = held.filter(product=product.name, pk=pk).first()
+        # Locked, so that it cannot be deleted before the feedback on it is committed.
+        locked = Prediction.objects.select_for_update(of=("self",), no_key=True)
+        prediction = locked.filter(product=product.name, pk=pk).first()
         if prediction is None:
             raise UnknownId(
                 f"No prediction of {product.name} has this id; it may have been deleted.",
@@ -157,24 +159,24 @@ class FeedbackManager(models.Manager["Feedback"]):
         return _Subject(prediction.subject, prediction, key, prediction.reference, base), inserted
 
     def _latest(self, product: DataProduct, subject: str, author: str) -> "Feedback | None":
-        said = self.filter(product=product.name, subject=subject, author=author, retracted_at=None)
-        return said.order_by("-pk").first()
+        rows = self.filter(product=product.name, subject=subject, author=author, retracted_at=None)
+        return rows.order_by("-pk").first()
 
-    def _keep_table_word(self, product: DataProduct, subject: _Subject) -> None:
-        """Keep what the label column says, the first time and whenever others have changed it since."""
+    def _store_table_label(self, product: DataProduct, subject: _Subject) -> None:
+        """Append the label column's value as feedback of TABLE: the first time, and when others have changed it."""
         if subject.base is None:
             return
-        found = product.stored_answer(entities.read_label(product, subject.base))
-        kept = self._latest(product, subject.id, TABLE)
-        if kept is None or found != self._written(product, subject, kept):
-            self._append(product, subject, TABLE, answer=found)
+        label = product.stored_answer(entities.read_label(product, subject.base))
+        latest = self._latest(product, subject.id, TABLE)
+        if latest is None or label != self._written(product, subject, latest):
+            self._append(product, subject, TABLE, answer=label)
 
-    def _written(self, product: DataProduct, subject: _Subject, kept: "Feedback") -> str | None:
-        """What was written to the label column last."""
+    def _written(self, product: DataProduct, subject: _Subject, latest: "Feedback") -> str | None:
+        """The label that was written to the label column last; `latest` is the latest feedback of TABLE."""
         agreed = truth.find_truths(product, [subject.id]).get(subject.id)
-        return agreed.answer if agreed and agreed.answer is not None else kept.answer
+        return agreed.answer if agreed and agreed.answer is not None else latest.answer
 
-    def _append(self, product: DataProduct, subject: _Subject, author: str, **said: Any) -> "Feedback":
+    def _append(self, product: DataProduct, subject: _Subject, author: str, **values: Any) -> "Feedback":
         return self.create(
             product=product.name,
             subject=subject.id,
@@ -182,20 +184,20 @@ class FeedbackManager(models.Manager["Feedback"]):
             reference=subject.reference,
             prediction=None if author == TABLE else subject.prediction,
             author=author,
-            **said,
+            **values,
         )
 
-    def _settle(self, product: DataProduct, subject: _Subject) -> int:
-        """Write what counts now to the label column; returns how many rows that changed."""
-        kept = self._latest(product, subject.id, TABLE)
-        if subject.base is None or kept is None:
+    def _write_truth(self, product: DataProduct, subject: _Subject) -> int:
+        """Write the label that counts now to the label column; returns the number of rows that changed."""
+        latest = self._latest(product, subject.id, TABLE)
+        if subject.base is None or latest is None:
             return 0
-        counts = self._written(product, subject, kept)
+        counts = self._written(product, subject, latest)
         return entities.write_label(product, subject.base, product.restore_label(counts))
 
 
 class Feedback(BaseModel):
-    """One word about a subject. Rows are appended; taking one back marks it and deletes nothing."""
+    """One statement of an author about the label of a subject. Rows are appended; retracting marks a row."""
 
     product = models.CharField(max_length=40)
     subject = DigestField()
@@ -206,12 +208,12 @@ class Feedback(BaseModel):
     #: The label as text; null only where the TABLE had none.
     answer = models.TextField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    #: When the label was seen to be so, if the author says.
+    #: The time of the observation, if the author gave it.
     observed_at = models.DateTimeField(null=True)
     comment = models.TextField(blank=True)
     retracted_at = models.DateTimeField(null=True)
 
-    #: COUNTS, SUPERSEDED or RETRACTED; follows from what else was said of the subject, see `about_subjects`.
+    #: COUNTS, SUPERSEDED or RETRACTED; follows from all feedback on the subject, see `about_subjects`.
     status: str
 
     objects = FeedbackManager()
@@ -232,43 +234,46 @@ class Feedback(BaseModel):
         return f"{self.author}: {self.answer}"
 
     def entity_of(self) -> entities.Entity | None:
-        """The entity's row as it is now; None where it is about no entity, or the row is gone."""
+        """The entity's row as it is now; None if it is about no entity, or the row is gone."""
         product = catalogue.get(self.product)
         return entities.find(product, [self.entity]).get(self.entity) if self.entity is not None else None
 
     def status_of(self) -> str:
-        """Its status, which follows from all that was said of the subject."""
+        """The status, which follows from all feedback on the subject."""
         if not hasattr(self, "status"):
-            said = about_subjects(catalogue.get(self.product), [self.subject])[self.subject]
-            self.status = next(row.status for row in said if row.pk == self.pk)
+            rows = about_subjects(catalogue.get(self.product), [self.subject])[self.subject]
+            self.status = next(row.status for row in rows if row.pk == self.pk)
         return self.status
 
 
 def about_subjects(product: DataProduct, subjects: Iterable[str]) -> dict[str, list[Feedback]]:
-    """All that was said about each subject, newest first, with its `status`; the TABLE's nulls are never shown."""
+    """All feedback on each subject, newest first, with its `status`; nulls of TABLE are left out."""
     rows = Feedback.objects.filter(product=product.name, subject__in=set(subjects)).order_by("-pk")
-    found: dict[str, list[Feedback]] = {}
+    by_subject: dict[str, list[Feedback]] = {}
     for row in rows:
-        found.setdefault(row.subject, []).append(row)
-    for said in found.values():
-        _set_status(said)
-    return {subject: [row for row in said if row.answer is not None] for subject, said in found.items()}
+        by_subject.setdefault(row.subject, []).append(row)
+    for of_subject in by_subject.values():
+        _set_status(of_subject)
+    return {
+        subject: [row for row in of_subject if row.answer is not None]
+        for subject, of_subject in by_subject.items()
+    }
 
 
-def _set_status(said: list[Feedback]) -> None:
-    """Each author's latest word counts; the TABLE's only where nobody else spoke."""
-    people = {row.author for row in said if row.author != TABLE and not row.retracted_at}
-    heard = {TABLE} if people else set()
-    for row in said:
+def _set_status(rows: list[Feedback]) -> None:
+    """Count each author's latest feedback; that of TABLE only if nobody else gave any."""
+    people = {row.author for row in rows if row.author != TABLE and not row.retracted_at}
+    superseded = {TABLE} if people else set()
+    for row in rows:
         if row.retracted_at:
             row.status = RETRACTED
         else:
-            row.status = SUPERSEDED if row.author in heard else COUNTS
-            heard.add(row.author)
+            row.status = SUPERSEDED if row.author in superseded else COUNTS
+            superseded.add(row.author)
 
 
 def _insert(product: DataProduct, key: str, prediction: Prediction) -> Any:
-    """The entity's rows, made from the instance that was predicted."""
+    """Insert the entity's rows, from the instance that was predicted."""
     values: Mapping[str, Any] = {
         c.name: c.from_json(prediction.features.get(c.name)) for c in product.columns
     }
@@ -277,7 +282,7 @@ def _insert(product: DataProduct, key: str, prediction: Prediction) -> Any:
 
 
 def _lock(product: DataProduct, subject: str) -> None:
-    """Two who speak about one subject at once come one after the other, also where there is no row to lock."""
+    """Serialize concurrent feedback on a subject, also if there is no row to lock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{product.name} {subject}"])
 

@@ -12,7 +12,7 @@ from store.access.actors import TABLE, Actor
 from store.exceptions import BadInput, Forbidden, StoreError, UnknownEntity, UnknownId
 from store.predictions import feedback as feedback_of
 from store.predictions import truth, upsert
-from store.predictions.feedback import COUNTS, RETRACTED, SUPERSEDED, About, Feedback, Given
+from store.predictions.feedback import COUNTS, RETRACTED, SUPERSEDED, About, Feedback, FeedbackResult
 from store.predictions.predictions import Prediction
 from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products.product import DataProduct
@@ -35,7 +35,7 @@ def predicted(product: DataProduct, features: dict[str, Any] = STAY, **about: st
 
 def give(
     product: DataProduct, answer: str, author: str = "ann", comment: str | None = None, **about: Any
-) -> Given:
+) -> FeedbackResult:
     return Feedback.objects.give(product, About(**about), answer, author, comment=comment)
 
 

@@ -7,7 +7,7 @@ import pytest
 from store.access.actors import TABLE, Actor
 from store.entities.entities import get
 from store.predictions import truth
-from store.predictions.feedback import About, Feedback, Given
+from store.predictions.feedback import About, Feedback, FeedbackResult
 from store.products import catalogue
 from store.products.product import DataProduct
 from store.serving import prefetch
@@ -20,11 +20,11 @@ pytestmark = pytest.mark.django_db
 ADMIN = Actor(author="admin", name="admin", superuser=True)
 
 
-def say(product: DataProduct, operation: Operation, author: str, answer: str, **more: Any) -> Given:
+def say(product: DataProduct, operation: Operation, author: str, answer: str, **more: Any) -> FeedbackResult:
     return Feedback.objects.give(product, About(entity=str(operation.pk)), answer, author, **more)
 
 
-def take_back(product: DataProduct, given: Given) -> Given:
+def take_back(product: DataProduct, given: FeedbackResult) -> FeedbackResult:
     return Feedback.objects.retract(product, given.feedback.pk, ADMIN)
 
 
@@ -117,7 +117,7 @@ def test_what_others_have_written_to_the_column_is_the_tables_newer_word(stay: D
     assert words(operation, TABLE) == ["False", "True"]
     take_back(stay, given)
     assert column(operation) is False
-    take_back(stay, Given(Feedback.objects.get(author="ann"), True, 0))
+    take_back(stay, FeedbackResult(Feedback.objects.get(author="ann"), True, 0))
     assert column(operation) is True
 
 

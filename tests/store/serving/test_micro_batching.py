@@ -128,7 +128,7 @@ async def test_who_comes_when_too_many_wait_is_told_at_once_when_to_come_again(
 async def test_who_has_hung_up_is_not_computed(
     monkeypatch: pytest.MonkeyPatch, work: Work, asked: Numbers
 ) -> None:
-    monkeypatch.setattr(micro_batching, "LONG", -1.0)  # also who has come just now may have hung up
+    monkeypatch.setattr(micro_batching, "LONG_WAIT", -1.0)  # also who has come just now may have hung up
     work.open.clear()
     first = asyncio.create_task(asked.submit("a", [1]))
     await ticks()

@@ -106,6 +106,13 @@ def test_the_champions_recipe_is_not_counted_in_the_budget():
     steps = list(build_search(replace(FOUR, candidates=4), ranked(0.5), incumbents=[champion]).run())
     assert drawn(steps)[0] == champion
     assert len(drawn(steps)) == 5
+    order = {}
+
+    def ever_better(candidate):
+        return Scripted(quality=0.3 + 0.005 * order.setdefault(candidate, len(order)))
+
+    steps = list(build_search(replace(FOUR, candidates=60), ever_better, incumbents=[champion]).run())
+    assert len(drawn(steps)) == 61
 
 
 def test_the_champions_recipe_runs_on_all_folds_though_others_are_better():

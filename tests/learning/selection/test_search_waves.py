@@ -101,6 +101,16 @@ def test_the_search_draws_as_many_candidates_as_it_may():
         assert len(drawn(steps)) == len(set(drawn(steps))) == candidates
 
 
+def test_the_better_half_ends_at_the_median():
+    search = build_search(
+        replace(FOUR, families=("forest", "boosting")), ranked(0.9, 0.8, 0.7, 0.6, 0.55, 0.5)
+    )
+    steps = list(search.run())
+    assert {step.reason for step in steps if isinstance(step, CandidateDropped)} == {
+        f"{score:g} where the better half has 0.7 or more." for score in (0.6, 0.55, 0.5)
+    }
+
+
 def test_the_champions_recipe_is_not_counted_in_the_budget():
     champion = Candidate("forest", {"n_estimators": 17}, incumbent=True)
     steps = list(build_search(replace(FOUR, candidates=4), ranked(0.5), incumbents=[champion]).run())

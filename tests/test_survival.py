@@ -12,7 +12,7 @@ import pytest
 from store.jobs import leases
 from tests.system import System, copied
 from tests.test_lifecycle import data, ended, nodes
-from tests.waiting import alive, eventually
+from tests.waiting import BUILD_PATIENCE, alive, eventually
 
 STATE = "query($id: ID!) { build(id: $id) { status percent } }"
 
@@ -33,7 +33,7 @@ def test_a_build_goes_on_after_a_part_was_killed(fragile: System, victim: str) -
     scored = state(fragile, build)["percent"]
     process = fragile.process("worker" if victim == "work-horse" else victim)
     os.kill(children(process)[0] if victim == "work-horse" else process, SIGKILL)
-    assert eventually(lambda: goes_on(fragile, build, scored)), "nobody took it up"
+    assert eventually(lambda: goes_on(fragile, build, scored), BUILD_PATIENCE), "nobody took it up"
     done = ended(fragile, build)
     assert done["status"] == "SUCCEEDED"
     events = nodes(done["events"])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 #: Seconds after which an event that did not come is a failure, on the slowest machine that runs the tests.
-PATIENCE = 60.0
+PATIENCE = 120.0
 #: The same for a build of some candidates.
 BUILD_PATIENCE = 600.0
 

@@ -5,6 +5,7 @@ from importlib import import_module
 from types import ModuleType
 
 from django.apps import apps
+from django.conf import settings
 from django.utils.module_loading import module_has_submodule
 
 from learning.exceptions import ExemplarError
@@ -18,11 +19,18 @@ refused: list[str] = []
 
 
 def discover() -> None:
-    """Import each app's `products` module and register the products that it declares."""
+    """Import each app's `products` module and register the products that it declares.
+
+    Exemplar's own apps declare none; their folders of this name hold other modules.
+    """
     _products.clear()
     refused.clear()
     for app in apps.get_app_configs():
-        if app.module is None or not module_has_submodule(app.module, "products"):
+        if (
+            app.name in settings.OURS
+            or app.module is None
+            or not module_has_submodule(app.module, "products")
+        ):
             continue
         try:
             module = import_module(f"{app.name}.products")

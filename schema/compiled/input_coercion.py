@@ -71,6 +71,8 @@ class InputReader:
         input_fields = cast(GraphQLInputObjectType, features).fields
         self.fields = [names.field(name) for name in product.feature_names]
         self.field_names = frozenset(self.fields)
+        # The last field is picked twice, as itemgetter returns a tuple for two fields and more.
+        self.pick = itemgetter(*self.fields, self.fields[-1])
         types = [input_fields[field].type for field in self.fields]
         #: The columns of numbers, and those of numbers or null: checked together, as there may be tens of them.
         self.numbers = [
@@ -92,14 +94,25 @@ class InputReader:
 
     def instance(self, features: object) -> list[object]:
         """Features in the columns' order. Raises NotEligible."""
-        if type(features) is not dict or not features.keys() <= self.field_names:
+        if type(features) is not dict:
             raise NotEligible
-        values: list[object] = list(map(features.get, self.fields))
+        values = self.values(features)
         for columns in self.numbers:
             columns.coerce(values)
         for place, coerce in self.coerced:
             values[place] = coerce(values[place])
         return values
+
+    def values(self, features: dict[str, object]) -> list[object]:
+        """The values in the columns' order; absent ones are None. Raises NotEligible if a field is unknown."""
+        if len(features) == len(self.fields):
+            try:
+                return list(self.pick(features))[:-1]  # all of them and no others, as usual
+            except KeyError:
+                pass
+        if not features.keys() <= self.field_names:
+            raise NotEligible
+        return list(map(features.get, self.fields))
 
     def request(
         self, features: object, entity: object = ABSENT, reference: object = ABSENT, path: Path = ()

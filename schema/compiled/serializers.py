@@ -61,6 +61,8 @@ class SerializerFactory:
         if is_leaf_type(get_nullable_type(definition.type)):
             return leaf_field(read, definition.type)
         serialize = self.value(definition.type, nodes)
+        if is_relation(definition):
+            serialize = once_if_unchanging(serialize)
         return lambda value: serialize(read(value))
 
     def value(self, type_: GraphQLOutputType, nodes: Sequence[FieldNode], nullable: bool = True) -> Serialize:
@@ -73,7 +75,7 @@ class SerializerFactory:
         if is_leaf_type(type_):
             return optional(type_.coerce_output_value, nullable)
         if is_object_type(type_):
-            return optional(once_if_unchanging(self.object(type_, nodes)), nullable)
+            return optional(self.object(type_, nodes), nullable)
         raise NotCompiled
 
 
@@ -126,6 +128,11 @@ def local_reader(definition: GraphQLField) -> Callable[[Value], Value]:
     if read is None or (has_resolver and not mark) or (mark is None and not is_leaf(definition)):
         raise NotCompiled
     return read
+
+
+def is_relation(definition: GraphQLField) -> bool:
+    """Check if a local field reads a related row."""
+    return callable(strawberry_field(definition).metadata.get(LOCAL))
 
 
 def is_leaf(definition: GraphQLField) -> bool:

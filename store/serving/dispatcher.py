@@ -62,7 +62,7 @@ class PredictionDispatcher:
 
         Raises Overloaded, DatabaseError and InterfaceError.
         """
-        if any(predict.needs_query(product, request) for request in requests):
+        if predict.needs_query(product, requests):
             return await self.validations.submit(product, requests)
         if len(requests) > MOST_ON_LOOP:
             return await _validate_on_thread(product, requests)

@@ -55,18 +55,21 @@ def validate(
     product: DataProduct, requests: Sequence[PredictionRequest]
 ) -> list[ValidRequest | ExemplarError]:
     """Validate each request; a refused one becomes its error. At most two queries, none unless `needs_query`."""
+    if not needs_query(product, requests):
+        return [_validate(product, request) for request in requests]
     from_tables = [request.entity or "" for request in requests if request.instance is None]
     named = {
         request.entity for request in requests if request.instance is not None and request.entity is not None
     }
     rows = entities.find(product, from_tables) if from_tables else {}
-    keys = entities.existing(product, named) if named and not product.writable else named
+    keys = entities.existing(product, named) if named and not product.writable else None
     return [_validate(product, request, rows, keys) for request in requests]
 
 
-def needs_query(product: DataProduct, request: PredictionRequest) -> bool:
-    """Check if `validate` queries the database for this request: its entity is read, or must exist."""
-    return request.instance is None or (request.entity is not None and not product.writable)
+def needs_query(product: DataProduct, requests: Sequence[PredictionRequest]) -> bool:
+    """Check if `validate` queries the database: an entity is read, or must exist."""
+    writable = product.writable
+    return any(r.instance is None or (r.entity is not None and not writable) for r in requests)
 
 
 def accepted(validated: Sequence[ValidRequest | ExemplarError]) -> list[ValidRequest]:
@@ -91,24 +94,27 @@ def merge(
 def _validate(
     product: DataProduct,
     request: PredictionRequest,
-    rows: Mapping[str, Entity],
-    keys: Collection[str],
+    rows: Mapping[str, Entity] | None = None,
+    keys: Collection[str] | None = None,
 ) -> ValidRequest | ExemplarError:
+    """Validate one request by the rows that were read, and by the keys that exist (None: any may)."""
     instance, entity, reference, path = request
     if instance is None:
-        return validate_entity(product, entity or "", rows.get(entity or ""), path)
+        return validate_entity(product, entity or "", (rows or {}).get(entity or ""), path)
     try:
         if entity is not None:
             _check_entity(product, entity, keys, path)
         cleaned = product.clean_instance(instance, (*path, "features"))
-        return ValidRequest(cleaned, entity, checked_name(reference, (*path, "reference")))
+        if reference is not None:
+            checked_name(reference, (*path, "reference"))
+        return ValidRequest(cleaned, entity, reference)
     except StoreError as refusal:
         return refusal
 
 
-def _check_entity(product: DataProduct, entity: str, keys: Collection[str], path: Path) -> None:
+def _check_entity(product: DataProduct, entity: str, keys: Collection[str] | None, path: Path) -> None:
     """Raises UnknownEntity unless the entity exists, or feedback could insert its row."""
-    if entity not in keys:
+    if keys is not None and entity not in keys:
         raise _unknown(product, entity, (*path, "entity"))
     if not product.is_key(entity):
         noun = product.join.model._meta.verbose_name

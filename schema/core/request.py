@@ -97,8 +97,7 @@ class GraphQLRequest:
         self.receive = receive
         #: None until it is received.
         self.body = body
-        #: Returns True once the client has hung up.
-        self.gone = gone or self._is_disconnected
+        self._gone = gone
         #: True once the fast path has left the request to the standard path.
         self.declined = False
         self._parameters: Parameters | Exception | None = None
@@ -134,8 +133,10 @@ class GraphQLRequest:
             return result
         return function(*args)
 
-    def _is_disconnected(self) -> bool:
-        """Check if a message is there at once: after the body it says that the client has hung up."""
+    def gone(self) -> bool:
+        """Check if the client has hung up: after the body, a message that is there at once says so."""
+        if self._gone is not None:
+            return self._gone()
         waiting: Any = self.receive()
         try:
             waiting.send(None)

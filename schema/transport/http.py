@@ -34,7 +34,7 @@ from store.exceptions import Unauthenticated
 from ..core import negotiation, security
 from ..core.context import Context
 from ..core.errors import BadRequest, extensions_of, refusal_of
-from ..core.request import RequestHead, decode_json, request_of
+from ..core.request import EXTENSION, RequestHead, decode_json, request_of
 from ..core.responses import HEADERS, METHODS, STATUS, JSONObject, retry, status_of
 from ..execution.execution import Schema
 from . import websocket
@@ -92,10 +92,14 @@ class GraphQLApp(GraphQL[Context, None]):
             await self.connect(WebSocket(scope, receive, send))
             return
         request = request_of(scope, receive)
-        if not request.declined and (reply := await self.fast_path.reply(request)):
-            await send_reply(reply, send)
-        else:
-            await self.answer(scope, receive, send)
+        try:
+            if not request.declined and (reply := await self.fast_path.reply(request)):
+                await send_reply(reply, send)
+            else:
+                await self.answer(scope, receive, send)
+        finally:
+            # The request refers to the scope by `receive`: without this cycle its body is freed at once.
+            del scope["extensions"][EXTENSION]
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self.respond(Request(scope, receive))

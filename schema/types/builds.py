@@ -21,6 +21,7 @@ from .nodes import (
     connection,
     product_field,
     relation,
+    row_type,
     unset_to_none,
 )
 from .problems import Problem
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 LazyEvent: TypeAlias = Annotated["BuildEvent", strawberry.lazy("schema.types.events")]
 
 
-@strawberry.type(
+@row_type(
+    models.Candidate,
     description="An estimator with its hyperparameters set, which a build compares with others.",
 )
 class Candidate(Node):
@@ -75,7 +77,8 @@ class Candidate(Node):
         return Problem.find(self)
 
 
-@strawberry.type(
+@row_type(
+    models.Build,
     description="One run of learning: from the feature tables to a model version, as a job.",
 )
 class Build(Job, Node):
@@ -131,7 +134,7 @@ class Build(Job, Node):
         return connection(models.BuildEvent.objects.page(self, first, after or None))
 
 
-@strawberry.type(description="A decision of a retraining rule at one moment.")
+@row_type(models.RetrainDecision, description="A decision of a retraining rule at one moment.")
 class RetrainDecision(Node):
     at: datetime.datetime = strawberry.field(description="The time of the decision.")
     rule: str = strawberry.field(description="The rule, as it is declared.")

@@ -4,10 +4,11 @@ import datetime
 
 import strawberry
 
+from store import models
 from store.jobs.jobs import Job as JobRow
 
 from ..core.enums import JobStatus
-from .nodes import LazyProduct, Node, product_field, relation
+from .nodes import LazyProduct, Node, product_field, relation, row_type
 from .problems import Problem
 from .registry import ModelVersion
 
@@ -34,7 +35,8 @@ class Job(Node):
         return Problem.find(self)
 
 
-@strawberry.type(
+@row_type(
+    models.Scoring,
     description="Batch scoring: a job that predicts every entity of a product by the version that served at the "
     "request.",
 )

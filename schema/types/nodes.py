@@ -1,6 +1,6 @@
 """Building blocks of the types: nodes, relations, pages, and the arguments of lists."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeAlias, TypeVar
 
 import strawberry
@@ -13,6 +13,7 @@ from store.products.product import DataProduct as DeclaredProduct
 
 from ..compiled import COLUMN, LOCAL
 from ..core import ids
+from ..core.django_types import strawberry_django
 
 if TYPE_CHECKING:
     from .products import DataProduct
@@ -60,6 +61,16 @@ class Node:
     def is_type_of(cls, node: object, *_: object) -> bool:
         # Roots are rows, and `resolve_type` has already decided the type where several are possible.
         return True
+
+
+def row_type(model: type[Model], *, description: str) -> Callable[[type[T]], type[T]]:
+    """Declare a type whose roots are rows of `model`; fields without a resolver are its columns."""
+
+    def decorate(cls: type[T]) -> type[T]:
+        cls.is_type_of = classmethod(Node.is_type_of.__func__)  # type: ignore[attr-defined]
+        return strawberry_django.type(model, description=description)(cls)
+
+    return decorate
 
 
 @strawberry.type(description="The position of a page in its list.")

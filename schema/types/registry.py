@@ -13,7 +13,7 @@ from store.db import pagination
 from ..compiled import LOCAL
 from ..core.enums import Direction, ModelOrderField, ModelStatus
 from .diagnostics import Diagnostic, DiagnosticKind
-from .nodes import UNSET, LazyProduct, Node, product_field, relation, unset_to_none
+from .nodes import UNSET, LazyProduct, Node, product_field, relation, row_type, unset_to_none
 from .snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class ModelOrder:
         return (f"{self.direction.value}{self.field.value}", f"{self.direction.value}pk")
 
 
-@strawberry.type(
+@row_type(
+    models.ModelVersion,
     description="A fitted model in the registry. It never changes; only `status` follows from the promotions.",
 )
 class ModelVersion(Node):
@@ -158,7 +159,9 @@ class ModelVersion(Node):
         return self.signature["classes"] or None
 
 
-@strawberry.type(description="The start of a version's service, as decided by a build or a person.")
+@row_type(
+    models.Promotion, description="The start of a version's service, as decided by a build or a person."
+)
 class Promotion(Node):
     model: ModelVersion = relation("model", "The version that began to serve.")
     previous: ModelVersion | None = relation(

@@ -7,10 +7,11 @@ import strawberry
 from store import models
 
 from .analysis import FeatureAnalysis, LabelShare
-from .nodes import Node
+from .nodes import Node, row_type
 
 
-@strawberry.type(
+@row_type(
+    models.Snapshot,
     description="The examples that a build learns from: the joined feature tables at one moment, which never change.",
 )
 class Snapshot(Node):

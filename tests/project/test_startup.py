@@ -14,7 +14,7 @@ from tests.system import ROOT, UNSET
 HEAVY = {
     "catboost",
     "distributed",
-    "django.contrib.gis",
+    "django.contrib.gis.gdal",
     "joblib",
     "lightgbm",
     "matplotlib",

@@ -7,6 +7,7 @@ standard execution starts over and reports what is wrong. So only queries that m
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import islice, repeat
 from math import isfinite
 from operator import attrgetter
@@ -315,9 +316,15 @@ def column_coercion(type_: GraphQLLeafType) -> ColumnCoercion:
 
 
 def enum_coercion(type_: CustomGraphQLEnumType) -> ColumnCoercion:
-    """Look members up by identity: Python computes an enum member's hash anew each time."""
-    members = cast(Iterable[object], type_.wrapped_cls)
-    names: dict[int, str | None] = {id(member): type_.coerce_output_value(member) for member in members}
+    """Look members up by identity: Python computes an enum member's hash anew each time.
+
+    A schema may leave members out which its products do not use.
+    """
+    names_by_value = {value.value: name for name, value in type_.values.items()}
+    members = cast(Iterable[Enum], type_.wrapped_cls)
+    names: dict[int, str | None] = {
+        id(member): names_by_value[member.value] for member in members if member.value in names_by_value
+    }
     nullable_names = names | {id(None): None}
 
     def coerce(values: Column, may_be_null: bool) -> Column | None:

@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 from starlette.requests import HTTPConnection
+from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 from schema.compiled import ColumnarQueries
+from schema.compiled.columnar_executor import enum_coercion
 from schema.compiled.input_coercion import InputReader
+from schema.composition import compose
 from schema.core import ids, names
 from schema.core.context import Context
+from schema.core.enums import FeatureKind
 from schema.schema import schema
 from store import models
 from store.access.actors import Actor
@@ -141,3 +145,13 @@ def test_rows_are_looked_up_when_they_are_asked_for_again(told: Told, prediction
     predictions[0].delete()
     again, executed = told.both(query)
     assert again == executed != first
+
+
+def test_an_enum_may_lack_members_that_no_product_uses() -> None:
+    examples = [catalogue.get(name) for name in ("diabetes", "manual", "tumor", "wine")]
+    kind = compose(examples)._schema.type_map["FeatureKind"]
+    assert isinstance(kind, CustomGraphQLEnumType)
+    assert "TIME" not in kind.values
+    coerce = enum_coercion(kind)
+    assert coerce([FeatureKind.NUMBER, FeatureKind.TEXT], False) == ["NUMBER", "TEXT"]
+    assert coerce([FeatureKind.NUMBER, FeatureKind.TIME], False) is None

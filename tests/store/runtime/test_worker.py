@@ -13,7 +13,7 @@ from store.builds.builds import Build
 from store.jobs import queue
 from store.jobs.jobs import FAILED, READY, SUCCEEDED, Job
 from store.products.product import DataProduct
-from store.registry.versions import Promotion
+from store.registry.promotions import Promotion
 from store.serving import champions
 from store.serving.batch_scoring import Scoring
 from tests.waiting import PATIENCE

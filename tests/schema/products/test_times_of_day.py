@@ -71,7 +71,7 @@ def types_of(*names: str) -> GraphQLSchema:
 def test_a_stored_prediction_answers_the_time_that_it_was_made_from() -> None:
     stay = catalogue.get("stay")
     instance = stay.clean({"age": 61, "note": "", "urgency": "planned", "cost": 10, "woken": None})
-    assert stay.instance_restored({"woken": "23:59:59.500000"})["woken"].microsecond == 500_000
-    assert stay.instance_restored({"woken": "half past six"})["woken"] is None
+    assert stay.restore_instance({"woken": "23:59:59.500000"})["woken"].microsecond == 500_000
+    assert stay.restore_instance({"woken": "half past six"})["woken"] is None
     assert version(stay).signature["columns"][-1]["kind"] == "TIME"
     assert models.Prediction.objects.count() == 0 and instance[-1] is None

@@ -88,7 +88,7 @@ def test_every_page_shows_what_there_is(admin, two, stay):
 
 
 def test_a_product_that_nothing_has_happened_to_is_shown_too(admin):
-    assert "nothing yet" in page(admin, "productstate_change", "relapse")
+    assert "no version yet" in page(admin, "productstate_change", "relapse")
 
 
 def test_a_build_is_requested_and_cancelled_with_a_reason(admin, stay):

@@ -70,7 +70,7 @@ def test_text_that_is_too_long_is_refused() -> None:
 
 
 def test_null_is_refused_unless_the_column_is_nullable() -> None:
-    with pytest.raises(BadInput, match="it must be given"):
+    with pytest.raises(BadInput, match="it is required"):
         cleaned(models.FloatField(), None)
     assert column(models.FloatField(), nullable=True).clean(None) is None
 
@@ -145,7 +145,7 @@ def test_what_was_stored_is_read_back_as_it_was(stay: DataProduct) -> None:
 
 def test_an_absent_feature_is_null(stay: DataProduct) -> None:
     assert stay.clean({k: v for k, v in STAY.items() if k != "smokes"}) == stay.clean(STAY)
-    with pytest.raises(BadInput, match="age must be given"):
+    with pytest.raises(BadInput, match="age is required"):
         stay.clean({})
 
 
@@ -156,7 +156,7 @@ def test_a_unit_stands_in_brackets_at_the_end_of_the_help_text(diabetes: DataPro
 
 @pytest.mark.parametrize("answer", ["maybe", None, 1, "true"])
 def test_a_label_is_one_of_the_declared(stay: DataProduct, answer: Any) -> None:
-    with pytest.raises(BadInput, match="it takes False, True"):
+    with pytest.raises(BadInput, match="the labels are False, True"):
         stay.answer_of(answer)
 
 

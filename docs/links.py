@@ -16,7 +16,7 @@ IN_MARKDOWN = re.compile(r"\]\(([^()\s]+)\)")
 
 @dataclass
 class Page(HTMLParser):
-    """What an HTML page links to, what it loads, and the anchors in it."""
+    """The links of an HTML page, the addresses that it loads, and its anchors."""
 
     anchors: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)

@@ -61,7 +61,7 @@ def faults(text: str) -> Iterator[str]:
 
 
 def says(written: str, value: float) -> bool:
-    """Whether a number, as it is written in a text, is this value."""
+    """Check if a number, as it is written in a text, is this value."""
     token = written.strip("(*_~`").lower().replace(",", "").rstrip("%")
     try:
         return isclose(WORDS[token] if token in WORDS else float(token), value)

@@ -315,16 +315,19 @@ def column_coercion(type_: GraphQLLeafType) -> ColumnCoercion:
     return coerce
 
 
-def enum_coercion(type_: CustomGraphQLEnumType) -> ColumnCoercion:
-    """Look members up by identity: Python computes an enum member's hash anew each time.
+def names_by_identity(type_: CustomGraphQLEnumType) -> dict[int, str | None]:
+    """The names of an enum's members, by `id`: Python computes a member's hash anew each time.
 
     A schema may leave members out which its products do not use.
     """
     names_by_value = {value.value: name for name, value in type_.values.items()}
     members = cast(Iterable[Enum], type_.wrapped_cls)
-    names: dict[int, str | None] = {
-        id(member): names_by_value[member.value] for member in members if member.value in names_by_value
-    }
+    return {id(member): names_by_value[member.value] for member in members if member.value in names_by_value}
+
+
+def enum_coercion(type_: CustomGraphQLEnumType) -> ColumnCoercion:
+    """The coercion of a column of an enum's members."""
+    names = names_by_identity(type_)
     nullable_names = names | {id(None): None}
 
     def coerce(values: Column, may_be_null: bool) -> Column | None:

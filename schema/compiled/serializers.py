@@ -4,7 +4,7 @@ A field is compiled if its resolver needs its object alone and queries nothing (
 follows from its GraphQL type. So a field is described once, in its type.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from graphql import (
@@ -25,7 +25,7 @@ from graphql import (
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 from .collect_fields import NotCompiled, Scope
-from .columnar_executor import LOCAL, reader, strawberry_field
+from .columnar_executor import LOCAL, names_by_identity, reader, strawberry_field
 
 #: An object, or the value of a field.
 Value: TypeAlias = Any
@@ -87,9 +87,7 @@ def leaf_field(read: Callable[[Value], Value], type_: GraphQLOutputType) -> Seri
     leaf = cast(GraphQLLeafType, get_nullable_type(type_))
     coerce = optional(leaf.coerce_output_value, not is_non_null_type(type_))
     if isinstance(leaf, CustomGraphQLEnumType):
-        members = cast(Iterable[object], leaf.wrapped_cls)
-        # By identity, as Python computes a member's hash anew each time.
-        names = {id(member): leaf.coerce_output_value(member) for member in members}
+        names = names_by_identity(leaf)
 
         def serialize_member(value: Value) -> JSON:
             member = read(value)

@@ -11,6 +11,7 @@ from strawberry.schema.schema_converter import CustomGraphQLEnumType
 from schema.compiled import ColumnarQueries
 from schema.compiled.columnar_executor import enum_coercion
 from schema.compiled.input_coercion import InputReader
+from schema.compiled.serializers import leaf_field
 from schema.composition import compose
 from schema.core import ids, names
 from schema.core.context import Context
@@ -155,3 +156,4 @@ def test_an_enum_may_lack_members_that_no_product_uses() -> None:
     coerce = enum_coercion(kind)
     assert coerce([FeatureKind.NUMBER, FeatureKind.TEXT], False) == ["NUMBER", "TEXT"]
     assert coerce([FeatureKind.NUMBER, FeatureKind.TIME], False) is None
+    assert leaf_field(lambda member: member, kind)(FeatureKind.NUMBER) == "NUMBER"

@@ -6,6 +6,7 @@ from typing import Any
 
 from schema.core import names
 from store.entities import entities
+from store.products.choices import name_choices
 from store.products.product import DataProduct
 
 Features = Mapping[str, Any]
@@ -42,7 +43,7 @@ def render_batch_request(product: DataProduct, size: int, first: int) -> bytes:
 def encode_features(product: DataProduct, features: Features) -> Features:
     """Encode features for the API: names in camel case, enums by their members' names."""
     enums = {
-        column.name: {choice.value: name for name, choice in names.members(column.choices).items()}
+        column.name: {choice.value: name for name, choice in name_choices(column.choices).items()}
         for column in product.columns
         if column.choices
     }

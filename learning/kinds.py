@@ -748,7 +748,7 @@ class Category(Kind):
 
     def clean(self, value: object, column: Declaration) -> object:
         if (text := str(value)) not in column.by_text:
-            values = ", ".join(column.by_text)
+            values = ", ".join(value or "an empty text" for value in column.by_text)
             raise InvalidValue(f"{text!r} is no value of {column.name}: it takes {values}.")
         return column.by_text[text]
 

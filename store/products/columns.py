@@ -15,6 +15,7 @@ from learning.exceptions import InvalidValue, ValueNotFinite, ValueOutOfRange
 from learning.kinds import UNLEARNED, Kind, kind_of_field
 
 from ..exceptions import BadInput, NotFinite, OutOfRange, StoreError
+from .choices import Choice, list_choices
 
 #: The store's error for each error of a kind.
 REFUSALS: dict[type[InvalidValue], type[StoreError]] = {
@@ -24,19 +25,6 @@ REFUSALS: dict[type[InvalidValue], type[StoreError]] = {
 }
 
 UNIT = re.compile(r"(?:\[([^\]]+)\]|\(([^\s)]{1,12})\))\s*$")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """A value of a category or a label."""
-
-    value: Any
-    title: str
-
-    @property
-    def text(self) -> str:
-        """The value as text, as predictions store it and models receive it."""
-        return str(self.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +48,7 @@ class TypedColumn:
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:
-        flat = getattr(self.field, "flatchoices", None) or ()
-        return tuple(
-            Choice(value=value, title=str(title)) for value, title in flat if value not in (None, "")
-        )
+        return list_choices(self.field)
 
     @cached_property
     def by_text(self) -> dict[str, Any]:

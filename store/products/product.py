@@ -15,7 +15,7 @@ from learning.problem import Problem
 from learning.retrain import Rule
 
 from ..exceptions import BadInput, NotFinite
-from .columns import Choice
+from .choices import Choice
 from .features import Feature, Join
 
 
@@ -71,12 +71,16 @@ class DataProduct:
         column = self.join.label_column
         if not self.problem.has_classes or column is None:
             return ()
-        choices = column.choices
+        # An empty label is no class: it is counted among the labels that are not declared.
+        choices = tuple(choice for choice in column.choices if choice.text)
         if not choices:
             choices = tuple(
-                Choice(value=value, title=title) for value, title in column.field_kind.own_choices
+                Choice(value=value, title=title, member=title.upper())
+                for value, title in column.field_kind.own_choices
             )
-        return choices + tuple(Choice(value=label, title=str(label)) for label in self.retired_labels)
+        declared = {choice.text for choice in choices}
+        retired = [label for label in self.retired_labels if str(label) not in declared]
+        return choices + tuple(Choice(value=label, title=str(label)) for label in retired)
 
     @cached_property
     def label_by_text(self) -> Mapping[str, Any]:

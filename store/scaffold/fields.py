@@ -1,11 +1,10 @@
 """Django fields of inferred columns, as Python code."""
 
-import re
 from collections.abc import Iterator, Sequence
 
 from learning.problem import Problem
 
-from ..ingest.files import field_names
+from ..products import choice_names
 from .inference import InferredColumn, Role
 
 #: The line length of the project's formatter.
@@ -71,35 +70,13 @@ def render_choices(name: str, column: InferredColumn) -> Iterator[str]:
     """Render the class of a category's values, line by line."""
     is_integer = column.type.is_integer
     yield f"    class {name}(models.{'IntegerChoices' if is_integer else 'TextChoices'}):"
-    members = _build_members(column.values)
-    for value, member in zip(column.values, members, strict=True):
+    members = choice_names.name_values(column.values)
+    for value, member in members.items():
         literal = value if is_integer else quote(value)
         title = member.replace("_", " ").title()
-        needs_title = not is_integer and title.casefold() != value.replace("_", " ").casefold()
-        line = f"        {member} = {literal}{f', {literal}' if needs_title else ''}"
-        yield line if len(line) <= WIDTH else render_call(f"        {member} = (", [literal, literal])
-
-
-def _build_members(values: Sequence[str]) -> list[str]:
-    """Build names in upper case: CLASS_1 for numbers, VALUE_0 for values without letters."""
-    wanted = []
-    for place, value in enumerate(values):
-        sign = "MINUS_" if value.startswith("-") else ""
-        if re.fullmatch(r"[+-]?[\d,.]+", value):
-            wanted.append(f"CLASS_{sign}{value.lstrip('+-')}")
-            continue
-        (name,) = field_names([value])
-        wanted.append(
-            f"VALUE_{place}" if name == "column_0" else name.removesuffix("_field").removeprefix("column_")
-        )
-    return [_to_member(name) for name in field_names(wanted)]
-
-
-def _to_member(name: str) -> str:
-    member = name.removesuffix("_field").upper()
-    # Names must not begin with a digit, enums reserve some, and linters reject I and O as too similar to 1 and 0.
-    is_invalid = member[:1].isdigit() or member in ("MRO", "NAME", "VALUE", "LABEL", "I", "O")
-    return f"VALUE_{member}" if is_invalid else member
+        needs_title = is_integer or title.casefold() != value.replace("_", " ").casefold()
+        line = f"        {member} = {literal}{f', {quote(value)}' if needs_title else ''}"
+        yield line if len(line) <= WIDTH else render_call(f"        {member} = (", [literal, quote(value)])
 
 
 def _type(column: InferredColumn) -> tuple[str, list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from learning.dataset import Kind
 from schema.core import names
+from store.products.choices import name_choices
 from store.products.columns import TypedColumn
 from store.products.product import DataProduct
 
@@ -253,7 +254,7 @@ class Drawing:
             return None
         match column.kind:
             case Kind.CATEGORY:
-                return self.random.choice(list(names.members(column.choices)))
+                return self.random.choice(list(name_choices(column.choices)))
             case Kind.BOOLEAN:
                 return self.chance(0.5)
             case Kind.DATE:

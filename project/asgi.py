@@ -24,9 +24,9 @@ django = get_asgi_application()
 # These modules import models, so Django is set up first.
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 
+from schema import schema as served  # noqa: E402
 from schema.core.errors import refusal_of  # noqa: E402
 from schema.core.negotiation import prefers_page  # noqa: E402
-from schema.schema import schema  # noqa: E402
 from schema.transport.http import GraphQLApp  # noqa: E402
 from store.db import memory, threads  # noqa: E402
 from store.runtime import lifespan as web_lifespan  # noqa: E402
@@ -134,6 +134,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
     """Load the champions before the port opens; end all tasks after it has closed."""
     await receive()
     try:
+        graphql.serve(await threads.run(served.recorded))
         await web_lifespan.start()
     except Exception as error:
         logger.exception("The web process could not start.")
@@ -147,4 +148,5 @@ async def lifespan(receive: Receive, send: Send) -> None:
 
 
 # Django and Starlette type the same ASGI differently.
-application = Application(GraphQLApp(schema), cast(ASGIApp, Pages(django)))
+graphql = GraphQLApp(served.schema)
+application = Application(graphql, cast(ASGIApp, Pages(django)))

@@ -27,8 +27,8 @@ from starlette.requests import HTTPConnection
 
 from store.access.actors import Actor
 
+from . import schema as served
 from .core.context import Context
-from .schema import schema
 
 #: JSON objects, as requests take variables and responses have data.
 JSONObject: TypeAlias = dict[str, Any]
@@ -114,7 +114,7 @@ def products() -> dict[str, str]:
 
 def graphql_schema() -> GraphQLSchema:
     """The schema as graphql-core has it."""
-    return schema._schema
+    return served.schema._schema
 
 
 def query_fields() -> dict[str, GraphQLField]:
@@ -161,7 +161,7 @@ def template_names(field: str) -> dict[str, str]:
 def load_example(names: dict[str, str], actor: Actor) -> JSONObject:
     """Load an entity and the newest build through the schema itself; empty if it refuses."""
     context = Context(actor, HTTPConnection({"type": "http", "headers": []}))
-    result = schema.execute_sync(prune(EXAMPLE % names), context_value=context)
+    result = served.schema.execute_sync(prune(EXAMPLE % names), context_value=context)
     return (result.data or {}).get(names["field"]) or {}
 
 

@@ -9,6 +9,7 @@ from .predictions.predictions import Prediction
 from .predictions.truth import Truth
 from .registry.product_states import ProductState
 from .registry.promotions import Promotion
+from .registry.served_choices import ServedChoice
 from .registry.versions import ModelVersion
 from .serving.batch_scoring import Scoring
 from .snapshots.snapshots import Snapshot
@@ -27,6 +28,7 @@ __all__ = [
     "RetrainDecision",
     "Score",
     "Scoring",
+    "ServedChoice",
     "Snapshot",
     "Truth",
 ]

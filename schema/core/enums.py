@@ -33,15 +33,20 @@ __all__ = [
 
 
 def register_enum(
-    enum: EnumMeta, members: Mapping[str, str], description: str | None = None, name: str | None = None
+    enum: EnumMeta,
+    members: Mapping[str, str],
+    description: str | None = None,
+    name: str | None = None,
+    deprecated: Mapping[str, str] | None = None,
 ) -> None:
     """Register an enum in GraphQL, with a description for each member, by name.
 
-    The description of the enum itself is its docstring, unless one is given.
+    The description of the enum itself is its docstring, unless one is given. `deprecated` members have reasons.
     """
     strawberry.enum(enum, name=name, description=description or inspect.getdoc(enum))
     for value in enum.__strawberry_definition__.values:  # type: ignore[attr-defined]
         value.description = members.get(value.name)
+        value.deprecation_reason = (deprecated or {}).get(value.name)
 
 
 class Task(Enum):

@@ -16,10 +16,10 @@ def make_enums(t: ProductTypes) -> None:
     product = t.product
     if product.labels:
         description = f"The labels of {product}. Members are only ever added."
-        t.enum("", "Label", product.labels, description, retired=list(map(str, product.retired_labels)))
+        t.enum("", "Label", description, retired=list(map(str, product.retired_labels)))
     for column in product.columns:
         if column.choices:
-            t.enum(column.name, category_suffix(column.name), column.choices, describe_column(column))
+            t.enum(column.name, category_suffix(column.name), describe_column(column))
 
 
 def make_inputs(t: ProductTypes) -> None:

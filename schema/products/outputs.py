@@ -161,7 +161,10 @@ def _feedback_fields(t: ProductTypes) -> Fields:
     def entity(self: models.Feedback) -> EntityRow | None:
         return models.Feedback.entity_of(self)
 
-    @strawberry.field(graphql_type=t.label, description="The right label, according to the author.")
+    @strawberry.field(
+        graphql_type=t.stored_label,
+        description=f"The right label, according to the author.{_unnamed(t)}",
+    )
     def label(self: models.Feedback) -> Label:
         return label_of(t, self.answer)
 
@@ -214,6 +217,11 @@ def _prediction_labels(t: ProductTypes) -> Fields:
     return {"feedback": feedback, "truth": truth}
 
 
+def _unnamed(t: ProductTypes) -> str:
+    """Describe when a stored label is null."""
+    return " Null if the enum has never had it; `answer` is its text." if t.product.labels else ""
+
+
 class Probability(NamedTuple):
     """The probability of one label."""
 
@@ -226,7 +234,10 @@ def _class_fields(t: ProductTypes) -> Fields:
         strawberry.type,
         "Probability",
         {
-            "label": (t.label, strawberry.field(description="The label.")),
+            "label": (
+                t.stored_label,
+                strawberry.field(description="The label. Null if the enum has never had it."),
+            ),
             "probability": (float, strawberry.field(description="Its probability, 0 to 1.")),
         },
         "The probability of one label.",
@@ -235,8 +246,8 @@ def _class_fields(t: ProductTypes) -> Fields:
     labels = t.labels
 
     @strawberry.field(
-        graphql_type=t.label,
-        description="The predicted label: the most probable one.",
+        graphql_type=t.stored_label,
+        description=f"The predicted label: the most probable one.{_unnamed(t)}",
         metadata={LOCAL: True},
     )
     def label(self: models.Prediction) -> Label:

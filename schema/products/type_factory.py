@@ -9,10 +9,13 @@ from math import isfinite
 from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
+from django.core.exceptions import ValidationError
 
-from store.products.columns import Choice, TypedColumn
+from store.products.columns import TypedColumn
 from store.products.features import Feature
 from store.products.product import DataProduct
+from store.registry import served_choices
+from store.registry.served_choices import NamedChoice
 
 from ..core import names
 from ..core.enums import register_enum
@@ -20,6 +23,9 @@ from ..types.nodes import UNSET, Connection
 from . import namespace
 
 T = TypeVar("T")
+
+#: Why members are deprecated whose value is declared no longer.
+NO_CHOICE = "It is no choice any more: only older rows have it."
 
 
 @dataclass
@@ -45,6 +51,11 @@ class ProductTypes:
         return self.enums.get("", float)
 
     @property
+    def stored_label(self) -> Any:
+        """The type of a stored label: null where no enum has ever had the class."""
+        return self.label | None if self.product.labels else self.label
+
+    @property
     def label_name(self) -> str:
         """The name of a label's field: `label` for a class, `value` for a number."""
         return "label" if self.product.labels else "value"
@@ -52,7 +63,7 @@ class ProductTypes:
     @cached_property
     def labels(self) -> dict[str | None, Enum]:
         """Members of the label's enum by their stored text."""
-        return {str(member.value): member for member in self.enums[""]}
+        return {member.value: member for member in self.enums[""]}
 
     @cached_property
     def converters(self) -> dict[str, Callable[[object], object]]:
@@ -60,29 +71,29 @@ class ProductTypes:
         return {column.name: self._converter(column) for column in self.product.columns}
 
     def _converter(self, column: Feature) -> Callable[[object], object]:
-        """A category's value becomes a member of its enum, or null if it is no longer declared."""
-        if column.choices:
-            members: dict[object, Enum] = {member.value: member for member in self.enums[column.name]}
-            return members.get
-        return finite_or_none
+        """A category's value becomes a member of its enum, or null if no enum has served it."""
+        if not column.choices:
+            return finite_or_none
+        members: dict[Any, Enum] = {member.value: member for member in self.enums[column.name]}
+        # A row has values as its column has them, and not as text.
+        return (members | {value_of_text(column, text): member for text, member in members.items()}).get
 
     def lazy(self, suffix: str) -> Any:
         """A reference to a type that is built later."""
         return Annotated[self.prefix + suffix, strawberry.lazy("schema.products.namespace")]
 
-    def enum(
-        self,
-        column: str,
-        suffix: str,
-        choices: Sequence[Choice],
-        description: str,
-        retired: Sequence[str] = (),
-    ) -> None:
-        """Build the enum of a column's choices; `retired` are stored texts that are no longer predicted."""
-        members = names.members(choices)
-        enum = Enum(self.prefix + suffix, {name: c.value for name, c in members.items()})  # type: ignore[misc]
+    def enum(self, column: str, suffix: str, description: str, retired: Sequence[str] = ()) -> None:
+        """Build the enum of a column's choices; `retired` are stored texts that are no longer predicted.
+
+        Its values are the choices' texts, since two choices that are equal in Python would be one member.
+        """
+        choices = served_choices.list_named(self.product, column)
+        enum = Enum(self.prefix + suffix, {choice.name: choice.text for choice in choices})  # type: ignore[misc]
         register_enum(
-            enum, {name: describe_choice(c, c.text in retired) for name, c in members.items()}, description
+            enum,
+            {choice.name: describe_choice(choice, choice.text in retired) for choice in choices},
+            description,
+            deprecated={choice.name: NO_CHOICE for choice in choices if not choice.declared},
         )
         self.enums[column] = self._add(suffix, enum)
 
@@ -134,6 +145,14 @@ def finite_or_none(value: object) -> object:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
+def value_of_text(column: TypedColumn, text: str) -> object:
+    """The value of a choice as the column has it; the text itself if it does not fit the column any more."""
+    try:
+        return column.by_text[text] if text in column.by_text else column.field.to_python(text)
+    except ValidationError:
+        return text
+
+
 def category_suffix(column: str) -> str:
     """The name of a category's enum, without the product's prefix."""
     return names.prefix(column)
@@ -155,9 +174,9 @@ def as_sentence(text: str) -> str:
     return re.sub(r"([^.?!…])$", r"\1.", text[:1].upper() + text[1:])
 
 
-def describe_choice(choice: Choice, retired: bool) -> str:
+def describe_choice(choice: NamedChoice, retired: bool) -> str:
     """Describe an enum member by the choice's title and its stored text."""
-    stored = "" if choice.text == choice.title else f" (stored as {choice.text})"
+    stored = "" if choice.text == choice.title else f" (stored as {choice.text or 'an empty text'})"
     return f"{choice.title}{stored}{': retired, only older rows have it' if retired else ''}."
 
 

@@ -87,6 +87,10 @@ class GraphQLApp(GraphQL[Context, None]):
         )
         self.fast_path = FastPath(schema.library, self.encode_json)
 
+    def serve(self, schema: Schema) -> None:
+        """Serve this schema from now on."""
+        self.schema, self.fast_path.library = schema, schema.library
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await self.connect(WebSocket(scope, receive, send))

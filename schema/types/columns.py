@@ -2,9 +2,9 @@
 
 import strawberry
 
-from store.products.columns import Choice as DeclaredChoice
 from store.products.features import Feature as FeatureColumn
 from store.products.product import DataProduct
+from store.registry import served_choices
 
 from ..core import ids, names
 from ..core.enums import FeatureKind
@@ -17,9 +17,10 @@ class Choice:
     title: str = strawberry.field(description="The value's name for people: show it in forms.")
 
     @classmethod
-    def list_all(cls, choices: tuple[DeclaredChoice, ...]) -> "list[Choice]":
-        """The choices in their declared order."""
-        return [cls(name=name, value=c.text, title=c.title) for name, c in names.members(choices).items()]
+    def list_all(cls, product: DataProduct, column: str = served_choices.LABEL) -> "list[Choice]":
+        """The declared choices of a label or a feature, in order."""
+        choices = served_choices.list_named(product, column)
+        return [cls(name=c.name, value=c.text, title=c.title) for c in choices if c.declared]
 
 
 @strawberry.type(description="One column that models learn from, with everything that its form field needs.")
@@ -62,5 +63,5 @@ class Feature:
             required=not column.nullable,
             minimum=None if low is None else float(low),
             maximum=None if high is None else float(high),
-            choices=Choice.list_all(column.choices) if column.choices else None,
+            choices=Choice.list_all(product, column.name) if column.choices else None,
         )

@@ -8,6 +8,7 @@ from store import models
 from store.entities.entities import Entity as EntityRow
 from store.predictions.predictions import PredictionQuerySet
 from store.products import catalogue, limits
+from store.registry import served_choices
 from store.serving import prefetch
 
 from ..core import ids
@@ -142,7 +143,9 @@ class PredictionFilter:
         default=UNSET, description="Only predictions of the model version with this id."
     )
     answer: str | None = strawberry.field(
-        default=UNSET, description="Only predictions with this answer, as in `Prediction.answer`."
+        default=UNSET,
+        description="Only predictions with this answer: a label's name in the enum or its value, a number, or the "
+        "number of a cluster.",
     )
     labelled: bool | None = strawberry.field(
         default=UNSET,
@@ -156,12 +159,13 @@ class PredictionFilter:
     )
 
     def rows(self, path: tuple[str, ...] = ("filter",)) -> PredictionQuerySet:
-        """The predictions that match. Raises UnknownProduct, UnknownId, WrongKindOfId."""
+        """The predictions that match. Raises UnknownProduct, UnknownId, WrongKindOfId, BadInput."""
+        product = catalogue.get(self.product, (*path, "product"))
         return models.Prediction.objects.matching(
-            catalogue.get(self.product, (*path, "product")),
+            product,
             entity=unset_to_none(self.entity),
             model=version_number(unset_to_none(self.model), path),
-            answer=unset_to_none(self.answer),
+            answer=served_choices.find_answer(product, unset_to_none(self.answer), (*path, "answer")),
             labelled=unset_to_none(self.labelled),
             since=unset_to_none(self.since),
             until=unset_to_none(self.until),

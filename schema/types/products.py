@@ -66,7 +66,7 @@ class DataProduct(Node):
 
     @strawberry.field(description="The labels that can be predicted; null unless the task is CLASSIFICATION.")
     def labels(self: DeclaredProduct) -> list[Choice] | None:
-        return Choice.list_all(self.labels) if self.problem.has_classes else None
+        return Choice.list_all(self) if self.problem.has_classes else None
 
     @strawberry.field(description="The actions that the caller may do with the product.")
     def viewer_permissions(self: DeclaredProduct, info: Info) -> list[Permission]:

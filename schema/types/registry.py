@@ -121,7 +121,8 @@ class ModelVersion(Node):
         label: Annotated[
             str | None,
             strawberry.argument(
-                description="Only scores of this class, as in `Choice.value`. Leave it out for all classes."
+                description="Only scores of this class, by its value or its name, as in `Choice`. Leave it out for all "
+                "classes."
             ),
         ] = UNSET,
     ) -> list[Measurement]:

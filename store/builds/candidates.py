@@ -11,6 +11,7 @@ import orjson
 from django.db import connection, models
 from numpy.typing import NDArray
 
+from learning import metrics
 from learning.estimators import families
 from learning.evaluation.folds import ROUNDS, Round
 from learning.evaluation.measures import Measure
@@ -19,7 +20,10 @@ from learning.selection.steps import FoldScored
 from ..db.base import BaseModel
 from ..db.fields import JSONField
 from ..db.row_cache import RowCache
+from ..exceptions import BadInput
 from ..jobs.jobs import UNFINISHED
+from ..products import catalogue
+from ..registry import served_choices
 from .builds import Build
 
 #: The rounds: the search selects candidates, the final round scores the best again on fresh folds.
@@ -213,6 +217,32 @@ class Measurement(NamedTuple):
     fold: int | None
     value: float | None
 
+    def matches(self, metric: str | None, fold: int | None, label: str | None) -> bool:
+        """Return True where each condition that is not None holds; an empty label is that over all classes."""
+        return (
+            (metric is None or self.metric == metric)
+            and (fold is None or self.fold == fold)
+            and (label is None or (self.label or "") == label)
+        )
+
+
+def _check_metric(metric: str, measured: set[str]) -> None:
+    """Raise BadInput unless the metric was measured, or is one that could have been."""
+    possible = set().union(*metrics.OF_TASK.values())
+    if metric not in measured | possible:
+        names = ", ".join(sorted(measured or possible))
+        raise BadInput(f"No metric is called {metric!r}. Known: {names}.", argument=("metric",))
+
+
+def _find_label(version: Any, label: str) -> str:
+    """Find the text of a label of a version by its value, or by its name in the enum. Raises BadInput."""
+    product = catalogue.find(version.product)
+    if label in version.signature["classes"] or product is None:
+        return label
+    if not version.signature["classes"]:
+        raise BadInput(f"{version} has no labels.", argument=("label",))
+    return served_choices.find_label(product, label, ("label",))
+
 
 class ScoreManager(models.Manager["Score"]):
     """Lists measurements of candidates and versions."""
@@ -235,6 +265,9 @@ class ScoreManager(models.Manager["Score"]):
             cursor.execute(MEASURES, parameters)
             for candidate, *columns in cursor.fetchall():
                 by_candidate[candidate].append(Measurement._make(columns))
+        if metric is not None and not any(by_candidate.values()):
+            rows = self.filter(fold__candidate__in=by_candidate, fold__round=round)
+            _check_metric(metric, set(rows.values_list("metric", flat=True).distinct()))
         return {candidate: [*_means(folds), *folds] for candidate, folds in by_candidate.items()}
 
     def of_versions(
@@ -244,19 +277,22 @@ class ScoreManager(models.Manager["Score"]):
         fold: int | None = None,
         label: str | None = None,
     ) -> dict[int, list[Measurement]]:
-        """List the measurements of the versions' final rounds that match, by the versions' primary keys."""
+        """List the measurements of the versions' final rounds that match, by the versions' primary keys.
 
-        def matches(measurement: Measurement) -> bool:
-            return (
-                (metric is None or measurement.metric == metric)
-                and (fold is None or measurement.fold == fold)
-                and (label is None or (measurement.label or "") == label)
-            )
-
-        candidates = {version.pk: version.candidate_id for version in versions}
+        Raises: BadInput where the metric or the label, which is a value or its enum's name, is unknown.
+        """
+        versions = list(versions)
         load = partial(self.of_candidates, round=CONTEST)
-        measurements = _final_scores.find(candidates.values(), load, select_final=Candidate.objects.ended)
-        return {pk: list(filter(matches, measurements[candidate])) for pk, candidate in candidates.items()}
+        candidates = [version.candidate_id for version in versions]
+        measurements = _final_scores.find(candidates, load, select_final=Candidate.objects.ended)
+        if metric is not None:
+            _check_metric(metric, {each.metric for rows in measurements.values() for each in rows})
+        result: dict[int, list[Measurement]] = {}
+        for version in versions:
+            text = label and _find_label(version, label)
+            own = measurements[version.candidate_id]
+            result[version.pk] = [each for each in own if each.matches(metric, fold, text)]
+        return result
 
 
 #: Measurements of the final rounds of ended builds, by the candidates' primary keys.

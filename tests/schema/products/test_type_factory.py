@@ -7,7 +7,8 @@ from django.db import models
 from schema.composition import compose
 from schema.products.type_factory import describe_choice, describe_column
 from store.products import catalogue
-from store.products.columns import Choice, TypedColumn
+from store.products.columns import TypedColumn
+from store.registry.served_choices import NamedChoice
 
 
 @pytest.mark.parametrize(
@@ -38,17 +39,19 @@ def test_a_column_is_described_by_its_name_its_help_text_and_its_range(
 
 
 @pytest.mark.parametrize(
-    ("value", "title", "retired", "description"),
+    ("text", "title", "retired", "description"),
     [
         ("benign", "benign", False, "benign."),
-        (1, "Female", False, "Female (stored as 1)."),
+        ("1", "Female", False, "Female (stored as 1)."),
+        ("", "Blank", False, "Blank (stored as an empty text)."),
         ("old", "old", True, "old: retired, only older rows have it."),
     ],
 )
 def test_a_choice_is_described_by_its_title_and_its_stored_text(
-    value: object, title: str, retired: bool, description: str
+    text: str, title: str, retired: bool, description: str
 ) -> None:
-    assert describe_choice(Choice(value=value, title=title), retired) == description
+    choice = NamedChoice(name="X", text=text, title=title, declared=True)
+    assert describe_choice(choice, retired) == description
 
 
 def test_every_declared_product_is_described_throughout() -> None:

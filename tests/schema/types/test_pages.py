@@ -56,7 +56,7 @@ def test_a_page_of_the_registry_has_no_query_for_each_node(registry: list[ModelV
         ({"label": "malignant"}, 3),
         ({"label": ""}, 3),
         ({"metric": "recall", "fold": 0, "label": "benign"}, 1),
-        ({"metric": "none"}, 0),
+        ({"metric": "accuracy"}, 0),
     ],
 )
 def test_each_version_has_the_measures_of_its_candidate(

@@ -81,6 +81,7 @@ def build(
     workers: int = 2,
     folder: Path | None = None,
     pool_factory: PoolFactory | None = None,
+    objections: Sequence[str] = (),
 ) -> Generator[Step, None, None]:
     """Analyse, search, run the final round, decide, fit, and draw diagnostics; yields each step when it is done.
 
@@ -93,6 +94,7 @@ def build(
         workers: Number of fits at a time.
         folder: Parent of the temporary files; None: the system's.
         pool_factory: Opens the pool that runs the fits; None: processes of this machine.
+        objections: Reasons of the caller why a person must promote the winner, one sentence each.
 
     Raises:
         InvalidProblem: The metric is for another number of classes.
@@ -113,7 +115,9 @@ def build(
         yield from search.run()
         final_round = _prepare_final_round(search, incumbent, clock)
         yield from final_round.run()
-        decision = _decide(search, final_round, incumbent, _changed_columns(incumbent, analysed))
+        decision = _decide(search, final_round, incumbent, _changed_columns(incumbent, analysed)).hold(
+            objections
+        )
         yield _decided(decision, search.stop_reason + final_round.stop_reason)
         if decision.winner:
             yield from _prepare_final_fits(final_round, decision.winner, incumbent, clock).run()

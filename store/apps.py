@@ -10,7 +10,8 @@ class StoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # Both need the models of all apps, which exist from here on.
+        # They need the models of all apps, which exist from here on.
         from .products import catalogue, checks  # noqa: F401
+        from .snapshots import checks as checks_of_rows  # noqa: F401
 
         catalogue.discover()

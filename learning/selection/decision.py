@@ -87,6 +87,12 @@ class Decision:
     #: One or more sentences.
     reason: str
 
+    def hold(self, objections: Sequence[str]) -> "Decision":
+        """Add reasons why a person must decide whether the fitted model serves."""
+        if self.winner is None or not objections:
+            return self
+        return replace(self, hold_reason=" ".join([*filter(None, [self.hold_reason]), *objections]))
+
 
 def finalists(ranked: Sequence[Candidate], keep: int) -> list[Candidate]:
     """Select the best candidate of each of the `keep` best families, and the incumbent.

@@ -10,6 +10,31 @@ from .analysis import FeatureAnalysis, LabelShare
 from .nodes import Node, row_type
 
 
+@strawberry.type(description="The values of one column of a snapshot that are none of its choices.")
+class UndeclaredValues:
+    column: str = strawberry.field(description="The feature or the label, as the product declares it.")
+    is_label: bool = strawberry.field(
+        description="True for the label: its rows are not learned from. The values of a feature are learned as missing."
+    )
+    rows: int = strawberry.field(description="The number of rows with such a value.")
+    values: list[str] = strawberry.field(description="The values, the most frequent first, at most 10.")
+    message: str = strawberry.field(description="The values and what to do, as sentences to show to people.")
+
+    @classmethod
+    def list_all(cls, snapshot: models.Snapshot) -> "list[UndeclaredValues]":
+        """The undeclared values of a snapshot by column."""
+        return [
+            cls(
+                column=column.column,
+                is_label=column.is_label,
+                rows=column.rows,
+                values=[value for value, _ in column.values],
+                message=str(column),
+            )
+            for column in snapshot.undeclared_values
+        ]
+
+
 @row_type(
     models.Snapshot,
     description="The examples that a build learns from: the joined feature tables at one moment, which never change.",
@@ -34,6 +59,13 @@ class Snapshot(Node):
         description="SHA-256 of the content: equal fingerprints mean equal examples."
     )
     sql: str = strawberry.field(description="The SQL statement that made it.")
+
+    @strawberry.field(
+        description="The values that were none of their column's choices, by column, the label's first; empty if all "
+        "were."
+    )
+    def undeclared(self: models.Snapshot) -> list[UndeclaredValues]:
+        return UndeclaredValues.list_all(self)
 
     @strawberry.field(
         description="Statistics of each feature that is still declared; null until the build has made them."

@@ -69,6 +69,7 @@ class _BuildRun:
                 dataset,
                 self.incumbent(dataset),
                 FoldScore.objects.load(self.build),
+                objections=self.objections(),
                 workers=settings.EXEMPLAR_CPUS,
                 folder=folder,
                 pool_factory=remote_pool(settings.SEARCH_SCHEDULER),
@@ -90,10 +91,15 @@ class _BuildRun:
                 self.build.hold()
                 self.build.snapshot = snapshot
                 self.build.save(update_fields=["snapshot"])
-                self.build.add_event(
-                    "SnapshotTaken", f"{snapshot.rows} rows joined from {snapshot.rows_in}.", percent=1.0
-                )
+                sentences = [f"{snapshot.rows} rows joined from {snapshot.rows_in}."]
+                sentences += map(str, snapshot.undeclared_values)
+                self.build.add_event("SnapshotTaken", " ".join(sentences), percent=1.0)
         return snapshot.dataset(self.product)
+
+    def objections(self) -> list[str]:
+        """List the reasons in the snapshot why a person must promote the winner: labels that were not learned from."""
+        assert self.build.snapshot is not None
+        return [str(values) for values in self.build.snapshot.undeclared_values if values.is_label]
 
     def incumbent(self, dataset: Dataset) -> Incumbent | None:
         """Describe the champion for the contest; None where none serves."""

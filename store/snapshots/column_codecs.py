@@ -59,7 +59,7 @@ def category_codec(choices: Sequence[str], sql: str, type_: ColumnType | None = 
     Values are read as 64-bit hashes; a collision of another value with a choice is negligible.
     """
     if type_ and type_.name == "bool":
-        sql = f"CASE {sql} WHEN true THEN 'True' WHEN false THEN 'False' END"
+        sql = boolean_text(sql)
     hashes, codes = _hash_choices(choices)
 
     def read(values: Array) -> Array:
@@ -68,6 +68,11 @@ def category_codec(choices: Sequence[str], sql: str, type_: ColumnType | None = 
         return np.where(hashes[positions] == read_hashes, codes[positions], MISSING)
 
     return FixedWidthCodec(sql=_hash_sql(sql), wire=">i8", read=read, dtype="i4")
+
+
+def boolean_text(sql: str) -> str:
+    """Get the SQL of a boolean as the text of its choice."""
+    return f"CASE {sql} WHEN true THEN 'True' WHEN false THEN 'False' END"
 
 
 def _hash_sql(sql: str) -> str:

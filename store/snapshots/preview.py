@@ -9,6 +9,7 @@ from psycopg2 import sql
 
 from ..products.product import DataProduct
 from . import snapshots
+from .undeclared import UndeclaredValues, find_undeclared
 
 #: Instances whose values are shown, and unlabelled ones whose keys are listed.
 PREVIEW_ROWS, MAX_UNLABELLED_KEYS = 3, 10
@@ -49,6 +50,8 @@ class Preview:
     #: Keys of the first rows.
     first_keys: tuple[str, ...]
     columns: tuple[ColumnPreview, ...]
+    #: Values that are none of their column's choices.
+    undeclared: tuple[UndeclaredValues, ...]
 
 
 def preview(product: DataProduct) -> Preview:
@@ -61,6 +64,7 @@ def preview(product: DataProduct) -> Preview:
         totals = _count(names)
         first = _rows([sql.Identifier(name) for name in ("_entity", *names)], sql.SQL("true"), PREVIEW_ROWS)
         unlabelled_rows = _rows([sql.Identifier("_entity")], sql.SQL("_label IS NULL"), MAX_UNLABELLED_KEYS)
+        undeclared = find_undeclared(product, "preview")
         _execute(sql.SQL("DROP TABLE {}").format(JOINED))
         counts = snapshots.count_rows(product)
     rows_out, from_predictions, unlabelled, *cells = totals
@@ -75,6 +79,7 @@ def preview(product: DataProduct) -> Preview:
         unlabelled_keys=tuple(str(key) for (key,) in unlabelled_rows) if has_label else (),
         first_keys=tuple(str(key) for key, *_ in first),
         columns=tuple(_columns(product, names, rows_out, cells, [values for _, *values in first])),
+        undeclared=undeclared,
         **counts,
     )
 

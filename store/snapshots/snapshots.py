@@ -1,5 +1,6 @@
 """Snapshots: the joined examples, frozen by one statement in a table of their own."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, models, transaction
@@ -9,7 +10,7 @@ from django.utils import timezone
 
 from learning.analysis import Analysis
 from learning.dataset import Dataset
-from learning.exceptions import NoRows
+from learning.exceptions import NoRows, OneClass, TooFewInstances
 
 from ..db.base import BaseModel
 from ..db.fields import JSONField
@@ -18,6 +19,7 @@ from ..predictions import truth
 from ..products.features import Feature
 from ..products.product import DataProduct
 from . import dataset_loader, fingerprint
+from .undeclared import UndeclaredValues, find_undeclared
 
 #: The columns before the features: entity key, prediction (of an example without a base row), label, time, group.
 SYSTEM_COLUMNS = ("_entity", "_prediction", "_label", "_at", "_group")
@@ -70,6 +72,8 @@ class Snapshot(BaseModel):
     incomplete = models.BigIntegerField()
     #: Labelled predictions without a base row, which are examples too.
     from_predictions = models.BigIntegerField(default=0)
+    #: What `undeclared_values` reads.
+    undeclared = JSONField(default=list)
     fingerprint = models.CharField(max_length=64)
     #: The statement that created the table, with its parameters filled in.
     sql = models.TextField()
@@ -96,9 +100,15 @@ class Snapshot(BaseModel):
         """The feature analysis as an object; None before it was made."""
         return Analysis.from_json(self.analysis) if self.analysis else None
 
+    @property
+    def undeclared_values(self) -> tuple[UndeclaredValues, ...]:
+        """The values of its rows that were no choices when it was taken, by column, the label's first."""
+        return tuple(map(UndeclaredValues.from_json, self.undeclared))
+
     def count_rows(self, product: DataProduct) -> None:
         """Fill in the counts and the fingerprint. Raises RowsMultiplied unless every row is accounted for."""
         contents = fingerprint.scan_table(self.table)
+        self.undeclared = [values.as_json() for values in find_undeclared(product, self.table)]
         self.rows, self.unlabelled, self.fingerprint = (
             contents.rows,
             contents.unlabelled,
@@ -135,9 +145,13 @@ class Snapshot(BaseModel):
             raise NoRows(
                 f"The table of snapshot {self} was deleted by retention: only the last builds keep theirs."
             )
-        return dataset_loader.load(
-            product, self.table, self.rows, self.fingerprint, bool(self.from_predictions)
-        )
+        try:
+            return dataset_loader.load(
+                product, self.table, self.rows, self.fingerprint, bool(self.from_predictions)
+            )
+        except (NoRows, OneClass, TooFewInstances) as error:
+            error.args = (" ".join([error.message, *map(str, self.undeclared_values)]),)
+            raise
 
     def drop(self) -> None:
         """Drop the table; the row stays."""
@@ -166,17 +180,22 @@ def _create_table(product: DataProduct, table: str) -> str:
     return sql
 
 
-def join_sql(product: DataProduct) -> str:
-    """Compile the join to SQL with its parameters filled in: joined rows and examples from predictions."""
-    sql, values = _instances(product)
+def join_sql(product: DataProduct, columns: Sequence[Feature] | None = None) -> str:
+    """Compile the join to SQL with its parameters filled in: joined rows and examples from predictions.
+
+    Args:
+        columns: the features to join; None: all.
+    """
+    columns = product.columns if columns is None else columns
+    sql, values = _instances(product, columns)
     if product.learns_from_labels:
-        examples, more = _examples(product)
+        examples, more = _examples(product, columns)
         sql, values = f"{sql}\nUNION ALL\n({examples})", [*values, *more]
     with connection.cursor() as cursor:
         return str(cursor.mogrify(sql, values).decode())
 
 
-def _instances(product: DataProduct) -> tuple[str, list[Any]]:
+def _instances(product: DataProduct, columns: Sequence[Feature]) -> tuple[str, list[Any]]:
     """Compile the joined rows. The label is the agreed feedback, else the label column."""
     join = product.join
     text, time = models.TextField(), models.DateTimeField()
@@ -186,28 +205,27 @@ def _instances(product: DataProduct) -> tuple[str, list[Any]]:
         "snapshot_at": Cast(F(join.at), time) if join.at else Cast(Value(None), time),
         "snapshot_group": Cast(F(join.group) if join.group else Value(None), text),
     }
-    features = [f"feature_{name}" for name in product.feature_names]
+    features = [f"feature_{column.name}" for column in columns]
     query = join.instances().annotate(**fixed).values(*fixed, *features).query
     joined, parameters = query.sql_with_params()
-    selected = ", ".join(f"i.{connection.ops.quote_name(name)}" for name in features)
+    selected = "".join(f", i.{connection.ops.quote_name(name)}" for name in features)
     # Numbers are formatted as the column formats them, so that feedback that confirms a label changes nothing.
     answer = "t.answer::float8::text" if product.problem.has_values else "t.answer"
     statement = f"""SELECT i.snapshot_entity, NULL::uuid, COALESCE({answer}, i.snapshot_label), i.snapshot_at,
-i.snapshot_group, {selected}
+i.snapshot_group{selected}
 FROM ({joined}) i LEFT JOIN store_truth t ON t.product = %s AND t.entity = i.snapshot_entity"""
     return statement, [*parameters, product.name]
 
 
-def _examples(product: DataProduct) -> tuple[str, list[Any]]:
+def _examples(product: DataProduct, columns: Sequence[Feature]) -> tuple[str, list[Any]]:
     """Compile the newest labelled prediction of each subject that is not an entity, cast to the features' types."""
-    cast = ",\n".join(map(_cast_sql, product.columns))
+    cast = "".join(f",\n{_cast_sql(column)}" for column in columns)
     statement = f"""
-        SELECT DISTINCT ON (p.subject) NULL::text, p.id, t.answer, p.created_at, NULL::text,
-        {cast}
+        SELECT DISTINCT ON (p.subject) NULL::text, p.id, t.answer, p.created_at, NULL::text{cast}
         FROM store_prediction p JOIN store_truth t ON t.product = p.product AND t.subject = p.subject
         WHERE p.product = %s AND p.entity IS NULL AND t.answer IS NOT NULL
         ORDER BY p.subject, p.created_at DESC, p.id"""
-    return statement, [*(name for name in product.feature_names for _ in range(2)), product.name]
+    return statement, [*(column.name for column in columns for _ in range(2)), product.name]
 
 
 def _cast_sql(column: Feature) -> str:

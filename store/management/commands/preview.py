@@ -37,6 +37,8 @@ class Command(BaseCommand):
             console.print(_render_columns(result, max_rows=max(1, (console.width - 52) // 12)))
         if result.unlabelled_keys:
             console.print(_render_unlabelled(result))
+        for values in result.undeclared:
+            console.print(Text(str(values), style="bold"))
 
 
 def _render_counts(result: Preview) -> str:

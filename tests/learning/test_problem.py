@@ -2,12 +2,16 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
+from sklearn.cluster import KMeans
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import get_scorer_names
 
 from learning import metrics
+from learning.encoding import LARGEST, MISSING
 from learning.exceptions import InvalidProblem
-from learning.problem import Classification, Clustering, Regression
+from learning.problem import PROBLEMS, Classification, Clustering, Regression, problem_type
 
 
 @pytest.mark.parametrize(
@@ -196,3 +200,63 @@ def test_families_clusters_and_floors_are_normalised():
     with pytest.raises(InvalidProblem, match="at least 2"):
         Clustering(clusters=())
     assert Classification(floors={True: 1}).floors == {"True": 1.0}
+
+
+def test_a_problem_is_found_by_its_tasks_name():
+    assert {task: problem_type(task) for task in PROBLEMS} == {
+        "CLASSIFICATION": Classification,
+        "REGRESSION": Regression,
+        "CLUSTERING": Clustering,
+    }
+    with pytest.raises(KeyError):
+        problem_type("RANKING")
+
+
+@pytest.mark.parametrize(
+    ("problem", "from_labels", "classes", "values"),
+    [
+        (Classification, True, True, False),
+        (Regression, True, False, True),
+        (Clustering, False, False, False),
+    ],
+)
+def test_tasks_differ_in_what_their_labels_are(problem, from_labels, classes, values):
+    assert (problem.learns_from_labels, problem.has_classes, problem.has_values) == (
+        from_labels,
+        classes,
+        values,
+    )
+    assert problem.numbers in ("probabilities", "values", "distances")
+    assert problem.parity.format(ties="", within="agree", on="here").endswith("here.")
+
+
+def test_class_labels_become_positions_among_the_choices():
+    codes = Classification.encode_labels(["no", None, "yes", "no"], ("yes", "no"))
+    assert codes.dtype == np.int64
+    assert codes.tolist() == [1, MISSING, 0, 1]
+    assert Classification.encode_labels([1, 0], ("0", "1")).tolist() == [1, 0]
+    assert Classification.find_labelled(codes).tolist() == [True, False, True, True]
+    with pytest.raises(KeyError):
+        Classification.encode_labels(["maybe"], ("yes", "no"))
+
+
+def test_number_labels_are_valid_if_they_are_finite_and_not_huge():
+    values = Regression.encode_labels([1, None, 2.5, LARGEST, 2 * LARGEST, np.inf, -np.inf], ())
+    assert values.dtype == np.float64
+    assert np.isnan(values[1])
+    valid = [True, False, True, True, False, False, False]
+    assert Regression.find_labelled(values).tolist() == valid
+
+
+def test_predictions_have_the_shape_of_the_task():
+    X = np.arange(12.0).reshape(6, 2)
+    classifier = LogisticRegression().fit(X, [0, 1, 2, 0, 1, 2])
+    probabilities = Classification.predict_arrays(classifier, X[:4])
+    assert probabilities.shape == (4, 3)
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(4))
+    regressor = LinearRegression().fit(X, X[:, 0] * 2)
+    assert Regression.predict_arrays(regressor, X[:4]) == pytest.approx(X[:4, 0] * 2)
+    clusterer = KMeans(2, n_init=1, random_state=0).fit(X)
+    clusters, distances = Clustering.predict_arrays(clusterer, X[:4])
+    assert (clusters.dtype, distances.shape) == (np.int64, (4, 2))
+    assert clusters.tolist() == distances.argmin(axis=1).tolist()

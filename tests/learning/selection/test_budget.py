@@ -48,3 +48,29 @@ def test_the_champions_recipe_always_takes_part():
 
 def test_no_candidates_make_an_empty_plan():
     assert plan_final_round(budget(None), [], {}).singles == ()
+
+
+def test_the_champions_recipe_takes_folds_from_the_others():
+    alone = plan_final_round(budget(12), [FAST], {})
+    beside = plan_final_round(budget(12, always=(SLOW,)), [FAST], {})
+    assert (alone.folds, beside.folds) == (5, 3)
+
+
+def test_the_champions_recipe_is_run_once_if_it_is_a_finalist():
+    plan = plan_final_round(budget(None, always=(SLOW,)), [SLOW, FAST], {FAST: 0.5, SLOW: 0.5})
+    assert plan.singles == (SLOW, FAST)
+
+
+@pytest.mark.parametrize(("seconds", "is_allowed"), [([1.0, 1.0], True), ([8.0], False), ([], True)])
+def test_final_fits_are_allowed_if_their_time_is_left(seconds, is_allowed):
+    # Two in parallel: the longest, or the half of all; times growth 1.25, times caution 1.25.
+    assert budget(5).allows(seconds) is is_allowed
+    assert budget(None).allows(seconds)
+
+
+def test_the_deadline_is_when_the_winners_last_fits_must_start():
+    five = budget(5)
+    assert five.end is not None
+    assert five.deadline([FAST, FAST]) == pytest.approx(five.end - 1.0 * 1.25 * 1.25)
+    assert five.deadline([FAST, SLOW]) == pytest.approx(five.end - 4.0 * 1.25 * 1.25)
+    assert budget(None).deadline([SLOW]) is None

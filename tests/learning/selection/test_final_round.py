@@ -10,6 +10,7 @@ from learning.estimators import ensemble
 from learning.estimators.families import Candidate
 from learning.problem import Clustering
 from learning.selection import final_round as module
+from learning.selection.rounds import FoldRunner
 from learning.selection.steps import CandidateDropped, CandidateScored, FoldScored
 
 from .scripted import FOUR, Scripted, build_search, by_family, final_round, submitted_fits
@@ -180,3 +181,41 @@ def test_without_a_time_limit_all_folds_are_run():
     final, _ = run_final_round()
     assert final.stop_reason == ""
     assert final.scoreboard.folds == 4
+
+
+class InterruptedRunner(FoldRunner):
+    """Runner that has no time for the boosting's third fold."""
+
+    def run(self, scoreboard, candidates, folds, *options):
+        late = [c for c in candidates if c.family == "boosting"] if folds == [2] else []
+        yield from super().run(scoreboard, [c for c in candidates if c not in late], folds, *options)
+
+
+def test_candidates_are_compared_on_the_folds_that_all_of_them_have(monkeypatch):
+    search = build_search(replace(FOUR, seconds=5), by_family(BEST))
+    list(search.run())
+    final = final_round(search, end=time.monotonic() + 600)
+    final.runner = InterruptedRunner(scheduler=search.runner.scheduler, recorded={})
+    monkeypatch.setattr(module, "is_past", lambda deadline: deadline is not None)
+    list(final.run())
+    assert final.scoreboard.folds == 2
+    assert set(singles(final)) >= {"forest", "boosting"}
+    assert final.stop_reason == " The time limit left 2 of the final round's 4 folds."
+
+
+def test_a_failed_candidate_does_not_shorten_the_round_for_the_others():
+    script = by_family(BEST | {"boosting": replace(BEST["boosting"], fails_in="contest")})
+    final, _ = run_final_round(script=script)
+    assert final.scoreboard.folds == 4
+    assert final.stop_reason == ""
+    assert "boosting" not in singles(final)
+
+
+def test_the_plan_keeps_time_for_the_champions_recipe_only_if_it_was_scored():
+    champion = Candidate("naive_bayes", {}, incumbent=True)
+    scored, _ = run_final_round(incumbent=champion, incumbents=[champion])
+    assert scored._budget().always == (champion,)
+    script = by_family(BEST | {"naive_bayes": Scripted(fails_in="search")})
+    failed, _ = run_final_round(script=script, incumbent=champion, incumbents=[champion])
+    assert failed._budget().always == ()
+    assert champion not in failed.scoreboard.means

@@ -221,7 +221,7 @@ class Documents(SchemaExtension):
         context.parse_options = {"max_tokens": MAX_TOKENS}
         # The executor parses a document with a syntax error once more, and reports the error.
         with suppress(GraphQLSyntaxError):
-            self.document = context.schema.library.get(context.query or "")  # type: ignore[attr-defined]
+            self.document = context.schema.document_cache.get(context.query or "")  # type: ignore[attr-defined]
             context.graphql_document = self.document.node
         yield
 

@@ -47,7 +47,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         if isinstance(built, list):
             return variable_refusals(schema, document, operation_name, variables) or built
         executor = cast(Executor, built)
-        executor.columnar = schema._strawberry_schema.library.columnar_queries(document)  # type: ignore[attr-defined]
+        executor.columnar = schema._strawberry_schema.document_cache.columnar_queries(document)  # type: ignore[attr-defined]
         return unpinned(executor)
 
     def build_per_event_executor(self, payload: object) -> "Executor":
@@ -100,7 +100,7 @@ class Schema(strawberry.Schema):
             execution_context_class=Executor,
             **options,
         )
-        self.library = documents.DocumentCache(self._schema, products)
+        self.document_cache = documents.DocumentCache(self._schema, products)
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -111,7 +111,7 @@ class Schema(strawberry.Schema):
     async def read_ahead(self, text: str) -> None:
         """Cache a document on a thread, since a stream is executed on the event loop."""
         with suppress(GraphQLSyntaxError):
-            await threads.run(self.library.get, text)
+            await threads.run(self.document_cache.get, text)
 
     async def stream(self, query: str | None, *args: Any, **options: Any) -> StreamResult:
         await self.read_ahead(query or "")

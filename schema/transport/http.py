@@ -85,7 +85,7 @@ class GraphQLApp(GraphQL[Context, None]):
             max_subscriptions_per_connection=None,
             allowed_origins=settings.CSRF_TRUSTED_ORIGINS,
         )
-        self.fast_path = FastPath(schema.library, self.encode_json)
+        self.fast_path = FastPath(schema.document_cache, self.encode_json)
 
     def serve(self, schema: Schema) -> None:
         """Serve this schema from now on."""

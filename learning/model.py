@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Self, TypedDict
+from typing import Any, NamedTuple, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,9 +84,8 @@ class Signature:
         return cls(task=data["task"], columns=columns, classes=tuple(data["classes"]))
 
 
-@dataclass(frozen=True)
-class ClassAnswer:
-    """Prediction of a classifier for one instance."""
+class ClassAnswer(NamedTuple):
+    """Prediction of a classifier for one instance. Answers are tuples, as serving makes thousands per second."""
 
     label: str
     #: Probability of the label.
@@ -95,15 +94,13 @@ class ClassAnswer:
     probabilities: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class ValueAnswer:
+class ValueAnswer(NamedTuple):
     """Prediction of a regressor for one instance, in the label's unit."""
 
     value: float
 
 
-@dataclass(frozen=True)
-class ClusterAnswer:
+class ClusterAnswer(NamedTuple):
     """Prediction of a clustering for one instance."""
 
     #: −1 is noise.

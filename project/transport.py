@@ -121,6 +121,9 @@ class Protocol(HttpToolsProtocol):
     #: The application's fast path; None: uvicorn reads all requests.
     fast_path: "ClassVar[FastPath | None]" = None
 
+    #: uvicorn's default headers, and their lines.
+    encoded_defaults: "ClassVar[tuple[list[tuple[bytes, bytes]], bytes]]" = ([], b"")
+
     #: The beginning of a request that has not come in full.
     early = b""
     #: Data that came while a request was answered.
@@ -209,11 +212,10 @@ class Protocol(HttpToolsProtocol):
 
     def send(self, reply: "Reply") -> None:
         """Write a reply of the fast path."""
-        usual = (*self.server_state.default_headers, (b"content-length", b"%d" % len(reply.body)))
-        closing = ((b"connection", b"close"),) if self.stopping else ()
-        head = b"".join(b"%b: %b\r\n" % header for header in (*usual, *closing))
-        parts = (STATUS_LINE[reply.status], head, lines(reply.headers), b"\r\n", reply.body)
-        self.transport.write(b"".join(parts))
+        length = b"content-length: %d\r\n" % len(reply.body)
+        closing = b"connection: close\r\n" if self.stopping else b""
+        head = (STATUS_LINE[reply.status], self.default_lines(), length, closing, lines(reply.headers))
+        self.transport.write(b"".join((*head, b"\r\n", reply.body)))
         self.server_state.total_requests += 1
         if self.stopping:
             self.transport.close()
@@ -221,6 +223,15 @@ class Protocol(HttpToolsProtocol):
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
+
+    def default_lines(self) -> bytes:
+        """Encode uvicorn's default headers, a list that it replaces every second."""
+        headers, encoded = Protocol.encoded_defaults
+        if headers is not self.server_state.default_headers:
+            headers = self.server_state.default_headers
+            encoded = lines(tuple(headers))
+            Protocol.encoded_defaults = headers, encoded
+        return encoded
 
     def shutdown(self) -> None:
         """Stop once the request in progress is answered."""

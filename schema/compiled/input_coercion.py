@@ -44,16 +44,16 @@ class NotEligible(Exception):
 class NumberColumns:
     """Columns of GraphQL's type Float, by their places in an instance."""
 
-    def __init__(self, places: Sequence[int], allowed: frozenset[type]):
+    def __init__(self, places: Sequence[int], allowed: frozenset[type], width: int):
         self.places = places
         #: The types of JSON that they accept.
         self.allowed = allowed
-        # For a single place itemgetter returns no tuple, so that one is picked twice.
-        self.pick = itemgetter(*places, places[-1])
+        #: None: all columns. For a single place itemgetter returns no tuple, so that one is picked twice.
+        self.pick = itemgetter(*places, places[-1]) if len(places) < width else None
 
     def coerce(self, values: list[object]) -> None:
         """Convert whole numbers to floats, in place. Raises NotEligible."""
-        types = set(map(type, self.pick(values)))
+        types = set(map(type, self.pick(values) if self.pick else values))
         if not types <= self.allowed:
             raise NotEligible
         if int in types:
@@ -71,12 +71,12 @@ class InputReader:
         input_fields = cast(GraphQLInputObjectType, features).fields
         self.fields = [names.field(name) for name in product.feature_names]
         self.field_names = frozenset(self.fields)
-        # The last field is picked twice, as itemgetter returns a tuple for two fields and more.
-        self.pick = itemgetter(*self.fields, self.fields[-1])
+        #: None: a single column, for which itemgetter returns no tuple.
+        self.pick = itemgetter(*self.fields) if len(self.fields) > 1 else None
         types = [input_fields[field].type for field in self.fields]
         #: The columns of numbers, and those of numbers or null: checked together, as there may be tens of them.
         self.numbers = [
-            NumberColumns(places, allowed)
+            NumberColumns(places, allowed, len(types))
             for allowed, nullable in ((NUMBERS, False), (NUMBERS | {NoneType}, True))
             if (
                 places := [
@@ -105,9 +105,9 @@ class InputReader:
 
     def values(self, features: dict[str, object]) -> list[object]:
         """The values in the columns' order; absent ones are None. Raises NotEligible if a field is unknown."""
-        if len(features) == len(self.fields):
+        if self.pick and len(features) == len(self.fields):
             try:
-                return list(self.pick(features))[:-1]  # all of them and no others, as usual
+                return list(self.pick(features))  # all of them and no others, as usual
             except KeyError:
                 pass
         if not features.keys() <= self.field_names:

@@ -49,14 +49,17 @@ class PredictionField:
         if isinstance(outcome, Exception):
             errors.append(self.error(outcome))
             return None
-        values: list[JSON] = []
-        for place, prediction in enumerate(outcome):
-            if isinstance(prediction, ExemplarError):
-                errors.append(self.error(prediction, (place,) if self.many else ()))
-                values.append(None)
-            else:
-                values.append(self.serialize(prediction))
-        return values if self.many else values[0]
+        if not self.many:
+            return self._serialized_item(outcome[0], (), errors)
+        return [self._serialized_item(item, (place,), errors) for place, item in enumerate(outcome)]
+
+    def _serialized_item(
+        self, item: Prediction | ExemplarError, place: tuple[int, ...], errors: list[GraphQLError]
+    ) -> JSON:
+        if isinstance(item, ExemplarError):
+            errors.append(self.error(item, place))
+            return None
+        return self.serialize(item)
 
     def error(self, error: Exception, place: tuple[int, ...] = ()) -> GraphQLError:
         """The error as the standard path locates and translates it."""

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import NoneType
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -72,6 +73,15 @@ class RequestHead:
         )
 
 
+#: The names of the parameters in a request, and the types of JSON that each may have.
+PARAMETERS: Mapping[str, tuple[type, ...]] = {
+    "query": (str, NoneType),
+    "variables": (dict, NoneType),
+    "operationName": (str, NoneType),
+    "extensions": (dict, NoneType),
+}
+
+
 class Parameters(NamedTuple):
     """The parameters of a GraphQL request, as GraphQL over HTTP names them; None where they are absent."""
 
@@ -124,7 +134,9 @@ class GraphQLRequest:
             raise HTTPException(415, "Send application/json in UTF-8.")
         if self.body is None:
             self.body = await receive_body(self.receive)
-        return await self.run(parameters_of_body, self.body)
+        if self.is_large:
+            return await self.run(parameters_of_body, self.body)
+        return parameters_of_body(self.body)
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:
         """Call `function`, on a thread where the body is large: it would keep the event loop from all others."""
@@ -194,21 +206,17 @@ def parameters_of_body(body: bytes) -> Parameters:
 
 def parameters_of(values: Mapping[str, Any], strict: bool) -> Parameters:
     """The parameters by their names in the request. Raises HTTPException where one has another type."""
-    return Parameters(
-        query=parameter(values, "query", str),
-        variables=parameter(values, "variables", dict),
-        operation_name=parameter(values, "operationName", str) or None,
-        extensions=parameter(values, "extensions", dict),
-        strict=strict,
-    )
+    found = list(map(values.get, PARAMETERS))
+    if not all(map(isinstance, found, PARAMETERS.values())):
+        raise HTTPException(400, _describe_wrong_type(values))
+    query, variables, operation_name, extensions = found
+    return Parameters(query, variables, operation_name or None, extensions, strict)
 
 
-def parameter(values: Mapping[str, Any], name: str, type_: type) -> Any:
-    """One parameter, None where it is absent. Raises HTTPException where it has another type."""
-    value = values.get(name)
-    if value is not None and not isinstance(value, type_):
-        raise HTTPException(400, f"`{name}` must be {'an object' if type_ is dict else 'a string'}.")
-    return value
+def _describe_wrong_type(values: Mapping[str, Any]) -> str:
+    """Say which is the first parameter of another type, and what it must be."""
+    name, types = next((n, types) for n, types in PARAMETERS.items() if not isinstance(values.get(n), types))
+    return f"`{name}` must be {'an object' if dict in types else 'a string'}."
 
 
 def parse_json(text: str | bytes) -> tuple[object, bool]:

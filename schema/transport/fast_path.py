@@ -57,8 +57,8 @@ class Reply(NamedTuple):
 class FastPath:
     """Respond to the eligible requests, and decline all others."""
 
-    def __init__(self, library: "DocumentCache", encode: Callable[[object], str]):
-        self.library = library
+    def __init__(self, document_cache: "DocumentCache", encode: Callable[[object], str]):
+        self.document_cache = document_cache
         self.encode = encode
 
     async def reply(self, request: GraphQLRequest) -> Reply | None:
@@ -88,7 +88,7 @@ class FastPath:
         query, variables, operation_name, extensions, strict = await request.parameters()
         if not query or not strict or extensions:
             raise NotEligible
-        plan = await self.library.plan(query, operation_name)
+        plan = await self.document_cache.plan(query, operation_name)
         if plan is None:
             raise NotEligible
         operation = plan.operation(variables or {})
@@ -98,9 +98,9 @@ class FastPath:
         except Overloaded as refusal:
             error = {"message": refusal.message, "extensions": extensions_of(refusal)}
             return STATUS[refusal.code], {"errors": [error]}
-        if sum(map(len, requests)) > MANY_PREDICTIONS:
+        if request.is_large or sum(map(len, requests)) > MANY_PREDICTIONS:
             return 200, await threads.run(body_of, operation, outcomes)
-        return 200, await request.run(body_of, operation, outcomes)
+        return 200, body_of(operation, outcomes)
 
 
 def body_of(operation: Operation, outcomes: Sequence[Outcome]) -> Body:

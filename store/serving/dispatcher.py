@@ -66,7 +66,7 @@ class PredictionDispatcher:
             return await self.validations.submit(product, requests)
         if len(requests) > MOST_ON_LOOP:
             return await _validate_on_thread(product, requests)
-        return predict.validate(product, requests)
+        return predict.validate_alone(product, requests)
 
     async def predict(
         self,
@@ -81,6 +81,8 @@ class PredictionDispatcher:
         """
         requests = predict.accepted(validated)
         predictions = await self.predictions.submit(champion, requests, gone) if requests else ()
+        if len(requests) == len(validated):
+            return list(predictions)
         return predict.merge(validated, predictions)
 
     async def _predict_batch(self, champion: Champion, requests: Sequence[ValidRequest]) -> list[Prediction]:

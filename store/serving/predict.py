@@ -56,7 +56,7 @@ def validate(
 ) -> list[ValidRequest | ExemplarError]:
     """Validate each request; a refused one becomes its error. At most two queries, none unless `needs_query`."""
     if not needs_query(product, requests):
-        return [_validate(product, request) for request in requests]
+        return validate_alone(product, requests)
     from_tables = [request.entity or "" for request in requests if request.instance is None]
     named = {
         request.entity for request in requests if request.instance is not None and request.entity is not None
@@ -66,10 +66,19 @@ def validate(
     return [_validate(product, request, rows, keys) for request in requests]
 
 
+def validate_alone(
+    product: DataProduct, requests: Sequence[PredictionRequest]
+) -> list[ValidRequest | ExemplarError]:
+    """Validate requests of which none `needs_query`."""
+    return [_validate(product, request) for request in requests]
+
+
 def needs_query(product: DataProduct, requests: Sequence[PredictionRequest]) -> bool:
     """Check if `validate` queries the database: an entity is read, or must exist."""
-    writable = product.writable
-    return any(r.instance is None or (r.entity is not None and not writable) for r in requests)
+    for instance, entity, _, _ in requests:  # noqa: SIM110 - a generator takes longer than the check of a request
+        if instance is None or (entity is not None and not product.writable):
+            return True
+    return False
 
 
 def accepted(validated: Sequence[ValidRequest | ExemplarError]) -> list[ValidRequest]:

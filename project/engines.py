@@ -40,6 +40,8 @@ class PostgreSQL:
 
     name = "postgres"
     title = "PostgreSQL"
+    #: Options of `initdb`: texts sort alike on every machine.
+    locale: Sequence[str] = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
     def __init__(self, folder: Path, durable: bool = True):
         self.folder = folder
@@ -108,9 +110,7 @@ class PostgreSQL:
                 "--username=exemplar",
                 "--auth=scram-sha-256",
                 "--encoding=UTF8",
-                "--locale=C",
-                "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8",
+                *self.locale,
                 *([] if self.durable else ["--no-sync"]),
             )
         finally:
@@ -180,7 +180,7 @@ class PostgreSQL:
 
     def create_database(self) -> None:
         """Create the database if it is missing."""
-        connection = psycopg2.connect(**self.dsn | {"dbname": "postgres"})
+        connection = psycopg2.connect(**self.dsn | {"dbname": "postgres"}, connect_timeout=5)
         connection.autocommit = True  # CREATE DATABASE wants no transaction
         try:
             with connection.cursor() as cursor:
@@ -311,7 +311,10 @@ def wait_until_ready(engine: Engine, child: Child) -> None:
             time.sleep(0.3)
             child.start()
         if not tries or time.monotonic() > until:
-            raise state.Unusable(f"{engine.title} does not start: {_last_line(engine.log)} ({engine.log})")
+            raise state.Unusable(
+                f"{engine.title} does not start: {_last_line(engine.log)} ({engine.log}) "
+                f"{state.describe_full_disk(engine.folder)}".rstrip()
+            )
         time.sleep(POLL_SECONDS)
 
 

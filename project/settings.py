@@ -46,7 +46,7 @@ def read_names(name: str) -> list[str]:
 #: Embedded engines, logs, generated secrets.
 EXEMPLAR_STATE: Path = Path(read_text("EXEMPLAR_STATE") or state.default_folder(BASE_DIR)).absolute()
 
-#: A libpq URL of PostgreSQL {project.management.commands.up.OLDEST_POSTGRESQL} or newer; empty: the embedded one.
+#: A libpq URL of PostgreSQL {store.db.postgresql.versions.OLDEST} or newer; empty: the embedded one.
 DATABASE_URL: str = read_text("DATABASE_URL")
 EXEMPLAR_EMBEDDED: bool = not DATABASE_URL
 
@@ -241,9 +241,15 @@ def build_database(dsn: dict[str, str]) -> dict[str, object]:
     django_names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     # Exemplar creates tables in its own schema, and finds a team's tables in `public`.
     search_path = "-c search_path=exemplar,public"
-    defaults = {"connect_timeout": "5", "application_name": "exemplar"}
+    defaults = {
+        "connect_timeout": "5",
+        # Over a network that is gone, TCP by itself would send the same bytes for a quarter of an hour.
+        "tcp_user_timeout": "5000",
+        "keepalives_idle": "5",
+        "application_name": "exemplar",
+    }
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "store.db.postgresql",
         **{name: dsn[key] for key, name in django_names.items() if key in dsn},
         "OPTIONS": defaults
         | {key: value for key, value in dsn.items() if key not in django_names}

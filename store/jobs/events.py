@@ -121,7 +121,7 @@ class Hub:
 
     async def _read_forever(self) -> None:
         server = redis.asyncio.Redis.from_url(
-            settings.REDIS_URL, socket_timeout=None, socket_connect_timeout=2, retry=None
+            settings.REDIS_URL, socket_timeout=BLOCK_SECONDS + 3, socket_connect_timeout=2, retry=None
         )
         last = "$"
         async with server:

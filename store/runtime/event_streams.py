@@ -1,10 +1,12 @@
 """Event streams: changes of builds, jobs and promotions as they happen; the rows fill every gap."""
 
-from collections.abc import AsyncIterator
-from typing import TypeVar
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import ParamSpec, TypeVar
 
 from ..builds.builds import Build, BuildEvent
 from ..db import threads
+from ..db.unreachable import UNREACHABLE
 from ..exceptions import UnknownId
 from ..jobs.events import Event, hub
 from ..jobs.jobs import UNFINISHED, Job
@@ -12,6 +14,8 @@ from ..products import catalogue
 from ..registry.promotions import Promotion
 
 J = TypeVar("J", bound=Job)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 #: Seconds after which a silent stream is compared with the rows: an event may be lost, or Redis down.
 POLL_SECONDS = 2.0
@@ -40,16 +44,25 @@ async def build_events(pk: int, cursor: str | None = None) -> AsyncIterator[Buil
             pending = await _next(pk, cursor, published)
 
 
+async def _read(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Read rows for a stream that has begun, which waits for a PostgreSQL that is gone or frozen instead of ending."""
+    while True:
+        try:
+            return await threads.run(function, *args, **kwargs)
+        except UNREACHABLE:
+            await asyncio.sleep(POLL_SECONDS)
+
+
 async def _next(pk: int, cursor: str | None, published: Event | None) -> Events:
     """Get the next events: the published one where it follows `cursor`, else those in the rows."""
     if published is None:
-        return await threads.run(_events, pk, cursor)
+        return await _read(_events, pk, cursor)
     if published["kind"] != "build_event" or published["build"] != pk:
         return []
     sequence, last = published["event"]["sequence"], int(cursor or 0)
     if sequence == last + 1:
         return [BuildEvent.from_json(published["event"])]
-    return [] if sequence <= last else await threads.run(_events, pk, cursor)
+    return [] if sequence <= last else await _read(_events, pk, cursor)
 
 
 def _events(pk: int, cursor: str | None) -> Events:
@@ -66,7 +79,8 @@ async def job_changes(kind: type[J], pk: int) -> AsyncIterator[J]:
     async with hub.subscription() as subscriber:
         last: J | None = None
         while last is None or not last.ended:
-            row = await threads.run(kind._default_manager.filter(pk=pk).first)
+            read = threads.run if last is None else _read
+            row = await read(kind._default_manager.filter(pk=pk).first)
             if row is None:
                 raise UnknownId("No job has this id.", argument=("job",))
             if last is None or (row.percent, row.status) != (last.percent, last.status):
@@ -95,7 +109,7 @@ async def build_changes(product: str | None = None) -> AsyncIterator[Build]:
                 continue
             if product not in (None, event["product"]):
                 continue
-            if changed := await threads.run(Build.objects.filter(pk=event["build"]).first):
+            if changed := await _read(Build.objects.filter(pk=event["build"]).first):
                 yield changed
 
 
@@ -112,7 +126,7 @@ async def promotion_events(product: str | None = None) -> AsyncIterator[Promotio
         while True:
             event = await subscriber.next(POLL_SECONDS)
             if event is None or event["kind"] == "promotion":
-                for promotion in await threads.run(_promotions, product, newest):
+                for promotion in await _read(_promotions, product, newest):
                     yield promotion
                     newest = promotion.pk
 

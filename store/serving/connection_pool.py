@@ -2,15 +2,15 @@
 
 import asyncio
 import logging
-import select
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg2
 from django.db import connection as django_connection
-from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
+from psycopg2.extensions import POLL_OK, POLL_WRITE
+
+from ..db.postgresql import asynchronous
 
 log = logging.getLogger(__name__)
 
@@ -186,17 +186,7 @@ class ConnectionPool:
 
 def open_connection(prepared: str) -> Any:
     """Open an asynchronous connection and run `prepared` on it. Blocks, for TIMEOUT at most."""
-    until = time.monotonic() + TIMEOUT
-    connection = psycopg2.connect(**connection_parameters(), async_=True)
-    try:
-        wait(connection, until)
-        cursor = connection.cursor()  # referenced, as the connection does not keep the cursor that it runs
-        cursor.execute(prepared)
-        wait(connection, until)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    return asynchronous.open_connection(connection_parameters(), prepared, TIMEOUT)
 
 
 def connection_parameters() -> dict[str, Any]:
@@ -205,13 +195,3 @@ def connection_parameters() -> dict[str, Any]:
     del values["cursor_factory"]
     options = f"{values.get('options', '')} -c statement_timeout={TIMEOUT * 1000:.0f} -c timezone=UTC"
     return values | {"options": options.strip()}
-
-
-def wait(connection: Any, until: float) -> None:
-    """Block until the running operation of an asynchronous connection is done. Raises ConnectionLost."""
-    while (state := connection.poll()) != POLL_OK:
-        reading = [connection] if state == POLL_READ else []
-        writing = [connection] if state == POLL_WRITE else []
-        seconds = until - time.monotonic()
-        if seconds <= 0 or not any(select.select(reading, writing, [], seconds)):
-            raise ConnectionLost(f"PostgreSQL did not accept the connection within {TIMEOUT:g} s.")

@@ -8,7 +8,7 @@ import time
 import urllib.request
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from project import engines, state
 from project.listening import bind
 from project.processes import Child
 from project.supervisor import Supervisor, numbered_names
+from store.db.postgresql import versions
 
 if TYPE_CHECKING:
     import redis
@@ -31,7 +32,6 @@ else:
 
 #: Signals that request the end.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-OLDEST_POSTGRESQL = 16
 
 QUERY = "{ products { name champion { number score } } }"
 
@@ -98,14 +98,13 @@ def start_engines(supervisor: Supervisor) -> None:
 
 
 def check_database(url: str) -> None:
-    """Check that the database can be reached and is new enough. Raises Unusable."""
+    """Check that the database can be reached and is new enough. Raises Unusable, ImproperlyConfigured."""
     try:
         connection = psycopg2.connect(url, connect_timeout=5)
     except psycopg2.OperationalError as error:
         raise state.Unusable(f"DATABASE_URL: {' '.join(str(error).split())}") from None
     with connection:
-        if connection.server_version < OLDEST_POSTGRESQL * 10_000:
-            raise state.Unusable(f"DATABASE_URL: this PostgreSQL is older than {OLDEST_POSTGRESQL}.")
+        versions.check(connection.server_version)
     connection.close()
 
 
@@ -113,7 +112,7 @@ def check_redis(url: str) -> None:
     """Check that Redis answers. Raises Unusable."""
     once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
     try:
-        redis.Redis.from_url(url, socket_connect_timeout=5, retry=once).ping()
+        redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5, retry=once).ping()
     except (redis.RedisError, ValueError) as error:
         raise state.Unusable(f"REDIS_URL: {error}") from None
 
@@ -197,10 +196,10 @@ def build_url(listener: socket.socket) -> str:
 def print_welcome(listener: socket.socket) -> None:
     """Print the URLs, the account and a first query."""
     url = build_url(listener)
-    print("\nExemplar runs. Ctrl-C stops it.")
-    print(f"  GraphiQL  {url}/graphql/")
-    print(f"  Admin     {url}/admin/   {describe_account()}")
-    print(f"  Try       {QUERY}\n", flush=True)
+    report("\nExemplar runs. Ctrl-C stops it.")
+    report(f"  GraphiQL  {url}/graphql/")
+    report(f"  Admin     {url}/admin/   {describe_account()}")
+    report(f"  Try       {QUERY}\n")
 
 
 def describe_account() -> str:
@@ -237,5 +236,6 @@ def signals_as_interrupts() -> Iterator[None]:
 
 
 def report(sentence: str) -> None:
-    """Print a sentence at once."""
-    print(sentence, flush=True)
+    """Print a sentence at once; where its file can take no more, what it reports goes on all the same."""
+    with suppress(OSError):
+        print(sentence, flush=True)

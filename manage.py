@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from learning.lazy_imports import LazyModule
 from project import engines, state
+from store.db import full_disks
 
 if TYPE_CHECKING:
     from project import commands
@@ -20,18 +21,24 @@ else:
     # `up` does not need the first, and all other commands do not need the second.
     commands, up = LazyModule("project.commands"), LazyModule("project.management.commands.up")
 
+#: Commands that run nothing.
+HELP = {"help", "version", "--help", "-h", "--version"}
 #: Commands that need no database.
-WITHOUT_ENGINES = {"help", "version", "--help", "-h", "--version", "check", "export_schema"}
+WITHOUT_ENGINES = HELP | {"check", "export_schema"}
 
 
 def main() -> None:
-    """Run the command of the command line; print settings and state folders that are unusable in one line."""
+    """Run the command of the command line; print what stands outside and prevents it in one line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:
         run(command)
     except (state.Unusable, ImproperlyConfigured) as error:
         sys.exit(f"exemplar: {error}")
+    except OSError as error:
+        if not (sentence := full_disks.describe(error)):
+            raise
+        sys.exit(f"exemplar: {sentence}")
 
 
 def run(command: str) -> None:
@@ -41,7 +48,9 @@ def run(command: str) -> None:
         up.Command().run_from_argv(sys.argv)
         return
     gc.disable()  # importing allocates much, and nearly all of it stays
-    if is_without_engines(sys.argv):
+    if command in HELP:
+        commands.execute_from_command_line(sys.argv)
+    elif is_without_engines(sys.argv):
         commands.execute(sys.argv)
     else:
         chosen = engines.embedded(settings)

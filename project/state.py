@@ -6,13 +6,16 @@ import os
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
 
 #: Mode that lets others pass through a folder: `nobody` must reach the PostgreSQL that root starts.
 PASSABLE = 0o001
+
+#: A disk with fewer bytes left counts as full: PostgreSQL's log grows by so many at a time.
+FULL_BYTES = 16 << 20
 
 
 class Unusable(Exception):
@@ -53,6 +56,22 @@ def create_folder(folder: Path) -> Path:
     return folder
 
 
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes can still be written to the disk of a folder; 0 if it can have no more files."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return FULL_BYTES * 2  # unknown, which is no reason for an alarm
+    # Some file systems do not count files.
+    return 0 if disk.f_files and not disk.f_favail else disk.f_bavail * disk.f_frsize
+
+
+def describe_full_disk(folder: Path) -> str:
+    """Return a sentence if the disk of a folder is full, else nothing."""
+    free = free_bytes(folder)
+    return f"There is no room on the disk of {folder} ({free >> 20} MB left)." if free < FULL_BYTES else ""
+
+
 def get_secret(folder: Path, name: str, size: int = 32) -> str:
     """Return the secret `name` of the state folder; the first call generates it from `size` random bytes."""
     path = create_folder(folder) / name
@@ -64,12 +83,11 @@ def get_secret(folder: Path, name: str, size: int = 32) -> str:
 def _write_once(path: Path, text: str) -> None:
     """Write a file that only its owner may read, atomically, unless another process has written it already."""
     handle, draft = tempfile.mkstemp(dir=path.parent)  # 0600
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
     try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        with suppress(FileExistsError):
+            os.link(draft, path)
     finally:
         os.unlink(draft)
 

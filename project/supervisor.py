@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL
 
+from project import state
 from project.processes import POLL_SECONDS, Child, adopt_orphans, reap
 
 #: Seconds after which a process counts as started: one that cannot start ends sooner.
@@ -32,23 +33,28 @@ class SupervisedChild:
         """Report the child's end, or start it again when that is due; return True if it was started."""
         now = time.monotonic()
         if self.due is None and not self.child.alive:
-            self._plan_restart(now, report)
+            self._plan_restart(now, f"ended ({self.child.end})", report)
         if self.due is None or now < self.due:
             return False
-        self.child.start()
-        self.started, self.due = now, None
+        return self._restart(now, report)
+
+    def _restart(self, now: float, report: Callable[[str], None]) -> bool:
+        self.started = now
+        try:
+            self.child.start()
+        except OSError as error:  # no room for its log, or no more processes allowed
+            self._plan_restart(now, f"could not be started ({error.strerror})", report)
+            return False
+        self.due = None
         return True
 
-    def _plan_restart(self, now: float, report: Callable[[str], None]) -> None:
+    def _plan_restart(self, now: float, reason: str, report: Callable[[str], None]) -> None:
         self.child.kill_descendants()
         self.failures = 1 if now - self.started > STABLE_SECONDS else self.failures + 1
         # The first time at once: most deaths are accidents.
         pause = min(MAX_PAUSE, 2.0 ** (self.failures - 2)) if self.failures > 1 else 0
         self.due = now + pause
-        report(
-            f"{self.child.name} ended ({self.child.end}): starting it again"
-            + (f" in {pause:.0f} s." if pause else ".")
-        )
+        report(f"{self.child.name} {reason}: starting it again" + (f" in {pause:.0f} s." if pause else "."))
 
 
 class Supervisor:
@@ -58,7 +64,10 @@ class Supervisor:
         adopt_orphans()
         self.report = report
         self.supervised: list[SupervisedChild] = []
+        self.space = DiskSpace(folder)
         self.pid_file = folder / "processes.json"
+        #: True while `pid_file` has not the newest process ids.
+        self.stale = False
 
     def start(self, child: Child) -> None:
         """Start a child and supervise it."""
@@ -71,9 +80,10 @@ class Supervisor:
         self._write_pids()
 
     def tick(self) -> None:
-        """Reap orphans, and start again the children that are due."""
+        """Reap orphans, report a full disk, and start again the children that are due."""
+        self.space.tick(self.report)
         reap([each.child.pid for each in self.supervised])
-        if [each for each in self.supervised if each.tick(self.report)]:
+        if [each for each in self.supervised if each.tick(self.report)] or self.stale:
             self._write_pids()
 
     def watch(self) -> None:
@@ -103,10 +113,36 @@ class Supervisor:
             each.child.send_signal(SIGKILL)
 
     def _write_pids(self) -> None:
+        """Write the process ids; the next tick tries again if that fails, as the processes matter more."""
         pids = {"supervisor": os.getpid()} | {each.child.name: each.child.pid for each in self.supervised}
         draft = self.pid_file.with_suffix(".tmp")
-        draft.write_text(json.dumps(pids))
-        draft.replace(self.pid_file)
+        try:
+            draft.write_text(json.dumps(pids))
+            draft.replace(self.pid_file)
+        except OSError as error:
+            if not self.stale:
+                self.report(f"{self.pid_file} is out of date until it can be written: {error.strerror}.")
+            self.stale = True
+        else:
+            self.stale = False
+
+
+@dataclass
+class DiskSpace:
+    """Reports when the disk of a folder becomes full, and when there is room again."""
+
+    folder: Path
+    full: bool = False
+
+    def tick(self, report: Callable[[str], None]) -> None:
+        """Report a change since the last tick."""
+        # There must be more room before it counts as enough, or one file would change the answer every second.
+        full = state.free_bytes(self.folder) < state.FULL_BYTES * (2 if self.full else 1)
+        if full and not self.full:
+            report(f"{state.describe_full_disk(self.folder)} Until there is, writes are refused.")
+        if self.full and not full:
+            report(f"There is room on the disk of {self.folder} again.")
+        self.full = full
 
 
 def numbered_names(name: str, count: int) -> Sequence[str]:

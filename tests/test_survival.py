@@ -1,18 +1,22 @@
 """Builds survive those who run them, and end when they are told to."""
 
 import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
 
 import pytest
 
+from store.db.postgresql.watchdog import DEADLINE
 from store.jobs import leases
+from tests.freezing import children, frozen
 from tests.system import System, copied
-from tests.test_lifecycle import data, ended, nodes
-from tests.waiting import BUILD_PATIENCE, alive, eventually
+from tests.test_lifecycle import code, data, ended, nodes
+from tests.test_subscriptions import streamed
+from tests.waiting import BUILD_PATIENCE, PATIENCE, alive, eventually
 
 STATE = "query($id: ID!) { build(id: $id) { status percent } }"
 
@@ -55,6 +59,61 @@ def test_a_build_ends_as_soon_as_it_is_cancelled(fragile: System) -> None:
     assert fragile.ask(cancel, {"id": build})["errors"][0]["extensions"]["code"] == "BUILD_ENDED"
 
 
+def test_a_frozen_postgresql_is_waited_for_no_longer_than_its_deadline_and_all_goes_on_after(
+    fragile: System,
+) -> None:
+    build = running(fragile)
+    with Background(lambda: streamed(fragile, build)) as stream:
+        with frozen(fragile.process("postgres")):
+            thaw = time.monotonic() + 20
+            # More than there are threads, by each path; all of them come back while the server is frozen.
+            asked = [Background(lambda query=query: fragile.ask(query)) for query in QUERIES * 12]
+            assert fragile.status("/health") == 200
+            assert fragile.status("/ready") == 503
+            assert {code(each.result()) for each in asked} == {"UNAVAILABLE"}
+            refused = time.monotonic()
+            assert code(fragile.ask(QUERIES[0])) == "UNAVAILABLE"  # at once: it is known to be frozen
+            assert time.monotonic() - refused < DEADLINE
+            time.sleep(max(0, thaw - time.monotonic()))
+        assert eventually(lambda: fragile.status("/ready") == 200)
+        for query in QUERIES:
+            assert eventually(lambda query=query: "errors" not in fragile.ask(query)), fragile.ask(query)
+        assert ended(fragile, build)["status"] == "SUCCEEDED"
+        events = stream.result()
+    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
+    assert [event["final"] for event in events].count(True) == 1
+
+
+#: A read and a write by the standard path, and a prediction by the fast path.
+QUERIES = [
+    "{ builds(first: 3) { edges { node { number } } } }",
+    'mutation { deletePredictions(which: { filter: { product: "tumor", entity: "nobody" } }) { count } }',
+    """{ wine { predict(features: { alcohol: 13, malicAcid: 2, ash: 2, alcalinity: 19, magnesium: 100,
+    phenols: 2, flavanoids: 2, nonflavanoids: 0.3, proanthocyanins: 1.5, colorIntensity: 5, hue: 1, od: 2.6,
+    proline: 700 }) { cluster } } }""",
+]
+
+
+class Background:
+    """What a function returns that runs beside the test."""
+
+    def __init__(self, function: Callable[[], Any]):
+        self.returned: list[Any] = []
+        self.thread = threading.Thread(target=lambda: self.returned.append(function()), daemon=True)
+        self.thread.start()
+
+    def __enter__(self) -> "Background":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.thread.join(PATIENCE)
+
+    def result(self) -> Any:
+        self.thread.join(PATIENCE)
+        assert self.returned, "it did not end"
+        return self.returned[0]
+
+
 def running(system: System, candidates: int = 8) -> str:
     """The id of a build that is in the middle of its search."""
     request = """mutation($options: BuildOptions!) {
@@ -77,21 +136,6 @@ def state(system: System, build: str) -> Any:
     return data(system.ask(STATE, {"id": build}))["build"]
 
 
-def children(parent: int) -> list[int]:
-    return [pid for pid, its_parent in parents().items() if its_parent == parent]
-
-
 def descendants(root: int) -> list[int]:
     found = children(root)
     return found + [pid for child in found for pid in descendants(child)]
-
-
-def parents() -> dict[int, int]:
-    """Every process with its parent (Linux)."""
-    found = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            found[int(entry.parent.name)] = int(entry.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    return found

@@ -5,9 +5,7 @@ import logging
 import secrets
 from typing import TYPE_CHECKING
 
-import psycopg2
 from django.core.exceptions import DisallowedHost
-from django.db import InterfaceError, OperationalError
 from graphql import GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
@@ -15,6 +13,8 @@ import learning.exceptions
 import store.exceptions
 from learning.exceptions import ExemplarError
 from learning.lazy_imports import LazyModule
+from store.db import full_disks
+from store.db.unreachable import UNREACHABLE
 from store.exceptions import BadInput, Overloaded, Unavailable
 
 from . import names
@@ -32,7 +32,6 @@ RETRY_AFTER = 2.0
 #: Characters of a message, at most: it may quote input.
 MAX_MESSAGE = 500
 
-DATABASE_ERRORS = (OperationalError, InterfaceError, psycopg2.OperationalError, psycopg2.InterfaceError)
 #: Codes of PostgreSQL that ask for a retry: serialization, deadlock, lock, cancelled statement, connections.
 BUSY = {"40001", "40P01", "55P03", "57014", "53300"}
 
@@ -190,8 +189,10 @@ def root_cause(error: BaseException) -> BaseException:
 
 
 def unreachable_server(cause: BaseException) -> ExemplarError | None:
-    """The error for a database or broker that does not respond; None if `cause` is something else."""
-    if isinstance(cause, DATABASE_ERRORS):
+    """The error for a database or broker that does not respond, or has no room; None if `cause` is something else."""
+    if sentence := full_disks.describe(cause):
+        return Unavailable(f"{sentence} Try again once there is.", retry_after=RETRY_AFTER)
+    if isinstance(cause, UNREACHABLE):
         if getattr(cause.__cause__ or cause, "pgcode", None) in BUSY:
             return Overloaded("The database is busy; try again.", retry_after=RETRY_AFTER)
         return Unavailable("The database cannot be reached; try again in a moment.", retry_after=RETRY_AFTER)

@@ -10,10 +10,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from learning.exceptions import ExemplarError
 
+from ..db import full_disks
+from ..db.unreachable import UNREACHABLE
+from ..exceptions import Unavailable
 from .jobs import Job, Superseded
 
 log = logging.getLogger(__name__)
@@ -41,13 +44,17 @@ def run_with_lease(job: Job, work: Callable[[threading.Event], None]) -> None:
             work(finished)
         except Superseded as error:
             log.warning("%s", error)
-        except (OperationalError, InterfaceError):
-            raise
         except ExemplarError as error:
             _fail(job, error, finished)
         except Exception as error:
-            _fail(job, UnexpectedError(f"{type(error).__name__}: {error}"), finished, traceback.format_exc())
-            raise
+            if sentence := full_disks.describe(error):  # as full for another attempt
+                _fail(job, Unavailable(f"{sentence} Make room, then request it again."), finished)
+            elif isinstance(error, UNREACHABLE):
+                raise
+            else:
+                unexpected = UnexpectedError(f"{type(error).__name__}: {error}")
+                _fail(job, unexpected, finished, traceback.format_exc())
+                raise
 
 
 @contextmanager
@@ -69,7 +76,7 @@ def _renew_lease(job: Job, finished: threading.Event) -> None:
             if not job.renew() and not finished.is_set():
                 log.warning("Another process holds the lease of %s; this one stops.", job)
                 _die()
-        except (OperationalError, InterfaceError) as error:
+        except UNREACHABLE as error:
             log.warning("The lease of %s was not renewed: %s", job, error)
         finally:
             connection.close()

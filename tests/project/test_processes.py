@@ -1,5 +1,6 @@
 """Child processes that leave no descendants behind."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from signal import SIGKILL, SIGTERM
 import pytest
 
 from project.processes import Child, members
-from project.supervisor import Supervisor
+from project.supervisor import DiskSpace, Supervisor
+from tests.disks import small_disk
 from tests.waiting import PATIENCE, alive, eventually
 
 SLEEP = "import time; time.sleep(60)"
@@ -83,6 +85,66 @@ def test_a_child_that_dies_is_started_again_after_ever_longer_pauses(child: Chil
     assert not child.alive
     supervisor.stop("child")
     assert not supervisor.supervised
+
+
+def test_a_supervisor_outlives_a_disk_without_room_and_says_so(child: Child, tmp_path: Path) -> None:
+    reports: list[str] = []
+    supervisor = Supervisor(tmp_path, reports.append)
+    supervisor.start(child)
+    pids = supervisor.pid_file.with_suffix(".tmp")
+    pids.symlink_to("/dev/full")  # where every write fails as on a full disk
+    first = child.pid
+    child.send_signal(SIGTERM)
+    assert eventually(lambda: supervisor.tick() or child.pid != first)
+    supervisor.tick()
+    sentence = f"{supervisor.pid_file} is out of date until it can be written: No space left on device."
+    assert reports[1:] == [sentence]
+    pids.unlink()
+    supervisor.tick()
+    assert json.loads(supervisor.pid_file.read_text())["child"] == child.pid
+
+
+def test_a_child_that_cannot_be_started_is_tried_again(child: Child, tmp_path: Path) -> None:
+    reports: list[str] = []
+    supervisor = Supervisor(tmp_path, reports.append)
+    supervisor.start(child)
+    first = child.pid
+    child.log = tmp_path / "logs" / "log"
+    child.log.parent.symlink_to("/dev/full")  # no folder, and none can be made
+    child.send_signal(SIGTERM)
+    assert eventually(lambda: supervisor.tick() or len(reports) > 1)
+    assert reports[1] == "child could not be started (File exists): starting it again in 1 s."
+    child.log.parent.unlink()
+    assert eventually(lambda: supervisor.tick() or child.pid != first)
+    assert child.alive
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a disk of its own")
+def test_a_full_disk_is_reported_once_and_so_is_its_end(tmp_path: Path) -> None:
+    with small_disk(tmp_path, megabytes=40) as disk:
+        reports: list[str] = []
+        space = DiskSpace(disk)
+        for size, number in [(1, 0), (30, 1), (39, 1), (15, 1), (1, 2)]:
+            (disk / "file").write_bytes(bytes(size << 20))
+            for _ in range(2):
+                space.tick(reports.append)
+            assert len(reports) == number, size
+    assert reports == [
+        f"There is no room on the disk of {disk} (10 MB left). Until there is, writes are refused.",
+        f"There is room on the disk of {disk} again.",
+    ]
+
+
+def test_what_up_reports_may_be_lost(capfd: pytest.CaptureFixture[str]) -> None:
+    program = (
+        "from project.management.commands.up import report; report('lost'); import os; os.write(2, b'on')"
+    )
+    settings = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+    with open("/dev/full", "w") as full:
+        subprocess.run(
+            python(program), cwd=Path(__file__).parents[2], stdout=full, timeout=PATIENCE, env=settings
+        )
+    assert capfd.readouterr().err.startswith("on")
 
 
 def test_members_are_found_by_their_session(child: Child) -> None:

@@ -152,6 +152,15 @@ def browser() -> Iterator[webdriver.Chrome]:
         driver.quit()
 
 
+@pytest.fixture(autouse=True)
+def loads_its_script(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test with the mark `script` whose page has not loaded that script."""
+    yield
+    if marker := request.node.get_closest_marker("script"):
+        names = "return performance.getEntriesByType('resource').map((entry) => new URL(entry.name).pathname)"
+        assert f"/static/{marker.args[0]}" in request.getfixturevalue("browser").execute_script(names)
+
+
 #: What takes longest begins first, so that no process is left with it at the end.
 ORDER = ("slow", "system", "engine", "unit")
 #: Winners, whose diagnostics take seconds each to draw.

@@ -52,6 +52,7 @@ def wait(browser: Chrome, said: str, seconds: float = PATIENCE) -> None:
     WebDriverWait(browser, seconds).until(lambda _: said in text(browser))
 
 
+@pytest.mark.script("store/live.js")
 def test_a_build_is_requested_and_watched_to_its_end_without_a_reload(exemplar, admin):
     admin.get(f"{exemplar.url}/admin/store/productstate/diabetes/change/")
     until = time.monotonic() + BUILD_PATIENCE

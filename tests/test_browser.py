@@ -1,8 +1,10 @@
 """GraphiQL as people use it: in a browser, with nothing but this machine to load from."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome
@@ -14,6 +16,14 @@ from tests.waiting import BUILD_PATIENCE, PATIENCE
 
 #: Seconds for a page to show something, and for the first build of a product to end.
 SOON, AFTER_A_BUILD = PATIENCE, BUILD_PATIENCE
+PRODUCTS = ("tumor", "diabetes", "wine", "manual")
+RECORD_FRAMES = """
+window.frames_sent = [];
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (frame) { window.frames_sent.push(frame); return send.call(this, frame); };
+"""
+#: By how much a page is wider than its window.
+OVERHANG = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 class Page:
@@ -41,6 +51,18 @@ class Page:
         next(tab for tab in tabs if tab.text == name).click()
         time.sleep(0.5)  # GraphiQL looks at another tab's operations when nobody types for a moment
 
+    def record_frames(self) -> None:
+        """Keep what the pages from the next one on send by WebSocket."""
+        self.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": RECORD_FRAMES})
+
+    @property
+    def frames(self) -> list[dict[str, Any]]:
+        return [json.loads(frame) for frame in self.browser.execute_script("return window.frames_sent")]
+
+    def show_on_a_phone(self, width: int) -> None:
+        screen = {"width": width, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
     def run(self) -> None:
         self.browser.find_element(By.CSS_SELECTOR, "button.graphiql-execute-button").click()
 
@@ -56,6 +78,7 @@ def page(exemplar: System, browser: Chrome, tmp_path: Path) -> Iterator[Page]:
     page.wait(lambda: page.tabs)
     yield page
     browser.save_screenshot(str(tmp_path / "graphiql.png"))
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def wait_for_a_champion(exemplar: System, browser: Chrome) -> None:
@@ -86,6 +109,36 @@ def test_a_subscription_streams_a_builds_events(page: Page):
     page.run()
     page.wait(lambda: '"final": true' in page.answer, AFTER_A_BUILD)
     assert "BuildSucceeded" in page.answer
+
+
+@pytest.mark.script("project/graphiql.js")
+def test_the_next_tab_watches_the_build_that_was_requested(page: Page, exemplar: System):
+    page.record_frames()
+    page.browser.get(f"{exemplar.url}/graphql/?product=wine")
+    page.wait(lambda: "WineBuild" in page.tabs)
+    page.open("WineBuild")
+    page.run()
+    page.wait(lambda: '"requestBuild"' in page.answer)
+    requested = json.loads(page.answer)["data"]["requestBuild"]["build"]["id"]
+    page.open("WineBuildProgress")
+    page.run()
+    page.wait(lambda: '"final": true' in page.answer, AFTER_A_BUILD)
+    assert [frame["payload"]["variables"] for frame in page.frames if frame["type"] == "subscribe"] == [
+        {"build": requested}
+    ]
+
+
+@pytest.mark.parametrize("width", [320, 400])
+def test_every_product_can_be_reached_on_a_phone(page: Page, exemplar: System, width: int):
+    page.show_on_a_phone(width)
+    for product in PRODUCTS:
+        page.browser.get(f"{exemplar.url}/graphql/")
+        page.wait(lambda: page.tabs)
+        assert page.browser.execute_script(OVERHANG) <= 0
+        page.browser.find_element(By.LINK_TEXT, product).click()
+        page.wait(lambda product=product: f"product={product}" in page.browser.current_url)
+        page.wait(lambda: page.tabs)
+        assert page.browser.find_element(By.CSS_SELECTOR, "nav [aria-current]").text == product
 
 
 def test_every_product_has_tabs(page: Page, exemplar: System):

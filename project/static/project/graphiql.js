@@ -26,6 +26,8 @@
   const url = location.origin + "/graphql/";
   const send = GraphiQL.createFetcher({
     url,
+    // The server answers in one piece. Otherwise each answer would be an iterator of parts, and `fetcher` reads answers.
+    enableIncrementalDelivery: false,
     // The cookie is read for each request: logging in changes it.
     fetch: (target, options) =>
       fetch(target, { ...options, headers: { ...options.headers, "X-CSRFToken": cookie("csrftoken") } }),

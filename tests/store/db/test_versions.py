@@ -1,6 +1,7 @@
 """The versions of PostgreSQL, and what stands in for a function that the older ones lack."""
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
@@ -60,7 +61,7 @@ def fetch(statement: str, *parameters: Any) -> list[Any]:
 
 
 @pytest.mark.django_db
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cells=st.lists(CELLS, min_size=1, max_size=20))
 @example(cells=["abcd", "123.456", "1234.5", "12345678901234567890", "[1, 2]", '{"a": 1}', "{1,2}", "t"])
 def test_the_stand_in_says_what_the_input_of_a_table_says(cells: list[str]) -> None:
@@ -69,22 +70,22 @@ def test_the_stand_in_says_what_the_input_of_a_table_says(cells: list[str]) -> N
         own = OWN.replace("exemplar.", "pg_catalog.")
         assert answers == set(fetch(own, TYPES, cells))
     else:
-        assert answers == {(type, cell, is_accepted(type, cell)) for type in TYPES for cell in cells}
+        taken = {(type, cell) for type in TYPES for cell in accepted_cells(type, cells)}
+        assert answers == {(type, cell, (type, cell) in taken) for type in TYPES for cell in cells}
 
 
-def is_accepted(type: str, cell: str) -> bool:
-    """Return whether a table's column takes a text, as COPY does."""
+def accepted_cells(type: str, cells: list[str]) -> Iterator[str]:
+    """Yield the texts that a table's column takes, as COPY does."""
     with connection.cursor() as cursor:
-        cursor.execute("SAVEPOINT before")
-        cursor.execute(f"CREATE TEMPORARY TABLE taken (v {type})")
-        try:
+        cursor.execute(f"DROP TABLE IF EXISTS taken; CREATE TEMPORARY TABLE taken (v {type})")
+        for cell in cells:
             escaped = cell.replace('"', '""')
-            cursor.copy_expert("COPY taken FROM STDIN (FORMAT csv)", io.StringIO(f'"{escaped}"\n'))
-        except psycopg2.Error:
-            return False
-        finally:
-            cursor.execute("ROLLBACK TO SAVEPOINT before")
-    return True
+            try:
+                with transaction.atomic():
+                    cursor.copy_expert("COPY taken FROM STDIN (FORMAT csv)", io.StringIO(f'"{escaped}"\n'))
+            except psycopg2.Error:
+                continue
+            yield cell
 
 
 @pytest.mark.django_db

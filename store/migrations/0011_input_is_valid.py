@@ -23,6 +23,6 @@ $$
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0003_artifact_in_parts")]
+    dependencies = [("store", "0004_served_choices")]
 
     operations = [migrations.RunSQL(CREATE, "DROP FUNCTION exemplar.pg_input_is_valid(text, text)")]

@@ -89,7 +89,7 @@ class GraphQLApp(GraphQL[Context, None]):
 
     def serve(self, schema: Schema) -> None:
         """Serve this schema from now on."""
-        self.schema, self.fast_path.library = schema, schema.library
+        self.schema, self.fast_path.document_cache = schema, schema.document_cache
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

@@ -258,6 +258,11 @@ class Kind(str):
 
     # -- Frame and models --
 
+    def can_read(self, other: "Kind") -> bool:
+        """True if a model that learned this kind encodes values of the other one by the same rule."""
+        is_number = self.is_numeric and other.is_numeric and self.is_boolean == other.is_boolean
+        return self == other or (is_number and self.to_float is other.to_float)
+
     def encode_cells(self, choices: Sequence[str], cells: Sequence[object]) -> Array:
         """Encode Python values as the models' frame holds them: `(n,)` of `dtype`."""
         return encode_numbers(cells, self.to_float)

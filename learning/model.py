@@ -3,11 +3,9 @@
 import hashlib
 import json
 import pickle
-import platform
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple, Self, TypedDict
 
 import numpy as np
@@ -21,6 +19,7 @@ from .evaluation.calibrate import Calibration
 from .evaluation.intervals import Intervals
 from .exceptions import NotAModel, NotFinite
 from .inference.compiled import CompiledModel, ModelOutput
+from .inference.libraries import pickle_with_packages, serving_versions, versions
 from .inference.native import estimator_lock, native_output
 from .problem import Problem, problem_type
 
@@ -44,7 +43,7 @@ class SignatureJSON(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """Input columns and classes of a model; a version serves a declared product only if their signatures are equal."""
+    """Input columns and classes of a model, or those that a product declares."""
 
     task: str
     columns: tuple[Column, ...]
@@ -60,6 +59,39 @@ class Signature:
         """SHA-256 of the signature as canonical JSON, in hexadecimal."""
         text = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def obstacles(self, declared: "Signature") -> Iterator[str]:
+        """Yield why a model with this signature cannot serve a declaration, as parts of a sentence.
+
+        A declaration may be wider or narrower than what was learned: a choice that is new is an unseen value, a null
+        that is new is a missing one, a feature that is new is ignored, and the order of both does not matter. Only
+        what the model needs, and what it may answer, must still be there.
+        """
+        if self.task != declared.task:
+            yield f"it solves a {self.task.lower()}, and a {declared.task.lower()} is declared"
+        columns = {column.name: column for column in declared.columns}
+        for learned in self.columns:
+            column = columns.get(learned.name)
+            if column is None:
+                yield f"its feature {learned.name} is no longer declared"
+            elif not learned.kind.can_read(column.kind):
+                yield f"its feature {learned.name} is {learned.kind}, and {column.kind} is declared"
+        for label in self.classes:
+            if label not in declared.classes:
+                yield f"its class {label!r} is no longer declared"
+
+    def novelties(self, declared: "Signature") -> Iterator[str]:
+        """Yield what the declaration has that a model with this signature never saw, as parts of a sentence."""
+        learned_columns = {column.name: column for column in self.columns}
+        for column in declared.columns:
+            learned = learned_columns.get(column.name)
+            if learned is None:
+                yield f"the feature {column.name} is ignored"
+                continue
+            if new := [choice for choice in column.choices if choice not in learned.choices]:
+                yield f"{', '.join(new)} of {column.name} is an unseen value"
+            if column.nullable and not learned.nullable:
+                yield f"null of {column.name} is a missing value"
 
     def as_json(self) -> SignatureJSON:
         """Convert to JSON's own types; `from_json` is the inverse."""
@@ -128,9 +160,16 @@ class Model:
     intervals: Intervals | None = None
     #: The compiled form, or the reason why there is none; None: the model was not compiled.
     compiled: CompiledModel | None = None
+    #: Position of each of the signature's columns in the rows to predict; None: the rows have just these columns.
+    positions: tuple[int, ...] | None = None
+
+    def for_columns(self, names: Sequence[str]) -> "Model":
+        """Return the model for rows with these columns, which include the signature's."""
+        positions = tuple(names.index(column.name) for column in self.signature.columns)
+        return self if positions == tuple(range(len(names))) else replace(self, positions=positions)
 
     def predict(self, rows: Sequence[Row]) -> list[Answer]:
-        """Predict each row of Python values, in the signature's order of columns.
+        """Predict each row of Python values, in the order of `for_columns`, by default the signature's.
 
         Raises NotFinite if the estimator returns a number that is not finite.
         """
@@ -145,6 +184,8 @@ class Model:
         Raises:
             NotFinite: As in `predict`.
         """
+        if self.positions is not None:
+            rows = [[row[position] for position in self.positions] for row in rows]
         if self.compiled is not None and self.compiled.form is not None:
             return _check_finite(self.calibrate(self.compiled.form.arrays(rows)))
         X = frame(self.signature.columns, rows)
@@ -176,15 +217,23 @@ class Model:
         return versions([*(library for library in LIBRARIES if library in families), *runtimes])
 
     def dumps(self) -> bytes:
-        """Serialise the model for `loads`. Loading executes code: sign the bytes, and verify them before loading.
+        """Serialise the model for `loads`. Loading executes code: sign the bytes, and verify them before loading."""
+        return self.pack().content
+
+    def pack(self) -> "Artifact":
+        """Serialise the model, and find out what it needs to serve.
 
         The parts are the length of the second part; the pickled model, without the estimator if the compiled form
         does not need it; the pickled estimator. So a serving process need not load the estimator.
         """
-        separate = self.serves_alone
-        model = pickle.dumps(replace(self, estimator=None) if separate else self, protocol=5)
-        estimator = pickle.dumps(self.estimator, protocol=5) if separate else b""
-        return _LENGTH.pack(len(model)) + model + estimator
+        if not self.serves_alone:
+            model = pickle.dumps(self, protocol=5)
+            return Artifact(_LENGTH.pack(len(model)) + model, self.libraries, self.libraries)
+        model, packages = pickle_with_packages(replace(self, estimator=None))
+        estimator = pickle.dumps(self.estimator, protocol=5)
+        assert self.compiled is not None
+        serving = serving_versions({*packages, *self.compiled.libraries})
+        return Artifact(_LENGTH.pack(len(model)) + model + estimator, self.libraries, serving)
 
     @property
     def serves_alone(self) -> bool:
@@ -198,6 +247,17 @@ class Model:
             ClassAnswer(self.signature.classes[code], row[code], tuple(row))
             for code, row in zip(best, probabilities.tolist(), strict=True)
         ]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A serialised model, and the versions of the libraries that it depends on."""
+
+    content: bytes
+    #: Of Python and the libraries that load all of it.
+    versions: dict[str, str]
+    #: Of the libraries that load and run the part that serves.
+    serving: dict[str, str]
 
 
 #: Format of the length of an artifact's model part.
@@ -225,23 +285,6 @@ def loads(artifact: bytes | bytearray, *, with_estimator: bool = True) -> Model:
     if with_estimator and length < len(parts):
         return replace(model, estimator=pickle.loads(parts[length:]))
     return model
-
-
-def versions(more: Iterable[str] = ()) -> dict[str, str]:
-    """Return Python's minor version and the versions of the libraries that every model needs, and of `more`."""
-    python = ".".join(platform.python_version_tuple()[:2])
-    names = dict.fromkeys(["scikit-learn", "numpy", "pandas", "scipy", *more])
-    return {"python": python} | {name: _version(name) for name in names if name != "python"}
-
-
-def _version(name: str) -> str:
-    # The CPU-only distribution of XGBoost has the suffix.
-    for distribution in (name, f"{name}-cpu"):
-        try:
-            return version(distribution)
-        except PackageNotFoundError:
-            continue
-    return "not installed"
 
 
 def _check_finite(output: ModelOutput) -> ModelOutput:

@@ -10,6 +10,7 @@ from .predictions.truth import Truth
 from .registry.product_states import ProductState
 from .registry.promotions import Promotion
 from .registry.served_choices import ServedChoice
+from .registry.served_schemas import ServedSchema
 from .registry.versions import ModelVersion
 from .serving.batch_scoring import Scoring
 from .snapshots.snapshots import Snapshot
@@ -29,6 +30,7 @@ __all__ = [
     "Score",
     "Scoring",
     "ServedChoice",
+    "ServedSchema",
     "Snapshot",
     "Truth",
 ]

@@ -17,7 +17,7 @@ from pebble import ProcessExpired
 
 from ..estimators.families import Candidate
 from ..exceptions import ClusterUnfit, ClusterUnreachable
-from ..model import versions
+from ..inference.libraries import versions
 from . import process_pool
 from .fold_fit import Failed, Fit, FitContext, Scored
 

@@ -92,18 +92,20 @@ class DataProduct:
 
     @cached_property
     def signature(self) -> Signature:
-        """The signature that a model must have to serve this declaration; it may know fewer classes."""
+        """The signature of a model that has learned from all of this declaration."""
         return Signature(
             task=self.task,
             columns=tuple(column.learning_column() for column in self.columns),
             classes=tuple(label.text for label in self.labels),
         )
 
+    def obstacles(self, signature: Signature) -> list[str]:
+        """List why a model with this signature cannot serve today's declaration; empty where it can."""
+        return list(signature.obstacles(self.signature))
+
     def fits(self, signature: Signature) -> bool:
         """Return True where a model with this signature can serve today's declaration."""
-        declared = self.signature
-        classes_fit = set(signature.classes) <= set(declared.classes)
-        return signature.task == declared.task and signature.columns == declared.columns and classes_fit
+        return not self.obstacles(signature)
 
     def clean(self, features: Mapping[str, Any], argument: Sequence[str | int] = ()) -> list[Any]:
         """Validate features and return the canonical instance in the columns' order; absent ones are None.

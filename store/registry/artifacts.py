@@ -25,19 +25,30 @@ def serving_columns(model: Model) -> dict[str, Any]:
 
 def artifact_columns(model: Model) -> dict[str, Any]:
     """Get the columns of the pickled model: artifact, digest, signature, library versions and seal."""
-    artifact, signature, libraries = model.dumps(), model.signature.as_json(), model.libraries
-    digest = hashlib.sha256(artifact).hexdigest()
+    artifact, signature = model.pack(), model.signature.as_json()
+    digest = hashlib.sha256(artifact.content).hexdigest()
     return {
         "signature": signature,
-        "versions": libraries,
-        "artifact": artifact,
-        "size": len(artifact),
+        "versions": artifact.versions,
+        "serving_versions": artifact.serving,
+        "artifact": artifact.content,
+        "size": len(artifact.content),
         "digest": digest,
-        "seal": seal(digest, libraries, signature),
+        "seal": seal(digest, artifact.versions, signature, artifact.serving),
     }
 
 
-def seal(digest: str, libraries: dict[str, str], signature: SignatureJSON) -> str:
-    """Compute the HMAC, in hexadecimal, over an artifact's digest, library versions and signature."""
-    text = json.dumps([digest, libraries, signature], sort_keys=True, separators=(",", ":"))
+def seal(
+    digest: str,
+    libraries: dict[str, str],
+    signature: SignatureJSON,
+    serving: dict[str, str] | None,
+) -> str:
+    """Compute the HMAC, in hexadecimal, over an artifact's digest, library versions and signature.
+
+    Args:
+        serving: versions of the libraries that what serves needs; None where a release before did not record them.
+    """
+    sealed = [digest, libraries, signature] if serving is None else [digest, libraries, signature, serving]
+    text = json.dumps(sealed, sort_keys=True, separators=(",", ":"))
     return hmac.new(settings.EXEMPLAR_SIGNING_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()

@@ -8,7 +8,8 @@ from typing import Any
 from django.db import models
 from django.db.models.functions import Substr
 
-from learning.model import Model, Signature, loads, versions
+from learning.inference.libraries import changed_versions, unreadable_versions
+from learning.model import Model, Signature, loads
 from learning.selection.steps import Fitted
 
 from ..db import pagination
@@ -113,6 +114,9 @@ class ModelVersion(BaseModel):
     signature = JSONField()
     #: Versions of the libraries that the unpickled model depends on, by name.
     versions = JSONField()
+    #: Versions of the libraries that what serves depends on, which are fewer where the compiled form serves without
+    #: the pickled estimator. Null for versions of a release that did not record them: all are needed.
+    serving_versions = JSONField(null=True)
     #: Prediction intervals of a regression, as `Intervals.as_json` writes them; null for other problems.
     intervals = JSONField(null=True)
     #: The libraries of the compiled form, or "pipeline" where there is none.
@@ -127,7 +131,7 @@ class ModelVersion(BaseModel):
     size = models.PositiveIntegerField()
     #: SHA-256 of the artifact, in hexadecimal.
     digest = models.CharField(max_length=64)
-    #: HMAC over digest, versions and signature, by the signing key.
+    #: HMAC over digest, signature and both kinds of versions, by the signing key.
     seal = models.CharField(max_length=64)
     #: When retention deleted the artifact of a version that never served; null while it is stored.
     dropped_at = models.DateTimeField(null=True)
@@ -153,21 +157,47 @@ class ModelVersion(BaseModel):
         status: str = pagination.lookup_for_page(self, "status", ModelVersion.objects.status_of)
         return status
 
-    def misfit(self, product: DataProduct) -> str | None:
-        """Explain why the version cannot serve `product` as declared today; None where it can."""
+    def misfit(self, product: DataProduct, whole: bool = False) -> str | None:
+        """Explain why the version cannot serve `product` as declared today; None where it can.
+
+        Args:
+            whole: explain why the estimator cannot be loaded, which the compiled form may serve without.
+        """
+        version = f"version {self.number} of {self.product}"
         if self.dropped_at:
-            return f"The artifact of version {self.number} of {self.product} was deleted by retention; build again."
-        if not product.fits(Signature.from_json(self.signature)):
-            return f"Version {self.number} of {self.product} was fitted for another declaration; build again."
-        installed = versions(self.versions)
-        if changed := [name for name in installed if self.versions.get(name) != installed[name]]:
-            names = ", ".join(f"{name} {self.versions.get(name)} (now {installed[name]})" for name in changed)
-            return f"Version {self.number} of {self.product} was fitted with {names}; build again."
-        if not hmac.compare_digest(self.seal, artifacts.seal(self.digest, self.versions, self.signature)):
-            return (
-                f"The seal of version {self.number} of {self.product} was made with another key; build again."
-            )
+            return f"The artifact of {version} was deleted by retention; build again."
+        if obstacles := self._obstacles(product):
+            return f"{version.capitalize()} was fitted for another declaration: {'; '.join(obstacles)}. Build again."
+        if changed := self._changed_libraries(whole):
+            return f"{version.capitalize()} was fitted with {', '.join(changed)}; build again."
+        if not hmac.compare_digest(self.seal, self._expected_seal()):
+            return f"The seal of {version} was made with another key; build again."
         return None
+
+    def _obstacles(self, product: DataProduct) -> list[str]:
+        try:
+            return product.obstacles(Signature.from_json(self.signature))
+        except ValueError as error:  # a kind of column that this release does not know
+            return [str(error)]
+
+    def _changed_libraries(self, whole: bool) -> list[str]:
+        if whole or self.serving_versions is None or self.serving_versions == self.versions:
+            return changed_versions(self.versions)
+        return unreadable_versions(self.serving_versions)
+
+    def _expected_seal(self) -> str:
+        return artifacts.seal(self.digest, self.versions, self.signature, self.serving_versions)
+
+    def knows_all(self, product: DataProduct) -> bool:
+        """Return True where the version can serve `product`, and has learned from all that its features may be."""
+        return self.misfit(product) is None and not self.novelties(product)
+
+    def novelties(self, product: DataProduct) -> list[str]:
+        """List what `product` declares today and the version never saw; it serves all the same."""
+        try:
+            return list(Signature.from_json(self.signature).novelties(product.signature))
+        except ValueError:  # the version of a newer release, which knows more kinds of columns
+            return []
 
     def load(self, product: DataProduct, whole: bool = False) -> Model:
         """Check the seal, then unpickle the model.
@@ -177,7 +207,7 @@ class ModelVersion(BaseModel):
 
         Raises: ModelDoesNotFit.
         """
-        if why := self.misfit(product):
+        if why := self.misfit(product, whole):
             raise ModelDoesNotFit(why)
         artifact = self._artifact()
         if not hmac.compare_digest(hashlib.sha256(artifact).hexdigest(), self.digest):
@@ -185,7 +215,7 @@ class ModelVersion(BaseModel):
                 f"The artifact of version {self.number} of {self.product} was changed; build again."
             )
         try:
-            return loads(artifact, with_estimator=whole)
+            return loads(artifact, with_estimator=whole).for_columns(product.feature_names)
         except MemoryError:
             raise
         except Exception as error:  # unpickling objects of another release may raise anything

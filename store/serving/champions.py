@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, ProgrammingError, connection, transaction
 
 from learning.exceptions import ExemplarError
 from learning.inference.compiled import BATCH
@@ -104,24 +104,42 @@ def _what_next(product: DataProduct, build: Build | None) -> str:
 
 
 def load() -> None:
-    """Load every champion that fits, and request a build for each product without one that has instances.
+    """Load every champion that fits, and request a build for each product that has instances and needs one.
 
     Products with few instances come first, so that most products serve soon.
     """
     refresh()
-    without = [p for p in catalogue.products() if not isinstance(_promoted.get(p.name), Champion)]
-    instances = {product: _instances(product) for product in without}
-    for product in sorted(without, key=lambda product: instances[product]):
+    reasons = {product: _reason_to_build(product) for product in catalogue.products()}
+    instances = {product: _instances(product) for product, reason in reasons.items() if reason}
+    for product in sorted(instances, key=lambda product: instances[product]):
         if instances[product]:
-            Build.objects.request(product, by="start-up")
+            Build.objects.request(product, by="start-up", reason=reasons[product])
+
+
+def _reason_to_build(product: DataProduct) -> str:
+    """Say why the product needs a build: nothing serves, or no version has seen all that is declared; else empty."""
+    match _promoted.get(product.name):
+        case None:
+            return "No version serves."
+        case UnservableVersion(reason=reason):
+            return reason
+        case Champion():
+            newest = ModelVersion.objects.filter(product=product.name).order_by("number").last()
+            unseen = "; ".join(newest.novelties(product)) if newest else ""
+            return f"The declaration is wider than what was learned: {unseen}." if unseen else ""
 
 
 def _instances(product: DataProduct) -> int:
-    """Count the instances to learn from."""
+    """Count the instances to learn from; none while the tables are not those of the declaration."""
     rows = product.join.complete()
     if product.join.label:
         rows = rows.filter(**{f"{product.join.label}__isnull": False})
-    return rows.count()
+    try:
+        with transaction.atomic():
+            return rows.count()
+    except ProgrammingError as error:  # one product's tables must not keep the others from serving
+        log.warning("%s has other tables than it declares: apply the migrations. %s", product, error)
+        return 0
 
 
 def refresh() -> None:
@@ -189,8 +207,19 @@ def summary() -> str:
 
 
 def unready() -> list[str]:
-    """List the reasons why this process should get no requests; empty if it is ready."""
-    return [*_postgresql(), *_redis()]
+    """List the reasons why this process should get no requests; empty if it is ready.
+
+    It is ready while it can serve some champion, or none was promoted yet.
+    """
+    reasons = [*_postgresql(), *_redis()]
+    if degraded() and not any(isinstance(champion, Champion) for champion in _promoted.values()):
+        reasons.append("None of the promoted versions can be served here.")
+    return reasons
+
+
+def degraded() -> list[UnservableVersion]:
+    """List the promoted versions that cannot be served here."""
+    return [misfit for misfit in _promoted.values() if isinstance(misfit, UnservableVersion)]
 
 
 def _postgresql() -> list[str]:

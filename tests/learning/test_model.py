@@ -9,7 +9,8 @@ from sklearn.dummy import DummyRegressor
 
 from learning.columns import Column, Kind
 from learning.exceptions import NotAModel, NotFinite
-from learning.model import ClassAnswer, Model, Signature, loads, versions
+from learning.inference.libraries import versions
+from learning.model import ClassAnswer, Model, Signature, loads
 
 from .conftest import MIXED
 

@@ -6,8 +6,8 @@ import json
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from random import Random
 from threading import Barrier
 from typing import Any
@@ -16,6 +16,10 @@ from urllib.parse import urlencode
 import pytest
 from django.db import connection
 
+from learning.dataset import dataset
+from learning.estimators.families import Candidate as Recipe
+from learning.model import ClassAnswer
+from learning.problem import Classification
 from schema.compiled import operations
 from schema.core.request import EXTENSION, GraphQLRequest, RequestHead
 from schema.schema import schema
@@ -26,10 +30,13 @@ from store.predictions.predictions import Prediction
 from store.predictions.upsert import PredictionBatch
 from store.products import catalogue
 from store.products.product import DataProduct
+from store.registry.artifacts import artifact_columns
 from store.registry.product_states import ProductState
+from store.registry.versions import ModelVersion
 from store.serving import champions as serving
 from store.serving import dispatcher, micro_batching
 from store.serving.connection_pool import ConnectionLost
+from tests.learning.compiler.compiling import compiled, fit_model
 from tests.schema.compiled.oracle import Oracle
 from tests.schema.compiled.random_requests import Drawing
 from tests.store.conftest import NOON, operate, version, with_rows
@@ -342,3 +349,59 @@ async def test_a_request_that_was_declined_below_asgi_is_neither_tried_nor_read_
     answer = await ways.ask(ways.app, b"nothing", extensions={EXTENSION: request})
     assert json.loads(answer.body) == {"data": {"stay": {"predictions": {"totalCount": 0}}}}
     assert ways.taken == 0
+
+
+#: What `narrow_champion` never saw: a choice, a null and a feature.
+UNSEEN = ({"urgency": "URGENT"}, {"smokes": None}, {"woken": "06:30"})
+CONFIDENCE = ASK.replace("id label", "label confidence")
+
+
+def narrow_champion() -> serving.Champion:
+    """A champion that learned from fewer choices, nulls and features than `stay` declares."""
+    stay = catalogue.get("stay")
+    columns = tuple(
+        replace(column, choices=tuple(c for c in column.choices if c != "1st"), nullable=False)
+        for column in stay.signature.columns
+        if column.name != "woken"
+    )
+    rows = [
+        (40 + n % 30, date(1970, 1, 1 + n % 28), n % 7, f"note {n % 3}", n % 2 == 0, "planned")
+        for n in range(90)
+    ]
+    by_name = [
+        dict(zip(("age", "born", "cost", "note", "smokes", "urgency"), row, strict=True)) for row in rows
+    ]
+    cells = [[row[column.name] for column in columns] for row in by_name]
+    labels = [row["age"] > 52 for row in by_name]
+    data = dataset(Classification(), columns, cells, labels, ("False", "True"))
+    model = compiled(fit_model(Classification(), Recipe("linear", {"C": 1.0}), data), data)
+    assert model.serves_alone
+    registered = version(stay)
+    ModelVersion.objects.filter(pk=registered.pk).update(**artifact_columns(model))
+    registered.refresh_from_db()
+    return serving.Champion(stay, registered, registered.load(stay), serving.InferenceTime(1.0, 1.0))
+
+
+async def test_a_version_of_a_narrower_declaration_is_served_alike_by_both_ways(
+    ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion = await with_rows(narrow_champion)
+    monkeypatch.setitem(serving._promoted, "stay", champion)
+    known = STAY_FEATURES | {"smokes": True, "born": "1980-01-01"}
+    for change in ({}, *UNSEEN):
+        hot, ordinary = await ways.both(body(CONFIDENCE, known | change))
+        assert hot == ordinary
+        answer = json.loads(hot.body)["data"]["stay"]["predict"]
+        asked = {
+            "age": 61,
+            "note": "",
+            "urgency": "planned",
+            "cost": 10,
+            "smokes": True,
+            "born": date(1980, 1, 1),
+        }
+        asked |= {"urgency": None} if "urgency" in change else {"smokes": None} if "smokes" in change else {}
+        [expected] = champion.model.predict([champion.product.instance(asked)])
+        assert isinstance(expected, ClassAnswer)
+        assert answer["confidence"] == pytest.approx(expected.confidence, abs=1e-12)
+    assert ways.taken == 1 + len(UNSEEN)

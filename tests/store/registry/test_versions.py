@@ -8,10 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import connection
 
-from learning.inference.compiled import CompiledModel
+from learning.inference import libraries
+from learning.inference.compiled import CompiledForm, CompiledModel, Member
+from learning.inference.plan import ColumnPlan
+from learning.inference.row_reader import RowReader
+from learning.inference.runtimes import Constant, Runtime
 from learning.model import Signature
 from store.builds.builds import Build
 from store.db import memory
@@ -24,6 +29,7 @@ from store.exceptions import (
     NoChampion,
     StoreError,
 )
+from store.products import catalogue
 from store.products.product import DataProduct
 from store.registry import artifacts
 from store.registry import versions as registry
@@ -31,8 +37,9 @@ from store.registry.product_states import ProductState
 from store.registry.promotions import Promotion
 from store.registry.versions import CHALLENGER, CHAMPION, RETIRED, ModelVersion
 from store.serving import champions
+from tests.clinic.models import Operation
 
-from ..conftest import at_once, version
+from ..conftest import STAY, at_once, declared, operate, version
 
 pytestmark = pytest.mark.django_db
 
@@ -129,6 +136,8 @@ def test_an_artifact_that_we_did_not_write_is_never_unpickled(
         lambda v: {"seal": ""},
         lambda v: {"digest": "0" * 64},
         lambda v: {"versions": v.versions | {"more": "1"}},
+        lambda v: {"serving_versions": {"numpy": v.versions["numpy"]}},
+        lambda v: {"serving_versions": None},
         lambda v: {"artifact": bytes(v.artifact)[:-1]},
     ],
 )
@@ -159,7 +168,7 @@ def test_a_seal_of_another_key_is_refused(stay: DataProduct, settings: Any) -> N
 )
 def test_a_sealed_artifact_of_another_release_does_not_fit(stay: DataProduct, artifact: bytes) -> None:
     digest, registered = hashlib.sha256(artifact).hexdigest(), version(stay)
-    sealed = artifacts.seal(digest, registered.versions, registered.signature)
+    sealed = artifacts.seal(digest, registered.versions, registered.signature, registered.serving_versions)
     ModelVersion.objects.filter(pk=registered.pk).update(artifact=artifact, digest=digest, seal=sealed)
     with pytest.raises(ModelDoesNotFit, match="was written by another release; build again"):
         ModelVersion.objects.get(pk=registered.pk).load(stay)
@@ -168,7 +177,80 @@ def test_a_sealed_artifact_of_another_release_does_not_fit(stay: DataProduct, ar
 def test_a_version_of_other_libraries_does_not_fit(stay: DataProduct) -> None:
     registered = version(stay)
     registered.versions |= {"scikit-learn": "0.1"}
+    registered.serving_versions = registered.versions
     assert "was fitted with scikit-learn 0.1 (now" in str(registered.misfit(stay))
+
+
+def compiled_version(stay: DataProduct) -> ModelVersion:
+    """A version whose compiled form serves without the estimator."""
+    registered = version(stay)
+    model = registered.load(stay, whole=True)
+    constant = Runtime("numpy", [Constant(np.array([[0.25, 0.75]]))])
+    empty = ColumnPlan(
+        width=0,
+        numbers=None,
+        categories=None,
+        texts=(),
+        words=(),
+        zeroed=None,
+        selected=None,
+        selected_words=None,
+    )
+    form = CompiledForm(RowReader(model.signature.columns), [empty], [Member(0, constant, 1.0)])
+    serving = CompiledModel(runtime="numpy", microseconds_per_row=1.0, parity="", form=form)
+    changed = artifacts.artifact_columns(replace(model, compiled=serving))
+    ModelVersion.objects.filter(pk=registered.pk).update(**changed)
+    return ModelVersion.objects.get(pk=registered.pk)
+
+
+def other_releases(monkeypatch: pytest.MonkeyPatch, **releases: str) -> None:
+    """Have these libraries installed in other releases; `_` stands for a hyphen."""
+    installed = libraries._version
+    named = {name.replace("_", "-"): release for name, release in releases.items()}
+    monkeypatch.setattr(libraries, "_version", lambda name: named.get(name) or installed(name))
+
+
+def test_a_compiled_form_does_not_depend_on_the_libraries_of_the_pickle(
+    stay: DataProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = compiled_version(stay)
+    assert set(registered.serving_versions) == {"numpy"}
+    assert set(registered.versions) >= {"python", "scikit-learn", "numpy", "pandas", "scipy"}
+    same_major = registered.versions["numpy"].split(".")[0] + ".999"
+    other_releases(monkeypatch, scikit_learn="9.9.9", pandas="0.1", scipy="0.1", numpy=same_major)
+    assert registered.misfit(stay) is None
+    assert registered.load(stay).predict([stay.clean(STAY)])[0].confidence == 0.75  # type: ignore[union-attr]
+    with pytest.raises(ModelDoesNotFit, match=r"was fitted with scikit-learn .* \(now 9\.9\.9\)"):
+        registered.load(stay, whole=True)
+    other_releases(monkeypatch, numpy="99.0")
+    assert "was fitted with numpy" in str(registered.misfit(stay))
+
+
+def test_a_pipeline_depends_on_all_libraries_of_the_pickle(
+    stay: DataProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = version(stay)
+    assert registered.serving_versions == registered.versions
+    other_releases(monkeypatch, scikit_learn="9.9.9")
+    assert "was fitted with scikit-learn" in str(registered.misfit(stay))
+
+
+def test_a_version_of_a_release_that_did_not_record_what_serves_needs_everything(
+    stay: DataProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = compiled_version(stay)
+    seal = artifacts.seal(registered.digest, registered.versions, registered.signature, None)
+    ModelVersion.objects.filter(pk=registered.pk).update(serving_versions=None, seal=seal)
+    registered = ModelVersion.objects.get(pk=registered.pk)
+    assert registered.load(stay)
+    other_releases(monkeypatch, scikit_learn="9.9.9")
+    assert "was fitted with scikit-learn" in str(registered.misfit(stay))
+
+
+def test_a_version_with_a_kind_of_column_that_is_unknown_does_not_fit(stay: DataProduct) -> None:
+    registered = version(stay)
+    registered.signature["columns"][0]["kind"] = "HOLOGRAM"
+    assert "'HOLOGRAM' is no column kind" in str(registered.misfit(stay))
 
 
 def test_a_version_of_another_declaration_does_not_fit(stay: DataProduct, relapse: DataProduct) -> None:
@@ -342,11 +424,35 @@ def test_memory_is_given_back_also_when_nobody_is_answered_any_more_by_the_model
 def test_a_champion_that_does_not_fit_is_refused_and_delays_nothing(stay: DataProduct) -> None:
     registered = version(stay)
     promote(registered)
-    ModelVersion.objects.filter(pk=registered.pk).update(versions={"python": "2.7"})
+    changed = {"python": "2.7"}
+    ModelVersion.objects.filter(pk=registered.pk).update(versions=changed, serving_versions=changed)
     champions.refresh()
     with pytest.raises(ModelDoesNotFit, match=r"python 2\.7"):
         champions.get_champion(stay)
+    assert [(each.version, "python 2.7" in each.reason) for each in champions.degraded()] == [
+        (registered, True)
+    ]
+    assert champions.unready() == ["None of the promoted versions can be served here."]
+
+
+@pytest.mark.usefixtures("nothing_served")
+def test_a_process_is_ready_while_it_serves_one_of_the_champions(
+    stay: DataProduct, diabetes: DataProduct
+) -> None:
+    for product in (stay, diabetes):
+        promote(version(product))
+    ModelVersion.objects.filter(product="stay").update(seal="0" * 64)
+    champions.refresh()
     assert champions.unready() == []
+    [misfit] = champions.degraded()
+    assert misfit.version.product == "stay" and "another key" in misfit.reason
+
+
+@pytest.mark.usefixtures("nothing_served")
+def test_a_process_is_ready_before_anything_was_promoted(stay: DataProduct) -> None:
+    version(stay)
+    champions.refresh()
+    assert champions.unready() == [] and champions.degraded() == []
 
 
 @pytest.mark.usefixtures("nothing_served")
@@ -354,3 +460,44 @@ def test_a_build_that_runs_is_what_to_wait_for(stay: DataProduct) -> None:
     Build.objects.request(stay, by="ann", enqueue=False)
     with pytest.raises(StoreError, match="build 1 is READY"):
         champions.get_champion(stay)
+
+
+@pytest.mark.usefixtures("nothing_served")
+def test_a_start_requests_a_build_for_what_no_version_has_learned(
+    stay: DataProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = declared({"age": "anamnesis__age"}, name="stay")
+    monkeypatch.setattr(catalogue, "_products", {"stay": stay})
+    operate(relapsed=True)
+    promote_in(narrow, monkeypatch)
+    champions.load()
+    assert champions.get_champion(stay).version.number == 1
+    requested = Build.objects.get(requested_by="start-up")
+    assert "The declaration is wider than what was learned: the feature born is ignored" in requested.reason
+    Build.objects.cancel(requested.pk, "ann")
+    version(stay)  # learned, and held
+    champions.load()
+    assert Build.objects.filter(requested_by="start-up").count() == 1
+
+
+def promote_in(product: DataProduct, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promote a version of this declaration."""
+    with monkeypatch.context() as then:
+        then.setattr(catalogue, "_products", {product.name: product})
+        promote(version(product))
+
+
+@pytest.mark.usefixtures("nothing_served")
+def test_a_product_without_its_tables_does_not_keep_others_from_serving(
+    stay: DataProduct,
+    diabetes: DataProduct,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(catalogue, "_products", {"stay": stay, "diabetes": diabetes})
+    promote(version(diabetes))
+    monkeypatch.setattr(Operation._meta.get_field("cost"), "column", "price")
+    monkeypatch.setattr(Operation._meta.get_field("relapsed"), "column", "came_back")
+    champions.load()
+    assert champions.find_champion(diabetes)
+    assert "apply the migrations" in caplog.text

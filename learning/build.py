@@ -16,7 +16,7 @@ from .analysis.overview import analyse
 from .dataset import Dataset
 from .estimators import ensemble, families
 from .estimators.families import Candidate
-from .evaluation.folds import FoldPlan
+from .evaluation.learnable import Learnable, select_learnable
 from .exceptions import NothingFitted, TimedOut
 from .fits import process_pool
 from .fits.fold_fit import FitContext
@@ -98,15 +98,15 @@ def build(
 
     Raises:
         InvalidProblem: The metric is for another number of classes.
-        TooFewInstances: A fold lacks a class.
+        TooFewInstances: Fewer than two classes have enough examples for folds.
         NothingFitted, TimedOut: No candidate was scored on all folds.
         WorkersLost: The processes could not be kept alive.
     """
     clock = Clock(started=time.monotonic(), seconds=problem.seconds)
-    metric = problem.metric_for(len(dataset.classes) or None)
-    analysed = analyse(dataset, problem)
+    learnable = select_learnable(problem, dataset)
+    analysed = replace(analyse(learnable.dataset, problem), remarks=learnable.remarks)
     yield Analysed(percent=SEARCHING.start, analysis=analysed)
-    context = _fit_context(problem, dataset, metric, analysed)
+    context = _fit_context(problem, learnable, analysed)
     fit_seconds = FIT_SECONDS if problem.seconds is None else problem.seconds * FIT_SHARE
     open_pool = pool_factory or partial(_open_process_pool, workers, folder)
     with open_pool(context, fit_seconds, problem.megabytes) as pool:
@@ -118,7 +118,8 @@ def build(
         decision = _decide(search, final_round, incumbent, _changed_columns(incumbent, analysed)).hold(
             objections
         )
-        yield _decided(decision, search.stop_reason + final_round.stop_reason)
+        remarks = "".join(f" {remark}" for remark in learnable.remarks)
+        yield _decided(decision, search.stop_reason + final_round.stop_reason + remarks)
         if decision.winner:
             yield from _prepare_final_fits(final_round, decision.winner, incumbent, clock).run()
 
@@ -137,12 +138,12 @@ class Clock:
         return None if self.seconds is None else self.started + self.seconds * share
 
 
-def _fit_context(problem: Problem, dataset: Dataset, metric: str, analysed: Analysis) -> FitContext:
+def _fit_context(problem: Problem, learnable: Learnable, analysed: Analysis) -> FitContext:
     return FitContext(
         task=problem.task,
-        dataset=dataset,
-        metric=metric,
-        plan=FoldPlan.of(problem, dataset),
+        dataset=learnable.dataset,
+        metric=learnable.metric,
+        plan=learnable.plan,
         seed=problem.seed,
         doubtful=analysed.doubtful,
         time_predictions=problem.infer_limit is not None,
@@ -243,6 +244,7 @@ def _decide(
         context.plan.ratio,
         baseline=next((score for c, score in means.items() if c.family == "baseline"), None),
         changed=changed,
+        classes=context.dataset.classes,
     )
 
 

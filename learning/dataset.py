@@ -1,7 +1,7 @@
 """Dataset: a snapshot in memory, as features and labels."""
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -46,6 +46,8 @@ class Dataset:
     #: `(n,)`: number of each row's group, from 0 in order of appearance; a row without a group has its own. None if the
     #: product has no groups.
     groups: NDArray[np.int64] | None = None
+    #: `(n,)`: position of each example among the rows that it was selected from.
+    positions: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -73,11 +75,11 @@ class Dataset:
         Raises:
             NoRows: No row has a label.
             OneClass: All labels are equal.
-            TooFewInstances: A fold could not have an example of each class (classification), two examples (regression)
-                or four (clustering).
+            TooFewInstances: A fold could not have two examples (regression) or four (clustering).
         """
         labelled = _find_labelled(problem, len(X), labels)
-        if not labelled.any():
+        positions = np.flatnonzero(labelled)
+        if not len(positions):
             raise NoRows(NO_LABEL if len(X) else None)
         if not labelled.all():
             X = X.loc[labelled].reset_index(drop=True)
@@ -93,6 +95,23 @@ class Dataset:
             fingerprint=fingerprint,
             times=times,
             groups=None if groups is None else _number_groups(groups),
+            positions=positions,
+        )
+
+    def without(self, left_out: Collection[str]) -> Self:
+        """Leave out the examples of some classes."""
+        assert self.y is not None
+        classes = tuple(label for label in self.classes if label not in left_out)
+        code = np.array([classes.index(c) if c in classes else MISSING for c in self.classes])
+        rows = np.flatnonzero(code[self.y] != MISSING)
+        return replace(
+            self,
+            X=self.X.iloc[rows].reset_index(drop=True),
+            y=code[self.y[rows]],
+            classes=classes,
+            times=None if self.times is None else self.times[rows],
+            groups=None if self.groups is None else _number_groups(self.groups[rows]),
+            positions=None if self.positions is None else self.positions[rows],
         )
 
 
@@ -173,12 +192,6 @@ def _class_target(
     if len(classes) < 2:
         raise OneClass(
             f"All {len(labels)} labelled instances are {classes[0]!r}; two different labels are needed."
-        )
-    smallest = min(classes, key=lambda label: counts[label])
-    folds = problem.folds_for(len(labels))
-    if counts[smallest] < folds:
-        raise TooFewInstances(
-            f"{folds} folds need {folds} instances of each class; {smallest!r} has {counts[smallest]}."
         )
     code = np.array([classes.index(choice) if choice in classes else MISSING for choice in choices])
     return code[labels], classes

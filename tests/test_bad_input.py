@@ -626,7 +626,7 @@ def test_a_product_without_a_champion_says_what_to_do(unlearned: System) -> None
         ("tumor", "UPDATE tumor_biopsy SET diagnosis = 'benign'", "ONE_CLASS"),
         (
             "tumor",
-            "UPDATE tumor_biopsy SET diagnosis = CASE WHEN number < 'B-0004' THEN 'malignant' ELSE 'benign' END",
+            "UPDATE tumor_biopsy SET diagnosis = CASE WHEN number < 'B-0002' THEN 'malignant' ELSE 'benign' END",
             "TOO_FEW_INSTANCES",
         ),
         ("diabetes", "UPDATE diabetes_patient SET progression = 5", "ONE_CLASS"),

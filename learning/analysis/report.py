@@ -86,6 +86,8 @@ class Analysis:
     balance: tuple[LabelShare, ...]
     #: Quantiles of a regression's label at 0.05, 0.25, 0.5, 0.75 and 0.95; None for other tasks.
     label_quantiles: tuple[float, ...] | None
+    #: What was left out of learning, and what to do about it, one sentence each.
+    remarks: tuple[str, ...] = ()
 
     @cached_property
     def doubtful(self) -> tuple[str, ...]:
@@ -101,8 +103,9 @@ class Analysis:
         return tuple(dict.fromkeys(f.feature for f in self.findings if f.kind in tuple(kinds)))
 
     def sentences(self, feature: str | None = None) -> list[str]:
-        """List the sentences of the findings about one feature, or about all."""
-        return [finding.sentence for finding in self.findings if feature in (None, finding.feature)]
+        """List the sentences of the findings about one feature, or the remarks and those about all."""
+        remarks = self.remarks if feature is None else ()
+        return [*remarks, *(each.sentence for each in self.findings if feature in (None, each.feature))]
 
     def as_json(self) -> JSONObject:
         """Convert to JSON's own types; `from_json` is the inverse."""
@@ -120,6 +123,7 @@ class Analysis:
             ),
             balance=tuple(LabelShare(**share) for share in stored["balance"]),
             label_quantiles=None if quantiles is None else tuple(quantiles),
+            remarks=tuple(stored.get("remarks", ())),
         )
 
 

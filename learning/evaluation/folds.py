@@ -22,6 +22,8 @@ else:
 #: names.
 Round = Literal["taste", "search", "contest"]
 ROUNDS: tuple[Round, ...] = ("taste", "search", "contest")
+#: The rounds that have all folds.
+FULL_ROUNDS: tuple[Round, ...] = ("search", "contest")
 #: Names of the rounds in sentences.
 ROUND_NAMES: Mapping[Round, str] = {
     "taste": "screening",
@@ -55,13 +57,13 @@ class FoldPlan:
     rows: int
 
     @classmethod
-    def of(cls, problem: Problem, dataset: Dataset) -> "FoldPlan":
-        """Build the plan that the problem declares for this dataset.
+    def of(cls, problem: Problem, dataset: Dataset, folds: int | None = None) -> "FoldPlan":
+        """Build the plan for this dataset, with as many folds as the problem declares unless `folds` is given.
 
         Raises TooFewInstances if there are fewer groups than folds.
         """
         rows = len(dataset)
-        folds = problem.folds_for(rows)
+        folds = folds or problem.folds_for(rows)
         cheap = rows < CHEAP_ROWS and problem.folds is None and not problem.ordered
         if dataset.groups is not None and (groups := len(np.unique(dataset.groups))) < folds:
             raise TooFewInstances(f"{folds} folds need {folds} groups; there are {groups}.")
@@ -116,9 +118,13 @@ class FoldPlan:
         """
         if round == "taste":
             return [self._screening(dataset, *self.split(dataset, "search")[0])]
-        folds = list(self._ordered(dataset, round) if self.ordered else self._shuffled(dataset, round))
+        folds = self.partition(dataset, round)
         _check(folds, dataset)
         return folds
+
+    def partition(self, dataset: Dataset, round: Round) -> list[Fold]:
+        """Split the dataset as `split` does into all folds of a round, which may lack classes."""
+        return list(self._ordered(dataset, round) if self.ordered else self._shuffled(dataset, round))
 
     def _shuffled(self, dataset: Dataset, round: Round) -> Iterator[Fold]:
         random = np.random.default_rng([self.seed, ROUNDS.index(round)])

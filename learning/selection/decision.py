@@ -17,6 +17,7 @@ from ..analysis import Analysis
 from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..problem import Classification, Problem
+from .class_changes import are_comparable, class_objections, describe_other_classes
 
 #: Significance level of "better beyond the folds' noise".
 SIGNIFICANT = 0.05
@@ -41,9 +42,11 @@ class Incumbent:
     metric: str
     #: Mean score on the fresh folds of the snapshot that the champion learned from.
     score: float
-    #: Fingerprint of that snapshot; a different one, such as "", if the champion cannot be loaded, so that a model is
-    #: fitted in any case.
+    #: Fingerprint of that snapshot; a different one, such as "", if the champion cannot be loaded or has not seen all
+    #: that is declared, so that a model is fitted in any case.
     fingerprint: str
+    #: Classes that the champion can predict; empty unless the task is classification.
+    classes: tuple[str, ...] = ()
     #: `(n,)`: the champion's cluster of each example of the new snapshot, so that clusters keep their numbers.
     clusters: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)
     #: Analysis of the champion's snapshot; None if it was not stored.
@@ -119,6 +122,7 @@ def decide(
     ratio: float,
     baseline: float | None = None,
     changed: Sequence[str] | None = None,
+    classes: Sequence[str] = (),
 ) -> Decision:
     """Decide the final round.
 
@@ -128,13 +132,19 @@ def decide(
         ratio: Held-out rows per training row of a fold.
         baseline: The baseline's mean score in the search; None if it took no part.
         changed: Columns that changed since the champion's snapshot; None if that is unknown.
+        classes: Those that were learned; empty unless the task is classification.
     """
     decision = _decide(metric, entries, incumbent, fingerprint, ratio)
     winner = next((entry for entry in entries if entry.candidate == decision.winner), None)
     if winner is None:
         return decision
-    objections = " ".join(_objections(problem, metric, winner, incumbent, ratio, baseline, changed))
-    return replace(decision, hold_reason=objections or None)
+    champion_classes = incumbent.classes if incumbent is not None else ()
+    objections = [
+        *class_objections(problem, champion_classes, classes),
+        *_objections(problem, metric, winner, incumbent, ratio, baseline, changed, classes),
+    ]
+    reason = decision.reason + describe_other_classes(champion_classes, classes)
+    return replace(decision, hold_reason=" ".join(objections) or None, reason=reason)
 
 
 def _decide(
@@ -232,6 +242,7 @@ def _objections(
     ratio: float,
     baseline: float | None,
     changed: Sequence[str] | None,
+    classes: Sequence[str],
 ) -> Iterator[str]:
     """Yield the reasons why the winner may not serve before a person has promoted it."""
     if baseline is not None and winner.candidate.family != "baseline" and winner.score < baseline - _ROUNDING:
@@ -245,7 +256,7 @@ def _objections(
             recall = winner.recalls.get(label)
             if recall is not None and recall < floor:
                 yield f"The recall of {label!r} is {recall:.3f}, below its floor of {floor:g}."
-    if incumbent is not None and incumbent.metric == metric:
+    if incumbent is not None and _is_comparable(incumbent, metric, classes):
         tolerance = SHORT_BY * standard_error(winner.scores, ratio)
         if incumbent.score - winner.score > tolerance + _ROUNDING:
             yield (
@@ -255,6 +266,11 @@ def _objections(
             )
     if not problem.auto_promote:
         yield "Automatic promotion is switched off."
+
+
+def _is_comparable(incumbent: Incumbent, metric: str, classes: Sequence[str]) -> bool:
+    """Return whether a score by this metric over these classes means the same as the champion's recorded one."""
+    return incumbent.metric == metric and are_comparable(incumbent.classes, classes)
 
 
 def _describe_changes(changed: Sequence[str] | None) -> str:

@@ -26,7 +26,7 @@ class Analysed:
     @property
     def message(self) -> str:
         """The step as a sentence."""
-        findings = len(self.analysis.findings)
+        findings = len(self.analysis.sentences())
         result = f"{findings} finding{'s' if findings != 1 else ''}" if findings else "nothing odd"
         return f"Analysed {len(self.analysis.features)} features of {self.analysis.rows} rows: {result}."
 

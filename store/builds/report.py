@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from learning.analysis import Analysis
-from learning.evaluation.folds import FoldPlan
+from learning.evaluation.learnable import select_learnable
 from learning.exceptions import LearningError
 from learning.selection import error_analysis
 from learning.selection.error_analysis import Slice, WorstRow
@@ -115,10 +115,12 @@ def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weak
         dataset = snapshot.dataset(product)
     except LearningError as error:
         return Weaknesses(unknown=str(error))
-    folds_of_dataset = FoldPlan.of(build.problem(), dataset).split(dataset, "contest")
-    held_out = [rows for _, rows in folds_of_dataset[: len(predictions)]]
+    learnable = select_learnable(build.problem(), dataset)
+    dataset = learnable.dataset
+    held_out = [rows for _, rows in learnable.plan.split(dataset, "contest")[: len(predictions)]]
     losses, predicted = error_analysis.row_losses(dataset, np.concatenate(predictions), held_out)
-    keys = dataset_loader.load_keys(snapshot.table, snapshot.rows)
+    assert dataset.positions is not None
+    keys = np.array(dataset_loader.load_keys(snapshot.table, snapshot.rows))[dataset.positions].tolist()
     return Weaknesses(
         slices=error_analysis.worst_slices(dataset, losses),
         worst_rows=[(keys[row.row], row) for row in error_analysis.worst_rows(dataset, losses, predicted)],

@@ -4,14 +4,17 @@ import logging
 import threading
 from contextlib import closing
 
+import numpy as np
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
+from numpy.typing import NDArray
 
 from learning import build as learning
 from learning.dataset import Dataset
 from learning.fits import dask_pool, process_pool
 from learning.selection.decision import Incumbent
 
+from ..exceptions import ModelDoesNotFit
 from ..jobs import events, leases, queue, temporary_folders
 from ..products import catalogue
 from ..products.product import DataProduct
@@ -102,21 +105,31 @@ class _BuildRun:
         return [str(values) for values in self.build.snapshot.undeclared_values if values.is_label]
 
     def incumbent(self, dataset: Dataset) -> Incumbent | None:
-        """Describe the champion for the contest; None where none serves."""
-        if self.champion is None:
+        """Describe the champion for the contest; None where there is none, or it solved another task."""
+        champion = self.champion
+        if champion is None or champion.signature["task"] != self.product.task:
             return None
-        clusters = None
-        if dataset.y is None:
-            clusters = self.champion.load(self.product, whole=True).estimator.predict(dataset.X)
         return Incumbent(
-            family=self.champion.family,
-            hyperparameters=self.champion.hyperparameters,
-            metric=self.champion.metric,
-            score=self.champion.score,
-            fingerprint=self.champion.snapshot.fingerprint,
-            clusters=clusters,
-            analysis=self.champion.snapshot.analysed,
+            family=champion.family,
+            hyperparameters=champion.hyperparameters,
+            metric=champion.metric,
+            score=champion.score,
+            fingerprint=champion.snapshot.fingerprint if champion.knows_all(self.product) else "",
+            classes=tuple(champion.signature["classes"]),
+            clusters=self.clusters(champion, dataset),
+            analysis=champion.snapshot.analysed,
         )
+
+    def clusters(self, champion: ModelVersion, dataset: Dataset) -> NDArray[np.int64] | None:
+        """Assign the champion's clusters to the examples; None where it has none, or cannot be loaded here."""
+        if self.product.learns_from_labels:
+            return None
+        try:
+            clusters: NDArray[np.int64] = champion.load(self.product, whole=True).estimator.predict(dataset.X)
+        except ModelDoesNotFit as refusal:
+            log.warning("Clusters get new numbers: %s", refusal)
+            return None
+        return clusters
 
     def record(self, step: learning.Step) -> None:
         """Write the rows of one step."""
@@ -190,7 +203,12 @@ class _BuildRun:
         self.build.model = model
         state = ProductState.objects.lock(self.product.name)
         hold = self.hold_reason or state.hold or self._superseded(state)
-        if hold and state.champion and state.champion.misfit(self.product) is None:
+        unfit = state.champion.misfit(self.product) if state.champion else None
+        if hold and unfit:
+            self.build.decision += (
+                f" It serves although it would be held, as nothing else can: {hold} {unfit}"
+            )
+        if hold and state.champion and not unfit:
             self.build.decision = (
                 f"Version {model.number} is registered and waits for a person to promote it. {hold}"
             )
@@ -219,7 +237,6 @@ class _BuildRun:
 
 
 def _find_champion(product: DataProduct) -> ModelVersion | None:
-    """Find the champion where it fits today's declaration, so that its recipe can take part."""
+    """Find the champion. Its recipe takes part in the contest even where its model cannot be loaded."""
     state = ProductState.objects.filter(product=product.name).first()
-    champion = state.champion if state else None
-    return champion if champion and champion.misfit(product) is None else None
+    return state.champion if state else None

@@ -59,6 +59,12 @@ def load(product: DataProduct, table: str, rows: int, fingerprint: str, has_pred
     )
 
 
+def find_missing_columns(product: DataProduct, table: str) -> list[str]:
+    """List the features that a snapshot's table lacks, because they were declared later."""
+    types = copy_reader.get_column_types(table)
+    return [name for name in product.feature_names if name not in types]
+
+
 def load_keys(table: str, rows: int) -> list[str]:
     """Load the subject of each row in the order of `load`: an entity's key, or "prediction" and its id."""
     codecs: dict[str, ColumnCodec] = {

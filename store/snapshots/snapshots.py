@@ -145,6 +145,10 @@ class Snapshot(BaseModel):
             raise NoRows(
                 f"The table of snapshot {self} was deleted by retention: only the last builds keep theirs."
             )
+        if missing := dataset_loader.find_missing_columns(product, self.table):
+            raise NoRows(
+                f"Snapshot {self} was taken before {', '.join(missing)} was declared: build again, from a new one."
+            )
         try:
             return dataset_loader.load(
                 product, self.table, self.rows, self.fingerprint, bool(self.from_predictions)

@@ -138,9 +138,14 @@ def test_no_rows_and_no_labelled_rows_are_nothing_to_learn_from():
         dataset(Classification(), NUMBER, [(1.0,)], [None])
 
 
-def test_a_class_that_is_too_small_is_named_with_what_it_needs():
-    with pytest.raises(TooFewInstances, match=r"5 instances of each class; 'rare' has 2"):
-        dataset(Classification(), NUMBER, [(0.0,)] * 12, ["often"] * 10 + ["rare"] * 2)
+def test_examples_know_where_they_stood_among_all_rows():
+    rows = [(float(i),) for i in range(6)]
+    data = dataset(Classification(), NUMBER, rows, ["a", None, "b", "c", None, "a"], groups="xxyyzz")
+    assert data.positions.tolist() == [0, 2, 3, 5]
+    left = data.without({"b"})
+    assert (left.classes, left.y.tolist(), left.positions.tolist()) == (("a", "c"), [0, 1, 0], [0, 3, 5])
+    assert left.X["x"].tolist() == [0, 3, 5] and list(left.X.index) == [0, 1, 2]
+    assert left.groups.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("problem", "needed"), [(Regression(), 10), (Clustering(), 20)])

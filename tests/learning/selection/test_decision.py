@@ -245,3 +245,33 @@ def test_a_model_that_is_fitted_on_new_examples_keeps_its_recipe():
     decision = run_decision(entry(CHAMPION, GOOD, 0.91), champion=incumbent(fingerprint="before"))
     assert (decision.winner, decision.incumbent_kept, decision.hold_reason) == (CHAMPION, True, None)
     assert run_decision(entry(FOREST, GOOD, 0.9)).incumbent_kept is False
+
+
+def run_with_classes(known, classes, metric="roc_auc_ovr", recorded=0.91, **problem):
+    champion = replace(incumbent(recorded, metric), classes=known)
+    entries = [entry(CHAMPION, GOOD, 0.9)]
+    return decide(Classification(**problem), metric, entries, champion, "now", 0.25, classes=classes)
+
+
+def test_a_class_that_vanished_holds_the_model_and_its_score_is_not_compared():
+    decision = run_with_classes(("a", "b", "c"), ("a", "b"), recorded=0.99)
+    assert "The champion predicts 'c' and this model never would" in decision.hold_reason
+    assert "below the champion's recorded" not in decision.hold_reason
+    assert "over the classes 'a', 'b', 'c', this one over 'a', 'b': they were not compared" in decision.reason
+
+
+def test_a_class_that_is_new_is_not_compared_and_not_held():
+    decision = run_with_classes(("a", "b"), ("a", "b", "c"), recorded=0.99)
+    assert decision.hold_reason is None
+    assert "they were not compared" in decision.reason
+
+
+def test_scores_over_the_same_classes_in_another_order_are_compared():
+    decision = run_with_classes(("a", "b"), ("b", "a"), recorded=0.99)
+    assert "below the champion's recorded 0.990" in decision.hold_reason
+    assert "not compared" not in decision.reason
+
+
+def test_a_floor_of_a_class_that_was_not_learned_holds_the_model():
+    decision = run_with_classes((), ("a", "b"), floors={"c": 0.5})
+    assert decision.hold_reason == "The floor of 'c' cannot be checked: too few rows have that label."

@@ -1,0 +1,47 @@
+"""Classes of a new model compared with the champion's: a score over other classes means something else."""
+
+from collections.abc import Iterator, Sequence
+
+from ..problem import Classification, Problem
+
+
+def class_objections(
+    problem: Problem, champion_classes: Sequence[str], classes: Sequence[str]
+) -> Iterator[str]:
+    """Yield why a model of these classes may not serve before a person has promoted it.
+
+    Args:
+        champion_classes: Classes that the champion can predict.
+        classes: Those that were learned; empty unless the task is classification.
+    """
+    if not classes:
+        return
+    lost = [label for label in champion_classes if label not in classes]
+    if lost:
+        yield (
+            f"The champion predicts {_list(lost)} and this model never would: too few rows have that label now. "
+            "Label such rows and build again, or promote this version if the class is gone for good."
+        )
+    floors = problem.floors if isinstance(problem, Classification) else ()
+    for label in floors:
+        if label not in classes and label not in lost:
+            yield f"The floor of {label!r} cannot be checked: too few rows have that label."
+
+
+def are_comparable(champion_classes: Sequence[str], classes: Sequence[str]) -> bool:
+    """Return whether the champion's recorded score is over the same classes; true if one of both is unknown."""
+    return not champion_classes or not classes or set(champion_classes) == set(classes)
+
+
+def describe_other_classes(champion_classes: Sequence[str], classes: Sequence[str]) -> str:
+    """Say that the champion's recorded score was not compared, where it is over other classes; else nothing."""
+    if are_comparable(champion_classes, classes):
+        return ""
+    return (
+        f" The champion's recorded score is over the classes {_list(champion_classes)}, this one over "
+        f"{_list(classes)}: they were not compared."
+    )
+
+
+def _list(labels: Sequence[str]) -> str:
+    return ", ".join(map(repr, labels))

@@ -29,6 +29,7 @@ from schema.core.errors import refusal_of  # noqa: E402
 from schema.core.negotiation import prefers_page  # noqa: E402
 from schema.transport.http import GraphQLApp  # noqa: E402
 from store.db import memory, threads  # noqa: E402
+from store.models import ServedSchema  # noqa: E402
 from store.runtime import lifespan as web_lifespan  # noqa: E402
 from store.serving import champions  # noqa: E402
 
@@ -108,10 +109,25 @@ async def health(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Respond 200 if this process can answer requests, else 503 with the reasons."""
+    """Respond 200 if this process can answer requests, else 503 with the reasons.
+
+    Products whose champions cannot be served here are listed as `degraded` in both cases.
+    """
     reasons = await list_reasons_not_ready()
-    body = {"ready": False, "reasons": reasons} if reasons else {"ready": True}
+    body: dict[str, object] = {"ready": not reasons}
+    if reasons:
+        body["reasons"] = reasons
+    if degraded := list_degraded():
+        body["degraded"] = degraded
     return JSONResponse(body, 503 if reasons else 200, headers={"Cache-Control": "no-store"})
+
+
+def list_degraded() -> list[dict[str, object]]:
+    """List the promoted versions that cannot be served here, with the reasons."""
+    return [
+        {"product": misfit.version.product, "version": misfit.version.number, "reason": misfit.reason}
+        for misfit in champions.degraded()
+    ]
 
 
 async def list_reasons_not_ready() -> list[str]:
@@ -142,9 +158,19 @@ async def lifespan(receive: Receive, send: Send) -> None:
         return
     memory.freeze_heap()
     await send({"type": "lifespan.startup.complete"})
+    recording = asyncio.create_task(record_schema(), name="record schema")
     await receive()
+    await recording
     await web_lifespan.stop()
     await send({"type": "lifespan.shutdown.complete"})
+
+
+async def record_schema() -> None:
+    """Record the schema that clients are served from now on, so that the next deploy can be compared with it."""
+    try:
+        await threads.run(lambda: ServedSchema.objects.record(served.schema.as_str()))
+    except Exception:  # it is recorded at the next start
+        logger.exception("The schema that is served could not be recorded.")
 
 
 # Django and Starlette type the same ASGI differently.

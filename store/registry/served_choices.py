@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from django.db import ProgrammingError, connection, models
+from django.db import ProgrammingError, connection, models, transaction
 from django.utils import timezone
 
 from ..db.base import BaseModel
@@ -148,6 +148,15 @@ def record(products: Sequence[DataProduct]) -> bool:
     except ProgrammingError as error:
         log.warning("Names of choices are not recorded before ./dev migrate: %s", str(error).strip())
     return _list_all(products) != before
+
+
+def load_record() -> None:
+    """Read the record without adding to it; there is none before the migration."""
+    try:
+        with transaction.atomic():
+            use(_read())
+    except ProgrammingError:
+        use({})
 
 
 def use(record: Record) -> None:

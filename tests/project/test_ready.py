@@ -1,0 +1,84 @@
+"""Readiness: what a web process says of itself, and what it records when it starts."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.db import connection
+
+from project import asgi
+from schema import schema as served
+from store.db import threads
+from store.models import ServedSchema
+from store.products import catalogue
+from store.registry.product_states import ProductState
+from store.registry.versions import ModelVersion
+from store.serving import champions
+
+from ..store.conftest import version, with_rows
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One thread of the test's own, whose connection is closed at its end, and no champion in memory."""
+    monkeypatch.setattr(champions, "_promoted", {})
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(threads, "pool", pool)
+        yield
+        pool.submit(lambda: connection.close()).result()
+
+
+def promote(name: str, **changes: Any) -> None:
+    registered = version(catalogue.get(name))
+    ModelVersion.objects.filter(pk=registered.pk).update(**changes)
+    ProductState.objects.update_or_create(product=name, defaults={"champion": registered})
+
+
+def promoted(*unservable: str, servable: tuple[str, ...] = ()) -> None:
+    for name in servable:
+        promote(name, product=name)
+    for name in unservable:
+        promote(name, seal="0" * 64)
+    champions.refresh()
+
+
+async def ready() -> tuple[int, Any]:
+    response = await asgi.ready(mock.sentinel.request)
+    return response.status_code, json.loads(bytes(response.body))
+
+
+async def test_a_process_without_champions_or_with_all_of_them_is_ready() -> None:
+    assert await ready() == (200, {"ready": True})
+    await with_rows(lambda: promoted(servable=("stay", "diabetes")))
+    assert await ready() == (200, {"ready": True})
+
+
+async def test_what_is_promoted_and_cannot_be_served_is_degraded_and_the_rest_is_served() -> None:
+    await with_rows(lambda: promoted("stay", servable=("diabetes",)))
+    status, body = await ready()
+    reason = "The seal of version 1 of stay was made with another key; build again."
+    assert (status, body) == (
+        200,
+        {"ready": True, "degraded": [{"product": "stay", "version": 1, "reason": reason}]},
+    )
+
+
+async def test_a_process_that_can_serve_nothing_of_what_is_promoted_is_not_ready() -> None:
+    await with_rows(lambda: promoted("stay", "diabetes"))
+    status, body = await ready()
+    assert (status, body["ready"]) == (503, False)
+    assert body["reasons"] == ["None of the promoted versions can be served here."]
+    assert [each["product"] for each in body["degraded"]] == ["diabetes", "stay"]
+
+
+async def test_a_web_process_records_the_schema_that_it_serves() -> None:
+    for _ in range(2):
+        await asgi.record_schema()
+    newest = await with_rows(ServedSchema.objects.newest)
+    assert newest and newest.sdl == served.schema.as_str()
+    assert await with_rows(ServedSchema.objects.count) == 1

@@ -206,10 +206,10 @@ def parameters_of_body(body: bytes) -> Parameters:
 
 def parameters_of(values: Mapping[str, Any], strict: bool) -> Parameters:
     """The parameters by their names in the request. Raises HTTPException where one has another type."""
-    found = list(map(values.get, PARAMETERS))
-    if not all(map(isinstance, found, PARAMETERS.values())):
+    sent = list(map(values.get, PARAMETERS))
+    if not all(map(isinstance, sent, PARAMETERS.values())):
         raise HTTPException(400, _describe_wrong_type(values))
-    query, variables, operation_name, extensions = found
+    query, variables, operation_name, extensions = sent
     return Parameters(query, variables, operation_name or None, extensions, strict)
 
 

@@ -316,7 +316,7 @@ def test_an_analysis_survives_json(mixed: Analysis) -> None:
 
 
 def test_the_same_seed_gives_the_same_analysis() -> None:
-    data = _wide(rows=30_000, columns=20)
+    data = _wide(rows=25_000, columns=4)
     assert analyse(data, Classification()) == analyse(data, Classification())
 
 
@@ -379,6 +379,7 @@ def _wide(rows: int, columns: int, classes: int = 2) -> Dataset:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "columns", "classes"), [(200_000, 30, 2), (4_000, 150, 100)])
 def test_the_time_is_bounded_in_rows_columns_and_classes(rows: int, columns: int, classes: int) -> None:
     data = _wide(rows, columns, classes)

@@ -88,6 +88,9 @@ class _BuildRun:
     def dataset(self) -> Dataset:
         """Load the build's snapshot; take it first where no earlier attempt has."""
         snapshot = self.build.snapshot
+        if snapshot is not None and snapshot.find_missing(self.product) and not self.build.models.exists():
+            self.forget_scores()
+            snapshot = None
         if snapshot is None:
             snapshot = Snapshot.objects.take(self.product)
             with transaction.atomic():
@@ -98,6 +101,13 @@ class _BuildRun:
                 sentences += map(str, snapshot.undeclared_values)
                 self.build.add_event("SnapshotTaken", " ".join(sentences), percent=1.0)
         return snapshot.dataset(self.product)
+
+    def forget_scores(self) -> None:
+        """Delete what an earlier attempt scored on a snapshot that lacks features which were declared since."""
+        with transaction.atomic():
+            self.build.hold()
+            FoldScore.objects.filter(candidate__build=self.build).delete()
+            self.build.candidates.update(score=None, problem_code="", problem_message="")
 
     def objections(self) -> list[str]:
         """List the reasons in the snapshot why a person must promote the winner: labels that were not learned from."""

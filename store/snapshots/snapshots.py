@@ -145,7 +145,7 @@ class Snapshot(BaseModel):
             raise NoRows(
                 f"The table of snapshot {self} was deleted by retention: only the last builds keep theirs."
             )
-        if missing := dataset_loader.find_missing_columns(product, self.table):
+        if missing := self.find_missing(product):
             raise NoRows(
                 f"Snapshot {self} was taken before {', '.join(missing)} was declared: build again, from a new one."
             )
@@ -156,6 +156,10 @@ class Snapshot(BaseModel):
         except (NoRows, OneClass, TooFewInstances) as error:
             error.args = (" ".join([error.message, *map(str, self.undeclared_values)]),)
             raise
+
+    def find_missing(self, product: DataProduct) -> list[str]:
+        """List the features that it lacks because they were declared later; none once its table was dropped."""
+        return [] if self.dropped_at else dataset_loader.find_missing_columns(product, self.table)
 
     def drop(self) -> None:
         """Drop the table; the row stays."""

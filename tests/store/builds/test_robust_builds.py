@@ -1,16 +1,21 @@
 """Builds over data and declarations that changed: what a person must decide is held, what can be learned is learned."""
 
+import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from django.db.models import F
 
+from learning.build import build as learn
 from learning.problem import Classification
+from learning.selection.steps import FoldScored
 from store.builds.builds import Build
+from store.builds.candidates import FoldScore
 from store.builds.report import build_report
-from store.builds.runner import run
+from store.builds.runner import _BuildRun, run
 from store.jobs.jobs import FAILED, SUCCEEDED
 from store.products import catalogue
 from store.products.features import Latest
@@ -141,6 +146,35 @@ def test_a_version_learns_a_wider_declaration_from_the_same_rows_once(declare: D
     second = built(wider)
     assert second.model and second.model.novelties(wider) == []
     assert built(wider).model is None
+
+
+def test_a_build_that_was_interrupted_by_a_deploy_starts_over_with_the_features_of_today(
+    declare: Declare,
+) -> None:
+    product = declare(by_age())
+    patients(40)
+    build, _ = Build.objects.request(product, by="ann", enqueue=False)
+    first = Build.objects.claim(build.pk)
+    assert first
+    steps = _BuildRun(first, threading.Event())
+    dataset = steps.dataset()
+    with closing(learn(product.problem, dataset, workers=1)) as learning:
+        for step in learning:
+            steps.record(step)
+            if isinstance(step, FoldScored):
+                break
+    assert FoldScore.objects.filter(candidate__build=first).count() == 1
+    Build.objects.abandon(first.pk, first.attempt)
+
+    features = {"age": F("anamnesis__age") + 0, "cost": "cost", "smokes": "anamnesis__smokes"}
+    wider = declare(declared(features, problem=PROBLEM))
+    second = Build.objects.claim(build.pk)
+    assert second
+    run(second)
+    second.refresh_from_db()
+    assert second.status == SUCCEEDED and second.promoted, second.problem_message
+    assert second.snapshot and second.snapshot.number == 2
+    assert second.model and second.model.novelties(wider) == []
 
 
 def urgent(**labels: int) -> None:

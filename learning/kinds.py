@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from enum import Enum
 from itertools import pairwise
 from sys import float_info
@@ -37,6 +37,8 @@ Array = NDArray[Any]
 BigInt = NewType("BigInt", int)
 #: The first number beyond what a column of 64 bits holds.
 BEYOND_64_BITS = 2**63
+#: Characters that say nothing: a text of these alone is blank.
+BLANKS = " \t\r\n\u00a0"
 #: Cells of files that say nothing; for texts these count only where the column takes no such value.
 NO_VALUE = ("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", "--", ".", "missing", "unknown")
 
@@ -108,6 +110,10 @@ class Declaration(Protocol):
 
     @property
     def decimal_places(self) -> int | None: ...
+    @property
+    def blank_is_null(self) -> bool:
+        """True if an empty text is stored as null."""
+
     @property
     def field_kind(self) -> "Kind":
         """The kind of the field without its choices."""
@@ -233,6 +239,8 @@ class Kind(str):
     is_json: ClassVar[bool] = True
 
     #: The words for the kind where the scaffold shows a column.
+    #: SQL of a cell's text `{0}` as a value of the type `{1}`.
+    cast_sql: ClassVar[str] = "CAST({0} AS {1})"
     described: ClassVar[str] = ""
     #: The words for a cell that looks so.
     cell_described: ClassVar[str] = ""
@@ -297,6 +305,28 @@ class Kind(str):
         return None
 
     # -- Validation, JSON and GraphQL --
+
+    # -- Values in tables, which others may have written --
+
+    def stored_sql(self, null: bool) -> str:
+        """SQL of a stored value `{0}` as `canonical` returns it; "" where it already is.
+
+        Args:
+            null: True if the column may be null, so that it holds null instead of an empty text.
+        """
+        return ""
+
+    def canonical(self, value: object, null: bool) -> object:
+        """The value that every way has for a stored one: `clean` without validation."""
+        return None if null and self.is_missing(value) else value
+
+    def is_missing(self, value: object) -> bool:
+        """True if models learn a stored value, which is not None, as missing."""
+        return False
+
+    def from_float(self, number: float, column: Declaration) -> object:
+        """The value of a label that is stored as a number."""
+        return number
 
     def clean(self, value: object, column: Declaration) -> object:
         """Return the canonical value. Raises InvalidValue, ValueNotFinite or ValueOutOfRange."""
@@ -379,6 +409,8 @@ def between(low: float | None, high: float | None) -> str:
 _INTEGERS = ("int2", "int4", "int8")
 #: Digits of a numeric that float64 always has room for.
 _MOST_DIGITS = 300
+#: Rounds as PostgreSQL's numeric does, with room for all digits that `DecimalNumber.parse` accepts.
+_NUMERIC = Context(prec=20_000, rounding=ROUND_HALF_UP, Emin=MIN_EMIN, Emax=MAX_EMAX)
 #: A numeric that is too large for float64 is NaN, one that is too small is 0; PostgreSQL refuses to convert them.
 _FINITE = (
     "CASE WHEN abs({0}) > 1.7976931348623157e308 THEN 'NaN' "
@@ -412,6 +444,7 @@ class Number(Kind):
     batch_type: ClassVar[type | None] = float
     described = "decimal"
     cell_described = "a number"
+    cast_sql: ClassVar[str] = "(CAST({0} AS {1}) + 0)"  # −0.0 as 0.0
     #: The condition under which an invalid cell is a number all the same, too large for its column.
     too_large: ClassVar[str] = "~* '^[+-]?[0-9.]+(e[+-]?[0-9]+)?$'"
     #: The sentence about a cell that is none.
@@ -431,8 +464,11 @@ class Number(Kind):
 
     def clean(self, value: Any, column: Declaration) -> object:
         if not _is_finite(value):
+    def is_missing(self, value: Any) -> bool:
+        return value is not None and not _is_finite(value)
+
             raise ValueNotFinite(f"{column.name} must be a finite number.")
-        return self._rounded(self._within(value, column), column)
+        return self._within(self._rounded(value, column), column)
 
     def _within(self, value: Any, column: Declaration) -> Any:
         low, high = column.limits
@@ -507,6 +543,7 @@ class Integer(Number):
     batch_type = int
     described = "integer"
     cell_described = "an integer"
+    cast_sql = Kind.cast_sql
     wider_code = "NUMBER"
     too_large = "~ '^[+-]?[0-9]+$'"
     not_one = "is no whole number"
@@ -518,6 +555,9 @@ class Integer(Number):
 
     def clean(self, value: Any, column: Declaration) -> object:
         return int(self._within(value, column))
+    def from_float(self, number: float, column: Declaration) -> object:
+        return int(number)
+
 
     def clean_batch(
         self, values: Sequence[Any], some: Sequence[Any], column: Declaration
@@ -596,6 +636,7 @@ class DecimalNumber(Number):
     batch_type = None
 
     def parse(self, value: object) -> Decimal:
+    cast_sql = Kind.cast_sql
         if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 1_000:
             raise ValueError("it takes a decimal number, as a string or as a number")
         try:
@@ -607,14 +648,28 @@ class DecimalNumber(Number):
         return number
 
     def _rounded(self, value: Any, column: Declaration) -> Any:
-        places, number = column.decimal_places, Decimal(str(value))
-        return (number if places is None else round(number, places)) + 0
+        """Round as a numeric column does, ties away from zero; −0 as 0.
+
+        Without declared places the zeros at the end go, of which each way would have others.
+        """
+        places, number = column.decimal_places, _NUMERIC.plus(Decimal(str(value)))
+        if places is None:
+            places = max(0, -_exponent(_NUMERIC.normalize(number)))
+        if number.adjusted() + places >= _NUMERIC.prec:
+            return number  # beyond every column, as its limits say
+        return _NUMERIC.plus(number.quantize(Decimal((0, (1,), -places)), context=_NUMERIC))
+
+    def from_float(self, number: float, column: Declaration) -> object:
+        return self._rounded(number, column)
 
     def to_json(self, value: object) -> object:
         return None if value is None else str(value)
 
     def from_json(self, value: Any) -> object:
-        return None if value is None else Decimal(value)
+        try:
+            return None if value is None else Decimal(value)
+        except (InvalidOperation, TypeError, ValueError):
+            return None
 
     def serialize(self, value: object) -> object:
         return None if value is None else str(value)
@@ -694,6 +749,12 @@ def _read_boolean(values: Array) -> Array:
 
 def _is_finite(value: Any) -> bool:
     if isinstance(value, Decimal):
+def _exponent(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int), "the number is finite"
+    return exponent
+
+
         return value.is_finite()
     try:
         return math.isfinite(value)
@@ -752,10 +813,12 @@ class Category(Kind):
         return OtherCopy.HASH if type_ in self.sql_types else None
 
     def clean(self, value: object, column: Declaration) -> object:
-        if (text := str(value)) not in column.by_text:
-            values = ", ".join(value or "an empty text" for value in column.by_text)
-            raise InvalidValue(f"{text!r} is no value of {column.name}: it takes {values}.")
-        return column.by_text[text]
+        if (text := str(value)) in column.by_text or (text := normal_form(text)) in column.by_text:
+            return column.by_text[text]
+        if column.blank_is_null and canonical_text(text, null=True) is None:
+            return None
+        values = ", ".join(value or "an empty text" for value in column.by_text)
+        raise InvalidValue(f"{text!r} is no value of {column.name}: it takes {values}.")
 
     def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
         values = list(column.typed.by_text)
@@ -808,24 +871,48 @@ class Text(Kind):
     def clean(self, value: Any, column: Declaration) -> object:
         if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
             raise InvalidValue(f"{column.name} holds a character that cannot be stored (NUL or half a pair).")
-        text = unicodedata.normalize("NFC", value)
-        if column.longest is not None and len(text) > column.longest:
+        text = canonical_text(value, column.blank_is_null)
+        if text is not None and column.longest is not None and len(text) > column.longest:
             raise InvalidValue(f"{column.name} may have {column.longest} characters, and has {len(text)}.")
         return text
 
     def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
         if (longest := column.typed.longest) is not None:
+    def stored_sql(self, null: bool) -> str:
+        return _canonical_sql(null)
+
+    def canonical(self, value: object, null: bool) -> object:
+        return None if value is None else canonical_text(str(value), null)
+
             short = Sql("length({text}) <= {longest}", {"longest": longest})
-            yield CellCheck(short, literal(f"has more than {longest} characters"))
-        if column.null:  # no word for missing: rewriting makes it null
-            missing = {t for word in NO_VALUE for t in (word, word.upper(), word.capitalize(), "NaN")}
-            words, values = is_one_of(sorted(missing))
-            yield CellCheck(Sql(f"NOT {words}", values), literal("is missing"))
+        # Rewriting makes null of a blank cell, and of a word for missing where the column may be null.
+        words = [*NO_VALUE, *map(str.upper, NO_VALUE), *map(str.capitalize, NO_VALUE), "NaN"]
+        missing = sorted(set(words)) if column.null else [""]
+        has_value = "btrim({text}, {blanks}) <> ALL({missing}::text[])"
+        yield CellCheck(Sql(has_value, {"blanks": BLANKS, "missing": missing}), literal("is missing"))
         canonical = Sql("(octet_length({text}) = length({text}) OR {text} IS NFC NORMALIZED)")
         yield CellCheck(canonical, literal("is not in Unicode's normal form C"))
+            yield CellCheck(short, literal(f"has more than {longest} characters"))
 
     def rewrite(self, column: FileColumn) -> Rewrite:
-        return Rewrite(Sql("normalize({raw}, NFC)"), Sql("{is_value}", {"is_value": not column.null}))
+        is_value = "false" if column.null else "{text} <> ''"
+        return Rewrite(Sql("normalize({raw}, NFC)"), Sql(is_value))
+
+
+def normal_form(text: str) -> str:
+    """Convert a text to Unicode's form C, in which equal texts have equal characters."""
+    return unicodedata.normalize("NFC", text)
+
+
+def canonical_text(text: str, null: bool) -> str | None:
+    """Convert a text to its normal form; a blank one to null where the column may be null, else to the empty text."""
+    normal = normal_form(text)
+    return normal if normal.strip(BLANKS) else None if null else ""
+
+
+def _canonical_sql(null: bool) -> str:
+    """`canonical_text` in SQL, by a function of ours that knows BLANKS too."""
+    return "NULLIF(exemplar.normal_text({0}), '')" if null else "exemplar.normal_text({0})"
 
 
 def is_ascending(choices: Sequence[str]) -> bool:
@@ -852,7 +939,7 @@ _CLOCK = re.compile(
     r"[ T]([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?( ?[AaPp][Mm])?( ?(Z|[+-]\d\d(:?\d\d)?))?"
 )
 _MOMENT = re.compile(
-    r"(\d{4})-(\d\d?)-(\d\d?)[T ](\d\d?):(\d\d?)(?::(\d\d?)(?:[.,](\d{1,6})\d{0,6})?)?\s*"
+    r"(\d{4})-(\d\d?)-(\d\d?)[T ](\d\d?):(\d\d?)(?::(\d\d?)(?:[.,](\d{1,12}))?)?\s*"
     r"(Z|[+-]\d\d(?::?\d\d)?)?"
 )
 
@@ -880,6 +967,8 @@ class Date(Kind):
     word: ClassVar[str] = "date"
 
     def decode_cell(self, cell: Any) -> object:
+#: More digits of a second than a moment has: Python cuts them off, and PostgreSQL rounds.
+_FINE = re.compile(r"[.,]\d{7}")
         return _moment_of(cell).date()
 
     def describe_number(self, number: float) -> str:
@@ -1009,19 +1098,21 @@ def _moment_of(counted: float) -> datetime:
 
 
 def _parse_moment(text: str) -> datetime | None:
-    """The moment that a client wrote, in ISO 8601 or with parts of one digit."""
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        match = _MOMENT.fullmatch(text)
+    """The moment that a client wrote, in ISO 8601 or with parts of one digit, rounded as PostgreSQL does."""
+    match = _MOMENT.fullmatch(text) if _FINE.search(text) else None
+    if match is None:
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            match = _MOMENT.fullmatch(text)
     if match is None:
         return None
     *parts, fraction, offset = match.groups()
     year, month, day, hour, minute, second = (int(part or 0) for part in parts)
-    micro = int((fraction or "").ljust(6, "0"))
     try:
-        return datetime(year, month, day, hour, minute, second, micro, _offset(offset))
-    except ValueError:
+        whole = datetime(year, month, day, hour, minute, second, tzinfo=_offset(offset))
+        return whole + timedelta(microseconds=round(float(f"0.{fraction or 0}") * 1e6))
+    except (ValueError, OverflowError):
         return None
 
 

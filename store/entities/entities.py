@@ -14,6 +14,7 @@ from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet, Va
 
 from ..db import pagination
 from ..exceptions import BadInput, Conflict, UnknownEntity
+from ..products.columns import is_same
 from ..products.product import DataProduct
 
 #: Marks a value that stays unchanged, where None means null.
@@ -111,13 +112,10 @@ def _read(product: DataProduct, rows: QuerySet[Any]) -> Iterable[Entity]:
     join = product.join
     has_all_rows = Q(*(Q(**{f"{relation}__isnull": False}) for relation in join.required_rows))
     complete = ExpressionWrapper(has_all_rows, BooleanField()) if has_all_rows else Value(True)
-    label, at = (
-        F(join.label) if join.label else Value(None, models.TextField()),
-        F(join.at) if join.at else None,
-    )
+    label = join.label_column.select(F(join.label)) if join.label and join.label_column else None
     extra = {
-        "entity_label": label,
-        "entity_at": at or Value(None, models.DateTimeField()),
+        "entity_label": label or Value(None, models.TextField()),
+        "entity_at": join.moment,
         "entity_complete": complete,
     }
     selected = ["pk", *extra, *(f"feature_{name}" for name in product.feature_names)]
@@ -277,9 +275,9 @@ class _WrittenRows:
         return getattr(self.row(path.hops), path.column.attname)
 
     def set(self, path: Any, value: Any) -> bool:
-        """Set a column. Returns: True where its value changes."""
+        """Set a column. Returns: True where its value changes, not only the way in which it is written."""
         row = self.row(path.hops)
-        if not row._state.adding and getattr(row, path.column.attname) == value:
+        if not row._state.adding and is_same(path.column, getattr(row, path.column.attname), value):
             return False
         setattr(row, path.column.attname, value)
         self.dirty.setdefault(path.hops, []).append(path.column.name)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.db import connection, models
 from psycopg2 import sql
 
-from learning.kinds import NO_VALUE, UNLEARNED, Kind, Sql
+from learning.kinds import BLANKS, NO_VALUE, UNLEARNED, Kind, Sql
 
 from ..products.columns import TypedColumn
 
@@ -77,7 +77,7 @@ class Cast:
 
     def value(self, text: sql.Composable) -> sql.Composable:
         """Cast the text of a cell that fits to the column's type."""
-        value = sql.SQL("CAST({} AS {})").format(text, sql.SQL(self.type))
+        value = sql.SQL(self.typed.field_kind.cast_sql).format(text, sql.SQL(self.type))
         return sql.SQL("coalesce({}, '')").format(value) if self.blank else value
 
     def fits(self, text: sql.Composable) -> sql.Composable:
@@ -98,7 +98,7 @@ class Cast:
 
     def rewritten(self, text: sql.Composable) -> sql.Composable:
         """Normalize the text of a cell for PostgreSQL; null where it stands for a missing value, as `n/a` does."""
-        trimmed = sql.SQL("btrim({}, E' \\t\\r\\n\\u00a0')").format(text)
+        trimmed = sql.SQL("btrim({}, {})").format(text, sql.Literal(BLANKS))
         rewrite = self.kind.rewrite(self)
         return sql.SQL("CASE WHEN NOT {} AND lower({}) = ANY({}::text[]) THEN NULL ELSE {} END").format(
             self._composed(rewrite.is_value, trimmed),

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from django.db import connection, models
 from django.utils import timezone
 from psycopg2 import sql
+from ..products.columns import select_stored
+from .casts import Cast
 
 from .checking import TYPED, execute, fetch_row
 from .tables import TargetTable
@@ -107,7 +109,7 @@ def _compile_changes(
     assignments = [
         sql.SQL("{} = {}").format(sql.Identifier(field.column), value) for field, value in values.items()
     ]
-    stored = sql.SQL(", ").join(sql.Identifier("t", field.column) for field in values)
+    stored = sql.SQL(", ").join(map(_stored_value, values))
     differ = sql.SQL("ROW({}) IS DISTINCT FROM ROW({})").format(stored, sql.SQL(", ").join(values.values()))
     return sql.SQL(", ").join(assignments), differ
 
@@ -125,7 +127,7 @@ def _insert_missing_copies(table: TargetTable) -> sql.Composable:
 
     The same file twice adds nothing.
     """
-    stored = sql.SQL(", ").join(sql.Identifier("t", field.column) for field in table.values)
+    stored = sql.SQL(", ").join(map(_stored_value, table.values))
     staged = sql.SQL(", ").join(map(_staged_value, table.values.values()))
     return sql.SQL(
         """INSERT INTO {table} AS t ({columns})
@@ -153,6 +155,13 @@ def _insert_missing_copies(table: TargetTable) -> sql.Composable:
 
 def _column_list(fields: Iterable[models.Field]) -> sql.Composable:
     return sql.SQL(", ").join(sql.Identifier(field.column) for field in fields)
+
+def _stored_value(field: models.Field) -> sql.Composable:
+    """Compile the stored value as all ways have it, so that none is written that differs by its form alone."""
+    column = sql.Identifier("t", field.column)
+    template = select_stored(field)
+    return sql.SQL(template).format(column) if template else column
+
 
 
 def _staged_value(staged: str) -> sql.Composable:

@@ -87,4 +87,4 @@ def column_text(product: DataProduct) -> Any:
     if join.label_column.field_kind.is_boolean:
         yes, no = (models.When(**{join.label: value}, then=Value(str(value))) for value in (True, False))
         return models.Case(yes, no, default=Value(None), output_field=text)
-    return Cast(F(join.label), text)
+    return Cast(join.label_column.select(F(join.label)), text)

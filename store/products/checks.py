@@ -6,9 +6,11 @@ from typing import Any
 from django.core import checks
 from django.db import models
 
+from learning.kinds import normal_form
 from learning import checks as learning
 
-from . import catalogue
+from . import catalogue, times
+from .columns import Choice
 from .features import InvalidJoin, references, resolve_path
 from .product import DataProduct
 
@@ -32,6 +34,10 @@ def check_products(app_configs: Any = None, **options: Any) -> list[checks.Check
 def find_problems(product: DataProduct) -> Iterator[str]:
     """List the reasons why `product` cannot be built, one sentence each."""
     features_compile = yield from _features(product)
+    for column in product.columns if features_compile else ():
+        yield from _choices(column.name, column.choices)
+    if label_fits:
+        yield from _choices(f"label={product.join.label!r}", product.labels)
     label_fits = yield from _label(product)
     yield from _time(product)
     yield from _group(product)
@@ -97,6 +103,14 @@ def _label(product: DataProduct) -> Generator[str, None, bool]:
         yield f"label={join.label!r} is not a number: a Regression needs a FloatField, DecimalField or IntegerField."
         return False
     return True
+
+def _choices(name: str, choices: Iterable[Choice]) -> Iterator[str]:
+    for text in (choice.text for choice in choices if choice.text != normal_form(choice.text)):
+        yield (
+            f"{name} has the choice {text!a}, which is not in Unicode's normal form C as all values are: "
+            f"write {normal_form(text)!a}."
+        )
+
 
 
 def _time(product: DataProduct) -> Iterator[str]:

@@ -27,6 +27,22 @@ REFUSALS: dict[type[InvalidValue], type[StoreError]] = {
 UNIT = re.compile(r"(?:\[([^\]]+)\]|\(([^\s)]{1,12})\))\s*$")
 
 
+def blank_is_null(field: Any) -> bool:
+    """Return True where the column holds null instead of an empty text: it may be null, and no choice is empty."""
+    return field.null and not (field.blank and any(value == "" for value, _ in field.flatchoices or ()))
+
+
+def select_stored(field: models.Field) -> str:
+    """SQL of a stored value `{0}` as all ways have it; "" where it already is."""
+    return kind_of_field(type(field)).stored_sql(blank_is_null(field))
+
+
+def is_same(field: models.Field, one: Any, other: Any) -> bool:
+    """Return True where two values of a column differ at most by the way in which they are written."""
+    kind, null = kind_of_field(type(field)), blank_is_null(field)
+    return bool(kind.canonical(one, null) == kind.canonical(other, null))
+
+
 @dataclass(frozen=True, kw_only=True)
 class TypedColumn:
     """A column with the properties of its Django field."""
@@ -106,6 +122,11 @@ class TypedColumn:
         lengths = [v.limit_value for v in self.field.validators if isinstance(v, MaxLengthValidator)]
         return min([self.field.max_length] * (self.field.max_length is not None) + lengths, default=None)
 
+    @cached_property
+    def blank_is_null(self) -> bool:
+        """True if an empty text is stored as null."""
+        return blank_is_null(self.field)
+
     @property
     def decimal_places(self) -> int | None:
         places: int | None = getattr(self.field, "decimal_places", None)
@@ -120,6 +141,21 @@ class TypedColumn:
             nullable=self.nullable,
             choices=tuple(choice.text for choice in self.choices),
         )
+
+    def select(self, expression: Any) -> Any:
+        """Select stored values as `clean` returns them: others write texts in another Unicode form, or blank ones."""
+        template = select_stored(self.field)
+        if not template:
+            return expression
+        return models.Func(expression, template=template.format("%(expressions)s"), output_field=self.field)
+
+    def canonical(self, stored: Any) -> Any:
+        """The value of a stored one, read without `select`."""
+        return self.field_kind.canonical(stored, self.blank_is_null)
+
+    def without_missing(self, stored: Any) -> Any:
+        """A stored value; None where models learn it as missing."""
+        return None if self.nullable and self.field_kind.is_missing(stored) else stored
 
     def clean(self, value: Any, argument: Sequence[str | int] = ()) -> Any:
         """Validate a value and return its canonical form (−0.0 as 0.0, text in NFC, times in UTC).

@@ -222,6 +222,11 @@ class Join:
         writable = resolved if resolved.one_to_one and not resolved.column.primary_key else None
         return Feature(
             name=name, field=resolved.column, nullable=resolved.nullable, expression=F(path), path=writable
+    @cached_property
+    def group_column(self) -> TypedColumn | None:
+        path = self.group_path
+        return TypedColumn(name=path.column.name, field=path.column, nullable=True) if path else None
+
         )
 
     def _compile_expression(self, name: str, expression: Any) -> Feature:
@@ -297,7 +302,7 @@ class Join:
 
     def instances(self, rows: QuerySet[Any] | None = None) -> QuerySet[Any]:
         """Annotate `rows` (default: the complete ones) with their features as `feature_<name>`."""
-        annotations = {f"feature_{column.name}": column.expression for column in self.columns}
+        annotations = {f"feature_{column.name}": column.select(column.expression) for column in self.columns}
         return (self.complete() if rows is None else rows).order_by().annotate(**annotations)
 
     @cached_property

@@ -132,6 +132,14 @@ class DataProduct:
                 for value, column in zip(instance, self.columns, strict=True)
             ]
 
+    def clean_stored(self, instance: Sequence[Any], argument: Sequence[str | int] = ()) -> list[Any]:
+        """Validate as `clean_instance` does, from values as the tables hold them: as learned, NaN is missing."""
+        try:
+            return self.clean_instance(instance, argument)
+        except NotFinite:
+            pairs = zip(instance, self.columns, strict=True)
+            return self.clean_instance([column.without_missing(value) for value, column in pairs], argument)
+
     @cached_property
     def _checks(self) -> Sequence[tuple[float, float, Callable[[Any], Any]]]:
         return [(*column.float_bounds, column.clean) for column in self.columns]
@@ -182,11 +190,12 @@ class DataProduct:
             return self.label_by_text.get(answer)
         column = self.join.label_column
         assert column is not None
-        is_integer = column.kind is not None and column.kind.is_integer
-        return int(float(answer)) if is_integer else column.field.to_python(float(answer))
+        return column.field_kind.from_float(float(answer), column)
 
     def stored_answer(self, label: Any) -> str | None:
         """Encode a value of the label column, declared or not; None for null, NaN and infinity."""
+        column = self.join.label_column
+        label = column.canonical(label) if column else label
         if label is None or (self.problem.has_values and not isfinite(label)):
             return None
         return str(label) if self.problem.has_classes else repr(float(label))

@@ -140,7 +140,7 @@ def validate_entity(
         needed = ", ".join(product.join.required_rows)
         return IncompleteEntity(f"{key} lacks a feature row: {product.name} joins {needed}.", argument=path)
     try:
-        return ValidRequest(product.clean_instance(entity.instance, path), entity=key)
+        return ValidRequest(product.clean_stored(entity.instance, path), entity=key)
     except StoreError as refusal:
         return refusal
 

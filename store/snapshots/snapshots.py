@@ -15,6 +15,8 @@ from learning.exceptions import NoRows, OneClass, TooFewInstances
 from ..db.base import BaseModel
 from ..db.fields import JSONField
 from ..exceptions import RowsMultiplied
+from ..predictions.feedback import Feedback
+from ..products.columns import select_stored
 from ..predictions import truth
 from ..products.features import Feature
 from ..products.product import DataProduct
@@ -210,9 +212,10 @@ def _instances(product: DataProduct, columns: Sequence[Feature]) -> tuple[str, l
     fixed = {
         "snapshot_entity": Cast(F("pk"), text),
         "snapshot_label": truth.column_text(product) if join.label else Cast(Value(None), text),
-        "snapshot_at": Cast(F(join.at), time) if join.at else Cast(Value(None), time),
-        "snapshot_group": Cast(F(join.group) if join.group else Value(None), text),
+        "snapshot_at": Cast(join.moment, time),
+        "snapshot_group": Cast(group, text),
     }
+    group = join.group_column.select(F(join.group)) if join.group and join.group_column else Value(None)
     features = [f"feature_{column.name}" for column in columns]
     query = join.instances().annotate(**fixed).values(*fixed, *features).query
     joined, parameters = query.sql_with_params()
@@ -240,7 +243,9 @@ def _cast_sql(column: Feature) -> str:
     """Cast a stored feature to the declared type; null where it no longer fits a changed declaration."""
     kind = _sql_type(column)
     # Cast again: CASE drops the precision of a numeric.
-    return f"(CASE WHEN pg_input_is_valid(p.features ->> %s, '{kind}') THEN (p.features ->> %s)::{kind} END)::{kind}"
+    value = f"(CASE WHEN pg_input_is_valid(p.features ->> %s, '{kind}') THEN (p.features ->> %s)::{kind} END)::{kind}"
+    template = select_stored(column.field)
+    return template.format(value) if template else value
 
 
 def _sql_type(column: Feature) -> str:

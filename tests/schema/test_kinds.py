@@ -19,7 +19,7 @@ from psycopg2 import sql
 
 from learning.columns import frame
 from learning.inference.row_reader import RowReader
-from learning.kinds import NO_VALUE, Kind, registered
+from learning.kinds import BLANKS, NO_VALUE, Kind, canonical_text, registered
 from schema.compiled.input_coercion import InputReader
 from schema.compiled.serializers import leaf_field
 from schema.composition import compose
@@ -165,7 +165,7 @@ def test_a_value_is_the_same_by_every_way(kind: Kind, data: st.DataObject) -> No
 def check(ways: Ways, data: st.DataObject) -> None:
     kind = ways.kind
     drawn = data.draw(st.lists(VALUES.get(kind, st.from_type(kind.python)), min_size=1, max_size=5))
-    values = [ways.clean(value) for value in drawn]
+    values = [value for value in map(ways.clean, drawn) if value is not None]  # a blank text is null
     for value in values:
         assert same(ways.through_the_api(value), value)
         assert same(ways.through_a_stored_instance(value), value)
@@ -198,3 +198,17 @@ def assert_served(cells: Any, column: Any, kind: Kind, choices: int) -> None:
         np.testing.assert_array_equal(cells.codes[:, 0], np.where(codes < 0, choices, codes))
     else:
         assert cells.texts[0] == ["" if text is None else text for text in column]
+
+
+@pytest.mark.django_db
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+    | st.text(st.sampled_from(f"{BLANKS}a\u0301")),
+    null=st.booleans(),
+)
+def test_sql_reads_a_text_as_python_does(text: str, null: bool) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {Kind.TEXT.stored_sql(null).format('%s::text')}", [text])
+        [read] = cursor.fetchone()
+    assert read == canonical_text(text, null)

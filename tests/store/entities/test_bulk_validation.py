@@ -75,5 +75,5 @@ def test_rows_keep_their_order_and_their_columns() -> None:
     )
     rows = [(-0.0, Decimal("1.25")), (None, None), (2.5, Decimal("3"))]
     assert repr(bulk_validation.instances(Product(number, price), rows)) == (
-        "[(0.0, Decimal('1.2')), (None, None), (2.5, Decimal('3.0'))]"
+        "[(0.0, Decimal('1.3')), (None, None), (2.5, Decimal('3.0'))]"
     )

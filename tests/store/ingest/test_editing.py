@@ -54,7 +54,7 @@ def test_a_new_entity_has_rows_in_every_table(stay: DataProduct) -> None:
     assert result.entity.features == {
         "age": 61,
         "born": date(1960, 1, 2),
-        "cost": Decimal("12.34"),
+        "cost": Decimal("12.35"),
         "note": "x",
         "smokes": True,
         "urgency": "planned",

@@ -105,7 +105,12 @@ def test_what_the_database_cannot_hold_is_out_of_range(
 
 
 def test_decimals_are_rounded_as_the_column_would() -> None:
-    assert str(cleaned(models.DecimalField(max_digits=8, decimal_places=2), 1.005)) == "1.00"
+    assert str(cleaned(models.DecimalField(max_digits=8, decimal_places=2), 1.005)) == "1.01"
+    assert str(cleaned(models.DecimalField(max_digits=8, decimal_places=2), Decimal("-2.345"))) == "-2.35"
+    assert (
+        str(cleaned(models.DecimalField(max_digits=60, decimal_places=2), Decimal(10**40))) == f"{10**40}.00"
+    )
+    assert str(cleaned(models.DecimalField(max_digits=4, decimal_places=2), Decimal("99.994"))) == "99.99"
     assert str(cleaned(models.DecimalField(max_digits=8, decimal_places=2), 12.3)) == "12.30"
 
 

@@ -237,12 +237,12 @@ class Kind(str):
     batch_type: ClassVar[type | None] = None
     #: True if cleaned values stand in JSON as they are.
     is_json: ClassVar[bool] = True
-
-    #: The words for the kind where the scaffold shows a column.
     #: SQL of a cell's text `{0}` as a value of the type `{1}`.
     cast_sql: ClassVar[str] = "CAST({0} AS {1})"
     described: ClassVar[str] = ""
     #: The words for a cell that looks so.
+
+    #: The words for the kind where the scaffold shows a column.
     cell_described: ClassVar[str] = ""
     #: The kind that takes all cells that look like this one, and others; "": none does.
     wider_code: ClassVar[str] = ""
@@ -304,8 +304,6 @@ class Kind(str):
         """The way by which a column of this PostgreSQL type travels in a snapshot; None: as Python values."""
         return None
 
-    # -- Validation, JSON and GraphQL --
-
     # -- Values in tables, which others may have written --
 
     def stored_sql(self, null: bool) -> str:
@@ -330,6 +328,8 @@ class Kind(str):
 
     def clean(self, value: object, column: Declaration) -> object:
         """Return the canonical value. Raises InvalidValue, ValueNotFinite or ValueOutOfRange."""
+    # -- Validation, JSON and GraphQL --
+
         return value
 
     def clean_batch(
@@ -407,12 +407,12 @@ def between(low: float | None, high: float | None) -> str:
 # -- Numbers --
 
 _INTEGERS = ("int2", "int4", "int8")
-#: Digits of a numeric that float64 always has room for.
-_MOST_DIGITS = 300
 #: Rounds as PostgreSQL's numeric does, with room for all digits that `DecimalNumber.parse` accepts.
 _NUMERIC = Context(prec=20_000, rounding=ROUND_HALF_UP, Emin=MIN_EMIN, Emax=MAX_EMAX)
 #: A numeric that is too large for float64 is NaN, one that is too small is 0; PostgreSQL refuses to convert them.
 _FINITE = (
+#: Digits of a numeric that float64 always has room for.
+_MOST_DIGITS = 300
     "CASE WHEN abs({0}) > 1.7976931348623157e308 THEN 'NaN' "
     "WHEN abs({0}) < 2.4703282292062328e-324 THEN 0 ELSE {0} END"
 )
@@ -462,13 +462,13 @@ class Number(Kind):
             read=_read_number,
         )
 
-    def clean(self, value: Any, column: Declaration) -> object:
-        if not _is_finite(value):
     def is_missing(self, value: Any) -> bool:
         return value is not None and not _is_finite(value)
 
             raise ValueNotFinite(f"{column.name} must be a finite number.")
         return self._within(self._rounded(value, column), column)
+    def clean(self, value: Any, column: Declaration) -> object:
+        if not _is_finite(value):
 
     def _within(self, value: Any, column: Declaration) -> Any:
         low, high = column.limits
@@ -553,13 +553,13 @@ class Integer(Number):
     def decode_cell(self, cell: Any) -> object:
         return int(cell)
 
-    def clean(self, value: Any, column: Declaration) -> object:
-        return int(self._within(value, column))
     def from_float(self, number: float, column: Declaration) -> object:
         return int(number)
 
 
     def clean_batch(
+    def clean(self, value: Any, column: Declaration) -> object:
+        return int(self._within(value, column))
         self, values: Sequence[Any], some: Sequence[Any], column: Declaration
     ) -> Sequence[object] | None:
         return values if _all_within(some, column) else None
@@ -747,8 +747,6 @@ def _read_boolean(values: Array) -> Array:
     return np.where(values < 0, np.nan, values)
 
 
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, Decimal):
 def _exponent(number: Decimal) -> int:
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int), "the number is finite"
@@ -757,6 +755,8 @@ def _exponent(number: Decimal) -> int:
 
         return value.is_finite()
     try:
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, Decimal):
         return math.isfinite(value)
     except OverflowError:
         return False  # an integer longer than any float
@@ -876,15 +876,13 @@ class Text(Kind):
             raise InvalidValue(f"{column.name} may have {column.longest} characters, and has {len(text)}.")
         return text
 
-    def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
-        if (longest := column.typed.longest) is not None:
     def stored_sql(self, null: bool) -> str:
         return _canonical_sql(null)
 
     def canonical(self, value: object, null: bool) -> object:
         return None if value is None else canonical_text(str(value), null)
 
-            short = Sql("length({text}) <= {longest}", {"longest": longest})
+    def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
         # Rewriting makes null of a blank cell, and of a word for missing where the column may be null.
         words = [*NO_VALUE, *map(str.upper, NO_VALUE), *map(str.capitalize, NO_VALUE), "NaN"]
         missing = sorted(set(words)) if column.null else [""]
@@ -894,6 +892,8 @@ class Text(Kind):
         yield CellCheck(canonical, literal("is not in Unicode's normal form C"))
             yield CellCheck(short, literal(f"has more than {longest} characters"))
 
+        if (longest := column.typed.longest) is not None:
+            short = Sql("length({text}) <= {longest}", {"longest": longest})
     def rewrite(self, column: FileColumn) -> Rewrite:
         is_value = "false" if column.null else "{text} <> ''"
         return Rewrite(Sql("normalize({raw}, NFC)"), Sql(is_value))
@@ -933,17 +933,42 @@ _EARLIEST = "4714-11-24 00:00:00+00 BC"
 _EARLIEST_DAY = -2_451_545
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMPS = ("timestamptz", "timestamp")
-_YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d\d?)\2(\d\d?)")
-_YEAR_LAST = re.compile(r"(\d\d?)([-/.])(\d\d?)\2(\d{4})")
+# The forms in which cells of files have days, as Python and PostgreSQL read regular expressions alike.
+_MONTH = (
+    "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    "|nov(?:ember)?|dec(?:ember)?)"
+)
+_MONTH_STARTS = "janfebmaraprmayjunjulaugsepoctnovdec"
+_WEEKDAY = "(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?[.,]? +"
+_DAY = "([0-9]{1,2})(?:st|nd|rd|th)?"
+_YEAR = "([0-9]{4}|[0-9]{2})(?![0-9])"
+_YEAR_FIRST = re.compile("([0-9]{4})([-/.])([0-9]{1,2})\\2([0-9]{1,2})(?![0-9])")
+_COMPACT = re.compile("((?:19|20)[0-9]{2})()([0-9]{2})([0-9]{2})(?![0-9])")
+_YEAR_LAST = re.compile(f"([0-9]{{1,2}})([-/.])([0-9]{{1,2}})\\2{_YEAR}")
+_DAY_NAMED = re.compile(f"(?:{_WEEKDAY})?{_DAY}[. -]*({_MONTH})[., -]*{_YEAR}", re.IGNORECASE)
+_NAMED_DAY = re.compile(f"(?:{_WEEKDAY})?({_MONTH})[. -]*{_DAY}[, -]+{_YEAR}", re.IGNORECASE)
 _CLOCK = re.compile(
-    r"[ T]([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?( ?[AaPp][Mm])?( ?(Z|[+-]\d\d(:?\d\d)?))?"
+    r"[ T]([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?( ?[AaPp][Mm])?( ?(Z|UTC|GMT|[+-]\d\d(:?\d\d)?))?"
+)
+#: Forms that look like days, and are none or not certainly: months, quarters, weeks, days without a year, months named
+#: in other languages than English, years of two digits that come first.
+_NEARLY = re.compile(
+    r"\d{4}[-/](0?[1-9]|1[0-2])|(0?[1-9]|1[0-2])[-/]\d{4}"
+    r"|\d{4}[ -]?Q[1-4]|Q[1-4][ /-]?\d{4}|\d{4}-?W\d\d(-?\d)?"
+    rf"|{_MONTH}[. /-]*'?\d{{2,4}}|\d\d?[. -]*{_MONTH}|{_MONTH}[. -]+\d\d?"
+    r"|\d\d?\.?[ -][^\W\d_]{3,10}\.?[ -]\d{2,4}|\d{1,4}(?P<mark>[-/.])\d\d?(?P=mark)\d{1,4}",
+    re.IGNORECASE,
 )
 _MOMENT = re.compile(
     r"(\d{4})-(\d\d?)-(\d\d?)[T ](\d\d?):(\d\d?)(?::(\d\d?)(?:[.,](\d{1,12}))?)?\s*"
+#: Years of two digits are read as POSIX has it: the first year is 1970, the last 2069.
+_FIRST_YEAR = 1970
     r"(Z|[+-]\d\d(?::?\d\d)?)?"
 )
 
 
+#: More digits of a second than a moment has: Python cuts them off, and PostgreSQL rounds.
+_FINE = re.compile(r"[.,]\d{7}")
 class Date(Kind):
     """A day."""
 
@@ -967,8 +992,6 @@ class Date(Kind):
     word: ClassVar[str] = "date"
 
     def decode_cell(self, cell: Any) -> object:
-#: More digits of a second than a moment has: Python cuts them off, and PostgreSQL rounds.
-_FINE = re.compile(r"[.,]\d{7}")
         return _moment_of(cell).date()
 
     def describe_number(self, number: float) -> str:
@@ -1003,14 +1026,13 @@ _FINE = re.compile(r"[.,]\d{7}")
 
     def rewrite(self, column: FileColumn) -> Rewrite:
         """The year first, however the file orders the parts; as it stands where the order is unknown."""
-        value = self._without_midnight(
-            "regexp_replace({text}, '^(\\d{{4}})[/.](\\d+)[/.](\\d+)', '\\1-\\2-\\3')"
-        )
-        if column.day_first is None:
-            return Rewrite(Sql(value))
-        order = r"\3-\2-\1" if column.day_first else r"\3-\1-\2"
-        value = f"regexp_replace({value}, '^(\\d\\d?)[-/.](\\d\\d?)[-/.](\\d{{{{4}}}})', {{order}})"
-        return Rewrite(Sql(value, {"order": order}))
+        value, values = "{text}", {"months": f"(?i){_MONTH}", "starts": _MONTH_STARTS}
+        place = "(strpos({starts}, lower(left(substring({text}, {months}), 3))) + 2) / 3"
+        month = f"coalesce(lpad(({place})::text, 2, '0'), '')"  # nothing where no month is named
+        for step, (pattern, replacement) in enumerate(_rewritings(month, column.day_first)):
+            value = f"regexp_replace({value}, {{pattern{step}}}, {replacement}, 'i')"
+            values[f"pattern{step}"] = f"^{pattern}"
+        return Rewrite(Sql(self._without_midnight(value), values))
 
     def _without_midnight(self, value: str) -> str:
         return f"regexp_replace({value}, '[ T]00:00(:00(\\.0*)?)?(Z|\\+00(:00)?)?$', '')"
@@ -1125,27 +1147,96 @@ def _offset(text: str | None) -> timezone | None:
     return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
 
 
-def read_date_order(cell: str) -> tuple[bool, bool] | None:
-    """True and True if the day stands first for certain, and the month; None if the year stands first."""
-    if not (match := _YEAR_LAST.match(cell)):
+def _rewritings(month: str, day_first: bool | None) -> Iterator[tuple[str, str]]:
+    """Yield patterns of a cell's start, and SQL of what replaces them, one after the other, until the year is first.
+
+    Args:
+        month: SQL of the two digits of the month that the cell names.
+    """
+    yield _WEEKDAY, "''"
+    before = (
+        f"([0-9]{{1,2}}[-/.][0-9]{{1,2}}[-/.]|[0-9]{{1,2}}(?:st|nd|rd|th)?[. -]*{_MONTH}[., -]*"
+        f"|{_MONTH}[. -]*[0-9]{{1,2}}(?:st|nd|rd|th)?[, -]+)"
+    )
+    yield f"{before}([0-6][0-9])(?![0-9])", r"'\120\2'"
+    yield f"{before}([7-9][0-9])(?![0-9])", r"'\119\2'"
+    yield f"{_DAY}[. -]*{_MONTH}[., -]*([0-9]{{4}})(?![0-9])", rf"'\2-' || {month} || '-\1'"
+    yield f"{_MONTH}[. -]*{_DAY}[, -]+([0-9]{{4}})(?![0-9])", rf"'\2-' || {month} || '-\1'"
+    yield "([0-9]{4})[/.]([0-9]{1,2})[/.]([0-9]{1,2})(?![0-9])", r"'\1-\2-\3'"
+    yield "([0-9]{4})([0-9]{2})([0-9]{2})(?![0-9])", r"'\1-\2-\3'"
+    yield "(.*:[0-9]{2}),([0-9])", r"'\1.\2'"
+    if day_first is not None:
+        order = r"'\3-\2-\1'" if day_first else r"'\3-\1-\2'"
+        yield "([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4})", order
+
+
+class DateCell(NamedTuple):
+    """The day that a cell of a file begins with."""
+
+    #: Where the day ends in the cell.
+    end: int
+    year: int
+    #: True for a year of two digits.
+    is_short: bool = False
+    #: True if the day stands before the month for certain, and True if the month stands first; both False: unknown.
+    day_first: bool = False
+    month_first: bool = False
+    #: True if only the year stands last, and two numbers before it.
+    is_ordered: bool = False
+
+
+def read_date(cell: str) -> DateCell | None:
+    """Read the day at the start of a cell; None if there is none, or none that exists."""
+    if match := _YEAR_FIRST.match(cell) or _COMPACT.match(cell):
+        year = int(match[1])
+        return DateCell(match.end(), year) if _exists(year, int(match[3]), int(match[4])) else None
+    if match := _YEAR_LAST.match(cell):
+        return _read_year_last(match)
+    if match := _DAY_NAMED.match(cell):
+        day, name, text = match.groups()
+    elif match := _NAMED_DAY.match(cell):
+        name, day, text = match.groups()
+    else:
         return None
     first, separator, second = int(match[1]), match[2], int(match[3])
-    return separator == "." or first > 12, separator != "." and second > 12
+    year, is_short = _read_year(match[4])
+    if is_short and separator == "." and not len(match[1]) == len(match[3]) == 2:
+        return None  # 1.2.10 is more often a version
+    if not (_exists(year, first, second) or _exists(year, second, first)):
+        return None
+    return DateCell(
+        end=match.end(),
+        year=year,
+        is_short=is_short,
+        day_first=separator == "." or first > 12,
+        month_first=separator != "." and second > 12,
+        is_ordered=True,
+    )
 
+
+def _read_year(text: str) -> tuple[int, bool]:
+    """Read a year, and whether it has two digits."""
+    if len(text) == 4:
+        return int(text), False
+    return _FIRST_YEAR + (int(text) - _FIRST_YEAR) % 100, True
+
+
+def is_nearly_date(cell: str) -> bool:
+    """True for a cell that people would take for a day, whether or not it can be read as one."""
+    return bool(_NEARLY.fullmatch(cell)) or _is_date(cell, clock=True)
+
+    year, is_short = _read_year(text)
+    month = _MONTH_STARTS.index(name[:3].lower()) // 3 + 1
+    return DateCell(match.end(), year, is_short) if _exists(year, month, int(day)) else None
+
+
+def _read_year_last(match: re.Match[str]) -> DateCell | None:
 
 def _is_date(cell: str, clock: bool) -> bool:
-    year_first = _YEAR_FIRST.match(cell)
-    year_last = None if year_first else _YEAR_LAST.match(cell)
-    part = year_first or year_last
-    if part is None or not (
-        _CLOCK.fullmatch(cell, part.end()) if clock and part.end() < len(cell) else part.end() == len(cell)
-    ):
+    day = read_date(cell)
+    if day is None:
         return False
-    if year_first:
-        return _exists(int(year_first[1]), int(year_first[3]), int(year_first[4]))
-    assert year_last
-    year, one, other = int(year_last[4]), int(year_last[1]), int(year_last[3])
-    return _exists(year, one, other) or _exists(year, other, one)
+    return day.end == len(cell) or (clock and bool(_CLOCK.fullmatch(cell, day.end)))
 
 
 def _exists(year: int, month: int, day: int) -> bool:

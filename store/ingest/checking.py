@@ -90,7 +90,7 @@ def _infer_day_order(column: TargetColumn) -> TargetColumn:
     """Infer the order of day and month in the column's dates from cells that allow only one order."""
     if not column.cast.is_time or column.cast.day_first is not None:
         return column
-    part = "(regexp_match({}, '^\\s*(\\d\\d?)([-/.])(\\d\\d?)[-/.]\\d{{4}}'))[{}]"
+    part = "(regexp_match({}, '^\\s*(\\d\\d?)([-/.])(\\d\\d?)[-/.](?:\\d{{4}}|\\d\\d)(?!\\d)'))[{}]"
     cell = sql.Identifier(column.staged)
     first, separator, second = (sql.SQL(part).format(cell, sql.Literal(group)) for group in (1, 2, 3))
     day_first, month_first = fetch_row(

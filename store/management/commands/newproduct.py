@@ -104,8 +104,10 @@ class Command(BaseCommand):
 
     def from_files(self, name: str, yes: bool, options: Options) -> None:
         layouts = [files.sniff(path, no_header=options["no_header"]) for path in options["files"]]
-        with Console(stderr=True).status("Reading every row to infer the columns …"):
-            tables = joining.infer_tables(layouts, _column_options(options))
+        tables = infer_tables(layouts, options)
+        if not yes and sys.stdin.isatty() and (unclear := _find_unclear_date(tables)):
+            options["day_first"] = ask_day_order(unclear)
+            tables = infer_tables(layouts, options)
         # Print it before the plan: a refusal is understood from the reasons why columns are left out.
         self.print_overview(tables)
         app = scaffold.plan_app(name, tables, options["task"])
@@ -163,6 +165,24 @@ class Command(BaseCommand):
             self.stdout.write("Stop ./dev up with Ctrl-C and start it again to build and serve the product.")
         else:
             self.stdout.write("./dev up builds and serves the product.")
+
+
+def infer_tables(layouts: Sequence[files.Layout], options: Options) -> list[InferredTable]:
+    """Infer the tables of the files, and say meanwhile that it takes a while."""
+    with Console(stderr=True).status("Reading every row to infer the columns …"):
+        return joining.infer_tables(layouts, _column_options(options))
+
+
+def ask_day_order(date: str) -> bool:
+    """Ask whether the day or the month comes first in dates such as this one."""
+    answer = ""
+    while answer[:1] not in ("d", "m"):
+        answer = input(f"Dates as {date}: is the day first, or the month? [d/m] ").strip().lower()
+    return answer[:1] == "d"
+
+
+def _find_unclear_date(tables: Sequence[InferredTable]) -> str:
+    return next((table.unclear_date for table in tables if table.unclear_date), "")
 
 
 def _column_options(options: Options) -> ColumnOptions:

@@ -59,8 +59,10 @@ class InferredTable:
     layout: Layout
     columns: tuple[InferredColumn, ...]
     rows: int
-    #: True where 03/04/2024 is in April; None: there are no such dates.
+    #: True where 03/04/2024 is in April; None: there are no such dates, or columns differ.
     day_first: bool | None = None
+    #: A date that does not show this, where no other of the file does either.
+    unclear_date: str = ""
     #: Irregularities of the whole file, a sentence each.
     remarks: tuple[str, ...] = ()
     #: The number of rows with each label, by the label's text; empty where there are too many labels.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from zlib import crc32
 
-from learning.kinds import NO_VALUE, Kind, read_date_order
+from learning.kinds import NO_VALUE, DateCell, Kind, is_nearly_date, read_date
 
 from ...ingest import files
 from ...ingest.files import FileError, Layout
@@ -18,6 +18,8 @@ from . import forms
 BATCH = 5000
 #: Values of a column that are counted one by one.
 MAX_VALUES = 1000
+#: Values by which a column is taken for one of dates that cannot be read.
+NEAR_DATES = 100
 #: Hashes that are stored to estimate the number of values beyond that.
 MAX_HASHES = 1 << 16
 
@@ -104,7 +106,9 @@ class ColumnStatistics:
         #: Line and value of the first cell without a form that all cells before it had.
         self.contradicted: dict[str, tuple[int, str]] = {}
         self.low = self.high = 0
-        self.day_first = self.month_first = self.year_last = False
+        self.dates = DateOrders()
+        #: The first of the sampled values where nearly all of them look like dates; empty otherwise.
+        self.near_date = ""
         self.hashes = Hashes()
 
     def add(self, lines: Sequence[int], cells: Sequence[str | None]) -> None:
@@ -120,6 +124,8 @@ class ColumnStatistics:
         self.example = self.example or next(iter(counts))
         self.longest = max(self.longest, *map(len, counts))
         self.words += sum(value.count(" ") * times for value, times in counts.items())
+        if not self.hashes.counts:
+            self.near_date = _find_near_dates(counts)
         self.hashes.add(counts)
         self._count_values(counts, lines, cells)
         self._match_forms(counts, lines, cells)
@@ -141,14 +147,14 @@ class ColumnStatistics:
             if others := {value for value in counts if not holds(value)}:
                 del self.forms[form]
                 self.contradicted[form] = _find_first(others, lines, cells)
-        kind = self.kind
-        if kind and kind.is_whole:
+        kinds = [form for form in self.forms if isinstance(form, Kind)]
+        if any(kind.is_whole for kind in kinds):
             integers = [int(forms.normalize_number(value, self.layout.decimal_comma)) for value in counts]
             self.low, self.high = min(self.low, *integers), max(self.high, *integers)
-        elif kind and kind.is_quantity:
+        elif any(kind.is_quantity for kind in kinds):
             self._check_finite(counts, lines, cells)
-        elif kind and kind.has_date:
-            self._read_date_orders(counts)
+        if any(kind.has_date for kind in kinds):
+            self.dates.add(counts)
 
     def _check_finite(self, counts: Iterable[str], lines: Sequence[int], cells: Sequence[str | None]) -> None:
         infinite = {
@@ -164,12 +170,6 @@ class ColumnStatistics:
             f"{self.layout.path}, line {line}, column {self.header}: {value!r} is no finite number; "
             "leave the cell empty where the value is unknown."
         )
-
-    def _read_date_orders(self, counts: Iterable[str]) -> None:
-        for day_first, month_first in filter(None, map(read_date_order, counts)):
-            self.year_last = True
-            self.day_first |= day_first
-            self.month_first |= month_first
 
     @property
     def kind(self) -> Kind | None:
@@ -189,6 +189,38 @@ class ColumnStatistics:
     def distinct(self) -> int:
         count = len(self.values) if self.values is not None else self.hashes.estimate
         return count + self.has_minus
+
+
+class DateOrders:
+    """Orders of day and month in the dates of a column, and their years of two digits."""
+
+    def __init__(self) -> None:
+        #: The first date whose year is last; of those, the first whose day, and whose month, is first for certain.
+        self.year_last = self.day_first = self.month_first = ""
+        #: The first date with a year of two digits, and the earliest and latest of such years.
+        self.short = ""
+        self.years: list[int] = []
+
+    def add(self, values: Iterable[str]) -> None:
+        for value in values:
+            if date := read_date(value):
+                self._add(value, date)
+
+    def _add(self, value: str, date: DateCell) -> None:
+        if date.is_ordered:
+            self.year_last = self.year_last or value
+        if date.day_first:
+            self.day_first = self.day_first or value
+        if date.month_first:
+            self.month_first = self.month_first or value
+        if date.is_short:
+            self.short = self.short or value
+            self.years = [min([*self.years, date.year]), max([*self.years, date.year])]
+
+    @property
+    def certain(self) -> bool | None:
+        """True if the day is first for certain, False if the month is; None if neither or both are."""
+        return bool(self.day_first) if bool(self.day_first) != bool(self.month_first) else None
 
 
 class Hashes:
@@ -236,6 +268,13 @@ class LabelDependence:
 
     def list_places(self) -> tuple[int, ...]:
         return tuple(place for place, labels in self.labels.items() if len(set(labels.values())) > 1)
+
+
+def _find_near_dates(counts: Iterable[str]) -> str:
+    """Find the first of some values where nine of ten look like dates; empty otherwise."""
+    values = list(islice(counts, NEAR_DATES))
+    nearly = sum(map(is_nearly_date, values))
+    return values[0] if nearly >= max(3, 0.9 * len(values)) else ""
 
 
 def _find_first(values: Container[str], lines: Sequence[int], cells: Sequence[str | None]) -> tuple[int, str]:

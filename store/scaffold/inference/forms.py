@@ -17,9 +17,12 @@ _INFINITY = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 
 
 def build_matchers(decimal_comma: bool) -> dict[str, Callable[[str], object]]:
-    """Build the matcher of each kind, narrower kinds first, and of INFINITE; it is true for a cell of this form."""
+    """Build the matcher of each kind, narrower kinds first, and of INFINITE; it is true for a cell of this form.
+
+    Days are narrower than integers: 20240131 is both.
+    """
     matchers: dict[str, Callable[[str], object]] = {}
-    for kind in sorted(registered(), key=lambda kind: not kind.wider_code):
+    for kind in sorted(registered(), key=lambda kind: (not kind.wider_code, not kind.is_day)):
         if matcher := kind.cell_matcher(decimal_comma):
             matchers[kind] = matcher
     is_number = matchers[NUMBER]

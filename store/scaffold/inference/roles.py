@@ -55,14 +55,15 @@ def infer_table(
     statistics = collect_statistics(layout, rows, places[Role.LABEL])
     if not statistics.rows:
         raise FileError(f"{layout.path} has a header and no rows.")
-    day_first, remarks = _infer_day_order(statistics.columns, options.day_first)
+    order = _infer_day_order(statistics.columns, options.day_first)
     labels, first_lines = _count_labels(statistics, places[Role.LABEL])
     table = InferredTable(
         layout=layout,
-        columns=tuple(_infer_columns(statistics, places, left_out, day_first, options.label)),
+        columns=tuple(_infer_columns(statistics, places, left_out, order, options.label)),
         rows=statistics.rows,
-        day_first=day_first,
-        remarks=(*remarks, *_check_header(layout)),
+        day_first=order.of_file,
+        unclear_date=order.unclear,
+        remarks=(*order.describe(), *_check_header(layout)),
         labels=labels,
         first_lines=first_lines,
     )
@@ -83,36 +84,65 @@ def find_column(layout: Layout, column: str | None) -> int | None:
     raise FileError(f"{layout.path}, line 1: no column is called {column!r}; it has {names}.")
 
 
-def _infer_day_order(
-    columns: Sequence[ColumnStatistics], day_first: bool | None
-) -> tuple[bool | None, list[str]]:
-    """Infer the order of day and month in dates whose year is last.
+@dataclass(frozen=True, kw_only=True)
+class _DayOrder:
+    """The order of day and month in a file's dates whose year is last."""
 
-    Returns: True where the day is first, None without such dates; and a remark where the order is uncertain.
-    """
-    dates = [column for column in columns if column.kind and column.kind.has_date and column.year_last]
-    if not dates or day_first is not None:
-        return (day_first if dates else None), []
-    certain = {column.day_first for column in dates if column.day_first != column.month_first}
+    #: True where the day is first, in all columns as the caller says; None: each column shows its own.
+    chosen: bool | None = None
+    #: True where the day is first, in columns that do not show it; None without such dates.
+    default: bool | None = None
+    #: True if some columns have the day first, and others the month.
+    differs: bool = False
+    #: The header of a column that does not show it while no other does, and a date of that column.
+    header: str = ""
+    unclear: str = ""
+
+    @property
+    def of_file(self) -> bool | None:
+        """The order in all columns; None without such dates, or where columns differ."""
+        return None if self.differs else self.default
+
+    def of_column(self, statistics: ColumnStatistics) -> bool | None:
+        certain = statistics.dates.certain
+        return self.default if certain is None or self.chosen is not None else certain
+
+    def describe(self) -> Iterator[str]:
+        if self.unclear:
+            yield (
+                f"{self.header} has dates as {self.unclear}, which do not show whether the day or the month is "
+                "first: the day is taken to be first. Use --month-first if it is not."
+            )
+
+
+def _infer_day_order(columns: Sequence[ColumnStatistics], chosen: bool | None) -> _DayOrder:
+    dated = [column for column in columns if column.kind and column.kind.has_date and column.dates.year_last]
+    if not dated:
+        return _DayOrder()
+    if chosen is not None:
+        return _DayOrder(chosen=chosen, default=chosen)
+    certain = {column.dates.certain for column in dated} - {None}
     if len(certain) == 1:
-        return certain.pop(), []
-    return True, [
-        f"{dates[0].header} has dates as {dates[0].example}, which do not show whether the day or the month is "
-        "first: the day is taken to be first. Use --month-first if it is not."
-    ]
+        return _DayOrder(default=certain.pop())
+    unclear = next((column for column in dated if column.dates.certain is None), None)
+    if unclear is None:
+        return _DayOrder(default=True, differs=True)
+    return _DayOrder(
+        default=True, differs=bool(certain), header=unclear.header, unclear=unclear.dates.year_last
+    )
 
 
 def _infer_columns(
     statistics: FileStatistics,
     places: Mapping[Role, int | None],
     left_out: Container[int | None],
-    day_first: bool | None,
+    order: _DayOrder,
     label: str | None,
 ) -> Iterator[InferredColumn]:
     names = files.field_names(column.header for column in statistics.columns)
     for place, (values, name) in enumerate(zip(statistics.columns, names, strict=True)):
         role = next((role for role, chosen in places.items() if chosen == place), Role.FEATURE)
-        column = _infer_column(values, name, role, day_first)
+        column = _infer_column(values, name, role, order.of_column(values))
         if role is Role.FEATURE:
             is_copy = place in statistics.copies and _is_copy(
                 values, statistics.columns[places[Role.LABEL] or 0]
@@ -158,9 +188,10 @@ def _infer_type(statistics: ColumnStatistics, role: Role, day_first: bool | None
         raise statistics.infinite_error(*statistics.contradicted[forms.NUMBER])
     if kind and not (kind.has_date and _contradicts(statistics, day_first)):
         fitting = kind.kind_for(statistics.low, statistics.high)
-        return fitting, [] if fitting is kind else ["beyond 64 bits"]
+        return fitting, [*([] if fitting is kind else ["beyond 64 bits"]), *_describe_years(kind, statistics)]
     is_category = role is Role.LABEL or _has_few_values(statistics)
-    return (Kind.CATEGORY if is_category else Kind.TEXT), list(_describe_exceptions(statistics))
+    remarks = [*_describe_exceptions(statistics)] or [*_describe_near_dates(statistics)]
+    return (Kind.CATEGORY if is_category else Kind.TEXT), remarks
 
 
 def _has_few_values(statistics: ColumnStatistics) -> bool:
@@ -172,7 +203,29 @@ def _has_few_values(statistics: ColumnStatistics) -> bool:
 
 def _contradicts(statistics: ColumnStatistics, day_first: bool | None) -> bool:
     """Return True where a date of the column has another order of day and month."""
-    return statistics.year_last and (statistics.month_first if day_first else statistics.day_first)
+    dates = statistics.dates
+    return bool(dates.year_last and (dates.month_first if day_first else dates.day_first))
+
+
+def _describe_years(kind: Kind, statistics: ColumnStatistics) -> Iterator[str]:
+    """Say what years of two digits are taken for."""
+    if kind.has_date and statistics.dates.short:
+        first, last = statistics.dates.years
+        yield f"years of two digits are read as {first}{f' to {last}' if last > first else ''}"
+
+
+def _describe_near_dates(statistics: ColumnStatistics) -> Iterator[str]:
+    """Describe values that look like dates and were not read as such."""
+    dates, kind = statistics.dates, statistics.kind
+    if kind and kind.has_date and dates.day_first and dates.month_first:
+        yield (
+            f"the day is first in {dates.day_first!r}, the month in {dates.month_first!r}: "
+            "write the year first to have dates"
+        )
+    elif kind and kind.has_date:
+        yield f"{dates.day_first or dates.month_first!r} has another order of day and month than was given"
+    elif statistics.near_date:
+        yield f"looks like dates as {_shorten(statistics.near_date)!r}: write them as 2024-12-31 to have dates"
 
 
 def _describe_exceptions(statistics: ColumnStatistics) -> Iterable[str]:

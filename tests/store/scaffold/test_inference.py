@@ -241,12 +241,63 @@ def test_dates_in_another_order_than_the_given_one_are_text(
 def test_a_column_with_a_certain_order_decides_for_all_dates(path: Path) -> None:
     inferred = table(path, ["a", "b"], [["03/04/2024", "05/31/2024"], ["03/05/2024", "01/02/2024"]])
     assert (inferred.day_first, inferred.remarks) == (False, ())
-    contradictory = table(path, ["a", "b"], [["03/13/2024", "13/05/2024"]])
-    assert (
-        contradictory.day_first is True
-        and "do not show whether the day or the month is first" in contradictory.remarks[0]
-    )
     assert table(path, ["a", "b"], [["2024-01-02", "1"]]).day_first is None
+
+
+def test_columns_with_certain_orders_have_each_their_own(path: Path) -> None:
+    differing = table(path, ["a", "b"], [["03/13/2024", "13/05/2024"]])
+    assert [column.type for column in differing.columns] == [Kind.DATE, Kind.DATE]
+    assert (differing.day_first, differing.remarks) == (None, ())
+    unclear = table(path, ["a", "b", "c"], [["03/13/2024", "13/05/2024", "01/02/2024"]])
+    assert unclear.unclear_date == "01/02/2024"
+    assert "c has dates as 01/02/2024, which do not show whether the day" in unclear.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "type_"),
+    [
+        (["10/20/12", "01/27/11"], Kind.DATE),
+        (["31.12.99", "01.01.00"], Kind.DATE),
+        (["1.2.10", "2.1.11", "10.1.12"], Kind.TEXT),  # versions
+        (["31-Jan-2024", "1-Feb-24"], Kind.DATE),
+        (["January 31, 2024", "Feb. 1 2024"], Kind.DATE),
+        (["Mon, 29 Jan 2024 12:30:00 GMT"], Kind.DATETIME),
+        (["20240131", "19991231"], Kind.DATE),
+        (["20240131", "20240132"], Kind.INTEGER),
+        (["31/01/24 5:00 PM", "2024-01-31"], Kind.DATETIME),
+        (["2024-01-31", "31/01/2024", "31 Jan 2024", "20240131"], Kind.DATE),
+    ],
+)
+def test_dates_are_read_in_all_usual_forms_also_mixed(path: Path, cells: list[str], type_: Kind) -> None:
+    assert column(path, cells).type is type_
+
+
+def test_what_years_of_two_digits_mean_is_said(path: Path) -> None:
+    assert column(path, ["10/20/12", "01/27/71"]).remarks == ("years of two digits are read as 1971 to 2012",)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["2024-01", "2024-02", "2023-12"],
+        ["Q1 2024", "Q2 2024", "Q3 2024"],
+        ["2024-W01", "2024-W02", "2024-W03"],
+        ["31. Januar 2024", "1. Mai 2024", "2. Dezember 2024"],
+        ["99-12-31", "98-01-01", "97-01-31"],
+        ["31/02/2024", "30/01/2024", "29/01/2024"],
+    ],
+)
+def test_what_is_nearly_a_date_is_remarked_upon(path: Path, cells: list[str]) -> None:
+    inferred = column(path, cells)
+    assert not inferred.type.has_date
+    [remark] = [remark for remark in inferred.remarks if "dates" in remark]
+    assert remark.startswith("looks like dates as ")
+
+
+def test_a_column_with_both_orders_is_remarked_upon(path: Path) -> None:
+    inferred = column(path, ["31/01/2024", "01/31/2024"])
+    assert inferred.type is Kind.TEXT
+    assert inferred.remarks[0].startswith("the day is first in '31/01/2024', the month in '01/31/2024'")
 
 
 @pytest.mark.parametrize(

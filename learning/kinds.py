@@ -223,6 +223,8 @@ class Kind(str):
     is_integer: ClassVar[bool] = False
     #: True if values are on a day.
     has_date: ClassVar[bool] = False
+    #: True if values are whole days, so that they do not tell when on that day.
+    is_day: ClassVar[bool] = False
     #: True if values are yes and no.
     is_boolean: ClassVar[bool] = False
     #: numpy's type of the encoded values.
@@ -239,10 +241,10 @@ class Kind(str):
     is_json: ClassVar[bool] = True
     #: SQL of a cell's text `{0}` as a value of the type `{1}`.
     cast_sql: ClassVar[str] = "CAST({0} AS {1})"
-    described: ClassVar[str] = ""
-    #: The words for a cell that looks so.
 
     #: The words for the kind where the scaffold shows a column.
+    described: ClassVar[str] = ""
+    #: The words for a cell that looks so.
     cell_described: ClassVar[str] = ""
     #: The kind that takes all cells that look like this one, and others; "": none does.
     wider_code: ClassVar[str] = ""
@@ -326,10 +328,10 @@ class Kind(str):
         """The value of a label that is stored as a number."""
         return number
 
-    def clean(self, value: object, column: Declaration) -> object:
-        """Return the canonical value. Raises InvalidValue, ValueNotFinite or ValueOutOfRange."""
     # -- Validation, JSON and GraphQL --
 
+    def clean(self, value: object, column: Declaration) -> object:
+        """Return the canonical value. Raises InvalidValue, ValueNotFinite or ValueOutOfRange."""
         return value
 
     def clean_batch(
@@ -409,10 +411,10 @@ def between(low: float | None, high: float | None) -> str:
 _INTEGERS = ("int2", "int4", "int8")
 #: Rounds as PostgreSQL's numeric does, with room for all digits that `DecimalNumber.parse` accepts.
 _NUMERIC = Context(prec=20_000, rounding=ROUND_HALF_UP, Emin=MIN_EMIN, Emax=MAX_EMAX)
-#: A numeric that is too large for float64 is NaN, one that is too small is 0; PostgreSQL refuses to convert them.
-_FINITE = (
 #: Digits of a numeric that float64 always has room for.
 _MOST_DIGITS = 300
+#: A numeric that is too large for float64 is NaN, one that is too small is 0; PostgreSQL refuses to convert them.
+_FINITE = (
     "CASE WHEN abs({0}) > 1.7976931348623157e308 THEN 'NaN' "
     "WHEN abs({0}) < 2.4703282292062328e-324 THEN 0 ELSE {0} END"
 )
@@ -442,9 +444,9 @@ class Number(Kind):
         math.nan,
     )
     batch_type: ClassVar[type | None] = float
+    cast_sql: ClassVar[str] = "(CAST({0} AS {1}) + 0)"  # −0.0 as 0.0
     described = "decimal"
     cell_described = "a number"
-    cast_sql: ClassVar[str] = "(CAST({0} AS {1}) + 0)"  # −0.0 as 0.0
     #: The condition under which an invalid cell is a number all the same, too large for its column.
     too_large: ClassVar[str] = "~* '^[+-]?[0-9.]+(e[+-]?[0-9]+)?$'"
     #: The sentence about a cell that is none.
@@ -465,10 +467,10 @@ class Number(Kind):
     def is_missing(self, value: Any) -> bool:
         return value is not None and not _is_finite(value)
 
-            raise ValueNotFinite(f"{column.name} must be a finite number.")
-        return self._within(self._rounded(value, column), column)
     def clean(self, value: Any, column: Declaration) -> object:
         if not _is_finite(value):
+            raise ValueNotFinite(f"{column.name} must be a finite number.")
+        return self._within(self._rounded(value, column), column)
 
     def _within(self, value: Any, column: Declaration) -> Any:
         low, high = column.limits
@@ -541,9 +543,9 @@ class Integer(Number):
     is_whole = is_integer = True
     probes = (None, 0, -1, 2**63, -(10**30))
     batch_type = int
+    cast_sql = Kind.cast_sql
     described = "integer"
     cell_described = "an integer"
-    cast_sql = Kind.cast_sql
     wider_code = "NUMBER"
     too_large = "~ '^[+-]?[0-9]+$'"
     not_one = "is no whole number"
@@ -556,10 +558,10 @@ class Integer(Number):
     def from_float(self, number: float, column: Declaration) -> object:
         return int(number)
 
-
-    def clean_batch(
     def clean(self, value: Any, column: Declaration) -> object:
         return int(self._within(value, column))
+
+    def clean_batch(
         self, values: Sequence[Any], some: Sequence[Any], column: Declaration
     ) -> Sequence[object] | None:
         return values if _all_within(some, column) else None
@@ -634,9 +636,9 @@ class DecimalNumber(Number):
     python = Decimal
     is_json = False
     batch_type = None
+    cast_sql = Kind.cast_sql
 
     def parse(self, value: object) -> Decimal:
-    cast_sql = Kind.cast_sql
         if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 1_000:
             raise ValueError("it takes a decimal number, as a string or as a number")
         try:
@@ -753,10 +755,10 @@ def _exponent(number: Decimal) -> int:
     return exponent
 
 
-        return value.is_finite()
-    try:
 def _is_finite(value: Any) -> bool:
     if isinstance(value, Decimal):
+        return value.is_finite()
+    try:
         return math.isfinite(value)
     except OverflowError:
         return False  # an integer longer than any float
@@ -890,10 +892,10 @@ class Text(Kind):
         yield CellCheck(Sql(has_value, {"blanks": BLANKS, "missing": missing}), literal("is missing"))
         canonical = Sql("(octet_length({text}) = length({text}) OR {text} IS NFC NORMALIZED)")
         yield CellCheck(canonical, literal("is not in Unicode's normal form C"))
-            yield CellCheck(short, literal(f"has more than {longest} characters"))
-
         if (longest := column.typed.longest) is not None:
             short = Sql("length({text}) <= {longest}", {"longest": longest})
+            yield CellCheck(short, literal(f"has more than {longest} characters"))
+
     def rewrite(self, column: FileColumn) -> Rewrite:
         is_value = "false" if column.null else "{text} <> ''"
         return Rewrite(Sql("normalize({raw}, NFC)"), Sql(is_value))
@@ -959,16 +961,16 @@ _NEARLY = re.compile(
     r"|\d\d?\.?[ -][^\W\d_]{3,10}\.?[ -]\d{2,4}|\d{1,4}(?P<mark>[-/.])\d\d?(?P=mark)\d{1,4}",
     re.IGNORECASE,
 )
-_MOMENT = re.compile(
-    r"(\d{4})-(\d\d?)-(\d\d?)[T ](\d\d?):(\d\d?)(?::(\d\d?)(?:[.,](\d{1,12}))?)?\s*"
 #: Years of two digits are read as POSIX has it: the first year is 1970, the last 2069.
 _FIRST_YEAR = 1970
+_MOMENT = re.compile(
+    r"(\d{4})-(\d\d?)-(\d\d?)[T ](\d\d?):(\d\d?)(?::(\d\d?)(?:[.,](\d{1,12}))?)?\s*"
     r"(Z|[+-]\d\d(?::?\d\d)?)?"
 )
-
-
 #: More digits of a second than a moment has: Python cuts them off, and PostgreSQL rounds.
 _FINE = re.compile(r"[.,]\d{7}")
+
+
 class Date(Kind):
     """A day."""
 
@@ -980,7 +982,7 @@ class Date(Kind):
     scalar = "Date"
     python = date
     form = "date"
-    has_date = True
+    has_date = is_day = True
     converts = True
     to_float = staticmethod(days)
     probes = (None, date.min, date.max, date(1970, 1, 1))
@@ -1053,6 +1055,7 @@ class DateTime(Date):
     scalar_url = "https://scalars.graphql.org/andimarek/date-time.html"
     python = datetime
     form = "datetime-local"
+    is_day = False
     probes = (
         None,
         datetime.min.replace(tzinfo=UTC),
@@ -1198,6 +1201,12 @@ def read_date(cell: str) -> DateCell | None:
         name, day, text = match.groups()
     else:
         return None
+    year, is_short = _read_year(text)
+    month = _MONTH_STARTS.index(name[:3].lower()) // 3 + 1
+    return DateCell(match.end(), year, is_short) if _exists(year, month, int(day)) else None
+
+
+def _read_year_last(match: re.Match[str]) -> DateCell | None:
     first, separator, second = int(match[1]), match[2], int(match[3])
     year, is_short = _read_year(match[4])
     if is_short and separator == "." and not len(match[1]) == len(match[3]) == 2:
@@ -1225,12 +1234,6 @@ def is_nearly_date(cell: str) -> bool:
     """True for a cell that people would take for a day, whether or not it can be read as one."""
     return bool(_NEARLY.fullmatch(cell)) or _is_date(cell, clock=True)
 
-    year, is_short = _read_year(text)
-    month = _MONTH_STARTS.index(name[:3].lower()) // 3 + 1
-    return DateCell(match.end(), year, is_short) if _exists(year, month, int(day)) else None
-
-
-def _read_year_last(match: re.Match[str]) -> DateCell | None:
 
 def _is_date(cell: str, clock: bool) -> bool:
     day = read_date(cell)

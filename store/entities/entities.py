@@ -155,7 +155,7 @@ def insert(
     for column in product.columns:
         rows.set(column.path, values[column.name])
     if product.join.at_path:
-        rows.set(product.join.at_path, at)
+        rows.set(product.join.at_path, product.join.stored_moment(at))
     try:
         with transaction.atomic():
             rows.save()
@@ -211,8 +211,8 @@ def update(product: DataProduct, base: Any, values: Mapping[str, Any], at: Any =
     for column in product.columns:
         if column.name in values and rows.set(column.path, values[column.name]):
             changed.append(column.name)
-    if at is not KEEP and product.join.at_path and rows.set(product.join.at_path, at):
-        changed.append("at")
+    if at is not KEEP and product.join.at_path:
+        changed += ["at"] if rows.set(product.join.at_path, product.join.stored_moment(at)) else []
     try:
         with transaction.atomic():
             rows.save()

@@ -234,7 +234,7 @@ def _clean_row(product: DataProduct, row: EditedRow, argument: tuple[str | int, 
         except ValidationError as error:
             sentence = f"{column.name}: {' '.join(error.messages)}"
             raise BadInput(sentence, argument=(*argument, "features", column.name)) from error
-    return [*values, row.at] if product.join.at_path else values
+    return [*values, product.join.stored_moment(row.at)] if product.join.at_path else values
 
 
 def _update(

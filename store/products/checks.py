@@ -1,13 +1,12 @@
 """Checks of declared products for `manage.py check`: each problem is a sentence that says what to change."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from django.core import checks
-from django.db import models
 
-from learning.kinds import normal_form
 from learning import checks as learning
+from learning.kinds import normal_form
 
 from . import catalogue, times
 from .columns import Choice
@@ -34,11 +33,11 @@ def check_products(app_configs: Any = None, **options: Any) -> list[checks.Check
 def find_problems(product: DataProduct) -> Iterator[str]:
     """List the reasons why `product` cannot be built, one sentence each."""
     features_compile = yield from _features(product)
+    label_fits = yield from _label(product)
     for column in product.columns if features_compile else ():
         yield from _choices(column.name, column.choices)
     if label_fits:
         yield from _choices(f"label={product.join.label!r}", product.labels)
-    label_fits = yield from _label(product)
     yield from _time(product)
     yield from _group(product)
     yield from _retrain(product)
@@ -104,6 +103,7 @@ def _label(product: DataProduct) -> Generator[str, None, bool]:
         return False
     return True
 
+
 def _choices(name: str, choices: Iterable[Choice]) -> Iterator[str]:
     for text in (choice.text for choice in choices if choice.text != normal_form(choice.text)):
         yield (
@@ -112,8 +112,11 @@ def _choices(name: str, choices: Iterable[Choice]) -> Iterator[str]:
         )
 
 
-
 def _time(product: DataProduct) -> Iterator[str]:
+    try:
+        _ = product.join.zone
+    except InvalidJoin as error:
+        yield str(error)
     if product.join.at is None:
         return
     try:
@@ -121,8 +124,11 @@ def _time(product: DataProduct) -> Iterator[str]:
     except InvalidJoin as error:
         yield f"at: {error}"
         return
-    if not isinstance(column, models.DateTimeField):
-        yield f"at={product.join.at!r} is a {type(column).__name__}: the event's time must be a DateTimeField."
+    if not times.is_time(column):
+        yield (
+            f"at={product.join.at!r} is a {type(column).__name__}: the event's time must be a DateTimeField or a "
+            "DateField."
+        )
     elif column.null:
         yield f"at={product.join.at!r} may be null, and then no row is known to come before it: make it required."
 

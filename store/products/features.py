@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import models
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.expressions import BaseExpression, CombinedExpression
 from django.db.models.functions import Coalesce
 
-from learning.kinds import kind_of_field
-
 from ..exceptions import StoreError
+from . import times
 from .columns import TypedColumn
 
 Hop = Any  # a relation's field or its reverse: ForeignKey, OneToOneField, OneToOneRel, ManyToOneRel, …
@@ -31,8 +33,11 @@ class Before:
 
     #: A Django aggregate over a path from the base row, as `Count("visits")`.
     aggregate: Any
-    #: The column with those rows' time, as `"visits__on"`.
+    #: The column with those rows' time, as `"visits__on"`: a moment, or a day, which counts once it is over.
     at: str
+    #: The column with the time at which a row became known, as `"visits__entered_at"`, where that is later than `at`.
+    #: A row that became known only after the instance's time, or was never, does not count. None: known at once.
+    known: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Latest:
     at: str
     #: A time of the base row: only earlier rows count. None: the Join's `at`; where it has none, all rows count.
     before: str | None = None
+    #: The column with the time at which a row became known, as in `Before`.
+    known: str | None = None
 
 
 @dataclass(frozen=True)
@@ -162,11 +169,14 @@ class Join:
     features: Mapping[str, Any]
     #: A column of the base row or of a one-to-one relation. None: no label (clustering).
     label: str | None = None
-    #: The column with the event's time. No feature may come from a later moment.
+    #: The column with the event's time. No feature may come from a later moment; of an event that is told by the day,
+    #: none may come from that day.
     at: str | None = None
     #: A path through to-one relations to a value that several instances share, as a patient's key. Folds never split a
     #: group. An instance without a value is a group of its own.
     group: str | None = None
+    #: The time zone in which days begin and end, as `"Europe/Berlin"`. None: the one of Django's settings.
+    time_zone: str | None = None
 
     @property
     def model(self) -> type[models.Model]:
@@ -186,8 +196,36 @@ class Join:
         return resolve_path(self.model, self.at) if self.at else None
 
     @cached_property
+    def zone(self) -> ZoneInfo:
+        """The time zone of days. Raises InvalidJoin."""
+        name = self.time_zone or settings.TIME_ZONE
+        try:
+            return ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise InvalidJoin(
+                f"time_zone={name!r} is no time zone: name one of the IANA database, as Europe/Berlin."
+            ) from error
+
+    @property
+    def moment(self) -> Any:
+        """The event's time as the expression of a moment; a day is at its start. Null where there is none."""
+        if self.at is None or self.at_path is None:
+            return Value(None, models.DateTimeField())
+        is_day = times.is_day(self.at_path.column)
+        return times.start_of_day(F(self.at), self.zone) if is_day else F(self.at)
+
+    def stored_moment(self, moment: datetime | None) -> date | datetime | None:
+        """Convert a moment to a value of the column `at`."""
+        return times.as_stored(self.at_path.column, moment, self.zone) if self.at_path else moment
+
+    @cached_property
     def group_path(self) -> Path | None:
         return resolve_path(self.model, self.group) if self.group else None
+
+    @cached_property
+    def group_column(self) -> TypedColumn | None:
+        path = self.group_path
+        return TypedColumn(name=path.column.name, field=path.column, nullable=True) if path else None
 
     @cached_property
     def columns(self) -> tuple[Feature, ...]:
@@ -206,7 +244,7 @@ class Join:
             case str():
                 return self._compile_path(name, declared)
             case Before():
-                return self._compile_aggregate(name, declared.aggregate, declared.at)
+                return self._compile_aggregate(name, declared.aggregate, declared.at, declared.known)
             case Latest():
                 return self._compile_latest(name, declared)
         if _is_aggregate(declared):
@@ -222,11 +260,6 @@ class Join:
         writable = resolved if resolved.one_to_one and not resolved.column.primary_key else None
         return Feature(
             name=name, field=resolved.column, nullable=resolved.nullable, expression=F(path), path=writable
-    @cached_property
-    def group_column(self) -> TypedColumn | None:
-        path = self.group_path
-        return TypedColumn(name=path.column.name, field=path.column, nullable=True) if path else None
-
         )
 
     def _compile_expression(self, name: str, expression: Any) -> Feature:
@@ -241,7 +274,9 @@ class Join:
         nullable = not _is_arithmetic(expression) or any(path.nullable for path in paths)
         return Feature(name=name, field=resolved, nullable=nullable, expression=expression, path=None)
 
-    def _compile_aggregate(self, name: str, aggregate: Any, at: str | None) -> Feature:
+    def _compile_aggregate(
+        self, name: str, aggregate: Any, at: str | None, known_at: str | None = None
+    ) -> Feature:
         """Compile an aggregate to a grouped subquery of its own: two in one SELECT would inflate each other."""
         if self.at and not at:
             raise InvalidJoin(
@@ -249,8 +284,7 @@ class Join:
             )
         rows = self.model._base_manager.filter(pk=OuterRef("pk"))
         if at:
-            self._check_time(name, at, references(aggregate))
-            rows = rows.filter(**{f"{at}__lt": OuterRef(self.at)}) if self.at else rows
+            rows = rows.filter(**self._earlier(name, at, known_at, self.at, references(aggregate)))
         grouped = rows.order_by().values("pk").annotate(feature=aggregate)
         output = grouped.query.annotations["feature"].output_field
         value: Any = Subquery(grouped.values("feature"), output_field=output)
@@ -260,20 +294,42 @@ class Join:
 
     def _compile_latest(self, name: str, latest: Latest) -> Feature:
         column = resolve_path(self.model, latest.path).column
-        self._check_time(name, latest.at, [latest.path])
         before = latest.before or self.at
+        earlier = self._earlier(name, latest.at, latest.known, before, [latest.path])
+        limit = earlier or {f"{latest.at}__isnull": False}
         rows = self.model._base_manager.filter(pk=OuterRef("pk"))
-        limit = {f"{latest.at}__lt": OuterRef(before)} if before else {f"{latest.at}__isnull": False}
         newest = rows.filter(**limit).order_by(f"-{latest.at}", f"-{latest.path.rpartition('__')[0]}__pk")
         expression = Subquery(newest.values(latest.path)[:1])
         return Feature(name=name, field=column, nullable=True, expression=expression, path=None)
 
-    def _check_time(self, name: str, at: str, paths: Iterable[str]) -> None:
-        """Check that the time is a column of the aggregated rows: two to-many relations would inflate each other."""
-        column, rows = resolve_path(self.model, at).column, _to_many_prefix(self.model, at)
-        if not kind_of_field(type(column)).has_date:
+    def _earlier(
+        self, name: str, at: str, known_at: str | None, before: str | None, paths: Iterable[str]
+    ) -> dict[str, Any]:
+        """Build the conditions of rows that happened, and were known, before a time of the base row."""
+        if known_at and not before:
             raise InvalidJoin(
-                f"{name}: at={at!r} is a {type(column).__name__}; name a column with their time."
+                f"{name}: known={known_at!r} needs an event's time to come before: declare at=."
+            )
+        columns = {"at": at} | ({"known": known_at} if known_at else {})
+        paths = tuple(paths)
+        for argument, column in columns.items():
+            self._check_time(name, argument, column, paths)
+        return {f"{column}__lt": self._bound(name, column, before) for column in columns.values() if before}
+
+    def _bound(self, name: str, column: str, before: str) -> Any:
+        row, instance = (resolve_path(self.model, path).column for path in (column, before))
+        if not times.is_time(instance):
+            raise InvalidJoin(
+                f"{name}: {before!r} is a {type(instance).__name__}; name a DateTimeField or a DateField."
+            )
+        return times.upper_bound(row, instance, OuterRef(before), self.zone)
+
+    def _check_time(self, name: str, argument: str, at: str, paths: Iterable[str]) -> None:
+        """Check that a time is a column of the aggregated rows: two to-many relations would inflate each other."""
+        column, rows = resolve_path(self.model, at).column, _to_many_prefix(self.model, at)
+        if not times.is_time(column):
+            raise InvalidJoin(
+                f"{name}: {argument}={at!r} is a {type(column).__name__}; name a column with their time."
             )
         for path in paths:
             many = _to_many_prefix(self.model, path)
@@ -281,7 +337,8 @@ class Join:
                 raise InvalidJoin(f"{name}: {path!r} has one value for each instance and needs no time.")
             if not rows or not f"{many}__".startswith(f"{rows}__"):
                 raise InvalidJoin(
-                    f"{name}: at={at!r} is not a column of {many!r}. Name a column of {many!r} with its time."
+                    f"{name}: {argument}={at!r} is not a column of {many!r}. "
+                    f"Name a column of {many!r} with its time."
                 )
 
     @cached_property

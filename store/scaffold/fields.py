@@ -80,8 +80,6 @@ def render_choices(name: str, column: InferredColumn) -> Iterator[str]:
 
 
 def _type(column: InferredColumn) -> tuple[str, list[str]]:
-    if column.role is Role.TIME:
-        return "DateTimeField", []
     return column.type.declare_field(column)
 
 

@@ -90,7 +90,7 @@ REFUSED = {
     ),
     "an unknown time": (declared(COST, at="done"), "at: 'done': Operation has no column 'done'"),
     "a time that is none": (declared(COST, at="cost"), "the event's time must be a DateTimeField"),
-    "a date": (declared(COST, at="anamnesis__born"), "the event's time must be a DateTimeField"),
+    "a date that may be null": (declared(COST, at="anamnesis__born"), "make it required"),
     "a metric for several classes": (
         declared(COST, problem=Classification(metric="top_k_accuracy")),
         "'top_k_accuracy' is not defined for two classes",

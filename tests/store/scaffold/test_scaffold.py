@@ -64,7 +64,7 @@ class People(models.Model):
     colour = models.CharField(max_length=5, choices=Colour.choices)
     age = models.IntegerField(help_text="Age (years)")
     survived = models.BooleanField(null=True, blank=True)
-    came = models.DateTimeField()
+    came = models.DateField()
 
     def __str__(self) -> str:
         return self.person_no

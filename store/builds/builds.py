@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import models, transaction
 from django.db.models import F, Q
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, Now
 
 from learning.exceptions import ExemplarError
 from learning.problem import Problem
@@ -17,6 +17,7 @@ from ..db.fields import JSONField
 from ..exceptions import BadInput, BuildEnded, UnknownId
 from ..jobs import events, queue
 from ..jobs.jobs import CANCELLED, FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
+from ..predictions.feedback import Feedback
 from ..products import catalogue
 from ..products.product import DataProduct
 
@@ -75,6 +76,7 @@ class BuildManager(JobManager["Build"]):
             reason=reason,
             options=options,
             seed=problem.seed,
+            seen_feedback=Feedback.objects.seen(),
         )
         events.publish_after_commit("build", build=build.pk, product=build.product)
         return build
@@ -108,6 +110,8 @@ class Build(Job):
     #: The request's overrides of the declared problem's options.
     options = JSONField(default=dict)
     seed = models.BigIntegerField()
+    #: The feedback that there was when it was requested, as `FeedbackManager.seen` has it.
+    seen_feedback = JSONField(null=True, editable=False)
     #: Number of the newest event.
     sequence = models.PositiveIntegerField(default=0)
     snapshot = models.ForeignKey("store.Snapshot", models.PROTECT, null=True, related_name="builds")
@@ -204,7 +208,7 @@ class BuildEvent(BaseModel):
     sequence = models.PositiveIntegerField()
     #: The name of its GraphQL type.
     kind = models.CharField(max_length=40)
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(db_default=Now(), editable=False)
     percent = models.FloatField()
     message = models.TextField()
     final = models.BooleanField(default=False)

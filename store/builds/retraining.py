@@ -6,6 +6,7 @@ from functools import partial
 
 from django.db import connection, models, transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from learning.retrain import Rule, RuleInputs, RuleResult, next_due
 
@@ -66,8 +67,11 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
             return rule.evaluate(
                 RuleInputs(now=now, handled=self.decisions(product, rule).filter(due=due).exists())
             )
-        moment, name = _last_build(product)
-        return rule.evaluate(RuleInputs(now=now, feedback=_count_feedback(product, moment), since=name))
+        newest = (
+            Build.objects.filter(product=product.name).select_related("snapshot").order_by("-number").first()
+        )
+        since = f"build {newest.number}" if newest else ""
+        return rule.evaluate(RuleInputs(now=now, feedback=_count_feedback(product, newest), since=since))
 
     def _is_new(self, product: DataProduct, rule: Rule, result: RuleResult) -> bool:
         return result.is_due or not self._waiting(product, rule).filter(reason=result.reason).exists()
@@ -110,7 +114,7 @@ class RetrainDecision(BaseModel):
     """The decision of a rule at a moment. Only a "not yet" is ever deleted, by the next decision."""
 
     product = models.CharField(max_length=40)
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(db_default=Now(), editable=False)
     #: The rule, as it is declared.
     rule = models.CharField(max_length=200)
     #: The due moment that this answers; null for rules without a schedule, and for "not yet".
@@ -151,18 +155,21 @@ def _database_clock() -> datetime:
     return now
 
 
-def _last_build(product: DataProduct) -> tuple[datetime | None, str]:
-    """Get the moment up to which the newest build has seen feedback, and the build's name.
+def _count_feedback(product: DataProduct, build: Build | None) -> int:
+    """Count the feedback that the newest build has not seen.
 
     A failed build counts too; otherwise the same feedback would start builds forever.
     """
-    newest = Build.objects.filter(product=product.name).select_related("snapshot").order_by("-number").first()
-    if newest is None:
-        return None, ""
-    moment = newest.snapshot.taken_at if newest.snapshot else newest.ended_at or newest.requested_at
-    return moment, f"build {newest.number}"
-
-
-def _count_feedback(product: DataProduct, since: datetime | None) -> int:
     rows = Feedback.objects.filter(product=product.name, retracted_at=None).exclude(author=TABLE)
-    return (rows if since is None else rows.filter(created_at__gt=since)).count()
+    return (rows if build is None else rows.filter(_is_unseen(build))).count()
+
+
+def _is_unseen(build: Build) -> Q:
+    """Compile the condition by the feedback's numbers, which no clock can set back.
+
+    Builds of releases that did not record these have only a moment.
+    """
+    snapshot = build.snapshot
+    if seen := (snapshot and snapshot.seen_feedback) or build.seen_feedback:
+        return Q(pk__gt=seen["last"]) | Q(pk__in=seen["unseen"])
+    return Q(created_at__gt=snapshot.taken_at if snapshot else build.ended_at or build.requested_at)

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from django.db import connection, models
-from django.utils import timezone
 from psycopg2 import sql
+
 from ..products.columns import select_stored
 from .casts import Cast
-
 from .checking import TYPED, execute, fetch_row
 from .tables import TargetTable
 
@@ -156,12 +155,12 @@ def _insert_missing_copies(table: TargetTable) -> sql.Composable:
 def _column_list(fields: Iterable[models.Field]) -> sql.Composable:
     return sql.SQL(", ").join(sql.Identifier(field.column) for field in fields)
 
+
 def _stored_value(field: models.Field) -> sql.Composable:
     """Compile the stored value as all ways have it, so that none is written that differs by its form alone."""
     column = sql.Identifier("t", field.column)
     template = select_stored(field)
     return sql.SQL(template).format(column) if template else column
-
 
 
 def _staged_value(staged: str) -> sql.Composable:
@@ -170,8 +169,9 @@ def _staged_value(staged: str) -> sql.Composable:
 
 def _default_value(field: models.Field) -> sql.Composable:
     """Compute the value that Django writes for a field without one."""
-    automatic = getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
-    value = timezone.now() if automatic else field.get_default()
+    if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
+        return sql.SQL("CAST(statement_timestamp() AS {})").format(sql.SQL(Cast(field).type))
+    value = field.get_default()
     return sql.Literal(field.get_db_prep_save(field.to_python(value), connection))
 
 

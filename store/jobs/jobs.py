@@ -87,6 +87,7 @@ class JobManager(models.Manager[J]):
 
         Any process may call this at any time.
         """
+        self._correct_future_leases()
         expired = Now() - timedelta(seconds=LEASE_SECONDS)
         for pk, attempt in self.filter(status=RUNNING, lease__lt=expired).values_list("pk", "attempt"):
             self.abandon(pk, attempt)
@@ -95,6 +96,14 @@ class JobManager(models.Manager[J]):
         if ready and (waiting := queue.find_queued(self.model.KIND)) is not None:
             for pk in set(ready) - waiting:
                 queue.enqueue(self.model.KIND, pk)
+
+    def _correct_future_leases(self) -> None:
+        """Date leases back to now that lie in the future, since the database's clock was set back.
+
+        A process that lives renews its lease within a second; that of a dead one expires.
+        """
+        impossible = Now() + timedelta(seconds=LEASE_SECONDS)
+        self.filter(status=RUNNING, lease__gt=impossible).update(lease=Now())
 
 
 class Job(BaseModel):
@@ -106,7 +115,7 @@ class Job(BaseModel):
     product = models.CharField(max_length=40)
     status = models.CharField(max_length=9, default=READY)
     requested_by = models.CharField(max_length=200)
-    requested_at = models.DateTimeField(auto_now_add=True)
+    requested_at = models.DateTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     percent = models.FloatField(default=0.0)

@@ -23,6 +23,20 @@ COUNTS, SUPERSEDED, RETRACTED = "COUNTS", "SUPERSEDED", "RETRACTED"
 
 #: Characters of a comment, at most.
 LONGEST = 10_000
+#: Numbers of feedback that transactions which have not ended may hold, at most.
+IN_FLIGHT = 20_000
+
+#: The newest number that was drawn, and the numbers before it whose feedback this transaction does not see: it is not
+#: committed yet, or never will be.
+SEEN = """
+WITH newest AS (
+    SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence('store_feedback', 'id')::regclass), 0) AS id
+)
+SELECT id, ARRAY(
+    SELECT number FROM generate_series(GREATEST(id - %s, 1), id) AS number
+    WHERE NOT EXISTS (SELECT FROM store_feedback f WHERE f.id = number)
+) FROM newest
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +117,18 @@ class FeedbackManager(models.Manager["Feedback"]):
         self.filter(pk=pk).update(retracted_at=Now())
         feedback.refresh_from_db()
         return FeedbackResult(feedback, False, self._write_truth(product, subject))
+
+    def seen(self) -> dict[str, Any]:
+        """Describe the feedback that this transaction sees, so that all other can be counted later.
+
+        By numbers, since a moment says nothing of feedback that was given before it and committed after it.
+
+        Returns: the newest number under "last", and under "unseen" those before it that are not visible.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(SEEN, [IN_FLIGHT])
+            last, unseen = cursor.fetchone()
+        return {"last": last, "unseen": unseen}
 
     def table_says(self, product: DataProduct, base: Any, label: Any) -> int:
         """Write a label that was edited in the table; it counts unless the majority of feedback says otherwise.
@@ -207,7 +233,7 @@ class Feedback(BaseModel):
     author = models.CharField(max_length=200)
     #: The label as text; null only where the TABLE had none.
     answer = models.TextField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
     #: The time of the observation, if the author gave it.
     observed_at = models.DateTimeField(null=True)
     comment = models.TextField(blank=True)

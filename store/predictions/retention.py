@@ -19,8 +19,8 @@ SWEEPING = 0x6578656D
 DELETE = """
 DELETE FROM store_prediction WHERE id IN (
     SELECT id FROM store_prediction old
-    WHERE old.created_at < clock_timestamp() - make_interval(days => %(days)s)
-      AND old.updated_at < clock_timestamp() - make_interval(days => %(days)s)
+    WHERE old.created_at < statement_timestamp() - make_interval(days => %(days)s)
+      AND old.updated_at < statement_timestamp() - make_interval(days => %(days)s)
       AND NOT EXISTS (SELECT FROM store_feedback f WHERE f.product = old.product AND f.subject = old.subject)
     LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
 """

@@ -1,6 +1,7 @@
 """Promotions: the history of what served, and the acts that switch the champion."""
 
 from django.db import models, transaction
+from django.db.models.functions import Now
 
 from ..db.base import BaseModel
 from ..exceptions import BadInput, ChampionChanged, Conflict, ForeignModel, ModelDoesNotFit, NoChampion
@@ -116,7 +117,7 @@ class Promotion(BaseModel):
     rollback = models.BooleanField(default=False)
     reason = models.TextField()
     by = models.CharField(max_length=200)
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = PromotionManager()
 

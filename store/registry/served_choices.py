@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from django.db import ProgrammingError, connection, models, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from ..db.base import BaseModel
 from ..db.fields import DigestField
@@ -55,7 +55,7 @@ class ServedChoice(BaseModel):
     #: The member of the enum.
     name = models.CharField(max_length=200)
     title = models.TextField()
-    served_at = models.DateTimeField(default=timezone.now)
+    served_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [

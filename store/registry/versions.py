@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
-from django.db.models.functions import Substr
+from django.db.models.functions import Now, Substr
 
 from learning.inference.libraries import changed_versions, unreadable_versions
 from learning.model import Model, Signature, loads
@@ -109,7 +109,7 @@ class ModelVersion(BaseModel):
     metric = models.CharField(max_length=60)
     #: Mean over the fresh folds of the final round; greater is better.
     score = models.FloatField()
-    built_at = models.DateTimeField(auto_now_add=True)
+    built_at = models.DateTimeField(db_default=Now(), editable=False)
     #: The columns, types and classes that the model expects.
     signature = JSONField()
     #: Versions of the libraries that the unpickled model depends on, by name.

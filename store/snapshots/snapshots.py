@@ -5,8 +5,7 @@ from typing import Any
 
 from django.db import connection, models, transaction
 from django.db.models import F, Value
-from django.db.models.functions import Cast
-from django.utils import timezone
+from django.db.models.functions import Cast, Now
 
 from learning.analysis import Analysis
 from learning.dataset import Dataset
@@ -15,9 +14,9 @@ from learning.exceptions import NoRows, OneClass, TooFewInstances
 from ..db.base import BaseModel
 from ..db.fields import JSONField
 from ..exceptions import RowsMultiplied
+from ..predictions import truth
 from ..predictions.feedback import Feedback
 from ..products.columns import select_stored
-from ..predictions import truth
 from ..products.features import Feature
 from ..products.product import DataProduct
 from . import dataset_loader, fingerprint
@@ -50,7 +49,12 @@ class SnapshotManager(models.Manager["Snapshot"]):
                 )
                 cursor.execute("SELECT now()")
                 (started_at,) = cursor.fetchone()
-            snapshot = self.model(product=product.name, number=_next_number(product), taken_at=started_at)
+            snapshot = self.model(
+                product=product.name,
+                number=_next_number(product),
+                taken_at=started_at,
+                seen_feedback=Feedback.objects.seen(),
+            )
             snapshot.sql = _create_table(product, snapshot.table)
             snapshot.count_rows(product)
             snapshot.save(force_insert=True)
@@ -63,7 +67,9 @@ class Snapshot(BaseModel):
     product = models.CharField(max_length=40)
     number = models.PositiveIntegerField()
     #: The start of its transaction: it holds nothing that was committed later.
-    taken_at = models.DateTimeField(default=timezone.now)
+    taken_at = models.DateTimeField(db_default=Now())
+    #: The feedback that it could see, as `FeedbackManager.seen` has it; null in older rows.
+    seen_feedback = JSONField(null=True, editable=False)
     #: Rows of the base queryset.
     rows_in = models.BigIntegerField()
     #: Rows of the table: complete instances, and predictions that joined as examples.
@@ -209,13 +215,13 @@ def _instances(product: DataProduct, columns: Sequence[Feature]) -> tuple[str, l
     """Compile the joined rows. The label is the agreed feedback, else the label column."""
     join = product.join
     text, time = models.TextField(), models.DateTimeField()
+    group = join.group_column.select(F(join.group)) if join.group and join.group_column else Value(None)
     fixed = {
         "snapshot_entity": Cast(F("pk"), text),
         "snapshot_label": truth.column_text(product) if join.label else Cast(Value(None), text),
         "snapshot_at": Cast(join.moment, time),
         "snapshot_group": Cast(group, text),
     }
-    group = join.group_column.select(F(join.group)) if join.group and join.group_column else Value(None)
     features = [f"feature_{column.name}" for column in columns]
     query = join.instances().annotate(**fixed).values(*fixed, *features).query
     joined, parameters = query.sql_with_params()

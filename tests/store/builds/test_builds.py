@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
 from project.processes import members
@@ -230,6 +231,17 @@ def test_the_last_attempt_that_is_lost_fails_the_build(stay: DataProduct) -> Non
     build.refresh_from_db()
     assert (build.status, build.problem_code, finals(build)) == (FAILED, "WORKER_LOST", ["BuildFailed"])
     assert "lost 3 times" in build.problem_message
+
+
+def test_a_lease_in_the_future_does_not_keep_a_dead_build_running(stay: DataProduct) -> None:
+    """The database's clock was set back by an hour."""
+    claimed(stay)
+    Build.objects.update(lease=Now() + timedelta(hours=1))
+    Build.objects.reconcile()
+    assert Build.objects.filter(status=RUNNING, lease__lte=Now()).exists()  # had it lived, it would renew it
+    Build.objects.update(lease=F("lease") - timedelta(seconds=jobs.LEASE_SECONDS + 1))
+    Build.objects.reconcile()
+    assert Build.objects.get().status == READY
 
 
 def test_a_build_whose_lease_is_over_is_taken_up(stay: DataProduct) -> None:

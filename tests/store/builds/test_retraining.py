@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
 
 from learning.retrain import AfterFeedback, Every
 from store.access.actors import Actor
@@ -16,6 +20,8 @@ from store.models import ModelVersion, RetrainDecision
 from store.predictions.feedback import About, Feedback
 from store.products import catalogue
 from store.products.product import DataProduct
+from store.snapshots.snapshots import Snapshot
+from tests.waiting import PATIENCE
 
 from ..conftest import at_once, examples, operate, version
 from .test_builds import built
@@ -181,6 +187,53 @@ def test_a_build_that_came_to_nothing_is_not_begun_again_by_the_same_words(atten
         say(attentive, entity, "ann")
     look()
     assert len(began(attentive)) == 2
+
+
+def test_words_count_whatever_the_clock_of_a_host_says(attentive, monkeypatch):
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2001, 1, 1, tzinfo=UTC))
+    build_over(attentive)
+    say(attentive, 0, "ann")
+    look()
+    assert newest(attentive).reason == "Not yet: 1 feedback item arrived since build 2; 3 are needed."
+
+
+def test_words_count_after_the_databases_clock_was_set_back(attentive):
+    build_over(attentive)
+    Snapshot.objects.update(taken_at=Now() + timedelta(hours=1))
+    Build.objects.update(requested_at=Now() + timedelta(hours=1), ended_at=Now() + timedelta(hours=1))
+    say(attentive, 0, "ann")
+    look()
+    assert newest(attentive).reason == "Not yet: 1 feedback item arrived since build 2; 3 are needed."
+
+
+def test_words_that_were_committed_while_a_snapshot_was_taken_count_for_the_next_build(attentive):
+    """They were given before the snapshot, and it cannot see them."""
+    said, taken = Event(), Event()
+
+    def speak() -> None:
+        with transaction.atomic():
+            say(attentive, 0, "ann")
+            said.set()
+            assert taken.wait(PATIENCE)
+
+    def build() -> None:
+        assert said.wait(PATIENCE)
+        build_over(attentive)
+        taken.set()
+
+    at_once(speak, build)
+    look()
+    assert newest(attentive).reason == "Not yet: 1 feedback item arrived since build 2; 3 are needed."
+    build_over(attentive)
+    look()
+    assert newest(attentive).reason == "Not yet: 0 feedback items arrived since build 3; 3 are needed."
+
+
+def build_over(product: DataProduct) -> None:
+    """A build that has ended, with a snapshot of the rows as they are."""
+    build, _ = Build.objects.request(product, by="ann", enqueue=False)
+    Build.objects.filter(pk=build.pk).update(snapshot=Snapshot.objects.take(product))
+    end(build)
 
 
 def test_the_next_due_moment_is_known(nightly, attentive):

@@ -1,0 +1,65 @@
+"""What is decided by time is decided by the database's clock: no code of ours reads that of its host."""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from .test_branches import ROOT, modules
+
+#: Functions that read the host's clock, by the class or module that has them; `time.monotonic` and the like, which
+#: measure durations within one process, are none of them.
+CLOCKS = {
+    "datetime": {"now", "utcnow", "today"},
+    "date": {"today"},
+    "timezone": {"now", "localtime", "localdate"},
+    "time": {"time", "time_ns", "localtime", "gmtime", "ctime", "strftime"},
+}
+#: Modules whose clocks can be imported by name.
+MODULES = {"django.utils.timezone": "timezone", "time": "time"}
+#: Arguments by which Django's fields read the host's clock.
+AUTOMATIC = {"auto_now", "auto_now_add"}
+
+
+def readings(source: str) -> Iterator[int]:
+    """Yield the lines that read the host's clock, or have Django read it."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=name):
+                if name in CLOCKS.get(owner, ()):
+                    yield node.lineno
+            case ast.ImportFrom(module=str(module), names=names) if module in MODULES:
+                yield from (node.lineno for each in names if each.name in CLOCKS[MODULES[module]])
+            case ast.keyword(arg=str(name)) if name in AUTOMATIC:
+                yield node.lineno
+
+
+def test_no_code_reads_the_hosts_clock() -> None:
+    files = [file for file in modules() if file.relative_to(ROOT).parts[0] not in ("examples", "docs")]
+    found = {str(file.relative_to(ROOT)): list(readings(file.read_text())) for file in files}
+    assert {file: lines for file, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "at = timezone.now()",
+        "at = django.utils.timezone.now()",
+        "at = DateTimeField(default=timezone.now)",
+        "at = DateTimeField(auto_now_add=True)",
+        "from django.utils.timezone import now",
+        "at = datetime.datetime.now(UTC)",
+        "day = date.today()",
+        "started = time.time()",
+        "from time import time",
+    ],
+)
+def test_a_reading_of_the_hosts_clock_is_found(source: str) -> None:
+    assert list(readings(source)) == [1]
+
+
+@pytest.mark.parametrize(
+    "source", ["started = time.monotonic()", "lease = Now()", "noon = time.fromisoformat('12:00')"]
+)
+def test_durations_and_the_databases_clock_are_allowed(source: str) -> None:
+    assert list(readings(source)) == []

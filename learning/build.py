@@ -26,6 +26,7 @@ from .selection import fitting
 from .selection.decision import Decision, Incumbent, candidates_to_fit, decide
 from .selection.final_round import FinalRound
 from .selection.fitting import FinalFits
+from .selection.reasons import Ground
 from .selection.rounds import FoldRunner, Key, Span
 from .selection.search import Search
 from .selection.steps import (
@@ -245,7 +246,32 @@ def _decide(
         baseline=next((score for c, score in means.items() if c.family == "baseline"), None),
         changed=changed,
         classes=context.dataset.classes,
+        ground=_ground(context),
+        uncompared=_is_uncompared(search, final_round),
     )
+
+
+def _ground(context: FitContext) -> Ground:
+    """Describe what the final round is scored on."""
+    dataset, plan = context.dataset, context.plan
+    counts = (
+        [] if dataset.y is None else [int((dataset.y == code).sum()) for code in range(len(dataset.classes))]
+    )
+    return Ground(
+        examples=len(dataset),
+        folds=plan.folds,
+        ordered=plan.ordered,
+        classes=dict(zip(dataset.classes, counts, strict=False)),
+    )
+
+
+def _is_uncompared(search: Search, final_round: FinalRound) -> bool:
+    """Return whether the time limit ended before the champion's recipe, which can be fitted, was scored."""
+    recipe = final_round.incumbent
+    if search.problem.seconds is None or recipe is None or recipe in final_round.scoreboard.means:
+        return False
+    failed = {*search.screening.failed, *search.scoreboard.failed, *final_round.scoreboard.failed}
+    return not failed & {recipe, *ensemble.members(recipe)}
 
 
 def _decided(decision: Decision, stop_reasons: str) -> Decided:

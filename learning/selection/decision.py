@@ -7,7 +7,7 @@ recipe is beaten, and only these are reported: the best of many noisy scores wou
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
-from statistics import fmean, variance
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,9 @@ from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..problem import Classification, Problem
 from .class_changes import are_comparable, class_objections, describe_other_classes
+from .noise import ROUNDING, is_beyond_noise, standard_error
+from .reasons import Ground, Reasons, format_score
 
-#: Significance level of "better beyond the folds' noise".
-SIGNIFICANT = 0.05
 #: An average of models takes several times as long to predict. It must save this share of the loss, at this
 #: significance level, which is one standard error (Breiman, Friedman, Olshen and Stone, Classification and Regression
 #: Trees, 1984). The level is higher than SIGNIFICANT because an average consists of the same candidates: a wrong choice
@@ -28,8 +28,11 @@ SIGNIFICANT = 0.05
 WORTH, ONE_ERROR = 0.005, 0.16
 #: A score this many corrected standard errors below the champion's recorded score is a regression.
 SHORT_BY = 2.0
-#: Scores closer than this are equal but for rounding.
-_ROUNDING = 1e-12
+#: The objection to a model that was not compared with the champion's recipe.
+UNCOMPARED = (
+    "The time limit ended before the champion's recipe was scored, so nothing shows that this one is better: "
+    "allow more time, or promote it yourself."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +126,8 @@ def decide(
     baseline: float | None = None,
     changed: Sequence[str] | None = None,
     classes: Sequence[str] = (),
+    ground: Ground | None = None,
+    uncompared: bool = False,
 ) -> Decision:
     """Decide the final round.
 
@@ -133,8 +138,11 @@ def decide(
         baseline: The baseline's mean score in the search; None if it took no part.
         changed: Columns that changed since the champion's snapshot; None if that is unknown.
         classes: Those that were learned; empty unless the task is classification.
+        ground: The examples and folds of the final round, for the reason; None if they are unknown.
+        uncompared: True if the time limit ended before the champion's recipe was scored.
     """
-    decision = _decide(metric, entries, incumbent, fingerprint, ratio)
+    reasons = Reasons(metric=metric, ratio=ratio, ground=ground, baseline=baseline)
+    decision = _decide(reasons, entries, incumbent, fingerprint)
     winner = next((entry for entry in entries if entry.candidate == decision.winner), None)
     if winner is None:
         return decision
@@ -142,24 +150,27 @@ def decide(
     objections = [
         *class_objections(problem, champion_classes, classes),
         *_objections(problem, metric, winner, incumbent, ratio, baseline, changed, classes),
+        *([UNCOMPARED] if uncompared else []),
     ]
     reason = decision.reason + describe_other_classes(champion_classes, classes)
     return replace(decision, hold_reason=" ".join(objections) or None, reason=reason)
 
 
 def _decide(
-    metric: str, entries: Sequence[Entry], incumbent: Incumbent | None, fingerprint: str, ratio: float
+    reasons: Reasons, entries: Sequence[Entry], incumbent: Incumbent | None, fingerprint: str
 ) -> Decision:
     """Decide which recipe wins, without regard to objections."""
     defender = next((entry for entry in entries if entry.candidate.incumbent), None)
     others = [entry for entry in _rank(entries) if entry is not defender]
-    challenger = _challenger(others, ratio)
+    challenger, best = _challenger(others, reasons.ratio), max(entries, key=lambda entry: entry.score)
     if defender is None:
         assert challenger is not None
-        return _won(challenger, _describe_first(challenger, metric, incumbent))
-    if challenger is not None and is_beyond_noise(challenger.scores, defender.scores, ratio):
-        return _won(challenger, _describe_win(challenger, defender, ratio))
-    reason = _describe_defence(defender, challenger)
+        rivals = sum(entry.candidate.family != "baseline" for entry in others) - 1
+        return _won(challenger, _explain_first(reasons, challenger, best, rivals, incumbent))
+    recorded = _explain_recorded(reasons, incumbent, fingerprint)
+    if challenger is not None and is_beyond_noise(challenger.scores, defender.scores, reasons.ratio):
+        return _won(challenger, reasons.win(challenger, defender) + recorded)
+    reason = reasons.defence(defender, challenger, best) + recorded
     if incumbent is not None and incumbent.fingerprint == fingerprint:
         return Decision(
             winner=None,
@@ -168,6 +179,21 @@ def _decide(
             reason=f"{reason} The examples are those it was learned from: nothing was fitted.",
         )
     return replace(_won(defender, reason), incumbent_kept=True)
+
+
+def _explain_first(
+    reasons: Reasons, winner: Entry, best: Entry, rivals: int, incumbent: Incumbent | None
+) -> str:
+    reason = reasons.first(winner, best, rivals)
+    if incumbent is None:
+        return reason
+    return f"{reason} The champion's recipe ({incumbent.candidate}) could not be scored."
+
+
+def _explain_recorded(reasons: Reasons, incumbent: Incumbent | None, fingerprint: str) -> str:
+    if incumbent is None or incumbent.metric != reasons.metric or incumbent.fingerprint == fingerprint:
+        return ""
+    return f" {reasons.recorded(incumbent.score)}"
 
 
 def _challenger(others: Sequence[Entry], ratio: float) -> Entry | None:
@@ -200,36 +226,6 @@ def is_worth_it(average: Entry, single: Entry, ratio: float) -> bool:
     return bool(error == 0 or t.sf(gains.mean() / error, df=len(gains) - 1) < ONE_ERROR)
 
 
-def is_beyond_noise(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> bool:
-    """Return whether the challenger's scores on the same folds are significantly better."""
-    return p_value(challenger, defender, ratio) < SIGNIFICANT
-
-
-def p_value(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> float:
-    """Compute the one-sided p-value of the challenger's mean advantage over the folds.
-
-    The corrected resampled t-test (Nadeau and Bengio, Inference for the Generalization Error, 2003).
-
-    Args:
-        ratio: Held-out rows per training row of a fold.
-    """
-    advantages = differences(challenger, defender)
-    mean, error = fmean(advantages), standard_error(advantages, ratio)
-    if error < _ROUNDING:
-        return 0.0 if mean > _ROUNDING else 1.0
-    return float(t.sf(mean / error, df=len(advantages) - 1))
-
-
-def differences(challenger: Sequence[float], defender: Sequence[float]) -> list[float]:
-    """Compute the challenger's advantage on each fold."""
-    return [a - b for a, b in zip(challenger, defender, strict=True)]
-
-
-def standard_error(scores: Sequence[float], ratio: float) -> float:
-    """Compute the standard error of the mean score, corrected as in `p_value` for folds that share training rows."""
-    return sqrt((1 / len(scores) + ratio) * variance(scores))
-
-
 def _won(winner: Entry, reason: str) -> Decision:
     return Decision(winner=winner.candidate, incumbent_kept=False, hold_reason=None, reason=reason)
 
@@ -245,10 +241,10 @@ def _objections(
     classes: Sequence[str],
 ) -> Iterator[str]:
     """Yield the reasons why the winner may not serve before a person has promoted it."""
-    if baseline is not None and winner.candidate.family != "baseline" and winner.score < baseline - _ROUNDING:
+    if baseline is not None and winner.candidate.family != "baseline" and winner.score < baseline - ROUNDING:
         # No significance test: if one fold has an extreme score, the noise is as large as the loss.
         yield (
-            f"{metric} {_format(winner.score)} is worse than the baseline's {_format(baseline)}, "
+            f"{metric} {format_score(winner.score)} is worse than the baseline's {format_score(baseline)}, "
             "which uses no feature."
         )
     if isinstance(problem, Classification):
@@ -258,10 +254,10 @@ def _objections(
                 yield f"The recall of {label!r} is {recall:.3f}, below its floor of {floor:g}."
     if incumbent is not None and _is_comparable(incumbent, metric, classes):
         tolerance = SHORT_BY * standard_error(winner.scores, ratio)
-        if incumbent.score - winner.score > tolerance + _ROUNDING:
+        if incumbent.score - winner.score > tolerance + ROUNDING:
             yield (
-                f"{metric} {_format(winner.score)} is below the champion's recorded "
-                f"{_format(incumbent.score)} by more than the folds' noise ({_format(tolerance)})."
+                f"{metric} {format_score(winner.score)} is below the champion's recorded "
+                f"{format_score(incumbent.score)} by more than the folds' noise ({format_score(tolerance)})."
                 f"{_describe_changes(changed)}"
             )
     if not problem.auto_promote:
@@ -281,28 +277,6 @@ def _describe_changes(changed: Sequence[str] | None) -> str:
     return f" Changes since then: {', '.join(changed)}."
 
 
-def _describe_first(winner: Entry, metric: str, incumbent: Incumbent | None) -> str:
-    reason = f"Chose {winner.candidate}: {metric} {_format(winner.score)} on fresh folds."
-    if incumbent is None:
-        return reason
-    return f"{reason} The champion's recipe ({incumbent.candidate}) could not be scored."
-
-
-def _describe_win(challenger: Entry, defender: Entry, ratio: float) -> str:
-    p = p_value(challenger.scores, defender.scores, ratio)
-    return (
-        f"Chose {challenger.candidate}: better than the champion's recipe beyond the folds' noise "
-        f"({_format(challenger.score)} vs {_format(defender.score)}, p = {p:.2g})."
-    )
-
-
-def _describe_defence(defender: Entry, challenger: Entry | None) -> str:
-    if challenger is None:
-        return f"Kept the recipe: no other could be compared with it ({_format(defender.score)})."
-    scores = f"{challenger.candidate.family} {_format(challenger.score)} vs {_format(defender.score)}"
-    return f"Kept the recipe: no other was better beyond the folds' noise (best other: {scores})."
-
-
 def _rank(entries: Sequence[Entry]) -> list[Entry]:
     """Sort by the search, best first; ties keep the order of drawing, in which simpler recipes come first."""
     return sorted(entries, key=lambda entry: float("inf") if entry.searched is None else -entry.searched)
@@ -314,7 +288,3 @@ def best_by_family(ranked: Sequence[Candidate]) -> list[Candidate]:
     for candidate in ranked:
         best.setdefault(candidate.family, candidate)
     return list(best.values())
-
-
-def _format(score: float) -> str:
-    return f"{score:.3f}" if abs(score) < 10 else f"{score:.4g}"

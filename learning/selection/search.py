@@ -16,7 +16,7 @@ from ..estimators.families import Candidate
 from ..fits.fold_fit import Fit, FitContext
 from ..fits.scheduler import is_past
 from ..problem import Problem
-from . import decision, portfolio
+from . import decision, noise, portfolio
 from .budget import CAUTION, GOOD
 from .rounds import FoldRunner, Scoreboard, Span
 from .steps import CandidateDropped, CandidatesDrawn, Step
@@ -85,12 +85,23 @@ class Search:
     def _finish_best(self) -> Generator[Step, None, None]:
         """Score the best candidate so far on all folds if time was up before it was."""
         best = self._best_affordable()
-        if best is None or best in self.scoreboard.means:
-            return
-        folds = range(self.scoreboard.folds)
-        yield from self.runner.run(self.scoreboard, [best], folds, self._percent(), (), self.latest_deadline)
-        if best not in self.scoreboard.means:
-            self.scoreboard.truncate(self.scoreboard.count_leading_folds(best))
+        if best is not None and best not in self.scoreboard.means:
+            folds = range(self.scoreboard.folds)
+            yield from self.runner.run(
+                self.scoreboard, [best], folds, self._percent(), (), self.latest_deadline
+            )
+            if best not in self.scoreboard.means:
+                self.scoreboard.truncate(self.scoreboard.count_leading_folds(best))
+        self.stop_reason = self._describe_time_limit()
+
+    def _describe_time_limit(self) -> str:
+        """Describe what was scored when time was up: the best candidate may have been finished since."""
+        folds, planned = self.scoreboard.folds, self.context.plan.count("search")
+        fewer = f" and scored them on {folds} of {planned} folds" if folds < planned else ""
+        return (
+            f" The time limit of {self.problem.seconds:g} s cut the search short after {len(self.scoreboard.means)} of "
+            f"{len(self.drawn)} candidates{fewer}."
+        )
 
     def _best_affordable(self) -> Candidate | None:
         """Return the best of the candidates that can be finished in time, or of all the quickest to finish."""
@@ -162,8 +173,8 @@ class Search:
         return {c: mean if c in self.proven else mean - self._error(c, best) for c, mean in means.items()}
 
     def _error(self, candidate: Candidate, best: Candidate) -> float:
-        advantages = decision.differences(self.scoreboard.scores(candidate), self.scoreboard.scores(best))
-        return decision.standard_error(advantages, self.context.plan.ratio)
+        advantages = noise.differences(self.scoreboard.scores(candidate), self.scoreboard.scores(best))
+        return noise.standard_error(advantages, self.context.plan.ratio)
 
     def _loss(self, candidate: Candidate) -> float:
         """Return the log loss or squared error, which ranks candidates whose scores are all perfect."""
@@ -207,10 +218,6 @@ class Search:
                 board, left, folds, self._percent(), ahead, self._current_deadline(), seconds
             )
             if self._is_time_up():
-                self.stop_reason = (
-                    f" The time limit of {self.problem.seconds:g} s cut the search short after "
-                    f"{len(self.scoreboard.means)} candidates."
-                )
                 return
             left = [candidate for candidate in left if candidate not in board.failed]
             if number + 1 < len(rungs):
@@ -297,7 +304,7 @@ class Search:
         if not before or best == before[0]:
             return not before
         scores, old = self.scoreboard.scores(best), self.scoreboard.scores(before[0])
-        return decision.is_beyond_noise(scores, old, self.context.plan.ratio)
+        return noise.is_beyond_noise(scores, old, self.context.plan.ratio)
 
     def _left(self) -> int:
         return max(0, self.budget - len(self.drawn))

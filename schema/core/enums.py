@@ -132,7 +132,7 @@ register_enum(
     ModelOrderField,
     {
         "NUMBER": "The version number, which grows by one for each version of a product.",
-        "SCORE": "The score in the final round. Compare only versions with the same metric.",
+        "SCORE": "The score in the final round. Compare only versions with the same metric and snapshot.",
         "BUILT_AT": "The time at which the version was registered.",
     },
 )

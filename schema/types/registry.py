@@ -73,7 +73,7 @@ class ModelVersion(Node):
     metric: str = strawberry.field(description="The metric of `score`.")
     score: float = strawberry.field(
         description="The mean score over the folds of the final round; greater is better. Compare only versions with "
-        "the same metric."
+        "the same metric and snapshot: scores of other rows differ for other reasons."
     )
     size: int = strawberry.field(description="The size of the pickled model, in bytes.")
     digest: str = strawberry.field(description="SHA-256 of the pickled model, in hexadecimal.")

@@ -1,14 +1,18 @@
 """Leaderboard and score tables of a build, in few queries, for the admin and the report."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
-from django.db.models import Avg, F, Q, QuerySet, Sum
+from django.db.models import F, QuerySet, Sum
+
+from learning.estimators.families import Candidate as Recipe
+from learning.selection.reasons import explain_rank
 
 from ..registry.versions import ModelVersion
 from .builds import Build
-from .candidates import CONTEST, Candidate, Measurement, Score
+from .candidates import CONTEST, Candidate, FoldScore, Measurement, Score
 
 #: Metrics that tables list first.
 FAMILIAR_METRICS = ("roc_auc", "roc_auc_ovr", "r2", "silhouette", "accuracy", "balanced_accuracy", "f1_macro")
@@ -28,8 +32,23 @@ class Competitor:
     seconds: float | None
     #: The version that was fitted from it.
     model: ModelVersion | None
-    #: "won", "registered", "champion's recipe", "out: …"; empty for all others.
+    #: "won", with the reason where another has a higher score; "registered", "champion's recipe", "out: …"; empty for
+    #: all others.
     remark: str
+    won: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalResult:
+    """A candidate's scores on the folds of the final round."""
+
+    candidate: Recipe
+    scores: Sequence[float]
+
+    @property
+    def score(self) -> float:
+        """Mean score."""
+        return fmean(self.scores)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,36 +61,72 @@ class ResultTable:
 
 def leaderboard(build: Build) -> list[Competitor]:
     """List the candidates, the best first: by the final round, then by the search."""
-    candidates = _with_scores(build.candidates.all())
+    candidates = list(_with_seconds(build.candidates.all()))
     models = {model.candidate_id: model for model in build.models.all()}
-    competitors = [_competitor(candidate, models.get(candidate.pk), build) for candidate in candidates]
+    results = _final_results(build, candidates)
+    competitors = [
+        _competitor(candidate, models.get(candidate.pk), results, build) for candidate in candidates
+    ]
     return sorted(
         competitors, key=lambda c: (_rank(c.final_score), _rank(c.search_score), c.candidate.position)
     )
 
 
-def _with_scores(candidates: QuerySet[Candidate]) -> QuerySet[Candidate]:
-    return candidates.annotate(
-        final_score=Avg("folds__score", filter=Q(folds__round=CONTEST)),
-        total_seconds=Sum(F("folds__fit_seconds") + F("folds__predict_seconds")),
-    )
+def _with_seconds(candidates: QuerySet[Candidate]) -> QuerySet[Candidate]:
+    return candidates.annotate(total_seconds=Sum(F("folds__fit_seconds") + F("folds__predict_seconds")))
 
 
-def _competitor(candidate: Any, model: ModelVersion | None, build: Build) -> Competitor:
+def _final_results(build: Build, candidates: Iterable[Candidate]) -> dict[int, FinalResult]:
+    """Load the scores of the final round by the candidates' primary keys."""
+    scores: dict[int, list[float]] = {}
+    rows = FoldScore.objects.filter(candidate__build=build, round=CONTEST).order_by("fold")
+    for candidate, score in rows.values_list("candidate_id", "score"):
+        scores.setdefault(candidate, []).append(score)
+    return {
+        candidate.pk: FinalResult(candidate=candidate.recipe, scores=scores[candidate.pk])
+        for candidate in candidates
+        if candidate.pk in scores
+    }
+
+
+def _competitor(
+    candidate: Any, model: ModelVersion | None, results: Mapping[int, FinalResult], build: Build
+) -> Competitor:
+    result = results.get(candidate.pk)
+    won = model is not None and model.pk == build.model_id
     return Competitor(
         candidate=candidate,
         recipe=str(candidate.recipe),
         search_score=candidate.score,
-        final_score=candidate.final_score,
+        final_score=result.score if result else None,
         seconds=candidate.total_seconds,
         model=model,
-        remark=_remark(candidate, model, build),
+        remark=_explain_win(result, results.values(), build) if won else _remark(candidate, model),
+        won=won,
     )
 
 
-def _remark(candidate: Candidate, model: ModelVersion | None, build: Build) -> str:
+def _explain_win(winner: FinalResult | None, results: Collection[FinalResult], build: Build) -> str:
+    """Say that a candidate won, and why where another has a higher score in the final round."""
+    if winner is None:
+        return "won"
+    # A round that the time limit cut short has fold scores of candidates that were not compared.
+    compared = [result for result in results if len(result.scores) == len(winner.scores)]
+    best = max(compared, key=lambda result: result.score)
+    if best.score <= winner.score or len(winner.scores) < 2:
+        return "won"
+    return f"won: {explain_rank(winner, best, _ratio(build))}"
+
+
+def _ratio(build: Build) -> float:
+    """Get the held-out rows per training row of a fold."""
+    assert build.snapshot is not None, "a build with a winner has a snapshot"
+    return 1 / (build.problem().folds_for(build.snapshot.rows) - 1)
+
+
+def _remark(candidate: Candidate, model: ModelVersion | None) -> str:
     if model is not None:
-        return "won" if model.pk == build.model_id else "registered"
+        return "registered"
     if candidate.problem_message:
         return f"out: {candidate.problem_message}"
     return "champion's recipe" if candidate.incumbent else ""

@@ -214,16 +214,16 @@ class _BuildRun:
         state = ProductState.objects.lock(self.product.name)
         hold = self.hold_reason or state.hold or self._superseded(state)
         unfit = state.champion.misfit(self.product) if state.champion else None
-        if hold and unfit:
-            self.build.decision += (
-                f" It serves although it would be held, as nothing else can: {hold} {unfit}"
-            )
         if hold and state.champion and not unfit:
             self.build.decision = (
-                f"Version {model.number} is registered and waits for a person to promote it. {hold}"
+                f"Version {model.number} is registered and waits for a person to promote it. {hold} "
+                f"{self.build.decision}"
             )
             self.build.add_event("ChampionKept", self.build.decision)
         else:
+            if hold:
+                reasons = " ".join(filter(None, [hold, unfit]))
+                self.build.decision += f" It serves although it would be held, as nothing else can: {reasons}"
             promotion = Promotion.objects.record(
                 state, model, self.build.decision, by=f"{self.build}", hold=state.hold
             )

@@ -14,9 +14,9 @@ from learning.selection.decision import (
     candidates_to_fit,
     decide,
     finalists,
-    p_value,
-    standard_error,
 )
+from learning.selection.noise import differences, is_beyond_noise, margin, p_value, standard_error
+from learning.selection.reasons import Ground, explain_rank
 
 LINEAR, TAME = Candidate("linear", {"C": 1.0}), Candidate("linear", {"C": 0.1})
 FOREST, BOOSTING = Candidate("forest", {"n_estimators": 9}), Candidate("boosting", {})
@@ -38,8 +38,20 @@ def incumbent(score=0.91, metric="roc_auc", fingerprint="before"):
     )
 
 
-def run_decision(*entries, champion=None, fingerprint="now", baseline=None, **problem):
-    return decide(Classification(**problem), "roc_auc", entries, champion, fingerprint, 0.25, baseline)
+def run_decision(
+    *entries, champion=None, fingerprint="now", baseline=None, ground=None, uncompared=False, **problem
+):
+    return decide(
+        Classification(**problem),
+        "roc_auc",
+        entries,
+        champion,
+        fingerprint,
+        0.25,
+        baseline,
+        ground=ground,
+        uncompared=uncompared,
+    )
 
 
 def test_the_corrected_t_test_agrees_with_a_computation_by_hand():
@@ -80,7 +92,10 @@ def test_the_search_selects_and_the_final_round_is_reported():
     decision = run_decision(entry(FOREST, NOISY, 0.9), entry(LINEAR, BETTER, 0.8))
     assert decision.winner == FOREST
     assert decision.hold_reason is None
-    assert "0.918 on fresh folds" in decision.reason
+    assert decision.reason == (
+        "Chose forest (n_estimators=9): roc_auc 0.918 ± 0.130 on fresh folds. Not the first here: linear is better by "
+        "0.038 ± 0.124, which is within the noise, and the search ranked it lower."
+    )
 
 
 def test_ties_go_to_the_candidate_drawn_first():
@@ -91,7 +106,11 @@ def test_a_recipe_that_is_better_beyond_noise_replaces_the_champions():
     decision = run_decision(entry(CHAMPION, GOOD, 0.91), entry(FOREST, BETTER, 0.95), champion=incumbent())
     assert decision.winner == FOREST
     assert not decision.incumbent_kept
-    assert "0.956 vs 0.908" in decision.reason
+    assert decision.reason == (
+        "Chose forest (n_estimators=9): roc_auc 0.956 ± 0.013 on fresh folds, where the champion's recipe, linear "
+        "(C=1.0), has 0.908. It is better by 0.048 ± 0.006, which is beyond the folds' noise. The champion's recorded "
+        "roc_auc 0.910 is of another snapshot: do not compare it with these."
+    )
 
 
 def test_a_recipe_that_is_better_by_chance_does_not_replace_it():
@@ -99,7 +118,9 @@ def test_a_recipe_that_is_better_by_chance_does_not_replace_it():
     assert decision.winner == CHAMPION
     assert decision.incumbent_kept
     assert decision.reason == (
-        "Kept the recipe: no other was better beyond the folds' noise (best other: forest 0.918 vs 0.908)."
+        "Kept the champion's recipe, linear (C=1.0): roc_auc 0.908 ± 0.012 on fresh folds. The best other by the "
+        "search, forest (n_estimators=9), has 0.918: better by 0.010 ± 0.128, which is within the folds' noise. The "
+        "champion's recorded roc_auc 0.910 is of another snapshot: do not compare it with these."
     )
 
 
@@ -234,11 +255,15 @@ def test_changed_columns_are_named_if_they_are_known():
 
 
 def test_the_reason_to_keep_a_recipe_names_the_comparison():
-    assert run_decision(entry(CHAMPION, GOOD, 0.9), champion=incumbent()).reason == (
-        "Kept the recipe: no other could be compared with it (0.908)."
+    champion = incumbent(metric="accuracy")
+    assert run_decision(entry(CHAMPION, GOOD, 0.9), champion=champion).reason == (
+        "Kept the champion's recipe, linear (C=1.0): roc_auc 0.908 ± 0.012 on fresh folds. No other could be compared "
+        "with it."
     )
-    large = run_decision(entry(CHAMPION, (-1234.5, -1234.5), 0.9), champion=incumbent()).reason
-    assert "(-1234)" in large or "(-1235)" in large
+    large = run_decision(entry(CHAMPION, (-1234.5, -1234.5), 0.9), champion=champion).reason
+    assert "roc_auc -1234 ± 0.000" in large or "roc_auc -1235 ± 0.000" in large
+    worse = run_decision(entry(CHAMPION, BETTER, 0.9), entry(FOREST, GOOD, 0.8), champion=champion).reason
+    assert "The best other by the search, forest (n_estimators=9), is not better: 0.908." in worse
 
 
 def test_a_model_that_is_fitted_on_new_examples_keeps_its_recipe():
@@ -275,3 +300,70 @@ def test_scores_over_the_same_classes_in_another_order_are_compared():
 def test_a_floor_of_a_class_that_was_not_learned_holds_the_model():
     decision = run_with_classes((), ("a", "b"), floors={"c": 0.5})
     assert decision.hold_reason == "The floor of 'c' cannot be checked: too few rows have that label."
+
+
+ROWS = Ground(examples=120, folds=5, classes={"no": 109, "yes": 11})
+
+
+def test_the_reason_names_the_rows_and_the_folds_of_its_scores():
+    reason = run_decision(entry(LINEAR, GOOD, 0.9), ground=ROWS).reason
+    assert reason.endswith(
+        "No other candidate was scored on all folds. All these scores are means over 5 folds of the same 120 examples; "
+        "scores of other rows, folds or snapshots are not comparable with them."
+    )
+    repeated = replace(ROWS, examples=1_200)
+    assert "10 folds (5 folds, 2 times) of the same 1,200 examples" in repeated.describe(10)
+    assert "3 folds of the same" in repeated.describe(3)
+    assert "5 folds in the order of time of the same" in replace(ROWS, ordered=True).describe(5)
+
+
+def test_too_few_examples_are_said_in_these_words():
+    """Check eleven positives: a lead of 0.2 that the folds cannot prove."""
+    wild, tame = (1.0, 0.99, 0.98, 0.97, 0.98), (0.95, 0.3, 0.98, 0.7, 0.97)
+    entries = entry(CHAMPION, tame, 0.8), entry(FOREST, wild, 0.9)
+    decision = run_decision(*entries, champion=incumbent(), baseline=0.5, ground=ROWS)
+    assert decision.winner == CHAMPION
+    assert (
+        "There are too few examples to tell which of the two is better: 120 examples, of which 11 are 'yes'."
+        in decision.reason
+    )
+    first = run_decision(entry(LINEAR, tame, 0.8), baseline=0.5, ground=ROWS).reason
+    assert "too few examples to tell how good it is: 120 examples" in first
+
+
+def test_enough_examples_are_not_called_too_few():
+    entries = entry(CHAMPION, GOOD, 0.8), entry(FOREST, (0.91, 0.91, 0.91, 0.91, 0.91), 0.9)
+    reason = run_decision(*entries, champion=incumbent(), baseline=0.5, ground=ROWS).reason
+    assert "within the folds' noise" in reason
+    assert "too few" not in reason
+
+
+@pytest.mark.parametrize(
+    ("winner", "best", "why"),
+    [
+        (entry(CHAMPION, GOOD), entry(FOREST, NOISY), "only a lead beyond it replaces the champion's recipe"),
+        (entry(CHAMPION, GOOD), entry(FOREST, BETTER), "the highest of several noisy scores is a lucky one"),
+        (entry(LINEAR, GOOD), entry(FOREST, NOISY), "within the noise, and the search ranked it lower"),
+        (
+            entry(LINEAR, GOOD),
+            entry(ensemble.build_recipe({FOREST: 0.5, TAME: 0.5}), NOISY),
+            "too little for an average of models",
+        ),
+    ],
+)
+def test_a_winner_that_is_not_first_has_its_reason(winner, best, why):
+    assert why in explain_rank(winner, best, 0.25)
+
+
+def test_the_margin_is_where_an_advantage_becomes_significant():
+    advantages = differences(NOISY, GOOD)
+    noise, lead = margin(advantages, 0.25), sum(advantages) / 5
+    raised = [score + noise - lead for score in NOISY]
+    assert not is_beyond_noise([score - 1e-6 for score in raised], GOOD, 0.25)
+    assert is_beyond_noise([score + 1e-6 for score in raised], GOOD, 0.25)
+
+
+def test_a_winner_that_was_not_compared_with_the_champions_recipe_is_held():
+    decision = run_decision(entry(FOREST, GOOD, 0.9), champion=incumbent(), uncompared=True)
+    assert decision.winner == FOREST
+    assert "before the champion's recipe was scored" in decision.hold_reason

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from store.builds.runner import run, run_job
 from store.exceptions import BadInput, BuildEnded, UnknownId
 from store.jobs import jobs, leases, queue
 from store.jobs.jobs import CANCELLED, FAILED, READY, RUNNING, SUCCEEDED, Superseded
+from store.products import catalogue
 from store.products.product import DataProduct
 from store.registry.product_states import ProductState
 from store.registry.promotions import Promotion
@@ -339,6 +341,17 @@ def test_a_product_is_built_and_built_again(stay: DataProduct) -> None:
     assert Candidate.objects.filter(build=more, incumbent=True).count() == 1
 
 
+def test_a_model_that_serves_in_spite_of_an_objection_says_so(stay: DataProduct, monkeypatch: Any) -> None:
+    careful = replace(stay, problem=replace(stay.problem, auto_promote=False))
+    monkeypatch.setitem(catalogue._products, stay.name, careful)
+    examples(30)
+    first = built(careful)
+    assert first.promoted
+    assert first.decision.endswith(
+        "It serves although it would be held, as nothing else can: Automatic promotion is switched off."
+    )
+
+
 def test_a_build_after_a_rollback_is_held_until_a_person_promotes(stay: DataProduct) -> None:
     examples(30)
     first = built(stay).model
@@ -351,6 +364,7 @@ def test_a_build_after_a_rollback_is_held_until_a_person_promotes(stay: DataProd
     held = built(stay)
     assert (held.status, held.promoted) == (SUCCEEDED, False)
     assert "waits for a person" in held.decision and "Rolled back by ann: It was worse." in held.decision
+    assert " on fresh folds. " in held.decision and "are not comparable with them" in held.decision
     assert held.model and ModelVersion.objects.champion_of("stay") == first
 
     Promotion.objects.promote(held.model, "Looked at it.", "ann")

@@ -72,11 +72,25 @@ def test_the_report_is_one_file_that_needs_nothing_else(drawn, stay, tmp_path, c
 def test_the_leaderboard_has_the_winner_and_why_others_are_out(build):
     lines = leaderboard.leaderboard(build)
     assert {line.candidate.family for line in lines} >= {"linear", "baseline"}
-    (won,) = [line for line in lines if line.remark == "won"]
+    (won,) = [line for line in lines if line.won]
+    assert won.remark.startswith("won")
     assert won.model == build.model
     final_scores = [line.final_score for line in lines if line.final_score is not None]
     assert final_scores == sorted(final_scores, reverse=True)
     assert won.final_score == pytest.approx(build.model.score)
+
+
+def test_a_winner_that_is_not_first_has_the_reason_beside_it(build):
+    """Raise a loser's scores in the final round above those of the winner."""
+    (won,) = [line for line in leaderboard.leaderboard(build) if line.won]
+    loser = FoldScore.objects.filter(candidate__build=build, round="contest").exclude(candidate=won.candidate)
+    candidate = loser[0].candidate
+    loser.filter(candidate=candidate).update(score=2.0)
+    first, *others = leaderboard.leaderboard(build)
+    assert first.candidate == candidate and not first.won
+    (won,) = [line for line in others if line.won]
+    assert won.remark.startswith(f"won: {candidate.family} is better by ")
+    assert "the search ranked it lower" in won.remark
 
 
 def test_scores_stand_by_fold_and_by_class(build):

@@ -1,0 +1,52 @@
+"""Noise of the folds: how far a mean score, or the difference of two, may be from the truth."""
+
+from collections.abc import Sequence
+from math import sqrt
+from statistics import fmean, variance
+
+from scipy.stats import t
+
+#: Significance level of "better beyond the folds' noise".
+SIGNIFICANT = 0.05
+#: Scores closer than this are equal but for rounding.
+ROUNDING = 1e-12
+
+
+def is_beyond_noise(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> bool:
+    """Return whether the challenger's scores on the same folds are significantly better."""
+    return p_value(challenger, defender, ratio) < SIGNIFICANT
+
+
+def p_value(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> float:
+    """Compute the one-sided p-value of the challenger's mean advantage over the folds.
+
+    The corrected resampled t-test (Nadeau and Bengio, Inference for the Generalization Error, 2003).
+
+    Args:
+        ratio: Held-out rows per training row of a fold.
+    """
+    advantages = differences(challenger, defender)
+    mean, error = fmean(advantages), standard_error(advantages, ratio)
+    if error < ROUNDING:
+        return 0.0 if mean > ROUNDING else 1.0
+    return float(t.sf(mean / error, df=len(advantages) - 1))
+
+
+def margin(values: Sequence[float], ratio: float) -> float:
+    """Compute the noise of a mean: an advantage is beyond noise (`is_beyond_noise`) if it is larger than its margin.
+
+    Args:
+        values: A value of each fold: scores, or differences of two candidates' scores.
+        ratio: Held-out rows per training row of a fold.
+    """
+    return float(t.isf(SIGNIFICANT, df=len(values) - 1)) * standard_error(values, ratio)
+
+
+def differences(challenger: Sequence[float], defender: Sequence[float]) -> list[float]:
+    """Compute the challenger's advantage on each fold."""
+    return [a - b for a, b in zip(challenger, defender, strict=True)]
+
+
+def standard_error(scores: Sequence[float], ratio: float) -> float:
+    """Compute the standard error of the mean score, corrected as in `p_value` for folds that share training rows."""
+    return sqrt((1 / len(scores) + ratio) * variance(scores))

@@ -1,0 +1,179 @@
+"""Reasons of a decision, in sentences for people: what is best, by how much and how surely, on which examples."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Protocol
+
+from ..estimators import ensemble
+from ..estimators.families import Candidate
+from .noise import differences, margin
+
+#: Noise that is larger than this share of the advantage over the baseline hides what matters.
+HIDES = 1 / 3
+
+
+class FinalScores(Protocol):
+    """A candidate with its scores on the folds of the final round."""
+
+    @property
+    def candidate(self) -> Candidate: ...
+    @property
+    def scores(self) -> Sequence[float]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """The examples and the folds that the scores of a final round were measured on."""
+
+    examples: int
+    #: Folds of one partition.
+    folds: int
+    ordered: bool = False
+    #: The number of examples of each class; empty without classes.
+    classes: Mapping[str, int] = field(default_factory=dict)
+
+    def describe(self, scored: int) -> str:
+        """Describe means over `scored` folds."""
+        repeats = scored / self.folds
+        times = f" ({self.folds} folds, {repeats:.0f} times)" if repeats > 1 and repeats.is_integer() else ""
+        order = " in the order of time" if self.ordered else ""
+        return (
+            f"All these scores are means over {scored} folds{times}{order} of the same {self.examples:,} examples; "
+            "scores of other rows, folds or snapshots are not comparable with them."
+        )
+
+    def describe_shortage(self) -> str:
+        """Name the number of examples, and of those of the rarest class."""
+        if not self.classes:
+            return f"{self.examples:,} examples"
+        rarest = min(self.classes, key=lambda label: self.classes[label])
+        return f"{self.examples:,} examples, of which {self.classes[rarest]:,} are {rarest!r}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reasons:
+    """Sentences about one final round."""
+
+    metric: str
+    #: Held-out rows per training row of a fold.
+    ratio: float
+    #: None: unknown.
+    ground: Ground | None
+    #: The baseline's mean score in the search; None if it took no part.
+    baseline: float | None
+
+    def first(self, winner: FinalScores, best: FinalScores, rivals: int) -> str:
+        """Explain the choice of a recipe where no champion's recipe defends itself.
+
+        Args:
+            best: The candidate with the highest score of the round; it may be the winner.
+            rivals: The number of other candidates, apart from the baseline.
+        """
+        parts = [f"Chose {winner.candidate}: {self._score(winner)} on fresh folds."]
+        if not rivals:
+            parts.append("No other candidate was scored on all folds.")
+        elif mean(best) <= mean(winner):
+            parts.append("No other scored higher.")
+        else:
+            parts.append(f"Not the first here: {explain_rank(winner, best, self.ratio)}.")
+        parts += self._shortage(winner, margin(winner.scores, self.ratio), "how good it is")
+        return self._with_ground(parts, winner)
+
+    def win(self, challenger: FinalScores, defender: FinalScores) -> str:
+        """Explain that a recipe replaces the champion's."""
+        parts = [
+            f"Chose {challenger.candidate}: {self._score(challenger)} on fresh folds, where the champion's recipe, "
+            f"{defender.candidate}, has {format_score(mean(defender))}.",
+            f"It is better by {describe_difference(challenger.scores, defender.scores, self.ratio)}, which is beyond "
+            "the folds' noise.",
+        ]
+        return self._with_ground(parts, challenger)
+
+    def defence(self, defender: FinalScores, challenger: FinalScores | None, best: FinalScores) -> str:
+        """Explain that the champion's recipe is kept.
+
+        Args:
+            challenger: The best other candidate by the search; None if there is none.
+            best: The candidate with the highest score of the round.
+        """
+        verdict = f"Kept the champion's recipe, {defender.candidate}: {self._score(defender)} on fresh folds."
+        if challenger is None:
+            return self._with_ground([verdict, "No other could be compared with it."], defender)
+        parts = [verdict, *self._comparison(challenger, defender)]
+        if mean(best) > max(mean(defender), mean(challenger)):
+            parts.append(f"Not the first here: {explain_rank(defender, best, self.ratio)}.")
+        return self._with_ground(parts, defender)
+
+    def _comparison(self, challenger: FinalScores, defender: FinalScores) -> list[str]:
+        other = f"The best other by the search, {challenger.candidate},"
+        advantages = differences(challenger.scores, defender.scores)
+        if fmean(advantages) <= 0:
+            return [f"{other} is not better: {format_score(mean(challenger))}."]
+        difference = describe_difference(challenger.scores, defender.scores, self.ratio)
+        return [
+            f"{other} has {format_score(mean(challenger))}: better by {difference}, which is within the folds' noise.",
+            *self._shortage(challenger, margin(advantages, self.ratio), "which of the two is better"),
+        ]
+
+    def recorded(self, score: float) -> str:
+        """Explain that the champion's recorded score is of other examples."""
+        return (
+            f"The champion's recorded {self.metric} {format_score(score)} is of another snapshot: "
+            "do not compare it with these."
+        )
+
+    def _score(self, entry: FinalScores) -> str:
+        noise = margin(entry.scores, self.ratio)
+        return f"{self.metric} {format_score(mean(entry))} ± {format_noise(noise)}"
+
+    def _shortage(self, better: FinalScores, noise: float, question: str) -> list[str]:
+        """Say that the examples are too few where the noise hides much of the advantage over the baseline."""
+        if self.baseline is None or self.ground is None:
+            return []
+        if noise <= HIDES * abs(mean(better) - self.baseline):
+            return []
+        return [f"There are too few examples to tell {question}: {self.ground.describe_shortage()}."]
+
+    def _with_ground(self, parts: Sequence[str], entry: FinalScores) -> str:
+        ground = [self.ground.describe(len(entry.scores))] if self.ground else []
+        return " ".join([*parts, *ground])
+
+
+def explain_rank(winner: FinalScores, best: FinalScores, ratio: float) -> str:
+    """Explain, as part of a sentence, why the winner is not the candidate with the highest score."""
+    advantages = differences(best.scores, winner.scores)
+    beyond = fmean(advantages) > margin(advantages, ratio)
+    lead = f"{best.candidate.family} is better by {describe_difference(best.scores, winner.scores, ratio)}"
+    if beyond:
+        return (
+            f"{lead}, but the search ranked it lower, and the highest of several noisy scores is a lucky one"
+        )
+    if winner.candidate.incumbent:
+        return f"{lead}, which is within the noise, and only a lead beyond it replaces the champion's recipe"
+    if best.candidate.family == ensemble.FAMILY and winner.candidate.family != ensemble.FAMILY:
+        return f"{lead}, too little for an average of models, which takes longer to predict"
+    return f"{lead}, which is within the noise, and the search ranked it lower"
+
+
+def describe_difference(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> str:
+    """Render the mean difference of two candidates' scores with its noise."""
+    advantages = differences(challenger, defender)
+    return f"{format_noise(fmean(advantages))} ± {format_noise(margin(advantages, ratio))}"
+
+
+def mean(entry: FinalScores) -> float:
+    """Compute the mean score."""
+    return fmean(entry.scores)
+
+
+def format_score(score: float) -> str:
+    """Render a score with three decimals, or four digits if it is large."""
+    return f"{score:.3f}" if abs(score) < 10 else f"{score:.4g}"
+
+
+def format_noise(value: float) -> str:
+    """Render a difference or a noise: three decimals, or more where these are zeros."""
+    if value and abs(value) < 0.0005:
+        return f"{value:.1g}"
+    return format_score(value)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import DisallowedHost
 from graphql import GraphQLError
-from strawberry.exceptions import StrawberryInputCoercionError
+from strawberry.exceptions import MissingQueryError, StrawberryInputCoercionError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types.graphql import OperationType
 
 import learning.exceptions
 import store.exceptions
@@ -163,6 +165,12 @@ def refusal_of(error: BaseException) -> ExemplarError:
             return unreachable
         case StrawberryInputCoercionError() as cause:
             return BadInput(str(cause))
+        case MissingQueryError():
+            return BadRequest("There is no `query` in the request.")
+        case CannotGetOperationTypeError() as cause:
+            return BadRequest(unknown_operation(cause.operation_name))
+        case InvalidOperationTypeError() as cause:
+            return BadRequest(NOT_HERE[cause.operation_type])
         case DisallowedHost():
             return BadRequest("This host is not served here: check the Host header.")
         case GraphQLError() as cause if cause.message.startswith("Argument "):
@@ -171,6 +179,21 @@ def refusal_of(error: BaseException) -> ExemplarError:
             return BadRequest(cause.message)  # syntax or validation: nothing was executed
         case cause:
             return internal_error(cause)
+
+
+#: The sentences about operations that the transport of the request does not execute.
+NOT_HERE = {
+    OperationType.QUERY: "This stream carries subscriptions only: send queries by POST, GET or WebSocket.",
+    OperationType.MUTATION: "Mutations are sent by POST or WebSocket.",
+    OperationType.SUBSCRIPTION: "A subscription is a stream: send Accept: text/event-stream, or open a WebSocket.",
+}
+
+
+def unknown_operation(name: str | None) -> str:
+    """The sentence about a document without the operation that the request names."""
+    if name is None:
+        return "The document has no operation to execute."
+    return f"The document has no operation called {name!a}: check `operationName`."
 
 
 def shortened(message: str) -> str:

@@ -260,13 +260,6 @@ def execute_or_explain(execute: Callable[[], ExecutionResult]) -> ExecutionResul
     """Call `execute`. Raises HTTPException if the method may not execute the operation."""
     try:
         return execute()
-    except MissingQueryError:
-        raise HTTPException(400, "There is no `query` in the request.") from None
-    except CannotGetOperationTypeError as error:
-        raise HTTPException(400, error.as_http_error_reason()) from None
-    except InvalidOperationTypeError as error:
-        if error.operation_type is OperationType.MUTATION:
-            raise HTTPException(405, "Mutations are sent by POST.") from None
-        raise HTTPException(
-            400, f"A subscription is a stream: send Accept: {negotiation.EVENTS}, or open a WebSocket."
-        ) from None
+    except (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError) as error:
+        is_mutation = getattr(error, "operation_type", None) is OperationType.MUTATION
+        raise HTTPException(405 if is_mutation else 400, refusal_of(error).message) from None

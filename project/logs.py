@@ -1,0 +1,103 @@
+"""Log handler that a client cannot flood: lines of one kind come once a second at most, with the number left out."""
+
+import logging
+import threading
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+#: Loggers whose lines clients cause: a line of such a logger is of the kind of its template, whatever its arguments.
+CAUSED_BY_CLIENTS = ("django.request", "django.security", "schema", "strawberry", "uvicorn")
+#: Kinds that are remembered, at most.
+MAX_KINDS = 1_000
+
+
+@dataclass
+class Burst:
+    """Lines of one kind within an interval."""
+
+    #: When the interval ends, by `time.monotonic`.
+    ends: float
+    #: The latest line that was left out; None if none was.
+    latest: logging.LogRecord | None = None
+    omitted: int = 0
+    #: Writes the count when the interval ends; None if nothing was left out.
+    timer: threading.Timer | None = None
+
+
+class ThrottledHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic in the stubs only
+    """Write warnings, and refusals that are logged as errors, once in an interval and kind; all else as it comes.
+
+    What was left out is counted in a line at the end of the interval, which then begins anew.
+    """
+
+    def __init__(self, interval: float = 1.0) -> None:
+        super().__init__()
+        #: Seconds.
+        self.interval = interval
+        self.bursts: dict[Hashable, Burst] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line or count it. The caller holds the handler's lock."""
+        if not is_throttled(record):
+            super().emit(record)
+            return
+        kind, now = kind_of(record), time.monotonic()
+        burst = self.bursts.get(kind)
+        if burst is None or (burst.latest is None and burst.ends <= now):
+            self.begin(kind, now)
+            super().emit(record)
+            return
+        if burst.timer is None:
+            burst.timer = self.schedule(kind, burst.ends - now)
+        burst.latest, burst.omitted = record, burst.omitted + 1
+
+    def begin(self, kind: Hashable, now: float) -> None:
+        """Begin an interval."""
+        if len(self.bursts) >= MAX_KINDS:
+            self.bursts = {kind: burst for kind, burst in self.bursts.items() if burst.ends > now}
+        self.bursts[kind] = Burst(now + self.interval)
+
+    def schedule(self, kind: Hashable, seconds: float) -> threading.Timer:
+        """Start the timer that writes the count once the interval is over."""
+        timer = threading.Timer(max(0.0, seconds), self.end, (kind,))
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def close(self) -> None:
+        """Write the counts of the intervals that have not ended."""
+        for kind, burst in list(self.bursts.items()):
+            if burst.timer:
+                burst.timer.cancel()
+                self.end(kind)
+        super().close()
+
+    def end(self, kind: Hashable) -> None:
+        """Write a line for those that were left out, and begin the next interval."""
+        with self.lock or threading.RLock():
+            burst = self.bursts.get(kind)
+            if burst is None or burst.latest is None:
+                return
+            self.begin(kind, time.monotonic())
+            super().emit(counted(burst.latest, burst.omitted))
+
+
+def is_throttled(record: logging.LogRecord) -> bool:
+    """Check if a line may be left out: a warning, or an error that the client made."""
+    if record.levelno == logging.WARNING:
+        return True
+    return record.levelno == logging.ERROR and record.name.startswith("django.security")
+
+
+def kind_of(record: logging.LogRecord) -> Hashable:
+    """The lines that are alike: by their template where clients cause them, else by their whole text."""
+    by_template = record.name.startswith(CAUSED_BY_CLIENTS)
+    return record.name, getattr(record, "status_code", 0), record.msg if by_template else record.getMessage()
+
+
+def counted(record: logging.LogRecord, omitted: int) -> logging.LogRecord:
+    """The latest line of those left out, with their number."""
+    line = logging.makeLogRecord(vars(record))
+    line.msg, line.args = f"{record.getMessage()} (one of {omitted} lines like this)", ()
+    return line

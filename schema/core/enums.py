@@ -10,6 +10,7 @@ import strawberry
 from learning import kinds
 from learning.diagnostics import DiagnosticKind
 from store.access.actors import Permission
+from store.builds.candidates import ScorePart
 
 #: The kinds that the API names.
 _KINDS = {kind: kind for kind in kinds.registered() if kind.learned_as is kind}
@@ -28,6 +29,7 @@ __all__ = [
     "ModelStatus",
     "Permission",
     "PredictionOrderField",
+    "ScorePart",
     "Task",
 ]
 
@@ -138,12 +140,23 @@ register_enum(
 )
 
 
+register_enum(
+    ScorePart,
+    {
+        "MEANS": "The means over the folds, over all classes: one score for each metric.",
+        "FOLDS": "The scores of each fold, over all classes.",
+        "CLASSES": "The means over the folds of each class.",
+    },
+    "A part of the scores of a round.",
+)
+
+
 class PredictionOrderField(Enum):
     """The field by which predictions are ordered."""
 
     CREATED_AT = "created_at"
     UPDATED_AT = "updated_at"
-    CONFIDENCE = "confidence"
+    CONFIDENCE = "known_confidence"
 
 
 register_enum(
@@ -151,7 +164,7 @@ register_enum(
     {
         "CREATED_AT": "The time of the first request for the prediction.",
         "UPDATED_AT": "The time of the latest request for the prediction.",
-        "CONFIDENCE": "The probability of the predicted label. Predictions without one are left out.",
+        "CONFIDENCE": "The probability of the predicted label. Predictions without one come last in either direction.",
     },
 )
 

@@ -25,7 +25,7 @@ from .nodes import (
     unset_to_none,
 )
 from .problems import Problem
-from .registry import Hyperparameter, Metric, ModelVersion, Score
+from .registry import Hyperparameter, Metric, ModelVersion, Part, Score
 from .snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ class Candidate(Node):
         graphql_type=list[Score],
         description="Its scores on the folds of the search: means first, then each fold.",
     )
-    def scores(self: models.Candidate, metric: Metric = UNSET) -> list[Measurement]:
-        wanted = unset_to_none(metric)
+    def scores(self: models.Candidate, metric: Metric = UNSET, part: Part = UNSET) -> list[Measurement]:
+        conditions = unset_to_none(metric), unset_to_none(part)
 
         def find(rows: Iterable[models.Candidate]) -> dict[int, list[Measurement]]:
-            return models.Score.objects.of_candidates([row.pk for row in rows], SEARCH, metric=wanted)
+            return models.Score.objects.of_candidates([row.pk for row in rows], SEARCH, *conditions)
 
-        return pagination.lookup_for_page(self, ("scores", wanted), find)
+        return pagination.lookup_for_page(self, ("scores", *conditions), find)
 
     @strawberry.field(
         description="The reason why it was dropped, such as a fit that failed; null if it was not."

@@ -120,7 +120,7 @@ class PredictionOrder:
 
 
 def order_columns(order: PredictionOrder | None) -> tuple[str, ...]:
-    """The database columns that predictions are ordered by, the last of them unique; newest first by default."""
+    """The columns that predictions are ordered by, none ever null, the last of them unique; newest first by default."""
     if not order:
         return ("-created_at", "-pk")
     sign = order.direction.value
@@ -128,9 +128,10 @@ def order_columns(order: PredictionOrder | None) -> tuple[str, ...]:
 
 
 def with_order(rows: PredictionQuerySet, order: PredictionOrder | None) -> PredictionQuerySet:
-    """The predictions that have a value in the column to order by."""
-    by_confidence = order and order.field is PredictionOrderField.CONFIDENCE
-    return rows.filter(confidence__isnull=False) if by_confidence else rows
+    """The predictions with the column to order by: all of them, those without a value last."""
+    if order and order.field is PredictionOrderField.CONFIDENCE:
+        return rows.with_known_confidence(ascending=order.direction is Direction.ASC)
+    return rows
 
 
 @strawberry.input(description="Conditions on predictions; all that are given must hold.")

@@ -11,7 +11,7 @@ from store.builds.candidates import Measurement
 from store.db import pagination
 
 from ..compiled import LOCAL
-from ..core.enums import Direction, ModelOrderField, ModelStatus
+from ..core.enums import Direction, ModelOrderField, ModelStatus, ScorePart
 from .diagnostics import Diagnostic, DiagnosticKind
 from .nodes import UNSET, LazyProduct, Node, product_field, relation, row_type, unset_to_none
 from .snapshots import Snapshot
@@ -23,6 +23,12 @@ LazyBuild: TypeAlias = Annotated["Build", strawberry.lazy("schema.types.builds")
 
 Metric = Annotated[
     str | None, strawberry.argument(description="Only scores of this metric. Leave it out for all metrics.")
+]
+
+
+Part = Annotated[
+    ScorePart | None,
+    strawberry.argument(name="of", description="Only this part of the scores. Leave it out for all."),
 ]
 
 
@@ -125,8 +131,9 @@ class ModelVersion(Node):
                 "classes."
             ),
         ] = UNSET,
+        part: Part = UNSET,
     ) -> list[Measurement]:
-        conditions = unset_to_none(metric), unset_to_none(fold), unset_to_none(label)
+        conditions = unset_to_none(metric), unset_to_none(fold), unset_to_none(label), unset_to_none(part)
 
         def find(rows: Iterable[models.ModelVersion]) -> dict[int, list[Measurement]]:
             return models.Score.objects.of_versions(rows, *conditions)
@@ -145,12 +152,12 @@ class ModelVersion(Node):
             strawberry.argument(description="Only charts of these kinds. Leave it out for all kinds."),
         ] = UNSET,
     ) -> list[models.Diagnostic] | None:
-        wanted = unset_to_none(kinds)
+        wanted = None if unset_to_none(kinds) is None else tuple(kinds or ())
 
         def find(rows: Iterable[models.ModelVersion]) -> dict[int, list[models.Diagnostic]]:
             return models.Diagnostic.objects.of_versions((row.pk for row in rows), wanted)
 
-        return pagination.lookup_for_page(self, ("diagnostics", wanted and tuple(wanted)), find)
+        return pagination.lookup_for_page(self, ("diagnostics", wanted), find)
 
     @strawberry.field(
         description="The labels that it can predict, as in `Choice.value`; null unless the task is CLASSIFICATION.",

@@ -1,6 +1,7 @@
 """Candidates and their scores: each scored fold is a row, so that no attempt fits it again."""
 
 from collections.abc import Iterable, Iterator
+from enum import Enum
 from functools import partial
 from io import BytesIO
 from math import fsum
@@ -244,6 +245,24 @@ def _find_label(version: Any, label: str) -> str:
     return served_choices.find_label(product, label, ("label",))
 
 
+class ScorePart(Enum):
+    """A part of the scores of a round: which of them are over folds, and which of them over classes."""
+
+    MEANS = "means"
+    FOLDS = "folds"
+    CLASSES = "classes"
+
+    def has(self, measurement: Measurement) -> bool:
+        """Check if a measurement belongs to this part."""
+        match self:
+            case ScorePart.MEANS:
+                return measurement.fold is None and measurement.label is None
+            case ScorePart.FOLDS:
+                return measurement.fold is not None and measurement.label is None
+            case ScorePart.CLASSES:
+                return measurement.fold is None and measurement.label is not None
+
+
 class ScoreManager(models.Manager["Score"]):
     """Lists measurements of candidates and versions."""
 
@@ -252,7 +271,11 @@ class ScoreManager(models.Manager["Score"]):
         return self.of_candidates([candidate], round, metric)[candidate]
 
     def of_candidates(
-        self, candidates: Iterable[int], round: str, metric: str | None = None
+        self,
+        candidates: Iterable[int],
+        round: str,
+        metric: str | None = None,
+        part: ScorePart | None = None,
     ) -> dict[int, list[Measurement]]:
         """List the candidates' measurements in one query.
 
@@ -268,7 +291,10 @@ class ScoreManager(models.Manager["Score"]):
         if metric is not None and not any(by_candidate.values()):
             rows = self.filter(fold__candidate__in=by_candidate, fold__round=round)
             _check_metric(metric, set(rows.values_list("metric", flat=True).distinct()))
-        return {candidate: [*_means(folds), *folds] for candidate, folds in by_candidate.items()}
+        return {
+            candidate: [each for each in (*_means(folds), *folds) if part is None or part.has(each)]
+            for candidate, folds in by_candidate.items()
+        }
 
     def of_versions(
         self,
@@ -276,6 +302,7 @@ class ScoreManager(models.Manager["Score"]):
         metric: str | None = None,
         fold: int | None = None,
         label: str | None = None,
+        part: ScorePart | None = None,
     ) -> dict[int, list[Measurement]]:
         """List the measurements of the versions' final rounds that match, by the versions' primary keys.
 
@@ -291,7 +318,11 @@ class ScoreManager(models.Manager["Score"]):
         for version in versions:
             text = label and _find_label(version, label)
             own = measurements[version.candidate_id]
-            result[version.pk] = [each for each in own if each.matches(metric, fold, text)]
+            result[version.pk] = [
+                each
+                for each in own
+                if each.matches(metric, fold, text) and (part is None or part.has(each))
+            ]
         return result
 
 

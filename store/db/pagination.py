@@ -138,7 +138,7 @@ def page_of(
 
 def _next(rows: QuerySet[Any], order: Sequence[str], after: str | None) -> QuerySet[Any]:
     ordered = rows.order_by(*order)
-    return ordered if after is None else ordered.filter(_beyond(rows.model, order, after))
+    return ordered if after is None else ordered.filter(_beyond(rows, order, after))
 
 
 def _read(rows: QuerySet[Any]) -> list[Any]:
@@ -182,7 +182,7 @@ def decode(cursor: str) -> Any:
         ) from error
 
 
-def _beyond(model: type[Model], order: Sequence[str], after: str) -> Q:
+def _beyond(rows: QuerySet[Any], order: Sequence[str], after: str) -> Q:
     values = decode(after)
     if not isinstance(values, list) or values[:1] != [list(order)] or len(values) != len(order) + 1:
         raise BadInput(
@@ -191,14 +191,20 @@ def _beyond(model: type[Model], order: Sequence[str], after: str) -> Q:
     comparison = "lt" if order[0].startswith("-") else "gt"
     condition, equal = Q(), Q()
     for name, raw in zip(_names(order), values[1:], strict=True):
-        value = _value(model, name, raw)
+        value = _value(_field(rows, name), raw)
         condition |= equal & Q(**{f"{name}__{comparison}": value})
         equal &= Q(**{name: value})
     return condition
 
 
-def _value(model: type[Model], name: str, raw: Any) -> Any:
-    field: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
+def _field(rows: QuerySet[Any], name: str) -> Any:
+    """Get the field of a column, or of an annotation."""
+    if name in rows.query.annotations:
+        return rows.query.annotations[name].output_field
+    return rows.model._meta.pk if name == "pk" else rows.model._meta.get_field(name)
+
+
+def _value(field: Any, raw: Any) -> Any:
     try:
         value = field.to_python(raw)
         if isinstance(value, datetime):

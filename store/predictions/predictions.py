@@ -6,7 +6,8 @@ from typing import Any
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Coalesce
 
 from ..db import base
 from ..db.fields import DigestField, JSONField
@@ -52,6 +53,11 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
     def others(self, prediction: "Prediction") -> "PredictionQuerySet":
         """Other predictions about the same subject."""
         return self.filter(product=prediction.product, subject=prediction.subject).exclude(pk=prediction.pk)
+
+    def with_known_confidence(self, ascending: bool) -> "PredictionQuerySet":
+        """Add `known_confidence` to order by, which puts predictions without a confidence last."""
+        beyond = 2.0 if ascending else -1.0
+        return self.annotate(known_confidence=Coalesce("confidence", Value(beyond)))
 
     def with_truth(self, product: DataProduct, answer: str) -> "PredictionQuerySet":
         """Filter by the label that the majority of feedback gives the subject."""

@@ -11,10 +11,10 @@ from schema.core.context import Context
 from schema.schema import schema
 from store.access.actors import Actor
 from store.builds import candidates
-from store.builds.candidates import CONTEST, Measurement
+from store.builds.candidates import CONTEST, Measurement, ScorePart
 from store.db import row_cache
 from store.db.row_cache import RowCache
-from store.models import Build, Candidate, FoldScore, ModelVersion, Score
+from store.models import Build, Candidate, FoldScore, ModelVersion, Prediction, Score
 
 PREDICTIONS = """{ tumor { predictions(first: %d) { totalCount edges { cursor node {
   id label confidence truth disputed timesAsked features { meanRadius } feedback { author status }
@@ -57,6 +57,10 @@ def test_a_page_of_the_registry_has_no_query_for_each_node(registry: list[ModelV
         ({"label": ""}, 3),
         ({"metric": "recall", "fold": 0, "label": "benign"}, 1),
         ({"metric": "accuracy"}, 0),
+        ({"part": ScorePart.MEANS}, 1),
+        ({"part": ScorePart.FOLDS}, 2),
+        ({"part": ScorePart.CLASSES}, 2),
+        ({"part": ScorePart.CLASSES, "label": "benign"}, 1),
     ],
 )
 def test_each_version_has_the_measures_of_its_candidate(
@@ -64,11 +68,20 @@ def test_each_version_has_the_measures_of_its_candidate(
 ) -> None:
     keys = [version.candidate_id for version in registry]
     each = Score.objects.of_candidates(keys, CONTEST)
-    wanted = {name: value or None if name == "label" else value for name, value in conditions.items()}
+    part = conditions.get("part")
+    wanted = {
+        name: value or None if name == "label" else value
+        for name, value in conditions.items()
+        if name != "part"
+    }
     for _ in range(2):
         measures = Score.objects.of_versions(registry, **conditions)
         for version in registry:
-            fits = [m for m in each[version.candidate_id] if wanted.items() <= m._asdict().items()]
+            fits = [
+                m
+                for m in each[version.candidate_id]
+                if wanted.items() <= m._asdict().items() and (part is None or part.has(m))
+            ]
             assert measures[version.pk] == fits and len(fits) == count
     assert each[registry[2].candidate_id][:2] == [
         Measurement("recall", "benign", None, None), Measurement("recall", "malignant", None, 3.0625)
@@ -95,3 +108,56 @@ def test_a_page_of_candidates_has_no_query_for_each_node(registry: list[ModelVer
     document = """{ tumor { build(number: 1) { candidates(first: %d) { edges { node {
       family seconds scores { metric value } } } } } } }"""
     assert count_queries(document % 2) == count_queries(document % 9) <= 6
+
+
+def run(document: str, **variables: Any) -> Any:
+    """Execute an operation and return its data."""
+    context = Context(Actor(author="tests", superuser=True), None)  # type: ignore[arg-type]
+    result = schema.execute_sync(document, variables, context)
+    assert result.errors is None
+    return result.data
+
+
+SCORES = """query($of: ScorePart) { tumor { models(first: 1) { edges { node {
+    scores(of: $of) { metric fold label } none: diagnostics(kinds: []) { title } } } } } }"""
+
+
+@pytest.mark.parametrize(
+    ("part", "of_one", "of_all"),
+    [(None, True, True), ("MEANS", True, False), ("FOLDS", True, False), ("CLASSES", False, True)],
+)
+def test_a_part_of_the_scores_can_be_selected(
+    registry: list[ModelVersion], part: str | None, of_one: bool, of_all: bool
+) -> None:
+    (edge,) = run(SCORES, of=part)["tumor"]["models"]["edges"]
+    scores = edge["node"]["scores"]
+    assert edge["node"]["none"] == []
+    assert bool([score for score in scores if score["label"] is None]) is of_one
+    assert bool([score for score in scores if score["label"]]) is of_all
+    assert len(scores) == {None: 9, "MEANS": 1, "FOLDS": 2, "CLASSES": 2}[part]
+
+
+ORDERED = """query($after: String, $direction: Direction!) {
+    tumor { predictions(first: 3, after: $after, orderBy: { field: CONFIDENCE, direction: $direction }) {
+        totalCount pageInfo { hasNextPage endCursor } edges { node { timesAsked } } } } }"""
+
+
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+def test_an_order_by_confidence_leaves_nothing_out(predictions: list[Any], direction: str) -> None:
+    """Number predictions by `times_asked`: those of a regression have no confidence."""
+    confidences = {number: None if number % 4 == 0 else number / 40 for number in range(20)}
+    for number, prediction in enumerate(predictions):
+        row = Prediction.objects.filter(pk=prediction.pk)
+        row.update(times_asked=number, confidence=confidences[number])
+    found: list[int] = []
+    after = None
+    while True:
+        page = run(ORDERED, after=after, direction=direction)["tumor"]["predictions"]
+        assert page["totalCount"] == 20
+        found += [edge["node"]["timesAsked"] for edge in page["edges"]]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+        after = page["pageInfo"]["endCursor"]
+    known = [number for number in found if number % 4]
+    assert sorted(found) == list(range(20))
+    assert found[:15] == known == sorted(known, reverse=direction == "DESC")

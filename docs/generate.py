@@ -27,6 +27,7 @@ from learning import kinds, metrics, problem, retrain  # noqa: E402
 from learning.estimators.families import LIBRARIES, boosters, catalogue  # noqa: E402
 from learning.estimators.families.family import Family  # noqa: E402
 from learning.exceptions import ExemplarError  # noqa: E402
+from schema.core import errors, inputs  # noqa: E402
 from schema.schema import schema  # noqa: E402
 from store.products import features, product  # noqa: E402
 
@@ -235,6 +236,11 @@ def errors_page() -> str:
         "Error codes",
         "`errors[].extensions.code`, and the `code` of a build's or job's problem. Clients need a default branch: "
         "codes are added, never renamed.",
+        "An input that is refused has an error for each of its faults, all at once. `message` is a sentence for "
+        "people, in the titles and units of the columns. `extensions.argument` is the path of the input, with its "
+        "fields' names, and `minimum` and `maximum` are its limits. Of the faults of a variable's types the first "
+        f"{inputs.MAX_REFUSALS} are reported; after {errors.MAX_ERRORS:,} errors of a response each place has its "
+        "first one only.",
         table(("code", "what happened", "also"), rows),
     )
 

@@ -31,6 +31,16 @@ class ExemplarError(Exception):
         """The sentence for people."""
         return str(self)
 
+    @property
+    def faults(self) -> "Sequence[ExemplarError]":
+        """The faults of the input, an error each."""
+        return (self,)
+
+    def locate(self, path: Sequence[str | int]) -> None:
+        """Put `path` before the path of each fault."""
+        for fault in self.faults:
+            fault.argument = (*map(str, path), *fault.argument)
+
 
 class LearningError(ExemplarError):
     """The build cannot continue."""

@@ -97,6 +97,12 @@ class Declaration(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def title(self) -> str:
+        """The name for people."""
+
+    @property
+    def unit(self) -> str | None: ...
+    @property
     def by_text(self) -> Mapping[str, object]:
         """A category's values by their text."""
 
@@ -242,6 +248,8 @@ class Kind(str):
     #: SQL of a cell's text `{0}` as a value of the type `{1}`.
     cast_sql: ClassVar[str] = "CAST({0} AS {1})"
 
+    #: The words for what a client must send; "": one of the choices.
+    expected: ClassVar[str] = ""
     #: The words for the kind where the scaffold shows a column.
     described: ClassVar[str] = ""
     #: The words for a cell that looks so.
@@ -397,13 +405,21 @@ def is_one_of(values: Sequence[str]) -> Sql:
     return Sql("{text} = ANY({values}::text[])", {"values": list(values)})
 
 
-def between(low: float | None, high: float | None) -> str:
+def between(low: float | None, high: float | None, unit: str | None = None) -> str:
     """Render limits as the end of a sentence that begins with "must"."""
     if low is None:
-        return f"be at most {high}"
+        return f"be at most {in_figures(high, unit)}"
     if high is None:
-        return f"be at least {low}"
-    return f"lie between {low} and {high}"
+        return f"be at least {in_figures(low, unit)}"
+    return f"lie between {in_figures(low)} and {in_figures(high, unit)}"
+
+
+def in_figures(value: object, unit: str | None = None) -> str:
+    """Render a number for people, with its unit; a whole one without decimals."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
+    figures = str(value)
+    return f"{figures} {unit}" if unit else figures
 
 
 # -- Numbers --
@@ -425,6 +441,7 @@ class Number(Kind):
 
     __slots__ = ()
     code = "NUMBER"
+    expected = "a number"
     api_description = "A number with a fraction, as Float or Decimal."
     fields: ClassVar[tuple[str, ...]] = ("FloatField",)
     sql_types = (*_INTEGERS, "float8", "numeric", "bool")
@@ -469,14 +486,14 @@ class Number(Kind):
 
     def clean(self, value: Any, column: Declaration) -> object:
         if not _is_finite(value):
-            raise ValueNotFinite(f"{column.name} must be a finite number.")
+            raise ValueNotFinite(f"{column.title} must be a finite number.")
         return self._within(self._rounded(value, column), column)
 
     def _within(self, value: Any, column: Declaration) -> Any:
         low, high = column.limits
         if (low is not None and value < low) or (high is not None and value > high):
             raise ValueOutOfRange(
-                f"{column.name} must {between(low, high)}, and {value} is not.",
+                f"{column.title} must {between(low, high, column.unit)}, not {in_figures(value, column.unit)}.",
                 minimum=None if low is None else float(low),
                 maximum=None if high is None else float(high),
             )
@@ -501,7 +518,8 @@ class Number(Kind):
 
     def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
         low, high = column.typed.limits
-        outside = f"must {between(low, high)}" if (low, high) != (None, None) else "must be finite"
+        is_limited = (low, high) != (None, None)
+        outside = f"must {between(low, high, column.typed.unit)}" if is_limited else "must be finite"
         sentence = f"CASE WHEN {{text}} {self.too_large} THEN {{outside}} ELSE {{invalid}} END"
         yield CellCheck(VALID, Sql(sentence, {"outside": outside, "invalid": self.not_one}))
         yield from self._check_finite()
@@ -536,6 +554,7 @@ class Integer(Number):
 
     __slots__ = ()
     code = "INTEGER"
+    expected = "a whole number"
     api_description = "A whole number, as Int or BigInt."
     fields: ClassVar[tuple[str, ...]] = ("IntegerField",)
     scalar = "Int"
@@ -628,6 +647,7 @@ class DecimalNumber(Number):
 
     __slots__ = ()
     code = "DECIMAL"
+    expected = "a decimal number"
     learned_as_code = "NUMBER"
     fields: ClassVar[tuple[str, ...]] = ("DecimalField",)
     computed_sql_type = "numeric"
@@ -691,6 +711,7 @@ class LargeInteger(DecimalNumber):
 
     __slots__ = ()
     code = "LARGE"
+    expected = "a whole number"
     fields = ()
     is_whole = True
     described = "large integer"
@@ -704,6 +725,7 @@ class Boolean(Kind):
 
     __slots__ = ()
     code = "BOOLEAN"
+    expected = "true or false"
     api_description = "True or false."
     fields = ("BooleanField",)
     sql_types = Number.sql_types
@@ -819,13 +841,11 @@ class Category(Kind):
             return column.by_text[text]
         if column.blank_is_null and canonical_text(text, null=True) is None:
             return None
-        values = ", ".join(value or "an empty text" for value in column.by_text)
-        raise InvalidValue(f"{text!r} is no value of {column.name}: it takes {values}.")
+        raise InvalidValue(f"{column.title} must be {one_of(list(column.by_text))}, not {text!r}.")
 
     def check_cells(self, column: FileColumn) -> Iterator[CellCheck]:
         values = list(column.typed.by_text)
-        named = ", ".join(values[:20]) + (", …" if len(values) > 20 else "")
-        yield CellCheck(is_one_of(values), literal(f"is none of {named}"))
+        yield CellCheck(is_one_of(values), literal(f"is none of {listed(values)}"))
 
     def rewrite(self, column: FileColumn) -> Rewrite:
         if column.typed.field_kind.is_quantity:
@@ -850,6 +870,7 @@ class Text(Kind):
 
     __slots__ = ()
     code = "TEXT"
+    expected = "text"
     api_description = "Free text."
     fields = ("TextField", "CharField")
     sql_types = _TEXT_TYPES
@@ -872,10 +893,12 @@ class Text(Kind):
 
     def clean(self, value: Any, column: Declaration) -> object:
         if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            raise InvalidValue(f"{column.name} holds a character that cannot be stored (NUL or half a pair).")
+            raise InvalidValue(
+                f"{column.title} has a character that cannot be stored (NUL or half a pair): leave it out."
+            )
         text = canonical_text(value, column.blank_is_null)
         if text is not None and column.longest is not None and len(text) > column.longest:
-            raise InvalidValue(f"{column.name} may have {column.longest} characters, and has {len(text)}.")
+            raise InvalidValue(f"{column.title} may have {column.longest} characters, not {len(text)}.")
         return text
 
     def stored_sql(self, null: bool) -> str:
@@ -915,6 +938,16 @@ def canonical_text(text: str, null: bool) -> str | None:
 def _canonical_sql(null: bool) -> str:
     """`canonical_text` in SQL, by a function of ours that knows BLANKS too."""
     return "NULLIF(exemplar.normal_text({0}), '')" if null else "exemplar.normal_text({0})"
+
+
+def one_of(values: Sequence[str]) -> str:
+    """Render the values of which one is expected."""
+    return f"one of {listed(values)}"
+
+
+def listed(values: Sequence[str]) -> str:
+    """Render values, the first 20 at most."""
+    return ", ".join(value or "an empty text" for value in values[:20]) + (", …" if len(values) > 20 else "")
 
 
 def is_ascending(choices: Sequence[str]) -> bool:
@@ -976,6 +1009,7 @@ class Date(Kind):
 
     __slots__ = ()
     code = "DATE"
+    expected = "a date, as 2026-01-31"
     api_description = "A date: ISO 8601, as 2026-01-31."
     fields = ("DateField",)
     sql_types = ("date", *_TIMESTAMPS)
@@ -1048,6 +1082,7 @@ class DateTime(Date):
 
     __slots__ = ()
     code = "DATETIME"
+    expected = "a date and time with an offset, as 2026-01-31T12:00:00Z"
     api_description = "A moment: ISO 8601 with an offset."
     fields = ("DateTimeField",)
     scalar = "DateTime"
@@ -1261,6 +1296,7 @@ class TimeOfDay(Kind):
 
     __slots__ = ()
     code = "TIME"
+    expected = "a time of day without an offset, as 09:30 or 23:59:59.5"
     api_description = "A time of day without an offset, as 23:59:59."
     in_every_schema = False
     fields = ("TimeField",)

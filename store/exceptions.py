@@ -1,6 +1,12 @@
 """Errors of the store: each class is a sentence and a code."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 from learning.exceptions import ExemplarError
+
+#: Faults whose sentences stand in the message of SeveralFaults, at most.
+MOST_SENTENCES = 20
 
 
 class StoreError(ExemplarError):
@@ -145,3 +151,40 @@ class Forbidden(StoreError):
     """The caller may not do this."""
 
     code = "FORBIDDEN"
+
+
+class SeveralFaults(BadInput):
+    """Several parts of the input are not valid."""
+
+    def __init__(self, faults: Sequence[ExemplarError]):
+        super().__init__(" ".join(fault.message for fault in faults[:MOST_SENTENCES]))
+        self._faults = tuple(faults)
+
+    @property
+    def faults(self) -> Sequence[ExemplarError]:
+        return self._faults
+
+
+class Faults:
+    """Collects the errors of several checks of one input, to raise all of them at once."""
+
+    def __init__(self) -> None:
+        self.errors: list[ExemplarError] = []
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Collect the error of the enclosed check, if it raises one."""
+        try:
+            yield
+        except StoreError as error:
+            self.errors += error.faults
+
+    @property
+    def error(self) -> ExemplarError:
+        """One error for all: a single one as it is, several as SeveralFaults."""
+        return self.errors[0] if len(self.errors) == 1 else SeveralFaults(self.errors)
+
+    def check(self) -> None:
+        """Raise the collected errors, if there are any."""
+        if self.errors:
+            raise self.error

@@ -19,7 +19,7 @@ from store.serving.micro_batching import MOST_WAITING
 from store.serving.predict import PredictionRequest
 
 from ..core import names
-from ..core.errors import translate
+from ..core.errors import translate_all
 from .arguments import Variables, values_of, variables_in
 from .collect_fields import NotCompiled, Scope
 from .input_coercion import InputReader, NotEligible, entity_request, items
@@ -62,10 +62,8 @@ class PredictionField:
         return self.serialize(item)
 
     def error(self, error: Exception, place: tuple[int, ...] = ()) -> GraphQLError:
-        """The error as the standard path locates and translates it."""
-        located = GraphQLError(str(error), self.nodes, path=(*self.path, *place), original_error=error)
-        translate(located)
-        return located
+        """The error as the standard path locates it."""
+        return GraphQLError(str(error), self.nodes, path=(*self.path, *place), original_error=error)
 
 
 @dataclass(frozen=True)
@@ -136,6 +134,8 @@ class Operation:
         for field, outcome in zip(self.predicting, outcomes, strict=True):
             key, inner = field.path
             data[key][inner] = field.serialized(outcome, errors)
+        if errors:
+            translate_all(errors)
         return data, errors
 
 

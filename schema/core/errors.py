@@ -17,7 +17,7 @@ from learning.exceptions import ExemplarError
 from learning.lazy_imports import LazyModule
 from store.db import full_disks
 from store.db.unreachable import UNREACHABLE
-from store.exceptions import BadInput, Overloaded, Unavailable
+from store.exceptions import BadInput, Overloaded, SeveralFaults, Unavailable
 
 from . import names
 from .enums import register_enum
@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER = 2.0
 #: Characters of a message, at most: it may quote input.
 MAX_MESSAGE = 500
+#: Errors of a response after which each place has its first fault only: a request may have thousands of rows.
+MAX_ERRORS = 1_000
 
 #: Codes of PostgreSQL that ask for a retry: serialization, deadlock, lock, cancelled statement, connections.
 BUSY = {"40001", "40P01", "55P03", "57014", "53300"}
@@ -135,24 +137,36 @@ register_enum(
 )
 
 
+def translate_all(errors: list[GraphQLError]) -> None:
+    """Set the messages and the extensions that the contract promises, with an error for each fault, in place."""
+    separate: list[GraphQLError] = []
+    for error in errors:
+        separate += separate_faults(error)[: max(1, MAX_ERRORS - len(separate))]
+    errors[:] = separate
+    for error in errors:
+        translate(error)
+
+
+def separate_faults(error: GraphQLError) -> list[GraphQLError]:
+    """The error, or one for each of the faults that it was raised for, at the same place of the response."""
+    cause = root_cause(error)
+    if not isinstance(cause, SeveralFaults):
+        return [error]
+    return [
+        GraphQLError(fault.message, error.nodes, path=error.path, original_error=fault)
+        for fault in cause.faults
+    ]
+
+
 def translate(error: GraphQLError) -> None:
-    """Set the message and the extensions of `error` that the contract promises."""
+    """Set the message and the extensions of one error."""
     if "code" in (error.extensions or {}):
         return
     refusal = refusal_of(error)
     error.message = shortened(refusal.message)
     error.extensions = extensions_of(refusal)
-    if error.path:
-        rename_columns(error)
-
-
-def rename_columns(error: GraphQLError) -> None:
-    """Replace the names of columns by those of fields, in the message and in the path."""
-    extensions = error.extensions or {}
-    for column in [part for part in extensions.get("argument", ()) if "_" in part]:
-        error.message = error.message.replace(column, names.field(column))
-    if "argument" in extensions:
-        extensions["argument"] = [names.field(part) for part in extensions["argument"]]
+    if error.path and "argument" in error.extensions:
+        error.extensions["argument"] = [names.field(part) for part in refusal.argument]
 
 
 def refusal_of(error: BaseException) -> ExemplarError:
@@ -161,7 +175,7 @@ def refusal_of(error: BaseException) -> ExemplarError:
         case ExemplarError() as refusal:
             return refusal
         case cause if unreachable := unreachable_server(cause):
-            logger.warning("%s (%s)", unreachable, str(cause).strip())
+            logger.warning(f"{unreachable} (%s)", str(cause).strip())
             return unreachable
         case StrawberryInputCoercionError() as cause:
             return BadInput(str(cause))

@@ -1,12 +1,16 @@
 """Input validation: the message, the code and the path of every value or literal that a field does not accept."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 from itertools import islice
 from math import isfinite
 from typing import Any, TypeAlias, cast
 
 from django.conf import settings
 from graphql import (
+    GRAPHQL_MAX_INT,
+    GRAPHQL_MIN_INT,
     ArgumentNode,
     DocumentNode,
     FieldNode,
@@ -14,6 +18,7 @@ from graphql import (
     GraphQLError,
     GraphQLFloat,
     GraphQLID,
+    GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLInputType,
     GraphQLLeafType,
@@ -26,28 +31,40 @@ from graphql import (
     ObjectValueNode,
     OperationDefinitionNode,
     ProvidedRequiredArgumentsRule,
+    TypeInfo,
+    TypeInfoVisitor,
     ValidationRule,
     VariableDefinitionNode,
     VariableNode,
     Visitor,
+    get_named_type,
     is_enum_type,
     is_input_object_type,
     is_list_type,
     is_non_null_type,
     is_required_argument,
     is_required_input_field,
-    is_specified_scalar_type,
     print_ast,
     type_from_ast,
     visit,
 )
 from graphql.pyutils import Undefined, did_you_mean, suggestion_list
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from learning.exceptions import ExemplarError
+from learning.kinds import BEYOND_64_BITS, listed, one_of, registered
 from store.exceptions import BadInput, NotFinite
+from store.products.columns import TypedColumn
+from store.products.features import Feature
 
-#: Problems that are reported for one input, at most.
-MAX_REFUSALS = 20
+#: Problems that are reported for one input, at most: a form has fewer, and of thousands of rows the first are enough.
+MAX_REFUSALS = 200
+#: In the metadata of an input field: the column that it is for.
+INPUT_COLUMN = "input column"
+#: The words for the values of scalars, for people.
+WORDS = {kind.scalar: kind.expected for kind in reversed(registered()) if kind.scalar} | {"ID": "an id"}
+#: By the names of scalars, the whole numbers that they take.
+RANGES = {"Int": (GRAPHQL_MIN_INT, GRAPHQL_MAX_INT), "BigInt": (-BEYOND_64_BITS, BEYOND_64_BITS - 1)}
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -98,50 +115,118 @@ for _scalar in (GraphQLString, GraphQLID):
     _scalar.coerce_input_literal = storable(_scalar.coerce_input_literal)
 
 
-def refusals(value: object, type_: GraphQLInputType, path: Path) -> Iterator[ExemplarError]:
-    """List everything that is wrong with an input at `path`: a JSON value or the node of a literal."""
+@dataclass(frozen=True)
+class Place:
+    """The place of a value in the client's input, and its name in messages."""
+
+    path: Path
+    #: The column that the value is for; None if it is for none.
+    column: TypedColumn | None = field(default=None, compare=False)
+
+    def below(self, part: str | int, definition: GraphQLInputField | None = None) -> "Place":
+        """The place of an item, or of a field."""
+        return Place((*self.path, part), column_of(definition) if definition else None)
+
+    @property
+    def name(self) -> str:
+        """The column's title, or the last field of the path with the index of its row."""
+        return self.column.title if self.column else named(self.path)
+
+    def expected(self, type_: GraphQLInputType) -> str:
+        """The words for what this place takes, for people."""
+        leaf = get_named_type(type_)
+        if self.column and not is_enum_type(leaf):
+            return self.column.expected
+        return expected(type_)
+
+
+def column_of(definition: GraphQLInputField) -> TypedColumn | None:
+    """The column that an input field is for; None if it is for none."""
+    field_ = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    return field_.metadata.get(INPUT_COLUMN) if field_ else None
+
+
+def expected(type_: GraphQLInputType) -> str:
+    """The words for a value of a type: an enum by its members, if they are few enough to read."""
+    if is_non_null_type(type_):
+        return expected(type_.of_type)
+    if is_list_type(type_):
+        return "a list"
+    if is_input_object_type(type_):
+        return f"an object with the fields {listed(list(type_.fields))}"
+    if is_enum_type(type_):
+        return one_of([name for name, member in type_.values.items() if not member.deprecation_reason])
+    return WORDS.get(cast(GraphQLLeafType, type_).name) or f"a value of {type_}"
+
+
+def all_refusals(value: object, type_: GraphQLInputType, place: Place) -> list[ExemplarError]:
+    """List everything that is wrong with an input, if its types are not right; else nothing.
+
+    Where the types are right the operation is executed, and reports what is wrong with the values.
+    """
+    if next(refusals(value, type_, place), None) is None:
+        return []
+    return list(islice(refusals(value, type_, place, deep=True), MAX_REFUSALS))
+
+
+def refusals(
+    value: object, type_: GraphQLInputType, place: Place, deep: bool = False
+) -> Iterator[ExemplarError]:
+    """List what is wrong with an input: a value of JSON, or the node of a literal.
+
+    Args:
+        deep: List the values that their columns do not accept, too.
+    """
     if isinstance(value, VariableNode):
         return
     if is_non_null_type(type_):
         if is_null(value):
-            yield BadInput(f"{named(path)} must not be null; it takes {type_}.", argument=path)
+            message = f"{place.name} is required: it must be {place.expected(type_)}."
+            yield BadInput(message, argument=place.path)
         else:
-            yield from refusals(value, type_.of_type, path)
+            yield from refusals(value, type_.of_type, place, deep)
     elif is_null(value):
         return
     elif is_list_type(type_):
-        yield from list_refusals(value, type_.of_type, path)
+        yield from list_refusals(value, type_.of_type, place, deep)
     elif is_input_object_type(type_):
-        yield from object_refusals(value, type_, path)
+        yield from object_refusals(value, type_, place, deep)
     else:
-        yield from leaf_refusals(value, cast(GraphQLLeafType, type_), path)
+        yield from leaf_refusals(value, cast(GraphQLLeafType, type_), place, deep)
 
 
-def list_refusals(value: object, item_type: GraphQLInputType, path: Path) -> Iterator[ExemplarError]:
+def list_refusals(
+    value: object, item_type: GraphQLInputType, place: Place, deep: bool
+) -> Iterator[ExemplarError]:
     """List everything that is wrong with a list; GraphQL accepts a single item without brackets."""
     items = value.values if isinstance(value, ListValueNode) else value
     if not isinstance(items, list | tuple):
-        yield from refusals(value, item_type, path)
+        yield from refusals(value, item_type, place, deep)
         return
     for index, item in enumerate(items):
-        yield from refusals(item, item_type, (*path, index))
+        yield from refusals(item, item_type, place.below(index), deep)
 
 
-def object_refusals(value: object, type_: GraphQLInputObjectType, path: Path) -> Iterator[ExemplarError]:
+def object_refusals(
+    value: object, type_: GraphQLInputObjectType, place: Place, deep: bool
+) -> Iterator[ExemplarError]:
     """List everything that is wrong with an input object and its fields."""
     values = fields_of(value)
     if values is None:
-        yield BadInput(f"{named(path)} takes the fields of {type_}, not {quoted(value)}.", argument=path)
+        yield BadInput(f"{place.name} must be {expected(type_)}, not {quoted(value)}.", argument=place.path)
         return
-    for name in values.keys() - type_.fields.keys():
-        yield unknown_field(name, type_, path)
-    for name, field in type_.fields.items():
+    for name in values:
+        if name not in type_.fields:
+            yield unknown_field(name, type_, place)
+    for name, definition in type_.fields.items():
+        inner = place.below(name, definition)
         if name in values:
-            yield from refusals(values[name], field.type, (*path, name))
-        elif is_required_input_field(field):
-            yield BadInput(f"`{name}` is missing: {type_} needs a {field.type}.", argument=(*path, name))
+            yield from refusals(values[name], definition.type, inner, deep)
+        elif is_required_input_field(definition):
+            message = f"{inner.name} is required: it must be {inner.expected(definition.type)}."
+            yield BadInput(message, argument=inner.path)
     if is_one_of(type_) and (len(values) != 1 or any(map(is_null, values.values()))):
-        yield BadInput(f"{named(path)} takes exactly one of {', '.join(type_.fields)}.", argument=path)
+        yield BadInput(f"{place.name} takes exactly one of {', '.join(type_.fields)}.", argument=place.path)
 
 
 def is_one_of(type_: GraphQLInputObjectType) -> bool:
@@ -149,28 +234,47 @@ def is_one_of(type_: GraphQLInputObjectType) -> bool:
     return type_.is_one_of or getattr(type_.extensions.get("strawberry-definition"), "is_one_of", False)
 
 
-def unknown_field(name: str, type_: GraphQLInputObjectType, path: Path) -> ExemplarError:
+def unknown_field(name: str, type_: GraphQLInputObjectType, place: Place) -> ExemplarError:
     """The error for a field that an input type does not have; it suggests similar names on an open server."""
     hint = did_you_mean(suggestion_list(name, list(type_.fields))) if settings.EXEMPLAR_OPEN else ""
-    return BadInput(f"{type_} has no field {quoted(name)}.{hint}", argument=(*path, name))
+    return BadInput(f"{place.name} has no field {quoted(name)}.{hint}", argument=(*place.path, name))
 
 
-def leaf_refusals(value: object, type_: GraphQLLeafType, path: Path) -> Iterator[ExemplarError]:
+def leaf_refusals(value: object, type_: GraphQLLeafType, place: Place, deep: bool) -> Iterator[ExemplarError]:
     """The problem of a scalar's or an enum's value, if it has one."""
     if is_infinite(value):
-        yield NotFinite(f"{named(path)} must be a finite number, not {quoted(value)}.", argument=path)
+        yield NotFinite(f"{place.name} must be a finite number, not {quoted(value)}.", argument=place.path)
         return
-    reason = ""
     try:
-        if coerce_leaf(value, type_) is not Undefined:
-            return
+        coerced = coerce_leaf(value, type_)
     except ExemplarError as refusal:
-        yield located(refusal, path)
-        return
-    except (GraphQLError, ValueError, TypeError, ArithmeticError) as error:
-        if not is_specified_scalar_type(type_) and not is_enum_type(type_):
-            reason = f": {error}".rstrip(".")
-    yield BadInput(f"{named(path)} takes {described(type_)}, not {quoted(value)}{reason}.", argument=path)
+        yield located(refusal, place)
+    except (GraphQLError, ValueError, TypeError, ArithmeticError):
+        yield wrong_type(value, type_, place)
+    else:
+        if coerced is Undefined:
+            yield wrong_type(value, type_, place)
+        elif deep and place.column and (isinstance(place.column, Feature) or not is_enum_type(type_)):
+            # A label's enum has retired members, too, which feedback may name.
+            value = coerced.value if isinstance(coerced, Enum) else coerced
+            yield from column_refusals(value, place.column, place.path)
+
+
+def wrong_type(value: object, type_: GraphQLLeafType, place: Place) -> ExemplarError:
+    """The error for a value that a scalar or an enum does not accept."""
+    words = place.expected(type_)
+    if type_.name in RANGES and is_whole(value):
+        low, high = RANGES[type_.name]
+        words = f"a whole number from {low} to {high}"
+    return BadInput(f"{place.name} must be {words}, not {quoted(value)}.", argument=place.path)
+
+
+def column_refusals(value: object, column: TypedColumn, path: Path) -> Iterator[ExemplarError]:
+    """The error for a value that its column does not accept, if it does not."""
+    try:
+        column.clean(value, path)
+    except ExemplarError as refusal:
+        yield refusal
 
 
 def coerce_leaf(value: Any, type_: GraphQLLeafType) -> object:
@@ -183,16 +287,21 @@ def coerce_leaf(value: Any, type_: GraphQLLeafType) -> object:
     return type_.parse_literal(value, None)
 
 
-def located(refusal: ExemplarError, path: Path) -> ExemplarError:
-    """Add the path of the input to a scalar's own error."""
-    refusal.argument = tuple(map(str, path))
-    refusal.args = (f"{named(path)}: {refusal.message}",)
+def located(refusal: ExemplarError, place: Place) -> ExemplarError:
+    """Add the place of the input to a scalar's own error."""
+    refusal.argument = tuple(map(str, place.path))
+    refusal.args = (f"{place.name}: {refusal.message}",)
     return refusal
 
 
 def is_null(value: object) -> bool:
     """Check for null, as a JSON value or as a literal."""
     return value is None or isinstance(value, NullValueNode)
+
+
+def is_whole(value: object) -> bool:
+    """Check for a whole number, as a JSON value or as a literal."""
+    return isinstance(value, IntValueNode) or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def is_infinite(value: object) -> bool:
@@ -206,13 +315,6 @@ def fields_of(value: object) -> Mapping[str, object] | None:
     if isinstance(value, ObjectValueNode):
         return {field.name.value: field.value for field in value.fields}
     return value if isinstance(value, dict) else None
-
-
-def described(type_: GraphQLLeafType) -> str:
-    """A type as part of a message: an enum by its members, if they are few enough to read."""
-    if is_enum_type(type_) and len(type_.values) <= 20:
-        return f"one of {', '.join(type_.values)}"
-    return f"a value of {type_}"
 
 
 def named(path: Path) -> str:
@@ -242,7 +344,7 @@ class InputLiterals(ValidationRule):
 
     def refuse(self, node: Node, type_: GraphQLInputType, path: Path) -> None:
         """Report everything that is wrong with a literal."""
-        for refusal in islice(refusals(node, type_, path), MAX_REFUSALS):
+        for refusal in all_refusals(node, type_, Place(path)):
             self.report_error(GraphQLError(refusal.message, node, original_error=refusal))
 
 
@@ -254,7 +356,7 @@ class RequiredArguments(ProvidedRequiredArgumentsRule):
         names = {argument.name.value for argument in node.arguments or ()}
         for name, argument in field.args.items() if field else ():
             if name not in names and is_required_argument(argument):
-                message = f"`{node.name.value}` needs the argument `{name}`, a {argument.type}."
+                message = f"`{node.name.value}` needs the argument `{name}`: {expected(argument.type)}."
                 refusal = BadInput(message, argument=(name,))
                 self.report_error(GraphQLError(refusal.message, node, original_error=refusal))
 
@@ -267,11 +369,11 @@ def variable_refusals(
 ) -> list[GraphQLError]:
     """List everything that is wrong with the variables of an operation, with the paths of the inputs."""
     operation = find_operation(document, operation_name)
-    paths = variable_paths(document)
+    places = variable_places(schema, document)
     return [
         GraphQLError(refusal.message, definition, original_error=refusal)
         for definition in (operation and operation.variable_definitions) or ()
-        for refusal in islice(definition_refusals(schema, definition, variables, paths), MAX_REFUSALS)
+        for refusal in definition_refusals(schema, definition, variables, places)
     ]
 
 
@@ -289,40 +391,52 @@ def definition_refusals(
     schema: GraphQLSchema,
     definition: VariableDefinitionNode,
     variables: Mapping[str, object],
-    paths: Mapping[str, set[Path]],
-) -> Iterator[ExemplarError]:
+    places: Mapping[str, set[Place]],
+) -> list[ExemplarError]:
     """List everything that is wrong with one variable."""
     name = definition.variable.name.value
     # A document that was validated names only input types.
     type_ = cast(GraphQLInputType, type_from_ast(schema, definition.type))
-    uses = paths.get(name, set())
-    path: Path = next(iter(uses)) if len(uses) == 1 else (name,)
+    uses = places.get(name, set())
+    place = next(iter(uses)) if len(uses) == 1 else Place((name,))
     if name in variables:
-        yield from refusals(variables[name], type_, path)
-    elif is_non_null_type(type_) and definition.default_value is None:
-        yield BadInput(f"The variable ${name} is missing; it takes {type_}.", argument=path)
+        return list(islice(refusals(variables[name], type_, place, deep=True), MAX_REFUSALS))
+    if is_non_null_type(type_) and definition.default_value is None:
+        message = f"The variable ${name} is missing: it must be {place.expected(type_)}."
+        return [BadInput(message, argument=place.path)]
+    return []
 
 
-def variable_paths(document: DocumentNode) -> dict[str, set[Path]]:
-    """Find the paths, within the arguments of fields, at which each variable is used."""
-    paths: dict[str, set[Path]] = {}
+def variable_places(schema: GraphQLSchema, document: DocumentNode) -> dict[str, set[Place]]:
+    """Find the places, within the arguments of fields, at which each variable is used."""
+    places: dict[str, set[Place]] = {}
+    types = TypeInfo(schema)
 
     class Arguments(Visitor):
         def enter_argument(self, node: ArgumentNode, *_: object) -> None:
-            for name, path in variables_in(node.value, (node.name.value,)):
-                paths.setdefault(name, set()).add(path)
+            argument = types.get_argument()
+            type_ = argument.type if argument else None
+            for name, place in variables_in(node.value, type_, Place((node.name.value,))):
+                places.setdefault(name, set()).add(place)
 
-    visit(document, Arguments())
-    return paths
+    visit(document, TypeInfoVisitor(types, Arguments()))
+    return places
 
 
-def variables_in(node: Node, path: Path) -> Iterator[tuple[str, Path]]:
-    """The variables in a literal, each with its path."""
+def variables_in(node: Node, type_: GraphQLInputType | None, place: Place) -> Iterator[tuple[str, Place]]:
+    """The variables in a literal, each with its place."""
+    if is_non_null_type(type_):
+        type_ = type_.of_type
     if isinstance(node, VariableNode):
-        yield node.name.value, path
+        yield node.name.value, place
     elif isinstance(node, ListValueNode):
         for index, item in enumerate(node.values):
-            yield from variables_in(item, (*path, index))
+            yield from variables_in(item, type_.of_type if is_list_type(type_) else type_, place.below(index))
     elif isinstance(node, ObjectValueNode):
-        for field in node.fields:
-            yield from variables_in(field.value, (*path, field.name.value))
+        if is_list_type(type_):  # a single item without brackets
+            type_ = cast(GraphQLInputType, get_named_type(type_))
+        definitions = type_.fields if is_input_object_type(type_) else {}
+        for each in node.fields:
+            definition = definitions.get(each.name.value)
+            inner = place.below(each.name.value, definition)
+            yield from variables_in(each.value, definition and definition.type, inner)

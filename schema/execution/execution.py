@@ -16,7 +16,7 @@ from store.products.product import DataProduct
 
 from ..compiled import ColumnarQueries
 from ..core.context import Context
-from ..core.errors import translate
+from ..core.errors import translate_all
 from ..core.inputs import variable_refusals
 from . import documents
 
@@ -105,8 +105,7 @@ class Schema(strawberry.Schema):
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        for error in errors:
-            translate(error)
+        translate_all(errors)
 
     async def read_ahead(self, text: str) -> None:
         """Cache a document on a thread, since a stream is executed on the event loop."""

@@ -5,8 +5,10 @@ from typing import Any
 
 import strawberry
 
+from store.products.columns import TypedColumn
 from store.products.features import Feature
 
+from ..core.inputs import INPUT_COLUMN
 from ..types.nodes import UNSET
 from .type_factory import ProductTypes, category_suffix, describe_column
 
@@ -34,7 +36,10 @@ def make_inputs(t: ProductTypes) -> None:
     t.make(
         strawberry.input,
         "FeaturesPatch",
-        {column.name: (t.annotation(column) | None, optional(describe_column(column))) for column in columns},
+        {
+            column.name: (t.annotation(column) | None, optional(describe_column(column), column))
+            for column in columns
+        },
         "The features to change: an absent field keeps its value, null clears it if the column may be null.",
     )
     _make_rows(t)
@@ -43,20 +48,20 @@ def make_inputs(t: ProductTypes) -> None:
     _make_filter(t)
 
 
-def required(description: str) -> Any:
-    """Build an input field that must be given."""
-    return strawberry.field(description=description)
+def required(description: str, column: TypedColumn | None = None) -> Any:
+    """Build an input field that must be given; messages about it are in the words of its `column`."""
+    return strawberry.field(description=description, metadata={INPUT_COLUMN: column})
 
 
-def optional(description: str) -> Any:
-    """Build an input field that may be left out."""
-    return strawberry.field(default=UNSET, description=description)
+def optional(description: str, column: TypedColumn | None = None) -> Any:
+    """Build an input field that may be left out; messages about it are in the words of its `column`."""
+    return strawberry.field(default=UNSET, description=description, metadata={INPUT_COLUMN: column})
 
 
 def _feature(t: ProductTypes, column: Feature) -> tuple[object, object]:
     if column.nullable:
-        return t.annotation(column) | None, optional(describe_column(column))
-    return t.annotation(column), required(describe_column(column))
+        return t.annotation(column) | None, optional(describe_column(column), column)
+    return t.annotation(column), required(describe_column(column), column)
 
 
 def _make_rows(t: ProductTypes) -> None:
@@ -87,7 +92,10 @@ def _make_rows(t: ProductTypes) -> None:
         "features": (t.Features, required("The row's features.")),
     }
     if t.product.learns_from_labels:
-        row[t.label_name] = t.label | None, optional("The row's label; null if it is not known yet.")
+        row[t.label_name] = (
+            t.label | None,
+            optional("The row's label; null if it is not known yet.", t.product.join.label_column),
+        )
     if t.product.join.at:
         row["at"] = datetime.datetime, required("The time of the event that the row describes.")
     t.make(strawberry.input, "EntityInput", row, f"A row of the feature tables of {t.product}.")
@@ -99,7 +107,10 @@ def _make_feedback(t: ProductTypes) -> None:
         "FeedbackInput",
         {
             "about": (FeedbackTarget, required("The subject of the feedback.")),
-            t.label_name: (t.label, required("The right label, according to the author.")),
+            t.label_name: (
+                t.label,
+                required("The right label, according to the author.", t.product.join.label_column),
+            ),
             "author": (
                 str | None,
                 optional(

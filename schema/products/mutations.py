@@ -13,8 +13,9 @@ from learning.exceptions import ExemplarError
 from store import models
 from store.access.actors import Actor
 from store.entities.entities import KEEP
+from store.exceptions import Faults
 from store.ingest import editing
-from store.predictions.feedback import About, FeedbackResult
+from store.predictions.feedback import About, FeedbackResult, checked_comment
 from store.products import limits
 
 from ..core import ids, names
@@ -147,18 +148,26 @@ def give(t: ProductTypes, actor: Actor, input: Any, path: tuple[str | int, ...])
     """Store one `FeedbackInput`; an error has the path of the input."""
     try:
         with transaction.atomic():
-            label = getattr(input, t.label_name)
-            return models.Feedback.objects.give(
-                t.product,
-                about(t, input.about),
-                t.product.answer_of(label.value if t.product.labels else label, (t.label_name,)),
-                actor.author_for(unset_to_none(input.author)),
-                unset_to_none(input.observed_at),
-                unset_to_none(input.comment),
-            )
+            return models.Feedback.objects.give(t.product, **feedback_values(t, actor, input))
     except ExemplarError as refusal:
-        refusal.argument = (*map(str, path), *refusal.argument)
+        refusal.locate(path)
         raise
+
+
+def feedback_values(t: ProductTypes, actor: Actor, input: Any) -> dict[str, Any]:
+    """The values of a `FeedbackInput`. Raises all of its faults at once."""
+    faults, values = Faults(), {"observed_at": unset_to_none(input.observed_at)}
+    label = getattr(input, t.label_name)
+    with faults.collect():
+        values["about"] = about(t, input.about)
+    with faults.collect():
+        values["answer"] = t.product.answer_of(label.value if t.product.labels else label, (t.label_name,))
+    with faults.collect():
+        values["author"] = actor.author_for(unset_to_none(input.author))
+    with faults.collect():
+        values["comment"] = checked_comment(unset_to_none(input.comment))
+    faults.check()
+    return values
 
 
 def about(t: ProductTypes, target: Any) -> About:
@@ -217,8 +226,11 @@ def _row_fields(t: ProductTypes) -> Fields:
         self: object,
         row: Annotated[object, strawberry.argument(graphql_type=t.EntityInput, description="The new row.")],
     ) -> object:
-        edit = edited_row(t, row)
-        return entity_payload(t, editing.create(t.product, edit.key, edit.features, edit.label, edit.at))
+        faults = Faults()
+        edit = edited_row(t, row, faults)
+        return entity_payload(
+            t, editing.create(t.product, edit.key, edit.features, edit.label, edit.at, faults)
+        )
 
     @mutation(
         "Insert or overwrite a row: values that are left out become null.",
@@ -232,10 +244,13 @@ def _row_fields(t: ProductTypes) -> Fields:
         ],
         version: Version = UNSET,
     ) -> object:
-        edit = edited_row(t, row)
+        faults = Faults()
+        edit = edited_row(t, row, faults)
         return entity_payload(
             t,
-            editing.replace(t.product, edit.key, edit.features, edit.label, edit.at, unset_to_none(version)),
+            editing.replace(
+                t.product, edit.key, edit.features, edit.label, edit.at, unset_to_none(version), faults
+            ),
         )
 
     @mutation(
@@ -250,8 +265,9 @@ def _row_fields(t: ProductTypes) -> Fields:
             strawberry.argument(graphql_type=list_of(t.EntityInput), description="The rows, at most 10,000."),
         ],
     ) -> editing.UpsertCounts:
-        edits = [edited_row(t, row, ("rows", place), KEEP) for place, row in enumerate(rows)]
-        return editing.upsert_many(t.product, edits)
+        faults = Faults()
+        edits = [edited_row(t, row, faults, ("rows", place), KEEP) for place, row in enumerate(rows)]
+        return editing.upsert_many(t.product, edits, faults)
 
     return {"create": create, "replace": replace, "patch": _patch_field(t), "upsert_many": upsert_many}
 
@@ -267,16 +283,17 @@ def _patch_field(t: ProductTypes) -> object:
         at: datetime | None = UNSET,
         **labels: object,
     ) -> object:
-        label = labels.get(t.label_name, UNSET)
+        faults = Faults()
         return entity_payload(
             t,
             editing.patch(
                 t.product,
                 entity,
                 {} if not features else column_values(features),
-                KEEP if label is UNSET else value_of(t, label, (t.label_name,)),
+                label_value(t, labels.get(t.label_name, UNSET), faults, (), KEEP),
                 KEEP if at is UNSET else at,
                 unset_to_none(version),
+                faults,
             ),
         )
 
@@ -315,15 +332,29 @@ def value_of(t: ProductTypes, label: Any, path: tuple[str | int, ...]) -> Any:
     return t.product.label_of(t.product.answer_of(label.value if t.product.labels else label, path))
 
 
+def label_value(
+    t: ProductTypes, label: Any, faults: Faults, path: tuple[str | int, ...], absent: object
+) -> Any:
+    """The value of a label in its column; `absent` if none was given. A refusal is collected."""
+    if label is UNSET:
+        return absent
+    with faults.collect():
+        return value_of(t, label, (*path, t.label_name))
+    return absent
+
+
 def edited_row(
-    t: ProductTypes, row: Any, path: tuple[str | int, ...] = ("row",), unlabelled: object = None
+    t: ProductTypes,
+    row: Any,
+    faults: Faults,
+    path: tuple[str | int, ...] = ("row",),
+    unlabelled: object = None,
 ) -> editing.EditedRow:
-    """The row of an `EntityInput`; `unlabelled` is the label if none was given. Raises as `value_of` does."""
-    label = getattr(row, t.label_name, UNSET)
+    """The row of an `EntityInput`; `unlabelled` is the label if none was given. A refused label is collected."""
     return editing.EditedRow(
         unset_to_none(row.key),
         column_values(row.features),
-        unlabelled if label is UNSET else value_of(t, label, (*path, t.label_name)),
+        label_value(t, getattr(row, t.label_name, UNSET), faults, path, unlabelled),
         getattr(row, "at", None),
     )
 

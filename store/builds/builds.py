@@ -14,7 +14,7 @@ from learning.problem import Problem
 from ..db import pagination
 from ..db.base import BaseModel
 from ..db.fields import JSONField
-from ..exceptions import BadInput, BuildEnded, UnknownId
+from ..exceptions import BadInput, BuildEnded, Faults, UnknownId
 from ..jobs import events, queue
 from ..jobs.jobs import CANCELLED, FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
 from ..predictions.feedback import Feedback
@@ -52,10 +52,7 @@ class BuildManager(JobManager["Build"]):
         Raises: BadInput where the options are not valid for the problem.
         """
         overrides = {name: value for name, value in (options or {}).items() if value is not None}
-        try:
-            problem = product.problem.with_options(**overrides)
-        except ExemplarError as error:
-            raise BadInput(str(error), argument=("options", *error.argument)) from error
+        problem = _override(product.problem, overrides)
 
         def start() -> Build:
             build = self._insert(product, by, overrides, problem, reason)
@@ -97,6 +94,23 @@ class BuildManager(JobManager["Build"]):
         if job := build.job:
             transaction.on_commit(lambda: queue.stop_job(job))
         return build
+
+
+def _override(problem: Problem, options: dict[str, Any]) -> Problem:
+    """Set options of a declared problem. Raises all faults at once, as BadInput with the path of the option."""
+    faults = Faults()
+    for name, value in options.items():
+        with faults.collect():
+            problem = _override_one(problem, name, value)
+    faults.check()
+    return problem
+
+
+def _override_one(problem: Problem, name: str, value: Any) -> Problem:
+    try:
+        return problem.with_options(**{name: value})
+    except ExemplarError as error:
+        raise BadInput(str(error), argument=("options", *error.argument)) from error
 
 
 class Build(Job):

@@ -319,9 +319,7 @@ class ScoreManager(models.Manager["Score"]):
             text = label and _find_label(version, label)
             own = measurements[version.candidate_id]
             result[version.pk] = [
-                each
-                for each in own
-                if each.matches(metric, fold, text) and (part is None or part.has(each))
+                each for each in own if each.matches(metric, fold, text) and (part is None or part.has(each))
             ]
         return result
 

@@ -1,7 +1,7 @@
 """Editing of entities' rows over the API: create, replace, patch and upsert, with checks of values and versions."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
@@ -9,9 +9,18 @@ from django.db import IntegrityError, models, transaction
 
 from ..entities import entities
 from ..entities.entities import KEEP, Entity
-from ..exceptions import BadInput, Conflict, NotWritable, StaleVersion, UnknownEntity
+from ..exceptions import (
+    BadInput,
+    Conflict,
+    Faults,
+    NotWritable,
+    StaleVersion,
+    StoreError,
+    UnknownEntity,
+)
 from ..predictions.feedback import Feedback
 from ..products import limits
+from ..products.features import Feature
 from ..products.product import DataProduct
 from . import values as bulk
 
@@ -56,10 +65,19 @@ def create(
     features: Mapping[str, Value],
     label: Value,
     at: datetime.datetime | None,
+    faults: Faults | None = None,
 ) -> EditResult:
-    """Insert an entity. Raises NotWritable, Conflict where the key exists, BadInput, OutOfRange, NotFinite."""
+    """Insert an entity.
+
+    Args:
+        faults: the errors of other parts of the input.
+
+    Raises: NotWritable, Conflict where the key exists, BadInput, OutOfRange, NotFinite; SeveralFaults.
+    """
     _check_writable(product)
-    values = _clean_features(product, features)
+    faults = faults or Faults()
+    faults.errors += _key_faults(product, key, ("row", "key"))
+    values = _clean_features(product, features, faults)
     base = entities.insert(product, key, values, at)
     if product.learns_from_labels:
         Feedback.objects.table_says(product, base, label)
@@ -75,29 +93,35 @@ def replace(
     label: Value,
     at: datetime.datetime | None,
     version: str | None,
+    faults: Faults | None = None,
 ) -> EditResult:
     """Replace the entity, or create it where it does not exist.
 
     Args:
         version: the version that the client has read; None: replace any.
+        faults: the errors of other parts of the input.
 
     Raises: StaleVersion where the entity has another version, and the errors of `create`.
     """
     _check_writable(product)
+    faults = faults or Faults()
     if key is None:
-        raise BadInput("Name the entity to replace.", argument=("row", "key"))
+        faults.errors.append(BadInput("Name the entity to replace.", argument=("row", "key")))
+        _clean_features(product, features, faults)
+        raise faults.error
     base = entities.lock(product, key)
     if base is None and version is not None:
         raise StaleVersion(f"{key} does not exist any more.", argument=("version",))
     if base is None:
         try:
-            return create(product, key, features, label, at)
+            return create(product, key, features, label, at, faults)
         except Conflict:
             # Another transaction has created it meanwhile: replace that row.
             if (base := entities.lock(product, key)) is None:
                 raise
     _check_version(product, key, version)
-    return _update(product, base, _clean_features(product, features), label, KEEP if at is None else at)
+    values = _clean_features(product, features, faults)
+    return _update(product, base, values, label, KEEP if at is None else at)
 
 
 @transaction.atomic
@@ -108,46 +132,62 @@ def patch(
     label: Value,
     at: Value,
     version: str | None,
+    faults: Faults | None = None,
 ) -> EditResult:
     """Change these features, and the label and the time unless they are KEEP.
 
-    Raises: UnknownEntity, StaleVersion, NotWritable, BadInput, OutOfRange.
+    Args:
+        faults: the errors of other parts of the input.
+
+    Raises: UnknownEntity, StaleVersion, NotWritable, BadInput, OutOfRange, SeveralFaults.
     """
+    faults = faults or Faults()
     base = entities.lock(product, key)
     if base is None:
         raise UnknownEntity(
             f"No {product.join.model._meta.verbose_name} has the key {key!r}.", argument=("entity",)
         )
     _check_version(product, key, version)
-    _check_time(product, at)
-    return _update(product, base, _clean_changes(product, features), label, at)
+    with faults.collect():
+        _check_time(product, at)
+    values = _clean_changes(product, features, faults)
+    faults.check()
+    return _update(product, base, values, label, at)
 
 
-def _clean_changes(product: DataProduct, features: Mapping[str, Value]) -> dict[str, Value]:
-    """Validate the given features. Raises NotWritable for one that is computed or shared."""
+def _clean_changes(product: DataProduct, features: Mapping[str, Value], faults: Faults) -> dict[str, Value]:
+    """Validate the given features; collect a NotWritable for each one that is computed or shared."""
     values = {}
     for column in product.columns:
-        if column.name not in features:
-            continue
-        if column.path is None:
-            raise NotWritable(
-                f"{column.name} is computed, or belongs to a row that others share: change it at its source.",
-                argument=("features", column.name),
-            )
-        values[column.name] = column.clean(features[column.name], ("features", column.name))
+        if column.name in features:
+            with faults.collect():
+                values[column.name] = _clean_change(column, features[column.name])
     return values
 
 
+def _clean_change(column: Feature, value: Value) -> Value:
+    if column.path is None:
+        raise NotWritable(
+            f"{column.title} is computed, or belongs to a row that others share: change it at its source.",
+            argument=("features", column.name),
+        )
+    return _clean_value(column, value, ("features",))
+
+
 @transaction.atomic
-def upsert_many(product: DataProduct, rows: Sequence[EditedRow]) -> UpsertCounts:
+def upsert_many(
+    product: DataProduct, rows: Sequence[EditedRow], faults: Faults | None = None
+) -> UpsertCounts:
     """Insert or replace the entities, all of them or none, in few statements.
+
+    Args:
+        faults: the errors of other parts of the input.
 
     Raises: NotWritable, OutOfRange where they are too many, and the errors of `create` with the row's path.
     """
     _check_writable(product)
     limits.check_size(rows, "rows")
-    _check_keys(product, rows)
-    values = [_clean_row(product, row, ("rows", place)) for place, row in enumerate(rows)]
+    values = _clean_rows(product, rows, faults or Faults())
     write = _upsert_in_bulk if bulk.is_flat(product) else _upsert_one_by_one
     try:
         with transaction.atomic():
@@ -196,20 +236,34 @@ def _upsert_one_by_one(
     return inserted, updated
 
 
-def _check_keys(product: DataProduct, rows: Sequence[EditedRow]) -> None:
-    title = product.join.model._meta.verbose_name
-    places: dict[str, int] = {}
-    has_automatic_keys = _has_automatic_keys(product.join.model)
+def _clean_rows(product: DataProduct, rows: Sequence[EditedRow], faults: Faults) -> list[list[Value]]:
+    """Validate the keys and the features of all rows, and raise all of their faults at once."""
+    faults.errors += _repeated_keys(rows)
+    values = []
     for place, row in enumerate(rows):
-        argument = ("rows", place, "key")
-        if row.key is None and has_automatic_keys:
-            continue
-        if row.key is None:
-            raise BadInput(f"A {title} needs a key.", argument=argument)
-        if not product.is_key(row.key):
-            raise BadInput(f"{row.key!r} cannot be the key of a {title}.", argument=argument)
-        if (first := places.setdefault(row.key, place)) != place:
-            raise BadInput(f"Row {first} has the key {row.key!r} too.", argument=argument)
+        faults.errors += _key_faults(product, row.key, ("rows", place, "key"))
+        try:
+            values.append(_clean_row(product, row, ("rows", place)))
+        except StoreError as error:
+            faults.errors += error.faults
+    faults.check()
+    return values
+
+
+def _repeated_keys(rows: Sequence[EditedRow]) -> Iterator[BadInput]:
+    places: dict[str, int] = {}
+    for place, row in enumerate(rows):
+        if row.key is not None and (first := places.setdefault(row.key, place)) != place:
+            yield BadInput(f"Row {first} has the key {row.key!r} too.", argument=("rows", place, "key"))
+
+
+def _key_faults(product: DataProduct, key: str | None, argument: tuple[str | int, ...]) -> Iterator[BadInput]:
+    title = product.join.model._meta.verbose_name
+    if key is None:
+        if not _has_automatic_keys(product.join.model):
+            yield BadInput(f"A {title} needs a key.", argument=argument)
+    elif not product.is_key(key):
+        yield BadInput(f"{key!r} cannot be the key of a {title}.", argument=argument)
 
 
 def _has_automatic_keys(model: type[models.Model]) -> bool:
@@ -225,16 +279,40 @@ def _resolve_keys(product: DataProduct, rows: Sequence[EditedRow]) -> list[objec
 
 def _clean_row(product: DataProduct, row: EditedRow, argument: tuple[str | int, ...]) -> list[Value]:
     """Validate the features of a row, also by the models' own validators, and append its time."""
-    values = product.clean(row.features, (*argument, "features"))
-    for column, value in zip(product.columns, values, strict=True):
-        assert column.path is not None, "the product is writable"
-        try:
-            if value is not None:
-                column.path.column.clean(value, None)
-        except ValidationError as error:
-            sentence = f"{column.name}: {' '.join(error.messages)}"
-            raise BadInput(sentence, argument=(*argument, "features", column.name)) from error
+    values = _clean(product, row.features, (*argument, "features"))
     return [*values, product.join.stored_moment(row.at)] if product.join.at_path else values
+
+
+def _clean(product: DataProduct, features: Mapping[str, Value], path: tuple[str | int, ...]) -> list[Value]:
+    """Validate all features, also by the models' own validators. Raises all faults at once."""
+    try:
+        values = product.clean(features, path)
+        for column, value in zip(product.columns, values, strict=True):
+            _run_validators(column, value, path)
+        return values
+    except StoreError:
+        faults = Faults()
+        for column, value in zip(product.columns, product.instance(features), strict=True):
+            with faults.collect():
+                _clean_value(column, value, path)
+        raise faults.error from None
+
+
+def _clean_value(column: Feature, value: Value, path: tuple[str | int, ...]) -> Value:
+    """Validate a value, also by the model's own validators."""
+    cleaned: Value = column.clean(value, (*path, column.name))
+    _run_validators(column, cleaned, path)
+    return cleaned
+
+
+def _run_validators(column: Feature, value: Value, path: tuple[str | int, ...]) -> None:
+    assert column.path is not None, "the product is writable"
+    try:
+        if value is not None:
+            column.path.column.clean(value, None)
+    except ValidationError as error:
+        sentence = f"{column.title}: {' '.join(error.messages)}"
+        raise BadInput(sentence, argument=(*path, column.name)) from error
 
 
 def _update(
@@ -247,14 +325,19 @@ def _update(
     return EditResult(entities.get(product, str(base.pk)), False, changed)
 
 
-def _clean_features(product: DataProduct, features: Mapping[str, Value]) -> dict[str, Value]:
-    return dict(zip(product.feature_names, product.clean(features, ("row", "features")), strict=True))
+def _clean_features(product: DataProduct, features: Mapping[str, Value], faults: Faults) -> dict[str, Value]:
+    """Validate the features of one row. Raises their faults together with those found before."""
+    values: list[Value] = []
+    with faults.collect():
+        values = _clean(product, features, ("row", "features"))
+    faults.check()
+    return dict(zip(product.feature_names, values, strict=True))
 
 
 def _check_writable(product: DataProduct) -> None:
     if not product.writable:
         raise NotWritable(
-            f"The rows of {product.name} cannot be written as a whole: a feature is computed or shared, "
+            f"The rows of {product} cannot be written as a whole: a feature is computed or shared, "
             f"or these columns have no default: {', '.join(product.join.missing_columns) or 'none'}."
         )
 

@@ -86,7 +86,7 @@ class FeedbackManager(models.Manager["Feedback"]):
 
         Raises UnknownId, UnknownEntity, BadInput.
         """
-        _check_comment(comment)
+        checked_comment(comment)
         subject, inserted = self._subject(product, about)
         values = {"answer": answer, "observed_at": observed_at, "comment": comment or ""}
         latest = self._latest(product, subject.id, author)
@@ -104,7 +104,7 @@ class FeedbackManager(models.Manager["Feedback"]):
         """
         feedback = self.filter(product=product.name, pk=pk).exclude(author=TABLE).first()
         if feedback is None:
-            raise UnknownId(f"No feedback on {product.name} has this id.", argument=("id",))
+            raise UnknownId(f"No feedback on {product} has this id.", argument=("id",))
         if not actor.may_speak_for(feedback.author):
             raise Forbidden("Only its author may take a feedback back.", argument=("id",))
         _lock(product, feedback.subject)
@@ -162,7 +162,7 @@ class FeedbackManager(models.Manager["Feedback"]):
         subject = truth.subject_of_reference(product, reference)
         if not Prediction.objects.filter(product=product.name, subject=subject).exists():
             raise UnknownId(
-                f"No prediction of {product.name} is about {reference!r}: predict with this reference first.",
+                f"No prediction of {product} is about {reference!r}: predict with this reference first.",
                 argument=("about", "reference"),
             )
         _lock(product, subject)
@@ -174,7 +174,7 @@ class FeedbackManager(models.Manager["Feedback"]):
         prediction = locked.filter(product=product.name, pk=pk).first()
         if prediction is None:
             raise UnknownId(
-                f"No prediction of {product.name} has this id; it may have been deleted.",
+                f"No prediction of {product} has this id; it may have been deleted.",
                 argument=("about", "prediction"),
             )
         key = prediction.entity
@@ -313,8 +313,10 @@ def _lock(product: DataProduct, subject: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{product.name} {subject}"])
 
 
-def _check_comment(comment: str | None) -> None:
+def checked_comment(comment: str | None) -> str | None:
+    """Check that a comment can be stored, and return it. Raises BadInput."""
     if comment is not None and (len(comment) > LONGEST or "\0" in comment):
         raise BadInput(
             f"A comment has at most {LONGEST} characters, none of them NUL.", argument=("comment",)
         )
+    return comment

@@ -12,7 +12,7 @@ from django.db import connection, models
 
 from learning.columns import Column
 from learning.exceptions import InvalidValue, ValueNotFinite, ValueOutOfRange
-from learning.kinds import UNLEARNED, Kind, kind_of_field
+from learning.kinds import UNLEARNED, Kind, kind_of_field, one_of
 
 from ..exceptions import BadInput, NotFinite, OutOfRange, StoreError
 from .choices import Choice, list_choices
@@ -83,6 +83,14 @@ class TypedColumn:
         """The text in square brackets at the end of `help_text`, or one word in round ones: "Pressure (mmHg)"."""
         match = UNIT.search(self.help_text)
         return (match[1] or match[2]) if match else None
+
+    @cached_property
+    def expected(self) -> str:
+        """The words for a valid value, with the unit: "a number in mm"."""
+        words = (self.kind or UNLEARNED).expected or (
+            one_of(list(self.by_text)) if self.choices else "a value"
+        )
+        return f"{words} in {self.unit}" if self.unit else words
 
     @property
     def description(self) -> str | None:
@@ -165,7 +173,7 @@ class TypedColumn:
         if value is None:
             if self.nullable:
                 return None
-            raise BadInput(f"{self.name} is required: it may not be null.", argument=argument)
+            raise BadInput(f"{self.title} is required: it must be {self.expected}.", argument=argument)
         kind = self.kind or UNLEARNED
         try:
             return kind.clean(value, self)

@@ -14,7 +14,7 @@ from learning.model import Signature
 from learning.problem import Problem
 from learning.retrain import Rule
 
-from ..exceptions import BadInput, NotFinite
+from ..exceptions import BadInput, Faults, NotFinite
 from .choices import Choice
 from .features import Feature, Join
 
@@ -110,7 +110,7 @@ class DataProduct:
     def clean(self, features: Mapping[str, Any], argument: Sequence[str | int] = ()) -> list[Any]:
         """Validate features and return the canonical instance in the columns' order; absent ones are None.
 
-        Raises: BadInput, NotFinite or OutOfRange with the path `argument` plus the feature's name.
+        Raises: BadInput, NotFinite or OutOfRange with the path `argument` plus the feature's name; SeveralFaults.
         """
         return self.clean_instance(self.instance(features), argument)
 
@@ -126,11 +126,17 @@ class DataProduct:
                 value + 0.0 if type(value) is float and low <= value <= high else clean(value)
                 for value, (low, high, clean) in zip(instance, self._checks, strict=True)
             ]
-        except ExemplarError:  # validated once more, with the path of each column
-            return [
-                column.clean(value, (*argument, column.name))
-                for value, column in zip(instance, self.columns, strict=True)
-            ]
+        except ExemplarError:
+            return self._clean_each(instance, argument)
+
+    def _clean_each(self, instance: Sequence[Any], argument: Sequence[str | int]) -> list[Any]:
+        """Validate once more, column by column. Raises all faults at once, each with the path of its column."""
+        faults, cleaned = Faults(), []
+        for value, column in zip(instance, self.columns, strict=True):
+            with faults.collect():
+                cleaned.append(column.clean(value, (*argument, column.name)))
+        faults.check()
+        return cleaned
 
     def clean_stored(self, instance: Sequence[Any], argument: Sequence[str | int] = ()) -> list[Any]:
         """Validate as `clean_instance` does, from values as the tables hold them: as learned, NaN is missing."""
@@ -172,14 +178,14 @@ class DataProduct:
             if str(label) not in self.label_by_text:
                 labels = ", ".join(self.label_by_text)
                 raise BadInput(
-                    f"{str(label)!r} is no label of {self.name}: the labels are {labels}.", argument=argument
+                    f"{str(label)!r} is no label of {self}: the labels are {labels}.", argument=argument
                 )
             return str(label)
         column = self.join.label_column
         assert column is not None
         number = column.clean(label, argument)
         if not isinstance(number, int | float | Decimal):
-            raise NotFinite(f"The label of {self.name} is a number.", argument=argument)
+            raise NotFinite(f"{column.title} must be a number.", argument=argument)
         return repr(float(number))
 
     def label_of(self, answer: str | None) -> Any:

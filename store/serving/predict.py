@@ -11,7 +11,7 @@ from learning.exceptions import ExemplarError
 
 from ..entities import entities
 from ..entities.entities import Entity
-from ..exceptions import IncompleteEntity, StoreError, UnknownEntity
+from ..exceptions import Faults, IncompleteEntity, StoreError, UnknownEntity
 from ..predictions import upsert
 from ..predictions.predictions import Prediction, checked_name
 from ..predictions.upsert import PredictionBatch, ValidRequest
@@ -44,7 +44,10 @@ def predict(champion: Champion, requests: Sequence[PredictionRequest]) -> list[P
 
 
 def predict_one(champion: Champion, request: PredictionRequest) -> Prediction:
-    """Predict and store one request. Raises BadInput, OutOfRange, NotFinite, UnknownEntity, IncompleteEntity."""
+    """Predict and store one request.
+
+    Raises: BadInput, OutOfRange, NotFinite, UnknownEntity, IncompleteEntity, SeveralFaults.
+    """
     [prediction] = predict(champion, [request])
     if isinstance(prediction, ExemplarError):
         raise prediction
@@ -117,8 +120,25 @@ def _validate(
         if reference is not None:
             checked_name(reference, (*path, "reference"))
         return ValidRequest(cleaned, entity, reference)
-    except StoreError as refusal:
-        return refusal
+    except StoreError:
+        return _faults_of(product, request, keys)
+
+
+def _faults_of(
+    product: DataProduct, request: PredictionRequest, keys: Collection[str] | None
+) -> ExemplarError:
+    """Validate a refused request once more, each part of it, to report all of its faults at once."""
+    instance, entity, reference, path = request
+    assert instance is not None, "only the caller's own features are validated with the rest"
+    faults = Faults()
+    with faults.collect():
+        product.clean_instance(instance, (*path, "features"))
+    with faults.collect():
+        if entity is not None:
+            _check_entity(product, entity, keys, path)
+    with faults.collect():
+        checked_name(reference, (*path, "reference"))
+    return faults.error
 
 
 def _check_entity(product: DataProduct, entity: str, keys: Collection[str] | None, path: Path) -> None:
@@ -138,7 +158,7 @@ def validate_entity(
         return _unknown(product, key, path)
     if not entity.complete:
         needed = ", ".join(product.join.required_rows)
-        return IncompleteEntity(f"{key} lacks a feature row: {product.name} joins {needed}.", argument=path)
+        return IncompleteEntity(f"{key} lacks a feature row: {product} joins {needed}.", argument=path)
     try:
         return ValidRequest(product.clean_stored(entity.instance, path), entity=key)
     except StoreError as refusal:

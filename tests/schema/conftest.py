@@ -104,7 +104,7 @@ class Query:
 
     @strawberry.field
     def refused(self) -> str | None:
-        raise OutOfRange("mean_radius is large.", argument=("rows", 3, "mean_radius"), minimum=0, maximum=10)
+        raise OutOfRange("Mean radius is large.", argument=("rows", 3, "mean_radius"), minimum=0, maximum=10)
 
     @strawberry.field
     def broken(self) -> str | None:

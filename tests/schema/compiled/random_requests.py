@@ -237,12 +237,13 @@ class Drawing:
     def features(self) -> Any:
         given = {names.field(c.name): self.value(c) for c in self.product.columns}
         if self.chance(self.badness):
-            self.spoil(given)
+            for _ in range(self.random.choice([1, 1, 2, 4])):
+                self.spoil(given)
         return given
 
     def spoil(self, given: dict[str, Any]) -> None:
         name = self.random.choice(list(given))
-        if self.chance(0.2):
+        if self.chance(0.2) and len(given) > 1:
             del given[name]
         elif self.chance(0.1):
             given["nothing"] = 1

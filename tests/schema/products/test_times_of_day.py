@@ -40,7 +40,7 @@ def test_a_row_with_a_time_of_day_is_written_and_read() -> None:
 def test_what_is_no_time_of_day_is_refused(woken: Any) -> None:
     result = ask(PREDICT, features=FEATURES | {"woken": woken})
     [error] = result.errors
-    assert "it takes a time of day without an offset" in error.message
+    assert "must be a time of day without an offset" in error.message
 
 
 def test_the_feature_is_described_for_its_form_field() -> None:

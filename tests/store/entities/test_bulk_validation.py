@@ -64,7 +64,7 @@ def test_a_column_is_cleaned_as_its_values_are(name: str, data: st.DataObject, n
 
 def test_nothing_may_be_missing_where_null_is_not_allowed() -> None:
     column = TypedColumn(name="number", field=models.FloatField(), nullable=False)
-    with pytest.raises(BadInput, match="number is required"):
+    with pytest.raises(BadInput, match="Number is required"):
         bulk_validation.instances(Product(column), [(1.0,), (None,)])
 
 

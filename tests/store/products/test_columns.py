@@ -9,7 +9,7 @@ import orjson
 import pytest
 from django.db import models
 
-from store.exceptions import BadInput, NotFinite, OutOfRange, StoreError
+from store.exceptions import BadInput, NotFinite, OutOfRange, SeveralFaults, StoreError
 from store.products.columns import TypedColumn
 from store.products.product import DataProduct
 
@@ -65,12 +65,12 @@ def test_characters_that_cannot_be_stored_are_refused(value: str) -> None:
 
 def test_text_that_is_too_long_is_refused() -> None:
     assert cleaned(models.CharField(max_length=3), "abc") == "abc"
-    with pytest.raises(BadInput, match="may have 3 characters, and has 4"):
+    with pytest.raises(BadInput, match="It may have 3 characters, not 4"):
         cleaned(models.CharField(max_length=3), "abcd")
 
 
 def test_null_is_refused_unless_the_column_is_nullable() -> None:
-    with pytest.raises(BadInput, match="it is required"):
+    with pytest.raises(BadInput, match="It is required: it must be a number"):
         cleaned(models.FloatField(), None)
     assert column(models.FloatField(), nullable=True).clean(None) is None
 
@@ -78,7 +78,7 @@ def test_null_is_refused_unless_the_column_is_nullable() -> None:
 def test_a_category_takes_its_choices_only() -> None:
     field = models.IntegerField(choices=INTEGERS)
     assert cleaned(field, 2) == 2
-    with pytest.raises(BadInput, match="'3' is no value of it: it takes 1, 2"):
+    with pytest.raises(BadInput, match="It must be one of 1, 2, not '3'"):
         cleaned(field, 3)
 
 
@@ -115,7 +115,7 @@ def test_decimals_are_rounded_as_the_column_would() -> None:
 
 
 def test_the_validators_limits_are_told(stay: DataProduct) -> None:
-    with pytest.raises(OutOfRange, match="age must lie between 1 and 120, and 121 is not") as refused:
+    with pytest.raises(OutOfRange, match="Age must lie between 1 and 120, not 121") as refused:
         stay.clean(STAY | {"age": 121}, ("features",))
     assert (refused.value.minimum, refused.value.maximum) == (1, 120)
     assert refused.value.argument == ("features", "age")
@@ -150,8 +150,29 @@ def test_what_was_stored_is_read_back_as_it_was(stay: DataProduct) -> None:
 
 def test_an_absent_feature_is_null(stay: DataProduct) -> None:
     assert stay.clean({k: v for k, v in STAY.items() if k != "smokes"}) == stay.clean(STAY)
-    with pytest.raises(BadInput, match="age is required"):
+    with pytest.raises(BadInput, match="Age is required"):
         stay.clean({})
+
+
+def test_all_faults_of_an_instance_are_raised_at_once_each_with_its_path(stay: DataProduct) -> None:
+    given = STAY | {"age": 121, "cost": float("nan"), "note": "x" * 51, "urgency": None}
+    with pytest.raises(SeveralFaults) as refused:
+        stay.clean(given, ("rows", 3, "features"))
+    assert [(fault.code, fault.argument[2:]) for fault in refused.value.faults] == [
+        ("OUT_OF_RANGE", ("features", "age")),
+        ("NOT_FINITE", ("features", "cost")),
+        ("BAD_INPUT", ("features", "note")),
+        ("BAD_INPUT", ("features", "urgency")),
+    ]
+    assert refused.value.message.startswith(
+        "Age must lie between 1 and 120, not 121. Cost must be a finite number."
+    )
+
+
+def test_a_number_is_told_with_its_unit(diabetes: DataProduct) -> None:
+    bmi = next(column for column in diabetes.columns if column.name == "bmi")
+    with pytest.raises(BadInput, match="must be a number in kg/m²"):
+        bmi.clean(None)
 
 
 def test_a_unit_stands_in_brackets_at_the_end_of_the_help_text(diabetes: DataProduct) -> None:

@@ -1,8 +1,9 @@
 """A disk that becomes full: a file system of a few megabytes, which only root can mount."""
 
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -25,15 +26,21 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
 @contextmanager
 def filled(disk: Path) -> Iterator[None]:
-    """Leave no room on a disk within the block."""
-    filler = disk / "filler"
-    try:
-        with filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(1 << 16))
-    except OSError:
-        pass
+    """Leave no room on a disk within the block, nor what others free meanwhile."""
+    ended = threading.Event()
+
+    def fill() -> None:
+        with (disk / "filler").open("wb", buffering=0) as file:
+            while not ended.wait(0.02):
+                with suppress(OSError):
+                    while file.write(bytes(1 << 16)):
+                        pass
+
+    filler = threading.Thread(target=fill)
+    filler.start()
     try:
         yield
     finally:
-        filler.unlink()
+        ended.set()
+        filler.join()
+        (disk / "filler").unlink()

@@ -40,7 +40,7 @@ def test_a_system_goes_on_through_a_full_disk(cramped: tuple[System, Path]) -> N
     answered: list[str] = []
 
     def predict() -> dict[str, object]:
-        answer = system.ask(PREDICT, {"reference": f"{len(answered)} {'x' * 100}"})
+        answer = system.ask(PREDICT, {"reference": f"{len(answered)} {'x' * 80}"})
         if "errors" not in answer:
             answered.append(data(answer)["diabetes"]["predict"]["id"])
         return answer

@@ -1,5 +1,6 @@
 """Builds survive those who run them, and end when they are told to."""
 
+import json
 import os
 import threading
 import time
@@ -15,7 +16,6 @@ from store.jobs import leases
 from tests.freezing import children, frozen
 from tests.system import System, copied
 from tests.test_lifecycle import code, data, ended, nodes
-from tests.test_subscriptions import streamed
 from tests.waiting import BUILD_PATIENCE, PATIENCE, alive, eventually
 
 STATE = "query($id: ID!) { build(id: $id) { status percent } }"
@@ -63,7 +63,9 @@ def test_a_frozen_postgresql_is_waited_for_no_longer_than_its_deadline_and_all_g
     fragile: System,
 ) -> None:
     build = running(fragile)
-    with Background(lambda: streamed(fragile, build)) as stream:
+    answers: list[dict[str, Any]] = []
+    with Background(lambda: follow(fragile, build, answers)) as stream:
+        assert eventually(lambda: answers)
         with frozen(fragile.process("postgres")):
             thaw = time.monotonic() + 20
             # More than there are threads, by each path; all of them come back while the server is frozen.
@@ -79,18 +81,29 @@ def test_a_frozen_postgresql_is_waited_for_no_longer_than_its_deadline_and_all_g
         for query in QUERIES:
             assert eventually(lambda query=query: "errors" not in fragile.ask(query)), fragile.ask(query)
         assert ended(fragile, build)["status"] == "SUCCEEDED"
-        events = stream.result()
+        stream.result()
+    events = [data(answer)["buildProgress"] for answer in answers]
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
     assert [event["final"] for event in events].count(True) == 1
 
 
+def follow(system: System, build: str, answers: list[dict[str, Any]]) -> None:
+    """Append the answers of a subscription as they come, until it ends."""
+    query = "subscription($build: ID!) { buildProgress(build: $build) { sequence final } }"
+    body, headers = {"query": query, "variables": {"build": build}}, {"Accept": "text/event-stream"}
+    with system.client.stream("POST", "/graphql/", json=body, headers=headers) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data: {"):
+                answers.append(json.loads(line.removeprefix("data: ")))
+
+
 #: A read and a write by the standard path, and a prediction by the fast path.
 QUERIES = [
-    "{ builds(first: 3) { edges { node { number } } } }",
+    "{ wine { builds(first: 3) { edges { node { number } } } } }",
     'mutation { deletePredictions(which: { filter: { product: "tumor", entity: "nobody" } }) { count } }',
-    """{ wine { predict(features: { alcohol: 13, malicAcid: 2, ash: 2, alcalinity: 19, magnesium: 100,
-    phenols: 2, flavanoids: 2, nonflavanoids: 0.3, proanthocyanins: 1.5, colorIntensity: 5, hue: 1, od: 2.6,
-    proline: 700 }) { cluster } } }""",
+    """{ wine { predict(features: { alcohol: 13, malicAcid: 2, ash: 2, alcalinityOfAsh: 19, magnesium: 100,
+    totalPhenols: 2, flavanoids: 2, nonflavanoidPhenols: 0.3, proanthocyanins: 1.5, colorIntensity: 5, hue: 1,
+    dilution: 2.6, proline: 700 }) { cluster } } }""",
 ]
 
 
@@ -99,7 +112,7 @@ class Background:
 
     def __init__(self, function: Callable[[], Any]):
         self.returned: list[Any] = []
-        self.thread = threading.Thread(target=lambda: self.returned.append(function()), daemon=True)
+        self.thread = threading.Thread(target=lambda: self.returned.append(function()))
         self.thread.start()
 
     def __enter__(self) -> "Background":

@@ -27,7 +27,9 @@ def cramped(grown: Path) -> Iterator[tuple[System, Path]]:
     with small_disk(parent, megabytes=2_000) as disk:
         subprocess.run(["cp", "-a", grown, disk / "exemplar"], check=True)
         system = System(disk / "exemplar")
-        system.log = parent / "cramped.log"  # what is read while the disk is full
+        system.log = system.supervisor.log = (
+            parent / "cramped.log"
+        )  # on a disk with room, to be read meanwhile
         try:
             yield system.start(), disk
         finally:

@@ -89,7 +89,7 @@ def test_a_frozen_postgresql_is_waited_for_no_longer_than_its_deadline_and_all_g
 
 def follow(system: System, build: str, answers: list[dict[str, Any]]) -> None:
     """Append the answers of a subscription as they come, until it ends."""
-    query = "subscription($build: ID!) { buildProgress(build: $build) { sequence final } }"
+    query = "subscription($build: ID!) { buildProgress(build: $build) { sequence final build { status } } }"
     body, headers = {"query": query, "variables": {"build": build}}, {"Accept": "text/event-stream"}
     with system.client.stream("POST", "/graphql/", json=body, headers=headers) as stream:
         for line in stream.iter_lines():

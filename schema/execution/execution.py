@@ -1,8 +1,9 @@
 """Execution: resolvers are plain functions on the database's threads; only subscriptions run on the event loop."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 import strawberry
@@ -12,11 +13,12 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, Stre
 from strawberry.types import ExecutionContext
 
 from store.db import threads
+from store.db.unreachable import UNREACHABLE
 from store.products.product import DataProduct
 
 from ..compiled import ColumnarQueries
 from ..core.context import Context
-from ..core.errors import translate_all
+from ..core.errors import RETRY_AFTER, root_cause, translate_all
 from ..core.inputs import variable_refusals
 from . import documents
 
@@ -50,11 +52,18 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         executor.columnar = schema._strawberry_schema.document_cache.columnar_queries(document)  # type: ignore[attr-defined]
         return unpinned(executor)
 
+    #: Builds the executor of the same event once more; None for an operation.
+    rebuild: "Callable[[], Executor] | None" = None
+
     def build_per_event_executor(self, payload: object) -> "Executor":
-        return unpinned(cast(Executor, super().build_per_event_executor(payload)))
+        event = unpinned(cast(Executor, super().build_per_event_executor(payload)))
+        event.rebuild = partial(self.build_per_event_executor, payload)
+        return event
 
     def execute_operation(self, serially: bool | None = None) -> ExecutionResult | Awaitable[ExecutionResult]:
         """The result; on an event loop, an awaitable of it."""
+        if self.rebuild:
+            return execute_event(self, self.rebuild)
         if is_on_event_loop():
             return threads.run(self.execute_synchronously, serially)
         return self.execute_synchronously(serially)
@@ -65,6 +74,16 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         if data is not None:
             return cast(ExecutionResult, self.finish(self.build_response(data)))
         return cast(ExecutionResult, super().execute_operation(serially))
+
+
+async def execute_event(executor: Executor, rebuild: Callable[[], Executor]) -> ExecutionResult:
+    """The result for an event, which waits for a database that is gone: a stream must not lose what it reads then."""
+    while True:
+        result = await threads.run(executor.execute_synchronously, None)
+        if not any(isinstance(root_cause(error), UNREACHABLE) for error in result.errors or ()):
+            return result
+        await asyncio.sleep(RETRY_AFTER)
+        executor = rebuild()
 
 
 def is_on_event_loop() -> bool:

@@ -27,9 +27,8 @@ def cramped(grown: Path) -> Iterator[tuple[System, Path]]:
     with small_disk(parent, megabytes=2_000) as disk:
         subprocess.run(["cp", "-a", grown, disk / "exemplar"], check=True)
         system = System(disk / "exemplar")
-        system.log = system.supervisor.log = (
-            parent / "cramped.log"
-        )  # on a disk with room, to be read meanwhile
+        # On a disk with room, to be read meanwhile.
+        system.log = system.supervisor.log = parent / "cramped.log"
         try:
             yield system.start(), disk
         finally:

@@ -75,12 +75,14 @@ class ThrottledHandler(logging.StreamHandler):  # type: ignore[type-arg]  # gene
 
     def end(self, kind: Hashable) -> None:
         """Write a line for those that were left out, and begin the next interval."""
-        with self.lock or threading.RLock():
+        self.acquire()
+        try:
             burst = self.bursts.get(kind)
-            if burst is None or burst.latest is None:
-                return
-            self.begin(kind, time.monotonic())
-            super().emit(counted(burst.latest, burst.omitted))
+            if burst is not None and burst.latest is not None:
+                self.begin(kind, time.monotonic())
+                super().emit(counted(burst.latest, burst.omitted))
+        finally:
+            self.release()
 
 
 def is_throttled(record: logging.LogRecord) -> bool:

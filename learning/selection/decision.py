@@ -165,8 +165,7 @@ def _decide(
     challenger, best = _challenger(others, reasons.ratio), max(entries, key=lambda entry: entry.score)
     if defender is None:
         assert challenger is not None
-        rivals = sum(entry.candidate.family != "baseline" for entry in others) - 1
-        return _won(challenger, _explain_first(reasons, challenger, best, rivals, incumbent))
+        return _won(challenger, _explain_first(reasons, challenger, others, incumbent))
     recorded = _explain_recorded(reasons, incumbent, fingerprint)
     if challenger is not None and is_beyond_noise(challenger.scores, defender.scores, reasons.ratio):
         return _won(challenger, reasons.win(challenger, defender) + recorded)
@@ -182,9 +181,9 @@ def _decide(
 
 
 def _explain_first(
-    reasons: Reasons, winner: Entry, best: Entry, rivals: int, incumbent: Incumbent | None
+    reasons: Reasons, winner: Entry, entries: Sequence[Entry], incumbent: Incumbent | None
 ) -> str:
-    reason = reasons.first(winner, best, rivals)
+    reason = reasons.first(winner, [entry for entry in entries if entry is not winner])
     if incumbent is None:
         return reason
     return f"{reason} The champion's recipe ({incumbent.candidate}) could not be scored."

@@ -63,22 +63,29 @@ class Reasons:
     #: The baseline's mean score in the search; None if it took no part.
     baseline: float | None
 
-    def first(self, winner: FinalScores, best: FinalScores, rivals: int) -> str:
-        """Explain the choice of a recipe where no champion's recipe defends itself.
-
-        Args:
-            best: The candidate with the highest score of the round; it may be the winner.
-            rivals: The number of other candidates, apart from the baseline.
-        """
-        parts = [f"Chose {winner.candidate}: {self._score(winner)} on fresh folds."]
-        if not rivals:
-            parts.append("No other candidate was scored on all folds.")
-        elif mean(best) <= mean(winner):
-            parts.append("No other scored higher.")
-        else:
-            parts.append(f"Not the first here: {explain_rank(winner, best, self.ratio)}.")
-        parts += self._shortage(winner, margin(winner.scores, self.ratio), "how good it is")
+    def first(self, winner: FinalScores, others: Sequence[FinalScores]) -> str:
+        """Explain the choice of a recipe where no champion's recipe defends itself."""
+        parts = [
+            f"Chose {winner.candidate}: {self._score(winner)} on fresh folds.",
+            self._distance(winner, others),
+            *self._shortage(winner, margin(winner.scores, self.ratio), "how good it is"),
+        ]
         return self._with_ground(parts, winner)
+
+    def _distance(self, winner: FinalScores, others: Sequence[FinalScores]) -> str:
+        """Compare a winner with the best of the others."""
+        best = max(others, key=mean, default=None)
+        if best is None or (best.candidate.family == "baseline" and mean(best) <= mean(winner)):
+            return "No other candidate was scored on all folds."
+        if mean(best) > mean(winner):
+            return f"Not the first here: {explain_rank(winner, best, self.ratio)}."
+        advantages = differences(winner.scores, best.scores)
+        beyond = fmean(advantages) > margin(advantages, self.ratio)
+        difference = describe_difference(winner.scores, best.scores, self.ratio)
+        return (
+            f"The next best, {best.candidate}, has {format_score(mean(best))}: less by {difference}, which is "
+            f"{'beyond' if beyond else 'within'} the folds' noise."
+        )
 
     def win(self, challenger: FinalScores, defender: FinalScores) -> str:
         """Explain that a recipe replaces the champion's."""

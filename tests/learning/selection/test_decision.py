@@ -98,6 +98,18 @@ def test_the_search_selects_and_the_final_round_is_reported():
     )
 
 
+def test_the_first_choice_is_compared_with_the_next_best():
+    baseline = Candidate("baseline", {})
+    reason = run_decision(
+        entry(LINEAR, BETTER, 0.9), entry(FOREST, GOOD, 0.8), entry(baseline, (0.5,) * 5, 0.5)
+    ).reason
+    assert reason.endswith(
+        "The next best, forest (n_estimators=9), has 0.908: less by 0.048 ± 0.006, which is beyond the folds' noise."
+    )
+    alone = run_decision(entry(LINEAR, BETTER, 0.9), entry(baseline, (0.5,) * 5, 0.5)).reason
+    assert alone.endswith("No other candidate was scored on all folds.")
+
+
 def test_ties_go_to_the_candidate_drawn_first():
     assert run_decision(entry(LINEAR, GOOD, 0.9), entry(FOREST, BETTER, 0.9)).winner == LINEAR
 

@@ -1,4 +1,4 @@
-"""Classes of a new model compared with the champion's: a score over other classes means something else."""
+"""Classes and metric of a new model compared with the champion's: scores of another scale are not comparable."""
 
 from collections.abc import Iterator, Sequence
 
@@ -33,14 +33,17 @@ def are_comparable(champion_classes: Sequence[str], classes: Sequence[str]) -> b
     return not champion_classes or not classes or set(champion_classes) == set(classes)
 
 
-def describe_other_classes(champion_classes: Sequence[str], classes: Sequence[str]) -> str:
-    """Say that the champion's recorded score was not compared, where it is over other classes; else nothing."""
-    if are_comparable(champion_classes, classes):
+def describe_other_scale(
+    champion_metric: str, champion_classes: Sequence[str], metric: str, classes: Sequence[str]
+) -> str:
+    """Say that the champion's recorded score was not compared, where it means something else; else nothing."""
+    if not are_comparable(champion_classes, classes):
+        before, now = f"over the classes {_list(champion_classes)}", f"over {_list(classes)}"
+    elif champion_metric != metric:
+        before, now = champion_metric, metric
+    else:
         return ""
-    return (
-        f" The champion's recorded score is over the classes {_list(champion_classes)}, this one over "
-        f"{_list(classes)}: they were not compared."
-    )
+    return f" The champion's recorded score is {before}, this one {now}: they were not compared."
 
 
 def _list(labels: Sequence[str]) -> str:

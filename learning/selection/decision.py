@@ -17,7 +17,7 @@ from ..analysis import Analysis
 from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..problem import Classification, Problem
-from .class_changes import are_comparable, class_objections, describe_other_classes
+from .class_changes import are_comparable, class_objections, describe_other_scale
 from .noise import ROUNDING, is_beyond_noise, standard_error
 from .reasons import Ground, Reasons, format_score
 
@@ -146,13 +146,14 @@ def decide(
     winner = next((entry for entry in entries if entry.candidate == decision.winner), None)
     if winner is None:
         return decision
-    champion_classes = incumbent.classes if incumbent is not None else ()
     objections = [
-        *class_objections(problem, champion_classes, classes),
+        *class_objections(problem, incumbent.classes if incumbent is not None else (), classes),
         *_objections(problem, metric, winner, incumbent, ratio, baseline, changed, classes),
         *([UNCOMPARED] if uncompared else []),
     ]
-    reason = decision.reason + describe_other_classes(champion_classes, classes)
+    reason = decision.reason
+    if incumbent is not None:
+        reason += describe_other_scale(incumbent.metric, incumbent.classes, metric, classes)
     return replace(decision, hold_reason=" ".join(objections) or None, reason=reason)
 
 

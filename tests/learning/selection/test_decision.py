@@ -270,7 +270,7 @@ def test_the_reason_to_keep_a_recipe_names_the_comparison():
     champion = incumbent(metric="accuracy")
     assert run_decision(entry(CHAMPION, GOOD, 0.9), champion=champion).reason == (
         "Kept the champion's recipe, linear (C=1.0): roc_auc 0.908 ± 0.012 on fresh folds. No other could be compared "
-        "with it."
+        "with it. The champion's recorded score is accuracy, this one roc_auc: they were not compared."
     )
     large = run_decision(entry(CHAMPION, (-1234.5, -1234.5), 0.9), champion=champion).reason
     assert "roc_auc -1234 ± 0.000" in large or "roc_auc -1235 ± 0.000" in large
@@ -301,6 +301,12 @@ def test_a_class_that_is_new_is_not_compared_and_not_held():
     decision = run_with_classes(("a", "b"), ("a", "b", "c"), recorded=0.99)
     assert decision.hold_reason is None
     assert "they were not compared" in decision.reason
+
+
+def test_a_score_by_another_metric_is_not_compared_and_the_decision_says_so():
+    decision = run_decision(entry(CHAMPION, GOOD, 0.9), champion=incumbent(0.99, "accuracy"))
+    assert decision.hold_reason is None
+    assert "recorded score is accuracy, this one roc_auc: they were not compared" in decision.reason
 
 
 def test_scores_over_the_same_classes_in_another_order_are_compared():

@@ -54,15 +54,21 @@ class Copy:
         return {path.parent.name for path in self.folder.glob("*/products.py")} - {"schema", "store"}
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
-    folder, state = tmp_path_factory.mktemp("copy"), state_folder()
+def copied_project(folder: Path) -> Path:
+    """Copy the project without its products."""
+    folder.mkdir(exist_ok=True)
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    folder, state = copied_project(tmp_path_factory.mktemp("copy")), state_folder()
     chosen = [engines.PostgreSQL(state, durable=False), engines.Valkey(state)]
     with engines.running(state, chosen, "the tests"):
         yield Copy(folder, state)

@@ -209,12 +209,13 @@ class _BuildRun:
             self.build.add_event("DiagnosticDrawn", step.message, step.percent, diagnostic=diagnostic)
 
     def promote(self, model: ModelVersion) -> None:
-        """Promote the winner, or hold it for a person where a champion can be loaded."""
+        """Promote the winner, or hold it for a person where a champion can be loaded or labels vanished."""
         self.build.model = model
         state = ProductState.objects.lock(self.product.name)
         hold = self.hold_reason or state.hold or self._superseded(state)
         unfit = state.champion.misfit(self.product) if state.champion else None
-        if hold and state.champion and not unfit:
+        # A model that lost labels waits in any case: once they are declared again, the champion can be loaded, too.
+        if hold and state.champion and (not unfit or self.objections()):
             self.build.decision = (
                 f"Version {model.number} is registered and waits for a person to promote it. {hold} "
                 f"{self.build.decision}"

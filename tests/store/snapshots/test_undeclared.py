@@ -153,6 +153,22 @@ def test_a_build_in_which_labels_vanish_is_held(survey: DataProduct) -> None:
 
 
 @pytest.mark.usefixtures("tables")
+def test_a_build_after_a_choice_was_renamed_is_held_although_the_champion_does_not_fit(
+    survey: DataProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(90)
+    Answer.objects.filter(rating=0).update(plan="high")
+    with_high = DataProduct(name="survey", join=survey.join, problem=survey.problem, retired_labels=["high"])
+    monkeypatch.setitem(catalogue._products, "survey", with_high)
+    first = built(with_high)
+    monkeypatch.setitem(catalogue._products, "survey", survey)
+    second = built(survey)
+    assert first.promoted and not second.promoted
+    assert "30 rows cannot be learned from" in second.decision and "'high' (30)" in second.decision
+    assert ProductState.objects.get(product="survey").champion == first.model
+
+
+@pytest.mark.usefixtures("tables")
 def test_undeclared_values_of_features_hold_no_build(survey: DataProduct) -> None:
     fill()
     built(survey)

@@ -217,9 +217,13 @@ def _prediction_labels(t: ProductTypes) -> Fields:
     return {"feedback": feedback, "truth": truth}
 
 
+#: When an answer is null.
+OTHER_TASK = " Null if the product had another task then; `answer` is the text."
+
+
 def _unnamed(t: ProductTypes) -> str:
     """Describe when a stored label is null."""
-    return " Null if the enum has never had it; `answer` is its text." if t.product.labels else ""
+    return " Null if the enum has never had it; `answer` is its text." if t.product.labels else OTHER_TASK
 
 
 class Probability(NamedTuple):
@@ -259,17 +263,17 @@ def _class_fields(t: ProductTypes) -> Fields:
         metadata={LOCAL: True},
     )
     def probabilities(self: models.Prediction) -> list[Probability]:
-        output = self.output or {}
+        output = self.output if isinstance(self.output, dict) else {}
         return list(map(Probability, map(labels.get, output), output.values()))
 
-    confidence = strawberry.field(description="The probability of the predicted label, 0 to 1.")
-    return {"label": label, "probabilities": probabilities, "confidence": (float, confidence)}
+    confidence = strawberry.field(description=f"The probability of the predicted label, 0 to 1.{OTHER_TASK}")
+    return {"label": label, "probabilities": probabilities, "confidence": (float | None, confidence)}
 
 
 def _number_fields(t: ProductTypes) -> Fields:
     column = t.product.join.label_column
     assert column is not None
-    value = strawberry.field(description=f"The predicted number. {describe_column(column)}")
+    value = strawberry.field(description=f"The predicted number. {describe_column(column)}{OTHER_TASK}")
 
     @strawberry.field(
         description="The interval that contains the true value with this probability; null if the model version has "
@@ -283,7 +287,7 @@ def _number_fields(t: ProductTypes) -> Fields:
     ) -> Interval | None:
         return Interval.around(self, level)
 
-    return {"value": (float, value), "interval": interval}
+    return {"value": (float | None, value), "interval": interval}
 
 
 @strawberry.type(
@@ -320,17 +324,19 @@ class ClusterDistance:
 
 def _cluster_fields(t: ProductTypes) -> Fields:
     @strawberry.field(
-        description="The number of the cluster, from 0; −1 is noise, outside of all clusters.",
+        description=f"The number of the cluster, from 0; −1 is noise, outside of all clusters.{OTHER_TASK}",
         metadata={LOCAL: True},
     )
-    def cluster(self: models.Prediction) -> int:
-        return int(self.answer)
+    def cluster(self: models.Prediction) -> int | None:
+        # Labels and numbers stand beside a probability or as a value.
+        return int(self.answer) if self.confidence is None and self.value is None else None
 
     @strawberry.field(
         description="The distance from the centre of each cluster, by cluster.", metadata={LOCAL: True}
     )
     def distances(self: models.Prediction) -> list[ClusterDistance]:
-        return [ClusterDistance(cluster=cluster, distance=d) for cluster, d in enumerate(self.output or ())]
+        output = self.output if isinstance(self.output, list | tuple) else ()
+        return [ClusterDistance(cluster=cluster, distance=d) for cluster, d in enumerate(output)]
 
     return {"cluster": cluster, "distances": distances}
 

@@ -52,8 +52,8 @@ class ProductTypes:
 
     @property
     def stored_label(self) -> Any:
-        """The type of a stored label: null where no enum has ever had the class."""
-        return self.label | None if self.product.labels else self.label
+        """The type of a stored label: null where no enum has ever had the class, or where it is no number."""
+        return self.label | None
 
     @property
     def label_name(self) -> str:

@@ -143,6 +143,7 @@ def _advice(
     if snapshot := build.snapshot:
         if snapshot.unlabelled:
             yield f"{snapshot.unlabelled:,} rows of the snapshot have no label. Each label adds an example."
+        yield from map(str, snapshot.undeclared_values)
         if snapshot.incomplete:
             yield f"{snapshot.incomplete:,} rows were left out because a one-to-one row is missing. Add it."
     curve = next((d for d in diagnostics if d.kind == "LEARNING_CURVE" and not d.problem_code), None)

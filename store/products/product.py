@@ -189,14 +189,20 @@ class DataProduct:
         return repr(float(number))
 
     def label_of(self, answer: str | None) -> Any:
-        """Decode a stored answer to the label column's value; None for None and for unknown labels."""
+        """Decode a stored answer to the label column's value.
+
+        None for None, for unknown labels, and for an answer that is no number although the product predicts one now.
+        """
         if answer is None:
             return None
         if self.problem.has_classes:
             return self.label_by_text.get(answer)
         column = self.join.label_column
         assert column is not None
-        return column.field_kind.from_float(float(answer), column)
+        try:
+            return column.field_kind.from_float(float(answer), column)
+        except (ValueError, ArithmeticError):
+            return None
 
     def stored_answer(self, label: Any) -> str | None:
         """Encode a value of the label column, declared or not; None for null, NaN and infinity."""

@@ -226,10 +226,8 @@ def _instances(product: DataProduct, columns: Sequence[Feature]) -> tuple[str, l
     query = join.instances().annotate(**fixed).values(*fixed, *features).query
     joined, parameters = query.sql_with_params()
     selected = "".join(f", i.{connection.ops.quote_name(name)}" for name in features)
-    # Numbers are formatted as the column formats them, so that feedback that confirms a label changes nothing.
-    answer = "t.answer::float8::text" if product.problem.has_values else "t.answer"
-    statement = f"""SELECT i.snapshot_entity, NULL::uuid, COALESCE({answer}, i.snapshot_label), i.snapshot_at,
-i.snapshot_group{selected}
+    statement = f"""SELECT i.snapshot_entity, NULL::uuid, COALESCE({_answer_sql(product)}, i.snapshot_label),
+i.snapshot_at, i.snapshot_group{selected}
 FROM ({joined}) i LEFT JOIN store_truth t ON t.product = %s AND t.entity = i.snapshot_entity"""
     return statement, [*parameters, product.name]
 
@@ -238,11 +236,19 @@ def _examples(product: DataProduct, columns: Sequence[Feature]) -> tuple[str, li
     """Compile the newest labelled prediction of each subject that is not an entity, cast to the features' types."""
     cast = "".join(f",\n{_cast_sql(column)}" for column in columns)
     statement = f"""
-        SELECT DISTINCT ON (p.subject) NULL::text, p.id, t.answer, p.created_at, NULL::text{cast}
+        SELECT DISTINCT ON (p.subject) NULL::text, p.id, {_answer_sql(product)}, p.created_at, NULL::text{cast}
         FROM store_prediction p JOIN store_truth t ON t.product = p.product AND t.subject = p.subject
-        WHERE p.product = %s AND p.entity IS NULL AND t.answer IS NOT NULL
+        WHERE p.product = %s AND p.entity IS NULL AND {_answer_sql(product)} IS NOT NULL
         ORDER BY p.subject, p.created_at DESC, p.id"""
     return statement, [*(column.name for column in columns for _ in range(2)), product.name]
+
+
+def _answer_sql(product: DataProduct) -> str:
+    """Compile the answer that counts: null where it is no number although the product predicts one now."""
+    if not product.problem.has_values:
+        return "t.answer"
+    # Numbers are formatted as the column formats them, so that feedback that confirms a label changes nothing.
+    return "CASE WHEN pg_input_is_valid(t.answer, 'float8') THEN t.answer::float8::text END"
 
 
 def _cast_sql(column: Feature) -> str:

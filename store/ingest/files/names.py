@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from django.db import models
 
+from ...products.choice_names import transliterate
+
 #: Letters that Unicode normalization does not decompose, and signs.
 LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d"}
@@ -64,7 +66,8 @@ def is_reserved(name: str) -> bool:
 
 
 def _to_snake_case(title: str) -> str:
-    letters = unicodedata.normalize("NFKD", title.translate(LETTERS)).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", title.translate(LETTERS))
+    letters = transliterate(plain).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9]+", "_", WORD.sub("_", letters)).strip("_").lower()
 
 

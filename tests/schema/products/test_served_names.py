@@ -8,7 +8,8 @@ import pytest
 from starlette.requests import HTTPConnection
 from strawberry.printer import print_schema
 
-from learning.model import ClassAnswer
+from learning.model import ClassAnswer, ClusterAnswer, ValueAnswer
+from learning.problem import Classification, Clustering, Regression
 from schema import schema as served
 from schema.composition import compose
 from schema.core.context import Context
@@ -18,6 +19,7 @@ from store.access import actors
 from store.predictions import upsert
 from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products import catalogue
+from store.products.features import Join
 from store.products.product import DataProduct
 from store.registry import served_choices
 from store.registry.served_choices import Served
@@ -212,3 +214,46 @@ def test_an_unnamed_row_label_is_null(survey: DataProduct) -> None:
         "truth": None,
         "features": {"mood": None, "rating": None, "size": 1.0},
     }
+
+
+TASKS = {
+    "CLASSIFICATION": (
+        Classification(),
+        "plan",
+        "label confidence probabilities { label } truth feedback { label }",
+    ),
+    "REGRESSION": (Regression(), "size", "value interval { low } truth feedback { value }"),
+    "CLUSTERING": (Clustering(), None, "cluster distances { cluster }"),
+}
+ANSWERS = {
+    "CLASSIFICATION": ClassAnswer("<=50K", 0.75, (0.75, 0.25)),
+    "REGRESSION": ValueAnswer(1.5),
+    "CLUSTERING": ClusterAnswer(1, (0.5, 0.25)),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("now", TASKS)
+@pytest.mark.parametrize("then", TASKS)
+def test_a_page_of_predictions_is_read_after_the_task_has_changed(
+    survey: DataProduct, then: str, now: str
+) -> None:
+    products = {}
+    for task in (then, now):
+        problem, label, _ = TASKS[task]
+        join = Join(Answer.objects.all(), features={"rating": "rating"}, label=label)
+        products[task] = DataProduct(name="survey", join=join, problem=problem)
+    batch = PredictionBatch(
+        products[then], version(products[then]), [ValidRequest([1], reference="r")], [ANSWERS[then]]
+    )
+    [prediction] = upsert.store(batch)
+    if then != "CLUSTERING":
+        models.Feedback.objects.create(
+            product="survey", subject=prediction.subject, prediction=prediction, author="ann",
+            answer=prediction.answer, created_at=datetime.now(UTC),
+        )  # fmt: skip
+    page = f"{{ survey {{ predictions(first: 5) {{ edges {{ node {{ answer {TASKS[now][2]} }} }} }} }} }}"
+    [edge] = ask(compose([products[now]]), page)["survey"]["predictions"]["edges"]
+    assert edge["node"]["answer"] == prediction.answer
+    value = edge["node"][{"CLASSIFICATION": "label", "REGRESSION": "value", "CLUSTERING": "cluster"}[now]]
+    assert (value is not None) == (then == now)

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from psycopg2 import sql
 
 from . import files
-from .files import Layout
+from .files import Layout, Position
 from .files.opening import open_bytes
 
 #: Bytes of one read from the file.
@@ -21,9 +21,12 @@ CHUNK = 1 << 18
 #: PostgreSQL's names of the encodings that COPY can read, by Python's names.
 ENCODINGS = {"utf-8": "UTF8", "utf-8-sig": "UTF8", "latin-1": "LATIN1", "cp1252": "WIN1252"}
 
+#: The quote that COPY is told of where nothing is quoted: COPY must have one.
+NO_QUOTE = "\b"
+
 STAGING = sql.Identifier("ingest_staging")
 
-#: Receives the bytes read so far and the number of rows in them.
+#: Receives the bytes of the file that were read so far, and the number of rows in them.
 ByteCounter = Callable[[int, int], None]
 
 
@@ -67,7 +70,8 @@ def drop() -> None:
 
 def _is_copyable(layout: Layout) -> bool:
     """Return True where COPY can read the file's bytes; with one column it would read blank lines as rows."""
-    return layout.format == "csv" and layout.encoding in ENCODINGS and len(layout.header) > 1
+    is_known = layout.format == "csv" and layout.encoding in ENCODINGS
+    return is_known and len(layout.header) > 1 and not (layout.escape or layout.skips_blanks)
 
 
 class AmbiguousBytes(Exception):
@@ -82,7 +86,7 @@ def _copy_bytes(layout: Layout, names: Sequence[str], count_bytes: ByteCounter) 
         STAGING,
         columns,
         sql.Literal(layout.delimiter),
-        sql.Literal(layout.quote or "\b"),
+        sql.Literal(layout.quote or NO_QUOTE),
         columns,
         sql.Literal(ENCODINGS[layout.encoding]),
     )
@@ -102,11 +106,12 @@ def _copy(statement: sql.Composable, source: "_Source") -> None:
 
 
 class _Source:
-    """A file object for COPY; stores the error of a read and counts bytes."""
+    """A file object for COPY; stores the error of a read and counts the bytes of the file."""
 
     def __init__(self, count_bytes: ByteCounter):
         self.count_bytes = count_bytes
-        self.bytes = self.rows = 0
+        self.position = Position()
+        self.rows = 0
         self.error: BaseException | None = None
 
     def read(self, size: int) -> bytes:
@@ -115,8 +120,7 @@ class _Source:
         except BaseException as error:
             self.error = error
             raise
-        self.bytes += len(chunk)
-        self.count_bytes(self.bytes, self.rows)
+        self.count_bytes(self.position.tell(), self.rows)
         return chunk
 
     def read_chunk(self, size: int) -> bytes:
@@ -128,15 +132,15 @@ class _ByteSource(_Source):
 
     def __init__(self, layout: Layout, count_bytes: ByteCounter):
         super().__init__(count_bytes)
-        self.file = open_bytes(layout.path)
-        for line in islice(self.file, layout.first_line - 1):
-            self.bytes += len(line)
-        if layout.encoding == "utf-8-sig" and not self.bytes:
+        self.file = open_bytes(layout.path, self.position)
+        for _ in islice(self.file, layout.first_line - 1):
+            pass
+        if layout.encoding == "utf-8-sig" and layout.first_line == 1:
             self.file.read(len(BOM_UTF8))
         self.quote = ord(layout.quote) if layout.quote else None
         #: True for each byte that can stand inside a cell: no delimiter, quote or line end. Shape (256,).
         self.is_cell_byte = np.ones(256, bool)
-        self.is_cell_byte[list(f"{layout.delimiter}{layout.quote or ''}\r\n".encode())] = False
+        self.is_cell_byte[list(f"{layout.delimiter}{layout.quote or NO_QUOTE}\r\n".encode())] = False
         self.tail = b"\n"
 
     def read_chunk(self, size: int) -> bytes:
@@ -150,7 +154,9 @@ class _ByteSource(_Source):
 
     def has_stray_quote(self, chunk: bytes) -> bool:
         """Return True where a quote stands inside of an unquoted cell, as in `6" pipe`."""
-        if self.quote is None or self.quote not in chunk:
+        if self.quote is None:
+            return NO_QUOTE.encode() in chunk
+        if self.quote not in chunk:
             return False
         codes = np.frombuffer(chunk, np.uint8)
         inside = self.is_cell_byte[codes]
@@ -165,16 +171,16 @@ def _copy_rows(layout: Layout, names: Sequence[str], count_bytes: ByteCounter) -
     statement = sql.SQL(
         "COPY {} ({}) FROM STDIN (FORMAT csv, NULL '', FORCE_NULL ({}), ENCODING 'UTF8')"
     ).format(STAGING, columns, columns)
-    _copy(statement, _RowSource(read_checked_rows(layout, len(names)), count_bytes))
+    _copy(statement, _RowSource(layout, len(names), count_bytes))
 
 
 #: Line, problem, and the cells.
 CheckedRow = list[int | str | None]
 
 
-def read_checked_rows(layout: Layout, width: int) -> Iterator[CheckedRow]:
+def read_checked_rows(layout: Layout, width: int, position: Position | None = None) -> Iterator[CheckedRow]:
     """Read line, problem and `width` cells of each row; every cell can be stored."""
-    for line, cells in files.read_rows(layout):
+    for line, cells in files.read_rows(layout, position):
         problem = None
         if len(cells) != width:
             problem = f"has {len(cells)} cells where the header has {width}"
@@ -194,9 +200,9 @@ def _is_storable(cell: str | None) -> bool:
 class _RowSource(_Source):
     """Rows, encoded as UTF-8 CSV."""
 
-    def __init__(self, rows: Iterator[CheckedRow], count_bytes: ByteCounter):
+    def __init__(self, layout: Layout, width: int, count_bytes: ByteCounter):
         super().__init__(count_bytes)
-        self.source, self.buffer = rows, b""
+        self.source, self.buffer = read_checked_rows(layout, width, self.position), b""
 
     def read_chunk(self, size: int) -> bytes:
         while len(self.buffer) < size and (batch := list(islice(self.source, 1000))):

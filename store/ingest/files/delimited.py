@@ -4,30 +4,21 @@ import codecs
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
-from itertools import islice, product
+from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from .dialects import SAMPLE_BYTES, SAMPLE_ROWS, Dialect, detect_dialect
 from .layout import Layout
-from .opening import FileError, open_bytes, read_start
+from .opening import UNREADABLE, FileError, Position, open_bytes, read_start
 
-if TYPE_CHECKING:
-    import _csv
-
-#: Bytes from which the layout is detected.
-SAMPLE_BYTES = 1 << 20
-#: Rows by which delimiters are compared.
-SAMPLE_ROWS = 1000
 #: Bytes after the first non-ASCII byte by which the encoding is detected.
 ENCODING_SAMPLE_BYTES = 1 << 20
-DELIMITERS = (",", ";", "\t", "|")
-#: Characters that one cell may have; a longer one is most probably an unclosed quote.
-MAX_CELL_LENGTH = 1 << 24
 
+#: The remark about a file whose quotes quote nothing.
+UNPAIRED = "its quotes do not pair, so they are read as characters of the text."
 BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -41,20 +32,18 @@ COMMA = re.compile(r"[+-]?(0,\d+|\d+,(\d{1,2}|\d{4,})|\d{4,},\d+|\d{1,3}(\.\d{3}
 POINT = re.compile(r"[+-]?(0?\.\d+|\d+\.(\d{1,2}|\d{4,})|\d{4,}\.\d+|\d{1,3}(,\d{3})+\.\d+)")
 AMBIGUOUS = re.compile(r"[+-]?\d{1,3},\d{3}")
 
-csv.field_size_limit(MAX_CELL_LENGTH)
-
 
 def read_layout(path: Path, no_header: bool) -> Layout:
     """Detect encoding, delimiter, quote, header and decimal comma. Raises FileError where there is no row or text."""
     try:
         encoding = _detect_encoding(path)
-    except (OSError, EOFError) as error:
+        dialect = detect_dialect(path, encoding)
+    except UNREADABLE as error:
         raise FileError(f"{path} cannot be read: {error}.") from error
     text = read_start(path, SAMPLE_BYTES).decode(encoding, "ignore")
     if "\r" in text and "\n" not in text:
         raise FileError(f"{path} ends its lines as old Macs did: save it with line feeds.")
-    delimiter, quote = _detect_dialect(text)
-    layout = Layout(path=path, format="csv", encoding=encoding, delimiter=delimiter, quote=quote, header=())
+    layout = Layout(path=path, format="csv", encoding=encoding, header=(), **asdict(dialect))
     with closing(_read_records(layout)) as records:
         first = next(records, None)
         if first is None:
@@ -64,24 +53,27 @@ def read_layout(path: Path, no_header: bool) -> Layout:
     return replace(
         layout,
         header=tuple(f"column_{place}" for place in range(len(cells))) if no_header else tuple(cells),
-        decimal_comma=_has_decimal_comma(sample or [cells], delimiter),
+        decimal_comma=_has_decimal_comma(sample or [cells], dialect.delimiter),
         first_line=first_line if no_header else last_line + 1,
         has_header=not no_header,
+        remarks=() if dialect.quote else (f"{path.name}: {UNPAIRED}",),
     )
 
 
-def read_rows(layout: Layout) -> Iterator[tuple[int, list[str | None]]]:
+def read_rows(layout: Layout, position: Position | None = None) -> Iterator[tuple[int, list[str | None]]]:
     """Read the rows after the header with the lines where they begin; blank lines are skipped."""
-    for line, _, cells in _read_records(layout):
+    for line, _, cells in _read_records(layout, position):
         if line >= layout.first_line:
             yield line, [cell or None for cell in cells]
 
 
-def _read_records(layout: Layout) -> Generator[tuple[int, int, list[str]], None, None]:
+def _read_records(
+    layout: Layout, position: Position | None = None
+) -> Generator[tuple[int, int, list[str]], None, None]:
     """Read first line, last line and cells of each record, the header included. Raises FileError."""
-    with open_bytes(layout.path) as file:
+    with open_bytes(layout.path, position) as file:
         text = io.TextIOWrapper(file, layout.encoding, newline="")
-        reader = _parse(text, layout.delimiter, layout.quote, strict=True)
+        reader = get_dialect(layout).parse(text)
         line = 0
         try:
             for cells in reader:
@@ -95,8 +87,13 @@ def _read_records(layout: Layout) -> Generator[tuple[int, int, list[str]], None,
                 f"{layout.path}, after line {line}: byte {error.object[error.start]:#04x} is not "
                 f"{layout.encoding}, unlike the text before it; save the file in one encoding."
             ) from error
-        except (OSError, EOFError) as error:
+        except UNREADABLE as error:
             raise FileError(f"{layout.path}, after line {line}: {error}.") from error
+
+
+def get_dialect(layout: Layout) -> Dialect:
+    """Get the dialect of a delimited file's layout."""
+    return Dialect(layout.delimiter, layout.quote, layout.escape, layout.skips_blanks)
 
 
 def _describe_error(error: csv.Error, layout: Layout) -> str:
@@ -106,12 +103,6 @@ def _describe_error(error: csv.Error, layout: Layout) -> str:
     if "expected after" in message:
         return f"a quoted cell must end with its quote; double the quotes ({layout.quote}) within it."
     return f"{message}."
-
-
-def _parse(text: io.TextIOBase, delimiter: str, quote: str | None, strict: bool = False) -> "_csv.Reader":
-    if quote is None:
-        return csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=strict)
-    return csv.reader(text, delimiter=delimiter, quotechar=quote, strict=strict)
 
 
 def _detect_encoding(path: Path) -> str:
@@ -135,30 +126,6 @@ def _detect_encoding(path: Path) -> str:
     except UnicodeDecodeError:
         return "latin-1" if NOT_WINDOWS.search(start) else "cp1252"
     return "utf-8"
-
-
-def _detect_dialect(text: str) -> tuple[str, str | None]:
-    """Find the delimiter and the quote with the most rows of equal width.
-
-    Among equals, prefer a delimiter that the first row has, then fewer unparsed quotes, then more columns.
-    """
-    quotes = ['"', "'"] if re.search(r"(^|[,;\t|])'", text, re.MULTILINE) else ['"']
-    return max(product(DELIMITERS, quotes), key=lambda pair: _score_dialect(text, *pair))
-
-
-def _score_dialect(text: str, delimiter: str, quote: str) -> tuple[float, bool, int, int]:
-    lines = io.StringIO(text, newline="")
-    try:
-        rows = [cells for cells in islice(_parse(lines, delimiter, quote), SAMPLE_ROWS) if cells]
-    except csv.Error:
-        return -1.0, False, 0, 0
-    if len(text) >= SAMPLE_BYTES // 2 and len(rows) > 1:
-        rows.pop()  # the end of the sample may cut it
-    width, even = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
-    unparsed = sum(cell[:1] in "'\"" and cell[:1] == cell[-1:] for cells in rows for cell in cells if cell)
-    if width < 2:
-        return 0.0, False, -unparsed, 0
-    return round(even / len(rows), 1), len(rows[0]) > 1, -unparsed, width
 
 
 def _has_decimal_comma(rows: Sequence[Sequence[str]], delimiter: str) -> bool:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,6 +132,70 @@ def test_numbers_in_json_lines_are_read_as_their_text(write: Write) -> None:
     ]
 
 
+def test_nested_objects_become_columns_and_lists_stay_text(write: Write) -> None:
+    rows = [
+        '{"name": {"en": "A", "de": "Ä"}, "base": {"hp": 79.50, "type": {"x": 1}}, "tags": ["y", 2.50], "n": null}',
+        '{"name": null, "base": {"hp": 1}, "tags": [], "n": {}}',
+        '{"name": {"en": "B"}, "base": 7}',
+    ]
+    expected = [
+        ["A", "Ä", "79.50", "1", '["y", 2.5]', None, None],
+        [None, None, "1", None, "[]", None, None],
+        ["B", None, None, None, None, None, "7"],
+    ]
+    lines, array = "\n".join(rows), "[\n" + ",\n".join(rows) + "\n]\n"
+    for text, name in ((lines, "a.jsonl"), (array, "b.json"), (array, "c.txt"), (lines, "d.json")):
+        path = write(text, name)
+        layout = files.sniff(path)
+        assert layout.header == ("name_en", "name_de", "base_hp", "base_type_x", "tags", "n", "base")
+        assert layout.lists == {4}
+        assert cells(path) == expected
+
+
+def test_objects_are_read_whatever_their_lines_and_sizes_are(write: Write) -> None:
+    objects = [{"a": i, "b": "x" * (i * i)} for i in range(600)]
+    path = write(json.dumps(objects, indent=2), "a.json")
+    rows = list(files.read_rows(files.sniff(path)))
+    assert [row for _, row in rows] == [[str(i), "x" * (i * i) or None] for i in range(600)]
+    assert [line for line, _ in rows[:3]] == [2, 6, 10]
+    pretty = write("\n".join(json.dumps(record, indent=2) for record in objects[:3]), "b.json")
+    assert cells(pretty) == [["0", None], ["1", "x"], ["2", "xxxx"]]
+
+
+def test_keys_that_would_name_the_same_column_are_told_apart(write: Write) -> None:
+    layout = files.sniff(write('{"a_b": 1, "a": {"b": 2}}\n', "a.jsonl"))
+    assert layout.header == ("a_b", "a.b")
+    assert cells(layout.path) == [["1", "2"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b'[{"a": 1}, 2]', "line 1: each element must be one JSON object"),
+        (b'[{"a": 1},\n{"a": }]', "line 2: this is no JSON"),
+        (b'[{"a": 1},\n{"a": 1', "line 2: this is no JSON"),
+        (b'[{"a": "\xff"}]', "this is no UTF-8"),
+        (b'{"count": 2, "rows": [{"a": 1}, {"a": 2}]}', "whose rows are in 'rows'"),
+        (json.dumps([{f"k{i}": 1} for i in range(1200)]).encode(), "more than 1,000 different keys"),
+    ],
+)
+def test_json_that_holds_no_rows_is_refused(write: Write, content: bytes, sentence: str) -> None:
+    with pytest.raises(FileError, match=sentence):
+        cells(write(content, "rows.json"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_position_in_a_file_ends_at_its_size(write: Write, encoding: str, packed: bool) -> None:
+    content = ("größe,b\n" + "5,'x'\n" * 30_000).encode(encoding)
+    path = write(gzip.compress(content) if packed else content)
+    position, layout = files.Position(), files.sniff(path)
+    for number, _ in enumerate(files.read_rows(layout, position)):
+        if number == 100:
+            early = position.tell()
+    assert early < position.tell() == path.stat().st_size
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -138,8 +203,10 @@ def test_numbers_in_json_lines_are_read_as_their_text(write: Write) -> None:
         (b"\n\n", "is empty"),
         (b"PK\x03\x04....", "zip archive"),
         (b"\x1f\x8b\x08\x00broken", "cannot be decompressed"),
-        (b'a,b\n1,"x\n2,y\n', "line 2: a quote .* never closed"),
-        (b'a,b\n1,"x"y\n', "line 2: a quoted cell must end"),
+        (b'a,b\n1,"x, y\n2,z\n', "line 2: a quote .* never closed"),
+        (b'a,b\n1,"x, y"\n2,"x"y\n', "line 3: a quoted cell must end"),
+        (b'a,b\n1,"x"\n2,"y"\n3,"x"y\n', "line 4: a quoted cell must end"),
+        (b'a,b\n1,"6"" pipe"\n2,"x"y\n3,z\n4,z\n5,z\n', "line 3: a quoted cell must end"),
         (b'{"a": 1}\n{"a": \n', "line 2: this is no JSON"),
         (b'{"a": 1}\n[2]\n', "line 2: each line must be one JSON object"),
         (b"a,b\r1,2\r", "line feeds"),

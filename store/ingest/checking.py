@@ -18,6 +18,8 @@ TYPED = sql.Identifier("ingest_typed")
 
 #: Characters of a rejected value that are listed.
 VALUE_LENGTH = 200
+#: Stands in a reason for the line of the other row.
+OTHER_LINE = "{line}"
 
 
 def execute(statement: sql.Composable) -> int:
@@ -60,18 +62,26 @@ def check(plan: LoadPlan) -> int:
 
 
 def _create_rejects() -> None:
+    """Create the table of the rows that are left out; those without a reason equal another row."""
     execute(sql.SQL("DROP TABLE IF EXISTS {}, {} CASCADE").format(REJECTS, KEYS))
     execute(
         sql.SQL(
-            'CREATE TEMPORARY TABLE {} (line bigint, "column" text, value text, reason text, breaks bigint '
-            "DEFAULT 0) ON COMMIT DROP"
+            'CREATE TEMPORARY TABLE {} (line bigint, "column" text, value text, reason text, other bigint, '
+            "breaks bigint DEFAULT 0, other_breaks bigint DEFAULT 0) ON COMMIT DROP"
         ).format(REJECTS)
     )
 
 
 def count_rejected() -> int:
     """Count the rows that do not fit."""
-    return fetch_row(sql.SQL("SELECT count(DISTINCT line) FROM {}").format(REJECTS))[0]
+    return fetch_row(sql.SQL("SELECT count(DISTINCT line) FROM {} WHERE reason IS NOT NULL").format(REJECTS))[
+        0
+    ]
+
+
+def count_repeated() -> int:
+    """Count the rows that are left out because another row with their key equals them."""
+    return fetch_row(sql.SQL("SELECT count(*) FROM {} WHERE reason IS NULL").format(REJECTS))[0]
 
 
 def _count_misfits(columns: Iterable[TargetColumn]) -> tuple[int, ...]:
@@ -107,9 +117,9 @@ def _reject(
     header: sql.Composable, cell: sql.Composable, reason: sql.Composable, condition: sql.Composable
 ) -> None:
     execute(
-        sql.SQL("INSERT INTO {} SELECT line, {}, left({}, {}), {} FROM {} WHERE {}").format(
-            REJECTS, header, cell, sql.Literal(VALUE_LENGTH), reason, STAGING, condition
-        )
+        sql.SQL(
+            'INSERT INTO {} (line, "column", value, reason) SELECT line, {}, left({}, {}), {} FROM {} WHERE {}'
+        ).format(REJECTS, header, cell, sql.Literal(VALUE_LENGTH), reason, STAGING, condition)
     )
 
 
@@ -163,7 +173,7 @@ def _check_table(plan: LoadPlan, table: TargetTable) -> None:
             _check_relation(columns[staged], field)
     if table.key is None or table.values[table.key] not in columns:
         return
-    _check_repeats(columns[table.values[table.key]])
+    _check_repeats(plan, columns[table.values[table.key]])
     if table.missing_fields:
         _check_new(table, columns[table.values[table.key]])
 
@@ -179,17 +189,53 @@ def _check_relation(column: TargetColumn, field: models.ForeignKey) -> None:
     _reject_typed(column, condition, reason)
 
 
-def _check_repeats(column: TargetColumn) -> None:
+def _check_repeats(plan: LoadPlan, column: TargetColumn) -> None:
+    """Leave out rows that equal another one with their key, and reject those that differ from it."""
     key = sql.Identifier(column.staged)
     repeated = sql.SQL(
         "SELECT count(*) FROM (SELECT FROM {} GROUP BY {} HAVING count(*) > 1) repeated"
     ).format(TYPED, key)
     if fetch_row(repeated)[0]:
-        condition = sql.SQL(
-            "t.line IN (SELECT line FROM (SELECT line, row_number() OVER (PARTITION BY {} ORDER BY line) AS n "
-            "FROM {}) numbered WHERE n > 1)"
-        ).format(key, TYPED)
-        _reject_typed(column, condition, "repeats the key of a row before it")
+        _leave_out_equal_rows(plan, key)
+        _reject_different_rows(plan, column)
+
+
+def _leave_out_equal_rows(plan: LoadPlan, key: sql.Composable) -> None:
+    cells = sql.SQL(", ").join(sql.Identifier(column.staged) for column in plan.columns)
+    execute(
+        sql.SQL(
+            "INSERT INTO {} (line) SELECT line FROM (SELECT line, row_number() OVER (PARTITION BY {}, "
+            "md5(CAST(ROW({}) AS text)) ORDER BY line) AS occurrence FROM {}) numbered WHERE occurrence > 1"
+        ).format(REJECTS, key, cells, TYPED)
+    )
+
+
+def _reject_different_rows(plan: LoadPlan, column: TargetColumn) -> None:
+    """Reject all but the first row of each key, with the line of that one and the columns that differ."""
+    differences = [
+        sql.SQL("CASE WHEN CAST(t.{0} AS text) IS DISTINCT FROM CAST(f.{0} AS text) THEN {1} END").format(
+            sql.Identifier(other.staged), sql.Literal(other.header)
+        )
+        for other in plan.columns
+        if other is not column
+    ]
+    execute(
+        sql.SQL(
+            'INSERT INTO {rejects} (line, "column", value, reason, other) '
+            "SELECT t.line, {header}, left(s.{cell}, {length}), {reason} || concat_ws(', ', {differences}), f.line "
+            "FROM (SELECT *, first_value(line) OVER (PARTITION BY {cell} ORDER BY line) AS first FROM {typed}) t "
+            "JOIN {typed} f ON f.line = t.first JOIN {staging} s ON s.line = t.line WHERE t.line > t.first"
+        ).format(
+            rejects=REJECTS,
+            header=sql.Literal(column.header),
+            cell=sql.Identifier(column.staged),
+            length=sql.Literal(VALUE_LENGTH),
+            reason=sql.Literal(f"repeats the key of line {OTHER_LINE} with another "),
+            differences=sql.SQL(", ").join(differences or [sql.SQL("NULL")]),
+            typed=TYPED,
+            staging=STAGING,
+        )
+    )
 
 
 def _check_new(table: TargetTable, column: TargetColumn) -> None:
@@ -206,7 +252,8 @@ def _check_new(table: TargetTable, column: TargetColumn) -> None:
 def _reject_typed(column: TargetColumn, condition: sql.Composable, reason: str) -> None:
     execute(
         sql.SQL(
-            "INSERT INTO {} SELECT t.line, {}, left(s.{}, {}), {} FROM {} t JOIN {} s USING (line) WHERE {}"
+            'INSERT INTO {} (line, "column", value, reason) '
+            "SELECT t.line, {}, left(s.{}, {}), {} FROM {} t JOIN {} s USING (line) WHERE {}"
         ).format(
             REJECTS,
             sql.Literal(column.header),
@@ -225,27 +272,40 @@ def correct_lines(plan: LoadPlan) -> None:
     cells = sql.SQL(" || ").join(
         sql.SQL("coalesce({}, '')").format(sql.Identifier(name)) for name in plan.names
     )
-    execute(
-        sql.SQL(
-            "UPDATE {0} r SET breaks = n.breaks FROM (SELECT line, coalesce(sum(length({1}) - "
-            "length(replace({1}, E'\\n', ''))) OVER (ORDER BY line ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
-            ", 0) AS breaks FROM {2}) n WHERE n.line = r.line AND n.breaks > 0"
-        ).format(REJECTS, cells, STAGING)
-    )
+    for number, breaks in (("line", "breaks"), ("other", "other_breaks")):
+        execute(
+            sql.SQL(
+                "UPDATE {rejects} r SET {breaks} = n.breaks FROM (SELECT line, coalesce(sum(length({cells}) - "
+                "length(replace({cells}, E'\\n', ''))) OVER (ORDER BY line ROWS BETWEEN UNBOUNDED PRECEDING AND "
+                "1 PRECEDING), 0) AS breaks FROM {staging}) n WHERE n.line = r.{number} AND n.breaks > 0"
+            ).format(
+                rejects=REJECTS,
+                breaks=sql.Identifier(breaks),
+                cells=cells,
+                staging=STAGING,
+                number=sql.Identifier(number),
+            )
+        )
+
+
+def _list_rejects() -> sql.Composable:
+    """Select line, column, value and reason of the rejected cells."""
+    return sql.SQL(
+        'SELECT line + breaks AS line, "column", value, '
+        "coalesce(replace(reason, {}, CAST(other + other_breaks AS text)), reason) AS reason "
+        "FROM {} WHERE reason IS NOT NULL"
+    ).format(sql.Literal(OTHER_LINE), REJECTS)
 
 
 def write_rejects(path: Path, file: str, append: bool) -> None:
     """Write the rejected cells as CSV, in the order of the lines."""
     statement = sql.SQL(
-        'COPY (SELECT {} AS file, line + breaks AS line, "column", value, reason FROM {} ORDER BY 2, 3) '
-        "TO STDOUT (FORMAT csv, HEADER {})"
-    ).format(sql.Literal(file), REJECTS, sql.Literal(not append))
+        "COPY (SELECT {} AS file, * FROM ({}) rejects ORDER BY 2, 3) TO STDOUT (FORMAT csv, HEADER {})"
+    ).format(sql.Literal(file), _list_rejects(), sql.Literal(not append))
     with path.open("ab" if append else "wb") as rejects, connection.cursor() as cursor:
         cursor.copy_expert(statement, rejects)
 
 
 def get_first_reject() -> tuple[int, str | None, str | None, str]:
     """Get line, column, value and reason of the first rejected cell; column and value are None for a whole row."""
-    return fetch_row(  # type: ignore[return-value]
-        sql.SQL('SELECT line + breaks, "column", value, reason FROM {} ORDER BY 1, 2 LIMIT 1').format(REJECTS)
-    )
+    return fetch_row(sql.SQL("{} ORDER BY 1, 2 LIMIT 1").format(_list_rejects()))  # type: ignore[return-value]

@@ -13,7 +13,7 @@ from ..exceptions import StoreError
 from ..products.product import DataProduct
 from . import checking, files, label_conflicts, staging, tables, upsert
 from .files import Layout
-from .progress import CHECKING, READING, WRITING, Progress, ProgressListener
+from .progress import CHECKING, READING, WRITING, Progress, ProgressListener, count_bytes, ignore
 from .tables import LoadPlan
 
 
@@ -39,6 +39,8 @@ class LoadSummary:
     unchanged: int
     #: Rows that do not fit and were left out.
     rejected: int
+    #: Rows that were left out because another row with their key equals them.
+    repeated: int
     #: The file that lists the rejected rows with line, column, value and reason; None: there are none.
     rejects_file: Path | None
     #: Columns of the files that no table has.
@@ -72,7 +74,7 @@ def load(
     rejects = rejects or Path(f"{product.name}.rejects.csv")
     with _translate_database_errors(), transaction.atomic():
         _prepare_transaction(product)
-        loader = _Loader(product, max_rejects, rejects, progress or (lambda _: None))
+        loader = _Loader(product, max_rejects, rejects, progress or ignore)
         for plan in tables.plan_loads(product, layouts, day_first):
             loader.load(plan)
     return loader.summarize()
@@ -107,12 +109,13 @@ class _Loader:
     ):
         self.product, self.max_rejects, self.rejects = product, max_rejects, rejects
         self.report_progress = report_progress
-        self.rows = self.rejected = self.inserted = self.updated = 0
+        self.rows = self.rejected = self.repeated = self.inserted = self.updated = 0
+        self.rows_read = 0
         self.new_columns: list[str] = []
 
     def load(self, plan: LoadPlan) -> None:
         are_numbers = staging.stage(plan.layout, plan.names, partial(self._report, plan, READING))
-        self._report(plan, CHECKING)
+        self._report(plan, CHECKING, rows=self.rows_read)
         rows = checking.check(plan)
         if not rows:
             raise files.FileError(f"{plan.path} has a header and no rows.")
@@ -123,12 +126,12 @@ class _Loader:
         self._write(plan)
         staging.drop()
         self.rows += rows
+        self.repeated += checking.count_repeated()
         self.new_columns += plan.new_columns
 
     def _report(self, plan: LoadPlan, step: str, bytes: int = 0, rows: int = 0) -> None:
-        is_plain = plan.layout.format == "csv" and plan.path.suffix != ".gz"
-        total = plan.path.stat().st_size if is_plain else None
-        self.report_progress(Progress(plan.path, step, bytes, total, rows))
+        self.rows_read = rows
+        self.report_progress(Progress(plan.layout.title, step, bytes, count_bytes(plan.layout), rows))
 
     def _reject(self, plan: LoadPlan, rejected: int, are_numbers: bool) -> None:
         """Write the rejects file. Raises TooManyRejects beyond `max_rejects`."""
@@ -165,8 +168,13 @@ class _Loader:
         self.updated += updated
 
     def summarize(self) -> LoadSummary:
-        unchanged = self.rows - self.rejected - self.inserted - self.updated
-        file = self.rejects if self.rejected else None
+        left_out = self.rejected + self.repeated
         return LoadSummary(
-            self.inserted, self.updated, unchanged, self.rejected, file, tuple(self.new_columns)
+            inserted=self.inserted,
+            updated=self.updated,
+            unchanged=self.rows - left_out - self.inserted - self.updated,
+            rejected=self.rejected,
+            repeated=self.repeated,
+            rejects_file=self.rejects if self.rejected else None,
+            new_columns=tuple(self.new_columns),
         )

@@ -186,7 +186,8 @@ class _TableMatch:
 def match_columns(model: type[models.Model], header: Sequence[str]) -> ColumnPlaces:
     """Match the file's columns with the model's fields.
 
-    A field matches the header in its `help_text`, else its name, else the name of the key that it references.
+    A field matches its title, which is its `verbose_name` or `help_text`, else its name, else the name of the key
+    that it references.
     """
     fields = [field for field in model._meta.concrete_fields if not field.generated]
     places: ColumnPlaces = {}
@@ -202,7 +203,7 @@ def match_columns(model: type[models.Model], header: Sequence[str]) -> ColumnPla
 
 
 def _list_original_header(field: models.Field) -> set[str]:
-    return {str(field.help_text)} - {""}
+    return {str(field.help_text), str(getattr(field, "_verbose_name", None) or "")} - {""}
 
 
 def _list_names(field: models.Field) -> set[str]:
@@ -236,8 +237,7 @@ def _is_identified_by_values(model: type[models.Model], places: ColumnPlaces) ->
 
 
 def _is_named_after(layout: Layout, model: type[models.Model]) -> bool:
-    stem = layout.path.name.split(".")[0].casefold()
-    return "".join(filter(str.isalnum, stem)) == model.__name__.casefold()
+    return "".join(filter(str.isalnum, layout.stem.casefold())) == model.__name__.casefold()
 
 
 def _match_one_to_one_columns(

@@ -71,8 +71,15 @@ class TypedColumn:
         return {choice.text: choice.value for choice in self.choices}
 
     @property
+    def declared_title(self) -> str:
+        """The `verbose_name` of the field of the same name; "" where none is declared."""
+        return str(getattr(self.field, "_verbose_name", None) or "") if self.field.name == self.name else ""
+
+    @property
     def title(self) -> str:
-        return self.name.replace("_", " ").capitalize()
+        """The title as it is declared, without its unit; else by the name."""
+        declared = self.declared_title
+        return UNIT.sub("", declared).strip() or declared or self.name.replace("_", " ").capitalize()
 
     @property
     def help_text(self) -> str:
@@ -80,8 +87,8 @@ class TypedColumn:
 
     @property
     def unit(self) -> str | None:
-        """The text in square brackets at the end of `help_text`, or one word in round ones: "Pressure (mmHg)"."""
-        match = UNIT.search(self.help_text)
+        """The text in square brackets at the end of help text or title, or one word in round ones: "Age (years)"."""
+        match = UNIT.search(self.help_text) or UNIT.search(self.declared_title)
         return (match[1] or match[2]) if match else None
 
     @cached_property

@@ -40,7 +40,7 @@ def render_field(column: InferredColumn, choices: str | None) -> str:
         arguments = [*arguments, f"choices={choices}.choices"]
     if column.optional:
         arguments = [*arguments, "null=True", "blank=True"]
-    return render_call(f"    {column.name} = models.{name}(", [*arguments, *_help(column)])
+    return render_call(f"    {column.name} = models.{name}(", [*arguments, *list_titles(column)])
 
 
 def render_key(column: InferredColumn) -> str:
@@ -51,7 +51,7 @@ def render_key(column: InferredColumn) -> str:
         length = next((length for length in LENGTHS if column.longest <= length), column.longest)
         name, arguments = "CharField", [f"max_length={length}"]
     return render_call(
-        f"    {column.name} = models.{name}(", [*arguments, "primary_key=True", *_help(column)]
+        f"    {column.name} = models.{name}(", [*arguments, "primary_key=True", *list_titles(column)]
     )
 
 
@@ -83,6 +83,7 @@ def _type(column: InferredColumn) -> tuple[str, list[str]]:
     return column.type.declare_field(column)
 
 
-def _help(column: InferredColumn) -> list[str]:
-    """Render the original header as help text where it differs from the name."""
-    return [] if column.header == column.name else [f"help_text={quote(column.header)}"]
+def list_titles(column: InferredColumn) -> list[str]:
+    """Render the title as it was typed, where the field's name does not say it."""
+    derived = (column.name, column.name.replace("_", " ").capitalize())
+    return [] if column.header in (*derived, "") else [f"verbose_name={quote(column.header)}"]

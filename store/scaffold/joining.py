@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..ingest.files import FileError, Layout, field_names, read_rows
+from ..ingest.files import FileError, Layout, field_names
+from ..ingest.progress import ProgressListener, ignore, read_with_progress
 from .inference import ColumnOptions, InferredTable, infer_table
+from .inference.repeats import find_repeats, merge_repeats
 from .inference.roles import find_column
 
 
-def infer_tables(layouts: Sequence[Layout], options: ColumnOptions) -> list[InferredTable]:
+def infer_tables(
+    layouts: Sequence[Layout], options: ColumnOptions, progress: ProgressListener = ignore
+) -> list[InferredTable]:
     """Infer the columns of each file, the base rows' first.
 
     Raises: FileError where the files share no key, or where the key does not identify a base row.
     """
     if len(layouts) == 1:
-        return [_infer_base(layouts[0], options)]
+        return [_infer_base(layouts[0], options, progress)]
     base, *others = sorted(layouts, key=lambda layout: not _has_column(layout, options.label))
     if options.label and not _has_column(base, options.label):
         find_column(base, options.label)  # raises with the columns of the file
@@ -22,10 +26,13 @@ def infer_tables(layouts: Sequence[Layout], options: ColumnOptions) -> list[Infe
     for column in options.leave_out:
         if not any(_has_column(layout, column) for layout in layouts):
             find_column(base, column)
-    base_table = _infer_base(base, _restrict(replace(options, entity=key), base))
+    base_table = _infer_base(base, _restrict(replace(options, entity=key), base), progress)
     day_first = base_table.day_first if options.day_first is None else options.day_first
     other_options = replace(options, label=None, time=None, entity=key, day_first=day_first)
-    return [base_table, *(infer_table(layout, _restrict(other_options, layout)) for layout in others)]
+    return [
+        base_table,
+        *(_infer_other(layout, _restrict(other_options, layout), progress) for layout in others),
+    ]
 
 
 def _has_column(layout: Layout, column: str | None) -> bool:
@@ -48,17 +55,21 @@ def _find_shared_column(base: Layout, others: Sequence[Layout]) -> str:
     raise FileError(f"{names} share no column: name the key that joins them with --entity.")
 
 
-def _infer_base(layout: Layout, options: ColumnOptions) -> InferredTable:
-    """Infer the table of the base rows. Raises FileError where a key repeats."""
-    table = infer_table(layout, options)
+def _infer_base(layout: Layout, options: ColumnOptions, progress: ProgressListener) -> InferredTable:
+    """Infer the table of the base rows. Raises FileError where a key stands for rows that differ."""
+    table = infer_table(layout, options, read_with_progress(layout, progress))
     if table.key is None or table.key.unique:
         return table
-    place, seen = table.columns.index(table.key), set()
-    for line, cells in read_rows(table.layout):
-        if cells[place] in seen:
-            raise FileError(
-                f"{table.layout.path}, line {line}, column {table.key.header}: {cells[place]!r} repeats the key of a "
-                "row before it; name another column with --entity, or none."
-            )
-        seen.add(cells[place])
-    return table
+    repeats = find_repeats(table)
+    if repeats.difference:
+        raise FileError(repeats.difference)
+    return merge_repeats(table, repeats)
+
+
+def _infer_other(layout: Layout, options: ColumnOptions, progress: ProgressListener) -> InferredTable:
+    """Infer a table that shares the key. Where only equal rows repeat a key, it has one row for each key."""
+    table = infer_table(layout, options, read_with_progress(layout, progress))
+    if table.key is None or table.key.unique:
+        return table
+    repeats = find_repeats(table)
+    return table if repeats.difference else merge_repeats(table, repeats)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from learning.problem import Classification, Clustering, Problem, Regression, problem_type
 
 from ..ingest.files import FileError, field_names
-from ..ingest.files.names import is_reserved
 from .inference import InferredColumn, InferredTable, Role
 from .inference.roles import MAX_CLASSES, MAX_INTEGER_CLASSES
+from .positive import find_positive
+from .row_names import RowName, name_rows
 
 #: Folds of the cross-validation, unless a class has fewer examples; and the fewest examples of a class.
 FOLDS, MIN_EXAMPLES = 5, 3
@@ -31,7 +32,7 @@ RESERVED_TYPES = {
 class PlannedModel:
     """A feature table of the planned app."""
 
-    name: str
+    rows: RowName
     table: InferredTable
     #: None: a hash of the row and its occurrence.
     key: InferredColumn | None
@@ -39,6 +40,11 @@ class PlannedModel:
     accessor: str = ""
     #: True where a base row has many of these rows.
     many: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the class."""
+        return self.rows.class_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,8 @@ class PlannedApp:
     #: "Classification", "Regression" or "Clustering".
     problem: type[Problem]
     folds: int
+    #: The positive one of two classes; "": the label has more classes, or none.
+    positive: str = ""
     features: tuple[PlannedFeature, ...]
 
     @property
@@ -68,18 +76,17 @@ class PlannedApp:
 
 def plan_app(name: str, tables: Sequence[InferredTable], task: str | None = None) -> PlannedApp:
     """Plan an app over tables, of which the first has the label and the others share its key. Raises FileError."""
-    base = PlannedModel(name=build_class_name(tables[0], name), table=tables[0], key=tables[0].key)
+    key = tables[0].key
+    base = PlannedModel(rows=name_rows(tables[0].layout, name, key), table=tables[0], key=key)
     models = [base]
     for table in tables[1:]:
         used = {model.name for model in models}
-        wanted = build_class_name(table, f"{name} part")
-        free = next(n for n in (wanted, *(f"{wanted}{i}" for i in range(2, 99))) if n not in used)
+        wanted = name_rows(table.layout, f"{name} part")
+        names = (wanted.class_name, *(f"{wanted.class_name}{i}" for i in range(2, 99)))
+        rows = replace(wanted, class_name=next(free for free in names if free not in used))
         many = bool(table.key and not table.key.unique)
-        models.append(
-            PlannedModel(
-                name=free, table=table, key=table.key, accessor=build_accessor(free, many), many=many
-            )
-        )
+        accessor = build_accessor(rows.class_name, many)
+        models.append(PlannedModel(rows=rows, table=table, key=table.key, accessor=accessor, many=many))
     return build_app(name, [replace(model, table=_rename_columns(model, base)) for model in models], task)
 
 
@@ -98,6 +105,7 @@ def build_app(name: str, models: Sequence[PlannedModel], task: str | None) -> Pl
         models=tuple(models),
         problem=problem,
         folds=_count_folds(base, problem),
+        positive=_select_positive(base.label, problem),
         features=features,
     )
 
@@ -135,6 +143,13 @@ def _check_label(table: InferredTable, label: InferredColumn, problem: type[Prob
         )
 
 
+def _select_positive(label: InferredColumn | None, problem: type[Problem]) -> str:
+    """Select the positive class; of a boolean, it is true."""
+    if label is None or not problem.has_classes or label.type.is_boolean or len(label.values) != 2:
+        return ""
+    return find_positive(label.values)
+
+
 def _count_folds(table: InferredTable, problem: type[Problem]) -> int:
     """Count the folds that the smallest class allows. Raises FileError below MIN_EXAMPLES."""
     if not problem.has_classes:
@@ -150,26 +165,6 @@ def _count_folds(table: InferredTable, problem: type[Problem]) -> int:
             "take the row out, or empty its label."
         )
     return min(FOLDS, count)
-
-
-def build_class_name(table: InferredTable, otherwise: str) -> str:
-    """Build the name of a table's class from its file: `Customer` for customers.csv."""
-    stem = table.layout.path.name.split(".")[0]
-    (name,) = field_names([stem])
-    if stem == "standard-input" or name == "column_0" or is_reserved(name.removesuffix("_field")):
-        (name,) = field_names([otherwise])
-    return to_camel_case(_singular(name))
-
-
-def to_camel_case(name: str) -> str:
-    """Convert snake case to camel case with a capital first letter."""
-    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-
-
-def _singular(name: str) -> str:
-    if name.endswith("ies") and len(name) > 4:
-        return f"{name[:-3]}y"
-    return name[:-1] if re.search(r"[^suix]s$", name) and len(name) > 3 else name
 
 
 def build_accessor(class_name: str, many: bool) -> str:

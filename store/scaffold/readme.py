@@ -47,7 +47,7 @@ def render_readme(app: PlannedApp, sentence: str, command: str, again: str) -> s
         command: the command that wrote the app.
         again: the command that loads the data again.
     """
-    names = ", ".join(f"`{model.name}`: {model.table.layout.path.name}" for model in app.models)
+    names = ", ".join(f"`{model.name}`: {model.table.layout.title}" for model in app.models)
     key = "" if app.base.key else "\nThe rows have no key of their own: all values together identify a row."
     title = app.name.replace("_", " ").capitalize()
     return TEXT.format(

@@ -8,8 +8,9 @@ from . import fields
 from .existing import DatabaseColumn, DatabaseTable, infer_existing
 from .fields import render_call
 from .inference import ColumnOptions, InferredColumn, InferredTable, Role
-from .planning import PlannedApp, PlannedModel, build_accessor, build_app, build_class_name
-from .writing import build_choices_name, build_question, render_products, to_plain_text
+from .planning import PlannedApp, PlannedModel, build_accessor, build_app
+from .row_names import name_rows
+from .writing import build_choices_name, build_question, render_products, render_row_names, to_plain_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,27 +52,31 @@ def plan_app(
     )
 
 
+def build_class_name(table: InferredTable) -> str:
+    """Build the name of a table's class from the table's name."""
+    return name_rows(table.layout, "table").class_name
+
+
 def _check_class_names(tables: Iterable[InferredTable]) -> None:
     """Raise FileError where two tables would have the same class name."""
     by_name: dict[str, InferredTable] = {}
     for table in tables:
-        other = by_name.setdefault(build_class_name(table, "table"), table)
+        other = by_name.setdefault(build_class_name(table), table)
         if other is not table:
             names = f"{other.layout.path} and {table.layout.path}"
-            raise FileError(
-                f"{names} would both be called {build_class_name(table, 'table')}: create a view of one."
-            )
+            raise FileError(f"{names} would both be called {build_class_name(table)}: create a view of one.")
 
 
 def _build_model(table: InferredTable, accessor: str, many: bool = False) -> PlannedModel:
-    name = build_class_name(table, "table")
-    return PlannedModel(name=name, table=table, key=table.key, accessor=accessor, many=many)
+    return PlannedModel(
+        rows=name_rows(table.layout, "table"), table=table, key=table.key, accessor=accessor, many=many
+    )
 
 
 def _build_reverse_accessor(existing: DatabaseTable, table: InferredTable, field: DatabaseColumn) -> str:
     """Build the accessor of rows that reference a base row, with the field's name where several fields do."""
     relations = [other for other in existing.fields if other.target == field.target]
-    name = build_accessor(build_class_name(table, "table"), not field.unique)
+    name = build_accessor(build_class_name(table), not field.unique)
     return name if len(relations) == 1 else f"{name}_by_{field.name}"
 
 
@@ -135,7 +140,7 @@ def render_models(app: UnmanagedApp) -> str:
 
 
 def _render_model(app: UnmanagedApp, existing: DatabaseTable, table: InferredTable) -> Iterator[str]:
-    yield f"class {build_class_name(table, 'table')}(models.Model):"
+    yield f"class {build_class_name(table)}(models.Model):"
     model = _build_model(table, "")
     for column in table.columns:
         if fields.has_choices(column, app.plan.problem):
@@ -148,6 +153,7 @@ def _render_model(app: UnmanagedApp, existing: DatabaseTable, table: InferredTab
     yield "    class Meta:"
     yield "        managed = False"
     yield f"        db_table = {fields.quote(existing.db_table)}"
+    yield from render_row_names(model.rows)
 
 
 def _render_field(
@@ -164,6 +170,7 @@ def _render_field(
         arguments.append("primary_key=True")
     if field.target:
         return _render_relation(app, existing, field, arguments)
+    arguments += fields.list_titles(column)
     if choices:
         arguments.append(f"choices={choices}.choices")
     if (field.null or column.role is Role.LABEL) and column.role is not Role.KEY:
@@ -180,7 +187,7 @@ def _render_relation(
     has_reverse = field.target == app.base != existing.name
     related_name = _build_reverse_accessor(existing, table, field) if has_reverse else "+"
     arguments = [
-        f'"{build_class_name(target, "table")}"' if field.target != existing.name else '"self"',
+        f'"{build_class_name(target)}"' if field.target != existing.name else '"self"',
         "models.DO_NOTHING",
         f'related_name="{related_name}"',
         *arguments,

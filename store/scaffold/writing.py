@@ -8,6 +8,7 @@ from .fields import quote, render_call
 from .inference import InferredColumn, Role
 from .planning import PlannedApp, PlannedModel, build_accessor
 from .readme import render_readme
+from .row_names import RowName
 
 
 def render_files(app: PlannedApp, command: str, again: str) -> dict[str, str]:
@@ -28,18 +29,19 @@ def render_files(app: PlannedApp, command: str, again: str) -> dict[str, str]:
 
 def build_question(app: PlannedApp) -> str:
     """Build the question that the product answers."""
-    label, base = app.base.table.label, app.base.table.layout.path.name
+    label, base = app.base.table.label, app.base.table.layout.title
     if label is None:
         return f"Which rows of {to_plain_text(base)} are alike?"
-    words = label.name.replace("_", " ")
+    is_typed = bool(fields.list_titles(label))
+    words = to_plain_text(label.header) if is_typed else label.name.replace("_", " ")
     if label.type.is_boolean:
-        return f"{words.capitalize()}, yes or no?"
+        return f"{words if is_typed else words.capitalize()}, yes or no?"
     return f"Which {words}?" if app.problem.has_classes else f"What is the {words}?"
 
 
 def render_models(app: PlannedApp) -> str:
     """Render models.py."""
-    *names, last = (model.table.layout.path.name for model in app.models)
+    *names, last = (model.table.layout.title for model in app.models)
     subject = f"The tables of {', '.join(names)} and {last}" if names else f"The table of {last}"
     parts = [f'"""{to_plain_text(subject)}."""\n\nfrom django.db import models\n']
     for model in app.models:
@@ -49,7 +51,7 @@ def render_models(app: PlannedApp) -> str:
 
 def _render_model_class(app: PlannedApp, model: PlannedModel) -> Iterator[str]:
     yield f"class {model.name}(models.Model):"
-    yield f'    """A row of {to_plain_text(model.table.layout.path.name)}."""'
+    yield f'    """A row of {to_plain_text(model.table.layout.title)}."""'
     yield ""
     choices = {
         column.name: build_choices_name(model, column)
@@ -64,11 +66,22 @@ def _render_model_class(app: PlannedApp, model: PlannedModel) -> Iterator[str]:
     for column in model.table.columns:
         if column.role is not Role.KEY:
             yield fields.render_field(column, choices.get(column.name))
+    if model.rows.title:
+        yield ""
+        yield "    class Meta:"
+        yield from render_row_names(model.rows)
     if model.many:
         return
     yield ""
     yield "    def __str__(self) -> str:"
     yield f"        return {_render_str(app.base, model)}"
+
+
+def render_row_names(rows: RowName) -> Iterator[str]:
+    """Render the words for rows whose class has another name."""
+    if rows.title:
+        yield f"        verbose_name = {quote(rows.title)}"
+        yield f"        verbose_name_plural = {quote(rows.plural)}"
 
 
 def build_choices_name(model: PlannedModel, column: InferredColumn) -> str:
@@ -125,7 +138,7 @@ def render_products(app: PlannedApp) -> str:
             "        },",
             *_render_label_and_time(app.base),
             "    ),",
-            f"    problem={app.problem.__name__}({_render_folds(app)}),",
+            f"    problem={app.problem.__name__}({', '.join(_list_options(app))}),",
             ")",
             "",
         ]
@@ -159,8 +172,13 @@ def _render_label_and_time(base: PlannedModel) -> Iterator[str]:
         yield f'        at="{base.table.time.name}",'
 
 
-def _render_folds(app: PlannedApp) -> str:
-    return f"folds={app.folds}" if app.folds != 5 else ""
+def _list_options(app: PlannedApp) -> Iterator[str]:
+    """Render the options of the problem that are not its defaults."""
+    if app.folds != 5:
+        yield f"folds={app.folds}"
+    label = app.base.table.label
+    if label and app.positive and app.positive != label.values[-1]:
+        yield f"positive={app.positive if label.type.is_integer else quote(app.positive)}"
 
 
 def to_plain_text(text: str) -> str:

@@ -13,7 +13,7 @@ from django.db import connection
 from learning.exceptions import ExemplarError
 from store import ingest
 from store.ingest import LoadSummary
-from store.ingest.files import sniff
+from store.ingest.files import sniff_all
 from store.ingest.progress import show_progress
 from store.products import catalogue
 
@@ -22,6 +22,33 @@ class Cancellable(Protocol):
     """A database connection whose running statement can be cancelled from another thread."""
 
     def cancel(self) -> None: ...
+
+
+#: The description of the argument that names files.
+FILES_HELP = (
+    "CSV, TSV, JSON, JSON lines, Parquet, or a workbook of Excel or OpenDocument, each of one feature table; "
+    "- is the standard input"
+)
+
+
+def add_file_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments that say how files are read."""
+    parser.add_argument(
+        "--sheet",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SHEET",
+        help="sheets of workbooks, each of one feature table; default: the first sheet with cells",
+    )
+    parser.add_argument(
+        "--no-header",
+        action="store_true",
+        help="the first line is a row; the columns are named column_0, column_1, …",
+    )
+    order = parser.add_mutually_exclusive_group()
+    order.add_argument("--day-first", action="store_true", default=None, help="03/04/2024 is in April")
+    order.add_argument("--month-first", action="store_false", dest="day_first", help="03/04/2024 is in March")
 
 
 class Command(BaseCommand):
@@ -34,7 +61,7 @@ class Command(BaseCommand):
             nargs="+",
             type=Path,
             metavar="FILE",
-            help="CSV, TSV, JSON lines or Parquet, each of one feature table; - is the standard input",
+            help=FILES_HELP,
         )
         parser.add_argument(
             "--max-rejects",
@@ -46,16 +73,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--rejects", type=Path, metavar="FILE", help="the file that lists rows which do not fit"
         )
-        parser.add_argument(
-            "--no-header",
-            action="store_true",
-            help="the first line is a row; the columns are named column_0, column_1, …",
-        )
-        order = parser.add_mutually_exclusive_group()
-        order.add_argument("--day-first", action="store_true", default=None, help="03/04/2024 is in April")
-        order.add_argument(
-            "--month-first", action="store_false", dest="day_first", help="03/04/2024 is in March"
-        )
+        add_file_arguments(parser)
 
     def handle(
         self,
@@ -64,6 +82,7 @@ class Command(BaseCommand):
         files: list[Path],
         max_rejects: int,
         rejects: Path | None,
+        sheet: list[str],
         no_header: bool,
         day_first: bool | None,
         **options: object,
@@ -74,7 +93,7 @@ class Command(BaseCommand):
                     lambda: ingest.load(
                         catalogue.get(product),
                         files,
-                        layouts=[sniff(path, no_header=no_header) for path in files],
+                        layouts=sniff_all(files, sheet, no_header=no_header),
                         max_rejects=max_rejects,
                         day_first=day_first,
                         progress=progress,

@@ -15,9 +15,12 @@ from rich.console import Console
 from learning.exceptions import ExemplarError
 from store import scaffold
 from store.ingest import files
+from store.ingest.progress import show_progress
 from store.scaffold import existing, joining, unmanaged
 from store.scaffold.inference import ColumnOptions, InferredTable
 from store.scaffold.inference.overview import render_overview
+
+from .ingest import FILES_HELP, add_file_arguments
 
 #: Characters of a line of output that is no terminal's.
 WIDTH = 130
@@ -33,6 +36,7 @@ class Options(TypedDict):
     time: str | None
     leave_out: list[str]
     task: str | None
+    sheet: list[str]
     no_header: bool
     day_first: bool | None
 
@@ -47,7 +51,7 @@ class Command(BaseCommand):
             nargs="*",
             type=Path,
             metavar="FILE",
-            help="CSV, TSV, JSON lines or Parquet, each of one feature table; - is the standard input",
+            help=FILES_HELP,
         )
         parser.add_argument(
             "--table",
@@ -62,16 +66,7 @@ class Command(BaseCommand):
             choices=["classification", "regression", "clustering"],
             help="the task of the product; default: the one that fits the label",
         )
-        parser.add_argument(
-            "--no-header",
-            action="store_true",
-            help="the first line is a row; the columns are named column_0, column_1, …",
-        )
-        order = parser.add_mutually_exclusive_group()
-        order.add_argument("--day-first", action="store_true", default=None, help="03/04/2024 is in April")
-        order.add_argument(
-            "--month-first", action="store_false", dest="day_first", help="03/04/2024 is in March"
-        )
+        add_file_arguments(parser)
         parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
     def add_column_arguments(self, parser: ArgumentParser) -> None:
@@ -103,7 +98,7 @@ class Command(BaseCommand):
             raise CommandError("Interrupted: nothing was written.") from None
 
     def from_files(self, name: str, yes: bool, options: Options) -> None:
-        layouts = [files.sniff(path, no_header=options["no_header"]) for path in options["files"]]
+        layouts = files.sniff_all(options["files"], options["sheet"], no_header=options["no_header"])
         tables = infer_tables(layouts, options)
         if not yes and sys.stdin.isatty() and (unclear := _find_unclear_date(tables)):
             options["day_first"] = ask_day_order(unclear)
@@ -119,7 +114,8 @@ class Command(BaseCommand):
             call_command(
                 "ingest",
                 name,
-                *(str(table.layout.path) for table in tables),
+                *dict.fromkeys(str(layout.path) for layout in layouts),
+                sheet=options["sheet"],
                 no_header=options["no_header"],
                 day_first=_find_day_order(tables),
                 stdout=self.stdout,
@@ -146,7 +142,8 @@ class Command(BaseCommand):
     def confirm(self, app: scaffold.PlannedApp, yes: bool) -> None:
         """Describe the app and ask for confirmation. Raises CommandError without it."""
         label = app.base.table.label
-        subject = f" of {label.header}" if label else ""
+        positive = f" (positive: {app.positive})" if app.positive else ""
+        subject = f" of {label.header}{positive}" if label else ""
         self.stdout.write(f"A {app.problem.task.lower()}{subject} from {len(app.features)} features.")
         if yes:
             return
@@ -168,9 +165,9 @@ class Command(BaseCommand):
 
 
 def infer_tables(layouts: Sequence[files.Layout], options: Options) -> list[InferredTable]:
-    """Infer the tables of the files, and say meanwhile that it takes a while."""
-    with Console(stderr=True).status("Reading every row to infer the columns …"):
-        return joining.infer_tables(layouts, _column_options(options))
+    """Infer the tables of the files, and show meanwhile how far they are read."""
+    with show_progress(sys.stderr.isatty()) as progress:
+        return joining.infer_tables(layouts, _column_options(options), progress)
 
 
 def ask_day_order(date: str) -> bool:
@@ -203,7 +200,8 @@ def _render_load_command(name: str, tables: Sequence[InferredTable], options: Op
     """Render the command that loads the same files again, with the same options."""
     order = {None: [], True: ["--day-first"], False: ["--month-first"]}[_find_day_order(tables)]
     header = ["--no-header"] if options["no_header"] else []
-    return shlex.join(["./dev", "ingest", name, *map(str, options["files"]), *header, *order])
+    sheets = ["--sheet", *options["sheet"]] if options["sheet"] else []
+    return shlex.join(["./dev", "ingest", name, *map(str, options["files"]), *sheets, *header, *order])
 
 
 def _find_day_order(tables: Sequence[InferredTable]) -> bool | None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 from zlib import crc32
 
 from learning.kinds import NO_VALUE, DateCell, Kind, is_nearly_date, read_date
@@ -22,6 +23,17 @@ MAX_VALUES = 1000
 NEAR_DATES = 100
 #: Hashes that are stored to estimate the number of values beyond that.
 MAX_HASHES = 1 << 16
+
+
+class Contradiction(NamedTuple):
+    """The first cell without a form that all cells before it had."""
+
+    line: int = 0
+    value: str = ""
+    #: The number of cells with a value before it.
+    cells: int = 0
+    #: The number of rows before it.
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,7 @@ class ColumnStatistics:
     """Statistics of the rows of one column that were read so far."""
 
     def __init__(self, layout: Layout, place: int):
-        self.layout, self.header = layout, layout.header[place]
+        self.layout, self.place, self.header = layout, place, layout.header[place]
         self.rows = self.dashes = self.cells = self.longest = self.words = 0
         #: Counts by value; None: there are too many values.
         self.values: Counter[str] | None = Counter()
@@ -103,8 +115,7 @@ class ColumnStatistics:
         self.gap = 0
         #: Matchers of the forms that all cells have.
         self.forms = forms.build_matchers(layout.decimal_comma)
-        #: Line and value of the first cell without a form that all cells before it had.
-        self.contradicted: dict[str, tuple[int, str]] = {}
+        self.contradicted: dict[str, Contradiction] = {}
         self.low = self.high = 0
         self.dates = DateOrders()
         #: The first of the sampled values where nearly all of them look like dates; empty otherwise.
@@ -146,7 +157,7 @@ class ColumnStatistics:
         for form, holds in list(self.forms.items()):
             if others := {value for value in counts if not holds(value)}:
                 del self.forms[form]
-                self.contradicted[form] = _find_first(others, lines, cells)
+                self.contradicted[form] = self._find_contradiction(others, lines, cells)
         kinds = [form for form in self.forms if isinstance(form, Kind)]
         if any(kind.is_whole for kind in kinds):
             integers = [int(forms.normalize_number(value, self.layout.decimal_comma)) for value in counts]
@@ -155,6 +166,18 @@ class ColumnStatistics:
             self._check_finite(counts, lines, cells)
         if any(kind.has_date for kind in kinds):
             self.dates.add(counts)
+
+    def _find_contradiction(
+        self, values: Container[str], lines: Sequence[int], cells: Sequence[str | None]
+    ) -> Contradiction:
+        """Find the first cell of a batch with one of these values; the batch is among the cells counted so far."""
+        line, value = _find_first(values, lines, cells)
+        before = cells[: lines.index(line)]
+        cells_before = sum(cell not in (None, "-") for cell in before)
+        cells_of_batch = sum(cell not in (None, "-") for cell in cells)
+        return Contradiction(
+            line, value, self.cells - cells_of_batch + cells_before, self.rows - len(cells) + len(before)
+        )
 
     def _check_finite(self, counts: Iterable[str], lines: Sequence[int], cells: Sequence[str | None]) -> None:
         infinite = {

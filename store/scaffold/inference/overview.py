@@ -26,8 +26,9 @@ def _title(table: InferredTable) -> str:
     delimiters = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
     is_csv = layout.format == "csv"
     form = f"{layout.encoding}, {delimiters[layout.delimiter]}" if is_csv else layout.format
+    quotes = "" if layout.quote else ", nothing quoted"
     comma = ", decimal comma" if layout.decimal_comma else ""
-    return f"{layout.path.name}: {table.rows:,} rows ({form}{comma})"
+    return f"{layout.title}: {table.rows:,} rows ({form}{quotes}{comma})"
 
 
 def _render_cells(column: InferredColumn) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from ...ingest import files
 from ...ingest.files import FileError, Layout
 from . import forms
 from .column import InferredColumn, InferredTable, Role
-from .column_statistics import ColumnStatistics, FileStatistics, collect_statistics
+from .column_statistics import ColumnStatistics, Contradiction, FileStatistics, collect_statistics
 from .forms import YES_OR_NO, ZERO_OR_ONE
 
 #: Values of a category; a column of text with more is text.
@@ -63,7 +63,7 @@ def infer_table(
         rows=statistics.rows,
         day_first=order.of_file,
         unclear_date=order.unclear,
-        remarks=(*order.describe(), *_check_header(layout)),
+        remarks=(*layout.remarks, *order.describe(), *_check_header(layout)),
         labels=labels,
         first_lines=first_lines,
     )
@@ -155,9 +155,6 @@ def _infer_column(
     statistics: ColumnStatistics, name: str, role: Role, day_first: bool | None
 ) -> InferredColumn:
     type_, remarks = _infer_type(statistics, role, day_first)
-    values = sorted([*(statistics.values or ()), *["-"] * statistics.has_minus])
-    if type_.is_quantity and statistics.values:
-        values.sort(key=lambda value: (len(value), value))
     return InferredColumn(
         header=statistics.header,
         name=name,
@@ -168,16 +165,29 @@ def _infer_column(
         distinct=statistics.distinct,
         unique=statistics.hashes.unique,
         example=statistics.example,
-        values=tuple(values),
+        values=_sort_values(statistics, type_),
         longest=statistics.longest,
         low=statistics.low,
         high=statistics.high,
     )
 
 
+def _sort_values(statistics: ColumnStatistics, type_: Kind) -> tuple[str, ...]:
+    """Sort the values as numbers or as texts; a whole number that is written in several ways is one value."""
+    values = [*(statistics.values or ()), *["-"] * statistics.has_minus]
+    if not type_.is_quantity:
+        return tuple(sorted(values))
+    numbers = [forms.normalize_number(value, statistics.layout.decimal_comma) for value in values]
+    if type_.is_whole:
+        return tuple(map(str, sorted(set(map(int, numbers)))))
+    return tuple(sorted(values, key=lambda value: float(numbers[values.index(value)])))
+
+
 def _infer_type(statistics: ColumnStatistics, role: Role, day_first: bool | None) -> tuple[Kind, list[str]]:
     """Infer the kind of a column's values, with remarks. Raises FileError where a number is infinite."""
     if not statistics.cells and not statistics.has_minus:
+        return Kind.TEXT, []
+    if statistics.place in statistics.layout.lists and role is not Role.LABEL:
         return Kind.TEXT, []
     if _is_boolean(statistics, role):
         return Kind.BOOLEAN, []
@@ -185,7 +195,7 @@ def _infer_type(statistics: ColumnStatistics, role: Role, day_first: bool | None
         return Kind.CATEGORY, []
     kind = statistics.kind
     if forms.INFINITE in statistics.forms and not kind:
-        raise statistics.infinite_error(*statistics.contradicted[forms.NUMBER])
+        raise statistics.infinite_error(*statistics.contradicted[forms.NUMBER][:2])
     if kind and not (kind.has_date and _contradicts(statistics, day_first)):
         fitting = kind.kind_for(statistics.low, statistics.high)
         return fitting, [*([] if fitting is kind else ["beyond 64 bits"]), *_describe_years(kind, statistics)]
@@ -231,9 +241,13 @@ def _describe_near_dates(statistics: ColumnStatistics) -> Iterator[str]:
 def _describe_exceptions(statistics: ColumnStatistics) -> Iterable[str]:
     """Describe the first exception from each form that many cells before it had."""
     for kind in registered():
-        line, value = statistics.contradicted.get(kind, (0, ""))
-        if not kind.wider_code and line > max(SURE, statistics.layout.first_line + 1):
-            yield f"{kind.cell_described} in each row before line {line}, which has {_shorten(value)!r}"
+        first = statistics.contradicted.get(kind, Contradiction())
+        if not kind.wider_code and first.cells >= SURE:
+            cells = "row" if first.cells == first.rows else f"of {first.cells:,} cells with a value"
+            yield (
+                f"{kind.cell_described} in each {cells} before line {first.line}, "
+                f"which has {_shorten(first.value)!r}"
+            )
 
 
 def _is_boolean(statistics: ColumnStatistics, role: Role) -> bool:
@@ -261,6 +275,8 @@ def _find_reason_to_leave_out(
 ) -> str | None:
     if is_left_out:
         return "as you asked"
+    if statistics.place in statistics.layout.lists:
+        return "lists, which no model learns from: write what counts in them as columns of their own"
     if not column.distinct:
         return "nothing is in it"
     if column.distinct == 1 and not column.missing:

@@ -91,7 +91,7 @@ def test_every_rejected_row_is_listed_with_its_reasons(tumor: DataProduct, write
         + "B-2,yesterday,foo\n"
         + "B-3,2024-05-17\n"
         + ",2024-05-17,benign\n"
-        + GOOD.format(1)
+        + "B-1,2024-05-17 12:00,malignant\n"
         + "B-5,2024-05-17,benign,more\n"
         + f"{'x' * 21},2024-13-17,\n"
     )
@@ -106,7 +106,7 @@ def test_every_rejected_row_is_listed_with_its_reasons(tumor: DataProduct, write
         f"3,taken_at,yesterday,{no_time}",
         "4,,,has 2 cells where the header has 3",
         "5,number,,is missing",
-        "6,number,B-1,repeats the key of a row before it",
+        "6,number,B-1,repeats the key of line 2 with another diagnosis",
         "7,,,has 4 cells where the header has 3",
         f"8,number,{'x' * 21},has more than 20 characters",
         f"8,taken_at,2024-13-17,{no_time}",
@@ -195,7 +195,7 @@ def test_a_file_with_two_encodings_is_refused(tumor: DataProduct, write: Write) 
 
 @pytest.mark.django_db
 def test_a_quote_that_never_closes_is_refused(tumor: DataProduct, write: Write) -> None:
-    path = write(HEADER + GOOD.format(1) + 'B-2,"2024-05-17,benign\n' + GOOD.format(3))
+    path = write(HEADER + GOOD.format(1) + 'B-2,"2024-05-17, noon,benign\n' + GOOD.format(3))
     assert "is never closed" in refusal(tumor, path, FileError)
 
 
@@ -245,7 +245,7 @@ def test_the_command_loads_and_prints_the_counts_of_rows(
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "reading rows.csv: 2 rows",
-        "checking rows.csv",
+        "checking rows.csv: 2 rows",
         "writing rows.csv: 2 rows",
         "2 inserted, 0 updated, 0 unchanged, 0 rejected.",
     ]

@@ -345,6 +345,29 @@ def test_labels_are_counted_with_the_line_of_the_first(path: Path) -> None:
     assert signs.labels == {"+": 1, "-": 2}
 
 
+def test_an_exception_is_described_by_the_cells_before_it(path: Path) -> None:
+    assert column(path, [*[""] * 60, *["Grvl", "Pave"] * 30]).remarks == ()
+    cells = [*["", "7"] * 30, "x", *["7", "8"] * 30]
+    assert (
+        "a number in each of 30 cells with a value before line 62, which has 'x'"
+        in column(path, cells).remarks[0]
+    )
+    minus = ["-", *range(40), "x"]
+    assert "each of 40 cells with a value before line 43" in column(path, minus).remarks[0]
+
+
+def test_a_whole_number_that_is_written_in_several_ways_is_one_value(path: Path) -> None:
+    assert column(path, ["1,000", "1000", "+7", "7", "-1"] * 8).values == ("-1", "7", "1000")
+
+
+def test_lists_are_left_out_with_a_remark(tmp_path: Path) -> None:
+    path = tmp_path / "nested.jsonl"
+    path.write_text("".join(f'{{"tags": ["a", {i % 3}], "base": {{"hp": {i % 7}}}}}\n' for i in range(30)))
+    tags, hp = infer_table(files.sniff(path), ColumnOptions()).columns
+    assert (tags.role, tags.type, hp.name, hp.type) == (Role.LEFT_OUT, Kind.TEXT, "base_hp", Kind.INTEGER)
+    assert tags.remarks[-1].startswith("lists, which no model learns from")
+
+
 def test_an_early_exception_from_a_form_gets_no_remark(path: Path) -> None:
     assert column(path, ["1", "2", "x", "3"]).remarks == ()
     assert "a number in each row before line 32, which has 'x'" in column(path, [*range(30), "x"]).remarks[0]

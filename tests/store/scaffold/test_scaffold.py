@@ -52,7 +52,7 @@ MODELS = '''"""The table of people.csv."""
 from django.db import models
 
 
-class People(models.Model):
+class Person(models.Model):
     """A row of people.csv."""
 
     class Colour(models.TextChoices):
@@ -60,9 +60,9 @@ class People(models.Model):
         GREEN = "green"
         RED = "red"
 
-    person_no = models.CharField(max_length=20, primary_key=True, help_text="Person No")
+    person_no = models.CharField(max_length=20, primary_key=True, verbose_name="Person No")
     colour = models.CharField(max_length=5, choices=Colour.choices)
-    age = models.IntegerField(help_text="Age (years)")
+    age = models.IntegerField(verbose_name="Age (years)")
     survived = models.BooleanField(null=True, blank=True)
     came = models.DateField()
 
@@ -74,14 +74,14 @@ PRODUCTS = '''"""The data product: survived, yes or no?"""
 from learning.problem import Classification
 from store.products import DataProduct, Join
 
-from .models import People
+from .models import Person
 
 survival = DataProduct(
     name="survival",
     title="Survival",
     description="Survived, yes or no?",
     join=Join(
-        People.objects.all(),
+        Person.objects.all(),
         features={
             "colour": "colour",
             "age": "age",
@@ -127,9 +127,9 @@ def test_related_files_become_related_tables(planned: Any) -> None:
         "income": '"income__income"',
     }
     text = render(app)["models.py"]
-    assert 'people = models.ForeignKey(People, models.CASCADE, related_name="visits")' in text
-    assert "people = models.OneToOneField(People, models.CASCADE, primary_key=True," in text
-    assert 'identifier = models.IntegerField(null=True, blank=True, help_text="id")' in text
+    assert 'person = models.ForeignKey(Person, models.CASCADE, related_name="visits")' in text
+    assert "person = models.OneToOneField(Person, models.CASCADE, primary_key=True," in text
+    assert 'identifier = models.IntegerField(null=True, blank=True, verbose_name="id")' in text
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,11 @@ def test_a_class_with_few_examples_gets_fewer_folds(planned: Any) -> None:
         ),
         ([["a", 1], ["b", 2]] * 5, {"label": "c", "task": "regression"}, "'a' is no number"),
         ([["a", 1], ["b", 2]] * 5, {"task": "regression"}, "a regression needs --label"),
-        ([["a", 1], ["b", 2]] * 5, {"entity": "c"}, "line 4, column c: 'a' repeats the key"),
+        (
+            [["a", 1], ["b", 2], ["a", 3]],
+            {"entity": "c"},
+            r"line 4, column c: 'a' is the key of line 2 too, but the rows differ \(x 1 there and 3 here\)",
+        ),
         ([["a", 1], ["b", 1]] * 5, {"label": "c"}, "no column is left"),
     ],
 )
@@ -178,6 +182,92 @@ def test_data_that_do_not_fit_the_task_are_rejected(
 ) -> None:
     with pytest.raises(FileError, match=sentence):
         planned(("a.csv", ["c", "x"], rows), **options)
+
+
+def test_rows_that_equal_another_are_one_row(planned: Any) -> None:
+    people = [*PEOPLE, PEOPLE[3], PEOPLE[3], PEOPLE[7]]
+    incomes = [[f"P-{i % 30}", i % 30 * 1.5] for i in range(35)]
+    app = planned(
+        ("people.csv", HEADER, people),
+        ("incomes.csv", ["Person No", "income"], incomes),
+        label="survived",
+        entity="Person No",
+    )
+    assert app.base.table.rows == 30
+    assert app.base.table.labels == {"0": 15, "1": 15}
+    assert app.base.table.remarks[-1] == (
+        "people.csv: 3 rows equal another in every column; equal rows are one row."
+    )
+    assert "income = models.OneToOneField(Person" not in render(app)["models.py"]
+    assert (
+        "person = models.OneToOneField(Person, models.CASCADE, primary_key=True" in render(app)["models.py"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "class_name", "title"),
+    [
+        ("customers.csv", "id", "Customer", ""),
+        ("customers_2024_final.csv", "id", "Customer", ""),
+        ("telco_dedup.csv", "customerID", "Customer", ""),
+        ("telco_dedup.csv", "code", "Telco", "row of telco_dedup.csv"),
+        ("titanic.csv", None, "Titanic", "row of titanic.csv"),
+        ("people.csv", None, "Person", ""),
+        ("boxes.csv", None, "Box", ""),
+        ("countries.csv", None, "Country", ""),
+        ("diabetes.csv", None, "Diabetes", "row of diabetes.csv"),
+        ("train.csv", None, "Survival", "row of train.csv"),
+    ],
+)
+def test_classes_are_called_by_what_a_row_is(
+    planned: Any, file: str, key: str | None, class_name: str, title: str
+) -> None:
+    rows = [[f"K{i}", i % 7, i % 2] for i in range(30)]
+    app = planned((file, [key or "code", "x", "label"], rows), label="label", entity=key)
+    assert (app.base.rows.class_name, app.base.rows.title) == (class_name, title)
+    text = render(app)["models.py"]
+    assert (f'verbose_name = "{title}"' in text) is bool(title)
+
+
+def test_titles_stay_as_they_were_typed(planned: Any) -> None:
+    header = ["Größe (cm)", "DSL", "Länderkürzel", "age", "Pay per hour", "Käufer"]
+    rows = [
+        [150 + i % 40, "yn"[i % 2], "AB"[i % 2], i % 50, i % 9, ["ja", "nein"][i % 3 // 2]] for i in range(60)
+    ]
+    app = planned(("a.csv", header, rows), label="Käufer")
+    text = render(app)["models.py"]
+    for title in ("Größe (cm)", "DSL", "Länderkürzel", "Käufer"):
+        assert f'verbose_name="{title}"' in text
+    assert "age = models.IntegerField()" in text
+    assert "pay_per_hour = models.IntegerField()" in text
+    assert 'description="Which Käufer?"' in render(app)["products.py"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "positive"),
+    [
+        (("-1", "1"), "1"),
+        (("1", "2"), "2"),
+        (("ja", "nein"), "ja"),
+        (("+", "-"), "+"),
+        (("abnormal", "normal"), "abnormal"),
+        (("Dead", "Not dead"), "Dead"),
+        (("left", "non-left"), "left"),
+        (("<=50K", ">50K"), ">50K"),
+        (("≥ 8", "< 8"), "≥ 8"),
+        (("bad", "good"), "good"),
+        (("ham", "spam"), "spam"),
+        (("mild", "no"), "mild"),
+    ],
+)
+def test_the_positive_class_is_the_one_that_is_asked_about(
+    planned: Any, classes: tuple[str, str], positive: str
+) -> None:
+    app = planned(("a.csv", ["c", "x"], [[classes[i % 2], i % 7] for i in range(30)]), label="c")
+    assert app.positive == positive
+    label = app.base.table.label
+    assert label
+    assert ("positive=" in render(app)["products.py"]) is (positive != label.values[-1])
 
 
 STRANGE = [

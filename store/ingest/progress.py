@@ -139,13 +139,10 @@ class ProgressLines(_Rate):
     def repeat(self) -> None:
         """Print how far the current step is: a statement tells nothing while it runs."""
         if progress := self.progress:
-            share = f"{progress.bytes / progress.total:.0%}" if self.reads_bytes(progress) else ""
+            is_reading = progress.step == READING
+            share = f"{progress.bytes / progress.total:.0%}" if is_reading and progress.total else ""
             parts = (share, self.describe_rows(progress), f"{self.seconds:,.0f} s")
             self.print_line(", ".join(filter(None, parts)))
-
-    @staticmethod
-    def reads_bytes(progress: Progress) -> bool:
-        return progress.step == READING and bool(progress.total)
 
     def print_line(self, details: str) -> None:
         assert self.progress

@@ -29,7 +29,7 @@ NO_PLURALS = frozenset(["diabetes", "news", "series", "species"])
 
 @dataclass(frozen=True)
 class RowName:
-    """What a row of a feature table is called."""
+    """Names for a row of a feature table."""
 
     #: The name of the model's class.
     class_name: str

@@ -26,14 +26,14 @@ def sniff_all(paths: Sequence[Path], sheets: Sequence[str] = (), *, no_header: b
     Raises: FileError, also where no workbook has a named sheet.
     """
     layouts = []
-    known: list[str] = []
+    all_sheets: list[str] = []
     for path in map(get_local_file, map(Path, paths)):
         names = workbooks.list_sheets(path) if is_workbook(path) else []
-        known += names
-        named = [name for name in sheets if name in names]
-        layouts += [sniff(path, no_header=no_header, sheet=name) for name in named or [None]]
-    if unknown := [name for name in sheets if name not in known]:
-        there = f"there are {', '.join(known)}" if known else "no file is a workbook"
+        all_sheets += names
+        wanted: list[str | None] = [name for name in sheets if name in names]
+        layouts += [sniff(path, no_header=no_header, sheet=name) for name in wanted or [None]]
+    if unknown := [name for name in sheets if name not in all_sheets]:
+        there = f"there are {', '.join(all_sheets)}" if all_sheets else "no file is a workbook"
         raise FileError(f"No sheet is called {unknown[0]!r}: {there}.")
     return layouts
 

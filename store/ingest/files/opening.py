@@ -87,7 +87,7 @@ def _get_temporary_folder() -> "tempfile.TemporaryDirectory[str]":
 
 @dataclass
 class Position:
-    """How far a file has been read, in bytes as they are on the disk."""
+    """Position up to which a file has been read, in bytes as they are on the disk."""
 
     file: BinaryIO | None = None
     size: int = 0

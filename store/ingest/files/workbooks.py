@@ -45,14 +45,15 @@ def read_layout(path: Path, no_header: bool, sheet: str | None) -> Layout:
 
     Raises: FileError where there is no such sheet, or nothing in it.
     """
-    name, *others = [sheet] if sheet else list_sheets(path) or [None]
-    if name is None:
+    sheets = [sheet] if sheet else list_sheets(path)
+    if not sheets:
         raise FileError(f"{path} is empty: no sheet of it has cells.")
+    name, *others = sheets
     grid = _read_grid(path, name)
     header = Header.without(grid) if no_header else Header.find(grid)
     remarks = list(header.remarks)
     if others:
-        remarks.insert(0, f"Sheet {name} is read; name others with --sheet: {', '.join(map(str, others))}.")
+        remarks.insert(0, f"Sheet {name} is read; name others with --sheet: {', '.join(others)}.")
     return Layout(
         path=path,
         format="workbook",

@@ -73,7 +73,8 @@ def test_cells_in_quotes_are_read_as_they_were_written(
 def test_quotes_behind_backslashes_are_read_as_they_were_written(
     rows: Rows, delimiter: str, quoting: Any
 ) -> None:
-    rows = [[re.sub(r"\\+([\"'])", r"\1", cell) for cell in row] for row in rows]
+    # Other quotes can be meant as the file's.
+    rows = [[re.sub(r"\\+\"", '"', cell.replace("'", "")) for cell in row] for row in rows]
     assume(any('"' in cell for row in rows for cell in row))
     options: dict[str, Any] = {"doublequote": False, "escapechar": "\\", "lineterminator": "\n"}
     text = write(header(rows), delimiter=delimiter, quoting=quoting, **options)

@@ -126,8 +126,8 @@ class Reasons:
     def recorded(self, score: float) -> str:
         """Explain that the champion's recorded score is of other examples."""
         return (
-            f"The champion's recorded {self.metric} {format_score(score)} is of another snapshot: "
-            "do not compare it with these."
+            f"The champion's recorded {self.metric} {format_score(score)} is of another snapshot: a difference to "
+            "these scores may come from the rows alone."
         )
 
     def _score(self, entry: FinalScores) -> str:

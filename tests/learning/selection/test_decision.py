@@ -121,7 +121,7 @@ def test_a_recipe_that_is_better_beyond_noise_replaces_the_champions():
     assert decision.reason == (
         "Chose forest (n_estimators=9): roc_auc 0.956 ± 0.013 on fresh folds, where the champion's recipe, linear "
         "(C=1.0), has 0.908. It is better by 0.048 ± 0.006, which is beyond the folds' noise. The champion's recorded "
-        "roc_auc 0.910 is of another snapshot: do not compare it with these."
+        "roc_auc 0.910 is of another snapshot: a difference to these scores may come from the rows alone."
     )
 
 
@@ -132,7 +132,8 @@ def test_a_recipe_that_is_better_by_chance_does_not_replace_it():
     assert decision.reason == (
         "Kept the champion's recipe, linear (C=1.0): roc_auc 0.908 ± 0.012 on fresh folds. The best other by the "
         "search, forest (n_estimators=9), has 0.918: better by 0.010 ± 0.128, which is within the folds' noise. The "
-        "champion's recorded roc_auc 0.910 is of another snapshot: do not compare it with these."
+        "champion's recorded roc_auc 0.910 is of another snapshot: a difference to these scores may come from the rows "
+        "alone."
     )
 
 

@@ -116,6 +116,7 @@ class ColumnStatistics:
         #: Matchers of the forms that all cells have.
         self.forms = forms.build_matchers(layout.decimal_comma)
         self.contradicted: dict[str, Contradiction] = {}
+        #: Range of whole numbers; 0 before the first.
         self.low = self.high = 0
         self.dates = DateOrders()
         #: The first of the sampled values where nearly all of them look like dates; empty otherwise.
@@ -161,7 +162,8 @@ class ColumnStatistics:
         kinds = [form for form in self.forms if isinstance(form, Kind)]
         if any(kind.is_whole for kind in kinds):
             integers = [int(forms.normalize_number(value, self.layout.decimal_comma)) for value in counts]
-            self.low, self.high = min(self.low, *integers), max(self.high, *integers)
+            seen = [self.low, self.high] if self.cells > counts.total() else []
+            self.low, self.high = min(seen + integers), max(seen + integers)
         elif any(kind.is_quantity for kind in kinds):
             self._check_finite(counts, lines, cells)
         if any(kind.has_date for kind in kinds):
@@ -271,6 +273,11 @@ class Hashes:
     @property
     def unique(self) -> bool:
         return all(times == 1 for times in self.counts.values())
+
+    @property
+    def distinct_share(self) -> float:
+        """Distinct values per cell, exact while all hashes are stored."""
+        return len(self.counts) / max(1, self.counts.total())
 
 
 class LabelDependence:

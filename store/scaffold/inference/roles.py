@@ -282,10 +282,16 @@ def _find_reason_to_leave_out(
     if column.distinct == 1 and not column.missing:
         return "the same in each row"
     if _is_identifier(column, statistics):
-        return "an identifier: different in each row"
+        return _describe_identifier(statistics)
     if is_copy:
         return f"looks like a copy of {label}: each value comes with the same one"
     return None
+
+
+def _describe_identifier(statistics: ColumnStatistics) -> str:
+    if statistics.hashes.unique:
+        return "an identifier: different in each row"
+    return f"an identifier: {statistics.distinct:,} different values in {statistics.cells:,} rows"
 
 
 def _is_copy(statistics: ColumnStatistics, label: ColumnStatistics) -> bool:
@@ -295,12 +301,14 @@ def _is_copy(statistics: ColumnStatistics, label: ColumnStatistics) -> bool:
 
 
 def _is_identifier(column: InferredColumn, statistics: ColumnStatistics) -> bool:
-    if not column.unique or column.missing:
-        return False
+    """Apply the rule of the feature analysis, so that a build finds no other identifiers than the scaffold."""
     count = statistics.cells
-    if column.type.is_text:
-        return is_identifier(column.name, count, count, words=statistics.words / count)
-    return column.type.is_whole and is_identifier(column.name, count, count, low=column.low, high=column.high)
+    distinct = round(count * statistics.hashes.distinct_share)
+    if column.type.is_text or column.type.is_category:
+        return is_identifier(column.name, count, distinct, words=statistics.words / count)
+    return column.type.is_whole and is_identifier(
+        column.name, count, distinct, low=column.low, high=column.high
+    )
 
 
 def _check_header(layout: Layout) -> Iterable[str]:

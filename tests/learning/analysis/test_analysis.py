@@ -219,6 +219,11 @@ def test_columns_that_differ_in_a_single_row_are_no_copies() -> None:
         ("x", [f"A{i}" for i in range(19)] + [None] * 381, Kind.TEXT, False),
         ("x", [i / 7 for i in range(400)], Kind.NUMBER, False),
         ("x", [f"C{i}" for i in range(400)], Kind.CATEGORY, True),
+        ("x", ["A7", *(f"A{i}" for i in range(399))], Kind.TEXT, True),
+        ("x", [*range(1000, 1399), 1007], Kind.INTEGER, True),
+        ("x", [f"A{i % 380}" for i in range(400)], Kind.TEXT, False),
+        ("age", [*range(20, 80), *[None] * 340], Kind.INTEGER, False),
+        ("x", [*range(1000, 1200), *[None] * 200], Kind.INTEGER, True),
     ],
 )
 def test_identifiers_are_distinguished_from_measurements(

@@ -3,11 +3,19 @@
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from learning.analysis import FindingKind
+from learning.analysis.overview import analyse
+from learning.columns import Column
+from learning.dataset import dataset
 from learning.kinds import Kind
+from learning.problem import Classification
 from store.ingest import files
 from store.ingest.files import FileError
 from store.scaffold.inference import ColumnOptions, InferredColumn, InferredTable, Role, infer_table
@@ -95,6 +103,51 @@ def test_identifiers_are_left_out_with_a_remark(path: Path, header: str, cells: 
     inferred = column(path, list(cells), header)
     assert inferred.role is Role.LEFT_OUT
     assert "identifier" in inferred.remarks[0]
+
+
+def test_an_identifier_that_few_rows_repeat_is_left_out(path: Path) -> None:
+    codes = [f"K{number:05}" for number in range(1000)]
+    inferred = column(path, ["K00007", *codes])
+    assert inferred.role is Role.LEFT_OUT
+    assert inferred.remarks == ("an identifier: 1,000 different values in 1,001 rows",)
+    assert column(path, [*codes, *[""] * 50]).role is Role.LEFT_OUT
+    assert column(path, [*codes, *codes[:20]]).role is Role.FEATURE
+
+
+@pytest.mark.parametrize("ages", [range(20, 80), [*range(64, 18, -1)], [18 + n * 37 % 71 for n in range(60)]])
+def test_ages_that_do_not_repeat_in_a_small_file_are_a_feature(path: Path, ages: Iterable[Any]) -> None:
+    assert column(path, ages, "age").role is Role.FEATURE
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kind=st.sampled_from(["code", "number", "age", "word"]),
+    rows=st.integers(5, 400),
+    repeated=st.integers(0, 12),
+    gaps=st.integers(0, 3),
+    first=st.integers(0, 10_000),
+)
+def test_the_scaffold_and_the_analysis_find_the_same_identifiers(
+    kind: str, rows: int, repeated: int, gaps: int, first: int
+) -> None:
+    make = {
+        "code": lambda n: f"K{first + n}",
+        "number": lambda n: str(first + n * 3),
+        "age": lambda n: str(18 + n % 70),
+        "word": lambda n: f"w{n % 40}",
+    }[kind]
+    cells = [make(n) for n in range(rows)] + [make(0)] * repeated
+    labels = [("no", "yes")[n % 2] for n in range(len(cells) + gaps)]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        inferred = column(path, [*cells, *[""] * gaps])
+    if not inferred.distinct or inferred.distinct == 1:
+        return
+    typed = [int(cell) if inferred.type.is_whole else cell for cell in cells]
+    declared = Column(name="x", kind=inferred.type, nullable=True, choices=inferred.values)
+    data = dataset(Classification(folds=2), [declared], [[cell] for cell in [*typed, *[None] * gaps]], labels)
+    findings = [finding.kind for finding in analyse(data, Classification(folds=2)).findings]
+    assert (FindingKind.IDENTIFIER in findings) is (inferred.role is Role.LEFT_OUT)
 
 
 def test_prose_and_measurements_are_no_identifiers(path: Path) -> None:

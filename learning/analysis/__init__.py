@@ -5,10 +5,11 @@ This module has the results, and needs no library; `overview` computes them.
 
 from .changes import changes
 from .identifiers import PROSE, SURE, is_identifier
-from .report import Analysis, Correlation, FeatureAnalysis, Finding, FindingKind, LabelShare
+from .report import REVEALING, Analysis, Correlation, FeatureAnalysis, Finding, FindingKind, LabelShare
 
 __all__ = [
     "PROSE",
+    "REVEALING",
     "SURE",
     "Analysis",
     "Correlation",

@@ -1,4 +1,4 @@
-"""Findings: features that are constant, duplicated, identifiers, leaking, or have too many categories."""
+"""Findings: features that are constant, copies, identifiers, give the label, or have too many categories."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from zlib import crc32
@@ -6,7 +6,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dataset import Dataset
 from ..encoding import MISSING
+from .determination import find_determination
 from .identifiers import is_identifier
 from .relations import RelationScores
 from .report import Finding, FindingKind
@@ -22,10 +24,14 @@ ENOUGH = 5
 COMPARED_CELLS = 1_000
 
 
-def find_findings(columns: Sequence[ColumnStatistics], scores: RelationScores | None) -> Iterator[Finding]:
+def find_findings(
+    columns: Sequence[ColumnStatistics], scores: RelationScores | None, dataset: Dataset, seed: int
+) -> Iterator[Finding]:
     """Find what is suspicious about each feature, in the features' order."""
     copies = _find_copies([column for column in columns if _varies(column)])
     leaks = _find_leaks(scores) if scores else {}
+    others = [c for c in columns if _varies(c) and c.name not in {*copies, *leaks} and not _identifies(c)]
+    together, sentence = find_determination(others, dataset, seed) or ((), "")
     for column in columns:
         if not _varies(column):
             yield _finding(FindingKind.CONSTANT, column, _describe_constant(column))
@@ -34,6 +40,8 @@ def find_findings(columns: Sequence[ColumnStatistics], scores: RelationScores | 
             yield _finding(FindingKind.DUPLICATE, column, f"equals {copies[column.name]} in each row.")
         if column.name in leaks:
             yield _finding(FindingKind.LEAKAGE, column, leaks[column.name])
+        if column.name in together:
+            yield Finding(kind=FindingKind.DETERMINATION, feature=column.name, sentence=sentence)
         if _identifies(column):
             count = f"{column.distinct:,} different values in {column.rows:,} rows"
             yield _finding(FindingKind.IDENTIFIER, column, f"looks like an identifier: it has {count}.")

@@ -15,8 +15,7 @@ def analyse(dataset: Dataset, problem: Problem) -> Analysis:
     1,000,000 rows take seconds. The same dataset and seed give the same analysis.
     """
     seed = problem.seed
-    rows = statistics.sample(len(dataset), len(dataset.columns), seed)
-    columns = [ColumnStatistics(column, dataset.X[column.name], rows) for column in dataset.columns]
+    columns = column_statistics(dataset, seed)
     correlations = relations.correlations(columns, seed)
     information = relations.information(columns, dataset, seed)
     return Analysis(
@@ -35,7 +34,15 @@ def analyse(dataset: Dataset, problem: Problem) -> Analysis:
             )
             for column in columns
         ),
-        findings=tuple(findings.find_findings(columns, relations.scores(columns, dataset, seed))),
+        findings=tuple(
+            findings.find_findings(columns, relations.scores(columns, dataset, seed), dataset, seed)
+        ),
         balance=statistics.label_balance(dataset),
         label_quantiles=statistics.label_quantiles(dataset),
     )
+
+
+def column_statistics(dataset: Dataset, seed: int) -> list[ColumnStatistics]:
+    """Prepare the statistics of each column; each is computed when it is first used."""
+    rows = statistics.sample(len(dataset), len(dataset.columns), seed)
+    return [ColumnStatistics(column, dataset.X[column.name], rows) for column in dataset.columns]

@@ -1,6 +1,6 @@
 """Results of the analysis, and their conversion from and to JSON."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -11,26 +11,31 @@ from ..json_types import JSONObject
 
 
 class FindingKind(StrEnum):
-    """Kind of a finding about a feature."""
+    """Kind of a finding about a feature, or about the rows."""
 
     CONSTANT = "CONSTANT"
+    DETERMINATION = "DETERMINATION"
     DUPLICATE = "DUPLICATE"
     IDENTIFIER = "IDENTIFIER"
     LEAKAGE = "LEAKAGE"
     MANY_CATEGORIES = "MANY_CATEGORIES"
+    REPETITION = "REPETITION"
 
 
 #: Findings about features without any information of their own.
 USELESS = (FindingKind.CONSTANT, FindingKind.DUPLICATE)
+#: Findings about features that give the label, alone or together with others.
+REVEALING = (FindingKind.LEAKAGE, FindingKind.DETERMINATION)
 #: Findings about features that are better left out.
-DOUBTFUL = (*USELESS, FindingKind.IDENTIFIER, FindingKind.LEAKAGE)
+DOUBTFUL = (*USELESS, FindingKind.IDENTIFIER, *REVEALING)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A suspicious property of one feature."""
+    """A suspicious property of one feature, which may share it with others, or of the rows."""
 
     kind: FindingKind
+    #: Empty if the rows are meant.
     feature: str
     sentence: str
 
@@ -80,7 +85,7 @@ class Analysis:
 
     rows: int
     features: tuple[FeatureAnalysis, ...]
-    #: In the order of the features.
+    #: In the order of the features; those about the rows come last.
     findings: tuple[Finding, ...]
     #: Frequency of each class; empty unless the task is classification.
     balance: tuple[LabelShare, ...]
@@ -103,9 +108,12 @@ class Analysis:
         return tuple(dict.fromkeys(f.feature for f in self.findings if f.kind in tuple(kinds)))
 
     def sentences(self, feature: str | None = None) -> list[str]:
-        """List the sentences of the findings about one feature, or the remarks and those about all."""
+        """List the distinct sentences of the findings about one feature, or the remarks and those about all."""
         remarks = self.remarks if feature is None else ()
-        return [*remarks, *(each.sentence for each in self.findings if feature in (None, each.feature))]
+        return list(dict.fromkeys([*remarks, *self._sentences(feature)]))
+
+    def _sentences(self, feature: str | None) -> Iterator[str]:
+        return (finding.sentence for finding in self.findings if feature in (None, finding.feature))
 
     def as_json(self) -> JSONObject:
         """Convert to JSON's own types; `from_json` is the inverse."""

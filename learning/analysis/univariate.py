@@ -106,7 +106,7 @@ class Target:
         """Predict each row out of fold: `(m, classes)` probabilities, or `(m,)` values."""
         cells = column.values[self.rows]
         is_text = column.kind.is_text
-        X = encode_words(cells) if is_text else _encode_ranks(cells)
+        X = encode_words(cells) if is_text else encode_ranks(cells)
         predicted = np.zeros((len(self.y), self.classes) if self.classes else len(self.y))
         for part in range(PARTS):
             held_out, learn = np.flatnonzero(self.parts == part), np.flatnonzero(self.parts != part)
@@ -127,7 +127,8 @@ class Target:
         return DecisionTreeClassifier(max_leaf_nodes=leaves, random_state=0)
 
 
-def _encode_ranks(cells: Cells) -> NDArray[np.float64]:
+def encode_ranks(cells: Cells) -> NDArray[np.float64]:
+    """Encode numbers or codes as their ranks, missing ones first: `(m, 1)`."""
     return np.asarray(rankdata(np.where(is_missing(cells), -np.inf, cells))[:, np.newaxis])
 
 

@@ -74,6 +74,14 @@ class Snapshot(Node):
         return FeatureAnalysis.list_all(self.product, self.analysed)
 
     @strawberry.field(
+        description="Anomalies of features and of rows, such as repeated rows, as sentences to show to people; null "
+        "until the build has made the analysis."
+    )
+    def findings(self: models.Snapshot) -> list[str] | None:
+        analysis = self.analysed
+        return None if analysis is None else analysis.sentences()
+
+    @strawberry.field(
         description="The frequencies of the classes among the labelled rows; null unless the task is CLASSIFICATION."
     )
     def label_balance(self: models.Snapshot) -> list[LabelShare] | None:

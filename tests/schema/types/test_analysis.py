@@ -13,7 +13,7 @@ from store.access.actors import Actor
 from store.models import Build, Snapshot
 
 SNAPSHOT = """query ($id: ID!) { node(id: $id) { ... on Snapshot {
-  labelBalance { label share count } labelQuantiles
+  findings labelBalance { label share count } labelQuantiles
   analysis { feature { name column } kind missing distinct minimum maximum quantiles information findings
              correlated { feature { name } rho } } } } }"""
 EVENTS = """query ($id: ID!) { build(id: $id) { events { edges { node {
@@ -49,6 +49,7 @@ ANALYSIS = Analysis(
         Finding(
             kind=FindingKind.LEAKAGE, feature="mean_radius", sentence="mean_radius predicts the label alone."
         ),
+        Finding(kind=FindingKind.REPETITION, feature="", sentence="3 of 12 rows repeat another."),
     ),
     balance=(
         LabelShare(label="benign", share=0.75, count=9),
@@ -99,6 +100,7 @@ def test_the_analysis_of_a_snapshot_has_the_stored_statistics() -> None:
         {"label": "malignant", "share": 0.25, "count": 3},
     ]
     assert node["labelQuantiles"] is None
+    assert node["findings"] == ["mean_radius predicts the label alone.", "3 of 12 rows repeat another."]
 
 
 @pytest.mark.django_db
@@ -107,12 +109,17 @@ def test_a_regression_has_the_quantiles_of_its_label() -> None:
         rows=2, features=(), findings=(), balance=(), label_quantiles=(1.0, 2.0, 3.0, 4.0, 5.0)
     )
     node = ask(SNAPSHOT, snapshot("diabetes", analysis))["node"]
-    assert node == {"labelBalance": None, "labelQuantiles": [1.0, 2.0, 3.0, 4.0, 5.0], "analysis": []}
+    assert node == {
+        "findings": [],
+        "labelBalance": None,
+        "labelQuantiles": [1.0, 2.0, 3.0, 4.0, 5.0],
+        "analysis": [],
+    }
 
 
 @pytest.mark.django_db
 def test_a_snapshot_without_analysis_has_null_statistics() -> None:
-    nothing = {"labelBalance": None, "labelQuantiles": None, "analysis": None}
+    nothing = {"findings": None, "labelBalance": None, "labelQuantiles": None, "analysis": None}
     assert ask(SNAPSHOT, snapshot("tumor", None))["node"] == nothing
 
 
@@ -128,7 +135,7 @@ def test_an_event_has_the_findings_and_the_snapshot() -> None:
         "__typename": "FeaturesAnalysed",
         "message": "2 features analysed.",
         "percent": 2.0,
-        "findings": ["mean_radius predicts the label alone."],
+        "findings": ["mean_radius predicts the label alone.", "3 of 12 rows repeat another."],
         "build": {"snapshot": {"analysis": [{"missing": 0.25}, {"missing": 0.25}]}},
     }
     assert found_none["findings"] == []

@@ -1,0 +1,261 @@
+"""Determination: several features that together give the label, by a formula or by a few rules.
+
+A feature that gives the label alone is found by `findings`. All models are scored on rows that they have not learned
+from.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from ..dataset import Dataset
+from .statistics import ColumnStatistics, is_missing
+from .univariate import LEAVES, PARTS, Target, encode_ranks
+
+Columns = Sequence[ColumnStatistics]
+Matrix = NDArray[np.float64]
+
+#: Upper bounds of the sampled rows, and of their cells.
+ROWS, CELLS = 3_000, 300_000
+#: Least number of rows for formulas, and for rules: fewer cannot distinguish them from chance.
+LEAST, ENOUGH = 100, 200
+#: Score on held-out rows from which on features determine the label, and upper bound of the features that are few.
+DETERMINES, FEW = 0.999, 5
+#: Errors of a rule that are no errors: rows next to a threshold that lies between two learned rows.
+BORDER = 2
+#: Score of a formula that is exact but for rounding; it may have any number of features.
+EXACT = 1 - 1e-9
+#: Least error without one of the features, in errors with it. Honest features each add a little.
+CLEARLY = 4
+#: Share of the rows, between extreme labels, on which a formula must hold too: one huge label outweighs all others.
+CENTRAL = 0.9
+#: Upper bound of a feature's missing share, for formulas.
+MISSING_SHARE = 0.1
+#: Leaves of the tree of a regression.
+STEPS = 64
+
+
+class Relation(Protocol):
+    """Model of the label whose columns, numbered from 0, can be left out."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the columns."""
+
+    @property
+    def measure(self) -> str:
+        """Name of the score."""
+
+    @property
+    def determines(self) -> float:
+        """Least score of columns that determine the label."""
+
+    def score(self, places: Sequence[int]) -> float:
+        """Score a model of these columns on held-out rows; 1 is perfect."""
+
+    def weights(self) -> Matrix:
+        """Compute the importance of each column: `(columns,)`."""
+
+
+def find_determination(columns: Columns, dataset: Dataset, seed: int) -> tuple[tuple[str, ...], str] | None:
+    """Find several columns that together determine the label; None if there are none.
+
+    Returns:
+        The names, the most important first, and a sentence.
+    """
+    for relation, kind in _relations(columns, dataset, seed):
+        if places := find_carriers(relation):
+            names = tuple(relation.names[place] for place in places)
+            score = f"{relation.measure} {relation.score(places):.4g} on held-out rows"
+            return names, (
+                f"{list_names(names)} together give the label {kind} ({score}): is it computed from them, or are they "
+                "known only after it?"
+            )
+    return None
+
+
+def list_names(names: Sequence[str]) -> str:
+    """List names in a sentence; of many only the first."""
+    if len(names) > FEW:
+        return f"{', '.join(names[:FEW])} and {len(names) - FEW} other features"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def find_carriers(relation: Relation, counts: Sequence[int] = range(2, FEW + 1)) -> list[int]:
+    """Find the columns that carry a relation, the most important first; empty if they do not determine the label.
+
+    The most important columns are taken until they suffice, then those are left out that the others replace.
+
+    Args:
+        counts: Numbers of columns that are few, ascending.
+    """
+    weights = relation.weights()
+    order = [int(place) for place in np.argsort(-weights, kind="stable") if weights[place] > 0]
+    for count in counts:
+        if count <= len(order) and relation.score(order[:count]) >= relation.determines:
+            places = _without_replaceable(relation, order[:count])
+            return places if len(places) in counts and _is_clear(relation, places) else []
+    needed = [place for place in order if weights[place] > 1e-6 * weights.max()]
+    return needed if len(needed) > FEW and relation.score(needed) >= EXACT else []
+
+
+def _without_replaceable(relation: Relation, places: list[int]) -> list[int]:
+    for place in reversed(places):
+        others = [other for other in places if other != place]
+        if others and relation.score(others) >= relation.determines:
+            places = others
+    return places
+
+
+def _is_clear(relation: Relation, places: Sequence[int]) -> bool:
+    """Return whether the error grows by far without any one of several columns."""
+    if len(places) == 1:
+        return True
+    error = 1 - relation.score(places)
+    without = [relation.score([other for other in places if other != place]) for place in places]
+    return all(1 - score >= CLEARLY * error for score in without)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Linear model of a regression's label, or of its logarithm: sums and differences, products and ratios."""
+
+    names: Sequence[str]
+    #: `(m, columns)`: standardised.
+    X: Matrix
+    #: `(m,)`
+    y: Matrix
+    measure: str = "R²"
+    determines: float = DETERMINES
+
+    @classmethod
+    def of(cls, names: Sequence[str], X: Matrix, y: Matrix) -> "Formula | None":
+        """Build the model; None if there are too few rows or columns."""
+        if len(y) < max(LEAST, 2 * len(names)) or len(names) < 2:
+            return None
+        return cls.standardised(names, X, y)
+
+    @classmethod
+    def standardised(cls, names: Sequence[str], X: Matrix, y: Matrix) -> "Formula":
+        """Build the model of standardised columns; constant ones become 0."""
+        deviations = X.std(axis=0)
+        return cls(names, (X - X.mean(axis=0)) / np.where(deviations > 0, deviations, np.inf), y)
+
+    def score(self, places: Sequence[int]) -> float:
+        """Compute R² on the held-out rows, and on those of them without extreme labels: the lower one."""
+        coefficients, y = self._fit(places), self.y[self._held_out]
+        X = self.X[self._held_out][:, list(places)]
+        residuals = y - coefficients[0] - X @ coefficients[1:]
+        low, high = np.quantile(y, [(1 - CENTRAL) / 2, (1 + CENTRAL) / 2])
+        central = (y >= low) & (y <= high)
+        return min(_r2(y, residuals), _r2(y[central], residuals[central]))
+
+    def weights(self) -> Matrix:
+        """Compute the absolute coefficients; zeros if all columns are worse than few could be."""
+        columns = range(len(self.names))
+        if self.score(columns) < 2 * DETERMINES - 1:
+            return np.zeros(len(columns))
+        return np.abs(self._fit(columns)[1:])
+
+    def _fit(self, places: Sequence[int]) -> Matrix:
+        learn = np.setdiff1d(np.arange(len(self.y)), self._held_out)
+        X = np.column_stack([np.ones(len(learn)), self.X[learn][:, list(places)]])
+        return np.asarray(np.linalg.lstsq(X, self.y[learn], rcond=None)[0])
+
+    @cached_property
+    def _held_out(self) -> NDArray[np.intp]:
+        return np.arange(0, len(self.y), PARTS)
+
+
+def _r2(y: Matrix, residuals: Matrix) -> float:
+    total = float(((y - y.mean()) ** 2).sum())
+    return 1 - float((residuals**2).sum()) / total if total > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Shallow tree of all columns but texts; it treats the codes of categories as ordered."""
+
+    names: Sequence[str]
+    #: `(m, columns)`: ranks; missing values come first.
+    X: Matrix
+    target: Target
+
+    @property
+    def measure(self) -> str:
+        """Name of the score."""
+        return "accuracy" if self.target.classes else "R² of the ranks"
+
+    @property
+    def determines(self) -> float:
+        """Least score of columns that determine the label."""
+        return least_accuracy(len(self.target.y)) if self.target.classes else DETERMINES
+
+    def score(self, places: Sequence[int]) -> float:
+        """Score the tree's out-of-fold predictions."""
+        y, parts = self.target.y, self.target.parts
+        X, predicted = self.X[:, places], np.zeros(len(y))
+        for part in range(PARTS):
+            held_out = parts == part
+            predicted[held_out] = self._tree().fit(X[~held_out], y[~held_out]).predict(X[held_out])
+        hits = predicted == y
+        return float(hits.mean()) if self.target.classes else _r2(y.astype(np.float64), y - predicted)
+
+    def weights(self) -> Matrix:
+        """Compute the importances of a tree of all rows; zeros if it does not even fit these."""
+        tree = self._tree().fit(self.X, self.target.y)
+        fits = tree.score(self.X, self.target.y) >= self.determines
+        return np.asarray(tree.feature_importances_ if fits else np.zeros(len(self.names)))
+
+    def _tree(self) -> DecisionTreeClassifier | DecisionTreeRegressor:
+        if self.target.classes:
+            return DecisionTreeClassifier(max_leaf_nodes=LEAVES * self.target.classes, random_state=0)
+        return DecisionTreeRegressor(max_leaf_nodes=STEPS, random_state=0)
+
+
+def least_accuracy(rows: int) -> float:
+    """Compute the least accuracy on so many rows of rules that determine the label."""
+    return min(DETERMINES, 1 - BORDER / rows)
+
+
+def _relations(columns: Columns, dataset: Dataset, seed: int) -> Iterator[tuple[Relation, str]]:
+    """Yield the relations that are tried, with words for each."""
+    if not dataset.classes:
+        yield from _formulas(columns, dataset, seed)
+    rules = _rules(columns, dataset, seed)
+    if rules is not None:
+        yield rules, "by a few rules"
+
+
+def _formulas(columns: Columns, dataset: Dataset, seed: int) -> Iterator[tuple[Formula, str]]:
+    numbers = [c for c in columns if (c.kind.is_ranged or c.kind.is_boolean) and c.missing < MISSING_SHARE]
+    if dataset.y is None or len(numbers) < 2:
+        return
+    rows = np.random.default_rng(seed).permutation(len(dataset))[: min(ROWS, CELLS // len(numbers))]
+    cells = [column.values[rows] for column in numbers]
+    complete = ~np.any([is_missing(column) for column in cells], axis=0)
+    X, y = np.column_stack(cells).astype(np.float64)[complete], dataset.y[rows][complete]
+    names = [column.name for column in numbers]
+    if (linear := Formula.of(names, X, y)) is not None:
+        yield linear, "as a sum or difference"
+    positive = (X > 0).all(axis=0)
+    if len(y) and (y > 0).all() and positive.any():
+        names = [name for name, is_positive in zip(names, positive, strict=True) if is_positive]
+        if (product := Formula.of(names, np.log(X[:, positive]), np.log(y))) is not None:
+            yield product, "as a product or ratio"
+
+
+def _rules(columns: Columns, dataset: Dataset, seed: int) -> Rules | None:
+    columns = [column for column in columns if not column.kind.is_text]
+    if len(columns) < 2:
+        return None
+    target = Target.balanced(dataset, min(ROWS, CELLS // len(columns)), seed)
+    if target is None or len(target.rows) < ENOUGH:
+        return None
+    X = np.column_stack([encode_ranks(column.values[target.rows]) for column in columns])
+    return Rules([column.name for column in columns], X, target)

@@ -17,6 +17,8 @@ from .dataset import Dataset
 from .estimators import ensemble, families
 from .estimators.families import Candidate
 from .evaluation.learnable import Learnable, select_learnable
+from .evaluation.repeat_effect import describe_effect
+from .evaluation.repeats import find_repeats
 from .exceptions import NothingFitted, TimedOut
 from .fits import process_pool
 from .fits.fold_fit import FitContext
@@ -104,8 +106,7 @@ def build(
         WorkersLost: The processes could not be kept alive.
     """
     clock = Clock(started=time.monotonic(), seconds=problem.seconds)
-    learnable = select_learnable(problem, dataset)
-    analysed = replace(analyse(learnable.dataset, problem), remarks=learnable.remarks)
+    learnable, analysed = _analyse(problem, select_learnable(problem, dataset))
     yield Analysed(percent=SEARCHING.start, analysis=analysed)
     context = _fit_context(problem, learnable, analysed)
     fit_seconds = FIT_SECONDS if problem.seconds is None else problem.seconds * FIT_SHARE
@@ -116,13 +117,24 @@ def build(
         yield from search.run()
         final_round = _prepare_final_round(search, incumbent, clock)
         yield from final_round.run()
-        decision = _decide(search, final_round, incumbent, _changed_columns(incumbent, analysed)).hold(
-            objections
-        )
+        decision = _decide(search, final_round, incumbent, analysed).hold(objections)
         remarks = "".join(f" {remark}" for remark in learnable.remarks)
         yield _decided(decision, search.stop_reason + final_round.stop_reason + remarks)
         if decision.winner:
             yield from _prepare_final_fits(final_round, decision.winner, incumbent, clock).run()
+
+
+def _analyse(problem: Problem, learnable: Learnable) -> tuple[Learnable, Analysis]:
+    """Analyse the examples, and let the folds keep repeated rows together."""
+    analysed = replace(analyse(learnable.dataset, problem), remarks=learnable.remarks)
+    repeats = find_repeats(learnable.plan, learnable.dataset, analysed)
+    if repeats is None:
+        return learnable, analysed
+    if repeats.together is None:
+        return learnable, replace(analysed, findings=(*analysed.findings, repeats.finding()))
+    learnable = replace(learnable, dataset=repeats.together)
+    finding = repeats.finding(describe_effect(problem, learnable))
+    return learnable, replace(analysed, findings=(*analysed.findings, finding))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +241,7 @@ def _changed_columns(incumbent: Incumbent | None, analysed: Analysis) -> list[st
 
 
 def _decide(
-    search: Search, final_round: FinalRound, incumbent: Incumbent | None, changed: Sequence[str] | None
+    search: Search, final_round: FinalRound, incumbent: Incumbent | None, analysed: Analysis
 ) -> Decision:
     """Decide the final round. Raises NothingFitted or TimedOut if it scored no candidate."""
     entries, context = final_round.entries(), final_round.context
@@ -244,7 +256,7 @@ def _decide(
         context.dataset.fingerprint,
         context.plan.ratio,
         baseline=next((score for c, score in means.items() if c.family == "baseline"), None),
-        changed=changed,
+        changed=_changed_columns(incumbent, analysed),
         classes=context.dataset.classes,
         ground=_ground(context),
         uncompared=_is_uncompared(search, final_round),

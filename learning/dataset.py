@@ -48,6 +48,9 @@ class Dataset:
     groups: NDArray[np.int64] | None = None
     #: `(n,)`: position of each example among the rows that it was selected from.
     positions: NDArray[np.intp] | None = None
+    #: `(n,)`: index of the first row with equal features, if folds must keep equal rows together; else None. Never the
+    #: index of a later row.
+    repeated: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return len(self.X)

@@ -13,8 +13,12 @@ from ..lazy_imports import LazyModule
 from ..problem import Problem
 
 if TYPE_CHECKING:
+    from scipy import sparse
+    from scipy.sparse import csgraph
     from sklearn import model_selection
 else:
+    sparse = LazyModule("scipy.sparse")
+    csgraph = LazyModule("scipy.sparse.csgraph")
     model_selection = LazyModule("sklearn.model_selection")
 
 #: Rounds of a build. If there are many rows, candidates are screened on few of them ("taste"); they are searched on
@@ -65,8 +69,7 @@ class FoldPlan:
         rows = len(dataset)
         folds = folds or problem.folds_for(rows)
         cheap = rows < CHEAP_ROWS and problem.folds is None and not problem.ordered
-        if dataset.groups is not None and (groups := len(np.unique(dataset.groups))) < folds:
-            raise TooFewInstances(f"{folds} folds need {folds} groups; there are {groups}.")
+        _check_groups(_rows_together(dataset), folds)
         return cls(
             folds=folds,
             repeats=problem.repeats_for(rows),
@@ -111,8 +114,9 @@ class FoldPlan:
         """Split the dataset into the round's folds.
 
         The result depends on the rows, the seed and the round only. Shuffled folds are stratified by class and hold
-        each row out once per repeat; groups stay together. Ordered folds cut the time into equal numbers of rows: each
-        is held out from the rows before it, except for the gap and for rows of its own groups.
+        each row out once per repeat; groups stay together, and so do repeated rows. Ordered folds cut the time into
+        equal numbers of rows: each is held out from the rows before it, except for the gap, for rows of its own groups
+        and for rows that equal its own.
 
         Raises TooFewInstances if a fold lacks a class.
         """
@@ -129,12 +133,18 @@ class FoldPlan:
     def _shuffled(self, dataset: Dataset, round: Round) -> Iterator[Fold]:
         random = np.random.default_rng([self.seed, ROUNDS.index(round)])
         for _ in range(self.count(round) // self.folds):
-            splitter = _splitter(dataset, self.folds, int(random.integers(2**31)))
-            rows = np.zeros(len(dataset))
-            yield from splitter.split(rows, dataset.y if dataset.classes else None, dataset.groups)
+            seed = int(random.integers(2**31))
+            if dataset.repeated is not None and dataset.groups is None:
+                yield from _split_distinct(dataset, dataset.repeated, self.folds, seed)
+            else:
+                y = dataset.y if dataset.classes else None
+                groups = _rows_together(dataset)
+                _check_groups(groups, self.folds)
+                yield from _splitter(dataset, self.folds, seed).split(np.zeros(len(dataset)), y, groups)
 
     def _ordered(self, dataset: Dataset, round: Round) -> Iterator[Fold]:
         assert dataset.times is not None
+        together = _rows_together(dataset)
         order = np.argsort(dataset.times, kind="stable")
         # The final round's cuts lie between those of the search.
         shift = 0.5 if round == "contest" else 0.0
@@ -142,8 +152,8 @@ class FoldPlan:
         for start, end in zip(cuts, [*cuts[1:], len(order)], strict=True):
             held_out = np.sort(order[start:end])
             learn = dataset.times < dataset.times[order[start]] - self.gap
-            if dataset.groups is not None:
-                learn &= ~np.isin(dataset.groups, dataset.groups[held_out])
+            if together is not None:
+                learn &= ~np.isin(together, together[held_out])
             yield np.flatnonzero(learn), held_out
 
     def _screening(self, dataset: Dataset, learn: NDArray[np.intp], held_out: NDArray[np.intp]) -> Fold:
@@ -152,6 +162,38 @@ class FoldPlan:
             return _sample(random, learn), _sample(random, held_out)
         latest = np.argsort(dataset.times[learn], kind="stable")[-SCREENING_ROWS:]
         return np.sort(learn[latest]), _sample(random, held_out)
+
+
+def _rows_together(dataset: Dataset) -> NDArray[np.int64] | None:
+    """Number the sets of rows that stay together, `(n,)`; None if each row is independent.
+
+    Groups that have equal rows become one.
+    """
+    if dataset.repeated is None or dataset.groups is None:
+        return dataset.repeated if dataset.groups is None else dataset.groups
+    links = np.ones(len(dataset)), (dataset.groups, dataset.groups[dataset.repeated])
+    size = int(dataset.groups.max()) + 1
+    components = csgraph.connected_components(sparse.coo_array(links, shape=(size, size)), directed=False)[1]
+    return np.asarray(components, dtype=np.int64)[dataset.groups]
+
+
+def _check_groups(together: NDArray[np.int64] | None, folds: int) -> None:
+    """Raise TooFewInstances if there are fewer sets of rows that stay together than folds."""
+    if together is not None and (groups := len(np.unique(together))) < folds:
+        raise TooFewInstances(f"{folds} folds need {folds} groups; there are {groups}.")
+
+
+def _split_distinct(dataset: Dataset, repeated: NDArray[np.intp], folds: int, seed: int) -> Iterator[Fold]:
+    """Split the distinct rows; the others follow the row that they repeat. Raises TooFewInstances."""
+    distinct = np.flatnonzero(repeated == np.arange(len(dataset)))
+    y = dataset.y[distinct] if dataset.y is not None and dataset.classes else None
+    fewest = len(distinct) if y is None else int(np.bincount(y, minlength=len(dataset.classes)).min())
+    if fewest < folds:
+        raise TooFewInstances(f"{folds} folds need {folds} different rows of each class; there are {fewest}.")
+    for _, held_out in _splitter(dataset, folds, seed).split(np.zeros(len(distinct)), y):
+        is_held_out = np.zeros(len(dataset), dtype=np.bool_)
+        is_held_out[distinct[held_out]] = True
+        yield np.flatnonzero(~is_held_out[repeated]), np.flatnonzero(is_held_out[repeated])
 
 
 def _splitter(dataset: Dataset, folds: int, seed: int) -> "model_selection.BaseCrossValidator":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from learning.analysis import Analysis
+from learning.evaluation import repeats
 from learning.evaluation.learnable import select_learnable
 from learning.exceptions import LearningError
 from learning.selection import error_analysis
@@ -116,7 +117,7 @@ def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weak
     except LearningError as error:
         return Weaknesses(unknown=str(error))
     learnable = select_learnable(build.problem(), dataset)
-    dataset = learnable.dataset
+    dataset = repeats.restore(learnable.plan, learnable.dataset, snapshot.analysed)
     held_out = [rows for _, rows in learnable.plan.split(dataset, "contest")[: len(predictions)]]
     losses, predicted = error_analysis.row_losses(dataset, np.concatenate(predictions), held_out)
     assert dataset.positions is not None

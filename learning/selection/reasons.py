@@ -151,15 +151,15 @@ def explain_rank(winner: FinalScores, best: FinalScores, ratio: float) -> str:
     """Explain, as part of a sentence, why the winner is not the candidate with the highest score."""
     advantages = differences(best.scores, winner.scores)
     beyond = fmean(advantages) > margin(advantages, ratio)
-    lead = f"{best.candidate.family} is better by {describe_difference(best.scores, winner.scores, ratio)}"
+    lead = f"{best.candidate} is better by {describe_difference(best.scores, winner.scores, ratio)}"
     if beyond:
         return (
             f"{lead}, but the search ranked it lower, and the highest of several noisy scores is a lucky one"
         )
     if winner.candidate.incumbent:
         return f"{lead}, which is within the noise, and only a lead beyond it replaces the champion's recipe"
-    if best.candidate.family == ensemble.FAMILY and winner.candidate.family != ensemble.FAMILY:
-        return f"{lead}, too little for an average of models, which takes longer to predict"
+    if len(ensemble.pieces(best.candidate)) > len(ensemble.pieces(winner.candidate)):
+        return f"{lead}, too little for an average of more models, which takes longer to predict"
     return f"{lead}, which is within the noise, and the search ranked it lower"
 
 

@@ -93,8 +93,8 @@ def test_the_search_selects_and_the_final_round_is_reported():
     assert decision.winner == FOREST
     assert decision.hold_reason is None
     assert decision.reason == (
-        "Chose forest (n_estimators=9): roc_auc 0.918 ± 0.130 on fresh folds. Not the first here: linear is better by "
-        "0.038 ± 0.124, which is within the noise, and the search ranked it lower."
+        "Chose forest (n_estimators=9): roc_auc 0.918 ± 0.130 on fresh folds. Not the first here: linear (C=1.0) is "
+        "better by 0.038 ± 0.124, which is within the noise, and the search ranked it lower."
     )
 
 
@@ -366,7 +366,7 @@ def test_enough_examples_are_not_called_too_few():
         (
             entry(LINEAR, GOOD),
             entry(ensemble.build_recipe({FOREST: 0.5, TAME: 0.5}), NOISY),
-            "too little for an average of models",
+            "too little for an average of more models",
         ),
     ],
 )

@@ -994,8 +994,8 @@ _NEARLY = re.compile(
     r"|\d\d?\.?[ -][^\W\d_]{3,10}\.?[ -]\d{2,4}|\d{1,4}(?P<mark>[-/.])\d\d?(?P=mark)\d{1,4}",
     re.IGNORECASE,
 )
-#: Years of two digits are read as POSIX has it: the first year is 1970, the last 2069.
-_FIRST_YEAR = 1970
+#: The first of the hundred years that two digits stand for, as POSIX has it.
+FIRST_YEAR = 1970
 _MOMENT = re.compile(
     r"(\d{4})-(\d\d?)-(\d\d?)[T ](\d\d?):(\d\d?)(?::(\d\d?)(?:[.,](\d{1,12}))?)?\s*"
     r"(Z|[+-]\d\d(?::?\d\d)?)?"
@@ -1262,7 +1262,7 @@ def _read_year(text: str) -> tuple[int, bool]:
     """Read a year, and whether it has two digits."""
     if len(text) == 4:
         return int(text), False
-    return _FIRST_YEAR + (int(text) - _FIRST_YEAR) % 100, True
+    return FIRST_YEAR + (int(text) - FIRST_YEAR) % 100, True
 
 
 def is_nearly_date(cell: str) -> bool:

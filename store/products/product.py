@@ -10,6 +10,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from learning.exceptions import ExemplarError
+from learning.kinds import normal_form
 from learning.model import Signature
 from learning.problem import Problem
 from learning.retrain import Rule
@@ -175,12 +176,10 @@ class DataProduct:
         Raises: BadInput or NotFinite where it is no label of this product.
         """
         if self.problem.has_classes:
-            if str(label) not in self.label_by_text:
+            if (text := normal_form(str(label))) not in self.label_by_text:
                 labels = ", ".join(self.label_by_text)
-                raise BadInput(
-                    f"{str(label)!r} is no label of {self}: the labels are {labels}.", argument=argument
-                )
-            return str(label)
+                raise BadInput(f"{text!r} is no label of {self}: the labels are {labels}.", argument=argument)
+            return text
         column = self.join.label_column
         assert column is not None
         number = column.clean(label, argument)

@@ -295,6 +295,7 @@ def test_a_label_in_another_form_is_the_label(tmp_path: Path, monkeypatch: pytes
     assert (snapshot.rows, snapshot.unlabelled) == (6, 1)
     data = snapshot.dataset(product)
     assert [data.classes[code] for code in data.y] == ["rosé", "rosé", "green", "green", "rosé"]
+    assert product.answer_of("rose\u0301") == "rosé"
     given = Feedback.objects.give(product, About(entity="1"), "rosé", "ann")
     assert given.feature_rows_changed == 0
     drop_snapshots()

@@ -1,6 +1,7 @@
 """Dates in files: what is recognised as one is loaded, as the day that it is."""
 
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,11 @@ from hypothesis import strategies as st
 from psycopg2 import sql
 
 from learning.kinds import Kind, is_nearly_date
+from learning.problem import Classification
 from store.ingest.casts import Cast
+from store.ingest.loading import load
+from store.products import DataProduct, Join
+from tests.samples.models import Sample
 
 pytestmark = pytest.mark.django_db
 
@@ -139,3 +144,16 @@ def test_a_date_of_unknown_order_is_asked_about(cell: str) -> None:
 )
 def test_what_is_no_day_is_refused(cell: str) -> None:
     assert read(models.DateField(), cell, True).startswith("is no date")
+
+
+def test_a_file_may_mix_the_forms(tmp_path: Path) -> None:
+    """The fourth cell shows that the day is first."""
+    cells = ["2024-02-01", "01/02/2024", "1 Feb 2024", "29.02.24", "20240201", '"Thu, February 1, 2024"']
+    path = tmp_path / "sample.csv"
+    path.write_text("key,day\n" + "".join(f"{place},{cell}\n" for place, cell in enumerate(cells)))
+    join = Join(Sample.objects.all(), features={"day": "day"}, label="good")
+    summary = load(DataProduct(name="sample", join=join, problem=Classification()), [path])
+    assert (summary.inserted, summary.rejected) == (6, 0)
+    loaded = dict(Sample.objects.values_list("key", "day"))
+    assert loaded.pop("3") == date(2024, 2, 29)
+    assert set(loaded.values()) == {date(2024, 2, 1)}

@@ -6,7 +6,7 @@ from typing import Any
 from django.core import checks
 
 from learning import checks as learning
-from learning.kinds import normal_form
+from learning.kinds import canonical_text
 
 from . import catalogue, times
 from .columns import Choice
@@ -105,11 +105,9 @@ def _label(product: DataProduct) -> Generator[str, None, bool]:
 
 
 def _choices(name: str, choices: Iterable[Choice]) -> Iterator[str]:
-    for text in (choice.text for choice in choices if choice.text != normal_form(choice.text)):
-        yield (
-            f"{name} has the choice {text!a}, which is not in Unicode's normal form C as all values are: "
-            f"write {normal_form(text)!a}."
-        )
+    for choice in choices:
+        if (canonical := canonical_text(choice.text, null=False)) != choice.text:
+            yield f"{name} has the choice {choice.text!a}, and values are read as {canonical!a}: write it so."
 
 
 def _time(product: DataProduct) -> Iterator[str]:

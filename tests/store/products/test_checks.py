@@ -26,6 +26,14 @@ def test_the_declared_products_pass() -> None:
 
 REFUSED = {
     "no features": (declared({}), "it has no features"),
+    "a choice in another Unicode form": (
+        declared(COST, retired_labels=["cafe\u0301"]),
+        r"label='relapsed' has the choice 'cafe\u0301', and values are read as 'caf\xe9': write it so.",
+    ),
+    "a choice of blanks": (
+        declared(COST, retired_labels=[" "]),
+        "has the choice ' ', and values are read as ''",
+    ),
     "unknown column": (declared({"x": "price"}), "Operation has no column 'price'; it has anamnesis, cost"),
     "unknown column behind a relation": (declared({"x": "ward__rooms"}), "Ward has no column 'rooms'"),
     "path through a column": (

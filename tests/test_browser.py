@@ -22,6 +22,7 @@ window.frames_sent = [];
 const send = WebSocket.prototype.send;
 WebSocket.prototype.send = function (frame) { window.frames_sent.push(frame); return send.call(this, frame); };
 """
+UNFINISHED = "{ wine { builds(status: [READY, RUNNING]) { totalCount } } }"
 #: By how much a page is wider than its window.
 OVERHANG = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -41,6 +42,12 @@ class Page:
         """All of it; on the screen are only the lines that there is room for."""
         return self.browser.execute_script(
             "return document.querySelector('.result-window .CodeMirror').CodeMirror.getValue()"
+        )
+
+    @property
+    def variables(self) -> str:
+        return self.browser.execute_script(
+            "return document.querySelector('[aria-label=Variables] .CodeMirror').CodeMirror.getValue()"
         )
 
     def wait(self, condition, seconds: float = SOON) -> None:
@@ -114,6 +121,7 @@ def test_a_subscription_streams_a_builds_events(page: Page):
 @pytest.mark.script("project/graphiql.js")
 def test_the_next_tab_watches_the_build_that_was_requested(page: Page, exemplar: System):
     page.record_frames()
+    page.wait(lambda: not exemplar.ask(UNFINISHED)["data"]["wine"]["builds"]["totalCount"], AFTER_A_BUILD)
     page.browser.get(f"{exemplar.url}/graphql/?product=wine")
     page.wait(lambda: "WineBuild" in page.tabs)
     page.open("WineBuild")
@@ -121,6 +129,7 @@ def test_the_next_tab_watches_the_build_that_was_requested(page: Page, exemplar:
     page.wait(lambda: '"requestBuild"' in page.answer)
     requested = json.loads(page.answer)["data"]["requestBuild"]["build"]["id"]
     page.open("WineBuildProgress")
+    assert requested not in page.variables  # they name the build before
     page.run()
     page.wait(lambda: '"final": true' in page.answer, AFTER_A_BUILD)
     assert [frame["payload"]["variables"] for frame in page.frames if frame["type"] == "subscribe"] == [

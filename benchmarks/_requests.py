@@ -44,7 +44,11 @@ def encode_features(product: DataProduct, features: Features) -> Features:
     """Encode features for the API: names in camel case, enums by their members' names."""
     enums = {
         column.name: {choice.value: name for name, choice in name_choices(column.choices).items()}
-        for column in product.columns
+        for column in product.inputs
         if column.choices
     }
-    return {names.field(name): enums.get(name, {}).get(value, value) for name, value in features.items()}
+    return {
+        names.field(name): enums.get(name, {}).get(value, value)
+        for name, value in features.items()
+        if name in product.input_names
+    }

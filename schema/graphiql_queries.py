@@ -26,8 +26,10 @@ from graphql.language.visitor import VisitorAction
 from starlette.requests import HTTPConnection
 
 from store.access.actors import Actor
+from store.products import catalogue
 
 from . import schema as served
+from .core import names
 from .core.context import Context
 
 #: JSON objects, as requests take variables and responses have data.
@@ -42,7 +44,7 @@ query %(prefix)sExplore {
     builds(first: 3) { edges { node { number status decision model { number score } } } }
     predictions(first: 3) { totalCount edges { node { answer confidence createdAt } } }
     labels { name value title }
-    features { name kind title unit required minimum maximum choices { name title } }
+    features { name kind title unit required computedFrom minimum maximum choices { name title } }
   }
 }"""
 PREDICT = """
@@ -125,18 +127,25 @@ def query_fields() -> dict[str, GraphQLField]:
 
 def tabs(field: str, actor: Actor) -> list[dict[str, str]]:
     """The tabs of the product behind `field`: each a query and its variables, as JSON."""
-    names = template_names(field)
-    example = load_example(names, actor)
-    names["name"] = example.get("name") or field
+    texts = template_names(field)
+    example = load_example(texts, actor)
+    texts["name"] = example.get("name") or field
     entity = first_node(example, "entities")
     build = {"build": first_node(example, "builds").get("id", "")}
-    features = {name: value for name, value in entity.get("features", {}).items() if value is not None}
-    rendered = [tab("Explore", EXPLORE, names, {})]
-    if names["features"]:
-        rendered.append(tab("Predict", PREDICT, names, {"features": features, "entity": entity.get("key")}))
+    features = inputs_to_send(texts["name"], entity.get("features", {}))
+    rendered = [tab("Explore", EXPLORE, texts, {})]
+    if texts["features"]:
+        rendered.append(tab("Predict", PREDICT, texts, {"features": features, "entity": entity.get("key")}))
     if f"{field}Feedback" in mutations():
-        rendered.append(tab("Feedback", FEEDBACK, names, {"input": confirming_feedback(names, entity)}))
-    return [*rendered, tab("Build", BUILD, names, {}), tab("BuildProgress", PROGRESS, names, build)]
+        rendered.append(tab("Feedback", FEEDBACK, texts, {"input": confirming_feedback(texts, entity)}))
+    return [*rendered, tab("Build", BUILD, texts, {}), tab("BuildProgress", PROGRESS, texts, build)]
+
+
+def inputs_to_send(product: str, features: JSONObject) -> JSONObject:
+    """The inputs of an entity that have a value, and those that may not be left out."""
+    declared = catalogue.find(product)
+    required = {names.field(column.name) for column in declared.inputs if column.required} if declared else ()
+    return {name: value for name, value in features.items() if value is not None or name in required}
 
 
 def tab(kind: str, template: str, names: dict[str, str], variables: JSONObject) -> dict[str, str]:

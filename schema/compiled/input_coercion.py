@@ -69,7 +69,9 @@ class InputReader:
     def __init__(self, schema: GraphQLSchema, product: DataProduct):
         features = schema.type_map[f"{names.prefix(product.name)}Features"]
         input_fields = cast(GraphQLInputObjectType, features).fields
-        self.fields = [names.field(name) for name in product.feature_names]
+        self.fields = [names.field(name) for name in product.input_names]
+        #: The values of fields that are left out; one that must be said is of no type that is accepted.
+        self.absent = product.absent_inputs
         self.field_names = frozenset(self.fields)
         #: None: a single column, for which itemgetter returns no tuple.
         self.pick = itemgetter(*self.fields) if len(self.fields) > 1 else None
@@ -93,7 +95,7 @@ class InputReader:
         ]
 
     def instance(self, features: object) -> list[object]:
-        """Features in the columns' order. Raises NotEligible."""
+        """The values of the inputs in their order. Raises NotEligible."""
         if type(features) is not dict:
             raise NotEligible
         values = self.values(features)
@@ -104,7 +106,7 @@ class InputReader:
         return values
 
     def values(self, features: dict[str, object]) -> list[object]:
-        """The values in the columns' order; absent ones are None. Raises NotEligible if a field is unknown."""
+        """The values in the inputs' order, with those of `absent`. Raises NotEligible if a field is unknown."""
         if self.pick and len(features) == len(self.fields):
             try:
                 return list(self.pick(features))  # all of them and no others, as usual
@@ -112,7 +114,7 @@ class InputReader:
                 pass
         if not features.keys() <= self.field_names:
             raise NotEligible
-        return list(map(features.get, self.fields))
+        return list(map(features.get, self.fields, self.absent))
 
     def request(
         self, features: object, entity: object = ABSENT, reference: object = ABSENT, path: Path = ()

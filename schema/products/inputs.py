@@ -8,6 +8,7 @@ import strawberry
 from store.products.columns import TypedColumn
 from store.products.features import Feature
 
+from ..core import names
 from ..core.inputs import INPUT_COLUMN
 from ..types.nodes import UNSET
 from .type_factory import ProductTypes, category_suffix, describe_column
@@ -26,12 +27,13 @@ def make_enums(t: ProductTypes) -> None:
 
 def make_inputs(t: ProductTypes) -> None:
     """Build the input types."""
-    columns = t.product.columns
+    columns = t.product.inputs
     t.make(
         strawberry.input,
         "Features",
         {column.name: _feature(t, column) for column in columns},
-        f"The features of one instance of {t.product}. Null and absent values are unknown values.",
+        f"The features of one instance of {t.product}. Null and absent values are unknown values."
+        + _describe_computed(t),
     )
     t.make(
         strawberry.input,
@@ -48,6 +50,12 @@ def make_inputs(t: ProductTypes) -> None:
     _make_filter(t)
 
 
+def _describe_computed(t: ProductTypes) -> str:
+    """Name the features that the input lacks."""
+    computed = ", ".join(f"`{names.field(column.name)}`" for _, column in t.product.computed)
+    return f" Computed from them: {computed}." if computed else ""
+
+
 def required(description: str, column: TypedColumn | None = None) -> Any:
     """Build an input field that must be given; messages about it are in the words of its `column`."""
     return strawberry.field(description=description, metadata={INPUT_COLUMN: column})
@@ -59,9 +67,12 @@ def optional(description: str, column: TypedColumn | None = None) -> Any:
 
 
 def _feature(t: ProductTypes, column: Feature) -> tuple[object, object]:
-    if column.nullable:
-        return t.annotation(column) | None, optional(describe_column(column), column)
-    return t.annotation(column), required(describe_column(column), column)
+    if not column.nullable:
+        return t.annotation(column), required(describe_column(column), column)
+    description = describe_column(column)
+    if column.required:
+        description += " Required: null where it has no value."
+    return t.annotation(column) | None, optional(description, column)
 
 
 def _make_rows(t: ProductTypes) -> None:

@@ -19,6 +19,7 @@ from store.products.product import DataProduct
 from store.serving import prefetch
 
 from ..compiled import COLUMN, LOCAL
+from ..core import names
 from ..types.nodes import UNSET, After, First, connection
 from ..types.prediction_interfaces import (
     Entity,
@@ -87,9 +88,15 @@ def _feature(t: ProductTypes, column: Feature) -> object:
     return strawberry.field(
         feature,
         graphql_type=t.annotation(column) | None,
-        description=describe_column(column),
+        description=describe_column(column) + _describe_computation(column),
         metadata={COLUMN: features, LOCAL: True},
     )
+
+
+def _describe_computation(column: Feature) -> str:
+    if column.computation is None:
+        return ""
+    return f" Computed from {', '.join(f'`{names.field(name)}`' for name in column.computation.inputs)}."
 
 
 def _product_field(t: ProductTypes) -> Fields:

@@ -36,7 +36,13 @@ class Feature:
         description="Help text for the form field; null if none is declared."
     )
     unit: str | None = strawberry.field(description="The unit of its values; null if none is declared.")
-    required: bool = strawberry.field(description="True if its value may be neither null nor left out.")
+    required: bool = strawberry.field(
+        description="True if its value may not be left out; it may be null only where the type of the input allows it."
+    )
+    computed_from: list[str] | None = strawberry.field(
+        description="The fields of the input from which it is computed: it is shown with the features that were "
+        "predicted from, and no input. Null if it is an input itself."
+    )
     minimum: float | None = strawberry.field(
         description="The smallest value that is accepted; null if none is declared."
     )
@@ -60,7 +66,8 @@ class Feature:
             title=column.title,
             description=column.description,
             unit=column.unit,
-            required=not column.nullable,
+            required=column.required,
+            computed_from=list(map(names.field, column.computation.inputs)) if column.computation else None,
             minimum=None if low is None else float(low),
             maximum=None if high is None else float(high),
             choices=Choice.list_all(product, column.name) if column.choices else None,

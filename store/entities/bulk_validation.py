@@ -11,10 +11,11 @@ from ..products.product import DataProduct
 DISCRETE: tuple[set[type], ...] = ({str}, {int}, {bool})
 
 
-def instances(product: DataProduct, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
-    """The rows, each canonical, as their columns hold them. Raises what `clean` raises where it refuses one of them."""
-    columns = zip(product.columns, zip(*rows, strict=True), strict=True)
-    return list(zip(*(_cleaned(column, values) for column, values in columns), strict=True))
+def instances(product: DataProduct, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+    """Validate rows of inputs, and complete each to an instance. Raises what `clean` raises where it refuses one."""
+    columns = zip(product.inputs, zip(*rows, strict=True), strict=True)
+    cleaned = zip(*(_cleaned(column, values) for column, values in columns), strict=True)
+    return list(map(product.complete, cleaned) if product.computed else cleaned)
 
 
 def _cleaned(column: TypedColumn, values: Sequence[Any]) -> Sequence[Any]:

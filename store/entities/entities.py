@@ -15,6 +15,7 @@ from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet, Va
 from ..db import pagination
 from ..exceptions import BadInput, Conflict, UnknownEntity
 from ..products.columns import is_same
+from ..products.features import refusals_explained
 from ..products.product import DataProduct
 
 #: Marks a value that stays unchanged, where None means null.
@@ -27,8 +28,8 @@ class Entity:
 
     product: DataProduct
     key: str
-    #: The features in the columns' order; None where an incomplete entity lacks a row.
-    instance: tuple[Any, ...]
+    #: The inputs in their order; None where an incomplete entity lacks a row.
+    inputs: tuple[Any, ...]
     #: The label column's value.
     label: Any
     at: datetime.datetime | None
@@ -38,8 +39,13 @@ class Entity:
     @cached_property
     def version(self) -> str:
         """A hash of all values that can be written; a change must name the version that it has read."""
-        values = [*self.instance, self.label, self.at, self.complete]
+        values = [*self.inputs, self.label, self.at, self.complete]
         return blake2b(orjson.dumps(values, default=str), digest_size=12).hexdigest()
+
+    @cached_property
+    def instance(self) -> tuple[Any, ...]:
+        """The features in the columns' order, with the computed ones."""
+        return self.product.complete_if_possible(self.inputs)
 
     @property
     def features(self) -> dict[str, Any]:
@@ -118,9 +124,12 @@ def _read(product: DataProduct, rows: QuerySet[Any]) -> Iterable[Entity]:
         "entity_at": join.moment,
         "entity_complete": complete,
     }
-    selected = ["pk", *extra, *(f"feature_{name}" for name in product.feature_names)]
-    for key, label, at, complete, *instance in join.instances(rows).annotate(**extra).values_list(*selected):
-        yield Entity(product, str(key), tuple(instance), label, at, complete)
+    selected = ["pk", *extra, *(f"feature_{name}" for name in product.input_names)]
+    with refusals_explained(join):
+        for key, label, at, complete, *inputs in (
+            join.inputs_of(rows).annotate(**extra).values_list(*selected)
+        ):
+            yield Entity(product, str(key), tuple(inputs), label, at, complete)
 
 
 def lock(product: DataProduct, key: str) -> Any:
@@ -139,7 +148,7 @@ def insert(
 
     Args:
         key: the entity's key; None lets the table generate one.
-        values: validated features by name.
+        values: validated inputs by name.
         at: the event time, where the join has one.
 
     Returns: the base row.
@@ -152,7 +161,7 @@ def insert(
     elif not isinstance(model._meta.pk, models.AutoField) and not model._meta.pk.has_default():
         raise BadInput(f"A {model._meta.verbose_name} needs a key.", argument=("row", "key"))
     rows = _WrittenRows(base)
-    for column in product.columns:
+    for column in product.inputs:
         rows.set(column.path, values[column.name])
     if product.join.at_path:
         rows.set(product.join.at_path, product.join.stored_moment(at))
@@ -208,7 +217,7 @@ def update(product: DataProduct, base: Any, values: Mapping[str, Any], at: Any =
     Raises: BadInput, Conflict.
     """
     rows, changed = _WrittenRows(base), []
-    for column in product.columns:
+    for column in product.inputs:
         if column.name in values and rows.set(column.path, values[column.name]):
             changed.append(column.name)
     if at is not KEEP and product.join.at_path:

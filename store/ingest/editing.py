@@ -158,7 +158,7 @@ def patch(
 def _clean_changes(product: DataProduct, features: Mapping[str, Value], faults: Faults) -> dict[str, Value]:
     """Validate the given features; collect a NotWritable for each one that is computed or shared."""
     values = {}
-    for column in product.columns:
+    for column in product.inputs:
         if column.name in features:
             with faults.collect():
                 values[column.name] = _clean_change(column, features[column.name])
@@ -230,7 +230,7 @@ def _upsert_one_by_one(
             create(product, row.key, row.features, None if row.label is KEEP else row.label, row.at)
             inserted += 1
         else:
-            features = dict(zip(product.feature_names, row_values, strict=False))
+            features = dict(zip(product.input_names, row_values, strict=False))
             at = KEEP if row.at is None else row.at
             updated += bool(_update(product, base, features, row.label, at).changed)
     return inserted, updated
@@ -278,23 +278,26 @@ def _resolve_keys(product: DataProduct, rows: Sequence[EditedRow]) -> list[objec
 
 
 def _clean_row(product: DataProduct, row: EditedRow, argument: tuple[str | int, ...]) -> list[Value]:
-    """Validate the features of a row, also by the models' own validators, and append its time."""
+    """Validate the inputs of a row, also by the models' own validators, and append its time."""
     values = _clean(product, row.features, (*argument, "features"))
     return [*values, product.join.stored_moment(row.at)] if product.join.at_path else values
 
 
 def _clean(product: DataProduct, features: Mapping[str, Value], path: tuple[str | int, ...]) -> list[Value]:
-    """Validate all features, also by the models' own validators. Raises all faults at once."""
+    """Validate all inputs, also by the models' own validators. Raises all faults at once."""
     try:
-        values = product.clean(features, path)
-        for column, value in zip(product.columns, values, strict=True):
+        instance = dict(zip(product.feature_names, product.clean(features, path), strict=True))
+        values = [instance[name] for name in product.input_names]
+        for column, value in zip(product.inputs, values, strict=True):
             _run_validators(column, value, path)
         return values
     except StoreError:
         faults = Faults()
-        for column, value in zip(product.columns, product.instance(features), strict=True):
+        for column, value in zip(product.inputs, product.instance(features), strict=True):
             with faults.collect():
                 _clean_value(column, value, path)
+        if not faults.errors:
+            raise  # a feature cannot be computed from valid inputs
         raise faults.error from None
 
 
@@ -326,12 +329,12 @@ def _update(
 
 
 def _clean_features(product: DataProduct, features: Mapping[str, Value], faults: Faults) -> dict[str, Value]:
-    """Validate the features of one row. Raises their faults together with those found before."""
+    """Validate the inputs of one row. Raises their faults together with those found before."""
     values: list[Value] = []
     with faults.collect():
         values = _clean(product, features, ("row", "features"))
     faults.check()
-    return dict(zip(product.feature_names, values, strict=True))
+    return dict(zip(product.input_names, values, strict=True))
 
 
 def _check_writable(product: DataProduct) -> None:

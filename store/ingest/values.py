@@ -17,12 +17,12 @@ Row = tuple[object, ...]
 
 
 def list_paths(product: DataProduct, labelled: bool) -> list[Path]:
-    """List the paths of a row's values in their order: features, time, label.
+    """List the paths of a row's values in their order: inputs, time, label.
 
-    Every feature of the product has a path: it is writable.
+    Every input of the product has a path: it is writable.
     """
     join = product.join
-    paths = [*(column.path for column in product.columns), join.at_path]
+    paths = [*(column.path for column in product.inputs), join.at_path]
     if labelled:
         paths.append(join.label_path)
     return [path for path in paths if path is not None]

@@ -300,9 +300,7 @@ def _set_status(rows: list[Feedback]) -> None:
 
 def _insert(product: DataProduct, key: str, prediction: Prediction) -> Any:
     """Insert the entity's rows, from the instance that was predicted."""
-    values: Mapping[str, Any] = {
-        c.name: c.from_json(prediction.features.get(c.name)) for c in product.columns
-    }
+    values: Mapping[str, Any] = {c.name: c.from_json(prediction.features.get(c.name)) for c in product.inputs}
     entities.insert(product, key, values, prediction.created_at)
     return entities.lock(product, key)
 

@@ -10,7 +10,7 @@ from learning.kinds import canonical_text
 
 from . import catalogue, times
 from .columns import Choice
-from .features import InvalidJoin, references, resolve_path
+from .features import Before, InvalidJoin, all_references, is_aggregate, resolve_path
 from .product import DataProduct
 
 
@@ -27,7 +27,27 @@ def check_products(app_configs: Any = None, **options: Any) -> list[checks.Check
             )
             for sentence in find_problems(product)
         ]
+        messages += [
+            checks.Warning(
+                f"The product {product.name!r}: {sentence}", obj=product.join.model, id="exemplar.W008"
+            )
+            for sentence in find_remarks(product)
+        ]
     return messages
+
+
+def find_remarks(product: DataProduct) -> Iterator[str]:
+    """List the expressions that every caller must compute, one sentence each with the reason."""
+    for name in product.join.features:
+        try:
+            column = product.join.column(name)
+        except InvalidJoin:
+            continue  # a problem, not a remark
+        if column.not_computable:
+            yield (
+                f"the feature {name} is not computed when serving, so that every caller must give it: "
+                f"{column.not_computable}."
+            )
 
 
 def find_problems(product: DataProduct) -> Iterator[str]:
@@ -69,10 +89,12 @@ def _features(product: DataProduct) -> Generator[str, None, bool]:
 
 
 def _leak(product: DataProduct, name: str) -> Iterator[str]:
-    paths = set(references(product.join.features[name]))
+    declared = product.join.features[name]
+    paths = set(all_references(product.join.model, declared))
     if product.join.label in paths:
         yield f"the feature {name} is the label itself: remove it from features."
-    if product.join.at in paths:
+    # An aggregate may compare its rows' time with the event's.
+    if product.join.at in paths and not (isinstance(declared, Before) or is_aggregate(declared)):
         yield f"the feature {name} is the event's own time, by which models would tell instances apart: remove it."
 
 

@@ -1,22 +1,32 @@
 """The join: typed feature columns over a Django queryset, compiled by Django into one SQL statement."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import InvalidOperation
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist, FieldError
-from django.db import models
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Value
+from django.db import DataError, models
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.expressions import BaseExpression, CombinedExpression
 from django.db.models.functions import Coalesce
 
-from ..exceptions import StoreError
+from ..exceptions import BadInput, StoreError
 from . import times
 from .columns import TypedColumn
+from .computation import (
+    Computation,
+    NotComputable,
+    OverInputs,
+    Source,
+    compile_expression,
+    output_field,
+)
 
 Hop = Any  # a relation's field or its reverse: ForeignKey, OneToOneField, OneToOneRel, ManyToOneRel, …
 
@@ -135,18 +145,66 @@ def references(expression: Any) -> Iterator[str]:
             yield from references(source)
 
 
+def all_references(model: type[models.Model], declared: Any) -> Iterator[str]:
+    """List the paths in a declared feature as `references` does, with those in conditions and in `Before`."""
+    match declared:
+        case str():
+            yield declared
+        case Before():
+            yield from all_references(model, declared.aggregate)
+        case Q():
+            for condition in declared.children:
+                yield from _references_of_condition(model, condition)
+        case F():
+            yield declared.name  # type: ignore[attr-defined]
+        case BaseExpression():
+            for source in declared.get_source_expressions():
+                yield from all_references(model, source)
+
+
+def _references_of_condition(model: type[models.Model], condition: Any) -> Iterator[str]:
+    if not isinstance(condition, tuple):
+        yield from all_references(model, condition)
+        return
+    name, value = condition
+    _, path, _ = model._base_manager.all().query.solve_lookup_type(name)
+    yield "__".join(path)
+    if not isinstance(value, str):
+        yield from all_references(model, value)
+
+
 def _is_arithmetic(expression: Any) -> bool:
     if isinstance(expression, CombinedExpression):
         return all(map(_is_arithmetic, expression.get_source_expressions()))
     return isinstance(expression, F | Value)
 
 
-def _is_aggregate(expression: Any) -> bool:
+def is_aggregate(expression: Any) -> bool:
+    """Return True for an expression with an aggregate in it."""
     if not isinstance(expression, BaseExpression):
         return False
     return isinstance(expression, models.Aggregate) or any(
-        map(_is_aggregate, expression.get_source_expressions())
+        map(is_aggregate, expression.get_source_expressions())
     )
+
+
+@contextmanager
+def refusals_explained(join: "Join") -> Iterator[None]:
+    """Turn PostgreSQL's refusal to compute a feature, as of a division by zero, into BadInput with what to do."""
+    try:
+        yield
+    except DataError as error:
+        names = [column.name for column in join.columns if column.is_expression]
+        if not names:
+            raise
+        raise BadInput(
+            f"PostgreSQL cannot compute a feature of some row ({str(error).strip().splitlines()[0]}). It is one of "
+            f"{', '.join(names)}: guard it in its declaration, as NullIf(…, 0) guards a divisor."
+        ) from error
+
+
+#: The value of a feature that a caller must say and has left out.
+ABSENT: Any = object()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +214,48 @@ class Feature(TypedColumn):
     expression: Any
     #: None unless it is a column of the base row or of a one-to-one relation; only such a column can be written.
     path: Path | None
+    #: The function that computes it from other features; None: it is an input.
+    computation: Computation | None = None
+    #: The reason why an expression over other columns is an input all the same; empty for all other features.
+    not_computable: str = ""
+
+    @property
+    def is_expression(self) -> bool:
+        """True unless it is a column."""
+        return not isinstance(self.expression, F)
+
+    @property
+    def required(self) -> bool:
+        """True where a caller must say its value: it may not be null, or its absence would not be noticed."""
+        return self.computation is None and (not self.nullable or bool(self.not_computable))
+
+    @property
+    def absent(self) -> Any:
+        """The value that stands for a feature which a caller has left out."""
+        return ABSENT if self.not_computable else None
+
+    def clean_input(self, value: Any, argument: Sequence[str | int] = ()) -> Any:
+        """Validate as `clean` does, and raise BadInput where a caller has left out a value that must be said."""
+        if value is ABSENT:
+            null = ", or null where it has no value" if self.nullable else ""
+            raise BadInput(f"{self.title} is required: it must be {self.expected}{null}.", argument=argument)
+        return self.clean(value, argument)
+
+    def compute(self, instance: Sequence[Any], argument: Sequence[str | int] = ()) -> Any:
+        """Compute the canonical value from the inputs of an instance. Raises BadInput, OutOfRange, NotFinite."""
+        assert self.computation is not None
+        try:
+            value = self.computation.evaluate(instance)
+        except ArithmeticError as error:
+            inputs = " and ".join(self.computation.titles)
+            raise BadInput(
+                f"{self.title} cannot be computed from {inputs}: {_describe(error)}.", argument=argument
+            ) from error
+        return None if value is None else self.clean(value, argument)
+
+
+def _describe(error: ArithmeticError) -> str:
+    return "a value is out of range" if isinstance(error, InvalidOperation) else str(error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +265,7 @@ class Join:
     #: The base rows. Each row is one instance; its primary key is the entity's key.
     queryset: QuerySet[Any]
     #: By name: a path through to-one relations, a Django expression over such paths, or `Before` or `Latest` over
-    #: to-many relations.
+    #: to-many relations. An expression over columns that are features is computed when serving, and is no input.
     features: Mapping[str, Any]
     #: A column of the base row or of a one-to-one relation. None: no label (clustering).
     label: str | None = None
@@ -232,6 +332,11 @@ class Join:
         """The features in the order of their names, which is their order in every model."""
         return tuple(self.column(name) for name in sorted(self.features))
 
+    @cached_property
+    def inputs(self) -> tuple[Feature, ...]:
+        """The features that a caller gives, in the columns' order; the others are computed from them."""
+        return tuple(column for column in self.columns if column.computation is None)
+
     def column(self, name: str) -> Feature:
         """Compile one declared feature. Raises InvalidJoin, which says what to change."""
         try:
@@ -247,8 +352,8 @@ class Join:
                 return self._compile_aggregate(name, declared.aggregate, declared.at, declared.known)
             case Latest():
                 return self._compile_latest(name, declared)
-        if _is_aggregate(declared):
-            return self._compile_aggregate(name, declared, None)
+        if is_aggregate(declared):
+            return self._compile_mixture(name, declared)
         return self._compile_expression(name, declared)
 
     def _compile_path(self, name: str, path: str) -> Feature:
@@ -263,16 +368,48 @@ class Join:
         )
 
     def _compile_expression(self, name: str, expression: Any) -> Feature:
-        paths = [resolve_path(self.model, reference) for reference in references(expression)]
+        paths = [resolve_path(self.model, path) for path in all_references(self.model, expression)]
         if any(path.to_many for path in paths):
             raise InvalidJoin(
                 f"{name} uses a to-many relation outside of an aggregate. Use Before or Latest."
             )
-        output = self.queryset.model._base_manager.annotate(**{f"feature_{name}": expression})
-        resolved = output.query.annotations[f"feature_{name}"].output_field
+        query = self.model._base_manager.annotate(**{f"feature_{name}": expression}).query
+        resolved = query.annotations[f"feature_{name}"]
         # Only sums and products are known to be null exactly where one of their columns is null.
         nullable = not _is_arithmetic(expression) or any(path.nullable for path in paths)
-        return Feature(name=name, field=resolved, nullable=nullable, expression=expression, path=None)
+        declared = Feature(
+            name=name, field=resolved.output_field, nullable=nullable, expression=expression, path=None
+        )
+        try:
+            computation = compile_expression(resolved, self._sources(query))
+        except NotComputable as reason:
+            return replace(declared, not_computable=str(reason))
+        field = output_field(resolved, computation.type)
+        return replace(declared, field=field, computation=computation)
+
+    def _sources(self, query: Any) -> Mapping[tuple[str, str], Source]:
+        """Get the features that are columns, by their aliases and names in a query."""
+        sources: dict[tuple[str, str], Source] = {}
+        for place, name in enumerate(sorted(self.features)):
+            if self._is_column(self.features[name]):
+                column = query.resolve_ref(self.features[name])
+                title = self.column(name).title
+                sources.setdefault((column.alias, column.target.column), Source(name, title, place))
+        return sources
+
+    def _is_column(self, declared: Any) -> bool:
+        try:
+            return isinstance(declared, str) and not resolve_path(self.model, declared).to_many
+        except InvalidJoin:
+            return False
+
+    def _compile_mixture(self, name: str, expression: Any) -> Feature:
+        """Compile an expression with an aggregate in it."""
+        column = self._compile_aggregate(name, expression, None)
+        paths = {path for path in self.features.values() if isinstance(path, str)}
+        if paths.isdisjoint(references(expression)):
+            return column
+        return replace(column, not_computable="an aggregate in it reads rows of another table")
 
     def _compile_aggregate(
         self, name: str, aggregate: Any, at: str | None, known_at: str | None = None
@@ -346,7 +483,8 @@ class Join:
         """The reverse one-to-one relations that every complete instance has, as lookup paths."""
         relations: dict[str, None] = {}
         for declared in self.features.values():
-            for path in () if _is_aggregate(declared) else references(declared):
+            skipped = isinstance(declared, Before) or is_aggregate(declared)
+            for path in () if skipped else all_references(self.model, declared):
                 names = path.split("__")[:-1]
                 for depth, hop in enumerate(resolve_path(self.model, path).hops, 1):
                     if hop.one_to_one and hop.auto_created:
@@ -359,8 +497,24 @@ class Join:
 
     def instances(self, rows: QuerySet[Any] | None = None) -> QuerySet[Any]:
         """Annotate `rows` (default: the complete ones) with their features as `feature_<name>`."""
-        annotations = {f"feature_{column.name}": column.select(column.expression) for column in self.columns}
-        return (self.complete() if rows is None else rows).order_by().annotate(**annotations)
+        return self._annotated(self.complete() if rows is None else rows, self.columns)
+
+    def inputs_of(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Annotate `rows` with their inputs alone: a computed feature of one row cannot fail those of the others."""
+        return self._annotated(rows, self.inputs)
+
+    def _annotated(self, rows: QuerySet[Any], columns: Iterable[Feature]) -> QuerySet[Any]:
+        return rows.order_by().annotate(
+            **{f"feature_{column.name}": column.select(self._expression(column)) for column in columns}
+        )
+
+    def _expression(self, column: Feature) -> Any:
+        """Get the expression of a column; a computed one reads its inputs as they are validated."""
+        if column.computation is None:
+            return column.expression
+        names = column.computation.inputs
+        inputs = {self.features[input_.name]: input_ for input_ in self.inputs if input_.name in names}
+        return OverInputs(column.expression, column.field, {path: c.select for path, c in inputs.items()})
 
     @cached_property
     def selected(self) -> tuple[str, ...]:
@@ -372,8 +526,8 @@ class Join:
 
     @cached_property
     def writable(self) -> bool:
-        """True where an instance can be inserted: every feature has a path, every other column a default."""
-        if any(column.path is None for column in self.columns):
+        """True where an instance can be inserted: every input has a path, every other column a default."""
+        if any(column.path is None for column in self.inputs):
             return False
         return not self.missing_columns
 

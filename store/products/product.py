@@ -1,10 +1,12 @@
 """Data products: the declaration of a question, the tables to answer it from, and how to learn."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from math import isfinite
+from operator import itemgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -15,7 +17,7 @@ from learning.model import Signature
 from learning.problem import Problem
 from learning.retrain import Rule
 
-from ..exceptions import BadInput, Faults, NotFinite
+from ..exceptions import BadInput, Faults, NotFinite, StoreError
 from .choices import Choice
 from .features import Feature, Join
 
@@ -66,6 +68,15 @@ class DataProduct:
     def feature_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
+    @property
+    def inputs(self) -> tuple[Feature, ...]:
+        """The features that a caller gives, in the columns' order; the others are computed from them."""
+        return self.join.inputs
+
+    @cached_property
+    def input_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.inputs)
+
     @cached_property
     def labels(self) -> tuple[Choice, ...]:
         """The labels of a classification in declared order, retired ones last; else empty."""
@@ -109,47 +120,97 @@ class DataProduct:
         return not self.obstacles(signature)
 
     def clean(self, features: Mapping[str, Any], argument: Sequence[str | int] = ()) -> list[Any]:
-        """Validate features and return the canonical instance in the columns' order; absent ones are None.
+        """Validate inputs and return the canonical instance in the columns' order, with the computed features.
 
         Raises: BadInput, NotFinite or OutOfRange with the path `argument` plus the feature's name; SeveralFaults.
         """
         return self.clean_instance(self.instance(features), argument)
 
     def instance(self, features: Mapping[str, Any]) -> list[Any]:
-        """Put features in the columns' order without validating them; absent ones are None."""
-        return list(map(features.get, self.feature_names))
+        """Put the inputs among features in their order without validating them.
 
-    def clean_instance(self, instance: Sequence[Any], argument: Sequence[str | int] = ()) -> list[Any]:
-        """Validate as `clean` does, from values in the columns' order."""
+        An absent one is None, or ABSENT where it must be said.
+        """
+        return list(map(features.get, self.input_names, self.absent_inputs))
+
+    @cached_property
+    def absent_inputs(self) -> tuple[Any, ...]:
+        """The values of inputs that a caller has left out, in their order."""
+        return tuple(column.absent for column in self.inputs)
+
+    def clean_instance(self, inputs: Sequence[Any], argument: Sequence[str | int] = ()) -> list[Any]:
+        """Validate as `clean` does, from the values of the inputs in their order."""
         try:
             # Floats are compared here, as products have tens of them and a call takes as long as four comparisons.
-            return [
+            cleaned = [
                 value + 0.0 if type(value) is float and low <= value <= high else clean(value)
-                for value, (low, high, clean) in zip(instance, self._checks, strict=True)
+                for value, (low, high, clean) in zip(inputs, self._checks, strict=True)
             ]
         except ExemplarError:
-            return self._clean_each(instance, argument)
+            cleaned = self._clean_each(inputs, argument)
+        return self.complete(cleaned, argument) if self.computed else cleaned
 
-    def _clean_each(self, instance: Sequence[Any], argument: Sequence[str | int]) -> list[Any]:
+    def _clean_each(self, inputs: Sequence[Any], argument: Sequence[str | int]) -> list[Any]:
         """Validate once more, column by column. Raises all faults at once, each with the path of its column."""
         faults, cleaned = Faults(), []
-        for value, column in zip(instance, self.columns, strict=True):
+        for value, column in zip(inputs, self.inputs, strict=True):
             with faults.collect():
-                cleaned.append(column.clean(value, (*argument, column.name)))
+                cleaned.append(column.clean_input(value, (*argument, column.name)))
         faults.check()
         return cleaned
 
-    def clean_stored(self, instance: Sequence[Any], argument: Sequence[str | int] = ()) -> list[Any]:
+    def clean_stored(self, inputs: Sequence[Any], argument: Sequence[str | int] = ()) -> list[Any]:
         """Validate as `clean_instance` does, from values as the tables hold them: as learned, NaN is missing."""
         try:
-            return self.clean_instance(instance, argument)
+            return self.clean_instance(inputs, argument)
         except NotFinite:
-            pairs = zip(instance, self.columns, strict=True)
+            pairs = zip(inputs, self.inputs, strict=True)
             return self.clean_instance([column.without_missing(value) for value, column in pairs], argument)
 
     @cached_property
     def _checks(self) -> Sequence[tuple[float, float, Callable[[Any], Any]]]:
-        return [(*column.float_bounds, column.clean) for column in self.columns]
+        return [
+            (*column.float_bounds, column.clean_input if column.not_computable else column.clean)
+            for column in self.inputs
+        ]
+
+    @cached_property
+    def computed(self) -> tuple[tuple[int, Feature], ...]:
+        """The computed features with their places in an instance."""
+        return tuple((place, column) for place, column in enumerate(self.columns) if column.computation)
+
+    def complete(self, inputs: Sequence[Any], argument: Sequence[str | int] = ()) -> list[Any]:
+        """Compute the instance from canonical inputs.
+
+        Raises: BadInput, OutOfRange or NotFinite with the path `argument`; SeveralFaults.
+        """
+        instance = list(self._spread((*inputs, None)))
+        try:
+            for place, column in self.computed:
+                instance[place] = column.compute(instance, argument)
+        except StoreError:
+            faults = Faults()
+            for _, column in self.computed:
+                with faults.collect():
+                    column.compute(instance, argument)
+            raise faults.error from None
+        return instance
+
+    def complete_if_possible(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
+        """Compute the instance as the tables have it; a feature that cannot be computed is None."""
+        if not self.computed:
+            return tuple(inputs)
+        instance = list(self._spread((*inputs, None)))
+        for place, column in self.computed:
+            with suppress(StoreError):
+                instance[place] = column.compute(instance)
+        return tuple(instance)
+
+    @cached_property
+    def _spread(self) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+        """Put inputs, with None behind them, at their places in an instance."""
+        places = {column.name: place for place, column in enumerate(self.inputs)}
+        return itemgetter(*(places.get(name, -1) for name in self.feature_names))
 
     def stored_features(self, instance: Sequence[Any]) -> dict[str, Any]:
         """Encode a validated instance as it is stored with its prediction: JSON values by the columns' names."""

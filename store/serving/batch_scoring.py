@@ -166,7 +166,7 @@ def _validated(product: DataProduct, rows: Sequence[Entity]) -> Sequence[ValidRe
     """Validate the features of each entity, all at once if none is refused."""
     if all(entity.complete for entity in rows):
         try:
-            cleaned = bulk_validation.instances(product, [entity.instance for entity in rows])
+            cleaned = bulk_validation.instances(product, [entity.inputs for entity in rows])
             return [
                 ValidRequest(instance, entity.key) for instance, entity in zip(cleaned, rows, strict=True)
             ]

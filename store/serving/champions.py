@@ -178,7 +178,7 @@ def _warmed(product: DataProduct, model: Model) -> InferenceTime:
     """Warm the model up by a row of the product, and measure its time."""
     page = entities.page(product, 1, None)
     try:
-        row = product.clean(page.nodes[0].features)
+        row = product.clean_instance(page.nodes[0].inputs)
         one, batch = (min(_timed(model, [row] * size) for _ in range(5)) for size in (1, BATCH))
     except (IndexError, ExemplarError):
         return InferenceTime()  # no row, or none that is valid

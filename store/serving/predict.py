@@ -25,7 +25,7 @@ Path = tuple[str | int, ...]
 class PredictionRequest(NamedTuple):
     """A request for one prediction, as a client made it: nothing of it has been validated."""
 
-    #: In the order of the product's columns, in the types that the API delivers; None: those that the entity's tables
+    #: In the order of the product's inputs, in the types that the API delivers; None: those that the entity's tables
     #: hold now.
     instance: Sequence[Any] | None = None
     #: The key of the base row that the prediction is about.
@@ -160,7 +160,7 @@ def validate_entity(
         needed = ", ".join(product.join.required_rows)
         return IncompleteEntity(f"{key} lacks a feature row: {product} joins {needed}.", argument=path)
     try:
-        return ValidRequest(product.clean_stored(entity.instance, path), entity=key)
+        return ValidRequest(product.clean_stored(entity.inputs, path), entity=key)
     except StoreError as refusal:
         return refusal
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 from psycopg2 import sql
 
+from ..products.features import refusals_explained
 from ..products.product import DataProduct
 from . import snapshots
 from .undeclared import UndeclaredValues, find_undeclared
@@ -91,11 +92,12 @@ def _names(product: DataProduct) -> list[str]:
 
 def _join(product: DataProduct, statement: str) -> None:
     columns = sql.SQL(", ").join(map(sql.Identifier, (*snapshots.SYSTEM_COLUMNS, *product.feature_names)))
-    _execute(
-        sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP AS {}").format(
-            JOINED, columns, sql.SQL(statement)
+    with refusals_explained(product.join):
+        _execute(
+            sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP AS {}").format(
+                JOINED, columns, sql.SQL(statement)
+            )
         )
-    )
 
 
 def _columns(

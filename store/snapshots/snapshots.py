@@ -17,7 +17,7 @@ from ..exceptions import RowsMultiplied
 from ..predictions import truth
 from ..predictions.feedback import Feedback
 from ..products.columns import select_stored
-from ..products.features import Feature
+from ..products.features import Feature, refusals_explained
 from ..products.product import DataProduct
 from . import dataset_loader, fingerprint
 from .undeclared import UndeclaredValues, find_undeclared
@@ -190,7 +190,7 @@ def _create_table(product: DataProduct, table: str) -> str:
     """Create the snapshot's table from the join. Returns: the statement."""
     names = ", ".join(map(connection.ops.quote_name, (*SYSTEM_COLUMNS, *product.feature_names)))
     sql = f"CREATE TABLE {table} ({names}) AS\n{join_sql(product)}"
-    with connection.cursor() as cursor:
+    with refusals_explained(product.join), connection.cursor() as cursor:
         # Executed without parameters, so that a percent sign in a literal is not a placeholder.
         cursor.execute(sql)
     return sql

@@ -129,7 +129,7 @@ class Drawing:
     def types(self, type_: str) -> dict[str, str]:
         if type_.startswith(f"{self.prefix}PredictInput"):
             return {"features": f"{self.prefix}Features!", "entity": "ID", "reference": "String"}
-        return {names.field(c.name): self.type_of(c) for c in self.product.columns}
+        return {names.field(c.name): self.type_of(c) for c in self.product.inputs}
 
     def type_of(self, column: TypedColumn) -> str:
         assert column.kind is not None
@@ -235,7 +235,7 @@ class Drawing:
         return {"features": self.features(), **about}
 
     def features(self) -> Any:
-        given = {names.field(c.name): self.value(c) for c in self.product.columns}
+        given = {names.field(c.name): self.value(c) for c in self.product.inputs}
         if self.chance(self.badness):
             for _ in range(self.random.choice([1, 1, 2, 4])):
                 self.spoil(given)

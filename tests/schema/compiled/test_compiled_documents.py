@@ -45,7 +45,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 #: Documents for each product, and the requests that are drawn with them.
 DOCUMENTS = 400
-PRODUCTS = ["stay", "relapse", "survey", "tumor", "diabetes", "wine", "manual"]
+PRODUCTS = ["stay", "bill", "relapse", "survey", "tumor", "diabetes", "wine", "manual"]
 JSON = {"content-type": "application/json", "host": "127.0.0.1"}
 
 

@@ -37,8 +37,10 @@ FIELDS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
 
 
 class Product:
+    computed = ()
+
     def __init__(self, *columns: TypedColumn):
-        self.columns = columns
+        self.inputs = columns
 
 
 def outcome(clean: Callable[[], Sequence[Any]]) -> Any:

@@ -12,12 +12,13 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 from graphql import GraphQLSchema, build_schema
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from tests.project.test_logs import counts
 from tests.random_operations import Drawing, Request
 from tests.system import ROOT, System, copied
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, eventually
 
 #: Requests are drawn with the seeds from 0; a failure names its seed.
 REQUESTS = 1_500
@@ -193,3 +194,17 @@ CASES = {
 def test_what_was_internal_once_has_a_code(system, transport, case):
     send, accept = TRANSPORTS[transport]
     assert not set(codes(send(system, CASES[case], accept))) & {"INTERNAL", "NONE"}
+
+
+def test_a_flood_of_refused_sockets_is_a_line_a_second(system):
+    def lines() -> list[str]:
+        return [line for line in system.output.splitlines() if "evil.example" in line]
+
+    url = system.url.replace("http", "ws") + "/graphql/"
+    began = time.monotonic()
+    for _ in range(100):
+        with pytest.raises(InvalidStatus):
+            connect(url, origin="http://evil.example", proxy=None)  # type: ignore[arg-type]
+    seconds = time.monotonic() - began
+    assert eventually(lambda: sum(counts(lines())) == 100)
+    assert len(lines()) <= seconds + 2

@@ -16,6 +16,7 @@ from schema.core.context import Context
 from schema.execution.execution import Schema
 from store import models
 from store.access import actors
+from store.entities import bulk_validation, entities
 from store.predictions import upsert
 from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products import catalogue
@@ -23,6 +24,8 @@ from store.products.features import Join
 from store.products.product import DataProduct
 from store.registry import served_choices
 from store.registry.served_choices import Served
+from store.serving import predict
+from store.serving.predict import PredictionRequest
 from tests.store.conftest import version
 from tests.survey.models import Answer
 
@@ -214,6 +217,22 @@ def test_an_unnamed_row_label_is_null(survey: DataProduct) -> None:
         "truth": None,
         "features": {"mood": None, "rating": None, "size": 1.0},
     }
+
+
+@pytest.mark.django_db
+def test_blank_rows_are_accepted_wherever_rows_are_predicted(survey: DataProduct) -> None:
+    rows = [Answer.objects.create(mood=mood, rating=0, size=1.0) for mood in ("", "C++")]
+    keys = [str(row.pk) for row in rows]
+    one_by_one = predict.validate(survey, [PredictionRequest(entity=key) for key in keys])
+    stated = predict.validate(survey, [PredictionRequest([mood, 0, 1.0]) for mood in ("", "C++")])
+    found = entities.find(survey, keys)
+    together = bulk_validation.instances(survey, [found[key].instance for key in keys])
+    for requests in (one_by_one, stated):
+        assert [request.instance for request in requests if isinstance(request, ValidRequest)] == [
+            ["", 0, 1.0],
+            ["C++", 0, 1.0],
+        ]
+    assert list(map(list, together)) == [["", 0, 1.0], ["C++", 0, 1.0]]
 
 
 TASKS = {

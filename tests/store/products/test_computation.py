@@ -566,6 +566,21 @@ def test_an_entity_is_predicted_from_as_its_features_are(bill: DataProduct) -> N
     assert bill.stored_features(by_row.instance)["cost_per_year"] == "0.16393442622950819672"
 
 
+@pytest.mark.parametrize("note", ["cafe\u0301", "caf\u00e9", " \t", "", "tea"])
+def test_texts_are_read_in_one_form_before_anything_is_computed_from_them(note: str) -> None:
+    path = "anamnesis__note"
+    is_cafe = Case(When(Q(anamnesis__note="caf\u00e9") | Q(anamnesis__note=""), then=1), default=0)
+    product = declared(
+        {"note": path, "urgency": "urgency", "story": Concat("urgency", path), "is_cafe": is_cafe}
+    )
+    operation = operate(note=note)
+    names = [f"feature_{name}" for name in product.feature_names]
+    [learned] = product.join.instances().filter(pk=operation.pk).values_list(*names)
+    entity = entities.get(product, str(operation.pk))
+    assert list(learned) == product.clean_stored(entity.inputs)
+    assert product.clean({"note": note, "urgency": "planned"}) == list(learned)
+
+
 def test_rows_of_a_product_with_computed_features_can_be_written(bill: DataProduct) -> None:
     assert bill.writable
     created = editing.create(bill, None, FEATURES, True, NOON)

@@ -43,6 +43,7 @@ from .selection.steps import (
     FoldScored,
     Step,
 )
+from .selection.suspicion import Suspicion
 
 __all__ = [
     "Analysed",
@@ -260,6 +261,14 @@ def _decide(
         classes=context.dataset.classes,
         ground=_ground(context),
         uncompared=_is_uncompared(search, final_round),
+        suspect=Suspicion(
+            dataset=context.dataset,
+            analysis=analysed,
+            metric=context.metric,
+            seed=context.seed,
+            ratio=context.plan.ratio,
+            incumbent=incumbent,
+        ).describe,
     )
 
 
@@ -293,6 +302,7 @@ def _decided(decision: Decision, stop_reasons: str) -> Decided:
         incumbent_kept=decision.incumbent_kept,
         hold_reason=decision.hold_reason,
         reason=decision.reason + stop_reasons,
+        suspicious=decision.suspicious,
     )
 
 

@@ -4,7 +4,7 @@ The search chooses the candidates of the final round. Only their scores on its f
 recipe is beaten, and only these are reported: the best of many noisy scores would be too optimistic.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
 from statistics import fmean
@@ -92,6 +92,8 @@ class Decision:
     hold_reason: str | None
     #: One or more sentences.
     reason: str
+    #: Whether the score is too good to be true: such a model waits even if no champion serves.
+    suspicious: bool = False
 
     def hold(self, objections: Sequence[str]) -> "Decision":
         """Add reasons why a person must decide whether the fitted model serves."""
@@ -128,6 +130,7 @@ def decide(
     classes: Sequence[str] = (),
     ground: Ground | None = None,
     uncompared: bool = False,
+    suspect: Callable[[Entry], str | None] | None = None,
 ) -> Decision:
     """Decide the final round.
 
@@ -140,13 +143,16 @@ def decide(
         classes: Those that were learned; empty unless the task is classification.
         ground: The examples and folds of the final round, for the reason; None if they are unknown.
         uncompared: True if the time limit ended before the champion's recipe was scored.
+        suspect: Describes why the winner's score is too good to be true; None if it is not.
     """
     reasons = Reasons(metric=metric, ratio=ratio, ground=ground, baseline=baseline)
     decision = _decide(reasons, entries, incumbent, fingerprint)
     winner = next((entry for entry in entries if entry.candidate == decision.winner), None)
     if winner is None:
         return decision
+    suspicion = suspect(winner) if suspect is not None else None
     objections = [
+        *filter(None, [suspicion]),
         *class_objections(problem, incumbent.classes if incumbent is not None else (), classes),
         *_objections(problem, metric, winner, incumbent, ratio, baseline, changed, classes),
         *([UNCOMPARED] if uncompared else []),
@@ -154,7 +160,12 @@ def decide(
     reason = decision.reason
     if incumbent is not None:
         reason += describe_other_scale(incumbent.metric, incumbent.classes, metric, classes)
-    return replace(decision, hold_reason=" ".join(objections) or None, reason=reason)
+    return replace(
+        decision,
+        hold_reason=" ".join(objections) or None,
+        reason=reason,
+        suspicious=suspicion is not None,
+    )
 
 
 def _decide(

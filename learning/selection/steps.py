@@ -136,6 +136,8 @@ class Decided:
     #: Why a person must decide whether the model serves; None if it may serve at once.
     hold_reason: str | None
     reason: str
+    #: Whether the score is too good to be true: the model waits even if no champion serves.
+    suspicious: bool = False
 
     @property
     def message(self) -> str:

@@ -61,6 +61,7 @@ class _BuildRun:
         self.product: DataProduct = catalogue.get(build.product)
         self.champion = _find_champion(self.product)
         self.hold_reason: str | None = None
+        self.suspicious = False
 
     def run(self) -> None:
         """Iterate over all steps and record each in a transaction of its own."""
@@ -190,7 +191,7 @@ class _BuildRun:
         self.build.add_event("CandidateScored", step.message, step.percent, candidate=candidate)
 
     def record_decision(self, step: learning.Decided) -> None:
-        self.hold_reason = step.hold_reason
+        self.hold_reason, self.suspicious = step.hold_reason, step.suspicious
         self.build.decision = step.reason
         self.build.save(update_fields=["decision"])
         if step.winner is None:
@@ -209,13 +210,12 @@ class _BuildRun:
             self.build.add_event("DiagnosticDrawn", step.message, step.percent, diagnostic=diagnostic)
 
     def promote(self, model: ModelVersion) -> None:
-        """Promote the winner, or hold it for a person where a champion can be loaded or labels vanished."""
+        """Promote the winner, or hold it for a person where it may wait."""
         self.build.model = model
         state = ProductState.objects.lock(self.product.name)
         hold = self.hold_reason or state.hold or self._superseded(state)
         unfit = state.champion.misfit(self.product) if state.champion else None
-        # A model that lost labels waits in any case: once they are declared again, the champion can be loaded, too.
-        if hold and state.champion and (not unfit or self.objections()):
+        if hold and self._may_wait(state, unfit):
             self.build.decision = (
                 f"Version {model.number} is registered and waits for a person to promote it. {hold} "
                 f"{self.build.decision}"
@@ -233,6 +233,17 @@ class _BuildRun:
                 "ModelPromoted", f"Version {model.number} serves. {self.build.decision}", promotion=promotion
             )
         self.build.save(update_fields=["model", "promoted", "decision"])
+
+    def _may_wait(self, state: ProductState, unfit: str | None) -> bool:
+        """Return whether the product can do without the new model until a person has looked at it.
+
+        A champion that can be loaded serves meanwhile. Where there has never been one, only a model whose score is too
+        good to be true waits. A model that lost labels waits in any case: once they are declared again, the champion
+        can be loaded, too.
+        """
+        if state.champion is None:
+            return self.suspicious
+        return not unfit or bool(self.objections())
 
     def _superseded(self, state: ProductState) -> str | None:
         if state.champion_id == (self.champion.pk if self.champion else None):

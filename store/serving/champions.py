@@ -23,7 +23,7 @@ from ..db import memory
 from ..entities import entities
 from ..exceptions import ModelDoesNotFit, NoChampion
 from ..jobs import events
-from ..jobs.jobs import UNFINISHED
+from ..jobs.jobs import SUCCEEDED, UNFINISHED
 from ..products import catalogue
 from ..products.product import DataProduct
 from ..registry.product_states import ProductState
@@ -120,13 +120,21 @@ def _reason_to_build(product: DataProduct) -> str:
     """Say why the product needs a build: nothing serves, or no version has seen all that is declared; else empty."""
     match _promoted.get(product.name):
         case None:
-            return "No version serves."
+            return "" if _waits_for_person(product) else "No version serves."
         case UnservableVersion(reason=reason):
             return reason
         case Champion():
             newest = ModelVersion.objects.filter(product=product.name).order_by("number").last()
             unseen = "; ".join(newest.novelties(product)) if newest else ""
             return f"The declaration is wider than what was learned: {unseen}." if unseen else ""
+
+
+def _waits_for_person(product: DataProduct) -> bool:
+    """Return whether a product that has never served has a model to promote; another build would find the same."""
+    if ProductState.objects.filter(product=product.name, champion__isnull=False).exists():
+        return False
+    build = Build.objects.filter(product=product.name, status=SUCCEEDED).order_by("-pk").first()
+    return build is not None and build.model is not None and build.model.misfit(product) is None
 
 
 def _instances(product: DataProduct) -> int:

@@ -28,10 +28,11 @@ from store.products.product import DataProduct
 from store.registry.product_states import ProductState
 from store.registry.promotions import Promotion
 from store.registry.versions import ModelVersion
+from store.serving import champions
 from tests.clinic.models import Anamnesis
 from tests.waiting import PATIENCE, eventually
 
-from ..conftest import at_once, examples, operate
+from ..conftest import HOUR, NOON, at_once, examples, operate
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -370,6 +371,25 @@ def test_a_build_after_a_rollback_is_held_until_a_person_promotes(stay: DataProd
     Promotion.objects.promote(held.model, "Looked at it.", "ann")
     assert ProductState.objects.get(product="stay").hold == ""
     operate(relapsed=False, age=21)
+    assert built(stay).promoted
+
+
+def test_a_first_model_that_is_too_good_to_be_true_waits_and_is_not_built_again_at_start(
+    stay: DataProduct,
+) -> None:
+    for number in range(120):
+        relapsed = number % 2 == 0
+        operate(age=20 + number // 2 % 5 + 60 * relapsed, relapsed=relapsed, at=NOON + number * HOUR)
+    first = built(stay)
+    assert (first.status, first.promoted) == (SUCCEEDED, False), first.decision
+    assert "is too good to be true: age nearly decides the label all by itself" in first.decision
+    assert ModelVersion.objects.champion_of("stay") is None
+    champions.load()
+    assert not Build.objects.filter(product="stay").exclude(pk=first.pk).exists()
+
+    assert first.model is not None
+    Promotion.objects.promote(first.model, "The age is known.", "ann")
+    operate(relapsed=True, age=95)
     assert built(stay).promoted
 
 

@@ -101,6 +101,21 @@ def test_one_file_becomes_a_model_and_a_product(planned: Any) -> None:
     assert texts["products.py"] == PRODUCTS
 
 
+@pytest.mark.parametrize(
+    ("values", "lines"),
+    [
+        (["<=50K", ">50K"], ['LE_50K = "<=50K", "<=50K"', 'GT_50K = ">50K", ">50K"']),
+        (["C", "C#", "C++", "10th"], ['C_SHARP = "C#", "C#"', 'VALUE_10TH = "10th", "10th"']),
+        (["yes", "Yes", "ja"], ['JA = "ja"', ' = "yes", "yes"', ' = "Yes", "Yes"']),
+        ([-1, 1], ['MINUS_1 = -1, "-1"', 'VALUE_1 = 1, "1"']),
+    ],
+)
+def test_members_are_named_by_their_values(planned: Any, values: Any, lines: list[str]) -> None:
+    rows = [[values[i % len(values)], i % 7] for i in range(60)]
+    text = render(planned(("a.csv", ["c", "x"], rows), label="c"))["models.py"]
+    assert [line for line in lines if line not in text] == []
+
+
 def test_without_entity_the_key_is_derived_from_the_row(planned: Any) -> None:
     texts = render(planned(("people.csv", HEADER, PEOPLE), label="survived"))
     assert "key = models.CharField(max_length=50, primary_key=True, editable=False)" in texts["models.py"]

@@ -36,7 +36,14 @@ FOLDER = ROOT / "docs" / "reference"
 #: The packages of the project, what knows more before what knows less.
 PACKAGES = ("project", "schema", "store", "learning")
 TASKS = (problem.Classification, problem.Regression, problem.Clustering)
-PRODUCTS = (product.DataProduct, features.Join, features.Before, features.Latest)
+PRODUCTS = (
+    product.DataProduct,
+    features.Join,
+    features.Before,
+    features.Latest,
+    features.Recency,
+    features.Trend,
+)
 RULES: tuple[type, ...] = get_args(retrain.Rule)
 #: All classes whose options the reference lists.
 DECLARATIONS: tuple[type, ...] = (*PRODUCTS, problem.Problem, *TASKS, *RULES)

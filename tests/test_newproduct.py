@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from project import engines
+from tests.store.ingest.workbook import write_workbook
 from tests.system import ROOT, UNSET, state_folder
 from tests.waiting import PATIENCE
 
@@ -143,6 +145,60 @@ def test_what_cannot_be_loaded_leaves_nothing(copy: Copy, tmp_path: Path) -> Non
     assert "visits.csv, line 3, column customer: 'nobody'" in said
     assert not copy.apps
     assert "No product's app" in copy.refused("rmproduct", "churn", "--drop-data", "--yes")
+
+
+def test_a_new_category_is_accepted_on_request(copy: Copy, tmp_path: Path, no_apps: None) -> None:
+    header, path = "customer,plan,churned\n", tmp_path / "customers.csv"
+    rows = "".join(f"C{i},{['basic', 'gold'][i % 2]},{'yes' if i % 7 > 3 else 'no'}\n" for i in range(60))
+    path.write_text(header + rows)
+    command = ("ingest", "churn", str(path))
+    copy.done("newproduct", *command[1:], "--label", "churned", "--entity", "customer", "--yes")
+    path.write_text(header + rows + "C60,platinum+,no\nC60,platinum+,no\n")
+    said = copy.refused(*command)
+    assert "'platinum+' is none of" in said
+    assert said.endswith("Add --accept-new-choices to allow 'platinum+' as plan.")
+
+    said = copy.done(*command, "--accept-new-choices")
+    assert "Accepted 'platinum+' as plan of Customer, with a migration." in said
+    assert "1 inserted, 0 updated, 60 unchanged, 0 rejected." in said
+    assert "1 row equals another with the same key" in said
+    models = (copy.folder / "churn" / "models.py").read_text()
+    assert 'PLATINUM_PLUS = "platinum+", "platinum+"' in models
+    assert "max_length=9, choices=Plan.choices" in models
+    assert len(list((copy.folder / "churn" / "migrations").glob("0*.py"))) == 2
+    assert "No changes" in copy.done("makemigrations", "--check", "--dry-run", "churn")
+    assert "0 inserted, 0 updated, 61 unchanged" in copy.done(*command, "--accept-new-choices")
+
+    # As after an interruption between the edit and its migration.
+    longer = models.replace("max_length=9", "max_length=14").replace(
+        'PLATINUM_PLUS = "platinum+", "platinum+"',
+        'PLATINUM_PLUS = "platinum+", "platinum+"\n        DIAMOND = "diamond for al"',
+    )
+    (copy.folder / "churn" / "models.py").write_text(longer)
+    path.write_text(header + rows + "C61,diamond for al,no\n")
+    assert "1 inserted" in copy.done(*command, "--accept-new-choices")
+    assert len(list((copy.folder / "churn" / "migrations").glob("0*.py"))) == 3
+
+
+def test_sheets_of_a_workbook_become_related_tables(copy: Copy, tmp_path: Path, no_apps: None) -> None:
+    customers = [
+        ["Customer No", "Größe (cm)", "churned"],
+        *([f"C{i}", 150 + i % 40, i % 7 > 3] for i in range(60)),
+    ]
+    visits = [
+        ["Customer No", "on", "minutes"],
+        *([f"C{i % 50}", date(2024, 1, 1 + i % 28), i % 31] for i in range(200)),
+    ]
+    path = str(write_workbook(tmp_path / "shop.xlsx", {"customers": customers, "visits": visits}))
+    command = [path, "--sheet", "customers", "visits"]
+    said = copy.done("newproduct", "churn", *command, "--label", "churned", "--yes")
+    assert "260 inserted" in said
+    text = (copy.folder / "churn" / "models.py").read_text()
+    assert "class Visit(models.Model)" in text
+    assert 'verbose_name="Größe (cm)"' in text
+    again = (copy.folder / "churn" / "README.md").read_text()
+    assert f"./dev ingest churn {path} --sheet customers visits" in again
+    assert "0 inserted, 0 updated, 260 unchanged" in copy.done("ingest", "churn", *command)
 
 
 def test_nobody_is_asked_where_nobody_is(copy: Copy, passengers: Path) -> None:

@@ -11,16 +11,19 @@ from django.db import Error, connection, transaction
 
 from ..exceptions import StoreError
 from ..products.product import DataProduct
-from . import checking, files, label_conflicts, staging, tables, upsert
+from . import checking, files, label_conflicts, renames, staging, tables, upsert
 from .files import Layout
+from .new_choices import NewChoices, find_new_choices
 from .progress import CHECKING, READING, WRITING, Progress, ProgressListener, count_bytes, ignore
-from .tables import LoadPlan
+from .tables import LoadPlan, NoTable
 
 
 class TooManyRejects(StoreError):
     """More rows than allowed do not fit; nothing was loaded."""
 
     code = "BAD_INPUT"
+    #: Values that do not fit because they are no choices.
+    new_choices: tuple[NewChoices, ...] = ()
 
 
 class CannotLoad(StoreError):
@@ -45,6 +48,8 @@ class LoadSummary:
     rejects_file: Path | None
     #: Columns of the files that no table has.
     new_columns: tuple[str, ...] = ()
+    #: What these files lack, and which columns were probably renamed, a sentence each.
+    missing: tuple[str, ...] = ()
 
 
 def load(
@@ -112,8 +117,10 @@ class _Loader:
         self.rows = self.rejected = self.repeated = self.inserted = self.updated = 0
         self.rows_read = 0
         self.new_columns: list[str] = []
+        self.missing: list[str] = []
 
     def load(self, plan: LoadPlan) -> None:
+        self._check_renames(plan)
         are_numbers = staging.stage(plan.layout, plan.names, partial(self._report, plan, READING))
         self._report(plan, CHECKING, rows=self.rows_read)
         rows = checking.check(plan)
@@ -128,6 +135,15 @@ class _Loader:
         self.rows += rows
         self.repeated += checking.count_repeated()
         self.new_columns += plan.new_columns
+        self.missing += renames.describe_missing(plan)
+
+    def _check_renames(self, plan: LoadPlan) -> None:
+        """Raise NoTable where a renamed column would make each row a new one: its values are its key."""
+        if plan.derives_keys and (rename := next(renames.guess_renames(plan), None)):
+            raise NoTable(
+                f"{plan.layout.path}: the rows have no key of their own, so that without "
+                f"{renames.get_title(rename.field)!r} each would be a new one. {rename}"
+            )
 
     def _report(self, plan: LoadPlan, step: str, bytes: int = 0, rows: int = 0) -> None:
         self.rows_read = rows
@@ -146,7 +162,9 @@ class _Loader:
             ) from error
         self.rejected += rejected
         if self.rejected > self.max_rejects:
-            raise TooManyRejects(self._describe_rejects(plan.path))
+            error = TooManyRejects(self._describe_rejects(plan.path))
+            error.new_choices = tuple(find_new_choices(plan))
+            raise error
 
     def _describe_rejects(self, path: Path) -> str:
         line, column, value, reason = checking.get_first_reject()
@@ -177,4 +195,5 @@ class _Loader:
             repeated=self.repeated,
             rejects_file=self.rejects if self.rejected else None,
             new_columns=tuple(self.new_columns),
+            missing=tuple(self.missing),
         )

@@ -3,7 +3,7 @@
 An app's `products.py` imports from here.
 """
 
-from .features import Before, Join, Latest
+from .features import Before, Join, Latest, Recency, Trend
 from .product import DataProduct
 
-__all__ = ["Before", "DataProduct", "Join", "Latest"]
+__all__ = ["Before", "DataProduct", "Join", "Latest", "Recency", "Trend"]

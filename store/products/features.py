@@ -12,9 +12,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import DataError, models
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import (
+    Count,
+    ExpressionWrapper,
+    F,
+    FloatField,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.expressions import BaseExpression, CombinedExpression
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Cast, Coalesce, Extract
 
 from ..exceptions import BadInput, StoreError
 from . import times
@@ -62,6 +73,50 @@ class Latest:
     before: str | None = None
     #: The column with the time at which a row became known, as in `Before`.
     known: str | None = None
+
+
+@dataclass(frozen=True)
+class Recency:
+    """Days between the newest of those rows of a to-many relation that come before the instance's time, and that time.
+
+    Null without rows. The Join must have `at`.
+    """
+
+    #: The column with those rows' time, as `"visits__on"`.
+    at: str
+    #: The column with the time at which a row became known, as in `Before`.
+    known: str | None = None
+
+
+@dataclass(frozen=True)
+class Trend:
+    """Change a day of a number in the rows of a to-many relation: the slope of the line of least squares.
+
+    Only rows before the instance's time count, where the Join has `at`. Null where fewer than two times have a value.
+    """
+
+    #: The path of the number from the base row, as `"visits__minutes"`.
+    path: str
+    #: The column with those rows' time, as `"visits__on"`.
+    at: str
+    #: The column with the time at which a row became known, as in `Before`.
+    known: str | None = None
+
+
+class Slope(models.Aggregate):
+    """The slope of the line of least squares through pairs of y and x."""
+
+    function = "REGR_SLOPE"
+    output_field = FloatField()
+
+
+#: Seconds of a day.
+DAY = 86400.0
+
+
+def _days(path: str) -> Any:
+    """Build the days of a date or a time since 1970, as a number."""
+    return Cast(Extract(path, "epoch"), FloatField()) / Value(DAY)
 
 
 @dataclass(frozen=True)
@@ -352,6 +407,11 @@ class Join:
                 return self._compile_aggregate(name, declared.aggregate, declared.at, declared.known)
             case Latest():
                 return self._compile_latest(name, declared)
+            case Recency():
+                return self._compile_recency(name, declared)
+            case Trend():
+                slope = Slope(declared.path, _days(declared.at))
+                return self._compile_aggregate(name, slope, declared.at, declared.known)
         if is_aggregate(declared):
             return self._compile_mixture(name, declared)
         return self._compile_expression(name, declared)
@@ -428,6 +488,15 @@ class Join:
         counts = isinstance(aggregate, Count)
         expression = Coalesce(value, 0) if counts else value
         return Feature(name=name, field=output, nullable=not counts, expression=expression, path=None)
+
+    def _compile_recency(self, name: str, declared: Recency) -> Feature:
+        """Compile the days since the newest row, from a column of the base row and a subquery."""
+        if not self.at:
+            raise InvalidJoin(f"{name}: Recency needs the time of the instance: declare at= of the Join.")
+        newest = Max(_days(declared.at), output_field=FloatField())
+        feature = self._compile_aggregate(name, newest, declared.at, declared.known)
+        days = ExpressionWrapper(_days(self.at) - feature.expression, output_field=FloatField())
+        return replace(feature, expression=days)
 
     def _compile_latest(self, name: str, latest: Latest) -> Feature:
         column = resolve_path(self.model, latest.path).column

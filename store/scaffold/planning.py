@@ -205,7 +205,7 @@ def _list_features(models: Sequence[PlannedModel]) -> Iterator[PlannedFeature]:
 
 
 def _list_aggregates(model: PlannedModel, before: bool) -> Iterator[PlannedFeature]:
-    """List aggregates over many rows: their count, averages of numbers, and the latest values.
+    """List aggregates over many rows: their count and recency; averages, sums and trends of numbers; latest values.
 
     Args:
         before: True where only rows before the base row's time may count.
@@ -214,19 +214,32 @@ def _list_aggregates(model: PlannedModel, before: bool) -> Iterator[PlannedFeatu
     at = next((column for column in model.table.columns if column.type.has_date and not column.missing), None)
     if before and not at:
         return
+    time = f'"{many}__{at.name}"' if at else ""
 
     def restrict(aggregate: str) -> str:
-        return f'Before({aggregate}, at="{many}__{at.name}")' if before and at else aggregate
+        return f"Before({aggregate}, at={time})" if before else aggregate
 
     yield PlannedFeature(name=f"{many}_count", declared=restrict(f'Count("{many}")'))
+    if before:
+        yield PlannedFeature(name=f"{many}_recency", declared=f"Recency({time})")
     for column in model.table.features:
-        path = f"{many}__{column.name}"
+        path = f'"{many}__{column.name}"'
         if column.type.is_quantity:
-            yield PlannedFeature(name=f"{column.name}_average", declared=restrict(f'Avg("{path}")'))
-        if at and column is not at and not column.type.has_date:
+            yield PlannedFeature(name=f"{column.name}_average", declared=restrict(f"Avg({path})"))
             yield PlannedFeature(
-                name=f"{column.name}_latest", declared=f'Latest("{path}", at="{many}__{at.name}")'
+                name=f"{column.name}_sum", declared=restrict(_render_sum(path, model, column))
             )
+            if at:
+                yield PlannedFeature(name=f"{column.name}_trend", declared=f"Trend({path}, at={time})")
+        if at and column is not at and not column.type.has_date:
+            yield PlannedFeature(name=f"{column.name}_latest", declared=f"Latest({path}, at={time})")
+
+
+def _render_sum(path: str, model: PlannedModel, column: InferredColumn) -> str:
+    """Render a sum; one that integers of 32 bits may not hold is a float."""
+    largest = max(abs(column.low), abs(column.high)) * model.table.rows
+    is_small = not column.type.is_whole or largest < 2**31
+    return f"Sum({path})" if is_small else f"Sum({path}, output_field=FloatField())"
 
 
 def _make_names_differ(features: Iterator[PlannedFeature]) -> Iterator[PlannedFeature]:

@@ -147,13 +147,13 @@ def render_products(app: PlannedApp) -> str:
 
 def _render_imports(app: PlannedApp) -> Iterator[str]:
     text = " ".join(feature.declared for feature in app.features)
-    aggregates = [name for name in ("Avg", "Count") if f"{name}(" in text]
+    aggregates = [name for name in ("Avg", "Count", "FloatField", "Sum") if f"{name}(" in text]
     if aggregates:
         yield f"from django.db.models import {', '.join(aggregates)}"
         yield ""
     yield f"from learning.problem import {app.problem.__name__}"
-    names = ["Before"] * ("Before(" in text) + ["Join"] + ["Latest"] * ("Latest(" in text)
-    yield f"from store.products import {', '.join(sorted([*names, 'DataProduct']))}"
+    names = [name for name in ("Before", "Latest", "Recency", "Trend") if f"{name}(" in text]
+    yield f"from store.products import {', '.join(sorted([*names, 'DataProduct', 'Join']))}"
 
 
 def _render_left_out(models: Sequence[PlannedModel]) -> Iterator[str]:

@@ -1,12 +1,14 @@
 """Command that loads files into a product's feature tables."""
 
+import subprocess
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Protocol
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
@@ -14,8 +16,12 @@ from learning.exceptions import ExemplarError
 from store import ingest
 from store.ingest import LoadSummary
 from store.ingest.files import sniff_all
+from store.ingest.files.opening import get_local_file
+from store.ingest.new_choices import NewChoices
 from store.ingest.progress import show_progress
 from store.products import catalogue
+from store.products.product import DataProduct
+from store.scaffold import accepting
 
 
 class Cancellable(Protocol):
@@ -73,6 +79,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--rejects", type=Path, metavar="FILE", help="the file that lists rows which do not fit"
         )
+        parser.add_argument(
+            "--accept-new-choices",
+            action="store_true",
+            help="write values that are no choices yet into the app's models.py, with a migration, and go on",
+        )
         add_file_arguments(parser)
 
     def handle(
@@ -82,12 +93,15 @@ class Command(BaseCommand):
         files: list[Path],
         max_rejects: int,
         rejects: Path | None,
+        accept_new_choices: bool,
         sheet: list[str],
         no_header: bool,
         day_first: bool | None,
         **options: object,
     ) -> None:
         try:
+            if accept_new_choices:
+                complete_app(catalogue.get(product))
             with show_progress(sys.stderr.isatty()) as progress:
                 summary = run_interruptibly(
                     lambda: ingest.load(
@@ -100,11 +114,35 @@ class Command(BaseCommand):
                         rejects=rejects,
                     )
                 )
+        except ingest.TooManyRejects as error:
+            if not (accept_new_choices and error.new_choices):
+                raise CommandError(f"{error}{hint_at_choices(error)}") from error
+            self.accept(catalogue.get(product), error.new_choices)
+            load_again(product, files, max_rejects, rejects, sheet, no_header, day_first)
+            return
         except (ExemplarError, OSError) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing was loaded.") from None
         self.print_summary(summary)
+
+    def accept(self, declared: DataProduct, choices: Sequence[NewChoices]) -> None:
+        """Write the choices and their migrations. Raises CommandError where that cannot be done by a program."""
+        labels = sorted({new.field.model._meta.app_label for new in choices})
+        try:
+            for new in choices:
+                accepting.get_models_path(new.field)
+                accepting.check_positive(declared, new)
+            with accepting.locked(labels):
+                with accepting.accepted(choices):
+                    run_anew("makemigrations", *labels, "--no-input", "--verbosity=0")
+                for label in labels:
+                    run_anew("migrate", label, "--no-input", "--verbosity=0")
+        except (ExemplarError, OSError) as error:
+            raise CommandError(str(error)) from error
+        for new in choices:
+            self.stdout.write(f"Accepted {new} of {new.field.model.__name__}, with a migration.")
+        self.stdout.write("Start ./dev up again to serve the new choices.")
 
     def print_summary(self, summary: LoadSummary) -> None:
         rejects = f" (see {summary.rejects_file})" if summary.rejects_file else ""
@@ -112,10 +150,61 @@ class Command(BaseCommand):
             f"{summary.inserted:,} inserted, {summary.updated:,} updated, {summary.unchanged:,} unchanged, "
             f"{summary.rejected:,} rejected{rejects}."
         )
+        if summary.repeated:
+            rows = "1 row equals" if summary.repeated == 1 else f"{summary.repeated:,} rows equal"
+            self.stdout.write(f"{rows} another with the same key, and equal rows count once.")
         if summary.new_columns:
             self.stdout.write(
                 f"Not loaded, because no feature table has such a column: {', '.join(summary.new_columns)}."
             )
+        for sentence in summary.missing:
+            self.stdout.write(sentence)
+
+
+def complete_app(product: DataProduct) -> None:
+    """Write and apply migrations that an interrupted acceptance of choices has left out."""
+    label = product.join.model._meta.app_label
+    if accepting.get_folder(label).is_dir():
+        with accepting.locked([label]):
+            accepting.complete_migrations(label)
+
+
+def hint_at_choices(error: ingest.TooManyRejects) -> str:
+    """Say how values that are no choices can be allowed."""
+    if not error.new_choices:
+        return ""
+    return f" Add --accept-new-choices to allow {'; '.join(map(str, error.new_choices))}."
+
+
+def load_again(
+    product: str,
+    files: Sequence[Path],
+    max_rejects: int,
+    rejects: Path | None,
+    sheet: Sequence[str],
+    no_header: bool,
+    day_first: bool | None,
+) -> None:
+    """Load the files by a process that knows the changed models, and exit as it does where it fails."""
+    order = {None: [], True: ["--day-first"], False: ["--month-first"]}[day_first]
+    run_anew(
+        "ingest",
+        product,
+        *(str(get_local_file(path)) for path in files),
+        f"--max-rejects={max_rejects}",
+        *([f"--rejects={rejects}"] if rejects else []),
+        *(["--sheet", *sheet] if sheet else []),
+        *(["--no-header"] if no_header else []),
+        *order,
+    )
+
+
+def run_anew(*arguments: str) -> None:
+    """Run a command of manage.py in a process of its own. Exits as it does where it fails."""
+    manage = Path(settings.BASE_DIR) / "manage.py"
+    process = subprocess.run([sys.executable, str(manage), *arguments])
+    if process.returncode:
+        sys.exit(process.returncode)
 
 
 def run_interruptibly(load: Callable[[], LoadSummary]) -> LoadSummary:

@@ -102,6 +102,42 @@ def test_a_new_row_without_a_required_column_is_rejected(tumor: DataProduct, wri
         load(tumor, write("number,diagnosis\nB-1,malignant\nB-9,malignant\n"))
 
 
+def test_equal_rows_with_a_key_are_one_row(tumor: DataProduct, write: Write) -> None:
+    summary = ingest.load(tumor, [write(BIOPSIES + "B-3,2024-05-17 00:00,\nB-1,2024-05-17 12:00,benign\n")])
+    assert (counts(summary), summary.repeated) == ((3, 0, 0, 0), 2)
+    again = ingest.load(tumor, [write(BIOPSIES + "B-1,2024-05-17 12:00,benign\n")])
+    assert (counts(again), again.repeated) == ((0, 0, 3, 0), 1)
+
+
+def test_rows_with_a_key_that_differ_are_rejected_with_both_lines(tumor: DataProduct, write: Write) -> None:
+    text = BIOPSIES + "B-1,2024-05-17 12:00,benign\nB-1,2024-05-18 12:00,malignant\n"
+    for name in ("rows.csv", "rows.csv.gz"):
+        path = write(gzip.compress(text.encode()) if name.endswith("gz") else text, name)
+        with pytest.raises(
+            TooManyRejects, match=r"line 6, .*'B-1' repeats the key of line 2 with another"
+        ) as raised:
+            ingest.load(tumor, [path])
+        assert "with another taken_at, diagnosis. 1 row does" in str(raised.value)
+
+
+def test_a_renamed_column_is_guessed(tumor: DataProduct, write: Write) -> None:
+    load(tumor, write(BIOPSIES))
+    summary = ingest.load(tumor, [write("number,taken_at,Diagnose\nB-1,2024-05-17 12:00,benign\n")])
+    assert summary.new_columns == ("Diagnose",)
+    assert summary.missing == (
+        "rows.csv has no column for Finding of the pathologist: existing rows keep their values, new ones have none.",
+        "'Diagnose' may be 'Finding of the pathologist' renamed: call it so in the file, or write "
+        "verbose_name='Diagnose' at diagnosis of Biopsy in tumor/models.py.",
+    )
+    assert ingest.load(tumor, [write("number,diagnosis\nB-1,benign\n")]).missing == ()
+
+
+def test_values_that_are_no_choices_are_listed(tumor: DataProduct, write: Write) -> None:
+    with pytest.raises(TooManyRejects) as raised:
+        ingest.load(tumor, [write(BIOPSIES + "B-4,2024-05-17,unclear\nB-5,2024-05-17, unclear \n")])
+    assert [str(new) for new in raised.value.new_choices] == ["'unclear' as diagnosis"]
+
+
 def test_columns_that_no_table_has_are_reported(tumor: DataProduct, write: Write) -> None:
     path = write("number,Shoe size,taken_at\nB-1,43,2024-05-17\n")
     assert ingest.load(tumor, [path]).new_columns == ("Shoe size",)
@@ -187,6 +223,8 @@ def test_keys_are_derived_from_the_rows_values(write: Write) -> None:
     assert load(titanic, write(otherwise)) == (0, 0, 4, 0)
     assert load(titanic, write(text + "22,0\n")) == (1, 0, 4, 0)
     assert Passenger.objects.filter(age=22).count() == 3
+    with pytest.raises(NoTable, match=r"without 'age' each would be a new one. 'Ages' may be 'age' renamed"):
+        load(titanic, write("Ages,survived\n22,0\n"))
 
 
 def test_a_file_without_the_key_is_rejected(tumor: DataProduct, write: Write) -> None:

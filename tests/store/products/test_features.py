@@ -4,7 +4,7 @@ import pytest
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 
 from learning.columns import Kind
-from store.products.features import Before, Join, Latest
+from store.products.features import Before, InvalidJoin, Join, Latest, Recency, Trend
 from store.products.product import DataProduct
 from tests.clinic.models import Operation, Visit, Ward
 
@@ -47,6 +47,26 @@ def test_what_has_not_happened_counts_nought_and_averages_to_null(relapse: DataP
 def test_the_latest_value_is_the_newest_rows(relapse: DataProduct) -> None:
     operation = operate(labs=[(-2 * HOUR, 2.0), (-HOUR, 1.0), (-3 * HOUR, 3.0)])
     assert features_of(relapse, operation)["last_marker"] == 1.0
+
+
+def test_recency_and_trend_know_only_earlier_rows() -> None:
+    features = {"recency": Recency("visits__on"), "trend": Trend("visits__minutes", at="visits__on")}
+    product = declared(features, at="done_at")
+    day = 24 * HOUR
+    visits = [(-4 * day, 10.0), (-2 * day, 14.0), (-day - 12 * HOUR, 15.0), (day, 1000.0)]
+    values = features_of(product, operate(visits=visits))
+    assert values["recency"] == pytest.approx(1.5)
+    assert values["trend"] == pytest.approx(2.0)
+    assert features_of(product, operate(visits=[(-day, 5.0)]))["trend"] is None
+    assert features_of(product, operate(visits=[(day, 5.0)])) == {"recency": None, "trend": None}
+    assert [column.kind for column in product.columns] == [Kind.NUMBER, Kind.NUMBER]
+
+
+def test_recency_needs_the_time_of_the_event() -> None:
+    with pytest.raises(InvalidJoin, match="Recency needs the time of the instance"):
+        _ = declared({"recency": Recency("visits__on")}).columns
+    trend = declared({"trend": Trend("visits__minutes", at="visits__on")})
+    assert features_of(trend, operate(visits=[(HOUR, 1.0), (25 * HOUR, 4.0)]))["trend"] == pytest.approx(3.0)
 
 
 def test_of_two_rows_of_the_same_time_the_one_written_last_is_the_latest(relapse: DataProduct) -> None:

@@ -137,7 +137,10 @@ def test_related_files_become_related_tables(planned: Any) -> None:
         "colour": '"colour"',
         "age": '"age"',
         "visits_count": 'Before(Count("visits"), at="visits__at")',
+        "visits_recency": 'Recency("visits__at")',
         "minutes_average": 'Before(Avg("visits__minutes"), at="visits__at")',
+        "minutes_sum": 'Before(Sum("visits__minutes"), at="visits__at")',
+        "minutes_trend": 'Trend("visits__minutes", at="visits__at")',
         "minutes_latest": 'Latest("visits__minutes", at="visits__at")',
         "income": '"income__income"',
     }
@@ -416,7 +419,10 @@ def test_referenced_tables_become_unmanaged_models(sales: None) -> None:
         "flag": '"flag"',
         "population": '"region_code__population"',
         "visits_count": 'Before(Count("visits"), at="visits__at")',
+        "visits_recency": 'Recency("visits__at")',
         "minutes_average": 'Before(Avg("visits__minutes"), at="visits__at")',
+        "minutes_sum": 'Before(Sum("visits__minutes"), at="visits__at")',
+        "minutes_trend": 'Trend("visits__minutes", at="visits__at")',
         "minutes_latest": 'Latest("visits__minutes", at="visits__at")',
     }
     text = unmanaged.render_files(planned, "./dev newproduct …")["models.py"]

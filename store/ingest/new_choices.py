@@ -1,0 +1,49 @@
+"""Values of a file that are none of a column's choices, after its rows were checked."""
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import connection, models
+from psycopg2 import sql
+
+from .checking import REJECTS
+from .tables import LoadPlan
+
+#: New values of a column that can be taken for choices; more are no categories.
+MAX_NEW = 50
+#: The start of the reason why a cell with another value does not fit.
+NO_CHOICE = "is none of %"
+
+
+@dataclass(frozen=True)
+class NewChoices:
+    """Values of one column that are no choices of its field."""
+
+    field: models.Field
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{', '.join(map(repr, self.values))} as {self.field.name}"
+
+
+def find_new_choices(plan: LoadPlan) -> Iterator[NewChoices]:
+    """Find the rejected values that would fit if they were choices of their fields."""
+    for column in plan.columns:
+        is_integer = isinstance(column.cast.field, models.IntegerField)
+        if column.cast.typed.choices:
+            values = _list_values(column.header)
+            fitting = [value for value in values if not is_integer or value.lstrip("+-").isdecimal()]
+            if 0 < len(fitting) <= MAX_NEW:
+                yield NewChoices(column.cast.field, tuple(fitting))
+
+
+def _list_values(header: str) -> list[str]:
+    """List the distinct values of a column's rejected cells, as they would be stored, and one more than MAX_NEW."""
+    statement = sql.SQL(
+        'SELECT DISTINCT value FROM {} WHERE "column" = {} AND reason LIKE {} ORDER BY value LIMIT {}'
+    ).format(REJECTS, sql.Literal(header), sql.Literal(NO_CHOICE), sql.Literal(MAX_NEW + 1))
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        values = [unicodedata.normalize("NFC", str(value).strip()) for (value,) in cursor.fetchall()]
+    return list(dict.fromkeys(values))

@@ -100,7 +100,7 @@ def add_choices(source: str, new: NewChoices, path: Path) -> str:
     values = [value for value in new.values if value not in place.members]
     if not values:
         return source
-    names = choice_names.name_values([*place.members, *values], place.members)
+    names = choice_names.name_values(values, recorded=place.members)
     lines = source.encode().splitlines(keepends=True)
     if place.max_length:
         _lengthen(lines, place.max_length, max(map(len, values)))

@@ -7,6 +7,7 @@ from pathlib import Path
 from django.db import connection, models
 from psycopg2 import sql
 
+from .renames import guess_renames
 from .staging import STAGING
 from .tables import ROW_KEY, LoadPlan, TargetColumn, TargetTable, table_name
 
@@ -175,7 +176,7 @@ def _check_table(plan: LoadPlan, table: TargetTable) -> None:
         return
     _check_repeats(plan, columns[table.values[table.key]])
     if table.missing_fields:
-        _check_new(table, columns[table.values[table.key]])
+        _check_new(plan, table, columns[table.values[table.key]])
 
 
 def _check_relation(column: TargetColumn, field: models.ForeignKey) -> None:
@@ -238,7 +239,7 @@ def _reject_different_rows(plan: LoadPlan, column: TargetColumn) -> None:
     )
 
 
-def _check_new(table: TargetTable, column: TargetColumn) -> None:
+def _check_new(plan: LoadPlan, table: TargetTable, column: TargetColumn) -> None:
     assert table.key is not None
     missing = ", ".join(field.name for field in table.missing_fields)
     condition = sql.SQL("NOT EXISTS (SELECT FROM {} o WHERE o.{} = t.{})").format(
@@ -246,7 +247,12 @@ def _check_new(table: TargetTable, column: TargetColumn) -> None:
         sql.Identifier(table.key.column),
         sql.Identifier(column.staged),
     )
-    _reject_typed(column, condition, f"is new, and a new {table.title} needs {missing} too")
+    renamed = "".join(
+        f" ({rename.header!r} may be {rename.field.name} renamed)"
+        for rename in guess_renames(plan)
+        if rename.field in table.missing_fields
+    )
+    _reject_typed(column, condition, f"is new, and a new {table.title} needs {missing} too{renamed}")
 
 
 def _reject_typed(column: TargetColumn, condition: sql.Composable, reason: str) -> None:

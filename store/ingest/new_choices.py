@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db import connection, models
 from psycopg2 import sql
 
-from .checking import REJECTS
+from .checking import REJECTS, VALUE_LENGTH
 from .tables import LoadPlan
 
 #: New values of a column that can be taken for choices; more are no categories.
@@ -33,7 +33,11 @@ def find_new_choices(plan: LoadPlan) -> Iterator[NewChoices]:
         is_integer = isinstance(column.cast.field, models.IntegerField)
         if column.cast.typed.choices:
             values = _list_values(column.header)
-            fitting = [value for value in values if not is_integer or value.lstrip("+-").isdecimal()]
+            fitting = [
+                value
+                for value in values
+                if len(value) < VALUE_LENGTH and (not is_integer or value.lstrip("+-").isdecimal())
+            ]
             if 0 < len(fitting) <= MAX_NEW:
                 yield NewChoices(column.cast.field, tuple(fitting))
 

@@ -187,6 +187,8 @@ def load_again(
 ) -> None:
     """Load the files by a process that knows the changed models, and exit as it does where it fails."""
     order = {None: [], True: ["--day-first"], False: ["--month-first"]}[day_first]
+    if not rejects:
+        Path(f"{product}.rejects.csv").unlink(missing_ok=True)
     run_anew(
         "ingest",
         product,

@@ -138,6 +138,13 @@ def test_values_that_are_no_choices_are_listed(tumor: DataProduct, write: Write)
     assert [str(new) for new in raised.value.new_choices] == ["'unclear' as diagnosis"]
 
 
+def test_a_new_row_is_rejected_with_the_column_that_was_probably_renamed(
+    tumor: DataProduct, write: Write
+) -> None:
+    with pytest.raises(TooManyRejects, match=r"needs taken_at too \('taken' may be taken_at renamed\)"):
+        load(tumor, write("number,taken,diagnosis\nB-9,2024-05-17,benign\n"))
+
+
 def test_columns_that_no_table_has_are_reported(tumor: DataProduct, write: Write) -> None:
     path = write("number,Shoe size,taken_at\nB-1,43,2024-05-17\n")
     assert ingest.load(tumor, [path]).new_columns == ("Shoe size",)

@@ -162,9 +162,9 @@ class _Loader:
             ) from error
         self.rejected += rejected
         if self.rejected > self.max_rejects:
-            error = TooManyRejects(self._describe_rejects(plan.path))
-            error.new_choices = tuple(find_new_choices(plan))
-            raise error
+            refusal = TooManyRejects(self._describe_rejects(plan.path))
+            refusal.new_choices = tuple(find_new_choices(plan))
+            raise refusal
 
     def _describe_rejects(self, path: Path) -> str:
         line, column, value, reason = checking.get_first_reject()

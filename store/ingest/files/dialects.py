@@ -87,16 +87,17 @@ def _score(text: str, dialect: Dialect, is_cut: bool) -> tuple[float, bool, int,
     if rows is None:
         return -1.0, False, 0, 0
     width, even = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
-    unparsed = sum(_has_unparsed_quotes(cell, dialect) for cells in rows for cell in cells)
+    unparsed = sum(_count_unparsed_quotes(cell, dialect) for cells in rows for cell in cells)
     if width < 2:
         return 0.0, False, -unparsed, 0
     return round(even / len(rows), 1), len(rows[0]) > 1, -unparsed, width
 
 
-def _has_unparsed_quotes(cell: str, dialect: Dialect) -> bool:
+def _count_unparsed_quotes(cell: str, dialect: Dialect) -> int:
+    """Count quotes around a cell once, and twice those behind a backslash, which the text of a cell rarely has."""
     cell = cell.strip(" ")
     is_quoted = len(cell) > 1 and cell[0] in "'\"" and cell[0] == cell[-1]
-    return is_quoted or '\\"' in cell or f"\\{dialect.quote}" in cell
+    return is_quoted + 2 * ('\\"' in cell or f"\\{dialect.quote}" in cell)
 
 
 def _parse_sample(text: str, dialect: Dialect, is_cut: bool) -> list[list[str]] | None:

@@ -68,7 +68,9 @@ def test_cells_in_quotes_are_read_as_they_were_written(
     assert read(text) == list(map(list, rows))
 
 
-@given(tables(HOSTILE_CELLS), st.sampled_from(",;\t|"), st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
+@given(
+    tables(HOSTILE_CELLS), st.sampled_from(",;\t|"), st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
+)
 @settings(max_examples=300, deadline=None)
 def test_quotes_behind_backslashes_are_read_as_they_were_written(
     rows: Rows, delimiter: str, quoting: Any
@@ -138,3 +140,12 @@ def test_blanks_before_quotes_belong_to_no_cell(sniffed: Callable[[str], files.L
     layout = sniffed('a, b\n1, "x, y"\n2, "z"\n')
     assert layout.header == ("a", "b")
     assert [cells for _, cells in files.read_rows(layout)] == [["1", "x, y"], ["2", "z"]]
+
+
+def test_quotes_behind_backslashes_end_no_cell(sniffed: Callable[[str], files.Layout]) -> None:
+    layout = sniffed('a,b\n1,"she said \\"hi\\", twice"\n2,x\n3,5\\" pipe\n')
+    assert [cells for _, cells in files.read_rows(layout)] == [
+        ["1", 'she said "hi", twice'],
+        ["2", "x"],
+        ["3", '5" pipe'],
+    ]

@@ -3,8 +3,14 @@
 from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, variance
+from typing import TYPE_CHECKING
 
-from scipy.stats import t
+from ..lazy_imports import LazyModule
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = LazyModule("scipy.stats")
 
 #: Significance level of "better beyond the folds' noise".
 SIGNIFICANT = 0.05
@@ -29,7 +35,7 @@ def p_value(challenger: Sequence[float], defender: Sequence[float], ratio: float
     mean, error = fmean(advantages), standard_error(advantages, ratio)
     if error < ROUNDING:
         return 0.0 if mean > ROUNDING else 1.0
-    return float(t.sf(mean / error, df=len(advantages) - 1))
+    return float(stats.t.sf(mean / error, df=len(advantages) - 1))
 
 
 def margin(values: Sequence[float], ratio: float) -> float:
@@ -39,7 +45,7 @@ def margin(values: Sequence[float], ratio: float) -> float:
         values: A value of each fold: scores, or differences of two candidates' scores.
         ratio: Held-out rows per training row of a fold.
     """
-    return float(t.isf(SIGNIFICANT, df=len(values) - 1)) * standard_error(values, ratio)
+    return float(stats.t.isf(SIGNIFICANT, df=len(values) - 1)) * standard_error(values, ratio)
 
 
 def differences(challenger: Sequence[float], defender: Sequence[float]) -> list[float]:

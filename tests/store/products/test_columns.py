@@ -203,3 +203,22 @@ def test_a_key_is_written_just_as_the_rows_are(stay: DataProduct, key: str) -> N
 def test_a_text_key_can_be_stored(diabetes: DataProduct, key: str) -> None:
     assert diabetes.is_key("P-0001")
     assert not diabetes.is_key(key)
+
+
+@pytest.mark.parametrize(
+    ("declared", "name", "title", "unit"),
+    [
+        ("Größe (cm)", "grosse", "Größe", "cm"),
+        ("DSL", "dsl", "DSL", None),
+        ("(cm)", "cm", "(cm)", "cm"),
+        (None, "first_name", "First name", None),
+        ("Minutes", "minutes_latest", "Minutes latest", None),
+    ],
+)
+def test_the_title_stays_as_it_was_declared(
+    declared: str | None, name: str, title: str, unit: str | None
+) -> None:
+    field = models.FloatField(verbose_name=declared)
+    field.set_attributes_from_name(name.removesuffix("_latest"))
+    column = TypedColumn(name=name, field=field, nullable=False)
+    assert (column.title, column.unit) == (title, unit)

@@ -61,8 +61,11 @@ class Suspicion:
     incumbent: Incumbent | None
 
     def describe(self, winner: Entry) -> str | None:
-        """Describe why the winner's score is too good to be true; None if it is not."""
-        if self.dataset.y is None or self._is_accepted(winner) or (quality := self._quality(winner)) < GOOD:
+        """Describe why the winner's score is too good to be true; None if it is not, or if few rows prove nothing."""
+        if len(self.dataset) < ENOUGH or self._is_accepted(winner):
+            return None
+        quality = self._quality(winner)
+        if quality < GOOD:
             return None
         reason = self._describe_findings(winner)
         if reason is None and quality >= PERFECT:
@@ -85,7 +88,7 @@ class Suspicion:
         if self.dataset.classes:
             return fmean(winner.recalls.values()) if winner.recalls else 0.0
         if winner.losses is None or self.dataset.y is None:
-            return 0.0
+            return 0.0  # a clustering
         return 1 - float(winner.losses.mean()) / float(np.var(self.dataset.y))
 
     def _describe_findings(self, winner: Entry) -> str | None:

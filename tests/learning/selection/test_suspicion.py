@@ -78,6 +78,13 @@ def test_a_score_is_too_good_if_a_finding_explains_it(total: Dataset) -> None:
     assert suspicion(Regression(), total).describe(entry(total, quality=0.9)) is None
 
 
+def test_few_rows_prove_nothing() -> None:
+    cells = draw(199)
+    data = examples(Regression(), cells, cells["a"] + cells["b"])
+    judge = suspicion(Regression(), data)
+    assert judge.analysis.findings and judge.describe(entry(data)) is None
+
+
 def test_a_winner_that_leaves_the_features_out_is_not_suspected(total: Dataset) -> None:
     assert suspicion(Regression(), total).describe(entry(total, SOUND)) is None
 

@@ -377,7 +377,7 @@ def test_a_build_after_a_rollback_is_held_until_a_person_promotes(stay: DataProd
 def test_a_first_model_that_is_too_good_to_be_true_waits_and_is_not_built_again_at_start(
     stay: DataProduct,
 ) -> None:
-    for number in range(120):
+    for number in range(200):
         relapsed = number % 2 == 0
         operate(age=20 + number // 2 % 5 + 60 * relapsed, relapsed=relapsed, at=NOON + number * HOUR)
     first = built(stay)

@@ -20,7 +20,7 @@ def closed(grown: Path) -> Iterator[System]:
         system.stop()
 
 
-def test_strangers_are_told_to_log_in(closed: System) -> None:
+def test_strangers_are_asked_to_log_in(closed: System) -> None:
     closed.client.cookies.clear()
     refused = closed.client.post("/graphql/", json=WHO)
     assert refused.status_code == 401

@@ -192,9 +192,7 @@ def test_a_category_takes_its_values_only(world: World) -> None:
         ({"entity": "\udc00"}, "BAD_INPUT", "entity"),
     ],
 )
-def test_whom_a_prediction_is_about_must_have_a_name(
-    world: World, subject: Answer, code: str, argument: str
-) -> None:
+def test_a_subjects_name_is_not_empty(world: World, subject: Answer, code: str, argument: str) -> None:
     assert world.refusal(PREDICT, {"features": world.features} | subject) == (code, [argument])
 
 
@@ -411,7 +409,7 @@ def test_a_label_of_a_row_is_refused_by_its_path(world: World) -> None:
         (RETRACT, lambda w: {"id": node_id("DiabetesFeedback", "1")}, "WRONG_KIND_OF_ID", "id"),
     ],
 )
-def test_the_registry_is_changed_by_who_knows_it(
+def test_the_registry_is_changed_by_authorised_actors(
     world: World, query: str, variables: Make, code: str, argument: str
 ) -> None:
     usual = {
@@ -466,11 +464,11 @@ def test_an_unknown_product_is_refused_in_few_words(world: World, name: str) -> 
         ),
     ],
 )
-def test_a_deletion_says_exactly_what(world: World, which: Make, code: str, argument: list[str]) -> None:
+def test_a_deletion_lists_the_deleted_rows(world: World, which: Make, code: str, argument: list[str]) -> None:
     assert world.refusal(DELETE, {"which": which(world)}) == (code, ["which", *argument])
 
 
-def test_what_is_gone_is_not_deleted_again(world: World) -> None:
+def test_a_deleted_row_is_not_deleted_again(world: World) -> None:
     found = data(world.system.ask(DELETE, {"which": {"ids": [world.deleted]}}))["deletePredictions"]
     assert found == {"count": 0, "deletedIds": []}
 
@@ -613,7 +611,7 @@ def unlearned() -> Iterator[System]:
         system.stop()
 
 
-def test_a_product_without_a_champion_says_what_to_do(unlearned: System) -> None:
+def test_an_error_without_a_champion_names_the_next_step(unlearned: System) -> None:
     answer = unlearned.ask('{ wine { predictFor(entity: "W-0001") { cluster } } }')
     assert told(answer) == ("NO_CHAMPION", None)
     assert "build" in answer["errors"][0]["message"]
@@ -639,7 +637,7 @@ def test_a_product_without_a_champion_says_what_to_do(unlearned: System) -> None
         ("wine", "DELETE FROM wine_wine WHERE number > 'W-0003'", "TOO_FEW_INSTANCES"),
     ],
 )
-def test_what_cannot_be_learned_fails_the_build(
+def test_a_dataset_that_cannot_be_learned_fails_the_build(
     unlearned: System, product: str, change: str, code: str
 ) -> None:
     with rows_of(unlearned) as cursor:

@@ -84,7 +84,7 @@ def test_a_product_is_built_serves_and_learns_from_feedback(exemplar: System) ->
     assert code(exemplar.ask(FEEDBACK, {"input": about})) == "UNKNOWN_ID"
 
 
-def test_a_build_says_all_that_it_did(exemplar: System) -> None:
+def test_a_build_reports_every_step(exemplar: System) -> None:
     champion(exemplar)
     built = build(exemplar)
     events = nodes(built["events"])

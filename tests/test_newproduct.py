@@ -137,7 +137,7 @@ def test_related_files_are_joined_by_their_key(copy: Copy, tmp_path: Path, no_ap
     assert "0 inserted, 0 updated, 260 unchanged" in copy.done("ingest", "churn", *paths)
 
 
-def test_what_cannot_be_loaded_leaves_nothing(copy: Copy, tmp_path: Path) -> None:
+def test_a_failed_load_leaves_nothing(copy: Copy, tmp_path: Path) -> None:
     (tmp_path / "customers.csv").write_text("customer,age\n" + "".join(f"C{i},{i % 7}\n" for i in range(30)))
     (tmp_path / "visits.csv").write_text("customer,minutes\nC1,7\nnobody,8\nC1,9\n")
     paths = [str(tmp_path / name) for name in ("customers.csv", "visits.csv")]
@@ -201,7 +201,7 @@ def test_sheets_of_a_workbook_become_related_tables(copy: Copy, tmp_path: Path, 
     assert "0 inserted, 0 updated, 260 unchanged" in copy.done("ingest", "churn", *command)
 
 
-def test_nobody_is_asked_where_nobody_is(copy: Copy, passengers: Path) -> None:
+def test_newproduct_without_a_terminal_needs_yes(copy: Copy, passengers: Path) -> None:
     assert "--yes" in copy.refused("newproduct", "survival", str(passengers))
     assert not copy.apps
 

@@ -99,7 +99,7 @@ def test_a_docstring_begins_with_a_verb_or_a_noun(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES)
-def test_a_name_says_what_a_value_is(path: Path) -> None:
+def test_a_name_describes_its_value(path: Path) -> None:
     names = [pair for pair in bound_names(tree(path)) if (name_of(path), pair[1]) not in DECLARED]
     assert [f"{line}: {name}" for line, name in names if name.strip("_") in BANNED] == []
 
@@ -123,7 +123,7 @@ def test_a_class_name_stands_once_in_a_package(package: str) -> None:
     assert {name for name, count in names.items() if count > 1} <= {"Command"}
 
 
-def test_the_rules_find_what_they_are_for() -> None:
+def test_the_prose_rules_find_their_violations() -> None:
     module = ast.parse('def of(found):\n    """What there is."""\n    self.told = [way for way in found]\n')
     assert [text for _, text in docstrings(module) if PRONOUNS.match(text)] == ["What there is."]
     assert sorted(name for _, name in bound_names(module) if name in BANNED) == ["found", "of", "told", "way"]

@@ -101,7 +101,7 @@ def built(exemplar: System) -> str:
 
 
 @pytest.mark.parametrize("follow", [watched, streamed])
-def test_a_build_is_told_as_it_runs(exemplar: System, follow: Any) -> None:
+def test_a_running_build_streams_its_events(exemplar: System, follow: Any) -> None:
     build = begun(exemplar)
     events = follow(exemplar, build)
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
@@ -113,7 +113,7 @@ def test_a_build_is_told_as_it_runs(exemplar: System, follow: Any) -> None:
     assert list(map(told, events)) == list(map(told, stored(exemplar, build)))
 
 
-def test_all_who_watch_see_the_same(exemplar: System) -> None:
+def test_all_subscribers_receive_the_same_events(exemplar: System) -> None:
     build = begun(exemplar)
     with ThreadPoolExecutor(6) as pool:
         watching = [pool.submit(follow, exemplar, build) for follow in [watched, streamed] * 3]
@@ -123,9 +123,7 @@ def test_all_who_watch_see_the_same(exemplar: System) -> None:
 
 
 @pytest.mark.parametrize("follow", [watched, streamed])
-def test_a_build_that_has_ended_is_told_again_from_anywhere(
-    exemplar: System, built: str, follow: Any
-) -> None:
+def test_an_ended_build_is_streamed_again_from_any_event(exemplar: System, built: str, follow: Any) -> None:
     events = stored(exemplar, built)
     assert follow(exemplar, built) == events
     assert follow(exemplar, built, after=events[1]["cursor"]) == events[2:]
@@ -138,7 +136,7 @@ def test_behind_the_final_event_a_stream_ends(exemplar: System, built: str, foll
     assert follow(exemplar, built, after="999999999") == []
 
 
-def test_a_watcher_who_comes_back_misses_nothing(exemplar: System) -> None:
+def test_a_reconnected_subscriber_misses_nothing(exemplar: System) -> None:
     build = begun(exemplar)
     with socket_to(exemplar) as socket:
         socket.subscribe("1", WATCH, build=build)
@@ -170,7 +168,7 @@ def test_one_socket_carries_builds_and_their_events(exemplar: System) -> None:
     assert "RUNNING" in statuses
 
 
-def test_promotions_are_told_to_who_watches(exemplar: System) -> None:
+def test_promotions_reach_subscribers(exemplar: System) -> None:
     build = begun(exemplar)
     ended(exemplar, build)
     serving = champion(exemplar, "wine")["id"]

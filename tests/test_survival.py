@@ -32,7 +32,7 @@ def fragile(grown: Path) -> Iterator[System]:
 
 
 @pytest.mark.parametrize("victim", ["work-horse", "worker", "valkey", "postgres"])
-def test_a_build_goes_on_after_a_part_was_killed(fragile: System, victim: str) -> None:
+def test_a_build_continues_after_a_process_was_killed(fragile: System, victim: str) -> None:
     build = running(fragile)
     scored = state(fragile, build)["percent"]
     process = fragile.process("worker" if victim == "work-horse" else victim)

@@ -73,7 +73,7 @@ def reader(exemplar):
         yield connection, Reader(connection)
 
 
-async def test_who_has_gone_does_not_cost_the_others_their_answers() -> None:
+async def test_a_lost_connection_does_not_cost_others_their_answers() -> None:
     opened: list[Joining] = []
 
     class Opened(asyncio.Protocol):
@@ -98,7 +98,7 @@ async def test_who_has_gone_does_not_cost_the_others_their_answers() -> None:
     server.close()
 
 
-def test_a_request_comes_in_pieces(reader):
+def test_a_request_may_arrive_in_pieces(reader):
     connection, responses = reader
     whole = request(body(21))
     for start in range(0, len(whole), 97):
@@ -116,7 +116,7 @@ def test_requests_that_come_at_once_are_answered_in_order(reader):
     assert [responses.age(), responses.age()] == [32, 33]
 
 
-def test_what_comes_while_one_is_answered_waits_for_its_turn(reader):
+def test_data_that_arrives_during_an_answer_waits(reader):
     connection, responses = reader
     for age in range(70, 80):
         connection.sendall(request(body(age)))
@@ -132,7 +132,7 @@ def test_hundreds_at_once_on_one_connection_are_all_answered(reader):
 
 
 @pytest.mark.parametrize("header", ["Content-Length: 5", "Transfer-Encoding: chunked"])
-def test_a_length_that_is_told_twice_is_refused(reader, header):
+def test_two_content_lengths_are_refused(reader, header):
     connection, responses = reader
     connection.sendall(request(body(82), header))
     assert responses.head()[0] == 400
@@ -147,7 +147,7 @@ def test_a_large_request_is_read_to_its_end(reader, padding):
     assert responses.age() == 42
 
 
-def test_what_is_answered_below_asgi_has_the_same_headers(reader):
+def test_answers_below_asgi_have_the_same_headers(reader):
     connection, responses = reader
     connection.sendall(request(body(51)) + request(body(0, READ)))
     (_, hot, _), (_, ordinary, _) = responses.response(), responses.response()
@@ -164,7 +164,7 @@ def test_a_connection_is_closed_where_the_client_wants_it(reader, header, versio
     assert responses.stream.read() == b""
 
 
-def test_a_client_waits_to_be_told_to_send_its_body(reader):
+def test_a_client_waits_for_100_continue_before_its_body(reader):
     connection, responses = reader
     head, _, sent = request(body(62), "Expect: 100-continue").partition(b"\r\n\r\n")
     connection.sendall(head + b"\r\n\r\n")
@@ -174,7 +174,7 @@ def test_a_client_waits_to_be_told_to_send_its_body(reader):
 
 
 @pytest.mark.parametrize("part", [0.5, 0.9, 1.0])
-def test_who_hangs_up_harms_nobody(exemplar, reader, part):
+def test_a_disconnected_client_harms_no_other(exemplar, reader, part):
     whole = request(body(63))
     for _ in range(5):
         with connected(exemplar) as other:
@@ -184,7 +184,7 @@ def test_who_hangs_up_harms_nobody(exemplar, reader, part):
     assert responses.age() == 64
 
 
-def test_what_is_no_json_is_refused_and_the_connection_goes_on(reader):
+def test_a_body_that_is_no_json_is_refused_and_the_connection_continues(reader):
     connection, responses = reader
     connection.sendall(request(b"{") + request(body(65)))
     status, _, said = responses.response()
@@ -192,7 +192,7 @@ def test_what_is_no_json_is_refused_and_the_connection_goes_on(reader):
     assert responses.age() == 65
 
 
-def test_nobody_is_let_in_for_another_host(reader):
+def test_a_request_for_another_host_is_refused(reader):
     connection, responses = reader
     connection.sendall(request(body(66)).replace(b"127.0.0.1", b"evil.example"))
     assert responses.response()[0] == 400

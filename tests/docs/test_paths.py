@@ -21,13 +21,13 @@ IN_DRAWINGS = re.compile(r'class="code"[^>]*>([^<]+)<')
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_files_that_a_page_names_are_there(page: Path) -> None:
+def test_files_that_a_page_names_exist(page: Path) -> None:
     if page.name not in PAST:
         assert [path for path in IN_PAGES.findall(page.read_text()) if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("drawing", DRAWINGS, ids=lambda drawing: drawing.stem)
-def test_modules_that_a_drawing_names_are_there(drawing: Path) -> None:
+def test_modules_that_a_drawing_names_exist(drawing: Path) -> None:
     named = [path for text in IN_DRAWINGS.findall(drawing.read_text()) for path in text.split(", ")]
     assert [path for path in named if not any(candidates(path))] == []
 

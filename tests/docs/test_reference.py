@@ -133,7 +133,7 @@ def test_every_rule_is_in_the_reference(reference: dict[str, str]) -> None:
         assert {option.name for option in fields(rule)} <= first_cells(text)
 
 
-def test_every_error_code_is_in_the_reference_with_what_happened(reference: dict[str, str]) -> None:
+def test_every_error_code_is_described_in_the_reference(reference: dict[str, str]) -> None:
     codes = {value.name for value in schema.get_type_by_name("ErrorCode").values}
     rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|.*\|$", reference["errors"], re.MULTILINE))
     assert set(rows) == codes

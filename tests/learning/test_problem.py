@@ -111,7 +111,7 @@ def test_folds_and_repeats_depend_on_the_rows_unless_they_are_set(options, rows,
     assert (problem.folds_for(rows), problem.repeats_for(rows)) == (folds, repeats)
 
 
-def test_the_budget_is_24_candidates_or_what_the_time_allows():
+def test_the_budget_is_24_candidates_or_as_many_as_the_time_allows():
     assert Classification().budget == 24
     assert Classification(seconds=60).budget == 10_000
     assert Classification(seconds=60, candidates=3).budget == 3
@@ -220,7 +220,7 @@ def test_a_problem_is_found_by_its_tasks_name():
         (Clustering, False, False, False),
     ],
 )
-def test_tasks_differ_in_what_their_labels_are(problem, from_labels, classes, values):
+def test_tasks_differ_in_the_type_of_their_labels(problem, from_labels, classes, values):
     assert (problem.learns_from_labels, problem.has_classes, problem.has_values) == (
         from_labels,
         classes,

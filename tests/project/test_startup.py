@@ -64,12 +64,12 @@ def test_a_web_process_imports_libraries_with_the_models_that_need_them(tmp_path
     assert not imported(web, tmp_path / "state") & HEAVY
 
 
-def test_a_worker_listens_before_it_imports_what_jobs_run(tmp_path: Path) -> None:
+def test_a_worker_listens_before_it_imports_the_jobs_modules(tmp_path: Path) -> None:
     worker = f"{SET_UP} import store.runtime.worker;"
     assert not imported(worker, tmp_path / "state") & (HEAVY | {"graphql", "strawberry"})
 
 
-def test_work_horses_share_what_builds_import(tmp_path: Path) -> None:
+def test_work_horses_share_the_builds_imports(tmp_path: Path) -> None:
     preload = "from importlib import import_module; from store.runtime.worker import PRELOAD;"
     modules = imported(f"{SET_UP} {preload} [import_module(name) for name in PRELOAD];", tmp_path / "state")
     assert modules >= {"store.builds.runner", "store.serving.batch_scoring", "sklearn", "onnx", "matplotlib"}

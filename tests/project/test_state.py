@@ -48,7 +48,7 @@ def test_a_socket_folder_of_another_user_is_refused(tmp_path: Path) -> None:
         state.create_private_folder(tmp_path / "postgres")
 
 
-def test_root_does_not_use_a_folder_that_nobody_cannot_pass_through(tmp_path: Path) -> None:
+def test_root_refuses_a_folder_that_user_nobody_cannot_enter(tmp_path: Path) -> None:
     checkout = tmp_path / "closed" / "checkout"
     checkout.mkdir(parents=True)
     checkout.parent.chmod(0o700)

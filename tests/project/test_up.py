@@ -67,7 +67,7 @@ def test_a_second_up_names_the_first(running: System) -> None:
     )
 
 
-def test_a_taken_port_is_reported_in_one_line(running: System, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line(running: System, tmp_path: Path) -> None:
     refused = up(tmp_path / "state", f"--port={running.port}")
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"exemplar: Port {running.port} of 127.0.0.1 cannot be used")

@@ -157,7 +157,7 @@ def ways_of(kind: Kind) -> Ways:
 @pytest.mark.parametrize("kind", DECLARED)
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
-def test_a_value_is_the_same_by_every_way(kind: Kind, data: st.DataObject) -> None:
+def test_a_value_is_the_same_on_every_path(kind: Kind, data: st.DataObject) -> None:
     with transaction.atomic():
         check(ways_of(kind), data)
 

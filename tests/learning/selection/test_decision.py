@@ -150,7 +150,7 @@ def test_the_same_examples_do_not_protect_the_champion_from_a_better_recipe():
     assert run_decision(*entries, champion=incumbent(fingerprint="now")).winner == FOREST
 
 
-def test_a_champions_recipe_that_cannot_be_scored_is_replaced_and_the_reason_says_so():
+def test_a_champions_recipe_that_cannot_be_scored_is_replaced_with_a_reason():
     decision = run_decision(entry(FOREST, GOOD, 0.9), champion=incumbent())
     assert decision.winner == FOREST
     assert "could not be scored" in decision.reason

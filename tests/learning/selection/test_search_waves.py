@@ -210,7 +210,7 @@ def test_random_draws_are_penalised_by_a_standard_error():
     assert standing[by_chance[0]] == pytest.approx(0.705 - ((1 / 4 + 1 / 3) * variance) ** 0.5)
 
 
-def test_a_search_that_reaches_its_deadline_says_after_how_many_candidates():
+def test_a_search_that_reaches_its_deadline_reports_its_candidates():
     problem = Classification(folds=4, seconds=5, families=("linear", "baseline", "forest"))
     now = time.monotonic()
     search = build_search(

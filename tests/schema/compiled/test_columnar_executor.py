@@ -62,7 +62,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     return Told(monkeypatch)
 
 
-def test_both_say_the_same(told: Told, predictions: list[Any]) -> None:
+def test_both_executors_return_the_same(told: Told, predictions: list[Any]) -> None:
     rows = [*predictions[:5], *models.ModelVersion.objects.all(), *models.Build.objects.all()]
     rows += [*models.Feedback.objects.all()[:5], *models.Candidate.objects.all()[:3]]
     here = [*(ids.node_id(row) for row in rows), "1", "nobody"]
@@ -124,12 +124,12 @@ def test_a_page_is_walked(told: Told, predictions: list[Any], query: str) -> Non
         "{ tumor { models(first: 0) { totalCount } name } }",
     ],
 )
-def test_what_is_not_walked_is_executed(told: Told, db: None, query: str) -> None:
+def test_documents_without_columnar_lists_are_executed_as_usual(told: Told, db: None, query: str) -> None:
     walked, executed = told.both(query)
     assert (walked, told.walked) == (executed, 0)
 
 
-def test_what_writes_is_done_once(
+def test_a_mutation_is_executed_once(
     told: Told, predictions: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []

@@ -160,7 +160,7 @@ async def ways(champions: None, pool: None) -> AsyncIterator[Ways]:
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
-async def test_both_ways_answer_the_same_bytes(name: str, unstamped: None, ways: Ways) -> None:
+async def test_both_paths_answer_the_same_bytes(name: str, unstamped: None, ways: Ways) -> None:
     keys = await with_rows(lambda: [str(operate(age=50 if n % 2 else None, cost=n).pk) for n in range(6)])
     product = catalogue.get(name)
     for seed in range(DOCUMENTS):
@@ -216,7 +216,7 @@ def body(query: str = ASK, features: Any = STAY_FEATURES, **more: Any) -> bytes:
         ),
     ],
 )  # fmt: skip
-async def test_whatever_is_unusual_goes_the_ordinary_way(
+async def test_ineligible_requests_take_the_standard_path(
     taken: bool,
     sent: bytes,
     headers: dict[str, str],
@@ -232,7 +232,7 @@ async def test_whatever_is_unusual_goes_the_ordinary_way(
     ("taken", "headers"),
     [(False, {}), (False, {"sec-fetch-site": "cross-site"}), (True, {"sec-fetch-site": "same-origin"})],
 )
-async def test_a_prediction_by_get_is_taken_where_no_other_site_can_have_sent_it(
+async def test_a_get_prediction_is_eligible_unless_it_may_be_cross_site(
     taken: bool,
     headers: dict[str, str],
     unstamped: None,
@@ -256,7 +256,7 @@ async def test_strangers_are_not_answered_where_they_are_not_admitted(
     assert (hot.status, ways.taken) == (401, 0)
 
 
-async def test_a_model_that_is_switched_out_is_let_go(ways: Ways) -> None:
+async def test_a_replaced_model_is_freed(ways: Ways) -> None:
     query = ASK.replace("label", "model { number }")
     hot, ordinary = await ways.both(body(query))
     assert (hot.status, ordinary.status, ways.taken) == (200, 200, 1)
@@ -267,7 +267,7 @@ async def test_a_model_that_is_switched_out_is_let_go(ways: Ways) -> None:
     assert before() is None
 
 
-async def test_what_is_asked_once_is_stored_once(ways: Ways) -> None:
+async def test_a_request_is_stored_once(ways: Ways) -> None:
     many = """query($rows: [StayPredictInput!]!) { stay { predictMany(rows: $rows) { timesAsked }
         a: predictFor(entity: "0") { id } } }"""
     rows = [{"features": STAY_FEATURES | {"age": n % 3 + 1}} for n in range(9)]
@@ -294,7 +294,7 @@ async def test_ten_thousand_rows_are_answered_in_order(ways: Ways) -> None:
     assert await with_rows(Prediction.objects.count) == 10_000
 
 
-async def test_where_postgresql_is_lost_both_ways_say_the_same(
+async def test_both_paths_report_a_lost_postgresql_alike(
     monkeypatch: pytest.MonkeyPatch,
     ways: Ways,
 ) -> None:
@@ -314,7 +314,7 @@ async def test_where_postgresql_is_lost_both_ways_say_the_same(
     assert hot.headers[b"retry-after"] == b"2"
 
 
-async def test_overload_is_told_at_once(monkeypatch: pytest.MonkeyPatch, ways: Ways) -> None:
+async def test_overload_is_refused_at_once(monkeypatch: pytest.MonkeyPatch, ways: Ways) -> None:
     monkeypatch.setattr(micro_batching, "MOST_WAITING", 0)
     answer = await ways.ask(ways.app, body())
     assert answer.status == 503
@@ -324,7 +324,7 @@ async def test_overload_is_told_at_once(monkeypatch: pytest.MonkeyPatch, ways: W
     assert not await with_rows(Prediction.objects.exists)
 
 
-async def test_fields_that_would_never_be_let_in_together_go_the_ordinary_way(
+async def test_fields_that_exceed_the_queue_together_take_the_standard_path(
     unstamped: None,
     monkeypatch: pytest.MonkeyPatch,
     ways: Ways,

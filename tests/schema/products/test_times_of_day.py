@@ -37,7 +37,7 @@ def test_a_row_with_a_time_of_day_is_written_and_read() -> None:
 
 
 @pytest.mark.parametrize("woken", ["24:00", "06:30Z", "06:30:00+02:00", "0630", "6", 630, "06:60"])
-def test_what_is_no_time_of_day_is_refused(woken: Any) -> None:
+def test_an_invalid_time_of_day_is_refused(woken: Any) -> None:
     result = ask(PREDICT, features=FEATURES | {"woken": woken})
     [error] = result.errors
     assert "must be a time of day without an offset" in error.message

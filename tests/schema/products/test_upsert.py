@@ -118,7 +118,7 @@ def test_a_table_that_numbers_its_rows_goes_on_numbering_them() -> None:
     assert editing.upsert_many(stay, rows[:1]) == UpsertCounts(0, 0, 1)
 
 
-def test_what_cannot_be_written_as_a_whole_is_refused() -> None:
+def test_a_feature_that_cannot_be_written_is_refused() -> None:
     with pytest.raises(NotWritable):
         editing.upsert_many(catalogue.get("relapse"), [EditedRow("1", {}, KEEP, NOON)])
 

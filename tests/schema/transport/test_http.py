@@ -50,7 +50,7 @@ def test_a_request_that_was_not_executed_has_no_data(client, accept, status):
         assert "data" not in response.json()
 
 
-def test_every_answer_says_that_it_must_not_be_kept_and_what_it_depends_on(client):
+def test_every_answer_has_cache_control_and_vary(client):
     for response in [client.post("", json={"query": "{ hello }"}), client.post("", json={}), client.put("")]:
         assert "no-store" in response.headers["Cache-Control"]
         assert "Accept" in response.headers["Vary"]
@@ -168,7 +168,7 @@ def test_a_subscription_over_multipart_ends_with_its_boundary(client):
     assert response.text.endswith("--graphql--\r\n")
 
 
-def test_a_stream_whose_client_has_gone_ends(client):
+def test_a_stream_ends_with_its_client(client):
     query = {"query": "subscription { forever { number } }"}
     with client.stream("POST", "", json=query, headers={"Accept": EVENTS}) as response:
         lines = response.iter_lines()
@@ -196,14 +196,14 @@ def test_a_session_needs_the_token_of_its_cookie(url, monkeypatch):
         assert client.post("", json={"query": "{ hello }"}, headers=here).status_code == 200
 
 
-def test_who_is_not_admitted_is_told_to_log_in(client, settings):
+def test_an_unauthorised_request_is_unauthenticated(client, settings):
     settings.EXEMPLAR_OPEN = False
     response = client.post("", json={"query": "{ hello }"})
     assert response.status_code == 401
     assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-def test_a_database_that_is_down_while_asking_who_asks_is_unavailable(client, monkeypatch):
+def test_a_database_that_is_down_while_finding_the_actor_is_unavailable(client, monkeypatch):
     def actor(key):
         raise OperationalError("connection refused")
 

@@ -117,7 +117,7 @@ def test_an_error_below_has_the_same_shape_as_over_http(socket):
         '{"type": "complete", "id": []}',
     ],
 )  # fmt: skip
-def test_what_is_no_message_closes_the_socket(open_socket, message):
+def test_an_invalid_message_closes_the_socket(open_socket, message):
     with open_socket() as socket:
         socket.send(message)
         assert socket.closed() == 4400
@@ -186,13 +186,13 @@ def test_the_legacy_protocol_is_not_spoken(open_socket):
         assert socket.closed() == 4406
 
 
-def test_who_is_not_admitted_is_sent_away(open_socket, settings):
+def test_an_unauthorised_socket_is_refused(open_socket, settings):
     settings.EXEMPLAR_OPEN = False
     with open_socket() as socket:
         assert socket.closed() == 4403
 
 
-def test_who_is_no_longer_admitted_starts_nothing_more(socket, settings):
+def test_a_session_that_ended_starts_no_operation(socket, settings):
     settings.EXEMPLAR_OPEN = False
     socket.subscribe("{ hello }")
     assert socket.closed() == 4403

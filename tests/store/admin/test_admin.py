@@ -78,7 +78,7 @@ def test_a_list_asks_no_more_for_more_rows(admin: Client, stay: DataProduct, nam
     assert len(set(queries[1:])) == 1, queries
 
 
-def test_every_page_shows_what_there_is(admin, two, stay):
+def test_every_admin_page_shows_its_rows(admin, two, stay):
     assert "serves" in page(admin, "productstate_changelist").lower()
     assert "version 1" in page(admin, "productstate_change", "stay")
     assert "stay 2" in page(admin, "modelversion_changelist")
@@ -120,7 +120,7 @@ def test_nothing_is_done_without_a_reason(admin, two):
     assert ProductState.objects.get(product="stay").champion == two[0]
 
 
-def test_somebody_elses_promotion_meanwhile_is_not_overwritten(admin, two, stay):
+def test_a_concurrent_promotion_is_not_overwritten(admin, two, stay):
     third = version(stay)
     answer = act(admin, "modelversion_promote", two[1].pk, believed=str(third.pk))
     assert "Read the champion again" in answer.content.decode()
@@ -140,7 +140,7 @@ def test_each_act_needs_its_permission(two, stay, permission):
     assert address not in page(others, f"{kind}_change", key)
 
 
-def test_who_may_act_sees_the_button(two):
+def test_the_button_is_shown_to_authorised_users(two):
     clerk = staff("promote_modelversion")
     address = reverse("admin:store_modelversion_promote", args=[two[1].pk])
     assert address in page(clerk, "modelversion_change", two[1].pk)
@@ -148,7 +148,7 @@ def test_who_may_act_sees_the_button(two):
     assert Promotion.objects.order_by("-pk")[0].by == "clerk"
 
 
-def test_tracebacks_are_for_those_who_may_see_them(admin, stay):
+def test_tracebacks_are_shown_to_administrators_only(admin, stay):
     build, _ = Build.objects.request(stay, by="ann", enqueue=False)
     Build.objects.filter(pk=build.pk).update(traceback="in line 17 of secret.py")
     assert "secret.py" in page(admin, "build_change", build.pk)

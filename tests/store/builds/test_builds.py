@@ -98,7 +98,7 @@ def test_a_product_has_one_unfinished_build(stay: DataProduct, relapse: DataProd
     assert request(stay) == first
 
 
-def test_of_many_who_request_at_once_one_begins_a_build(stay: DataProduct) -> None:
+def test_concurrent_requests_start_one_build(stay: DataProduct) -> None:
     ask = lambda: Build.objects.request(stay, by="ann", enqueue=False)  # noqa: E731
     for _ in range(3):
         answers = at_once(*[ask] * 4)
@@ -133,7 +133,7 @@ def test_options_that_cannot_be_learned_with_are_refused(
     assert not Build.objects.exists()
 
 
-def test_options_stand_instead_of_what_is_declared(stay: DataProduct) -> None:
+def test_options_override_the_declaration(stay: DataProduct) -> None:
     build = request(stay, seed=7, candidates=None, auto_promote=False)
     assert (build.seed, build.problem().seed, build.problem().candidates) == (7, 7, 2)
     assert not build.problem().auto_promote
@@ -172,7 +172,7 @@ def test_a_running_build_that_is_cancelled_writes_nothing_any_more(stay: DataPro
     assert finals(build) == ["BuildCancelled"]
 
 
-def test_what_has_ended_cannot_be_cancelled(stay: DataProduct) -> None:
+def test_an_ended_job_cannot_be_cancelled(stay: DataProduct) -> None:
     build = request(stay)
     Build.objects.cancel(build.pk, "bob")
     with pytest.raises(BuildEnded, match="Build 1 of stay has already ended as CANCELLED"):
@@ -202,7 +202,7 @@ def test_the_database_forbids_a_second_end(stay: DataProduct) -> None:
         build.end(SUCCEEDED, "BuildSucceeded", "Twice.")
 
 
-def test_an_abandoned_build_is_taken_up_by_another_attempt(stay: DataProduct) -> None:
+def test_an_abandoned_build_is_started_again_as_a_new_attempt(stay: DataProduct) -> None:
     first = claimed(stay)
     Build.objects.abandon(first.pk, first.attempt)
     first.refresh_from_db()
@@ -247,7 +247,7 @@ def test_a_lease_in_the_future_does_not_keep_a_dead_build_running(stay: DataProd
     assert Build.objects.get().status == READY
 
 
-def test_a_build_whose_lease_is_over_is_taken_up(stay: DataProduct) -> None:
+def test_a_build_with_an_expired_lease_is_started_again(stay: DataProduct) -> None:
     build = claimed(stay)
     Build.objects.reconcile()
     assert Build.objects.get().status == RUNNING
@@ -284,7 +284,7 @@ def test_events_come_in_pages_without_loss(stay: DataProduct) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", "9" * 10, "\0"])
-def test_what_is_no_cursor_of_events_is_refused(stay: DataProduct, cursor: str) -> None:
+def test_an_invalid_cursor_of_events_is_refused(stay: DataProduct, cursor: str) -> None:
     with pytest.raises(BadInput, match="no cursor of a build's events"):
         BuildEvent.objects.page(request(stay), None, cursor)
 
@@ -404,7 +404,7 @@ def test_nothing_is_held_while_no_champion_can_be_loaded(stay: DataProduct) -> N
     assert not built(stay, auto_promote=False).promoted
 
 
-def test_an_interrupted_build_goes_on_where_it_stopped(stay: DataProduct) -> None:
+def test_an_interrupted_build_continues_where_it_stopped(stay: DataProduct) -> None:
     examples(30)
     build = claimed(stay)
     run(build)
@@ -491,7 +491,7 @@ def test_a_cancelled_build_ends_at_once_with_its_fits(stay: DataProduct) -> None
     assert finals(build) == ["BuildCancelled"]
 
 
-def test_a_job_that_comes_twice_runs_once(stay: DataProduct) -> None:
+def test_a_job_that_is_queued_twice_runs_once(stay: DataProduct) -> None:
     build = request(stay)
     run_job(build.pk)
     run_job(build.pk)
@@ -499,7 +499,7 @@ def test_a_job_that_comes_twice_runs_once(stay: DataProduct) -> None:
     assert Build.objects.get().attempt == 1
 
 
-def test_the_command_builds_here_and_says_what_happens(stay: DataProduct) -> None:
+def test_the_build_command_builds_here_and_prints_progress(stay: DataProduct) -> None:
     examples(30)
     said = command("build", "stay", "--candidates", "2", "--families", "baseline", "linear").communicate()[0]
     assert "30 rows joined from 30." in said
@@ -514,7 +514,7 @@ def test_the_command_fails_where_the_build_does(stay: DataProduct) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["unheard_of"], ["stay", "--candidates", "0"]])
-def test_the_command_refuses_what_cannot_be_built(arguments: list[str]) -> None:
+def test_the_build_command_refuses_invalid_requests(arguments: list[str]) -> None:
     with pytest.raises(CommandError, match=r"No product is called|candidates=0"):
         call_command("build", *arguments)
     assert not Build.objects.exists()

@@ -112,7 +112,7 @@ def test_the_largest_errors_name_the_rows(build, stay):
         assert row.truth == str(stay.join.queryset.get(pk=key).relapsed)
 
 
-def test_what_is_gone_is_said(build, stay):
+def test_a_deleted_object_is_reported(build, stay):
     FoldScore.objects.update(predictions=None)
     assert (
         report.build_report(stay).weaknesses.unknown

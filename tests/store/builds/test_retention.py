@@ -38,7 +38,7 @@ def tables() -> set[str]:
         return {name for (name,) in cursor.fetchall()}
 
 
-def test_old_builds_leave_what_is_known_of_them(four, stay):
+def test_old_builds_lose_their_bulk_and_keep_their_facts(four, stay):
     with connection.cursor() as cursor:
         cursor.execute('CREATE TABLE snapshots.stay_99 (x int); CREATE TABLE snapshots."Odd name" (x int)')
     retention.delete_old_builds("stay")
@@ -81,7 +81,7 @@ def what_never_served_cannot_serve(build: Build, stay: DataProduct) -> None:
         Promotion.objects.promote(old, "It was good.", by="ann")
 
 
-def test_what_explains_a_prediction_stays(four, stay, settings):
+def test_rows_that_explain_a_prediction_are_kept(four, stay, settings):
     kept = ModelVersion.objects.get(pk=four[2].model.pk)
     question = ValidRequest(instance=stay.clean(STAY))
     upsert.store(PredictionBatch(stay, kept, [question], kept.load(stay).predict([question.instance])))
@@ -91,7 +91,7 @@ def test_what_explains_a_prediction_stays(four, stay, settings):
     assert tables() == {"stay_1", "stay_4"}
 
 
-def test_a_snapshot_that_no_build_knows_goes_unless_a_build_may_be_about_to_name_it(four, stay):
+def test_an_unused_snapshot_is_deleted_once_no_build_runs(four, stay):
     lost = Snapshot.objects.take(stay)
     running, _ = Build.objects.request(stay, by="ann", enqueue=False)
     retention.delete_old_builds("stay")

@@ -95,7 +95,7 @@ def test_every_due_moment_begins_one_build(nightly):
     assert [b.requested_by for b in began(nightly)] == ["Every('0 3 * * *')"] * 3
 
 
-def test_after_a_time_when_nobody_looked_one_build_makes_up_for_all(nightly):
+def test_missed_schedules_start_one_build(nightly):
     look(NOON)
     look(NOON + 30 * DAY)
     look(NOON + 30 * DAY)
@@ -104,7 +104,7 @@ def test_after_a_time_when_nobody_looked_one_build_makes_up_for_all(nightly):
     assert decision.reason == "It was due at 2026-04-09 03:00 UTC."
 
 
-def test_twenty_who_look_at_once_begin_one_build(nightly):
+def test_twenty_concurrent_evaluations_start_one_build(nightly):
     look(NOON)
     at_once(*[lambda: look(NOON + DAY)] * 20)
     assert len(began(nightly)) == 1
@@ -133,7 +133,7 @@ def test_a_build_that_runs_already_answers_a_due_moment(nightly):
     assert began(nightly) == []
 
 
-def test_words_of_several_people_begin_one_build(attentive):
+def test_feedback_of_several_authors_starts_one_build(attentive):
     say(attentive, 0, "ann")
     look()
     assert newest(attentive).reason == "Not yet: 1 feedback item arrived since build 1; 3 are needed."
@@ -146,7 +146,7 @@ def test_words_of_several_people_begin_one_build(attentive):
     assert decision.reason == "3 feedback items arrived since build 1; 3 are needed."
 
 
-def test_only_the_newest_not_yet_is_kept_and_nothing_is_written_without_news(attentive):
+def test_only_the_newest_decision_against_a_build_is_stored_and_only_if_it_changed(attentive):
     for author in ("ann", "bob"):
         say(attentive, 0, author)
         look()
@@ -156,7 +156,7 @@ def test_only_the_newest_not_yet_is_kept_and_nothing_is_written_without_news(att
     assert RetrainDecision.objects.decisions(attentive).count() == 1
 
 
-def test_words_taken_back_and_the_tables_own_do_not_count(attentive):
+def test_retracted_feedback_and_the_tables_own_do_not_count(attentive):
     words = [say(attentive, n, "ann") for n in range(3)]
     Feedback.objects.retract(attentive, words[0].pk, Actor(author="ann"))
     look()
@@ -164,7 +164,7 @@ def test_words_taken_back_and_the_tables_own_do_not_count(attentive):
     assert newest(attentive).reason == "Not yet: 2 feedback items arrived since build 1; 3 are needed."
 
 
-def test_words_wait_while_a_build_runs(attentive):
+def test_feedback_waits_while_a_build_runs(attentive):
     running, _ = Build.objects.request(attentive, by="ann", enqueue=False)
     for entity in range(3):
         say(attentive, entity, "ann")

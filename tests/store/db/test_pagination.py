@@ -41,7 +41,7 @@ def operations() -> list[int]:
 
 @pytest.mark.parametrize("first", [1, 2, 3, 7, 100])
 @pytest.mark.parametrize("order", [ORDER, ("done_at", "pk"), ("pk",)])
-def test_every_row_comes_once_and_in_order(operations: list[int], first: int, order: Any) -> None:
+def test_every_row_is_read_once_and_in_order(operations: list[int], first: int, order: Any) -> None:
     assert through(first, order) == list(Operation.objects.order_by(*order).values_list("pk", flat=True))
 
 
@@ -66,7 +66,7 @@ def test_a_row_that_is_written_meanwhile_moves_no_other(operations: list[int]) -
     assert page(1).nodes == [newest]
 
 
-def test_a_page_says_what_lies_around_it(operations: list[int]) -> None:
+def test_a_page_reports_whether_others_precede_and_follow(operations: list[int]) -> None:
     first = page(3)
     assert (first.has_previous, first.has_next, first.total()) == (False, True, 7)
     last = page(4, first.cursor(first.nodes[-1]))
@@ -99,7 +99,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("cursor", BAD)
-def test_what_is_no_cursor_is_refused(cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(BadInput) as refused:
         page(3, cursor)
     assert refused.value.argument == ("after",)
@@ -119,7 +119,7 @@ def test_entities_come_in_the_order_of_their_keys(operations: list[int], stay: D
 
 
 @pytest.mark.parametrize("cursor", [*BAD, pagination.encode(["x"]), pagination.encode([None])])
-def test_what_is_no_cursor_of_entities_is_refused(cursor: str, stay: DataProduct) -> None:
+def test_an_invalid_cursor_of_entities_is_refused(cursor: str, stay: DataProduct) -> None:
     with pytest.raises(BadInput):
         entities.page(stay, 4, cursor)
 
@@ -133,7 +133,7 @@ def in_wards() -> list[Operation]:
     return page(4).nodes
 
 
-def test_what_rows_point_to_is_looked_up_once_for_their_page(
+def test_related_rows_are_read_once_per_page(
     in_wards: list[Operation], django_assert_num_queries: Any
 ) -> None:
     with django_assert_num_queries(1):
@@ -146,7 +146,7 @@ def test_what_rows_point_to_is_looked_up_once_for_their_page(
     assert beside == [2, 2, 2, 2]
 
 
-def test_what_a_row_came_with_is_left_as_it_was(in_wards: list[Operation]) -> None:
+def test_a_related_row_that_others_share_is_unchanged(in_wards: list[Operation]) -> None:
     everybodys = Ward.objects.get(beds=10)
     one = Operation.objects.filter(ward=everybodys).first()
     assert one is not None
@@ -156,7 +156,7 @@ def test_what_a_row_came_with_is_left_as_it_was(in_wards: list[Operation]) -> No
     assert "page_lookups" not in vars(everybodys)
 
 
-def test_a_page_is_gone_with_the_last_who_has_it(in_wards: list[Operation]) -> None:
+def test_a_page_is_freed_with_its_last_row(in_wards: list[Operation]) -> None:
     pagination.related(in_wards, "ward")
     alive = weakref.ref(in_wards[0])
     gc.disable()

@@ -25,7 +25,7 @@ def test_a_version_is_read_once(stay: DataProduct, django_assert_num_queries: An
     assert [rows[first.pk].digest for rows in found] == [first.digest] * 3
 
 
-def test_nobody_gets_an_object_that_somebody_else_has(stay: DataProduct) -> None:
+def test_no_object_is_shared_between_callers(stay: DataProduct) -> None:
     first = version(stay)
     one, another = (row_cache.get_rows(ModelVersion, [first.pk])[first.pk] for _ in range(2))
     pagination.share_lookups([one])
@@ -33,13 +33,13 @@ def test_nobody_gets_an_object_that_somebody_else_has(stay: DataProduct) -> None
     assert another.status == "CHALLENGER"
 
 
-def test_what_was_not_selected_is_read_when_it_is_asked_for(stay: DataProduct) -> None:
+def test_deferred_columns_are_read_on_access(stay: DataProduct) -> None:
     first = version(stay)
     found = row_cache.get_rows(ModelVersion, [first.pk])[first.pk]
     assert "artifact" not in vars(found) and bytes(found.artifact) == bytes(first.artifact)
 
 
-def test_what_may_change_is_read_each_time(stay: DataProduct, django_assert_num_queries: Any) -> None:
+def test_mutable_rows_are_read_each_time(stay: DataProduct, django_assert_num_queries: Any) -> None:
     snapshot = version(stay).snapshot
     with django_assert_num_queries(2):
         assert [row_cache.get_rows(Snapshot, [snapshot.pk]) for _ in range(2)] == [
@@ -47,7 +47,7 @@ def test_what_may_change_is_read_each_time(stay: DataProduct, django_assert_num_
         ] * 2
 
 
-def test_what_there_is_not_is_not_found(stay: DataProduct) -> None:
+def test_an_unknown_path_is_not_found(stay: DataProduct) -> None:
     assert row_cache.get_rows(ModelVersion, [0]) == {}
     first = version(stay)
     assert list(row_cache.get_rows(ModelVersion, [0, first.pk])) == [first.pk]

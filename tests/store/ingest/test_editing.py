@@ -64,11 +64,11 @@ def test_a_new_entity_has_rows_in_every_table(stay: DataProduct) -> None:
     assert set(result.changed) == {*STAY, "woken", "label", "at"}
 
 
-def test_a_new_entity_has_the_given_key(stay: DataProduct) -> None:
+def test_a_new_entity_has_the_requested_key(stay: DataProduct) -> None:
     assert create(stay, key="4711").entity.key == "4711"
 
 
-def test_the_sequence_continues_after_a_given_key(stay: DataProduct) -> None:
+def test_the_sequence_continues_after_an_inserted_key(stay: DataProduct) -> None:
     first = int(create(stay).entity.key)
     create(stay, key=str(first + 5))
     assert int(create(stay).entity.key) == first + 6
@@ -116,7 +116,7 @@ def test_a_missing_event_time_is_named_in_the_error(stay: DataProduct) -> None:
     assert not Operation.objects.exists()
 
 
-def test_a_patch_changes_the_given_features(stay: DataProduct) -> None:
+def test_a_patch_changes_its_features_only(stay: DataProduct) -> None:
     operation = operate(age=50, note="old")
     done = patch(stay, operation.pk, age=51, note="old")
     assert (done.created, done.changed) == (False, ["age"])
@@ -168,7 +168,7 @@ def test_entities_with_computed_columns_cannot_be_created_or_replaced(relapse: D
             write()
 
 
-def test_replacing_sets_features_that_are_not_given_to_null(stay: DataProduct) -> None:
+def test_replacing_sets_absent_features_to_null(stay: DataProduct) -> None:
     operation = operate(smokes=True, relapsed=True)
     done = replace(stay, operation.pk)
     assert not done.created

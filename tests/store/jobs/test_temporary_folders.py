@@ -33,7 +33,7 @@ def test_a_folder_is_gone_with_its_build(temporary: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
-def test_what_a_killed_build_left_is_swept_and_nothing_else(temporary: Path) -> None:
+def test_a_killed_builds_leftovers_are_deleted_and_nothing_else(temporary: Path) -> None:
     (temporary / "exemplar-build-notours").mkdir()
     ours, its = multiprocessing.Pipe()
     child = multiprocessing.get_context("fork").Process(target=use, args=[its])

@@ -102,7 +102,7 @@ def test_feedback_on_a_reference_holds_for_all_its_predictions(stay: DataProduct
     assert not give(stay, "False", prediction=second.pk).created
 
 
-def test_feedback_on_a_prediction_about_nobody_holds_for_equal_features(stay: DataProduct) -> None:
+def test_feedback_without_a_subject_holds_for_equal_features(stay: DataProduct) -> None:
     first = predicted(stay)
     give(stay, "True", prediction=first.pk)
     second = predicted(stay)
@@ -110,7 +110,7 @@ def test_feedback_on_a_prediction_about_nobody_holds_for_equal_features(stay: Da
     assert list(Prediction.objects.order_by("created_at").matching(labelled=True)) == [first, second]
 
 
-def test_feedback_about_what_is_not_known_is_refused(stay: DataProduct, relapse: DataProduct) -> None:
+def test_feedback_about_an_unknown_subject_is_refused(stay: DataProduct, relapse: DataProduct) -> None:
     with pytest.raises(UnknownId, match="it may have been deleted"):
         give(stay, "True", prediction=str(uuid.uuid4()))
     with pytest.raises(UnknownId, match="predict with this reference first"):
@@ -171,7 +171,7 @@ def test_feedback_inserts_nothing_where_the_rows_cannot_be_written(relapse: Data
     assert not Operation.objects.exists()
 
 
-def test_what_the_table_said_is_shown_unless_it_was_null(stay: DataProduct) -> None:
+def test_the_tables_label_is_shown_unless_it_was_null(stay: DataProduct) -> None:
     silent, told = operate(), operate(relapsed=False)
     for operation in (silent, told):
         give(stay, "True", entity=str(operation.pk))
@@ -184,7 +184,7 @@ def shown(product: DataProduct, operation: Operation) -> list[Feedback]:
     return feedback_of.about_subjects(product, [subject]).get(subject, [])
 
 
-def test_each_word_says_whether_it_counts(stay: DataProduct) -> None:
+def test_each_feedback_shows_whether_it_counts(stay: DataProduct) -> None:
     operation = operate(relapsed=False)
     key = str(operation.pk)
     give(stay, "True", entity=key)
@@ -200,7 +200,7 @@ def test_each_word_says_whether_it_counts(stay: DataProduct) -> None:
     assert Feedback.objects.get(pk=taken.feedback.pk).status_of() == RETRACTED
 
 
-def test_the_tables_word_counts_where_nobody_else_speaks_any_more(stay: DataProduct) -> None:
+def test_the_tables_label_counts_once_all_feedback_is_retracted(stay: DataProduct) -> None:
     operation = operate(relapsed=False)
     given = give(stay, "True", entity=str(operation.pk))
     Feedback.objects.retract(stay, given.feedback.pk, ANN)
@@ -215,7 +215,7 @@ def test_only_its_author_takes_a_word_back(stay: DataProduct, settings: Any) -> 
     assert Feedback.objects.retract(stay, given.feedback.pk, ANN).feedback.retracted_at
 
 
-def test_the_tables_word_cannot_be_taken_back(stay: DataProduct, relapse: DataProduct) -> None:
+def test_the_tables_feedback_cannot_be_retracted(stay: DataProduct, relapse: DataProduct) -> None:
     given = give(stay, "True", entity=str(operate(relapsed=False).pk))
     for product, pk in [
         (stay, Feedback.objects.get(author=TABLE).pk),
@@ -226,13 +226,13 @@ def test_the_tables_word_cannot_be_taken_back(stay: DataProduct, relapse: DataPr
             Feedback.objects.retract(product, pk, Actor(author="admin", superuser=True))
 
 
-def test_people_say_something() -> None:
+def test_feedback_by_people_has_an_answer() -> None:
     with pytest.raises(IntegrityError, match="people_say_something"), transaction.atomic():
         Feedback.objects.create(product="stay", subject=uuid.uuid4(), author="ann", answer=None)
 
 
 @pytest.mark.parametrize("author", ["", "  ", TABLE, "x" * 201, "a\0"])
-def test_nobody_speaks_as_the_table_or_without_a_name(author: str) -> None:
+def test_an_author_is_neither_the_table_nor_empty(author: str) -> None:
     with pytest.raises(BadInput):
         ANN.author_for(author)
 
@@ -259,7 +259,7 @@ def test_a_number_is_kept_to_the_last_digit(diabetes: DataProduct, patient: Pati
     assert patient.progression == number
 
 
-def test_people_agree_on_a_number_when_they_say_the_same(diabetes: DataProduct, patient: Patient) -> None:
+def test_equal_numbers_by_several_authors_are_one_label(diabetes: DataProduct, patient: Patient) -> None:
     for author, number in [("ann", 100), ("bob", 100.0), ("cem", 99)]:
         give(diabetes, diabetes.answer_of(number), author=author, entity="P-1")
     patient.refresh_from_db()
@@ -275,7 +275,7 @@ def test_a_tie_of_numbers_gives_the_tables_back(diabetes: DataProduct, patient: 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_speak_at_once_are_both_heard(stay: DataProduct) -> None:
+def test_two_concurrent_feedbacks_both_count(stay: DataProduct) -> None:
     operation = operate(relapsed=False)
     for _ in range(3):
         authors = [f"author {n}" for n in range(4)]
@@ -286,7 +286,7 @@ def test_two_who_speak_at_once_are_both_heard(stay: DataProduct) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_word_given_twice_at_once_is_one_feedback(stay: DataProduct) -> None:
+def test_the_same_feedback_sent_twice_at_once_is_stored_once(stay: DataProduct) -> None:
     prediction = predicted(stay, reference="form 7")
     about_it = [{"prediction": prediction.pk}, {"reference": "form 7"}] * 2
     given = at_once(*(lambda about=about: give(stay, "True", **about) for about in about_it))
@@ -294,7 +294,7 @@ def test_the_same_word_given_twice_at_once_is_one_feedback(stay: DataProduct) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_make_an_entity_known_at_once_insert_it_once(stay: DataProduct) -> None:
+def test_two_concurrent_inserts_of_an_entity_insert_it_once(stay: DataProduct) -> None:
     prediction = predicted(stay, entity="4711")
     given = at_once(*(lambda a=a: give(stay, "True", author=a, prediction=prediction.pk) for a in "abc"))
     assert sorted(each.feature_rows_changed for each in given) == [0, 0, 2]

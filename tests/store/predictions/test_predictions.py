@@ -52,7 +52,7 @@ def test_asking_again_is_the_same_row(stay: DataProduct, served: ModelVersion) -
     assert second.created_at == first.created_at
 
 
-def test_what_was_said_first_counts_where_a_model_says_it_otherwise_in_the_last_digit(
+def test_the_first_answer_is_kept_where_a_later_one_differs_in_the_last_digit(
     stay: DataProduct, served: ModelVersion
 ) -> None:
     [first] = record(stay, served, question(stay))
@@ -63,7 +63,7 @@ def test_what_was_said_first_counts_where_a_model_says_it_otherwise_in_the_last_
 
 
 @pytest.mark.django_db(transaction=True)
-def test_asking_again_is_told_by_the_time_of_the_last_question(stay: DataProduct) -> None:
+def test_asking_again_updates_the_time_of_the_prediction(stay: DataProduct) -> None:
     served = version(stay)
     [first], [second] = (record(stay, served, question(stay)) for _ in range(2))
     assert second.updated_at > first.updated_at
@@ -121,7 +121,7 @@ def test_nothing_asked_is_nothing_stored(stay: DataProduct, served: ModelVersion
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_store_the_same_rows_in_another_order_do_not_deadlock(stay: DataProduct) -> None:
+def test_concurrent_upserts_of_the_same_rows_do_not_deadlock(stay: DataProduct) -> None:
     served = version(stay)
     asked = [question(stay, note=str(number)) for number in range(200)]
     orders = (asked, asked[::-1], asked[100:] + asked[:100])
@@ -130,7 +130,7 @@ def test_two_who_store_the_same_rows_in_another_order_do_not_deadlock(stay: Data
     assert set(Prediction.objects.values_list("times_asked", flat=True)) == {9}
 
 
-def test_predictions_are_found_by_what_they_say(
+def test_predictions_are_filtered_by_their_answer(
     stay: DataProduct, served: ModelVersion, relapse: DataProduct
 ) -> None:
     key = str(operate().pk)
@@ -177,7 +177,7 @@ def spoken_of(stay: DataProduct, served: ModelVersion) -> list[Prediction]:
     return rows
 
 
-def test_removing_predictions_takes_only_the_feedback_about_nobody_along(
+def test_deleting_predictions_deletes_only_feedback_without_a_subject(
     stay: DataProduct, spoken_of: list[Prediction]
 ) -> None:
     removed = erasure.remove_predictions(Prediction.objects.all())
@@ -195,7 +195,7 @@ def test_a_dry_run_removes_nothing(spoken_of: list[Prediction]) -> None:
     assert (Prediction.objects.count(), Feedback.objects.filter(author="ann").count()) == (3, 3)
 
 
-def test_a_removed_prediction_comes_back_under_its_id_and_finds_what_was_said_of_its_subject(
+def test_a_deleted_prediction_returns_under_its_id_with_its_subjects_feedback(
     stay: DataProduct, served: ModelVersion, spoken_of: list[Prediction]
 ) -> None:
     erasure.remove_predictions(Prediction.objects.all())

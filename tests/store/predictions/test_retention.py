@@ -34,7 +34,7 @@ def stored(stay: DataProduct, monkeypatch: Any) -> list[Prediction]:
     return rows
 
 
-def test_what_nobody_asked_for_so_long_goes(stored):
+def test_predictions_not_requested_for_days_are_deleted(stored):
     assert retention.delete_old_predictions(days=9) == 8
     assert set(Prediction.objects.values_list("pk", flat=True)) == {row.pk for row in stored[8:]}
     assert retention.delete_old_predictions(days=9) == 0
@@ -46,14 +46,14 @@ def test_without_a_limit_everything_stays(stored, settings):
     assert retention.delete_old_predictions() == 8
 
 
-def test_what_was_asked_again_or_spoken_of_stays(stored, stay):
+def test_predictions_with_feedback_or_new_requests_are_kept(stored, stay):
     Prediction.objects.filter(pk=stored[0].pk).update(updated_at=timezone.now())
     Feedback.objects.give(stay, About(prediction=stored[1].pk), "True", "ann")
     assert retention.delete_old_predictions(days=9) == 6
     assert {stored[0].pk, stored[1].pk} <= set(Prediction.objects.values_list("pk", flat=True))
 
 
-def test_who_holds_a_row_is_not_waited_for(stored):
+def test_locked_rows_are_skipped(stored):
     def sweep_beside() -> int:
         return retention.delete_old_predictions(days=9)
 

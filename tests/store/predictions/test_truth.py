@@ -43,7 +43,7 @@ def words(operation: Operation, author: str) -> list[str | None]:
     return list(rows.values_list("answer", flat=True))
 
 
-def test_nobody_spoke(stay: DataProduct) -> None:
+def test_a_subject_without_feedback_has_no_truth(stay: DataProduct) -> None:
     assert agreed(stay, operate()) is None
 
 
@@ -94,7 +94,7 @@ def test_a_retraction_gives_the_tables_value_back(stay: DataProduct, before: boo
     assert agreed(stay, operation) is None
 
 
-def test_a_word_is_taken_back_once(stay: DataProduct) -> None:
+def test_feedback_is_retracted_once(stay: DataProduct) -> None:
     given = say(stay, operate(), "ann", "True")
     first, second = take_back(stay, given), take_back(stay, given)
     assert second.feature_rows_changed == 0
@@ -108,7 +108,7 @@ def test_after_a_retraction_the_authors_word_before_it_counts(stay: DataProduct)
     assert column(operation) is True
 
 
-def test_what_others_have_written_to_the_column_is_the_tables_newer_word(stay: DataProduct) -> None:
+def test_a_value_written_by_others_becomes_the_tables_newer_label(stay: DataProduct) -> None:
     operation = operate(relapsed=False)
     say(stay, operation, "ann", "False")
     Operation.objects.update(relapsed=True)
@@ -121,7 +121,7 @@ def test_what_others_have_written_to_the_column_is_the_tables_newer_word(stay: D
     assert column(operation) is True
 
 
-def test_the_table_keeps_its_word_when_nobody_changed_it(stay: DataProduct) -> None:
+def test_an_unchanged_label_column_adds_no_feedback(stay: DataProduct) -> None:
     operation = operate(relapsed=False)
     for author, answer in [("ann", "True"), ("bob", "True"), ("cem", "False")]:
         say(stay, operation, author, answer)
@@ -138,7 +138,7 @@ def test_a_label_that_was_edited_counts_once_people_fall_silent(stay: DataProduc
     assert column(operation) is False
 
 
-def test_a_label_is_edited_without_a_trace_where_nobody_spoke(stay: DataProduct) -> None:
+def test_a_label_without_feedback_is_edited_without_a_trace(stay: DataProduct) -> None:
     operation = operate()
     assert Feedback.objects.table_says(stay, operation, True) == 1
     assert column(operation) is True

@@ -116,7 +116,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_a_declaration_is_refused_with_what_to_change(what: str) -> None:
+def test_a_refused_declaration_names_the_change_to_make(what: str) -> None:
     product, sentence = REFUSED[what]
     assert sentence in "\n".join(checks.find_problems(product))
 
@@ -145,7 +145,7 @@ def test_a_product_without_anything_wrong_compiles() -> None:
     assert list(checks.find_problems(product)) == []
 
 
-def test_an_operation_may_be_what_is_named_from_the_other_side() -> None:
+def test_a_relation_may_be_named_from_its_other_side() -> None:
     product = declared(
         {"cost": "operation__cost", "age": "age"}, rows=Anamnesis.objects.all(), label="smokes"
     )
@@ -153,7 +153,7 @@ def test_an_operation_may_be_what_is_named_from_the_other_side() -> None:
     assert product.join.required_rows == ()
 
 
-def test_an_invalid_join_says_so_wherever_it_is_used() -> None:
+def test_an_invalid_join_is_reported_wherever_it_is_used() -> None:
     with pytest.raises(InvalidJoin, match="price"):
         _ = declared({"x": "price"}).columns
 

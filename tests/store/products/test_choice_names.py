@@ -64,7 +64,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("value", "name"), NAMES.items())
-def test_a_name_says_what_the_value_says(value: str, name: str) -> None:
+def test_a_name_follows_from_its_value(value: str, name: str) -> None:
     assert spell(value) == name
 
 
@@ -123,12 +123,12 @@ def test_added_removed_and_moved_choices_change_no_recorded_name(
 
 
 @given(LISTS, VALUES)
-def test_without_a_record_only_values_of_equal_names_are_told_apart(values: list[str], added: str) -> None:
+def test_without_a_record_only_equal_names_get_a_suffix(values: list[str], added: str) -> None:
     before, after = name_values(values), name_values([*values, added])
     assert {v for v in values if before[v] != after[v]} <= {v for v in values if spell(v) == spell(added)}
 
 
-def test_values_of_equal_names_are_told_apart_by_the_value() -> None:
+def test_equal_names_get_a_suffix_from_the_value() -> None:
     names = name_values(["yes", "Yes", "no"])
     assert names["no"] == "NO"
     assert re.fullmatch("YES_[0-9A-F]{6}", names["yes"]) and re.fullmatch("YES_[0-9A-F]{6}", names["Yes"])

@@ -44,7 +44,7 @@ def test_times_are_in_utc() -> None:
 @pytest.mark.parametrize(
     "value", [math.nan, math.inf, -math.inf, Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity")]
 )
-def test_what_is_not_finite_is_refused(field: models.Field, value: Any) -> None:
+def test_a_number_that_is_not_finite_is_refused(field: models.Field, value: Any) -> None:
     with pytest.raises(NotFinite, match="finite"):
         cleaned(field, value)
 
@@ -95,7 +95,7 @@ def test_a_category_takes_its_choices_only() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, models.Field) else str(value),
 )
-def test_what_the_database_cannot_hold_is_out_of_range(
+def test_a_number_too_large_for_the_column_is_out_of_range(
     field: models.Field, inside: Any, outside: Any
 ) -> None:
     assert cleaned(field, inside) == inside
@@ -114,7 +114,7 @@ def test_decimals_are_rounded_as_the_column_would() -> None:
     assert str(cleaned(models.DecimalField(max_digits=8, decimal_places=2), 12.3)) == "12.30"
 
 
-def test_the_validators_limits_are_told(stay: DataProduct) -> None:
+def test_the_validators_limits_are_reported(stay: DataProduct) -> None:
     with pytest.raises(OutOfRange, match="Age must lie between 1 and 120, not 121") as refused:
         stay.clean(STAY | {"age": 121}, ("features",))
     assert (refused.value.minimum, refused.value.maximum) == (1, 120)
@@ -138,7 +138,7 @@ def test_an_instance_is_one_canonical_json_object(stay: DataProduct) -> None:
     assert stay.stored_features(stay.clean(dict(reversed(given.items())))) == stay.stored_features(instance)
 
 
-def test_what_was_stored_is_read_back_as_it_was(stay: DataProduct) -> None:
+def test_stored_values_are_read_back_unchanged(stay: DataProduct) -> None:
     instance = stay.clean(STAY | {"cost": 12.5, "born": date(1960, 1, 2)})
     read = [c.from_json(c.as_json(value)) for c, value in zip(stay.columns, instance, strict=True)]
     assert read == instance

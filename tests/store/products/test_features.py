@@ -39,7 +39,7 @@ def test_nothing_from_the_events_time_or_after_it_is_a_feature(relapse: DataProd
     assert (found["visits"], found["labs"], found["last_marker"]) == (1, 1, 0.0)
 
 
-def test_what_has_not_happened_counts_nought_and_averages_to_null(relapse: DataProduct) -> None:
+def test_aggregates_of_no_rows_count_zero_and_average_null(relapse: DataProduct) -> None:
     found = features_of(relapse, operate(visits=[(HOUR, 1.0)]))
     assert (found["visits"], found["minutes"], found["last_marker"]) == (0, None, None)
 
@@ -151,7 +151,7 @@ def test_a_writable_time_may_be_the_one_thing_missing() -> None:
     assert declared({"urgency": "urgency"}, at="done_at").writable
 
 
-def test_a_filtered_count_counts_what_came_before() -> None:
+def test_a_filtered_count_counts_earlier_rows() -> None:
     long = Before(Count("visits", filter=Q(visits__minutes__gt=5)), at="visits__on")
     product = declared({"visits": long}, at="done_at")
     assert features_of(product, operate(visits=[(-HOUR, 4.0), (-HOUR, 6.0), (HOUR, 7.0)])) == {"visits": 1}

@@ -41,7 +41,7 @@ def names(product: DataProduct, column: str = "") -> dict[str, str]:
     return {choice.text: choice.name for choice in served_choices.list_named(product, column)}
 
 
-def test_what_is_served_first_is_recorded_once() -> None:
+def test_a_choice_is_recorded_when_first_served() -> None:
     product = survey(["<=50K", ">50K"])
     assert not served_choices.record([product])
     assert not served_choices.record([product])

@@ -95,7 +95,7 @@ def test_an_artifact_is_read_in_parts(
         assert cursor.fetchone() == ("e",)  # external: a part is read without the others
 
 
-def test_a_version_tells_what_answers(stay: DataProduct) -> None:
+def test_a_version_reports_its_runtime(stay: DataProduct) -> None:
     registered = version(stay)
     assert (registered.runtime, registered.microseconds_per_row, registered.parity) == (
         "pipeline",
@@ -263,7 +263,7 @@ def test_a_version_that_knows_fewer_labels_fits(stay: DataProduct) -> None:
     assert not stay.fits(Signature.from_json(signature | {"classes": ["True", "Perhaps"]}))
 
 
-def test_what_was_promoted_serves(stay: DataProduct) -> None:
+def test_a_promoted_version_serves(stay: DataProduct) -> None:
     first, second = version(stay), version(stay)
     assert champion(stay) is None
     promote(first)
@@ -320,7 +320,7 @@ def test_a_rollback_goes_back_along_the_chain(stay: DataProduct) -> None:
     assert champion(stay) == first
 
 
-def test_a_rollback_after_a_rollback_never_goes_forward(stay: DataProduct) -> None:
+def test_a_second_rollback_goes_further_back(stay: DataProduct) -> None:
     first, second = version(stay), version(stay)
     for model in (first, second, first):
         promote(model)
@@ -329,7 +329,7 @@ def test_a_rollback_after_a_rollback_never_goes_forward(stay: DataProduct) -> No
         rollback(first)
 
 
-def test_what_was_promoted_after_a_rollback_goes_back_to_where_it_came_from(stay: DataProduct) -> None:
+def test_a_promotion_after_a_rollback_rolls_back_to_its_previous_version(stay: DataProduct) -> None:
     first, second, third = version(stay), version(stay), version(stay)
     promote(first)
     promote(second)
@@ -338,7 +338,7 @@ def test_what_was_promoted_after_a_rollback_goes_back_to_where_it_came_from(stay
     assert rollback(third).model == first
 
 
-def test_a_rollback_needs_to_know_what_serves(stay: DataProduct) -> None:
+def test_a_rollback_must_name_the_champion(stay: DataProduct) -> None:
     first, second = version(stay), version(stay)
     promote(first)
     promote(second)
@@ -349,7 +349,7 @@ def test_a_rollback_needs_to_know_what_serves(stay: DataProduct) -> None:
     assert champion(stay) == second
 
 
-def test_a_rollback_to_what_does_not_fit_is_refused(stay: DataProduct) -> None:
+def test_a_rollback_to_a_version_that_does_not_fit_is_refused(stay: DataProduct) -> None:
     first, second = version(stay), version(stay)
     promote(first)
     promote(second)
@@ -370,7 +370,7 @@ def test_a_rollback_holds_automatic_promotion_until_a_person_promotes(stay: Data
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_believe_the_same_one_promotes(stay: DataProduct) -> None:
+def test_of_two_concurrent_promotions_one_succeeds(stay: DataProduct) -> None:
     first, second, third = version(stay), version(stay), version(stay)
     promote(first)
 
@@ -405,7 +405,7 @@ def test_a_promoted_version_is_served_once_it_is_seen(stay: DataProduct) -> None
 
 
 @pytest.mark.usefixtures("nothing_served")
-def test_memory_is_given_back_also_when_nobody_is_answered_any_more_by_the_model_before(
+def test_memory_is_freed_once_the_previous_model_is_idle(
     stay: DataProduct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[int] = []
@@ -456,7 +456,7 @@ def test_a_process_is_ready_before_anything_was_promoted(stay: DataProduct) -> N
 
 
 @pytest.mark.usefixtures("nothing_served")
-def test_a_build_that_runs_is_what_to_wait_for(stay: DataProduct) -> None:
+def test_an_error_names_the_unfinished_build_to_wait_for(stay: DataProduct) -> None:
     Build.objects.request(stay, by="ann", enqueue=False)
     with pytest.raises(StoreError, match="build 1 is READY"):
         champions.get_champion(stay)

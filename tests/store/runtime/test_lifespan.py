@@ -24,7 +24,7 @@ async def test_maintenance_goes_on_after_a_failure(caplog: pytest.LogCaptureFixt
     assert "Maintenance failed; it is tried again" in caplog.text and "unheard of" in caplog.text
 
 
-def test_an_artifact_that_cannot_be_unpickled_is_told(
+def test_an_artifact_that_cannot_be_unpickled_is_reported(
     stay: DataProduct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> Model:

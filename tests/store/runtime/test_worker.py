@@ -78,7 +78,7 @@ def test_a_scoring_runs_under_the_name_that_its_function_has_and_had(scoring: Jo
     assert (scoring.status, scoring.attempt, scoring.scored) == (SUCCEEDED, 1, 1)
 
 
-def test_a_job_whose_function_is_unknown_stays_for_who_looks_after_the_rows(build: Job) -> None:
+def test_a_job_with_an_unknown_function_is_left_to_reconciliation(build: Job) -> None:
     run_queued("build", "store.unheard_of.run_job", build)
     assert (build.status, build.attempt) == (READY, 0)
     assert queue.get_queue().failed_job_registry.get_job_ids()

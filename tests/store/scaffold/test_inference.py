@@ -285,7 +285,7 @@ def test_zeros_and_ones_are_booleans_where_they_are_many_or_the_label(path: Path
         (["2023-12-31"], False, Kind.DATE),
     ],
 )
-def test_dates_in_another_order_than_the_given_one_are_text(
+def test_dates_in_another_order_than_the_declared_one_are_text(
     path: Path, cells: list[str], day_first: bool, type_: Kind
 ) -> None:
     assert column(path, cells, day_first=day_first).type is type_

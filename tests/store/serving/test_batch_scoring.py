@@ -67,7 +67,7 @@ def test_without_a_champion_nothing_is_scored(stay, monkeypatch):
         requested(stay)
 
 
-def test_who_was_interrupted_goes_on_behind_what_is_stored(champion, stay, monkeypatch):
+def test_an_interrupted_scoring_continues_after_the_stored_rows(champion, stay, monkeypatch):
     scoring = claimed(requested(stay))
     keep, calls = batch_scoring._advance, []
 
@@ -91,7 +91,7 @@ def test_who_was_interrupted_goes_on_behind_what_is_stored(champion, stay, monke
     assert not Prediction.objects.exclude(times_asked=1).exists()
 
 
-def test_who_was_slow_and_not_dead_writes_nothing_any_more(champion, stay):
+def test_a_superseded_attempt_writes_nothing(champion, stay):
     slow = claimed(requested(stay))
     Scoring.objects.abandon(slow.pk, slow.attempt)
     claimed(slow)
@@ -116,7 +116,7 @@ def test_entities_come_in_the_order_of_their_keys_behind_any(stay):
     assert entities.after(stay, keys[-1], 3) == []
 
 
-def test_the_row_says_how_far_it_came(champion, stay):
+def test_the_row_records_the_progress(champion, stay):
     scoring = claimed(requested(stay))
     batch_scoring.run(scoring)
     assert Scoring.objects.get(pk=scoring.pk).cursor == str(stay.join.queryset.order_by("-pk")[0].pk)

@@ -112,7 +112,7 @@ async def test_a_large_statement_is_written_in_parts() -> None:
         assert length == 30_000_000
 
 
-async def test_what_postgresql_refuses_does_not_cost_the_connection() -> None:
+async def test_an_error_from_postgresql_does_not_close_the_connection() -> None:
     async with pool() as opened:
         pid = await pid_of(opened)
         with pytest.raises(psycopg2.errors.DivisionByZero):
@@ -132,7 +132,7 @@ async def test_lanes_run_at_the_same_time_and_others_wait_for_the_next() -> None
         assert all(earlier.end <= later.begin for earlier, later in pairwise(each))
 
 
-async def test_a_connection_that_is_cut_refuses_its_statement_and_comes_back() -> None:
+async def test_a_lost_connection_fails_its_statement_and_reconnects() -> None:
     async with pool() as opened:
         pid = await pid_of(opened)
         sleeping = asyncio.create_task(opened.run("SELECT pg_sleep(10)", {}))
@@ -176,7 +176,7 @@ async def test_a_connection_that_is_cut_while_idle_refuses_nothing() -> None:
 
 
 @embedded
-async def test_a_frozen_connection_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_frozen_connection_is_closed_after_its_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_pool, "TIMEOUT", 0.5)
     async with pool() as opened:
         with frozen(await pid_of(opened)):
@@ -285,7 +285,7 @@ async def test_a_batch_that_takes_long_is_predicted_beside_the_event_loop(
     assert [thread is threading.main_thread() for thread in threads] == [on_loop]
 
 
-async def test_both_ways_store_the_same_row(stay: DataProduct) -> None:
+async def test_both_paths_store_the_same_row(stay: DataProduct) -> None:
     champion = Champion(stay, await with_rows(version, stay), Yes(), InferenceTime(1.0, 1.0))  # type: ignore[arg-type]
     question = ValidRequest(stay.clean(STAY | {"born": None, "cost": 12.5, "note": "é"}), reference="form")
     first_said = ClassAnswer("True", 0.7500000000000001, (0.2499999999999999, 0.7500000000000001))

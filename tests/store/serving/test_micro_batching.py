@@ -50,18 +50,18 @@ async def ticks(number: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-async def test_who_asks_alone_waits_for_nobody(work: Work, asked: Numbers) -> None:
+async def test_a_lone_request_is_dispatched_at_once(work: Work, asked: Numbers) -> None:
     assert await asked.submit("a", [21]) == [42]
     assert work.done == [("a", [21])]
 
 
-async def test_who_asks_in_the_same_moment_is_answered_together(work: Work, asked: Numbers) -> None:
+async def test_requests_of_one_turn_form_one_batch(work: Work, asked: Numbers) -> None:
     answers = await asyncio.gather(*(asked.submit("a", [n]) for n in range(9)))
     assert answers == [[2 * n] for n in range(9)]
     assert work.sizes == [9]
 
 
-async def test_who_comes_while_others_are_answered_forms_the_next_batch(work: Work, asked: Numbers) -> None:
+async def test_requests_during_a_batch_form_the_next_one(work: Work, asked: Numbers) -> None:
     work.open.clear()
     tasks = []
 
@@ -109,9 +109,7 @@ async def test_a_large_question_is_parted_and_answered_in_order(work: Work, aske
     assert max(work.sizes) == MOST
 
 
-async def test_who_comes_when_too_many_wait_is_told_at_once_when_to_come_again(
-    work: Work, asked: Numbers
-) -> None:
+async def test_a_request_beyond_the_queue_is_refused_with_retry_after(work: Work, asked: Numbers) -> None:
     work.open.clear()
     tasks = [asyncio.create_task(asked.submit("a", [0] * MOST)) for _ in range(MOST_WAITING // MOST)]
     await ticks()
@@ -125,7 +123,7 @@ async def test_who_comes_when_too_many_wait_is_told_at_once_when_to_come_again(
     assert await asked.submit("a", [1]) == [2]
 
 
-async def test_who_has_hung_up_is_not_computed(
+async def test_requests_of_disconnected_clients_are_dropped(
     monkeypatch: pytest.MonkeyPatch, work: Work, asked: Numbers
 ) -> None:
     monkeypatch.setattr(micro_batching, "LONG_WAIT", -1.0)  # also who has come just now may have hung up
@@ -143,7 +141,7 @@ async def test_who_has_hung_up_is_not_computed(
     assert not any(7 in items for _, items in work.done)
 
 
-async def test_who_was_cancelled_is_left_out(work: Work, asked: Numbers) -> None:
+async def test_cancelled_requests_are_left_out(work: Work, asked: Numbers) -> None:
     tasks = [asyncio.create_task(asked.submit("a", [n])) for n in range(3)]
     await asyncio.sleep(0)
     tasks[1].cancel()
@@ -151,7 +149,7 @@ async def test_who_was_cancelled_is_left_out(work: Work, asked: Numbers) -> None
     assert work.done == [("a", [0, 2])]
 
 
-async def test_what_one_asked_does_not_refuse_the_others(work: Work, asked: Numbers) -> None:
+async def test_one_failing_request_does_not_fail_its_batch(work: Work, asked: Numbers) -> None:
     answers: list[Any] = await asyncio.gather(
         *(asked.submit("a", [n]) for n in (12, -13, 14)), return_exceptions=True
     )
@@ -159,7 +157,7 @@ async def test_what_one_asked_does_not_refuse_the_others(work: Work, asked: Numb
     assert isinstance(answers[1], ValueError)
 
 
-async def test_all_who_wait_are_told_where_nobody_can_be_answered(work: Work, asked: Numbers) -> None:
+async def test_all_waiting_requests_fail_with_a_fatal_error(work: Work, asked: Numbers) -> None:
     work.open.clear()
     tasks = [asyncio.create_task(asked.submit("a", [-666]))]
     for n in range(20):
@@ -173,7 +171,7 @@ async def test_all_who_wait_are_told_where_nobody_can_be_answered(work: Work, as
     assert await asked.submit("a", [1]) == [2]
 
 
-async def test_nothing_is_kept_of_keys_that_nobody_asks_about(work: Work, asked: Numbers) -> None:
+async def test_idle_keys_leave_no_state(work: Work, asked: Numbers) -> None:
     await asyncio.gather(*(asked.submit(f"key {n}", [n]) for n in range(50)))
     await ticks()
     assert not (asked.waiting or asked.sizes or asked.running or asked.tasks)

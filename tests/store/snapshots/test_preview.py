@@ -25,7 +25,7 @@ def test_rows_are_counted_in_and_out(stay: DataProduct) -> None:
     assert (found.unlabelled, found.unlabelled_keys) == (1, ("900",))
 
 
-def test_columns_tell_what_is_missing_and_distinct(stay: DataProduct) -> None:
+def test_columns_report_missing_and_distinct_values(stay: DataProduct) -> None:
     operate(pk=1, age=40, relapsed=True, smokes=True)
     operate(pk=2, age=40, relapsed=False, at=NOON + HOUR)
     found = {column.name: column for column in preview(stay).columns}
@@ -35,7 +35,7 @@ def test_columns_tell_what_is_missing_and_distinct(stay: DataProduct) -> None:
     assert found["done_at"].distinct == 2
 
 
-def test_aggregates_are_what_a_build_would_see(relapse: DataProduct) -> None:
+def test_aggregates_in_a_preview_equal_a_builds(relapse: DataProduct) -> None:
     operate(pk=1, visits=[(-HOUR, 10.0), (-2 * HOUR, 20.0), (HOUR, 99.0)])
     found = {column.name: column.first for column in preview(relapse).columns}
     assert (found["visits"], found["minutes"]) == ((2,), (15.0,))

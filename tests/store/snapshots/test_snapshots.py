@@ -82,7 +82,7 @@ def test_a_table_without_rows_is_a_snapshot_too(stay: DataProduct) -> None:
         snapshot.dataset(stay)
 
 
-def test_labels_in_a_snapshot_are_what_people_agree_on_else_the_tables(stay: DataProduct) -> None:
+def test_labels_in_a_snapshot_are_the_majoritys_else_the_tables(stay: DataProduct) -> None:
     agreed, disputed, silent = operate(relapsed=False), operate(relapsed=False), operate(relapsed=True)
     for operation, author, answer in [
         (agreed, "a", "True"),
@@ -140,7 +140,7 @@ def test_a_percent_sign_is_a_percent_sign(stay: DataProduct) -> None:
     assert take(some).rows == 1
 
 
-def test_the_statement_is_kept_with_its_parameters(relapse: DataProduct) -> None:
+def test_the_snapshots_statement_is_stored_with_its_parameters(relapse: DataProduct) -> None:
     sql = take(relapse).sql
     assert sql.startswith('CREATE TABLE snapshots."relapse_1"')
     assert "'relapse'" in sql and "%s" not in sql

@@ -82,7 +82,7 @@ def test_undeclared_values_are_counted_by_the_check_of_rows(survey: DataProduct)
 
 
 @pytest.mark.django_db
-def test_rows_whose_values_are_declared_are_nothing_to_tell(survey: DataProduct) -> None:
+def test_declared_values_are_not_reported(survey: DataProduct) -> None:
     fill()
     Answer.objects.bulk_create([answer(1, plan=None)])
     assert preview(survey).undeclared == checks.find_stored(survey) == ()
@@ -111,7 +111,7 @@ def test_types_other_than_text_are_compared_as_the_column_compares_them() -> Non
 
 
 @pytest.mark.usefixtures("tables")
-def test_the_snapshot_holds_what_was_no_choice(survey: DataProduct) -> None:
+def test_the_snapshot_records_undeclared_values(survey: DataProduct) -> None:
     fill_with_undeclared()
     snapshot = Snapshot.objects.take(survey)
     assert found(Snapshot.objects.get(pk=snapshot.pk).undeclared_values) == UNDECLARED
@@ -123,7 +123,7 @@ def test_the_snapshot_holds_what_was_no_choice(survey: DataProduct) -> None:
 
 
 @pytest.mark.usefixtures("tables")
-def test_where_all_labels_are_undeclared_the_error_says_so(survey: DataProduct) -> None:
+def test_an_error_names_undeclared_labels_if_there_are_no_others(survey: DataProduct) -> None:
     fill(plan="other")
     with pytest.raises(
         NoRows, match=r"No row has a label yet.* 60 rows cannot be learned from.*'other' \(60\)"

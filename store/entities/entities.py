@@ -19,7 +19,7 @@ from ..products.features import refusals_explained
 from ..products.product import DataProduct
 
 #: Marks a value that stays unchanged, where None means null.
-KEEP: Any = object()
+KEEP: object = object()
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Entity:
         return self.product.complete_if_possible(self.inputs)
 
     @property
-    def features(self) -> dict[str, Any]:
+    def features(self) -> dict[str, object]:
         return dict(zip(self.product.feature_names, self.instance, strict=True))
 
 
@@ -59,7 +59,7 @@ def find(product: DataProduct, keys: Iterable[str]) -> dict[str, Entity]:
     return {entity.key: entity for entity in rows}
 
 
-def after(product: DataProduct, key: Any, most: int) -> list[Entity]:
+def after(product: DataProduct, key: object, most: int) -> list[Entity]:
     """List at most `most` entities in the order of their keys, after the key `key` (None: from the first)."""
     rows = product.join.queryset.order_by("pk")
     rows = rows if key is None else rows.filter(pk__gt=key)
@@ -76,7 +76,7 @@ def existing(product: DataProduct, keys: Iterable[str]) -> set[str]:
     return {str(key) for key in rows.values_list("pk", flat=True)}
 
 
-def _primary_keys(product: DataProduct, keys: Iterable[str]) -> list[Any]:
+def _primary_keys(product: DataProduct, keys: Iterable[str]) -> list[object]:
     return [product.key_of(key) for key in keys if product.is_key(key)]
 
 
@@ -104,7 +104,7 @@ def _cursor(entity: Entity) -> str:
     return pagination.encode([entity.key])
 
 
-def _key_from(product: DataProduct, cursor: str) -> Any:
+def _key_from(product: DataProduct, cursor: str) -> object:
     decoded = pagination.decode(cursor)
     if isinstance(decoded, list) and len(decoded) == 1:
         try:
@@ -142,7 +142,7 @@ def lock(product: DataProduct, key: str) -> Any:
 
 @transaction.atomic
 def insert(
-    product: DataProduct, key: str | None, values: Mapping[str, Any], at: datetime.datetime | None
+    product: DataProduct, key: str | None, values: Mapping[str, object], at: datetime.datetime | None
 ) -> Any:
     """Insert a base row with its one-to-one rows.
 
@@ -178,7 +178,7 @@ def insert(
     return base
 
 
-def _new_key(product: DataProduct, key: str) -> Any:
+def _new_key(product: DataProduct, key: str) -> object:
     model = product.join.model
     if not product.is_key(key):
         raise BadInput(f"{key!r} cannot be the key of a {model._meta.verbose_name}.", argument=("row", "key"))
@@ -204,7 +204,7 @@ def _advance_sequence(model: type[models.Model], inserted: Any) -> None:
 
 
 @transaction.atomic
-def update(product: DataProduct, base: Any, values: Mapping[str, Any], at: Any = KEEP) -> list[str]:
+def update(product: DataProduct, base: Any, values: Mapping[str, object], at: Any = KEEP) -> list[str]:
     """Write features of a locked base row.
 
     A missing one-to-one row is inserted where all its columns are given.
@@ -230,7 +230,7 @@ def update(product: DataProduct, base: Any, values: Mapping[str, Any], at: Any =
     return changed
 
 
-def write_label(product: DataProduct, base: Any, label: Any) -> int:
+def write_label(product: DataProduct, base: Any, label: object) -> int:
     """Set the label column of a locked base row. Returns: the number of changed rows, 0 or 1."""
     rows = _WrittenRows(base)
     if not rows.set(product.join.label_path, label):
@@ -239,7 +239,7 @@ def write_label(product: DataProduct, base: Any, label: Any) -> int:
     return 1
 
 
-def read_label(product: DataProduct, base: Any) -> Any:
+def read_label(product: DataProduct, base: Any) -> object:
     """Read the label column of a base row."""
     return _WrittenRows(base).get(product.join.label_path)
 
@@ -280,10 +280,10 @@ class _WrittenRows:
                 self.dirty.setdefault(hops[:-1], []).append(hop.name)
         return self.rows[hops]
 
-    def get(self, path: Any) -> Any:
+    def get(self, path: Any) -> object:
         return getattr(self.row(path.hops), path.column.attname)
 
-    def set(self, path: Any, value: Any) -> bool:
+    def set(self, path: Any, value: object) -> bool:
         """Set a column. Returns: True where its value changes, not only the way in which it is written."""
         row = self.row(path.hops)
         if not row._state.adding and is_same(path.column, getattr(row, path.column.attname), value):

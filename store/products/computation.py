@@ -16,7 +16,7 @@ from django.core.exceptions import FullResultSet
 from django.db import connection, models
 from django.db.models import Case, ExpressionWrapper, Value, lookups
 from django.db.models import functions as sql
-from django.db.models.expressions import Col, CombinedExpression, NegatedExpression, TemporalSubtraction
+from django.db.models.expressions import Col, CombinedExpression, Func, NegatedExpression, TemporalSubtraction
 from django.db.models.sql.where import AND, OR, WhereNode
 from django.utils import timezone
 
@@ -97,7 +97,7 @@ class ExpressionCompiler:
         #: The number of parts that depend on a row, among those that were compiled.
         self.variables = 0
 
-    def compile(self, node: Any) -> Term:
+    def compile(self, node: object) -> Term:
         """Compile one part. Raises NotComputable."""
         handler = HANDLERS.get(type(node))
         if handler is None:
@@ -111,7 +111,7 @@ class ExpressionCompiler:
         self.variables = before + (not term.constant)
         return term
 
-    def compile_all(self, nodes: Iterable[Any]) -> list[Term]:
+    def compile_all(self, nodes: Iterable[object]) -> list[Term]:
         return [self.compile(node) for node in nodes]
 
     def column(self, node: Col) -> Term:
@@ -153,39 +153,39 @@ class ExpressionCompiler:
             raise NotComputable(f"a difference of {left.type.value} and {right.type.value} is not computed")
         return applied(_microseconds_between, left, right, type_=SqlType.INTERVAL)
 
-    def coalesce(self, node: Any) -> Term:
+    def coalesce(self, node: Func) -> Term:
         terms, type_ = unified(self.compile_all(node.get_source_expressions()), "Coalesce")
         return Term(type_, first_of([term.evaluate for term in terms]), all(term.whole for term in terms))
 
-    def greatest(self, node: Any) -> Term:
+    def greatest(self, node: Func) -> Term:
         return self._extreme(node, max)
 
-    def least(self, node: Any) -> Term:
+    def least(self, node: Func) -> Term:
         return self._extreme(node, min)
 
-    def _extreme(self, node: Any, choose: Callable[[Iterable[Any]], Any]) -> Term:
+    def _extreme(self, node: Func, choose: Callable[[Iterable[Any]], Any]) -> Term:
         name = type(node).__name__
         terms, type_ = unified(self.compile_all(node.get_source_expressions()), name, ORDERED)
         evaluations = [term.evaluate for term in terms]
 
-        def evaluate(instance: Instance) -> Any:
+        def evaluate(instance: Instance) -> object:
             values = [value for part in evaluations if (value := part(instance)) is not None]
             return choose(values) if values else None
 
         return Term(type_, evaluate, all(term.whole for term in terms))
 
-    def null_if(self, node: Any) -> Term:
+    def null_if(self, node: Func) -> Term:
         left, right = self.compile_all(node.get_source_expressions())
         [first, second], type_ = unified([left, right], "NullIf")
         # PostgreSQL compares integers of two widths as they are.
         result = left if type_ in BITS else first
         return Term(result.type, null_if_equal(first.evaluate, second.evaluate), result.whole)
 
-    def absolute(self, node: Any) -> Term:
+    def absolute(self, node: Func) -> Term:
         [[term], type_] = unified(self.compile_all(node.get_source_expressions()), "Abs", NUMBERS)
         return applied(sql_operators.absolute(type_), term, type_=type_, whole=term.whole)
 
-    def concatenation(self, node: Any) -> Term:
+    def concatenation(self, node: Func) -> Term:
         parts = [as_text(term).evaluate for term in self.compile_all(node.get_source_expressions())]
 
         def evaluate(instance: Instance) -> str:
@@ -193,7 +193,7 @@ class ExpressionCompiler:
 
         return Term(SqlType.TEXT, evaluate)
 
-    def cast(self, node: Any) -> Term:
+    def cast(self, node: Func) -> Term:
         [term] = self.compile_all(node.get_source_expressions())
         field = node.output_field
         type_ = _type_of_field(field)
@@ -211,7 +211,7 @@ class ExpressionCompiler:
         *branches, default = [term.evaluate for term in terms]
         pairs = list(zip(conditions, branches, strict=True))
 
-        def evaluate(instance: Instance) -> Any:
+        def evaluate(instance: Instance) -> object:
             for condition, branch in pairs:
                 if condition(instance):
                     return branch(instance)
@@ -251,7 +251,7 @@ class ExpressionCompiler:
             raise NotComputable(f"{type(node).__name__} of {term.type.value} is not computed")
         return applied(read, _in_zone(term, node), type_=type_)
 
-    def condition(self, node: Any) -> Term:
+    def condition(self, node: object) -> Term:
         """Compile a condition: True, False, or None where PostgreSQL says unknown. Raises NotComputable."""
         term = self.compile(node)
         if term.type is not SqlType.BOOLEAN:
@@ -272,7 +272,7 @@ class ExpressionCompiler:
         left, right = self.compile(node.lhs), self.operand(node, node.rhs)
         return compared(COMPARISONS[type(node)], left, right)
 
-    def operand(self, node: lookups.Lookup, value: Any) -> Term:
+    def operand(self, node: lookups.Lookup, value: object) -> Term:
         """Compile the right side of a lookup: an expression, or a value of the left side's field."""
         if hasattr(value, "resolve_expression"):
             return self.compile(value)
@@ -333,7 +333,7 @@ def _decided_by_range(node: Any) -> bool | None:
     return bool(decision is FullResultSet)
 
 
-def _describe_unknown(node: Any) -> str:
+def _describe_unknown(node: object) -> str:
     name = type(node).__name__
     if isinstance(node, models.Aggregate) or getattr(node, "contains_aggregate", False):
         return f"{name} reads rows of another table"

@@ -50,7 +50,7 @@ class Term:
         return self.evaluate(())
 
 
-def literal(value: Any) -> Term:
+def literal(value: object) -> Term:
     """Compile a value as the driver writes it into SQL: a float is a decimal literal there. Raises NotComputable."""
     match value:
         case None:
@@ -122,7 +122,7 @@ def folded(term: Term) -> Term:
         raise NotComputable(f"a constant in it has no value: {error}") from error
 
 
-def constant(value: Any) -> Evaluate:
+def constant(value: object) -> Evaluate:
     """Evaluate to the same value for every instance."""
     return lambda instance: value
 
@@ -130,7 +130,7 @@ def constant(value: Any) -> Evaluate:
 def strict(function: Callable[[Any], Any], evaluate: Evaluate) -> Evaluate:
     """Apply a function to what is not null."""
 
-    def apply(instance: Instance) -> Any:
+    def apply(instance: Instance) -> object:
         value = evaluate(instance)
         return None if value is None else function(value)
 
@@ -145,7 +145,7 @@ def applied(function: Callable[..., Any], *terms: Term, type_: SqlType, whole: b
         return Term(type_, strict(function, terms[0].evaluate), whole)
     first, second = (term.evaluate for term in terms)
 
-    def evaluate(instance: Instance) -> Any:
+    def evaluate(instance: Instance) -> object:
         one, other = first(instance), second(instance)
         return None if one is None or other is None else function(one, other)
 
@@ -155,7 +155,7 @@ def applied(function: Callable[..., Any], *terms: Term, type_: SqlType, whole: b
 def first_of(evaluations: Sequence[Evaluate]) -> Evaluate:
     """Evaluate to the first value that is not null."""
 
-    def evaluate(instance: Instance) -> Any:
+    def evaluate(instance: Instance) -> object:
         for part in evaluations:
             if (value := part(instance)) is not None:
                 return value
@@ -167,7 +167,7 @@ def first_of(evaluations: Sequence[Evaluate]) -> Evaluate:
 def null_if_equal(first: Evaluate, second: Evaluate) -> Evaluate:
     """Evaluate to the first value; null where the second is the same."""
 
-    def evaluate(instance: Instance) -> Any:
+    def evaluate(instance: Instance) -> object:
         value, other = first(instance), second(instance)
         return None if value is not None and other is not None and value == other else value
 

@@ -36,8 +36,9 @@ def read_json_layout(path: Path, format: str) -> Layout:
     Args:
         format: "jsonl" for an object in each line, "json" for an array of objects.
     """
-    columns, first, line, record = NestedColumns(), 0, 0, None
+    columns, count, first, record = NestedColumns(), 0, 0, None
     for line, _, record in _read_objects(path, format):
+        count += 1
         first = first or line
         columns.add(record)
         if len(columns.paths) > nesting.MAX_COLUMNS:
@@ -47,7 +48,7 @@ def read_json_layout(path: Path, format: str) -> Layout:
             )
     if not columns.paths:
         raise FileError(f"{path} is empty.")
-    if record and first == line:
+    if record and count == 1:
         _check_rows(path, record)
     paths = columns.list_paths()
     return Layout(
@@ -72,7 +73,13 @@ def read_json_rows(
 ) -> Iterator[tuple[int, list[str | None]]]:
     """Read the line and the cells of each object. Raises FileError."""
     for line, text, record in _read_objects(layout.path, layout.format, position):
-        yield line, [_encode_json_cell(text, record, path) for path in layout.paths]
+        try:
+            yield line, [_encode_json_cell(text, record, path) for path in layout.paths]
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # within lists: digits beyond Python's limit, too many brackets
+            raise FileError(f"{layout.path}, line {line}: a list cannot be read ({error}).") from error
 
 
 def _read_objects(path: Path, format: str, position: Position | None = None) -> Iterator[Located]:
@@ -118,9 +125,11 @@ def _read_json_values(path: Path, position: Position | None) -> Iterator[Located
     with open_bytes(path, position) as file:
         stream = _JsonStream(path, io.TextIOWrapper(file, "utf-8-sig"))
         is_array = stream.skip("[")
-        while stream.fill() and not (is_array and stream.skip("]")):
+        while stream.fill() and not (is_array and stream.is_next("]")):
             yield stream.read_object()
             stream.skip(",")
+        if is_array:
+            stream.end_array()
 
 
 class _JsonStream:
@@ -156,10 +165,21 @@ class _JsonStream:
 
     def skip(self, sign: str) -> bool:
         """Skip the sign where it is next. Returns: True where it was."""
-        is_next = self.fill() and self.text.startswith(sign, self.at)
+        is_next = self.is_next(sign)
         if is_next:
             self.advance(self.at + 1)
         return is_next
+
+    def is_next(self, sign: str) -> bool:
+        """Return True where the sign comes next, after blanks."""
+        return self.fill() and self.text.startswith(sign, self.at)
+
+    def end_array(self) -> None:
+        """Read the end of the array, and of the file. Raises FileError where something is missing or follows."""
+        if not self.skip("]"):
+            raise FileError(f"{self.path}, line {self.line}: the array does not end: the file was cut off.")
+        if self.fill():
+            raise FileError(f"{self.path}, line {self.line}: nothing may follow the array of rows.")
 
     def read_object(self) -> Located:
         """Read the next object. Raises FileError where there is another value."""

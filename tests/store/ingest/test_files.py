@@ -160,6 +160,8 @@ def test_objects_are_read_whatever_their_lines_and_sizes_are(write: Write) -> No
     assert [line for line, _ in rows[:3]] == [2, 6, 10]
     pretty = write("\n".join(json.dumps(record, indent=2) for record in objects[:3]), "b.json")
     assert cells(pretty) == [["0", None], ["1", "x"], ["2", "xxxx"]]
+    compact = write(json.dumps([{"a": 1, "b": [{}, {}]}, {"a": 2, "b": [{}, {}]}]), "c.json")
+    assert cells(compact) == [["1", "[{}, {}]"], ["2", "[{}, {}]"]]
 
 
 def test_keys_that_would_name_the_same_column_are_told_apart(write: Write) -> None:
@@ -174,6 +176,9 @@ def test_keys_that_would_name_the_same_column_are_told_apart(write: Write) -> No
         (b'[{"a": 1}, 2]', "line 1: each element must be one JSON object"),
         (b'[{"a": 1},\n{"a": }]', "line 2: this is no JSON"),
         (b'[{"a": 1},\n{"a": 1', "line 2: this is no JSON"),
+        (b'[{"a": 1},\n{"a": 1}\n', "line 3: the array does not end: the file was cut off"),
+        (b'[{"a": 1},\n{"a": 1}]\n[', "line 3: nothing may follow the array"),
+        (b'[{"a": [%s]}]' % (b"1" * 5000), "line 1: a list cannot be read"),
         (b'[{"a": "\xff"}]', "this is no UTF-8"),
         (b'{"count": 2, "rows": [{"a": 1}, {"a": 2}]}', "whose rows are in 'rows'"),
         (json.dumps([{f"k{i}": 1} for i in range(1200)]).encode(), "more than 1,000 different keys"),

@@ -128,13 +128,12 @@ class _Source:
 
 
 class _ByteSource(_Source):
-    """The file's bytes after the header. Reads raise AmbiguousBytes."""
+    """The file's bytes after the header. Opening and reads raise AmbiguousBytes."""
 
     def __init__(self, layout: Layout, count_bytes: ByteCounter):
         super().__init__(count_bytes)
         self.file = open_bytes(layout.path, self.position)
-        for _ in islice(self.file, layout.first_line - 1):
-            pass
+        self.skip_lines(layout.first_line - 1)
         if layout.encoding == "utf-8-sig" and layout.first_line == 1:
             self.file.read(len(BOM_UTF8))
         self.quote = ord(layout.quote) if layout.quote else None
@@ -142,6 +141,13 @@ class _ByteSource(_Source):
         self.is_cell_byte = np.ones(256, bool)
         self.is_cell_byte[list(f"{layout.delimiter}{layout.quote or NO_QUOTE}\r\n".encode())] = False
         self.tail = b"\n"
+
+    def skip_lines(self, count: int) -> None:
+        """Skip the lines before the first row, which end by line feeds only; csv also counts carriage returns."""
+        for line in islice(self.file, count):
+            if b"\r" in line.removesuffix(b"\r\n"):
+                self.file.close()
+                raise AmbiguousBytes
 
     def read_chunk(self, size: int) -> bytes:
         chunk: bytes = self.file.read(size)

@@ -351,6 +351,14 @@ def test_quotes_and_line_breaks_inside_of_cells_are_stored(stay: DataProduct, wr
     assert notes == ["two\nlines", 'says "hi", twice', '6" x 4" board']
 
 
+@pytest.mark.parametrize("start", ['operation,age,"the\rnote"\n', "\roperation,age,note\r\n"])
+def test_carriage_returns_before_the_first_row_hide_no_row(
+    stay: DataProduct, write: Write, start: str
+) -> None:
+    operate(pk=1, age=None), operate(pk=2, age=None)
+    assert load(stay, write(f"{start}1,40,a\n2,50,b\n")) == (2, 0, 0, 0)
+
+
 def test_latin_1_and_windows_1252_are_read(stay: DataProduct, write: Write) -> None:
     for number, (word, encoding) in enumerate([("Käse", "latin-1"), ("8 €", "cp1252")], 1):
         operate(pk=number, age=None)

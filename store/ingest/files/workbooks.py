@@ -192,6 +192,8 @@ def _read_grid(path: Path, name: str) -> Grid:
             for line, cells in enumerate(sheet.to_python(), sheet.start[0] + 1)
         ]
         merged = tuple(_list_merged(sheet))
+    if not any(map(any, (cells for _, cells in rows))):
+        raise FileError(f"{path}, sheet {name}: no cell of it has a value.")
     _spread_down(rows, merged)
     return Grid(rows, merged)
 

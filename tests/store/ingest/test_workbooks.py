@@ -100,6 +100,9 @@ def test_without_header_columns_are_numbered(path: Path) -> None:
 def test_what_is_no_workbook_with_rows_is_refused(path: Path) -> None:
     with pytest.raises(FileError, match="is empty: no sheet of it has cells"):
         files.sniff(write_workbook(path, {"Sheet1": []}))
+    for no_header in (False, True):
+        with pytest.raises(FileError, match="sheet Sheet1: no cell of it has a value"):
+            files.sniff(write_workbook(path, {"Sheet1": [[" ", "#N/A"], ["  "]]}), no_header=no_header)
     path.write_bytes(b"\xd0\xcf\x11\xe0" + b"\0" * 600)
     with pytest.raises(FileError, match="is no workbook that can be read"):
         files.sniff(path)

@@ -39,6 +39,13 @@ class ThrottledHandler(logging.StreamHandler):  # type: ignore[type-arg]  # gene
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line or count it. The caller holds the handler's lock."""
+        try:
+            self.write_or_count(record)
+        except Exception:  # a line with wrong arguments must not end what it tells of
+            self.handleError(record)
+
+    def write_or_count(self, record: logging.LogRecord) -> None:
+        """Write a line unless its kind was written within the interval."""
         if not is_throttled(record):
             super().emit(record)
             return
@@ -95,7 +102,11 @@ def is_throttled(record: logging.LogRecord) -> bool:
 def kind_of(record: logging.LogRecord) -> Hashable:
     """The lines that are alike: by their template where clients cause them, else by their whole text."""
     by_template = record.name.startswith(CAUSED_BY_CLIENTS)
-    return record.name, getattr(record, "status_code", 0), record.msg if by_template else record.getMessage()
+    return (
+        record.name,
+        getattr(record, "status_code", 0),
+        str(record.msg) if by_template else record.getMessage(),
+    )
 
 
 def counted(record: logging.LogRecord, omitted: int) -> logging.LogRecord:

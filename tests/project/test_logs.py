@@ -95,3 +95,16 @@ def test_kinds_do_not_pile_up(monkeypatch, stream):
         )
     assert len(handler.bursts) <= 6
     assert len(written(stream)) == 50
+
+
+def test_a_line_with_wrong_arguments_does_not_end_its_caller(root, stream, monkeypatch):
+    monkeypatch.setattr(
+        logging, "raiseExceptions", False
+    )  # no trace of the mistake in the output of the tests
+    root.warning({"refused": 1})
+    house = logging.getLogger("test_logs.house")
+    house.addHandler(root.handlers[0])
+    house.propagate = False
+    house.warning("%s %s", 1)
+    house.removeHandler(root.handlers[0])
+    assert written(stream) == ["{'refused': 1}"]

@@ -19,7 +19,7 @@ from . import maintenance
 
 log = logging.getLogger(__name__)
 
-#: What jobs run, and what the upkeep's thread imports when it first asks a rule: a process must not be forked while
+#: What jobs run, and what the maintenance thread imports when it first asks a rule: a process must not be forked while
 #: another thread imports.
 PRELOAD = [*(function.rpartition(".")[0] for function in queue.JOB_FUNCTIONS.values()), "croniter"]
 
@@ -76,11 +76,13 @@ def work() -> None:
 
 def _maintain_forever(stopped: threading.Event) -> None:
     while not stopped.wait(jobs.MAINTENANCE_INTERVAL):
-        temporary_folders.delete_abandoned()
         try:
+            temporary_folders.delete_abandoned()
             maintenance.tick()
         except (DatabaseError, InterfaceError) as error:
-            log.warning("PostgreSQL cannot be reached: %s", error)
+            log.warning("PostgreSQL cannot be reached: %s", str(error).strip())
+        except Exception:  # one failure must not end maintenance for the life of the worker
+            log.exception("Maintenance failed; it is tried again in %g s.", jobs.MAINTENANCE_INTERVAL)
         finally:
             # The connection belongs to this thread: a forked work-horse must not find it open.
             connection.close()

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 from django.conf import settings
@@ -14,6 +15,7 @@ from store.jobs import queue
 from store.jobs.jobs import FAILED, READY, SUCCEEDED, Job
 from store.products.product import DataProduct
 from store.registry.promotions import Promotion
+from store.runtime import maintenance, worker
 from store.serving import champions
 from store.serving.batch_scoring import Scoring
 from tests.waiting import PATIENCE
@@ -82,3 +84,22 @@ def test_a_job_with_an_unknown_function_is_left_to_reconciliation(build: Job) ->
     run_queued("build", "store.unheard_of.run_job", build)
     assert (build.status, build.attempt) == (READY, 0)
     assert queue.get_queue().failed_job_registry.get_job_ids()
+
+
+def test_a_failure_does_not_end_maintenance(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = threading.Event()
+    ticks: list[None] = []
+
+    def tick() -> None:
+        ticks.append(None)
+        if len(ticks) == 1:
+            raise RuntimeError("a rule that cannot be evaluated")
+        stopped.set()
+
+    monkeypatch.setattr(maintenance, "tick", tick)
+    monkeypatch.setattr(worker.jobs, "MAINTENANCE_INTERVAL", 0.01)
+    thread = threading.Thread(target=worker._maintain_forever, args=[stopped])
+    thread.start()
+    assert stopped.wait(PATIENCE)
+    thread.join()
+    assert len(ticks) == 2

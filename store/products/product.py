@@ -163,7 +163,7 @@ class DataProduct:
         """Validate as `clean_instance` does, from values as the tables hold them: as learned, NaN is missing."""
         try:
             return self.clean_instance(inputs, argument)
-        except NotFinite:
+        except StoreError:  # NaN may be one of several faults
             pairs = zip(inputs, self.inputs, strict=True)
             return self.clean_instance([column.without_missing(value) for value, column in pairs], argument)
 

@@ -99,12 +99,17 @@ def to_numeric(digits: int, places: int) -> Callable[[Any], Decimal]:
 
     def convert(number: Any) -> Decimal:
         exact = Decimal(f"{number:.15g}") if isinstance(number, float) else Decimal(number)
-        rounded = exact.quantize(unit, ROUND_HALF_UP, EXACT)
+        rounded = without_negative_zero(exact.quantize(unit, ROUND_HALF_UP, EXACT))
         if abs(rounded) >= limit:
             raise OverflowError(f"a number is out of the range of numeric({digits}, {places})")
         return rounded
 
     return convert
+
+
+def without_negative_zero(number: Decimal) -> Decimal:
+    """Replace −0, which numeric does not have and which shows in texts, by 0 of the same scale."""
+    return EXACT.plus(number)
 
 
 def bounded(type_: SqlType) -> Callable[[int], int]:
@@ -153,6 +158,10 @@ def _divisor(number: Any) -> Any:
     return number
 
 
+def _multiply_numerics(left: Decimal, right: Decimal) -> Decimal:
+    return without_negative_zero(EXACT.multiply(left, right))
+
+
 def _divide_numerics(left: Decimal, right: Decimal) -> Decimal:
     left_scale, right_scale = scale_of(left), scale_of(_divisor(right))
     dividend, divisor = int(left.scaleb(left_scale, EXACT)), int(right.scaleb(right_scale, EXACT))
@@ -187,7 +196,7 @@ def scale_of(number: Decimal) -> int:
 
 
 def _remainder_of_numerics(left: Decimal, right: Decimal) -> Decimal:
-    return EXACT.remainder(left, _divisor(right))
+    return without_negative_zero(EXACT.remainder(left, _divisor(right)))
 
 
 def _add_floats(left: float, right: float) -> float:
@@ -228,7 +237,7 @@ _INTEGER_OPERATORS: Mapping[str, Binary] = {
 _NUMERIC_OPERATORS: Mapping[str, Binary] = {
     "+": EXACT.add,
     "-": EXACT.subtract,
-    "*": EXACT.multiply,
+    "*": _multiply_numerics,
     "/": _divide_numerics,
     "%": _remainder_of_numerics,
 }

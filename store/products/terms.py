@@ -75,7 +75,7 @@ def literal(value: object) -> Term:
 
 
 def _decimal_literal(value: float | Decimal) -> Decimal:
-    exact = Decimal(repr(value)) if isinstance(value, float) else value
+    exact = sql_operators.without_negative_zero(Decimal(repr(value) if isinstance(value, float) else value))
     if not exact.is_finite():
         raise NotComputable(f"{value} is no finite number")
     return (

@@ -382,6 +382,32 @@ def test_python_computes_what_postgresql_computes(lab: Lab, expression: Any, val
         assert str(computed) == str(expected)
 
 
+@pytest.mark.parametrize(
+    "number",
+    [
+        F("operation__cost") * F("operation__ward__beds"),
+        F("operation__cost") % F("operation__ward__beds"),
+        -F("operation__cost"),
+        F("operation__cost") * Value(Decimal("-0.0")),
+        Cast(F("marker"), models.DecimalField(max_digits=8, decimal_places=2)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("cost, marker", [("0.00", -0.001), ("-3.00", -0.0)])
+def test_a_negative_zero_is_written_as_postgresql_writes_it(
+    lab: Lab, number: Any, cost: str, marker: float
+) -> None:
+    product = product_with(Concat(number, Value(" EUR"), output_field=models.TextField()))
+    values = dict.fromkeys(COLUMNS) | {
+        "marker": marker, "taken": NOON, "done": NOON, "cost": Decimal(cost), "beds": -3, "age": 3, "note": "",
+        "urgency": "planned",
+    }  # fmt: skip
+    with transaction.atomic():
+        write(lab, values)
+        expected = by_postgresql(product, lab)
+    assert by_python(product.join.column("x"), product, values) == expected
+
+
 REAL = {"cost": "cost", "age": "anamnesis__age", "urgency": "urgency"}
 
 

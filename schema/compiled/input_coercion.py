@@ -181,7 +181,7 @@ def leaf_coercer(type_: GraphQLLeafType) -> Coerce:
     def coerce_leaf(value: object) -> object:
         try:
             return coerce(value)
-        except (ExemplarError, GraphQLError, ValueError, TypeError, ArithmeticError):
+        except (ExemplarError, GraphQLError, ValueError, TypeError, ArithmeticError, RecursionError):
             raise NotEligible from None
 
     return coerce_leaf if type_.name != "Int" else int_coercer(coerce_leaf)

@@ -14,6 +14,7 @@ from strawberry.types import ExecutionContext
 
 from store.db import threads
 from store.db.unreachable import UNREACHABLE
+from store.exceptions import BadInput
 from store.products.product import DataProduct
 
 from ..compiled import ColumnarQueries
@@ -21,6 +22,9 @@ from ..core.context import Context
 from ..core.errors import RETRY_AFTER, root_cause, translate_all
 from ..core.inputs import variable_refusals
 from . import documents
+
+#: The sentence about a value that is nested too deeply to be described.
+TOO_DEEP = "A variable is nested more deeply than any input: check it against its type."
 
 
 class Executor(StrawberryGraphQLCoreExecutionContext):
@@ -43,11 +47,15 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     ) -> "Executor | list[GraphQLError]":
         """Build an executor, or list the errors of the variables."""
         variables = dict(raw_variable_values or {})
-        built = super().build(
-            schema, document, root_value, context_value, variables, operation_name, *args, **options
-        )
-        if isinstance(built, list):
-            return variable_refusals(schema, document, operation_name, variables) or built
+        try:
+            built = super().build(
+                schema, document, root_value, context_value, variables, operation_name, *args, **options
+            )
+            if isinstance(built, list):
+                return variable_refusals(schema, document, operation_name, variables) or built
+        except RecursionError:
+            # JSON may have a thousand levels, and a message about a value renders all of them.
+            return [GraphQLError(TOO_DEEP, original_error=BadInput(TOO_DEEP))]
         executor = cast(Executor, built)
         executor.columnar = schema._strawberry_schema.document_cache.columnar_queries(document)  # type: ignore[attr-defined]
         return unpinned(executor)

@@ -2,7 +2,7 @@
 
 from enum import Enum
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from graphql import coerce_input_value, parse
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learning.exceptions import ExemplarError
+from schema.compiled.input_coercion import InputReader, NotEligible
 from schema.core import names
 from schema.core.inputs import variable_refusals
 from schema.schema import schema
@@ -93,3 +94,18 @@ def test_every_fault_is_reported_with_its_path_and_its_title(name: str, data: An
     for fault in faults:
         assert fault.message.startswith(titles[names.field(fault.argument[-1])])
         assert "!" not in fault.message and "Features" not in fault.message
+
+
+@pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a": value}], ids=["list", "object"])
+@pytest.mark.parametrize("name", [product.name for product in catalogue.products()])
+def test_a_value_of_a_thousand_levels_is_a_fault_of_the_input(name: str, wrap: Any) -> None:
+    product, deep = catalogue.get(name), cast(Any, 1)
+    for _ in range(1_020):  # as deep as a request's JSON may be
+        deep = wrap(deep)
+    query = QUERY.format(names.prefix(name), names.field(name))
+    right = Drawing(Random(0), product, (), badness=0.0).features()
+    for features in (deep, *({**right, field: deep} for field in right)):
+        errors = schema.execute_sync(query, variable_values={"features": features}).errors or []
+        assert {(error.extensions or {})["code"] for error in errors} == {"BAD_INPUT"}
+        with pytest.raises(NotEligible):
+            InputReader(schema._schema, product).instance(features)

@@ -31,7 +31,7 @@ def find_findings(
     copies = _find_copies([column for column in columns if _varies(column)])
     leaks = _find_leaks(scores) if scores else {}
     others = [c for c in columns if _varies(c) and c.name not in {*copies, *leaks} and not _identifies(c)]
-    together, sentence = find_determination(others, dataset, seed) or ((), "")
+    together, determination = find_determination(others, dataset, seed) or ((), "")
     for column in columns:
         if not _varies(column):
             yield _finding(FindingKind.CONSTANT, column, _describe_constant(column))
@@ -41,14 +41,14 @@ def find_findings(
         if column.name in leaks:
             yield _finding(FindingKind.LEAKAGE, column, leaks[column.name])
         if column.name in together:
-            yield Finding(kind=FindingKind.DETERMINATION, feature=column.name, sentence=sentence)
+            yield Finding(kind=FindingKind.DETERMINATION, feature=column.name, sentence=determination)
         if _identifies(column):
             count = f"{column.distinct:,} different values in {column.rows:,} rows"
             yield _finding(FindingKind.IDENTIFIER, column, f"looks like an identifier: it has {count}.")
         elif _has_too_many_categories(column):
             count = f"{column.distinct:,} categories in {column.rows - column.missing_count:,} rows"
-            sentence = f"has {count}: most are too rare to learn from."
-            yield _finding(FindingKind.MANY_CATEGORIES, column, sentence)
+            predicate = f"has {count}: most are too rare to learn from."
+            yield _finding(FindingKind.MANY_CATEGORIES, column, predicate)
 
 
 def _finding(kind: FindingKind, column: ColumnStatistics, predicate: str) -> Finding:

@@ -123,6 +123,28 @@ def test_a_number_that_a_table_of_two_features_decides_is_found() -> None:
     assert together(analysed(cells, price)) == ["plan", "region"]
 
 
+@pytest.mark.parametrize("place", range(5))
+def test_the_sentence_is_the_same_wherever_a_category_with_too_many_values_stands(place: int) -> None:
+    cells = rentals()
+    codes = [f"code {n}" for n in np.random.default_rng(1).integers(0, 150, 300)]
+    fields, table = numbers(list(cells)), [column.tolist() for column in cells.values()]
+    columns = [
+        *fields[:place],
+        Column(name="postcode", kind=Kind.CATEGORY, choices=tuple(sorted(set(codes)))),
+        *fields[place:],
+    ]
+    rows = list(zip(*table[:place], codes, *table[place:], strict=True))
+    analysis = analyse(
+        dataset(Regression(), columns, rows, (cells["casual"] + cells["registered"]).tolist()), Regression()
+    )
+    sentences: dict[FindingKind, list[str]] = {}
+    for finding in analysis.findings:
+        sentences.setdefault(finding.kind, []).append(finding.sentence)
+    assert set(sentences) == {FindingKind.DETERMINATION, FindingKind.MANY_CATEGORIES}
+    first, second = sentences[FindingKind.DETERMINATION]
+    assert first == second and "together give the label" in first
+
+
 def test_honest_labels_of_many_features_or_with_noise_are_not_suspected() -> None:
     random = np.random.default_rng(5)
     cells = {f"f{place}": random.normal(size=800) for place in range(12)}

@@ -74,7 +74,7 @@ class Suspicion:
             return None
         return (
             f"{self.metric} {winner.score:.4g} is too good to be true: {reason} Promote the version if all of that is "
-            "known when predictions are asked for; else leave it out of the product."
+            "known when predictions are asked for; else leave these features out of the product."
         )
 
     def _is_accepted(self, winner: Entry) -> bool:
@@ -89,7 +89,9 @@ class Suspicion:
             return fmean(winner.recalls.values()) if winner.recalls else 0.0
         if winner.losses is None or self.dataset.y is None:
             return 0.0  # a clustering
-        return 1 - float(winner.losses.mean()) / float(np.var(self.dataset.y))
+        variance = float(np.var(self.dataset.y))
+        # The squares of tiny labels are zeros: nothing shows how good the score is.
+        return 1 - float(winner.losses.mean()) / variance if variance else 0.0
 
     def _describe_findings(self, winner: Entry) -> str | None:
         """Describe the features that give the label by the analysis, unless the winner leaves them out.

@@ -85,6 +85,12 @@ def test_few_rows_prove_nothing() -> None:
     assert judge.analysis.findings and judge.describe(entry(data)) is None
 
 
+def test_labels_whose_squares_are_zero_prove_nothing() -> None:
+    cells = draw(300)
+    data = examples(Regression(), cells, (cells["a"] + cells["b"]) * 1e-170)
+    assert suspicion(Regression(), data).describe(entry(data)) is None
+
+
 def test_a_winner_that_leaves_the_features_out_is_not_suspected(total: Dataset) -> None:
     assert suspicion(Regression(), total).describe(entry(total, SOUND)) is None
 

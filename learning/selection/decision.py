@@ -92,7 +92,7 @@ class Decision:
     hold_reason: str | None
     #: One or more sentences.
     reason: str
-    #: Whether the score is too good to be true: such a model waits even if no champion serves.
+    #: Whether the score is too good to be true: such a model waits even if there has never been a champion.
     suspicious: bool = False
 
     def hold(self, objections: Sequence[str]) -> "Decision":

@@ -76,7 +76,7 @@ class Reasons:
         """Compare a winner with the best of the others."""
         best = max(others, key=mean, default=None)
         if best is None or (best.candidate.family == "baseline" and mean(best) <= mean(winner)):
-            return "No other candidate was scored on all folds."
+            return "No other recipe reached the final round."
         if mean(best) > mean(winner):
             return f"Not the first here: {explain_rank(winner, best, self.ratio)}."
         advantages = differences(winner.scores, best.scores)

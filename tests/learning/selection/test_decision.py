@@ -107,7 +107,7 @@ def test_the_first_choice_is_compared_with_the_next_best():
         "The next best, forest (n_estimators=9), has 0.908: less by 0.048 ± 0.006, which is beyond the folds' noise."
     )
     alone = run_decision(entry(LINEAR, BETTER, 0.9), entry(baseline, (0.5,) * 5, 0.5)).reason
-    assert alone.endswith("No other candidate was scored on all folds.")
+    assert alone.endswith("No other recipe reached the final round.")
 
 
 def test_ties_go_to_the_candidate_drawn_first():
@@ -327,7 +327,7 @@ ROWS = Ground(examples=120, folds=5, classes={"no": 109, "yes": 11})
 def test_the_reason_names_the_rows_and_the_folds_of_its_scores():
     reason = run_decision(entry(LINEAR, GOOD, 0.9), ground=ROWS).reason
     assert reason.endswith(
-        "No other candidate was scored on all folds. All these scores are means over 5 folds of the same 120 examples; "
+        "No other recipe reached the final round. All these scores are means over 5 folds of the same 120 examples; "
         "scores of other rows, folds or snapshots are not comparable with them."
     )
     repeated = replace(ROWS, examples=1_200)

@@ -91,8 +91,9 @@ class JobManager(models.Manager[J]):
         expired = Now() - timedelta(seconds=LEASE_SECONDS)
         for pk, attempt in self.filter(status=RUNNING, lease__lt=expired).values_list("pk", "attempt"):
             self.abandon(pk, attempt)
-        overdue = Now() - timedelta(seconds=MAINTENANCE_INTERVAL)
-        ready = self.filter(status=READY, requested_at__lt=overdue).values_list("pk", flat=True)
+        # A request in the future is from before the database's clock was set back.
+        just_now = Now() - timedelta(seconds=MAINTENANCE_INTERVAL), Now()
+        ready = self.filter(status=READY).exclude(requested_at__range=just_now).values_list("pk", flat=True)
         if ready and (waiting := queue.find_queued(self.model.KIND)) is not None:
             for pk in set(ready) - waiting:
                 queue.enqueue(self.model.KIND, pk)

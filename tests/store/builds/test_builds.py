@@ -258,11 +258,13 @@ def test_a_build_with_an_expired_lease_is_started_again(stay: DataProduct) -> No
     assert build.pk in (queue.find_queued("build") or ())
 
 
-def test_a_ready_build_without_a_job_is_queued(stay: DataProduct) -> None:
+@pytest.mark.parametrize("seconds", [-jobs.MAINTENANCE_INTERVAL - 1, 3_600])
+def test_a_ready_build_without_a_job_is_queued(stay: DataProduct, seconds: float) -> None:
+    """A request in the future is from before the database's clock was set back."""
     build = request(stay)
     Build.objects.reconcile()
     assert build.pk not in (queue.find_queued("build") or ())  # it may have come this moment
-    Build.objects.update(requested_at=Now() - timedelta(seconds=jobs.MAINTENANCE_INTERVAL + 1))
+    Build.objects.update(requested_at=Now() + timedelta(seconds=seconds))
     Build.objects.reconcile()
     Build.objects.reconcile()
     waiting = [job for job in queue.get_queue().get_job_ids() if job.startswith(f"build-{build.pk}-")]

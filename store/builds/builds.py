@@ -157,8 +157,8 @@ class Build(Job):
         return f"Build {self.number} of {self.product}"
 
     def problem(self) -> Problem:
-        """Get the declared problem with the request's options."""
-        return catalogue.get(self.product).problem.with_options(**self.options)
+        """Get the declared problem with the request's options and seed. Raises UnknownProduct, InvalidProblem."""
+        return catalogue.get(self.product).problem.with_options(**{**self.options, "seed": self.seed})
 
     def add_event(self, kind: str, message: str, percent: float | None = None, **facts: Any) -> "BuildEvent":
         """Append an event in the current transaction and publish it after the commit.

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import F, QuerySet, Sum
 
 from learning.estimators.families import Candidate as Recipe
+from learning.exceptions import ExemplarError
 from learning.selection.reasons import explain_rank
 
 from ..registry.versions import ModelVersion
@@ -113,15 +114,19 @@ def _explain_win(winner: FinalResult | None, results: Collection[FinalResult], b
     # A round that the time limit cut short has fold scores of candidates that were not compared.
     compared = [result for result in results if len(result.scores) == len(winner.scores)]
     best = max(compared, key=lambda result: result.score)
-    if best.score <= winner.score or len(winner.scores) < 2:
+    ratio = _ratio(build)
+    if best.score <= winner.score or len(winner.scores) < 2 or ratio is None:
         return "won"
-    return f"won: {explain_rank(winner, best, _ratio(build))}"
+    return f"won: {explain_rank(winner, best, ratio)}"
 
 
-def _ratio(build: Build) -> float:
-    """Get the held-out rows per training row of a fold."""
+def _ratio(build: Build) -> float | None:
+    """Get the held-out rows per training row of a fold; None where the product's declaration is gone or another."""
     assert build.snapshot is not None, "a build with a winner has a snapshot"
-    return 1 / (build.problem().folds_for(build.snapshot.rows) - 1)
+    try:
+        return 1 / (build.problem().folds_for(build.snapshot.rows) - 1)
+    except ExemplarError:
+        return None
 
 
 def _remark(candidate: Candidate, model: ModelVersion | None) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from learning.analysis import Analysis
+from learning.dataset import Dataset
 from learning.evaluation import repeats
 from learning.evaluation.learnable import select_learnable
 from learning.exceptions import LearningError
@@ -19,6 +21,7 @@ from ..products.product import DataProduct
 from ..registry.promotions import Promotion
 from ..registry.versions import ModelVersion
 from ..snapshots import dataset_loader
+from ..snapshots.snapshots import Snapshot
 from . import leaderboard as tables
 from .builds import Build
 from .candidates import CONTEST, FoldScore
@@ -113,12 +116,12 @@ def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weak
         return Weaknesses(unknown="Its out-of-fold predictions were deleted by retention.")
     snapshot = model.snapshot
     try:
-        dataset = snapshot.dataset(product)
+        dataset, held_out = _split(product, build, snapshot)
     except LearningError as error:
         return Weaknesses(unknown=str(error))
-    learnable = select_learnable(build.problem(), dataset)
-    dataset = repeats.restore(learnable.plan, learnable.dataset, snapshot.analysed)
-    held_out = [rows for _, rows in learnable.plan.split(dataset, "contest")[: len(predictions)]]
+    held_out = held_out[: len(predictions)]
+    if list(map(len, held_out)) != list(map(len, predictions)):
+        return Weaknesses(unknown="The problem is declared with other folds today.")
     losses, predicted = error_analysis.row_losses(dataset, np.concatenate(predictions), held_out)
     assert dataset.positions is not None
     keys = np.array(dataset_loader.load_keys(snapshot.table, snapshot.rows))[dataset.positions].tolist()
@@ -126,6 +129,13 @@ def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weak
         slices=error_analysis.worst_slices(dataset, losses),
         worst_rows=[(keys[row.row], row) for row in error_analysis.worst_rows(dataset, losses, predicted)],
     )
+
+
+def _split(product: DataProduct, build: Build, snapshot: Snapshot) -> tuple[Dataset, list[NDArray[np.intp]]]:
+    """Load the examples that a build learned from, and the held-out rows of its final round's folds."""
+    learnable = select_learnable(build.problem(), snapshot.dataset(product))
+    dataset = repeats.restore(learnable.plan, learnable.dataset, snapshot.analysed)
+    return dataset, [rows for _, rows in learnable.plan.split(dataset, "contest")]
 
 
 def _uncertain(product: DataProduct) -> list[Prediction]:

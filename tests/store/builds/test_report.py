@@ -93,6 +93,24 @@ def test_a_winner_that_is_not_first_has_the_reason_beside_it(build):
     assert "the search ranked it lower" in won.remark
 
 
+def test_the_leaderboard_of_a_product_that_is_gone_is_listed(build, monkeypatch):
+    FoldScore.objects.filter(round="contest").exclude(candidate=build.model.candidate).update(score=2.0)
+    monkeypatch.delitem(catalogue._products, "stay")
+    (won,) = [line for line in leaderboard.leaderboard(build) if line.won]
+    assert won.remark == "won"
+
+
+def test_weaknesses_are_unknown_where_the_folds_are_declared_otherwise_today(build, stay, monkeypatch):
+    before = report.build_report(stay).weaknesses
+    another_seed = replace(stay, problem=replace(stay.problem, seed=7))
+    monkeypatch.setitem(catalogue._products, "stay", another_seed)
+    assert report.build_report(another_seed).weaknesses == before
+    other_folds = replace(stay, problem=replace(stay.problem, folds=4))
+    monkeypatch.setitem(catalogue._products, "stay", other_folds)
+    unknown = report.build_report(other_folds).weaknesses.unknown
+    assert unknown == "The problem is declared with other folds today."
+
+
 def test_scores_stand_by_fold_and_by_class(build):
     folds = leaderboard.by_fold(build.model)
     name, (mean, *each) = folds.rows[0]

@@ -599,8 +599,10 @@ class Integer(Number):
         return (None if bound and low == -bound else low), (None if bound and high == bound - 1 else high)
 
     def rewrite(self, column: FileColumn) -> Rewrite:
+        """Write a whole number in the one form in which choices are compared: no plus, zeros or fraction around it."""
         template, values = super().rewrite(column).value
-        return Rewrite(Sql(f"regexp_replace({template}, '\\.0+$', '')", values))
+        whole = f"regexp_replace({template}, '^[+](?=[0-9])|\\.0+$', '', 'g')"
+        return Rewrite(Sql(f"regexp_replace({whole}, '^(-?)0+([0-9])', '\\1\\2')", values))
 
     def cell_matcher(self, decimal_comma: bool) -> Callable[[str], object] | None:
         return re.compile(rf"[+-]?{_whole(decimal_comma)}", re.ASCII).fullmatch

@@ -1,5 +1,6 @@
 """Values of a file that are none of a column's choices, after its rows were checked."""
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from .tables import LoadPlan
 
 #: New values of a column that can be taken for choices; more are no categories.
 MAX_NEW = 50
+#: A whole number as files write it.
+WHOLE = re.compile(r"([+-]?\d+)(?:\.0+)?", re.ASCII)
 #: The start of the reason why a cell with another value does not fit.
 NO_CHOICE = "is none of %"
 
@@ -30,16 +33,20 @@ class NewChoices:
 def find_new_choices(plan: LoadPlan) -> Iterator[NewChoices]:
     """Find the rejected values that would fit if they were choices of their fields."""
     for column in plan.columns:
-        is_integer = isinstance(column.cast.field, models.IntegerField)
         if column.cast.typed.choices:
-            values = _list_values(column.header)
-            fitting = [
-                value
-                for value in values
-                if len(value) < VALUE_LENGTH and (not is_integer or value.lstrip("+-").isdecimal())
-            ]
+            values = (_normalize(value, column.cast.field) for value in _list_values(column.header))
+            fitting = tuple(dict.fromkeys(value for value in values if value is not None))
             if 0 < len(fitting) <= MAX_NEW:
-                yield NewChoices(column.cast.field, tuple(fitting))
+                yield NewChoices(column.cast.field, fitting)
+
+
+def _normalize(value: str, field: models.Field) -> str | None:
+    """Normalize a value as the choice would be written; None where the field has no room for it."""
+    if not isinstance(field, models.IntegerField):
+        return value if len(value) < VALUE_LENGTH else None
+    low, high = connection.ops.integer_field_range(field.get_internal_type())
+    number = int(whole[1]) if (whole := WHOLE.fullmatch(value)) else None
+    return str(number) if number is not None and low <= number <= high else None
 
 
 def _list_values(header: str) -> list[str]:

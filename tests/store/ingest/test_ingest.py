@@ -138,6 +138,18 @@ def test_values_that_are_no_choices_are_listed(tumor: DataProduct, write: Write)
     assert [str(new) for new in raised.value.new_choices] == ["'unclear' as diagnosis"]
 
 
+def test_whole_numbers_are_choices_however_they_are_written(diabetes: DataProduct, write: Write) -> None:
+    def text(*cells: str) -> str:
+        rows = "".join(f"P{n},50,{cell},22,80,\n" for n, cell in enumerate(cells))
+        return "number,age,sex,bmi,blood_pressure,progression\n" + rows
+
+    assert load(diabetes, write(text("1", "+1", "01", "2.0", "+02.00"))) == (5, 0, 0, 0)
+    assert list(Patient.objects.order_by("number").values_list("sex", flat=True)) == [1, 1, 1, 2, 2]
+    with pytest.raises(TooManyRejects, match="5 rows do not fit") as raised:
+        load(diabetes, write(text("+9", "009", "--5", "++1", "99999999999")))
+    assert [str(new) for new in raised.value.new_choices] == ["'9' as sex"]
+
+
 def test_a_new_row_is_rejected_with_the_column_that_was_probably_renamed(
     tumor: DataProduct, write: Write
 ) -> None:

@@ -45,8 +45,10 @@ class Place:
 
 
 @contextmanager
-def accepted(choices: Sequence[NewChoices]) -> Iterator[None]:
+def accepted(choices: Sequence[NewChoices]) -> Iterator[bool]:
     """Write the choices into their models.py, and take them back where the block raises.
+
+    Yields: True where one of them is new there.
 
     Raises: CannotAccept before anything is written.
     """
@@ -58,7 +60,7 @@ def accepted(choices: Sequence[NewChoices]) -> Iterator[None]:
         after[path] = add_choices(after[path], new, path)
     _write(after)
     try:
-        yield
+        yield after != before
     except BaseException:
         _write(before)
         raise
@@ -107,8 +109,18 @@ def add_choices(source: str, new: NewChoices, path: Path) -> str:
     members = (_render_member(place, names[value], value) for value in values)
     lines[place.line : place.line] = [f"{place.indent}{member}\n".encode() for member in members]
     edited = b"".join(lines).decode()
-    ast.parse(edited)
+    try:
+        ast.parse(edited)
+    except SyntaxError as error:
+        raise CannotAccept(_describe_form(new.field, path)) from error
     return edited
+
+
+def _describe_form(field: models.Field, path: Path) -> str:
+    return (
+        f"{path}: the choices of {field.name} are not in a class of their own within "
+        f"{field.model.__name__}, as newproduct writes them: add the choices by hand."
+    )
 
 
 def _render_member(place: Place, name: str, value: str) -> str:
@@ -138,11 +150,8 @@ def _find_place(source: str, field: models.Field, path: Path) -> Place:
         )
         class_ = _find_class(model.body, named.value.id)
         return _build_place(class_, options.get("max_length"), path)
-    except (SyntaxError, StopIteration, AssertionError, KeyError) as error:
-        raise CannotAccept(
-            f"{path}: the choices of {field.name} are not in a class of their own within "
-            f"{field.model.__name__}, as newproduct writes them: add the choices by hand."
-        ) from error
+    except (SyntaxError, StopIteration, AssertionError, KeyError, IndexError, ValueError) as error:
+        raise CannotAccept(_describe_form(field, path)) from error
 
 
 def _build_place(class_: ast.ClassDef, length: ast.expr | None, path: Path) -> Place:
@@ -151,8 +160,8 @@ def _build_place(class_: ast.ClassDef, length: ast.expr | None, path: Path) -> P
     members = {}
     for node in class_.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            value = ast.literal_eval(node.value)
-            members[str(value[0] if isinstance(value, tuple) else value)] = node.targets[0].id
+            value = node.value.elts[0] if isinstance(node.value, ast.Tuple) else node.value
+            members[str(ast.literal_eval(value))] = node.targets[0].id
     has_length = isinstance(length, ast.Constant) and isinstance(length.value, int)
     return Place(
         path=path,

@@ -78,3 +78,28 @@ def test_code_of_another_form_is_left_alone(customer: type[models.Model]) -> Non
         accept(customer, "plan", "b", source="class Customer(:\n")
     with pytest.raises(CannotAccept, match=r"Operation is not in an app beside manage\.py"):
         get_models_path(Operation._meta.get_field("urgency"))  # type: ignore[arg-type]
+
+
+def test_titles_may_be_translated(customer: type[models.Model]) -> None:
+    source = SOURCE.replace('"Gold, for ever"', '_("Gold, for ever")')
+    assert '        TIN = "tin", "tin"\n' in accept(customer, "plan", "tin", source=source)
+
+
+@pytest.mark.parametrize(
+    ("members", "written"),
+    [
+        ('GOLD = "gold", "Gold, for ever"', "GOLD = read_the_price()"),
+        ("class Plan(models.TextChoices):\n        BASIC", "class Plan:\n        BASIC"),
+        (
+            'class Plan(models.TextChoices):\n        BASIC = "basic"\n        ',
+            "class Plan(models.TextChoices): ",
+        ),
+    ],
+)
+def test_a_class_of_another_form_is_left_alone(
+    customer: type[models.Model], members: str, written: str
+) -> None:
+    source = SOURCE.replace(members, written)
+    assert source != SOURCE
+    with pytest.raises(CannotAccept, match="add the choices by hand"):
+        accept(customer, "plan", "tin", source=source)

@@ -158,14 +158,16 @@ def test_a_new_category_is_accepted_on_request(copy: Copy, tmp_path: Path, no_ap
     assert "'platinum+' is none of" in said
     assert said.endswith("Add --accept-new-choices to allow 'platinum+' as plan.")
 
-    said = copy.done(*command, "--accept-new-choices")
+    (more := tmp_path / "more.csv").write_text(header + "C60,platinum+,no\nC70,iron,no\n")
+    said = copy.done(*command, str(more), "--accept-new-choices")
     assert "Accepted 'platinum+' as plan of Customer, with a migration." in said
-    assert "1 inserted, 0 updated, 60 unchanged, 0 rejected." in said
+    assert "Accepted 'iron' as plan of Customer, with a migration." in said
+    assert "2 inserted, 0 updated, 61 unchanged, 0 rejected." in said
     assert "1 row equals another with the same key" in said
     models = (copy.folder / "churn" / "models.py").read_text()
     assert 'PLATINUM_PLUS = "platinum+", "platinum+"' in models
     assert "max_length=9, choices=Plan.choices" in models
-    assert len(list((copy.folder / "churn" / "migrations").glob("0*.py"))) == 2
+    assert len(list((copy.folder / "churn" / "migrations").glob("0*.py"))) == 3
     assert "No changes" in copy.done("makemigrations", "--check", "--dry-run", "churn")
     assert "0 inserted, 0 updated, 61 unchanged" in copy.done(*command, "--accept-new-choices")
 
@@ -177,7 +179,7 @@ def test_a_new_category_is_accepted_on_request(copy: Copy, tmp_path: Path, no_ap
     (copy.folder / "churn" / "models.py").write_text(longer)
     path.write_text(header + rows + "C61,diamond for al,no\n")
     assert "1 inserted" in copy.done(*command, "--accept-new-choices")
-    assert len(list((copy.folder / "churn" / "migrations").glob("0*.py"))) == 3
+    assert len(list((copy.folder / "churn" / "migrations").glob("0*.py"))) == 4
 
 
 def test_sheets_of_a_workbook_become_related_tables(copy: Copy, tmp_path: Path, no_apps: None) -> None:

@@ -117,8 +117,8 @@ class Command(BaseCommand):
         except ingest.TooManyRejects as error:
             if not (accept_new_choices and error.new_choices):
                 raise CommandError(f"{error}{hint_at_choices(error)}") from error
-            self.accept(catalogue.get(product), error.new_choices)
-            load_again(product, files, max_rejects, rejects, sheet, no_header, day_first)
+            is_new = self.accept(catalogue.get(product), error.new_choices)
+            load_again(product, files, max_rejects, rejects, sheet, no_header, day_first, accepts=is_new)
             return
         except (ExemplarError, OSError) as error:
             raise CommandError(str(error)) from error
@@ -126,15 +126,20 @@ class Command(BaseCommand):
             raise CommandError("Interrupted: nothing was loaded.") from None
         self.print_summary(summary)
 
-    def accept(self, declared: DataProduct, choices: Sequence[NewChoices]) -> None:
-        """Write the choices and their migrations. Raises CommandError where that cannot be done by a program."""
+    def accept(self, declared: DataProduct, choices: Sequence[NewChoices]) -> bool:
+        """Write the choices and their migrations.
+
+        Returns: False where models.py has all of them already.
+
+        Raises: CommandError where that cannot be done by a program.
+        """
         labels = sorted({new.field.model._meta.app_label for new in choices})
         try:
             for new in choices:
                 accepting.get_models_path(new.field)
                 accepting.check_positive(declared, new)
             with accepting.locked(labels):
-                with accepting.accepted(choices):
+                with accepting.accepted(choices) as is_new:
                     run_anew("makemigrations", *labels, "--no-input", "--verbosity=0")
                 for label in labels:
                     run_anew("migrate", label, "--no-input", "--verbosity=0")
@@ -143,6 +148,7 @@ class Command(BaseCommand):
         for new in choices:
             self.stdout.write(f"Accepted {new} of {new.field.model.__name__}, with a migration.")
         self.stdout.write("Start ./dev up again to serve the new choices.")
+        return is_new
 
     def print_summary(self, summary: LoadSummary) -> None:
         rejects = f" (see {summary.rejects_file})" if summary.rejects_file else ""
@@ -184,8 +190,13 @@ def load_again(
     sheet: Sequence[str],
     no_header: bool,
     day_first: bool | None,
+    accepts: bool,
 ) -> None:
-    """Load the files by a process that knows the changed models, and exit as it does where it fails."""
+    """Load the files by a process that knows the changed models, and exit as it does where it fails.
+
+    Args:
+        accepts: True where that process is to accept what is new in the files after the one that was refused.
+    """
     order = {None: [], True: ["--day-first"], False: ["--month-first"]}[day_first]
     if not rejects:
         Path(f"{product}.rejects.csv").unlink(missing_ok=True)
@@ -197,6 +208,7 @@ def load_again(
         *([f"--rejects={rejects}"] if rejects else []),
         *(["--sheet", *sheet] if sheet else []),
         *(["--no-header"] if no_header else []),
+        *(["--accept-new-choices"] if accepts else []),
         *order,
     )
 

@@ -79,7 +79,7 @@ class Latest:
 class Recency:
     """Days between the newest of those rows of a to-many relation that come before the instance's time, and that time.
 
-    Null without rows. The Join must have `at`.
+    Between a day and a moment they are counted from the start of the day. Null without rows. The Join must have `at`.
     """
 
     #: The column with those rows' time, as `"visits__on"`.
@@ -114,9 +114,9 @@ class Slope(models.Aggregate):
 DAY = 86400.0
 
 
-def _days(path: str) -> Any:
+def _days(time: Any) -> Any:
     """Build the days of a date or a time since 1970, as a number."""
-    return Cast(Extract(path, "epoch"), FloatField()) / Value(DAY)
+    return Cast(Extract(time, "epoch"), FloatField()) / Value(DAY)
 
 
 @dataclass(frozen=True)
@@ -493,10 +493,19 @@ class Join:
         """Compile the days since the newest row, from a column of the base row and a subquery."""
         if not self.at:
             raise InvalidJoin(f"{name}: Recency needs the time of the instance: declare at= of the Join.")
-        newest = Max(_days(declared.at), output_field=FloatField())
+        row, instance = self._comparable(declared.at, self.at)
+        newest = Max(_days(row), output_field=FloatField())
         feature = self._compile_aggregate(name, newest, declared.at, declared.known)
-        days = ExpressionWrapper(_days(self.at) - feature.expression, output_field=FloatField())
+        days = ExpressionWrapper(_days(instance) - feature.expression, output_field=FloatField())
         return replace(feature, expression=days)
+
+    def _comparable(self, *paths: str) -> list[Any]:
+        """Build times of one kind: days where all are days, else moments, a day's being its start."""
+        are_days = [times.is_day(resolve_path(self.model, path).column) for path in paths]
+        if all(are_days):
+            return list(map(F, paths))
+        pairs = zip(paths, are_days, strict=True)
+        return [times.start_of_day(F(path), self.zone) if is_day else F(path) for path, is_day in pairs]
 
     def _compile_latest(self, name: str, latest: Latest) -> Feature:
         column = resolve_path(self.model, latest.path).column

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from learning.problem import Classification
-from store.products import Before, DataProduct, Join, Latest
+from store.products import Before, DataProduct, Join, Latest, Recency
 from store.products.checks import find_problems
 from store.products.features import InvalidJoin
 from store.snapshots.snapshots import Snapshot
@@ -70,6 +70,13 @@ def is_before(row: date | datetime, instance: date | datetime, zone: str) -> boo
     return end(row, zone) <= start(instance, zone)
 
 
+def days_between(row: date | datetime, instance: date | datetime, zone: str) -> float:
+    """Whole days between days, else the time since the moment or since the day began."""
+    if not (isinstance(row, datetime) or isinstance(instance, datetime)):
+        return (instance - row).days
+    return (start(instance, zone) - start(row, zone)) / timedelta(days=1)
+
+
 @many
 @given(
     zone=st.sampled_from(ZONES),
@@ -101,13 +108,16 @@ def test_exactly_what_was_over_and_known_before_counts(
                 events=Before(Count("events"), at=path, known=known_path),
                 sizes=Before(Sum("events__size"), at=path, known=known_path),
                 latest=Latest("events__size", at=path, known=known_path),
+                recency=Recency(path, known=known_path),
             )
         )
         latest = max(expected, key=lambda number: (events[number][place], number), default=None)
+        days = None if latest is None else days_between(events[latest][place], times[at], zone)
         assert found == {
             "events": len(expected),
             "sizes": float(sum(2**number for number in expected)) if expected else None,
             "latest": None if latest is None else float(2**latest),
+            "recency": days if days is None else pytest.approx(days, abs=1e-6),
         }, (at, row, known)
 
 

@@ -40,8 +40,13 @@ READY_SECONDS = 3
 
 
 def close_connections(**_: object) -> None:
-    """Close the connections of a page's thread, which ends with the page; the threads for rows keep theirs."""
-    connections.close_all()
+    """Close the connections of a page's thread, which ends with the page; the threads for rows keep theirs.
+
+    As Django's own handler of this signal, it leaves a connection with an open transaction to whoever opened that.
+    """
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()
 
 
 request_finished.connect(close_connections)

@@ -217,23 +217,26 @@ class Model:
         return versions([*(library for library in LIBRARIES if library in families), *runtimes])
 
     def dumps(self) -> bytes:
-        """Serialise the model for `loads`. Loading executes code: sign the bytes, and verify them before loading."""
-        return self.pack().content
-
-    def pack(self) -> "Artifact":
-        """Serialise the model, and find out what it needs to serve.
+        """Serialise the model for `loads`. Loading executes code: sign the bytes, and verify them before loading.
 
         The parts are the length of the second part; the pickled model, without the estimator if the compiled form
         does not need it; the pickled estimator. So a serving process need not load the estimator.
         """
+        model = replace(self, estimator=None) if self.serves_alone else self
+        return self._join(pickle.dumps(model, protocol=5))
+
+    def pack(self) -> "Artifact":
+        """Serialise the model as `dumps` does, and find out what it needs to serve, which takes longer."""
         if not self.serves_alone:
-            model = pickle.dumps(self, protocol=5)
-            return Artifact(_LENGTH.pack(len(model)) + model, self.libraries, self.libraries)
+            return Artifact(self.dumps(), self.libraries, self.libraries)
         model, packages = pickle_with_packages(replace(self, estimator=None))
-        estimator = pickle.dumps(self.estimator, protocol=5)
         assert self.compiled is not None
         serving = serving_versions({*packages, *self.compiled.libraries})
-        return Artifact(_LENGTH.pack(len(model)) + model + estimator, self.libraries, serving)
+        return Artifact(self._join(model), self.libraries, serving)
+
+    def _join(self, model: bytes) -> bytes:
+        estimator = pickle.dumps(self.estimator, protocol=5) if self.serves_alone else b""
+        return _LENGTH.pack(len(model)) + model + estimator
 
     @property
     def serves_alone(self) -> bool:

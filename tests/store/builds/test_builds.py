@@ -447,11 +447,22 @@ def test_a_build_that_cannot_learn_fails_with_the_reason(
     assert request(stay) != build
 
 
-def test_something_unexpected_fails_the_build_and_is_raised(relapse: DataProduct) -> None:
+def test_a_row_that_postgresql_cannot_compute_fails_the_build_with_a_sentence(relapse: DataProduct) -> None:
     examples(6)
     Anamnesis.objects.filter(age=50).update(age=0)  # cost / age
-    build = claimed(relapse)
-    with pytest.raises(Exception, match="division by zero"):
+    build = built(relapse)
+    assert (build.status, build.problem_code, finals(build)) == (FAILED, "BAD_INPUT", ["BuildFailed"])
+    assert "cost_per_year" in build.problem_message and "NullIf" in build.problem_message
+    assert not build.traceback
+
+
+def test_something_unexpected_fails_the_build_and_is_raised(
+    stay: DataProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples(6)
+    monkeypatch.setattr("store.builds.runner.learning.build", lambda *_, **__: 1 / 0)
+    build = claimed(stay)
+    with pytest.raises(ZeroDivisionError):
         run(build)
     build.refresh_from_db()
     assert (build.status, build.problem_code, finals(build)) == (FAILED, "INTERNAL", ["BuildFailed"])

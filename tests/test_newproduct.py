@@ -179,7 +179,10 @@ def test_a_new_category_is_accepted_on_request(copy: Copy, tmp_path: Path, no_ap
     (copy.folder / "churn" / "models.py").write_text(longer)
     path.write_text(header + rows + "C61,diamond for al,no\n")
     assert "1 inserted" in copy.done(*command, "--accept-new-choices")
-    assert len(list((copy.folder / "churn" / "migrations").glob("0*.py"))) == 4
+    path.write_text(header + rows + "C62,tin,no\nC63,tin,perhaps not\n")
+    said = copy.done(*command, "--accept-new-choices", "--max-rejects", "1")
+    assert "1 inserted, 0 updated, 60 unchanged, 1 rejected" in said
+    assert len(list((copy.folder / "churn" / "migrations").glob("0*.py"))) == 5
 
 
 def test_sheets_of_a_workbook_become_related_tables(copy: Copy, tmp_path: Path, no_apps: None) -> None:

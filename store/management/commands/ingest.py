@@ -108,16 +108,17 @@ class Command(BaseCommand):
                         catalogue.get(product),
                         files,
                         layouts=sniff_all(files, sheet, no_header=no_header),
-                        max_rejects=max_rejects,
+                        # New choices are accepted before rows may be left out for want of them.
+                        max_rejects=0 if accept_new_choices else max_rejects,
                         day_first=day_first,
                         progress=progress,
                         rejects=rejects,
                     )
                 )
         except ingest.TooManyRejects as error:
-            if not (accept_new_choices and error.new_choices):
+            if not accept_new_choices or not (error.new_choices or max_rejects):
                 raise CommandError(f"{error}{hint_at_choices(error)}") from error
-            is_new = self.accept(catalogue.get(product), error.new_choices)
+            is_new = bool(error.new_choices) and self.accept(catalogue.get(product), error.new_choices)
             load_again(product, files, max_rejects, rejects, sheet, no_header, day_first, accepts=is_new)
             return
         except (ExemplarError, OSError) as error:

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import ProgrammingError, connection, models, transaction
 
 from ..entities import entities
-from ..exceptions import ModelDoesNotFit
+from ..exceptions import ModelDoesNotFit, StoreError
 from ..products import catalogue
 from ..products.product import DataProduct
 from .product_states import ProductState
@@ -98,6 +98,9 @@ def check_tables(pending: bool) -> Iterator[DeployFinding]:
             advice = "the migrations below may add it" if pending else "apply the migration that adds it"
             text = f"The tables of {product.name} lack what it declares ({reason}): {advice}."
             yield DeployFinding(MIGRATIONS, text, breaks=not pending)
+        except StoreError as error:  # of the row, not of this code
+            text = f"The first row of {product.name} cannot be read, and a build would fail: {error}"
+            yield DeployFinding(CHAMPIONS, text, breaks=False)
 
 
 def last_served_sdl() -> str | None:

@@ -184,18 +184,30 @@ def _loaded(product: DataProduct, version: ModelVersion) -> Champion | Unservabl
 
 def _warmed(product: DataProduct, model: Model) -> InferenceTime:
     """Warm the model up by a row of the product, and measure its time."""
-    page = entities.page(product, 1, None)
+    row = _sample_row(product)
+    if row is None:
+        return InferenceTime()
     try:
-        row = product.clean_instance(page.nodes[0].inputs)
         one, batch = (min(_timed(model, [row] * size) for _ in range(5)) for size in (1, BATCH))
-    except (IndexError, ExemplarError):
-        return InferenceTime()  # no row, or none that is valid
+    except ExemplarError:
+        return InferenceTime()  # the model has no answer for the row
     except Exception:  # of any library; the other products must serve all the same
         log.exception("The model of %s cannot be warmed up; its batches run on a thread.", product.name)
         return InferenceTime()
     if not model.serves_alone:
         return InferenceTime()
     return InferenceTime(one, max(0.0, batch - one) / (BATCH - 1))
+
+
+def _sample_row(product: DataProduct) -> Sequence[Any] | None:
+    """Read the product's first row; None where there is none, or none that can be read and is valid."""
+    try:
+        with transaction.atomic():
+            rows = entities.page(product, 1, None).nodes
+        return product.clean_stored(rows[0].inputs) if rows else None
+    except (ExemplarError, ProgrammingError) as error:
+        log.warning("The first row of %s cannot warm its model up: %s", product.name, str(error).strip())
+        return None
 
 
 def _timed(model: Model, rows: Sequence[Sequence[Any]]) -> float:

@@ -31,7 +31,7 @@ from store.exceptions import (
 )
 from store.products import catalogue
 from store.products.product import DataProduct
-from store.registry import artifacts
+from store.registry import artifacts, deploy_checks
 from store.registry import versions as registry
 from store.registry.product_states import ProductState
 from store.registry.promotions import Promotion
@@ -501,3 +501,20 @@ def test_a_product_without_its_tables_does_not_keep_others_from_serving(
     champions.load()
     assert champions.find_champion(diabetes)
     assert "apply the migrations" in caplog.text
+
+
+@pytest.mark.usefixtures("nothing_served")
+@pytest.mark.parametrize("is_broken", ["the first row", "a table"])
+def test_what_cannot_be_read_does_not_keep_champions_from_serving(
+    relapse: DataProduct, diabetes: DataProduct, is_broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "_products", {"relapse": relapse, "diabetes": diabetes})
+    for product in (relapse, diabetes):
+        promote(version(product))
+    operate(age=0)  # the cost per year of life
+    if is_broken == "a table":
+        monkeypatch.setattr(Operation._meta.get_field("urgency"), "column", "haste")
+    champions.load()
+    assert champions.find_champion(relapse) and champions.find_champion(diabetes)
+    findings = [finding for finding in deploy_checks.check_tables(pending=False) if "relapse" in finding.text]
+    assert [finding.breaks for finding in findings] == [is_broken == "a table"]

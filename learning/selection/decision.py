@@ -159,7 +159,9 @@ def decide(
     ]
     reason = decision.reason
     if incumbent is not None:
-        reason += describe_other_scale(incumbent.metric, incumbent.classes, metric, classes)
+        reason += describe_other_scale(
+            incumbent.metric, incumbent.classes, metric, classes
+        ) or _explain_recorded(reasons, incumbent, fingerprint)
     return replace(
         decision,
         hold_reason=" ".join(objections) or None,
@@ -178,10 +180,9 @@ def _decide(
     if defender is None:
         assert challenger is not None
         return _won(challenger, _explain_first(reasons, challenger, others, incumbent))
-    recorded = _explain_recorded(reasons, incumbent, fingerprint)
     if challenger is not None and is_beyond_noise(challenger.scores, defender.scores, reasons.ratio):
-        return _won(challenger, reasons.win(challenger, defender) + recorded)
-    reason = reasons.defence(defender, challenger, best) + recorded
+        return _won(challenger, reasons.win(challenger, defender))
+    reason = reasons.defence(defender, challenger, best)
     if incumbent is not None and incumbent.fingerprint == fingerprint:
         return Decision(
             winner=None,
@@ -201,10 +202,8 @@ def _explain_first(
     return f"{reason} The champion's recipe ({incumbent.candidate}) could not be scored."
 
 
-def _explain_recorded(reasons: Reasons, incumbent: Incumbent | None, fingerprint: str) -> str:
-    if incumbent is None or incumbent.metric != reasons.metric or incumbent.fingerprint == fingerprint:
-        return ""
-    return f" {reasons.recorded(incumbent.score)}"
+def _explain_recorded(reasons: Reasons, incumbent: Incumbent, fingerprint: str) -> str:
+    return "" if incumbent.fingerprint == fingerprint else f" {reasons.recorded(incumbent.score)}"
 
 
 def _challenger(others: Sequence[Entry], ratio: float) -> Entry | None:
@@ -231,7 +230,7 @@ def is_worth_it(average: Entry, single: Entry, ratio: float) -> bool:
     if average.losses is None or single.losses is None:
         return is_beyond_noise(average.scores, single.scores, ratio)
     gains = single.losses.astype(np.float64) - average.losses
-    if gains.mean() < WORTH * single.losses.mean() or average.score < single.score:
+    if gains.mean() <= 0 or gains.mean() < WORTH * single.losses.mean() or average.score < single.score:
         return False
     error = gains.std(ddof=1) / sqrt(len(gains))
     return bool(error == 0 or t.sf(gains.mean() / error, df=len(gains) - 1) < ONE_ERROR)

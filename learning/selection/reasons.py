@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..estimators import ensemble
 from ..estimators.families import Candidate
-from .noise import differences, margin
+from .noise import ROUNDING, differences, margin
 
 #: Noise that is larger than this share of the advantage over the baseline hides what matters.
 HIDES = 1 / 3
@@ -77,7 +77,10 @@ class Reasons:
         best = max(others, key=mean, default=None)
         if best is None or (best.candidate.family == "baseline" and mean(best) <= mean(winner)):
             return "No other recipe reached the final round."
-        if mean(best) > mean(winner):
+        lead = mean(winner) - mean(best)
+        if abs(lead) <= ROUNDING:
+            return f"The next best, {best.candidate}, has the same score."
+        if lead < 0:
             return f"Not the first here: {explain_rank(winner, best, self.ratio)}."
         advantages = differences(winner.scores, best.scores)
         beyond = fmean(advantages) > margin(advantages, self.ratio)
@@ -108,14 +111,14 @@ class Reasons:
         if challenger is None:
             return self._with_ground([verdict, "No other could be compared with it."], defender)
         parts = [verdict, *self._comparison(challenger, defender)]
-        if mean(best) > max(mean(defender), mean(challenger)):
+        if mean(best) > max(mean(defender), mean(challenger)) + ROUNDING:
             parts.append(f"Not the first here: {explain_rank(defender, best, self.ratio)}.")
         return self._with_ground(parts, defender)
 
     def _comparison(self, challenger: FinalScores, defender: FinalScores) -> list[str]:
         other = f"The best other by the search, {challenger.candidate},"
         advantages = differences(challenger.scores, defender.scores)
-        if fmean(advantages) <= 0:
+        if fmean(advantages) <= ROUNDING:
             return [f"{other} is not better: {format_score(mean(challenger))}."]
         difference = describe_difference(challenger.scores, defender.scores, self.ratio)
         return [

@@ -136,7 +136,7 @@ class Decided:
     #: Why a person must decide whether the model serves; None if it may serve at once.
     hold_reason: str | None
     reason: str
-    #: Whether the score is too good to be true: the model waits even if no champion serves.
+    #: Whether the score is too good to be true: the model waits even if there has never been a champion.
     suspicious: bool = False
 
     @property

@@ -9,6 +9,7 @@ from django.db.models import F, QuerySet, Sum
 
 from learning.estimators.families import Candidate as Recipe
 from learning.exceptions import ExemplarError
+from learning.selection.noise import ROUNDING
 from learning.selection.reasons import explain_rank
 
 from ..registry.versions import ModelVersion
@@ -115,7 +116,7 @@ def _explain_win(winner: FinalResult | None, results: Collection[FinalResult], b
     compared = [result for result in results if len(result.scores) == len(winner.scores)]
     best = max(compared, key=lambda result: result.score)
     ratio = _ratio(build)
-    if best.score <= winner.score or len(winner.scores) < 2 or ratio is None:
+    if best.score <= winner.score + ROUNDING or len(winner.scores) < 2 or ratio is None:
         return "won"
     return f"won: {explain_rank(winner, best, ratio)}"
 

@@ -110,6 +110,23 @@ def test_the_first_choice_is_compared_with_the_next_best():
     assert alone.endswith("No other recipe reached the final round.")
 
 
+def test_equal_scores_are_called_equal():
+    rounded = tuple(score + 1e-17 for score in GOOD)
+    first = run_decision(entry(LINEAR, GOOD, 0.9), entry(FOREST, rounded, 0.8)).reason
+    assert first.endswith("The next best, forest (n_estimators=9), has the same score.")
+    kept = run_decision(entry(CHAMPION, GOOD, 0.9), entry(FOREST, rounded, 0.95)).reason
+    assert kept.endswith("forest (n_estimators=9), is not better: 0.908.")
+
+
+def test_a_model_without_any_loss_needs_no_average():
+    average, losses = ensemble.build_recipe({FOREST: 0.5, TAME: 0.5}), np.zeros(200, dtype=np.float32)
+    entries = (
+        replace(entry(candidate, (1.0,) * 5, searched), losses=losses)
+        for candidate, searched in ((FOREST, 1.0), (average, 0.9))
+    )
+    assert run_decision(*entries).winner == FOREST
+
+
 def test_ties_go_to_the_candidate_drawn_first():
     assert run_decision(entry(LINEAR, GOOD, 0.9), entry(FOREST, BETTER, 0.9)).winner == LINEAR
 
@@ -301,7 +318,7 @@ def test_a_class_that_vanished_holds_the_model_and_its_score_is_not_compared():
 def test_a_class_that_is_new_is_not_compared_and_not_held():
     decision = run_with_classes(("a", "b"), ("a", "b", "c"), recorded=0.99)
     assert decision.hold_reason is None
-    assert "they were not compared" in decision.reason
+    assert "they were not compared" in decision.reason and "of another snapshot:" not in decision.reason
 
 
 def test_a_score_by_another_metric_is_not_compared_and_the_decision_says_so():

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..dataset import Dataset
+from ..sentences import list_names
 from .statistics import ColumnStatistics, is_missing
 from .univariate import LEAVES, PARTS, Target, encode_ranks
 
@@ -77,13 +78,6 @@ def find_determination(columns: Columns, dataset: Dataset, seed: int) -> tuple[t
                 "known only after it?"
             )
     return None
-
-
-def list_names(names: Sequence[str]) -> str:
-    """List names in a sentence; of many only the first."""
-    if len(names) > FEW:
-        return f"{', '.join(names[:FEW])} and {len(names) - FEW} other features"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def find_carriers(relation: Relation, counts: Sequence[int] = range(2, FEW + 1)) -> list[int]:

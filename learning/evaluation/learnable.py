@@ -9,6 +9,7 @@ from .. import metrics
 from ..dataset import Dataset
 from ..exceptions import TooFewInstances
 from ..problem import Problem
+from ..sentences import NAMED, list_labels, list_names
 from .folds import FULL_ROUNDS, FoldPlan
 
 #: With fewer folds nothing is held out.
@@ -88,13 +89,21 @@ def _count_rows(dataset: Dataset) -> dict[str, int]:
 
 
 def _remarks(dataset: Dataset, selected: Dataset, folds: int, wanted: int) -> Iterator[str]:
-    """Yield a sentence about each class that was left out, and about fewer folds."""
+    """Yield a sentence about each class that was left out, or one about many, and about fewer folds."""
     counts = _count_rows(dataset) if dataset.classes else {}
-    for label in dataset.classes:
-        if label not in selected.classes:
+    rare = [label for label in dataset.classes if label not in selected.classes]
+    condition = f"each of {folds} folds must have some to learn from and some held out"
+    if len(rare) > NAMED:
+        rows = _rows(sum(counts[label] for label in rare))
+        yield (
+            f"Left out of learning: {list_labels(rare)}, which have {rows} together; {condition} of each label. "
+            "Label more rows with them."
+        )
+    else:
+        for label in rare:
             yield (
-                f"Left out of learning: {label!r}, which has {_rows(counts[label])}; each of {folds} folds must have "
-                "some to learn from and some held out. Label more rows with it."
+                f"Left out of learning: {label!r}, which has {_rows(counts[label])}; {condition}. Label more rows with "
+                "it."
             )
     if folds < wanted:
         yield f"There were {folds} folds instead of {wanted}: more would have lacked a class or a group."
@@ -115,7 +124,8 @@ def _metric_remarks(problem: Problem, metric: str) -> Iterator[str]:
 def _describe_lack(dataset: Dataset) -> str:
     if _count_groups(dataset) < FEWEST_FOLDS:
         return "All rows belong to one group: folds need two groups or more."
-    counts = ", ".join(f"{label!r} has {n}" for label, n in _count_rows(dataset).items())
+    frequent = sorted(_count_rows(dataset).items(), key=lambda count: -count[1])
+    counts = list_names([f"{label!r} has {n}" for label, n in frequent], "labels")
     return (
         f"{FEWEST_FOLDS} folds need rows of two classes on both sides, within the partition by time or groups if there "
         f"is one; {counts}. Label more rows."
@@ -123,4 +133,4 @@ def _describe_lack(dataset: Dataset) -> str:
 
 
 def _rows(count: int) -> str:
-    return f"{count} row{'s' if count != 1 else ''}"
+    return f"{count:,} row{'s' if count != 1 else ''}"

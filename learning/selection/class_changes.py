@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ..problem import Classification, Problem
+from ..sentences import list_labels
 
 
 def class_objections(
@@ -19,7 +20,7 @@ def class_objections(
     lost = [label for label in champion_classes if label not in classes]
     if lost:
         yield (
-            f"The champion predicts {_list(lost)} and this model never would: too few rows have that label now. "
+            f"The champion predicts {list_labels(lost)} and this model never would: too few rows have that label now. "
             "Label such rows and build again, or promote this version if the class is gone for good."
         )
     floors = problem.floors if isinstance(problem, Classification) else ()
@@ -38,13 +39,9 @@ def describe_other_scale(
 ) -> str:
     """Say that the champion's recorded score was not compared, where it means something else; else nothing."""
     if not are_comparable(champion_classes, classes):
-        before, now = f"over the classes {_list(champion_classes)}", f"over {_list(classes)}"
+        before, now = f"over the classes {list_labels(champion_classes)}", f"over {list_labels(classes)}"
     elif champion_metric != metric:
         before, now = champion_metric, metric
     else:
         return ""
     return f" The champion's recorded score is {before}, this one {now}: they were not compared."
-
-
-def _list(labels: Sequence[str]) -> str:
-    return ", ".join(map(repr, labels))

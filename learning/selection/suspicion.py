@@ -24,7 +24,6 @@ from ..analysis.determination import (
     Relation,
     find_carriers,
     least_accuracy,
-    list_names,
 )
 from ..analysis.overview import column_statistics
 from ..analysis.statistics import Cells, is_missing
@@ -32,6 +31,7 @@ from ..analysis.univariate import PARTS, Target, encode_ranks
 from ..dataset import Dataset
 from ..estimators import ensemble
 from ..estimators.families import Candidate
+from ..sentences import list_names
 from .decision import SHORT_BY, Entry, Incumbent
 from .noise import standard_error
 

@@ -46,6 +46,18 @@ def test_a_rare_class_is_left_out_and_named_with_its_rows():
     assert remark.startswith("Left out of learning: 'rare', which has 1 row; each of 5 folds must have")
 
 
+def test_many_rare_classes_are_named_in_one_sentence():
+    rare = [f"rare {number:02}" for number in range(60)]
+    (remark,) = select_learnable(Classification(), labelled([*rare, *repeated(a=60, b=40)])).remarks
+    assert remark == (
+        "Left out of learning: 'rare 00', 'rare 01', 'rare 02', 'rare 03', 'rare 04' and 55 other labels, which have "
+        "60 rows together; each of 5 folds must have some to learn from and some held out of each label. Label more "
+        "rows with them."
+    )
+    with pytest.raises(TooFewInstances, match="'rare 04' has 1 and 55 other labels"):
+        select_learnable(Classification(), labelled(rare))
+
+
 def test_folds_are_reduced_where_only_one_class_would_be_left():
     selected = select_learnable(Classification(), labelled(repeated(a=100, b=3, c=1)))
     assert selected.dataset.classes == ("a", "b")
@@ -61,7 +73,7 @@ def test_a_metric_of_several_classes_gives_way_where_two_are_left():
 
 
 def test_one_class_that_is_left_is_refused_with_the_counts():
-    with pytest.raises(TooFewInstances, match=r"'a' has 30, 'b' has 1\. Label more rows"):
+    with pytest.raises(TooFewInstances, match=r"'a' has 30 and 'b' has 1\. Label more rows"):
         select_learnable(Classification(), labelled(repeated(a=30, b=1)))
 
 

@@ -312,7 +312,10 @@ def test_a_class_that_vanished_holds_the_model_and_its_score_is_not_compared():
     decision = run_with_classes(("a", "b", "c"), ("a", "b"), recorded=0.99)
     assert "The champion predicts 'c' and this model never would" in decision.hold_reason
     assert "below the champion's recorded" not in decision.hold_reason
-    assert "over the classes 'a', 'b', 'c', this one over 'a', 'b': they were not compared" in decision.reason
+    assert (
+        "over the classes 'a', 'b' and 'c', this one over 'a' and 'b': they were not compared"
+        in decision.reason
+    )
 
 
 def test_a_class_that_is_new_is_not_compared_and_not_held():

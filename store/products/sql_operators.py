@@ -86,6 +86,8 @@ def to_integer(type_: SqlType) -> Callable[[Any], int]:
     checked = bounded(type_)
 
     def convert(number: Any) -> int:
+        if number != number:
+            raise OverflowError(f"NaN is out of the range of {type_.value}")
         if isinstance(number, Decimal):
             number = number.to_integral_value(ROUND_HALF_UP, EXACT)
         return checked(round(number))

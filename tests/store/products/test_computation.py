@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 import pytest
@@ -566,6 +567,26 @@ def test_one_row_without_a_value_fails_no_other_row() -> None:
     assert rows[str(good.pk)].features["ratio"] == 5
     refused = validate_entity(product, str(bad.pk), rows[str(bad.pk)], ("entity",))
     assert isinstance(refused, BadInput) and refused.argument == ("entity",)
+
+
+CENTS = models.DecimalField(max_digits=8, decimal_places=2)
+OVER_FLOATS: Mapping[str, Any] = {
+    "a sum": F("marker") + 0,
+    "a whole number": Cast("marker", models.IntegerField()),
+    "a decimal": Cast("marker", CENTS),
+    "the larger one": Greatest("marker", Value(1.0)),
+    "a case": Case(When(marker__gt=1, then=1), default=0),
+    "a text": Concat(Cast("marker", CENTS), Value(" EUR"), output_field=models.TextField()),
+}
+
+
+@pytest.mark.parametrize("expression", OVER_FLOATS.values(), ids=OVER_FLOATS)
+@pytest.mark.parametrize("marker", [float("nan"), float("inf")])
+def test_a_row_with_a_value_that_is_no_number_is_listed(expression: Any, marker: float) -> None:
+    lab = Lab.objects.create(operation=operate(), taken_at=NOON, marker=marker)
+    product = product_with(expression)
+    [entity] = entities.find(product, [str(lab.pk)]).values()
+    assert not isfinite(entity.features["marker"]) and set(entity.features) == {*COLUMNS, "x"}
 
 
 def test_a_row_that_postgresql_cannot_compute_is_named_with_what_to_do() -> None:

@@ -247,6 +247,8 @@ class Kind(str):
     is_json: ClassVar[bool] = True
     #: SQL of a cell's text `{0}` as a value of the type `{1}`.
     cast_sql: ClassVar[str] = "CAST({0} AS {1})"
+    #: SQL of a stored value `{0}`, null where `is_missing`; "" where no value is.
+    present_sql: ClassVar[str] = ""
 
     #: The words for what a client must send; "": one of the choices.
     expected: ClassVar[str] = ""
@@ -462,6 +464,7 @@ class Number(Kind):
     )
     batch_type: ClassVar[type | None] = float
     cast_sql: ClassVar[str] = "(CAST({0} AS {1}) + 0)"  # −0.0 as 0.0
+    present_sql: ClassVar[str] = "(CASE WHEN {0} NOT IN ('NaN', 'Infinity', '-Infinity') THEN {0} END)"
     described = "decimal"
     cell_described = "a number"
     #: The condition under which an invalid cell is a number all the same, too large for its column.
@@ -562,7 +565,7 @@ class Integer(Number):
     is_whole = is_integer = True
     probes = (None, 0, -1, 2**63, -(10**30))
     batch_type = int
-    cast_sql = Kind.cast_sql
+    cast_sql, present_sql = Kind.cast_sql, Kind.present_sql
     described = "integer"
     cell_described = "an integer"
     wider_code = "NUMBER"

@@ -164,6 +164,13 @@ class TypedColumn:
             return expression
         return models.Func(expression, template=template.format("%(expressions)s"), output_field=self.field)
 
+    def select_present(self, expression: Any) -> Any:
+        """Select as `select` does, with null for values that models learn as missing."""
+        template, selected = self.field_kind.present_sql if self.nullable else "", self.select(expression)
+        if not template:
+            return selected
+        return models.Func(selected, template=template.format("%(expressions)s"), output_field=self.field)
+
     def canonical(self, stored: Any) -> Any:
         """The value of a stored one, read without `select`."""
         return self.field_kind.canonical(stored, self.blank_is_null)

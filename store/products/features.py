@@ -592,7 +592,9 @@ class Join:
             return column.expression
         names = column.computation.inputs
         inputs = {self.features[input_.name]: input_ for input_ in self.inputs if input_.name in names}
-        return OverInputs(column.expression, column.field, {path: c.select for path, c in inputs.items()})
+        return OverInputs(
+            column.expression, column.field, {path: c.select_present for path, c in inputs.items()}
+        )
 
     @cached_property
     def selected(self) -> tuple[str, ...]:

@@ -164,8 +164,10 @@ class DataProduct:
         try:
             return self.clean_instance(inputs, argument)
         except StoreError:  # NaN may be one of several faults
-            pairs = zip(inputs, self.inputs, strict=True)
-            return self.clean_instance([column.without_missing(value) for value, column in pairs], argument)
+            return self.clean_instance(self._without_missing(inputs), argument)
+
+    def _without_missing(self, inputs: Sequence[Any]) -> list[Any]:
+        return [column.without_missing(value) for value, column in zip(inputs, self.inputs, strict=True)]
 
     @cached_property
     def _checks(self) -> Sequence[tuple[float, float, Callable[[Any], Any]]]:
@@ -200,7 +202,7 @@ class DataProduct:
         """Compute the instance as the tables have it; a feature that cannot be computed is None."""
         if not self.computed:
             return tuple(inputs)
-        instance = list(self._spread((*inputs, None)))
+        instance = list(self._spread((*self._without_missing(inputs), None)))
         for place, column in self.computed:
             with suppress(StoreError):
                 instance[place] = column.compute(instance)

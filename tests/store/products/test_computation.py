@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import compress
 from math import isfinite
 from typing import Any
 
@@ -47,6 +48,7 @@ from store.products.product import DataProduct
 from store.serving.predict import validate_entity
 from store.snapshots import preview
 from tests.clinic.models import Anamnesis, Lab, Operation, Visit, Ward
+from tests.samples.models import Sample
 
 from ..conftest import NOON, declared, operate, version
 
@@ -587,6 +589,30 @@ def test_a_row_with_a_value_that_is_no_number_is_listed(expression: Any, marker:
     product = product_with(expression)
     [entity] = entities.find(product, [str(lab.pk)]).values()
     assert not isfinite(entity.features["marker"]) and set(entity.features) == {*COLUMNS, "x"}
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -3.5, None])
+def test_what_is_learned_as_missing_is_missing_in_what_is_computed_from_it(number: float | None) -> None:
+    """In the statement of a snapshot, in a list of rows and in a prediction alike."""
+    sample = Sample.objects.create(pk="a", number=number)
+    product = declared(
+        {
+            "number": "number",
+            "amount": "amount",
+            "net": Coalesce("amount", Value(Decimal(7))),
+            "larger": Greatest("number", Value(1.0)),
+            "filled": Coalesce("number", Value(0.0)),
+            "is_missing": Case(When(number__isnull=True, then=1), default=0),
+        },
+        rows=Sample.objects.all(),
+        label=None,
+    )
+    [learned] = product.join.instances().values_list(*(f"feature_{name}" for name in product.feature_names))
+    expected = product.clean({"number": number if number == -3.5 else None})
+    [entity] = entities.find(product, [sample.pk]).values()
+    assert product.clean_stored(entity.inputs) == list(entity.instance) == expected
+    computed = [name not in product.input_names for name in product.feature_names]
+    assert list(compress(learned, computed)) == list(compress(expected, computed))
 
 
 def test_a_row_that_postgresql_cannot_compute_is_named_with_what_to_do() -> None:

@@ -140,7 +140,8 @@ class _ByteSource(_Source):
         #: True for each byte that can stand inside a cell: no delimiter, quote or line end. Shape (256,).
         self.is_cell_byte = np.ones(256, bool)
         self.is_cell_byte[list(f"{layout.delimiter}{layout.quote or NO_QUOTE}\r\n".encode())] = False
-        self.tail = b"\n"
+        #: The byte before the next chunk, and the number of quotes before it.
+        self.last, self.quotes = b"\n", 0
 
     def skip_lines(self, count: int) -> None:
         """Skip the lines before the first row, which end by line feeds only; csv also counts carriage returns."""
@@ -151,22 +152,24 @@ class _ByteSource(_Source):
 
     def read_chunk(self, size: int) -> bytes:
         chunk: bytes = self.file.read(size)
-        # Some versions of PostgreSQL end the data at \. and all of them drop a quote inside of a cell.
-        if b"\\." in chunk or self.has_stray_quote(self.tail + chunk):
+        # Some versions of PostgreSQL end the data at \. and all of them take any quote for the start of a quoted part.
+        if b"\\." in self.last + chunk or self.has_stray_quote(chunk):
             raise AmbiguousBytes
         self.rows += chunk.count(b"\n")
-        self.tail = chunk[-2:]
+        self.last = chunk[-1:]
         return chunk
 
     def has_stray_quote(self, chunk: bytes) -> bool:
-        """Return True where a quote stands inside of an unquoted cell, as in `6" pipe`."""
+        """Return True where a quote opens behind other characters of its cell, as in `6" pipe` and in `6"`."""
         if self.quote is None:
             return NO_QUOTE.encode() in chunk
         if self.quote not in chunk:
             return False
-        codes = np.frombuffer(chunk, np.uint8)
-        inside = self.is_cell_byte[codes]
-        return bool(np.any(inside[:-2] & (codes[1:-1] == self.quote) & inside[2:]))
+        codes = np.frombuffer(self.last + chunk, np.uint8)
+        places = np.flatnonzero(codes[1:] == self.quote)
+        before_opening = codes[places[self.quotes % 2 :: 2]]  # of pairs, as doubled quotes are, too
+        self.quotes += len(places)
+        return bool(np.any(self.is_cell_byte[before_opening]))
 
     def close(self) -> None:
         self.file.close()
@@ -213,7 +216,9 @@ class _RowSource(_Source):
     def read_chunk(self, size: int) -> bytes:
         while len(self.buffer) < size and (batch := list(islice(self.source, 1000))):
             text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(batch)
+            csv.writer(text, lineterminator="\r\n").writerows(
+                batch
+            )  # so that either of the two is quoted in cells
             self.buffer += text.getvalue().encode()
             self.rows += len(batch)
         chunk, self.buffer = self.buffer[:size], self.buffer[size:]

@@ -15,7 +15,7 @@ from typing import Any
 #: An operator over two values, neither of them null.
 Binary = Callable[[Any, Any], Any]
 
-#: Exact for every numeric: digits are only lost by `divide_numerics`, as PostgreSQL loses them.
+#: Exact for every numeric: only `_divide_numerics` loses digits, those that PostgreSQL loses.
 EXACT = Context(prec=40_000, traps=[])
 #: Significant digits of a quotient, at least, and the largest scale of one.
 QUOTIENT_DIGITS, MAX_SCALE = 16, 1_000

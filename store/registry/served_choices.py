@@ -13,6 +13,8 @@ from typing import NamedTuple
 from django.db import ProgrammingError, connection, models, transaction
 from django.db.models.functions import Now
 
+from learning.kinds import normal_form
+
 from ..db.base import BaseModel
 from ..db.fields import DigestField
 from ..exceptions import BadInput
@@ -126,9 +128,12 @@ def find_answer(product: DataProduct, answer: str | None, argument: Sequence[str
 def find_label(product: DataProduct, label: str, argument: Sequence[str | int]) -> str:
     """Find the text of a label by its value or its name. Raises BadInput, which lists the names."""
     choices = list_named(product)
-    for texts in ({choice.text: choice.text for choice in choices}, {c.name: c.text for c in choices}):
-        if label in texts:
-            return texts[label]
+    texts = {choice.name: choice.text for choice in choices} | {
+        choice.text: choice.text for choice in choices
+    }
+    for spelling in (label, normal_form(label)):
+        if spelling in texts:
+            return texts[spelling]
     names = ", ".join(choice.name for choice in choices[:MAX_LISTED])
     more = ", …" if len(choices) > MAX_LISTED else ""
     raise BadInput(f"{label!r} is no label of {product.name}: it takes {names}{more}.", argument=argument)

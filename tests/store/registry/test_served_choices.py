@@ -130,6 +130,10 @@ def test_an_answer_is_found_by_its_name_or_its_value(answer: str | None, text: s
     assert served_choices.find_answer(survey(["<=50K", ">50K"]), answer, ("answer",)) == text
 
 
+def test_an_answer_is_found_in_another_unicode_form() -> None:
+    assert served_choices.find_answer(survey(["caf\u00e9", "tea"]), "cafe\u0301", ("answer",)) == "caf\u00e9"
+
+
 def test_numbers_and_clusters_are_answers_as_they_are_stored() -> None:
     join = Join(Answer.objects.all(), features={"mood": "mood"}, label="size")
     regression = DataProduct(name="size", join=join, problem=Regression())

@@ -115,11 +115,15 @@ def _parse_sample(text: str, dialect: Dialect, is_cut: bool) -> list[list[str]] 
 
 
 def _hides_rows(cells: list[str], lines: int, dialect: Dialect) -> bool:
-    """Return True where each line of a row of several lines is a row by itself: its quotes pair by accident."""
+    """Return True where each line of a row of several lines is a row by itself: its quotes pair by accident.
+
+    A delimiter before a blank, as the comma in `Paris, TX`, most probably belongs to a text.
+    """
     if lines < 2 or len(cells) < 2:
         return False
-    text = dialect.delimiter.join(cells)
-    return all(line.count(dialect.delimiter) == len(cells) - 1 for line in LINE_END.split(text))
+    text, delimiter = dialect.delimiter.join(cells), dialect.delimiter
+    is_even = all(line.count(delimiter) == len(cells) - 1 for line in LINE_END.split(text))
+    return is_even and f"{delimiter} " not in text
 
 
 def _can_be_read(path: Path, encoding: str, dialect: Dialect) -> bool:
@@ -149,6 +153,13 @@ def _has_quotes(path: Path, encoding: str, dialect: Dialect) -> bool:
 
 def _is_plain(path: Path, encoding: str, dialect: Dialect, quote: str | None) -> bool:
     """Return True where every row has the header's width without quoting, and quoting is not its style."""
+    try:
+        return _is_even_and_plain(path, encoding, dialect, quote)
+    except csv.Error:  # a cell that is too long, as one behind a quote that is never closed
+        return False
+
+
+def _is_even_and_plain(path: Path, encoding: str, dialect: Dialect, quote: str | None) -> bool:
     quoted = re.compile(rf"{quote}(?:[^{quote}]|({quote}{quote}))*{quote}")
     with open_bytes(path) as file:
         reader = dialect.parse(io.TextIOWrapper(file, encoding, "replace", newline=""))

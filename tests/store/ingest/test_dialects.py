@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from store.ingest import files
 from store.ingest.files import FileError
+from store.ingest.files.dialects import MAX_CELL_LENGTH
 
 Rows = Sequence[Sequence[str]]
 
@@ -134,6 +135,16 @@ def test_quotes_that_pair_over_lines_by_accident_hide_no_rows(sniffed: Callable[
 def test_a_text_over_several_lines_stays_one_cell(sniffed: Callable[[str], files.Layout]) -> None:
     layout = sniffed('label\ttext\nham\t"well,\nsee you\nbye"\nspam\tso\n')
     assert [cells for _, cells in files.read_rows(layout)] == [["ham", "well,\nsee you\nbye"], ["spam", "so"]]
+
+
+def test_an_address_over_several_lines_stays_one_cell() -> None:
+    rows = [["name", "address"], ["Ann", "1 Main St\nTown, ST"], ["Bob", "2 Side St\nCity, ST"]]
+    assert read(write(rows)) == rows[1:]
+
+
+def test_a_quote_that_is_never_closed_before_much_text_is_refused_with_its_line() -> None:
+    with pytest.raises(FileError, match=r"line 2: a quote \(\"\) that is opened here is never closed"):
+        read('a,b\n1,"' + "x" * (MAX_CELL_LENGTH + 1) + "\n2,3\n")
 
 
 def test_blanks_before_quotes_belong_to_no_cell(sniffed: Callable[[str], files.Layout]) -> None:

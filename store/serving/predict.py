@@ -11,7 +11,7 @@ from learning.exceptions import ExemplarError
 
 from ..entities import entities
 from ..entities.entities import Entity
-from ..exceptions import Faults, IncompleteEntity, StoreError, UnknownEntity
+from ..exceptions import BadInput, Faults, IncompleteEntity, StoreError, UnknownEntity
 from ..predictions import upsert
 from ..predictions.predictions import Prediction, checked_name
 from ..predictions.upsert import PredictionBatch, ValidRequest
@@ -64,9 +64,20 @@ def validate(
     named = {
         request.entity for request in requests if request.instance is not None and request.entity is not None
     }
-    rows = entities.find(product, from_tables) if from_tables else {}
+    rows = _find_rows(product, from_tables) if from_tables else {}
     keys = entities.existing(product, named) if named and not product.writable else None
     return [_validate(product, request, rows, keys) for request in requests]
+
+
+def _find_rows(product: DataProduct, keys: Sequence[str]) -> dict[str, Entity | StoreError]:
+    """Find entities in one query; a row of which PostgreSQL cannot compute a feature is searched for by halving."""
+    try:
+        return {**entities.find(product, keys)}
+    except StoreError as refusal:
+        if len(keys) == 1:
+            return {keys[0]: refusal}
+    middle = len(keys) // 2
+    return _find_rows(product, keys[:middle]) | _find_rows(product, keys[middle:])
 
 
 def validate_alone(
@@ -106,7 +117,7 @@ def merge(
 def _validate(
     product: DataProduct,
     request: PredictionRequest,
-    rows: Mapping[str, Entity] | None = None,
+    rows: Mapping[str, Entity | StoreError] | None = None,
     keys: Collection[str] | None = None,
 ) -> ValidRequest | ExemplarError:
     """Validate one request by the rows that were read, and by the keys that exist (None: any may)."""
@@ -151,11 +162,17 @@ def _check_entity(product: DataProduct, entity: str, keys: Collection[str] | Non
 
 
 def validate_entity(
-    product: DataProduct, key: str, entity: Entity | None, path: Path = ()
+    product: DataProduct, key: str, entity: Entity | StoreError | None, path: Path = ()
 ) -> ValidRequest | ExemplarError:
-    """Validate the features that an entity's tables hold; `entity` is None where no base row has the key."""
+    """Validate the features that an entity's tables hold.
+
+    Args:
+        entity: None where no base row has the key; the error where it cannot be read.
+    """
     if entity is None:
         return _unknown(product, key, path)
+    if isinstance(entity, StoreError):
+        return BadInput(entity.message, argument=path)
     if not entity.complete:
         needed = ", ".join(product.join.required_rows)
         return IncompleteEntity(f"{key} lacks a feature row: {product} joins {needed}.", argument=path)

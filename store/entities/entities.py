@@ -61,13 +61,22 @@ def find(product: DataProduct, keys: Iterable[str]) -> dict[str, Entity]:
 
 def after(product: DataProduct, key: object, most: int) -> list[Entity]:
     """List at most `most` entities in the order of their keys, after the key `key` (None: from the first)."""
-    rows = product.join.queryset.order_by("pk")
-    rows = rows if key is None else rows.filter(pk__gt=key)
-    keys = list(rows.values_list("pk", flat=True)[:most])
+    keys = keys_after(product, key, most)
     if not keys:
         return []
-    by_key = {entity.key: entity for entity in _read(product, rows.filter(pk__lte=keys[-1]))}
+    rows = _rows_after(product, key).filter(pk__lte=keys[-1])
+    by_key = {entity.key: entity for entity in _read(product, rows)}
     return [by_key[str(key)] for key in keys if str(key) in by_key]
+
+
+def keys_after(product: DataProduct, key: object, most: int) -> list[object]:
+    """List the primary keys of what `after` lists, although a row may not be readable."""
+    return list(_rows_after(product, key).values_list("pk", flat=True)[:most])
+
+
+def _rows_after(product: DataProduct, key: object) -> QuerySet[Any]:
+    rows = product.join.queryset.order_by("pk")
+    return rows if key is None else rows.filter(pk__gt=key)
 
 
 def existing(product: DataProduct, keys: Iterable[str]) -> set[str]:

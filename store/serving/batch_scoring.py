@@ -25,6 +25,7 @@ from ..products.product import DataProduct
 from ..registry.versions import ModelVersion
 from . import champions, predict
 from .champions import Champion
+from .predict import PredictionRequest
 
 #: Entities that are read, predicted and stored together.
 CHUNK = 2_000
@@ -152,14 +153,25 @@ def _ahead(champion: Champion, cursor: str) -> Generator[Scored, None, None]:
 
 def _chunk(champion: Champion, cursor: str) -> Scored | None:
     product = champion.product
-    rows = entities.after(product, product.key_of(cursor) if cursor else None, CHUNK)
-    if not rows:
+    keys, validated = _read_chunk(product, product.key_of(cursor) if cursor else None)
+    if not keys:
         return None
-    validated = _validated(product, rows)
     requests = predict.accepted(validated)
     refusal = next((str(error) for error in validated if isinstance(error, ExemplarError)), "")
     batch = predict.compute(champion, requests)
-    return Scored(rows[-1].key, batch, len(validated) - len(requests), refusal)
+    return Scored(keys[-1], batch, len(validated) - len(requests), refusal)
+
+
+def _read_chunk(
+    product: DataProduct, after: object
+) -> tuple[list[str], Sequence[ValidRequest | ExemplarError]]:
+    """Read and validate the entities after a key; one of which PostgreSQL cannot compute a feature is refused."""
+    try:
+        rows = entities.after(product, after, CHUNK)
+    except StoreError:
+        keys = list(map(str, entities.keys_after(product, after, CHUNK)))
+        return keys, predict.validate(product, [PredictionRequest(entity=key) for key in keys])
+    return [row.key for row in rows], _validated(product, rows) if rows else ()
 
 
 def _validated(product: DataProduct, rows: Sequence[Entity]) -> Sequence[ValidRequest | ExemplarError]:

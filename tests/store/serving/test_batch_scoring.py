@@ -55,6 +55,20 @@ def test_every_entity_is_predicted_and_stored(champion, stay):
     assert {prediction.entity for prediction in stored} == keys
 
 
+def test_a_row_that_postgresql_cannot_compute_is_left_out_alone(relapse, monkeypatch):
+    monkeypatch.setattr(batch_scoring, "CHUNK", 10)
+    monkeypatch.setattr(champions, "_promoted", {})
+    for number in range(N):
+        operate(age=0 if number in (12, 24) else 30 + number)  # the cost per year of life
+    Promotion.objects.promote(version(relapse), "It is the first.", by="ann")
+    champions.refresh()
+    scoring = claimed(requested(relapse))
+    batch_scoring.run(scoring)
+    scoring.refresh_from_db()
+    assert (scoring.status, scoring.scored, scoring.refused) == (SUCCEEDED, N - 2, 2)
+    assert "division by zero" in scoring.refusal
+
+
 def test_a_second_request_is_answered_by_the_first(champion, stay):
     first, started = Scoring.objects.request(stay, by="ann")
     again, begun = Scoring.objects.request(stay, by="bob")

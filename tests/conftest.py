@@ -13,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.management.commands import flush
 from django.db.backends.postgresql.operations import DatabaseOperations
@@ -61,6 +62,18 @@ def statements_that_delete(
     kept = {"auth_permission", "django_content_type"}
     # Foreign keys are checked when the transaction ends.
     return [f"DELETE FROM {operations.quote_name(table)}" for table in tables if table not in kept]
+
+
+@pytest.fixture(autouse=True)
+def no_models_of_tests() -> Iterator[None]:
+    """Fail a test that leaves a model of its own in an app, where migrations would miss it."""
+    before = registered_models()
+    yield
+    assert registered_models() == before, "Use isolate_apps."
+
+
+def registered_models() -> dict[str, set[str]]:
+    return {label: set(models) for label, models in apps.all_models.items() if models}
 
 
 @pytest.fixture(scope="session")

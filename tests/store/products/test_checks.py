@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import models
 from django.db.models import Avg, Count, F
+from django.test.utils import isolate_apps
 
 from learning.problem import Classification, Clustering, Regression
 from schema import checks as names
@@ -126,9 +128,8 @@ def test_a_column_that_nothing_learns_from_is_refused() -> None:
     assert "x is a DurationField, which models cannot learn from" in "".join(checks.find_problems(product))
 
 
+@isolate_apps("tests.clinic")
 def _with_duration() -> Any:
-    from django.db import models
-
     class Stay(models.Model):
         duration = models.DurationField()
         relapsed = models.BooleanField(null=True)

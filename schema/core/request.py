@@ -134,9 +134,7 @@ class GraphQLRequest:
             raise HTTPException(415, "Send application/json in UTF-8.")
         if self.body is None:
             self.body = await receive_body(self.receive)
-        if self.is_large:
-            return await self.run(parameters_of_body, self.body)
-        return parameters_of_body(self.body)
+        return await self.run(parameters_of_body, self.body)
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:
         """Call `function`, on a thread where the body is large: it would keep the event loop from all others."""

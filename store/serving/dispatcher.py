@@ -29,7 +29,7 @@ PER_ROW = 10
 MOST_ON_LOOP = 100
 
 #: PostgreSQL is unreachable for every request, so none is tried alone.
-UNREACHABLE = (DatabaseError, InterfaceError)
+DATABASE_ERRORS = (DatabaseError, InterfaceError)
 
 
 class PredictionDispatcher:
@@ -41,7 +41,7 @@ class PredictionDispatcher:
             self._predict_batch, fatal=ConnectionLost
         )
         self.validations: MicroBatcher[DataProduct, PredictionRequest, ValidRequest | ExemplarError] = (
-            MicroBatcher(_validate_on_thread, UNREACHABLE)
+            MicroBatcher(_validate_on_thread, DATABASE_ERRORS)
         )
         # Not the pool of `threads`: all of its threads may be waiting for PostgreSQL.
         self.model_threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="models")

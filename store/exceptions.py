@@ -117,6 +117,12 @@ class RowsMultiplied(StoreError):
     code = "ROWS_MULTIPLIED"
 
 
+class NotOneRow(StoreError):
+    """A write would touch more rows than the one that it is about, or none, and was rolled back."""
+
+    code = "NOT_ONE_ROW"
+
+
 class WorkerLost(StoreError):
     """The worker that ran the job died."""
 

@@ -69,6 +69,7 @@ class ErrorCode(enum.Enum):
     TOO_FEW_INSTANCES = "TOO_FEW_INSTANCES"
     ONE_CLASS = "ONE_CLASS"
     ROWS_MULTIPLIED = "ROWS_MULTIPLIED"
+    NOT_ONE_ROW = "NOT_ONE_ROW"
     WORKER_LOST = "WORKER_LOST"
     TIMED_OUT = "TIMED_OUT"
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
@@ -113,6 +114,7 @@ EXCEPTIONS: tuple[type[ExemplarError], ...] = (
     store.exceptions.ModelDoesNotFit,
     store.exceptions.NoChampion,
     store.exceptions.NotFinite,
+    store.exceptions.NotOneRow,
     store.exceptions.NotWritable,
     store.exceptions.OutOfRange,
     store.exceptions.Overloaded,

@@ -13,10 +13,11 @@ from django.db import IntegrityError, connection, models, transaction
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet, Value
 
 from ..db import pagination
-from ..exceptions import BadInput, Conflict, UnknownEntity
+from ..exceptions import BadInput, Conflict, RowsMultiplied, UnknownEntity
 from ..products.columns import is_same
 from ..products.features import refusals_explained
 from ..products.product import DataProduct
+from . import base_rows
 
 #: Marks a value that stays unchanged, where None means null.
 KEEP: object = object()
@@ -54,9 +55,18 @@ class Entity:
 
 def find(product: DataProduct, keys: Iterable[str]) -> dict[str, Entity]:
     """Find the entities with these keys in one query; missing ones are absent from the result."""
-    primary_keys = _primary_keys(product, keys)
-    rows = _read(product, product.join.queryset.filter(pk__in=primary_keys)) if primary_keys else ()
-    return {entity.key: entity for entity in rows}
+    return _by_key(product, _read(product, base_rows.select_keys(product, keys)))
+
+
+def _by_key(product: DataProduct, rows: Iterable[Entity]) -> dict[str, Entity]:
+    """Map entities by key. Raises RowsMultiplied where one comes twice: no copy is more right than another."""
+    by_key: dict[str, Entity] = {}
+    for entity in rows:
+        if by_key.setdefault(entity.key, entity) is not entity:
+            raise RowsMultiplied(
+                f"The rows of {product} have the key {entity.key} more than once: run ./dev check --database default."
+            )
+    return by_key
 
 
 def after(product: DataProduct, key: object, most: int) -> list[Entity]:
@@ -65,7 +75,7 @@ def after(product: DataProduct, key: object, most: int) -> list[Entity]:
     if not keys:
         return []
     rows = _rows_after(product, key).filter(pk__lte=keys[-1])
-    by_key = {entity.key: entity for entity in _read(product, rows)}
+    by_key = _by_key(product, _read(product, rows))
     return [by_key[str(key)] for key in keys if str(key) in by_key]
 
 
@@ -75,18 +85,8 @@ def keys_after(product: DataProduct, key: object, most: int) -> list[object]:
 
 
 def _rows_after(product: DataProduct, key: object) -> QuerySet[Any]:
-    rows = product.join.queryset.order_by("pk")
+    rows = base_rows.select(product).order_by("pk")
     return rows if key is None else rows.filter(pk__gt=key)
-
-
-def existing(product: DataProduct, keys: Iterable[str]) -> set[str]:
-    """Find which of these keys have a base row."""
-    rows = product.join.queryset.filter(pk__in=_primary_keys(product, keys))
-    return {str(key) for key in rows.values_list("pk", flat=True)}
-
-
-def _primary_keys(product: DataProduct, keys: Iterable[str]) -> list[object]:
-    return [product.key_of(key) for key in keys if product.is_key(key)]
 
 
 def get(product: DataProduct, key: str, argument: Sequence[str | int] = ("entity",)) -> Entity:
@@ -99,7 +99,7 @@ def get(product: DataProduct, key: str, argument: Sequence[str | int] = ("entity
 def page(product: DataProduct, first: int | None, after: str | None) -> pagination.Page[Entity]:
     """List a page of the entities in the order of their keys. Raises OutOfRange, BadInput."""
     first = pagination.page_size(first)
-    rows = product.join.queryset
+    rows = base_rows.select(product)
     total, ordered = rows.count, rows.order_by("pk")
     if after is not None:
         ordered = ordered.filter(pk__gt=_key_from(product, after))
@@ -139,14 +139,6 @@ def _read(product: DataProduct, rows: QuerySet[Any]) -> Iterable[Entity]:
             join.inputs_of(rows).annotate(**extra).values_list(*selected)
         ):
             yield Entity(product, str(key), tuple(inputs), label, at, complete)
-
-
-def lock(product: DataProduct, key: str) -> Any:
-    """Find a base row and lock it until the transaction ends; None where no row has this key."""
-    if not product.is_key(key):
-        return None
-    rows = product.join.model._base_manager.select_for_update(of=("self",))
-    return rows.filter(pk=product.key_of(key)).first()
 
 
 @transaction.atomic
@@ -283,7 +275,8 @@ class _WrittenRows:
         if hops not in self.rows:
             parent, hop = self.row(hops[:-1]), hops[-1]
             accessor = hop.get_accessor_name() if hop.auto_created else hop.name
-            existing = None if parent._state.adding else getattr(parent, accessor, None)
+            with base_rows.several_rows_refused(hop.related_model, f"of {parent.pk}"):
+                existing = None if parent._state.adding else getattr(parent, accessor, None)
             self.rows[hops] = existing or hop.related_model()
             if existing is None and self._is_parent(hops):
                 self.dirty.setdefault(hops[:-1], []).append(hop.name)
@@ -318,4 +311,4 @@ class _WrittenRows:
                 setattr(row, other[-1].name, related)
         if check:
             _check(row, set(self.dirty[hops]))
-        row.save(force_insert=new) if new else row.save(update_fields=self.dirty[hops])
+        base_rows.save(row, None if new else self.dirty[hops])

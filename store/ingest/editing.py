@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
-from ..entities import entities
+from ..entities import base_rows, entities
 from ..entities.entities import KEEP, Entity
 from ..exceptions import (
     BadInput,
@@ -81,6 +81,7 @@ def create(
     base = entities.insert(product, key, values, at)
     if product.learns_from_labels:
         Feedback.objects.table_says(product, base, label)
+    base_rows.check_written(product, base)
     others = ["label"] * (label is not None) + ["at"] * (at is not None)
     return EditResult(entities.get(product, str(base.pk)), True, [*values, *others])
 
@@ -109,7 +110,7 @@ def replace(
         faults.errors.append(BadInput("Name the entity to replace.", argument=("row", "key")))
         _clean_features(product, features, faults)
         raise faults.error
-    base = entities.lock(product, key)
+    base = base_rows.lock(product, key)
     if base is None and version is not None:
         raise StaleVersion(f"{key} does not exist any more.", argument=("version",))
     if base is None:
@@ -117,7 +118,7 @@ def replace(
             return create(product, key, features, label, at, faults)
         except Conflict:
             # Another transaction has created it meanwhile: replace that row.
-            if (base := entities.lock(product, key)) is None:
+            if (base := base_rows.lock(product, key)) is None:
                 raise
     _check_version(product, key, version)
     values = _clean_features(product, features, faults)
@@ -142,7 +143,7 @@ def patch(
     Raises: UnknownEntity, StaleVersion, NotWritable, BadInput, OutOfRange, SeveralFaults.
     """
     faults = faults or Faults()
-    base = entities.lock(product, key)
+    base = base_rows.lock(product, key)
     if base is None:
         raise UnknownEntity(
             f"No {product.join.model._meta.verbose_name} has the key {key!r}.", argument=("entity",)
@@ -225,7 +226,7 @@ def _upsert_one_by_one(
     """
     inserted = updated = 0
     for row, row_values in zip(rows, values, strict=True):
-        base = entities.lock(product, row.key) if row.key is not None else None
+        base = base_rows.lock(product, row.key) if row.key is not None else None
         if base is None:
             create(product, row.key, row.features, None if row.label is KEEP else row.label, row.at)
             inserted += 1
@@ -325,6 +326,7 @@ def _update(
     has_label = product.learns_from_labels and label is not KEEP
     if has_label and Feedback.objects.table_says(product, base, label):
         changed.append("label")
+    base_rows.check_written(product, base)
     return EditResult(entities.get(product, str(base.pk)), False, changed)
 
 

@@ -11,7 +11,7 @@ from django.db import connection
 from psycopg2 import sql
 
 from ..access.actors import TABLE
-from ..entities import entities
+from ..entities import base_rows, entities
 from ..predictions import truth
 from ..predictions.feedback import Feedback
 from ..products.product import DataProduct
@@ -57,7 +57,7 @@ def record_table_labels(product: DataProduct, table: TargetTable) -> list[str]:
     while batch := list(islice(rows, BATCH)):
         recorded = _find_table_labels(product, [key for key, _ in batch])
         for key, label in batch:
-            base = entities.lock(product, key)
+            base = base_rows.lock(product, key)
             if recorded.get(key) == (product.stored_answer(label), entities.read_label(product, base)):
                 continue
             if Feedback.objects.table_says(product, base, label):

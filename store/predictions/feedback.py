@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from ..access.actors import TABLE, Actor
 from ..db.base import BaseModel
 from ..db.fields import DigestField
-from ..entities import entities
+from ..entities import base_rows, entities
 from ..exceptions import BadInput, Forbidden, UnknownEntity, UnknownId
 from ..products import catalogue
 from ..products.product import DataProduct
@@ -84,17 +84,19 @@ class FeedbackManager(models.Manager["Feedback"]):
     ) -> FeedbackResult:
         """Append an author's feedback, and write the label that counts now to the label column.
 
-        Raises UnknownId, UnknownEntity, BadInput.
+        Raises UnknownId, UnknownEntity, BadInput; NotOneRow where the label cannot be written to one row alone.
         """
         checked_comment(comment)
         subject, inserted = self._subject(product, about)
         values = {"answer": answer, "observed_at": observed_at, "comment": comment or ""}
         latest = self._latest(product, subject.id, author)
         self._store_table_label(product, subject)
-        if latest and all(getattr(latest, name) == value for name, value in values.items()):
-            return FeedbackResult(latest, False, inserted + self._write_truth(product, subject))
-        feedback = self._append(product, subject, author, **values)
-        return FeedbackResult(feedback, True, inserted + self._write_truth(product, subject))
+        is_same = latest and all(getattr(latest, name) == value for name, value in values.items())
+        feedback = latest if latest and is_same else self._append(product, subject, author, **values)
+        changed = inserted + self._write_truth(product, subject)
+        if inserted:
+            base_rows.check_written(product, subject.base)
+        return FeedbackResult(feedback, feedback is not latest, changed)
 
     @transaction.atomic
     def retract(self, product: DataProduct, pk: int, actor: Actor) -> FeedbackResult:
@@ -104,14 +106,14 @@ class FeedbackManager(models.Manager["Feedback"]):
         """
         feedback = self.filter(product=product.name, pk=pk).exclude(author=TABLE).first()
         if feedback is None:
-            raise UnknownId(f"No feedback on {product} has this id.", argument=("id",))
+            raise _no_feedback(product)
         if not actor.may_speak_for(feedback.author):
             raise Forbidden("Only its author may take a feedback back.", argument=("id",))
         _lock(product, feedback.subject)
         feedback = self.select_for_update(of=("self",)).get(pk=pk)
         if feedback.retracted_at:
             return FeedbackResult(feedback, False, 0)
-        base = entities.lock(product, feedback.entity) if feedback.entity is not None else None
+        base = _find_base(product, feedback.entity, _no_feedback(product))
         subject = _Subject(feedback.subject, feedback.prediction, feedback.entity, feedback.reference, base)
         self._store_table_label(product, subject)
         self.filter(pk=pk).update(retracted_at=Now())
@@ -148,7 +150,7 @@ class FeedbackManager(models.Manager["Feedback"]):
         if about.prediction is not None:
             return self._of_prediction(product, about.prediction)
         if about.entity is not None:
-            base = entities.lock(product, about.entity)
+            base = base_rows.lock(product, about.entity)
             if base is None:
                 raise UnknownEntity(
                     f"No {product.join.model._meta.verbose_name} has the key {about.entity!r}.",
@@ -172,14 +174,15 @@ class FeedbackManager(models.Manager["Feedback"]):
         # Locked, so that it cannot be deleted before the feedback on it is committed.
         locked = Prediction.objects.select_for_update(of=("self",), no_key=True)
         prediction = locked.filter(product=product.name, pk=pk).first()
+        unknown = UnknownId(
+            f"No prediction of {product} has this id; it may have been deleted.",
+            argument=("about", "prediction"),
+        )
         if prediction is None:
-            raise UnknownId(
-                f"No prediction of {product} has this id; it may have been deleted.",
-                argument=("about", "prediction"),
-            )
+            raise unknown
         key = prediction.entity
         _lock(product, prediction.subject)
-        base, inserted = entities.lock(product, key) if key is not None else None, 0
+        base, inserted = _find_base(product, key, unknown), 0
         if key is not None and base is None and product.writable:
             base, inserted = _insert(product, key, prediction), 1
         return _Subject(prediction.subject, prediction, key, prediction.reference, base), inserted
@@ -301,8 +304,19 @@ def _set_status(rows: list[Feedback]) -> None:
 def _insert(product: DataProduct, key: str, prediction: Prediction) -> Any:
     """Insert the entity's rows, from the instance that was predicted."""
     values: Mapping[str, Any] = {c.name: c.from_json(prediction.features.get(c.name)) for c in product.inputs}
-    entities.insert(product, key, values, prediction.created_at)
-    return entities.lock(product, key)
+    return base_rows.reload(product, entities.insert(product, key, values, prediction.created_at))
+
+
+def _find_base(product: DataProduct, key: str | None, refusal: UnknownId) -> Any:
+    """Find and lock the row of an entity; None where there is none. Raises `refusal` for a row that is hidden."""
+    base = base_rows.lock(product, key) if key is not None else None
+    if key is not None and base is None and base_rows.hidden(product, [key]):
+        raise refusal
+    return base
+
+
+def _no_feedback(product: DataProduct) -> UnknownId:
+    return UnknownId(f"No feedback on {product} has this id.", argument=("id",))
 
 
 def _lock(product: DataProduct, subject: str) -> None:

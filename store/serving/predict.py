@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from learning.exceptions import ExemplarError
 
-from ..entities import entities
+from ..entities import base_rows, entities
 from ..entities.entities import Entity
 from ..exceptions import BadInput, Faults, IncompleteEntity, StoreError, UnknownEntity
 from ..predictions import upsert
@@ -65,7 +65,7 @@ def validate(
         request.entity for request in requests if request.instance is not None and request.entity is not None
     }
     rows = _find_rows(product, from_tables) if from_tables else {}
-    keys = entities.existing(product, named) if named and not product.writable else None
+    keys = base_rows.existing(product, named) if named and not product.writable else None
     return [_validate(product, request, rows, keys) for request in requests]
 
 

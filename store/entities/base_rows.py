@@ -1,0 +1,119 @@
+"""Base rows: a product's rows, reached through the Join's queryset alone, for reading and for writing.
+
+A row that the queryset leaves out, as a deleted one or another tenant's, does not exist for Exemplar.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.exceptions import MultipleObjectsReturned
+from django.db import DatabaseError, models
+from django.db.models import QuerySet
+
+from ..exceptions import NotOneRow, NotWritable
+from ..products.product import DataProduct
+
+
+def select(product: DataProduct) -> QuerySet[Any]:
+    """Select the product's rows. Every reader and every writer of a team's rows begins here."""
+    return product.join.queryset
+
+
+def is_restricted(product: DataProduct) -> bool:
+    """Return False where surely every row of the table is the product's: nothing is filtered, and nothing joined."""
+    query = select(product).query
+    return bool(query.where) or len(query.alias_map) > 1 or bool(query.extra_tables or query.combinator)
+
+
+def select_keys(product: DataProduct, keys: Iterable[str]) -> QuerySet[Any]:
+    """Select the product's rows with these keys; a text that is no key has no row."""
+    return select(product).filter(pk__in=_primary_keys(product, keys))
+
+
+def existing(product: DataProduct, keys: Iterable[str]) -> set[str]:
+    """Find which of these keys have a row of the product."""
+    return {str(key) for key in select_keys(product, keys).values_list("pk", flat=True)}
+
+
+def hidden(product: DataProduct, keys: Collection[str]) -> set[str]:
+    """Find which of these keys belong to rows of the table that are none of the product's."""
+    if not is_restricted(product):
+        return set()
+    stored = _table(product).filter(pk__in=_primary_keys(product, keys)).values_list("pk", flat=True)
+    return {str(key) for key in stored} - existing(product, keys)
+
+
+def lock(product: DataProduct, key: str) -> Any:
+    """Find the product's row with this key and lock it until the transaction ends; None where there is none.
+
+    Raises: NotOneRow where several rows of the table have the key.
+    """
+    if not product.is_key(key):
+        return None
+    rows = list(_table(product).select_for_update(of=("self",)).filter(pk=product.key_of(key))[:2])
+    if len(rows) > 1:
+        raise NotOneRow(_describe(product.join.model, key))
+    # Asked once the row is locked: whoever changed it meanwhile may have taken it out.
+    if rows and is_restricted(product) and not existing(product, [key]):
+        return None
+    return rows[0] if rows else None
+
+
+def reload(product: DataProduct, row: Any) -> Any:
+    """Read a row that this transaction has inserted, as the table holds it now."""
+    return _table(product).get(pk=row.pk)
+
+
+def check_written(product: DataProduct, row: Any) -> None:
+    """Raise NotWritable where the queryset leaves out a row that was just written: the caller rolls it back."""
+    if is_restricted(product) and not select(product).filter(pk=row.pk).exists():
+        raise NotWritable(
+            f"The {product.join.model._meta.verbose_name} {row.pk} would be none of {product}'s rows: with these "
+            "values its queryset leaves it out."
+        )
+
+
+def save(row: models.Model, columns: Collection[str] | None = None) -> None:
+    """Insert a row, or write these columns of a stored one.
+
+    Raises: NotOneRow unless exactly one row was touched; the caller's transaction must then be rolled back.
+    """
+    with several_rows_refused(type(row), row.pk):
+        row.save(force_insert=True) if columns is None else row.save(update_fields=columns)
+    rows = QuerySet(model=type(row)).filter(pk=row.pk).count()
+    if rows != 1:
+        raise NotOneRow(_describe(type(row), row.pk, rows))
+
+
+@contextmanager
+def several_rows_refused(model: type[models.Model], key: object) -> Iterator[None]:
+    """Turn Django's errors about more than one row, or none, into NotOneRow."""
+    try:
+        yield
+    except MultipleObjectsReturned as error:
+        raise NotOneRow(_describe(model, key)) from error
+    except DatabaseError as error:
+        # Django's own, without one of PostgreSQL behind it: an update that has reached no row.
+        if type(error) is DatabaseError and error.__cause__ is None:
+            raise NotOneRow(_describe(model, key, 0)) from error
+        raise
+
+
+def _describe(model: type[models.Model], key: object, rows: int = 2) -> str:
+    noun = model._meta.verbose_name
+    if not rows:
+        return f"The {noun} {key} was not written: the row is gone, or a trigger or a policy of its table refuses it."
+    return (
+        f"Several rows of {model._meta.db_table} have the key {key}, and a write would reach all of them: nothing was "
+        f"written. Declare a key that is unique."
+    )
+
+
+def _table(product: DataProduct) -> QuerySet[Any]:
+    """Select all rows of the base table, without what a manager of the team may leave out."""
+    return QuerySet(model=product.join.model)
+
+
+def _primary_keys(product: DataProduct, keys: Iterable[str]) -> list[object]:
+    return [product.key_of(key) for key in keys if product.is_key(key)]

@@ -1,0 +1,69 @@
+"""A team's rows are reached through the Join's queryset, and a write reaches one row."""
+
+from datetime import UTC, datetime
+from unittest import mock
+
+import pytest
+from django.db import transaction
+
+from store.entities import base_rows, entities
+from store.exceptions import NotOneRow, NotWritable, UnknownEntity
+from store.ingest import editing
+from store.predictions.feedback import About, Feedback
+
+from ..team import Customer, Line, contents, customers, lines, team
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("team")]
+__all__ = ["team"]
+
+DELETED = datetime(2024, 5, 17, tzinfo=UTC)
+
+
+def test_feedback_whose_key_several_rows_have_is_rolled_back() -> None:
+    Line.objects.bulk_create([Line(purchase=7, number=number, amount=number) for number in range(1, 5)])
+    before = contents(Line)
+    with pytest.raises(NotOneRow, match="Several rows of team_line have the key 7"), transaction.atomic():
+        Feedback.objects.give(lines(), About(entity="7"), "True", "ann")
+    assert contents(Line) == before
+    assert not Feedback.objects.exists()
+
+
+def test_a_row_that_the_queryset_leaves_out_does_not_exist_for_readers_and_writers() -> None:
+    Customer.objects.bulk_create(
+        [
+            Customer(id=1, tenant=1),
+            Customer(id=2, tenant=2),
+            Customer(id=3, tenant=1, deleted_at=DELETED),
+        ]
+    )
+    ours, before = customers(), contents(Customer)
+    assert set(entities.find(ours, ["1", "2", "3"])) == {"1"}
+    assert base_rows.hidden(ours, ["1", "2", "3", "4", "no key"]) == {"2", "3"}
+    for key in ("2", "3"):
+        with pytest.raises(UnknownEntity), transaction.atomic():
+            Feedback.objects.give(ours, About(entity=key), "True", "ann")
+        with pytest.raises(UnknownEntity), transaction.atomic():
+            editing.patch(ours, key, {"age": 40}, True, entities.KEEP, None)
+    assert contents(Customer) == before
+
+
+def test_a_row_that_another_session_has_marked_as_deleted_meanwhile_is_not_locked() -> None:
+    Customer.objects.create(id=1, tenant=1)
+    real = base_rows.existing
+
+    def deleted_meanwhile(*arguments: object) -> set[str]:
+        Customer.objects.update(deleted_at=DELETED)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    with mock.patch.object(base_rows, "existing", deleted_meanwhile), transaction.atomic():
+        assert base_rows.lock(customers(), "1") is None
+
+
+def test_a_row_that_would_leave_the_queryset_is_not_written() -> None:
+    Customer.objects.create(id=1, tenant=1)
+    ours, before = customers(), contents(Customer)
+    with pytest.raises(NotWritable, match="its queryset leaves it out"), transaction.atomic():
+        editing.patch(ours, "1", {"tenant": 2}, entities.KEEP, entities.KEEP, None)
+    with pytest.raises(NotWritable, match="its queryset leaves it out"), transaction.atomic():
+        editing.create(ours, "5", {"age": 3, "tenant": 2}, None, None)
+    assert contents(Customer) == before

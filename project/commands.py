@@ -5,30 +5,41 @@ from contextlib import suppress
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
-from django.db import OperationalError, ProgrammingError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from project import state
+from store.db import sqlstates
 from store.db.unreachable import UNREACHABLE
 
 
 def execute(arguments: list[str]) -> None:
     """Execute a command line.
 
-    Raises: ImproperlyConfigured if the server is too old or tables are missing, Unusable if the server is gone.
+    Raises: ImproperlyConfigured if the server is too old, tables are missing or the role lacks a right; Unusable if
+    the server is gone.
     """
     check_server()
     try:
         execute_from_command_line(arguments)
-    except UNREACHABLE as error:
-        raise state.Unusable(f"PostgreSQL: {' '.join(str(error).split())}") from None
-    except ProgrammingError:
-        if not (apps := list_unapplied()):
+    except (DatabaseError, *UNREACHABLE) as error:
+        if not (refusal := _find_refusal(error)):
             raise
-        raise ImproperlyConfigured(
-            f"The tables of {', '.join(apps)} are missing or out of date: ./dev prepare makes them, as ./dev up does "
-            "before it serves."
-        ) from None
+        raise refusal from None
+
+
+def _find_refusal(error: Exception) -> Exception | None:
+    """Find what an operator has to do about an error of PostgreSQL; None if its SQLSTATE tells nothing."""
+    if sqlstates.is_missing(error) and (apps := list_unapplied()):
+        return ImproperlyConfigured(
+            f"{sqlstates.get_reason(error)}. The tables of {', '.join(apps)} are missing or out of date: ./dev prepare "
+            "makes them, as ./dev up does before it serves."
+        )
+    if sqlstates.get_sqlstate(error) in sqlstates.ADVICE:
+        return ImproperlyConfigured(sqlstates.explain(error))
+    if isinstance(error, UNREACHABLE):
+        return state.Unusable(f"PostgreSQL: {' '.join(str(error).split())}")
+    return None
 
 
 def check_server() -> None:
@@ -45,6 +56,9 @@ def check_server() -> None:
 def list_unapplied() -> list[str]:
     """List the apps with migrations that are not applied."""
     connection.close()  # the failed statement may have left a transaction that accepts no more
-    executor = MigrationExecutor(connection)
+    try:
+        executor = MigrationExecutor(connection)
+    except DatabaseError:  # the record of migrations may not be read
+        return []
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return sorted({migration.app_label for migration, _ in plan})

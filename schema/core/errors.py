@@ -15,8 +15,7 @@ import learning.exceptions
 import store.exceptions
 from learning.exceptions import ExemplarError
 from learning.lazy_imports import LazyModule
-from store.db import full_disks
-from store.db.unreachable import UNREACHABLE
+from store.db import full_disks, sqlstates
 from store.exceptions import BadInput, Overloaded, SeveralFaults, Unavailable
 
 from . import names
@@ -35,9 +34,6 @@ RETRY_AFTER = 2.0
 MAX_MESSAGE = 500
 #: Errors of a response after which each place has its first fault only: a request may have thousands of rows.
 MAX_ERRORS = 1_000
-
-#: Codes of PostgreSQL that ask for a retry: serialization, deadlock, lock, cancelled statement, connections.
-BUSY = {"40001", "40P01", "55P03", "57014", "53300"}
 
 
 def first_paragraph(exception: type[ExemplarError]) -> str:
@@ -231,9 +227,9 @@ def unreachable_server(cause: BaseException) -> ExemplarError | None:
     """The error for a database or broker that does not respond, or has no room; None if `cause` is something else."""
     if sentence := full_disks.describe(cause):
         return Unavailable(f"{sentence} Try again once there is.", retry_after=RETRY_AFTER)
-    if isinstance(cause, UNREACHABLE):
-        if getattr(cause.__cause__ or cause, "pgcode", None) in BUSY:
-            return Overloaded("The database is busy; try again.", retry_after=RETRY_AFTER)
+    if sqlstates.get_sqlstate(cause) in sqlstates.BUSY:
+        return Overloaded("The database is busy; try again.", retry_after=RETRY_AFTER)
+    if sqlstates.is_unreachable(cause):
         return Unavailable("The database cannot be reached; try again in a moment.", retry_after=RETRY_AFTER)
     if isinstance(cause, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError):
         return Unavailable("The broker cannot be reached; try again in a moment.", retry_after=RETRY_AFTER)

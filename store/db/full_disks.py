@@ -3,13 +3,14 @@
 import tempfile
 from errno import EDQUOT, ENOENT, ENOSPC
 
-#: PostgreSQL's code of a full disk.
-DISK_FULL = "53100"
+from psycopg2.errorcodes import DISK_FULL
+
+from .sqlstates import get_sqlstate
 
 
 def describe(error: BaseException) -> str | None:
     """Return a sentence about the disk that is full; None if the error has another reason."""
-    if getattr(error.__cause__ or error, "pgcode", None) == DISK_FULL:
+    if get_sqlstate(error) == DISK_FULL:
         return "There is no room on PostgreSQL's disk."
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
         return f"There is no room on the disk of {error.filename or 'a file that is being written'}."

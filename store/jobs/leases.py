@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from learning.exceptions import ExemplarError
 
-from ..db import full_disks
+from ..db import full_disks, sqlstates
 from ..db.unreachable import UNREACHABLE
 from ..exceptions import Unavailable
 from .jobs import Job, Superseded
@@ -49,12 +49,16 @@ def run_with_lease(job: Job, work: Callable[[threading.Event], None]) -> None:
         except Exception as error:
             if sentence := full_disks.describe(error):  # as full for another attempt
                 _fail(job, Unavailable(f"{sentence} Make room, then request it again."), finished)
-            elif isinstance(error, UNREACHABLE):
+            elif isinstance(error, UNREACHABLE) or sqlstates.is_unreachable(error):
                 raise
             else:
-                unexpected = UnexpectedError(f"{type(error).__name__}: {error}")
-                _fail(job, unexpected, finished, traceback.format_exc())
+                _fail(job, UnexpectedError(_describe(error)), finished, traceback.format_exc())
                 raise
+
+
+def _describe(error: Exception) -> str:
+    """Describe an unexpected error; one of PostgreSQL with what to do about it."""
+    return sqlstates.explain(error) if sqlstates.get_sqlstate(error) else f"{type(error).__name__}: {error}"
 
 
 @contextmanager

@@ -311,6 +311,10 @@ class Migration(migrations.Migration):
             model_name='build',
             constraint=models.CheckConstraint(condition=models.Q(('status__in', ('READY', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'))), name='build_status_is_known'),
         ),
-        migrations.RunSQL("CREATE SCHEMA IF NOT EXISTS snapshots", migrations.RunSQL.noop),
+        # Not CREATE … IF NOT EXISTS, which wants the right to create one even where it exists.
+        migrations.RunSQL(
+            "DO $$ BEGIN IF to_regnamespace('snapshots') IS NULL THEN CREATE SCHEMA snapshots; END IF; END $$",
+            migrations.RunSQL.noop,
+        ),
         migrations.RunSQL(VIEW, "DROP VIEW store_truth"),
     ]

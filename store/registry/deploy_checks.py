@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import ProgrammingError, connection, models, transaction
 
+from ..db import sqlstates
 from ..entities import entities
 from ..exceptions import ModelDoesNotFit, StoreError
 from ..products import catalogue
@@ -94,13 +95,18 @@ def check_tables(pending: bool) -> Iterator[DeployFinding]:
             with transaction.atomic():
                 entities.page(product, 1, None)
         except ProgrammingError as error:
-            reason = str(error).strip().splitlines()[0]
-            advice = "the migrations below may add it" if pending else "apply the migration that adds it"
-            text = f"The tables of {product.name} lack what it declares ({reason}): {advice}."
-            yield DeployFinding(MIGRATIONS, text, breaks=not pending)
+            pending = pending and sqlstates.is_missing(error)
+            yield DeployFinding(MIGRATIONS, _describe_refusal(product, error, pending), breaks=not pending)
         except StoreError as error:  # of the row, not of this code
             text = f"The first row of {product.name} cannot be read, and a build would fail: {error}"
             yield DeployFinding(CHAMPIONS, text, breaks=False)
+
+
+def _describe_refusal(product: DataProduct, error: ProgrammingError, pending: bool) -> str:
+    if not sqlstates.is_missing(error):
+        return f"The tables of {product.name} cannot be read. {sqlstates.explain(error)}"
+    advice = "the migrations below may add it" if pending else "apply the migration that adds it"
+    return f"The tables of {product.name} lack what it declares ({sqlstates.get_reason(error)}): {advice}."
 
 
 def last_served_sdl() -> str | None:

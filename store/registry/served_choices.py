@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from learning.kinds import normal_form
 
+from ..db import sqlstates
 from ..db.base import BaseModel
 from ..db.fields import DigestField
 from ..exceptions import BadInput
@@ -151,7 +152,7 @@ def record(products: Sequence[DataProduct]) -> bool:
             if not _add_missing(products):
                 break
     except ProgrammingError as error:
-        log.warning("Names of choices are not recorded before ./dev migrate: %s", str(error).strip())
+        log.warning("Names of choices are not recorded. %s", sqlstates.explain(error))
     return _list_all(products) != before
 
 

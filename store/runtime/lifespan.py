@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.db import DatabaseError, InterfaceError
 
-from ..db import threads
+from ..db import sqlstates, threads
 from ..jobs import events, jobs
 from ..serving import champions, dispatcher
 from . import maintenance
@@ -60,6 +60,6 @@ async def _log_errors(work: Awaitable[None]) -> None:
     try:
         await work
     except (DatabaseError, InterfaceError) as error:
-        log.warning("PostgreSQL cannot be reached: %s", str(error).strip())
+        log.warning("%s", sqlstates.explain(error))
     except Exception:  # one failure must not end maintenance for the life of the process
         log.exception("Maintenance failed; it is tried again in %g s.", jobs.MAINTENANCE_INTERVAL)

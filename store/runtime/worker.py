@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from rq import Worker
 from rq.serializers import JSONSerializer
 
+from ..db import sqlstates
 from ..jobs import jobs, leases, queue, temporary_folders
 from ..jobs.queue import RENAMED_FUNCTIONS
 from . import maintenance
@@ -80,7 +81,7 @@ def _maintain_forever(stopped: threading.Event) -> None:
             temporary_folders.delete_abandoned()
             maintenance.tick()
         except (DatabaseError, InterfaceError) as error:
-            log.warning("PostgreSQL cannot be reached: %s", str(error).strip())
+            log.warning("%s", sqlstates.explain(error))
         except Exception:  # one failure must not end maintenance for the life of the worker
             log.exception("Maintenance failed; it is tried again in %g s.", jobs.MAINTENANCE_INTERVAL)
         finally:

@@ -19,7 +19,7 @@ from learning.lazy_imports import LazyModule
 from learning.model import Model
 
 from ..builds.builds import Build
-from ..db import memory
+from ..db import memory, sqlstates
 from ..entities import entities
 from ..exceptions import ModelDoesNotFit, NoChampion
 from ..jobs import events
@@ -146,7 +146,7 @@ def _instances(product: DataProduct) -> int:
         with transaction.atomic():
             return rows.count()
     except ProgrammingError as error:  # one product's tables must not keep the others from serving
-        log.warning("%s has other tables than it declares: apply the migrations. %s", product, error)
+        log.warning("The rows of %s cannot be counted. %s", product, sqlstates.explain(error))
         return 0
 
 
@@ -206,7 +206,9 @@ def _sample_row(product: DataProduct) -> Sequence[Any] | None:
             rows = entities.page(product, 1, None).nodes
         return product.clean_stored(rows[0].inputs) if rows else None
     except (ExemplarError, ProgrammingError) as error:
-        log.warning("The first row of %s cannot warm its model up: %s", product.name, str(error).strip())
+        log.warning(
+            "The first row of %s cannot warm its model up: %s", product.name, sqlstates.get_reason(error)
+        )
         return None
 
 
@@ -247,7 +249,7 @@ def _postgresql() -> list[str]:
         recorded = _recorded()
     except (DatabaseError, InterfaceError) as error:
         connection.close()
-        return [f"PostgreSQL cannot be reached: {str(error).strip().splitlines()[0]}"]
+        return [sqlstates.explain(error)]
     missing = [name for name in recorded if catalogue.find(name) and name not in _promoted]
     return [f"The champion of {name} is not loaded yet." for name in missing]
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.core import checks
-from django.db import DEFAULT_DB_ALIAS, OperationalError, ProgrammingError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, transaction
 
+from ..db import sqlstates
 from ..exceptions import StoreError
 from ..products import catalogue
 from ..products.features import Feature
@@ -32,11 +33,11 @@ def _check_product(product: DataProduct) -> Iterator[checks.CheckMessage]:
             yield checks.Warning(
                 f"The product {product.name!r}: {values}", obj=product.join.model, id="exemplar.W001"
             )
-    except (StoreError, ProgrammingError):
-        return  # the declaration is wrong, or not migrated yet: other checks say so
-    except OperationalError as error:
+    except StoreError:
+        return  # the declaration is wrong: another check says so
+    except DatabaseError as error:
         yield checks.Info(
-            f"The product {product.name!r}: its rows were not checked: {str(error).strip()}.",
+            f"The product {product.name!r}: its rows were not checked. {sqlstates.explain(error)}",
             obj=product.join.model,
             id="exemplar.I001",
         )

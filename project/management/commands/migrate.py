@@ -9,6 +9,8 @@ from django.db.migrations.recorder import MigrationRecorder
 
 #: Number of the advisory lock; any that no other program locks in this database.
 LOCK = 7263911
+#: The schemas of Exemplar's own tables, and of snapshots; those that somebody has made beforehand serve as they are.
+SCHEMAS = ("exemplar", "snapshots")
 
 
 class Command(migrate.Command):
@@ -27,12 +29,15 @@ class Command(migrate.Command):
 
 
 def create_schema(connection: BaseDatabaseWrapper) -> None:
-    """Create the schema with a record of migrations of its own.
+    """Create the schemas that are missing, and in the first one a record of migrations of its own.
 
     Otherwise Django would find, and extend, the record of a team's own project in `public`.
     """
     with connection.cursor() as cursor:
-        cursor.execute("CREATE SCHEMA IF NOT EXISTS exemplar")
+        for name in SCHEMAS:  # PostgreSQL wants the right to create one even where it exists
+            cursor.execute("SELECT to_regnamespace(%s) IS NULL", [name])
+            if cursor.fetchone() == (True,):
+                cursor.execute(f"CREATE SCHEMA {name}")
         cursor.execute("SET search_path TO exemplar")
         MigrationRecorder(connection).ensure_schema()
         cursor.execute("RESET search_path")

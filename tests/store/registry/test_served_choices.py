@@ -121,7 +121,7 @@ def test_before_the_table_is_migrated_names_are_those_of_the_declaration(
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE elsewhere RENAME TO store_servedchoice")
-    assert "before ./dev migrate" in caplog.text
+    assert "./dev prepare" in caplog.text
     assert names(survey(["yes"])) == {"yes": "YES"}
 
 

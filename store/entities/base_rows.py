@@ -51,7 +51,8 @@ def lock(product: DataProduct, key: str) -> Any:
     """
     if not product.is_key(key):
         return None
-    rows = list(_table(product).select_for_update(of=("self",)).filter(pk=product.key_of(key))[:2])
+    # Without `of=`, which takes no name with a schema.
+    rows = list(_table(product).select_for_update().filter(pk=product.key_of(key))[:2])
     if len(rows) > 1:
         raise NotOneRow(_describe(product.join.model, key))
     # Asked once the row is locked: whoever changed it meanwhile may have taken it out.

@@ -1,7 +1,8 @@
 """Entities: base rows of the join with their features, read in one query and written to their tables."""
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -236,8 +237,21 @@ def write_label(product: DataProduct, base: Any, label: object) -> int:
     rows = _WrittenRows(base)
     if not rows.set(product.join.label_path, label):
         return 0
-    rows.save(check=False)  # a restored value may contradict what is declared today
+    with _contradictions_refused(product.join.label_path):
+        rows.save(check=False)  # a restored value may contradict what is declared today
     return 1
+
+
+@contextmanager
+def _contradictions_refused(path: Any) -> Iterator[None]:
+    """Turn a refusal of PostgreSQL to store a label into Conflict, also one that would only come at the end."""
+    try:
+        with transaction.atomic():
+            yield
+            if path.column.is_relation:
+                connection.check_constraints()
+    except IntegrityError as error:
+        raise Conflict(f"The label contradicts the table: {database_message(error)}") from error
 
 
 def read_label(product: DataProduct, base: Any) -> object:
@@ -246,8 +260,10 @@ def read_label(product: DataProduct, base: Any) -> object:
 
 
 def database_message(error: Exception) -> str:
-    """Get the detail of an IntegrityError in one line."""
-    return str(error).strip().splitlines()[-1].removeprefix("DETAIL:").strip()
+    """Get the detail of an IntegrityError in one line; where that is the whole row, the message."""
+    lines = str(error).strip().splitlines()
+    detail = lines[-1].removeprefix("DETAIL:").strip()
+    return lines[0].strip() if detail.startswith("Failing row contains") else detail
 
 
 def _check(row: Any, changed: set[str]) -> None:

@@ -1,15 +1,17 @@
 """Checks of declared products for `manage.py check`: each problem is a sentence that says what to change."""
 
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from django.core import checks
+from django.core.exceptions import ValidationError
 
 from learning import checks as learning
 from learning.kinds import canonical_text
 
 from . import catalogue, times
-from .columns import Choice
+from .columns import Choice, TypedColumn
 from .features import Before, InvalidJoin, all_references, is_aggregate, resolve_path
 from .product import DataProduct
 
@@ -37,7 +39,7 @@ def check_products(app_configs: Any = None, **options: Any) -> list[checks.Check
 
 
 def find_remarks(product: DataProduct) -> Iterator[str]:
-    """List the expressions that every caller must compute, one sentence each with the reason."""
+    """List what is declared rightly and costs something, as an expression that every caller must compute."""
     for name in product.join.features:
         try:
             column = product.join.column(name)
@@ -47,6 +49,13 @@ def find_remarks(product: DataProduct) -> Iterator[str]:
             yield (
                 f"the feature {name} is not computed when serving, so that every caller must give it: "
                 f"{column.not_computable}."
+            )
+    with suppress(InvalidJoin):
+        path = product.join.label_path
+        if path and f"{path.column.model.__name__}.{path.column.name}" in product.join.missing_columns:
+            yield (
+                f"label={product.join.label!r} may not be null, and an instance is stored before its label is known: "
+                "rows are read and labelled, and none is inserted."
             )
 
 
@@ -93,9 +102,23 @@ def _leak(product: DataProduct, name: str) -> Iterator[str]:
     paths = set(all_references(product.join.model, declared))
     if product.join.label in paths:
         yield f"the feature {name} is the label itself: remove it from features."
+    elif any(_is_beyond_label(product, path) for path in paths):
+        yield f"the feature {name} is a column of the row that the label names, so that it tells the label: remove it."
     # An aggregate may compare its rows' time with the event's.
     if product.join.at in paths and not (isinstance(declared, Before) or is_aggregate(declared)):
         yield f"the feature {name} is the event's own time, by which models would tell instances apart: remove it."
+
+
+def _is_beyond_label(product: DataProduct, path: str) -> bool:
+    """Return True where a path leads over the foreign key that is the label."""
+    try:
+        label, feature = product.join.label_path, resolve_path(product.join.model, path, keys=True)
+    except InvalidJoin:
+        return False  # a problem of its own
+    return (
+        label is not None
+        and (*label.hops, label.column) == (*feature.hops, feature.column)[: len(label.hops) + 1]
+    )
 
 
 def _label(product: DataProduct) -> Generator[str, None, bool]:
@@ -115,15 +138,44 @@ def _label(product: DataProduct) -> Generator[str, None, bool]:
     assert path is not None and column is not None
     if not path.one_to_one:
         yield f"label={join.label!r} is not on the base row or on a one-to-one relation: feedback cannot reach it."
-    if not path.column.null:
-        yield f"label={join.label!r} must allow null: an instance is stored before its label is known."
+    yield from _classes(product, column)
     if product.problem.has_classes and not product.labels:
-        yield f"label={join.label!r} has no choices: add choices=[…] to the field; they become the GraphQL enum."
+        yield _ask_for_classes(join.label, path.column)
         return False
-    if product.problem.has_values and not (column.kind and column.kind.is_quantity):
+    is_key = path.column.is_relation
+    if product.problem.has_values and (is_key or not (column.kind and column.kind.is_quantity)):
         yield f"label={join.label!r} is not a number: a Regression needs a FloatField, DecimalField or IntegerField."
         return False
     return True
+
+
+def _ask_for_classes(label: str, field: Any) -> str:
+    if field.is_relation:
+        target = field.related_model.__name__
+        return (
+            f"label={label!r} is a foreign key: name the rows of {target} that are classes in the product, as "
+            f"classes={{<key>: <name>, …}}; they become the GraphQL enum."
+        )
+    return (
+        f"label={label!r} has no choices: add choices=[…] to the field, or classes={{<value>: <title>, …}} to the "
+        "product; they become the GraphQL enum."
+    )
+
+
+def _classes(product: DataProduct, column: TypedColumn) -> Iterator[str]:
+    """Yield the problems of the classes that the product names."""
+    if product.classes is None:
+        return
+    if not product.problem.has_classes:
+        yield f"a {product.task.lower()} has no classes: remove classes=, or declare a Classification."
+    if column.choices:
+        yield f"label={product.join.label!r} has choices and the product has classes: remove one of them."
+    values = product.classes.values if isinstance(product.classes, type) else product.classes
+    for value in values:
+        try:
+            column.field.to_python(value)
+        except ValidationError:
+            yield f"classes has {value!r}, which {product.join.label} cannot hold: write the values of the column."
 
 
 def _choices(name: str, choices: Iterable[Choice]) -> Iterator[str]:
@@ -162,7 +214,7 @@ def _group(product: DataProduct) -> Iterator[str]:
         return
     if path and path.to_many:
         yield f"group={join.group!r} has many rows for one instance, which can be in one group only: use a to-one path."
-    elif path and join.group == join.label:
+    elif path and join.label and path == resolve_path(join.model, join.label, keys=True):
         yield f"group={join.group!r} is the label: each fold would lack the labels that it is scored on."
 
 

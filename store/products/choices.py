@@ -1,10 +1,12 @@
 """Choices of a Django field: the values that it declares, their titles, and their members in its choices class."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from . import choice_names
@@ -38,6 +40,33 @@ def list_choices(field: Any) -> tuple[Choice, ...]:
         values.append(("", "Blank"))
     members = find_members(field, values)
     return tuple(Choice(value=value, title=title, member=members.get(value)) for value, title in values)
+
+
+def list_classes(field: Any, classes: Mapping[Any, str] | type[models.Choices]) -> tuple[Choice, ...]:
+    """List the classes that a product names for a column without choices, in declared order.
+
+    A class is called by its title in the API where its value is no text, as the key of a row.
+    """
+    if isinstance(classes, type):
+        return tuple(Choice(value=c.value, title=str(c.label), member=c.name) for c in classes)
+    values = {read_class(field, value): str(title) for value, title in classes.items()}
+    spelled = {value: choice_names.spell(title) for value, title in values.items() if title.strip()}
+    count = Counter(spelled.values())
+
+    def name(value: Any) -> str | None:
+        if isinstance(value, str) or value not in spelled:
+            return None
+        return spelled[value] if count[spelled[value]] == 1 else f"{spelled[value]} {value}"
+
+    return tuple(Choice(value=value, title=title, member=name(value)) for value, title in values.items())
+
+
+def read_class(field: Any, value: Any) -> Any:
+    """Read a class as its column holds it, a UUID from its text; as it is where the column cannot hold it."""
+    try:
+        return field.to_python(value)
+    except ValidationError:
+        return value
 
 
 def _stores_blank(field: Any) -> bool:

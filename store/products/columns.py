@@ -27,6 +27,18 @@ REFUSALS: dict[type[InvalidValue], type[StoreError]] = {
 UNIT = re.compile(r"(?:\[([^\]]+)\]|\(([^\s)]{1,12})\))\s*$")
 
 
+def value_field(field: Any) -> Any:
+    """Return the field whose values a column holds: of a foreign key, the one that it references."""
+    while field.is_relation:
+        field = field.target_field
+    return field
+
+
+def kind_of_column(field: Any) -> Kind:
+    """Return the kind of a column's values; a foreign key's are of the kind of the key that it references."""
+    return kind_of_field(type(value_field(field)))
+
+
 def blank_is_null(field: Any) -> bool:
     """Return True where the column holds null instead of an empty text: it may be null, and no choice is empty."""
     return field.null and not (field.blank and any(value == "" for value, _ in field.flatchoices or ()))
@@ -34,12 +46,12 @@ def blank_is_null(field: Any) -> bool:
 
 def select_stored(field: models.Field) -> str:
     """SQL of a stored value `{0}` as all ways have it; "" where it already is."""
-    return kind_of_field(type(field)).stored_sql(blank_is_null(field))
+    return kind_of_column(field).stored_sql(blank_is_null(field))
 
 
 def is_same(field: models.Field, one: Any, other: Any) -> bool:
     """Return True where two values of a column differ at most by the way in which they are written."""
-    kind, null = kind_of_field(type(field)), blank_is_null(field)
+    kind, null = kind_of_column(field), blank_is_null(field)
     return bool(kind.canonical(one, null) == kind.canonical(other, null))
 
 
@@ -60,7 +72,7 @@ class TypedColumn:
     @cached_property
     def field_kind(self) -> Kind:
         """The kind of the field without its choices."""
-        return kind_of_field(type(self.field))
+        return kind_of_column(self.field)
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:

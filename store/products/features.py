@@ -140,8 +140,12 @@ class Path:
         return self.column.null or any(hop.null for hop in self.hops if not hop.auto_created)
 
 
-def resolve_path(model: type[models.Model], path: str) -> Path:
-    """Resolve a path ("means__radius") from `model`. Raises InvalidJoin, which names what exists instead."""
+def resolve_path(model: type[models.Model], path: str, *, keys: bool = False) -> Path:
+    """Resolve a path ("means__radius") from `model`. Raises InvalidJoin, which names what exists instead.
+
+    Args:
+        keys: True where the path may end at a foreign key, whose value is the key of the row that it references.
+    """
     hops: list[Hop] = []
     *relations, last = path.split("__")
     for name in relations:
@@ -153,10 +157,10 @@ def resolve_path(model: type[models.Model], path: str) -> Path:
         hops.append(hop)
         model = hop.related_model
     column = _field(model, last, path)
-    if column.is_relation:
-        raise InvalidJoin(
-            f"{path!r} is a relation: name a column of it, as {path}__{_example_column(column)}."
-        )
+    if column.is_relation and not (keys and column.concrete and column.many_to_one):
+        # A foreign key is found by its column's name too, as city_id; its row's columns are behind city__.
+        wanted = "__".join([*relations, column.name, _example_column(column)])
+        raise InvalidJoin(f"{path!r} is a relation: name a column of it, as {wanted}.")
     return Path(tuple(hops), column)
 
 
@@ -339,7 +343,7 @@ class Join:
 
     @cached_property
     def label_path(self) -> Path | None:
-        return resolve_path(self.model, self.label) if self.label else None
+        return resolve_path(self.model, self.label, keys=True) if self.label else None
 
     @cached_property
     def label_column(self) -> TypedColumn | None:
@@ -375,7 +379,7 @@ class Join:
 
     @cached_property
     def group_path(self) -> Path | None:
-        return resolve_path(self.model, self.group) if self.group else None
+        return resolve_path(self.model, self.group, keys=True) if self.group else None
 
     @cached_property
     def group_column(self) -> TypedColumn | None:
@@ -615,7 +619,9 @@ class Join:
     def missing_columns(self) -> tuple[str, ...]:
         """The required columns of an instance's rows that are no features and have no default."""
         declared = {(c.path.column.model, c.path.column.name) for c in self.columns if c.path}
-        declared |= {(p.column.model, p.column.name) for p in (self.label_path, self.at_path) if p}
+        # An instance is stored before its label is known.
+        if self.at_path:
+            declared.add((self.at_path.column.model, self.at_path.column.name))
         models_ = {self.model} | {hop.related_model for c in self.columns if c.path for hop in c.path.hops}
         return tuple(
             f"{model.__name__}.{column.name}"

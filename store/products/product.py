@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import models
 
 from learning.exceptions import ExemplarError
 from learning.kinds import normal_form
@@ -18,7 +19,7 @@ from learning.problem import Problem
 from learning.retrain import Rule
 
 from ..exceptions import BadInput, Faults, NotFinite, StoreError
-from .choices import Choice
+from .choices import Choice, list_classes
 from .features import Feature, Join
 
 
@@ -40,7 +41,9 @@ class DataProduct:
     title: str = ""
     #: The question that it answers, in a sentence.
     description: str = ""
-    #: Labels that stored rows still hold and that are no longer among the label's `choices`.
+    #: The classes of a label whose column has no `choices`, as of a foreign key: titles by value, or a choices class.
+    classes: Mapping[Any, str] | type[models.Choices] | None = None
+    #: Labels that stored rows still hold and that are no longer among the label's `choices` or `classes`.
     retired_labels: Sequence[str] = ()
     #: Rules that start builds; without any, builds start on request only.
     retrain: Sequence[Rule] = ()
@@ -83,8 +86,9 @@ class DataProduct:
         column = self.join.label_column
         if not self.problem.has_classes or column is None:
             return ()
+        named = column.choices if self.classes is None else list_classes(column.field, self.classes)
         # An empty label is no class: it is counted among the labels that are not declared.
-        choices = tuple(choice for choice in column.choices if choice.text)
+        choices = tuple(choice for choice in named if choice.text)
         if not choices:
             choices = tuple(
                 Choice(value=value, title=title, member=title.upper())

@@ -10,7 +10,9 @@ from django.test.utils import isolate_apps
 
 from learning.problem import Classification, Clustering, Regression
 from schema import checks as names
+from store.exceptions import BadInput
 from store.products import catalogue, checks
+from store.products.choices import name_choices
 from store.products.features import Before, InvalidJoin, Latest
 from store.products.product import DataProduct
 from tests.clinic.models import Anamnesis, Operation
@@ -19,6 +21,7 @@ from ..conftest import declared
 
 COST = {"cost": "cost"}
 MARKER = Latest("labs__marker", at="labs__taken_at")
+WARDS = {1: "North", 2: "South", 3: "R&B/Soul"}
 
 
 def test_the_declared_products_pass() -> None:
@@ -74,10 +77,15 @@ REFUSED = {
         declared(COST, group="clinic__pk"),
         "group: 'clinic__pk': Operation has no column 'clinic'; it has",
     ),
-    "a relation as a group": (declared(COST, group="ward"), "group: 'ward' is a relation: name a column"),
+    "many rows as a group": (declared(COST, group="visits"), "group: 'visits' is a relation: name a column"),
+    "a relation by its column's name": (declared({"x": "ward_id"}), "name a column of it, as ward__beds"),
     "several groups": (
         declared(COST, group="visits__pk"),
         "group='visits__pk' has many rows for one instance, which can be in one group only",
+    ),
+    "the label by its column's name as a group": (
+        declared(COST, label="ward", classes=WARDS, group="ward_id"),
+        "group='ward_id' is the label",
     ),
     "the label as a group": (declared(COST, group="relapsed"), "group='relapsed' is the label"),
     "the label": (declared({"x": "relapsed"}), "the feature x is the label itself: remove it"),
@@ -92,8 +100,31 @@ REFUSED = {
     "a label of a clustering": (declared(COST, problem=Clustering()), "a clustering has no label"),
     "an unknown label": (declared(COST, label="cured"), "label: 'cured': Operation has no column"),
     "a label that others share": (declared(COST, label="ward__beds"), "feedback cannot reach it"),
-    "a label that is never unknown": (declared({"x": "urgency"}, label="cost"), "must allow null"),
     "a label without choices": (declared(COST, label="anamnesis__note"), "has no choices: add choices"),
+    "a key as a label, without classes": (
+        declared(COST, label="ward"),
+        "label='ward' is a foreign key: name the rows of Ward that are classes in the product, as classes=",
+    ),
+    "a key as a number": (
+        declared(COST, label="ward", problem=Regression()),
+        "label='ward' is not a number",
+    ),
+    "a class that is no key": (
+        declared(COST, label="ward", classes={"north": "North"}),
+        "classes has 'north', which ward cannot hold",
+    ),
+    "a column of the row that is the label": (
+        declared({"x": F("ward__beds") + 1}, label="ward", classes=WARDS),
+        "the feature x is a column of the row that the label names",
+    ),
+    "classes and choices": (
+        declared(COST, label="urgency", classes={"planned": "Planned", "1st": "At once"}),
+        "has choices and the product has classes",
+    ),
+    "classes of a number": (
+        declared({"x": "urgency"}, label="cost", problem=Regression(), classes=WARDS),
+        "a regression has no classes",
+    ),
     "a label that is no number": (
         declared(COST, label="anamnesis__born", problem=Regression()),
         "a Regression needs a FloatField, DecimalField or IntegerField",
@@ -121,6 +152,49 @@ REFUSED = {
 def test_a_refused_declaration_names_the_change_to_make(what: str) -> None:
     product, sentence = REFUSED[what]
     assert sentence in "\n".join(checks.find_problems(product))
+
+
+def test_rows_with_a_label_that_is_never_unknown_are_labelled_and_not_inserted() -> None:
+    product = declared(COST, label="urgency", at="done_at")
+    assert list(checks.find_problems(product)) == []
+    assert not product.writable
+    assert product.join.missing_columns == ("Operation.urgency",)
+    assert "label='urgency' may not be null" in "".join(checks.find_remarks(product))
+
+    with_default = declared({"x": "urgency", "done": "done_at"}, label="cost", problem=Regression())
+    assert with_default.writable and list(checks.find_remarks(with_default)) == []
+
+
+@pytest.mark.parametrize("label", ["ward", "ward_id"])
+def test_a_foreign_key_is_a_label_whose_classes_are_called_by_their_titles(label: str) -> None:
+    product = declared({"x": "urgency"}, label=label, classes=WARDS)
+    assert list(checks.find_problems(product)) == []
+    assert product.label_by_text == {"1": 1, "2": 2, "3": 3}
+    assert list(name_choices(product.labels)) == ["NORTH", "SOUTH", "R_AND_B_SOUL"]
+    assert product.label_of(product.answer_of(2)) == 2
+    with pytest.raises(BadInput, match="'7' is no label of Declared: the labels are 1, 2, 3"):
+        product.answer_of(7)
+
+
+def test_a_foreign_key_groups_rows() -> None:
+    assert list(checks.find_problems(declared(COST, group="ward"))) == []
+
+
+def test_classes_of_one_title_are_told_apart_by_their_value() -> None:
+    product = declared(COST, label="ward", classes={1: "North", 2: "North", 3: " ", 4: "4"})
+    assert list(name_choices(product.labels)) == ["NORTH_1", "NORTH_2", "VALUE_3", "VALUE_4"]
+
+
+def test_a_text_is_a_label_with_the_classes_that_the_product_names() -> None:
+    class Note(models.TextChoices):
+        WELL = "feels well"
+        ILL = "ill"
+
+    product = declared(COST, label="anamnesis__note", classes=Note)
+    assert list(checks.find_problems(product)) == []
+    assert list(name_choices(product.labels)) == ["WELL", "ILL"]
+    product = declared(COST, label="anamnesis__note", classes={"feels well": "Good", "ill": "Bad"})
+    assert list(name_choices(product.labels)) == ["FEELS_WELL", "ILL"]
 
 
 def test_a_column_that_nothing_learns_from_is_refused() -> None:

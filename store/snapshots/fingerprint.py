@@ -77,9 +77,10 @@ def has_distinct_keys(queryset: QuerySet) -> bool:
 
 
 def count_entities(table: str) -> int:
-    """Count the distinct entities among the joined rows."""
+    """Count the distinct entities among the joined rows; a row without a key is none."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT count(*) FROM (SELECT FROM {table} WHERE _prediction IS NULL GROUP BY _entity) AS entities"
+            "SELECT count(_entity) FROM "
+            f"(SELECT _entity FROM {table} WHERE _prediction IS NULL GROUP BY _entity) AS entities"
         )
         return int(cursor.fetchone()[0])

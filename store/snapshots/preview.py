@@ -7,9 +7,10 @@ from typing import Any
 from django.db import connection, transaction
 from psycopg2 import sql
 
+from ..entities.unique_keys import KeyCounts
 from ..products.features import refusals_explained
 from ..products.product import DataProduct
-from . import snapshots
+from . import fingerprint, repeated_rows, snapshots
 from .undeclared import UndeclaredValues, find_undeclared
 
 #: Instances whose values are shown, and unlabelled ones whose keys are listed.
@@ -56,19 +57,24 @@ class Preview:
 
 
 def preview(product: DataProduct) -> Preview:
-    """Join the rows into a temporary table, count them and drop it."""
+    """Join the rows into a temporary table, count them and drop it.
+
+    Raises: RowsMultiplied where several of them are one entity.
+    """
     statement = snapshots.join_sql(product)
     with transaction.atomic():
         plan = _explain(statement)
         _join(product, statement)
         names = _names(product)
-        totals = _count(names)
+        rows_out, from_predictions, unlabelled, *cells = _count(names)
+        joined = KeyCounts(rows_out - from_predictions, fingerprint.count_entities("preview"))
+        if not joined.are_distinct:
+            raise repeated_rows.refusal(product, joined)
         first = _rows([sql.Identifier(name) for name in ("_entity", *names)], sql.SQL("true"), PREVIEW_ROWS)
         unlabelled_rows = _rows([sql.Identifier("_entity")], sql.SQL("_label IS NULL"), MAX_UNLABELLED_KEYS)
         undeclared = find_undeclared(product, "preview")
         _execute(sql.SQL("DROP TABLE {}").format(JOINED))
         counts = snapshots.count_rows(product)
-    rows_out, from_predictions, unlabelled, *cells = totals
     has_label = product.learns_from_labels
     return Preview(
         sql=statement,

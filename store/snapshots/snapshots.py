@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, models, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Cast, Now
 
@@ -13,13 +13,14 @@ from learning.exceptions import NoRows, OneClass, TooFewInstances
 
 from ..db.base import BaseModel
 from ..db.fields import JSONField
+from ..entities.unique_keys import KeyCounts
 from ..exceptions import RowsMultiplied
 from ..predictions import truth
 from ..predictions.feedback import Feedback
 from ..products.columns import select_stored
 from ..products.features import Feature, refusals_explained
 from ..products.product import DataProduct
-from . import dataset_loader, fingerprint
+from . import dataset_loader, fingerprint, repeated_rows
 from .undeclared import UndeclaredValues, find_undeclared
 
 #: The columns before the features: entity key, prediction (of an example without a base row), label, time, group.
@@ -126,18 +127,12 @@ class Snapshot(BaseModel):
         self.rows_in, keys = fingerprint.count_keys(product.join.queryset)
         joined, self.incomplete = self.rows - self.from_predictions, 0
         # The same keys in as out: no instance was lost or repeated.
-        if fingerprint.has_distinct_keys(product.join.queryset) and (joined, contents.keys) == (
-            self.rows_in,
-            keys,
-        ):
+        if (joined, contents.keys) == (self.rows_in, keys) and not repeated_rows.is_possible(product):
             return
         self.incomplete = self.rows_in - product.join.complete().count()
         entities = fingerprint.count_entities(self.table)
         if joined != entities:
-            raise RowsMultiplied(
-                f"The join multiplies: {joined} rows for {entities} entities ({self.rows_in} rows in). "
-                "Take one row of each to-many relation with Latest, or aggregate its rows."
-            )
+            raise repeated_rows.refusal(product, KeyCounts(joined, entities))
         if joined != self.rows_in - self.incomplete:
             raise RowsMultiplied(
                 f"The join loses rows: {self.rows_in} in, {self.incomplete} incomplete, and {joined} out. "
@@ -224,7 +219,8 @@ def _instances(product: DataProduct, columns: Sequence[Feature]) -> tuple[str, l
     }
     features = [f"feature_{column.name}" for column in columns]
     query = join.instances().annotate(**fixed).values(*fixed, *features).query
-    joined, parameters = query.sql_with_params()
+    # Not elided: a queryset that Django knows to be empty has no rows, and is no error.
+    joined, parameters = query.get_compiler(DEFAULT_DB_ALIAS, elide_empty=False).as_sql()
     selected = "".join(f", i.{connection.ops.quote_name(name)}" for name in features)
     statement = f"""SELECT i.snapshot_entity, NULL::uuid, COALESCE({_answer_sql(product)}, i.snapshot_label),
 i.snapshot_at, i.snapshot_group{selected}

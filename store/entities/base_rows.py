@@ -17,7 +17,7 @@ from ..products.product import DataProduct
 
 def select(product: DataProduct) -> QuerySet[Any]:
     """Select the product's rows. Every reader and every writer of a team's rows begins here."""
-    return product.join.queryset
+    return product.join.rows
 
 
 def is_restricted(product: DataProduct) -> bool:

@@ -12,7 +12,7 @@ from learning.kinds import canonical_text
 
 from . import catalogue, times
 from .columns import Choice, TypedColumn
-from .features import Before, InvalidJoin, all_references, is_aggregate, resolve_path
+from .features import InvalidJoin, resolve_path
 from .product import DataProduct
 
 
@@ -99,13 +99,13 @@ def _features(product: DataProduct) -> Generator[str, None, bool]:
 
 def _leak(product: DataProduct, name: str) -> Iterator[str]:
     declared = product.join.features[name]
-    paths = set(all_references(product.join.model, declared))
+    paths = product.join.references(declared)
     if product.join.label in paths:
         yield f"the feature {name} is the label itself: remove it from features."
     elif any(_is_beyond_label(product, path) for path in paths):
         yield f"the feature {name} is a column of the row that the label names, so that it tells the label: remove it."
     # An aggregate may compare its rows' time with the event's.
-    if product.join.at in paths and not (isinstance(declared, Before) or is_aggregate(declared)):
+    if product.join.at in paths and not product.join.aggregates(declared):
         yield f"the feature {name} is the event's own time, by which models would tell instances apart: remove it."
 
 

@@ -24,11 +24,11 @@ from django.db.models import (
     Subquery,
     Value,
 )
-from django.db.models.expressions import BaseExpression, CombinedExpression
+from django.db.models.expressions import BaseExpression, Col, CombinedExpression
 from django.db.models.functions import Cast, Coalesce, Extract
 
 from ..exceptions import BadInput, StoreError
-from . import times
+from . import annotations, times
 from .columns import TypedColumn
 from .computation import (
     Computation,
@@ -52,7 +52,8 @@ class InvalidJoin(StoreError):
 class Before:
     """An aggregate over those rows of a to-many relation that come strictly before the instance's time."""
 
-    #: A Django aggregate over a path from the base row, as `Count("visits")`.
+    #: A Django aggregate over a path from the base row, as `Count("visits")`; or the name of an annotation of the
+    #: queryset with an aggregate in it.
     aggregate: Any
     #: The column with those rows' time, as `"visits__on"`: a moment, or a day, which counts once it is over.
     at: str
@@ -232,12 +233,6 @@ def _references_of_condition(model: type[models.Model], condition: Any) -> Itera
         yield from all_references(model, value)
 
 
-def _is_arithmetic(expression: Any) -> bool:
-    if isinstance(expression, CombinedExpression):
-        return all(map(_is_arithmetic, expression.get_source_expressions()))
-    return isinstance(expression, F | Value)
-
-
 def is_aggregate(expression: Any) -> bool:
     """Return True for an expression with an aggregate in it."""
     if not isinstance(expression, BaseExpression):
@@ -323,8 +318,9 @@ class Join:
 
     #: The base rows. Each row is one instance; its primary key is the entity's key.
     queryset: QuerySet[Any]
-    #: By name: a path through to-one relations, a Django expression over such paths, or `Before` or `Latest` over
-    #: to-many relations. An expression over columns that are features is computed when serving, and is no input.
+    #: By name: a path through to-one relations, an annotation of the queryset, a Django expression over these, or
+    #: `Before` or `Latest` over to-many relations. An expression over columns that are features is computed when
+    #: serving, and is no input.
     features: Mapping[str, Any]
     #: A column of the base row or of a one-to-one relation. None: no label (clustering).
     label: str | None = None
@@ -340,6 +336,49 @@ class Join:
     @property
     def model(self) -> type[models.Model]:
         return self.queryset.model
+
+    @property
+    def annotations(self) -> Mapping[str, Any]:
+        """The resolved annotations of the queryset."""
+        return self.queryset.query.annotations
+
+    @cached_property
+    def rows(self) -> QuerySet[Any]:
+        """The base rows without GROUP BY; annotations that have aggregates are subqueries."""
+        return annotations.ungrouped(self.queryset)
+
+    def paths(self, declared: Any) -> list[tuple[str, Path]]:
+        """Resolve the paths in a declared feature; an annotation stands for those that it reads. Raises InvalidJoin."""
+        resolved: list[tuple[str, Path]] = []
+        for path in all_references(self.model, declared):
+            if path in self.annotations:
+                resolved += [] if self.annotations[path].contains_aggregate else self._annotation_paths(path)
+            else:
+                resolved.append((path, resolve_path(self.model, path)))
+        return resolved
+
+    def references(self, declared: Any) -> set[str]:
+        """List the paths in a declared feature, those in aggregates too; an annotation stands for those it reads."""
+        paths: set[str] = set()
+        for path in all_references(self.model, declared):
+            paths |= (
+                {text for text, _ in self._annotation_paths(path)} if path in self.annotations else {path}
+            )
+        return paths
+
+    def aggregates(self, declared: Any) -> bool:
+        """Check if a declared feature has an aggregate, in itself or in an annotation."""
+        read = (self.annotations.get(path) for path in all_references(self.model, declared))
+        return (
+            isinstance(declared, Before)
+            or is_aggregate(declared)
+            or any(annotation.contains_aggregate for annotation in read if annotation)
+        )
+
+    def _annotation_paths(self, name: str) -> list[tuple[str, Path]]:
+        query = self.queryset.query
+        reached = [Path(*found) for found in annotations.find_columns(query, query.annotations[name])]
+        return [("__".join([*(hop.name for hop in path.hops), path.column.name]), path) for path in reached]
 
     @cached_property
     def label_path(self) -> Path | None:
@@ -405,8 +444,12 @@ class Join:
 
     def _compile(self, name: str, declared: Any) -> Feature:
         match declared:
+            case str() if declared in self.annotations:
+                return self._compile_expression(name, F(declared))
             case str():
                 return self._compile_path(name, declared)
+            case Before() if declared.aggregate in self.annotations:
+                return self._compile_annotation(name, declared)
             case Before():
                 return self._compile_aggregate(name, declared.aggregate, declared.at, declared.known)
             case Latest():
@@ -432,15 +475,17 @@ class Join:
         )
 
     def _compile_expression(self, name: str, expression: Any) -> Feature:
-        paths = [resolve_path(self.model, path) for path in all_references(self.model, expression)]
+        paths = [path for _, path in self.paths(expression)]
         if any(path.to_many for path in paths):
             raise InvalidJoin(
                 f"{name} uses a to-many relation outside of an aggregate. Use Before or Latest."
             )
-        query = self.model._base_manager.annotate(**{f"feature_{name}": expression}).query
+        self._check_annotations(name, expression)
+        query = self.rows.annotate(**{f"feature_{name}": expression}).query
         resolved = query.annotations[f"feature_{name}"]
+        self._check_subqueries(name, resolved)
         # Only sums and products are known to be null exactly where one of their columns is null.
-        nullable = not _is_arithmetic(expression) or any(path.nullable for path in paths)
+        nullable = not self._is_arithmetic(expression) or any(path.nullable for path in paths)
         declared = Feature(
             name=name, field=resolved.output_field, nullable=nullable, expression=expression, path=None
         )
@@ -450,6 +495,61 @@ class Join:
             return replace(declared, not_computable=str(reason))
         field = output_field(resolved, computation.type)
         return replace(declared, field=field, computation=computation)
+
+    def _is_arithmetic(self, expression: Any) -> bool:
+        if isinstance(expression, CombinedExpression):
+            return all(map(self._is_arithmetic, expression.get_source_expressions()))
+        if isinstance(expression, F):
+            annotation = self.annotations.get(expression.name)  # type: ignore[attr-defined]
+            return annotation is None or isinstance(annotation, Count) or self._is_arithmetic(annotation)
+        return isinstance(expression, Value | Col)
+
+    def _compile_annotation(self, name: str, declared: Before) -> Feature:
+        """Compile an annotation with an aggregate, over those rows alone that come before the instance's time."""
+        annotation = self.annotations[declared.aggregate]
+        if not annotation.contains_aggregate:
+            raise InvalidJoin(
+                f"{name}: the annotation {declared.aggregate!r} has no aggregate: name it alone."
+            )
+        self._check_inflation(name, self.queryset.query, annotation)
+        read = [path for path, _ in self._annotation_paths(declared.aggregate)]
+        earlier = self._earlier(name, declared.at, declared.known, self.at, read)
+        value = annotations.isolated(self.queryset, declared.aggregate, Q(**earlier) if earlier else None)
+        return Feature(
+            name=name,
+            field=annotation.output_field,
+            nullable=not isinstance(annotation, Count),
+            expression=value,
+            path=None,
+        )
+
+    def _check_annotations(self, name: str, expression: Any) -> None:
+        """Check the annotations that an expression reads. Raises InvalidJoin."""
+        for reference in filter(self.annotations.get, all_references(self.model, expression)):
+            annotation = self.annotations[reference]
+            self._check_inflation(name, self.queryset.query, annotation)
+            if self.at and annotation.contains_aggregate:
+                raise InvalidJoin(
+                    f"{name} may use rows after {self.at!r}: write Before({reference!r}, at=<their time>)."
+                )
+
+    def _check_subqueries(self, name: str, resolved: Any) -> None:
+        """Check that a query inside of an expression reads nothing from after the event. Raises InvalidJoin."""
+        if (path := self.at_path) is None:
+            return
+        for query in annotations.find_subqueries(resolved):
+            if annotations.has_times(query) and not annotations.ends_before(query, path.column):
+                raise InvalidJoin(
+                    f"{name} may use rows after {self.at!r}: filter its rows by <their time>__lt=OuterRef({self.at!r})"
+                    ", a day by Cast(OuterRef(…), DateField()); or use Before or Latest."
+                )
+
+    @staticmethod
+    def _check_inflation(name: str, query: Any, aggregate: Any) -> None:
+        if annotations.inflates(query, aggregate):
+            raise InvalidJoin(
+                f"{name} aggregates rows of two to-many relations at once, which inflate each other: make two features."
+            )
 
     def _sources(self, query: Any) -> Mapping[tuple[str, str], Source]:
         """Get the features that are columns, by their aliases and names in a query."""
@@ -487,6 +587,7 @@ class Join:
         if at:
             rows = rows.filter(**self._earlier(name, at, known_at, self.at, references(aggregate)))
         grouped = rows.order_by().values("pk").annotate(feature=aggregate)
+        self._check_inflation(name, grouped.query, grouped.query.annotations["feature"])
         output = grouped.query.annotations["feature"].output_field
         value: Any = Subquery(grouped.values("feature"), output_field=output)
         counts = isinstance(aggregate, Count)
@@ -565,17 +666,16 @@ class Join:
         """The reverse one-to-one relations that every complete instance has, as lookup paths."""
         relations: dict[str, None] = {}
         for declared in self.features.values():
-            skipped = isinstance(declared, Before) or is_aggregate(declared)
-            for path in () if skipped else all_references(self.model, declared):
+            for path, reached in () if self.aggregates(declared) else self.paths(declared):
                 names = path.split("__")[:-1]
-                for depth, hop in enumerate(resolve_path(self.model, path).hops, 1):
+                for depth, hop in enumerate(reached.hops, 1):
                     if hop.one_to_one and hop.auto_created:
                         relations["__".join(names[:depth])] = None
         return tuple(relations)
 
     def complete(self) -> QuerySet[Any]:
         """Select the base rows that have all their one-to-one rows."""
-        return self.queryset.filter(**{f"{relation}__isnull": False for relation in self.required_rows})
+        return self.rows.filter(**{f"{relation}__isnull": False for relation in self.required_rows})
 
     def instances(self, rows: QuerySet[Any] | None = None) -> QuerySet[Any]:
         """Annotate `rows` (default: the complete ones) with their features as `feature_<name>`."""

@@ -124,7 +124,7 @@ def run(scoring: Scoring) -> None:
 def _through(scoring: Scoring, finished: threading.Event) -> None:
     product = catalogue.get(scoring.product)
     champion = Champion(product, scoring.model, scoring.model.load(product))
-    total = max(1, product.join.queryset.count())
+    total = max(1, product.join.rows.count())
     with closing(_ahead(champion, scoring.cursor)) as chunks:
         for scored in chunks:
             with transaction.atomic():

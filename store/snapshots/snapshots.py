@@ -124,7 +124,7 @@ class Snapshot(BaseModel):
             contents.fingerprint,
         )
         self.from_predictions = contents.from_predictions
-        self.rows_in, keys = fingerprint.count_keys(product.join.queryset)
+        self.rows_in, keys = fingerprint.count_keys(product.join.rows)
         joined, self.incomplete = self.rows - self.from_predictions, 0
         # The same keys in as out: no instance was lost or repeated.
         if (joined, contents.keys) == (self.rows_in, keys) and not repeated_rows.is_possible(product):
@@ -177,7 +177,7 @@ def _next_number(product: DataProduct) -> int:
 
 def count_rows(product: DataProduct) -> dict[str, int]:
     """Count the base rows, and those of them that lack a one-to-one row."""
-    rows_in = product.join.queryset.count()
+    rows_in = product.join.rows.count()
     return {"rows_in": rows_in, "incomplete": rows_in - product.join.complete().count()}
 
 

@@ -1,0 +1,196 @@
+"""Annotations of a Join's queryset: the columns that they read, and each aggregate as a subquery of its own.
+
+Django computes all aggregates of a queryset in one SELECT, where those over two to-many relations inflate each other.
+So the base rows are read without them, and each is computed from the queryset with all other joins left out.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db import models
+from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models.expressions import Col
+from django.db.models.lookups import LessThan
+from django.db.models.sql import Query
+from django.db.models.sql.where import AND, WhereNode
+
+from . import times
+
+#: Relations from the base row, and the column at their end.
+Reached = tuple[tuple[Any, ...], Any]
+
+
+def find_columns(query: Query, expression: Any) -> Iterator[Reached]:
+    """List the columns that a resolved expression of `query` reads; those that a subquery compares with are none."""
+    for column in _columns(expression, in_subqueries=False):
+        if column.alias in query.alias_map:
+            joins: list[Any] = [query.alias_map[alias] for alias in _chain(query, column.alias)]
+            yield tuple(join.join_field for join in joins if join.parent_alias), column.target
+
+
+def _columns(expression: Any, in_subqueries: bool = True) -> Iterator[Any]:
+    if isinstance(expression, Col):
+        yield expression
+    elif isinstance(expression, Query):
+        yield from expression.get_external_cols() if in_subqueries else ()
+    elif hasattr(expression, "get_source_expressions"):
+        for source in expression.get_source_expressions():
+            yield from _columns(source, in_subqueries)
+
+
+def _chain(query: Query, alias: Any) -> list[str]:
+    """List the aliases of the joins from the base table to `alias`."""
+    chain: list[str] = []
+    while alias is not None:
+        chain.insert(0, alias)
+        alias = query.alias_map[alias].parent_alias
+    return chain
+
+
+def _aliases(query: Query, expression: Any) -> set[str]:
+    columns = {column.alias for column in _columns(expression) if column.alias in query.alias_map}
+    return {alias for column in columns for alias in _chain(query, column)}
+
+
+def _multiplies(query: Query, alias: str) -> bool:
+    join: Any = query.alias_map[alias]
+    return bool(join.parent_alias and (join.join_field.one_to_many or join.join_field.many_to_many))
+
+
+def inflates(query: Query, expression: Any) -> bool:
+    """Check if aggregates over rows of two to-many relations in one expression would inflate each other."""
+    ends = set()
+    for column in _columns(expression):
+        many = [alias for alias in _chain(query, column.alias) if _multiplies(query, alias)]
+        ends |= set(many[-1:])
+    return len(ends) > 1 and not all(map(_is_safe, find_aggregates(expression)))
+
+
+def _is_safe(aggregate: Any) -> bool:
+    """Check if an aggregate has the same value when rows come several times."""
+    return isinstance(aggregate, Max | Min) or bool(getattr(aggregate, "distinct", False))
+
+
+def find_aggregates(expression: Any) -> Iterator[Any]:
+    """List the aggregates in a resolved expression."""
+    if isinstance(expression, models.Aggregate):
+        yield expression
+    elif hasattr(expression, "get_source_expressions") and not isinstance(expression, Query):
+        for source in expression.get_source_expressions():
+            yield from find_aggregates(source)
+
+
+def find_subqueries(expression: Any) -> Iterator[Query]:
+    """List the queries of its own in a resolved expression."""
+    if isinstance(expression, Query):
+        yield expression
+    elif hasattr(expression, "get_source_expressions"):
+        for source in expression.get_source_expressions():
+            yield from find_subqueries(source)
+
+
+def has_times(query: Query) -> bool:
+    """Check if a query reads rows that have a time."""
+    return any(times.is_time(field) for field in query.get_meta().concrete_fields)
+
+
+def ends_before(query: Query, at: models.Field) -> bool:
+    """Check if a subquery reads only rows whose time is smaller than the outer row's column `at`."""
+    conditions = query.where.children if query.where.connector == AND and not query.where.negated else ()
+    return any(
+        isinstance(condition, LessThan) and _is_bound(query, condition, at) for condition in conditions
+    )
+
+
+def _is_bound(query: Query, condition: Any, at: models.Field) -> bool:
+    row, limit = condition.lhs, condition.rhs
+    outer = any(c.target == at and c.alias in query.external_aliases for c in _columns(limit))
+    # A day is smaller than each moment on it.
+    return outer and times.is_day(row.output_field) == times.is_day(limit.output_field)
+
+
+def ungrouped(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Build the same base rows without GROUP BY; an aggregate becomes an alias for a subquery of its own."""
+    query = rows.query
+    if query.group_by is None:
+        return rows
+    aggregates = [name for name, expression in query.annotations.items() if expression.contains_aggregate]
+    plain = rows.all()
+    _leave_out(plain.query, aggregates)
+    if _is_grouped_to_filter(query):
+        plain.query.where = WhereNode()
+        plain = plain.filter(pk__in=rows.order_by().values("pk"))
+    _drop_unused_joins(plain.query)
+    return plain.alias(**{name: isolated(rows, name) for name in aggregates})
+
+
+def _leave_out(query: Query, names: Iterable[str]) -> None:
+    query.annotations = {
+        name: expression for name, expression in query.annotations.items() if name not in set(names)
+    }
+    if query.annotation_select_mask is not None:
+        query.set_annotation_mask(set(query.annotation_select_mask) & set(query.annotations))
+    query.group_by = None
+    query.clear_ordering(force=True)
+
+
+def _is_grouped_to_filter(query: Query) -> bool:
+    """Check if the condition of the rows needs GROUP BY: it reads an aggregate, or rows of a to-many relation."""
+    many = any(_multiplies(query, alias) for alias in _aliases(query, query.where))
+    return bool(query.where.contains_aggregate or many)
+
+
+def isolated(rows: QuerySet[Any], name: str, condition: Q | None = None) -> Subquery:
+    """Compile the aggregate `name` of a queryset to a grouped subquery for one row.
+
+    Args:
+        condition: of the aggregated rows, as a path from the base row has them; None: all count.
+    """
+    only = rows.order_by().filter(pk=OuterRef("pk"))
+    query = only.query
+    expression = query.annotations[name]
+    _keep_conditions(query, {alias for alias in _aliases(query, expression) if _multiplies(query, alias)})
+    if condition is not None:
+        expression = _restricted(query, expression, condition)
+    query.annotations = {name: expression}
+    query.set_annotation_mask([name])
+    query.group_by = (query.resolve_ref("pk"),)
+    _drop_unused_joins(query)
+    return Subquery(only.values(name), output_field=expression.output_field)
+
+
+def _keep_conditions(query: Query, relations: set[str]) -> None:
+    """Keep the condition of the key, and those of the aggregated rows; the outer query has the others."""
+    *conditions, key = query.where.children
+    kept = [condition for condition in conditions if _restricts(query, condition, relations)]
+    query.where = WhereNode([*kept, key])
+
+
+def _restricts(query: Query, condition: Any, relations: set[str]) -> bool:
+    return not condition.contains_aggregate and bool(_aliases(query, condition) & relations)
+
+
+def _restricted(query: Query, expression: Any, condition: Q) -> Any:
+    """Add a condition to the filter of each aggregate in a resolved expression."""
+    if isinstance(expression, models.Aggregate):
+        copy = expression.copy()
+        resolved = condition.resolve_expression(query, allow_joins=True, reuse=_aliases(query, expression))
+        copy.filter = resolved if copy.filter is None else WhereNode([copy.filter, resolved])
+        return copy
+    sources = expression.get_source_expressions()
+    if not sources:
+        return expression
+    copy = expression.copy()
+    copy.set_source_expressions(
+        [source if source is None else _restricted(query, source, condition) for source in sources]
+    )
+    return copy
+
+
+def _drop_unused_joins(query: Query) -> None:
+    used = _aliases(query, query.where)
+    for expression in query.annotations.values():
+        used |= _aliases(query, expression)
+    for alias in query.alias_map:
+        if alias != query.base_table and alias not in used:
+            query.alias_refcount[alias] = 0

@@ -123,6 +123,10 @@ class NotOneRow(StoreError):
     code = "NOT_ONE_ROW"
 
 
+class NotWritten(NotOneRow):
+    """The row was not written: it is gone, or a trigger or a policy of its table refuses it."""
+
+
 class WorkerLost(StoreError):
     """The worker that ran the job died."""
 

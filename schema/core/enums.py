@@ -11,6 +11,7 @@ from learning import kinds
 from learning.diagnostics import DiagnosticKind
 from store.access.actors import Permission
 from store.builds.candidates import ScorePart
+from store.products.product import LABEL, NOTHING, ROWS
 
 #: The kinds that the API names.
 _KINDS = {kind: kind for kind in kinds.registered() if kind.learned_as is kind}
@@ -31,6 +32,7 @@ __all__ = [
     "PredictionOrderField",
     "ScorePart",
     "Task",
+    "Writes",
 ]
 
 
@@ -65,6 +67,24 @@ register_enum(
         "CLASSIFICATION": "One label out of a declared set, with a probability for each label.",
         "REGRESSION": "A number, with a prediction interval on request.",
         "CLUSTERING": "The number of a cluster, learned without labels.",
+    },
+)
+
+
+class Writes(Enum):
+    """The writing into its tables that a product's declaration allows. Feedback is stored and counts in any case."""
+
+    ROWS = ROWS
+    LABEL = LABEL
+    NONE = NOTHING
+
+
+register_enum(
+    Writes,
+    {
+        "ROWS": "Rows are written where `writable` says so; the label column holds the majority of feedback.",
+        "LABEL": "The label column of rows that exist holds the majority of feedback; nothing else is written.",
+        "NONE": "Nothing is written: what feedback says is `truth`, while `label` stays what the table has.",
     },
 )
 

@@ -17,10 +17,13 @@ from store.exceptions import Faults
 from store.ingest import editing
 from store.predictions.feedback import About, FeedbackResult, checked_comment
 from store.products import limits
+from store.products.product import LABEL, ROWS, DataProduct
 
 from ..core import ids, names
 from ..core.context import Info
+from ..core.errors import ErrorCode
 from ..types.nodes import UNSET, unset_to_none
+from ..types.problems import Problem
 from .outputs import Fields
 from .type_factory import ProductTypes, column_values, list_of
 
@@ -87,13 +90,20 @@ def _feedback_fields(t: ProductTypes) -> Fields:
                 int,
                 strawberry.field(description="The number of rows of the feature tables that were changed."),
             ),
+            "not_written": (
+                Problem | None,
+                strawberry.field(
+                    description="Why the label column was not written although the product writes labels, as where the "
+                    "database refuses it: the feedback is stored and counts all the same. Null if it was written, and "
+                    "in a product that writes none."
+                ),
+            ),
         },
         "The result of a feedback.",
     )
 
     @mutation(
-        "Store feedback about the right label of a subject. The majority of feedback is then written to the label "
-        "column, and the next build learns from it.",
+        f"Store feedback about the right label of a subject. {_describe_writing(t.product)}",
         graphql_type=t.FeedbackPayload | None,
     )
     def feedback(
@@ -199,6 +209,8 @@ def payload(t: ProductTypes, result: FeedbackResult) -> object:
         entity=feedback.entity_of(),
         created=result.created,
         feature_rows_changed=result.feature_rows_changed,
+        not_written=result.not_written
+        and Problem(code=ErrorCode.NOT_WRITABLE, message=result.not_written.message),
     )
 
 
@@ -219,7 +231,7 @@ def _row_fields(t: ProductTypes) -> Fields:
 
     @mutation(
         "Insert a row. A key that exists is refused with CONFLICT. A client that may have to retry gives a key or "
-        "replaces the row.",
+        f"replaces the row.{_refusal(t.product)}",
         graphql_type=t.EntityPayload | None,
     )
     def create(
@@ -233,7 +245,7 @@ def _row_fields(t: ProductTypes) -> Fields:
         )
 
     @mutation(
-        "Insert or overwrite a row: values that are left out become null.",
+        f"Insert or overwrite a row: values that are left out become null.{_refusal(t.product)}",
         graphql_type=t.EntityPayload | None,
     )
     def replace(
@@ -255,7 +267,7 @@ def _row_fields(t: ProductTypes) -> Fields:
 
     @mutation(
         "Insert or overwrite many rows: all of them or, with an error, none. Features that are left out become null; a "
-        "label that is left out stays as it is.",
+        f"label that is left out stays as it is.{_refusal(t.product)}",
         graphql_type=UpsertManyPayload | None,
     )
     def upsert_many(
@@ -322,7 +334,38 @@ def _patch_field(t: ProductTypes) -> object:
         ],
         return_annotation=t.EntityPayload | None,
     )
-    return mutation("Change single values of a row; those that are left out stay as they are.")(patch)
+    return mutation(
+        f"Change single values of a row; those that are left out stay as they are.{_patch_refusal(t.product)}"
+    )(patch)
+
+
+def _describe_writing(product: DataProduct) -> str:
+    """Say what becomes of feedback."""
+    if product.writes_labels:
+        return (
+            "The majority of feedback is then written to the label column, and the next build learns from it."
+        )
+    return "The next build learns from the majority of feedback; the label column is not written."
+
+
+def _refusal(product: DataProduct) -> str:
+    """Say that whole rows are not written; empty where they are."""
+    if product.writable:
+        return ""
+    reason = "a feature is computed or shared" if product.writes == ROWS else "the product writes no rows"
+    return f" Always refused with NOT_WRITABLE: {reason}."
+
+
+def _patch_refusal(product: DataProduct) -> str:
+    """Say which changes of a row are refused; empty where all are accepted that its columns allow."""
+    if product.writes == ROWS:
+        return ""
+    changes = "All but the label" if product.writes == LABEL else "Every change"
+    return f" {changes} is refused with NOT_WRITABLE: the product writes {_written(product)}."
+
+
+def _written(product: DataProduct) -> str:
+    return "labels alone" if product.writes == LABEL else "nothing; give feedback instead"
 
 
 def value_of(t: ProductTypes, label: Any, path: tuple[str | int, ...]) -> Any:

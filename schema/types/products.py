@@ -13,7 +13,7 @@ from store.products.product import DataProduct as DeclaredProduct
 from ..compiled import LOCAL
 from ..core import names
 from ..core.context import Info
-from ..core.enums import JobStatus, ModelStatus, Permission, Task
+from ..core.enums import JobStatus, ModelStatus, Permission, Task, Writes
 from .builds import Build, RetrainDecision
 from .columns import Choice, Feature
 from .nodes import UNSET, After, Connection, First, Node, connection
@@ -42,7 +42,8 @@ class DataProduct(Node):
     )
     metric: str = strawberry.field(description="The metric by which models are compared; greater is better.")
     writable: bool = strawberry.field(
-        description="True if the mutations that create, replace and patch rows of its tables are accepted."
+        description="True if the mutations that create and replace rows of its tables are accepted; otherwise they are "
+        "refused with NOT_WRITABLE."
     )
 
     @strawberry.field(description="The product's name for people.", metadata={LOCAL: True})
@@ -52,6 +53,10 @@ class DataProduct(Node):
     @strawberry.field(description="The kind of answer that it predicts.")
     def task(self: DeclaredProduct) -> Task:
         return Task(self.task)
+
+    @strawberry.field(description="What may be written into its tables.", metadata={LOCAL: True})
+    def writes(self: DeclaredProduct) -> Writes:
+        return Writes(self.writes)
 
     @strawberry.field(
         description="The beginning of the names of its types, as in `WinePrediction`: use it to build documents.",

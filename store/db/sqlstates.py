@@ -33,6 +33,18 @@ FAILING = {
     errorcodes.CLASS_SYSTEM_ERROR,
 }
 
+#: A row is not written whatever its values are: for want of a right, by a policy or a trigger, as one of a view or a
+#: materialized view, or because the server computes the column.
+UNWRITABLE = {
+    errorcodes.INSUFFICIENT_PRIVILEGE,
+    errorcodes.WITH_CHECK_OPTION_VIOLATION,
+    errorcodes.RAISE_EXCEPTION,
+    errorcodes.FEATURE_NOT_SUPPORTED,
+    errorcodes.WRONG_OBJECT_TYPE,
+    errorcodes.OBJECT_NOT_IN_PREREQUISITE_STATE,
+    errorcodes.GENERATED_ALWAYS,
+}
+
 #: What an operator does, by SQLSTATE.
 ADVICE: Mapping[str, str] = {
     errorcodes.INSUFFICIENT_PRIVILEGE: "./dev sql grants prints the rights that the role needs.",
@@ -61,6 +73,11 @@ def is_forbidden(error: BaseException) -> bool:
 def is_missing(error: BaseException) -> bool:
     """Return True where a table, column, function or schema is not there."""
     return get_sqlstate(error) in MISSING
+
+
+def is_unwritable(error: BaseException) -> bool:
+    """Return True where PostgreSQL refuses to write a row, whatever its values are."""
+    return get_sqlstate(error) in UNWRITABLE
 
 
 def is_unreachable(error: BaseException) -> bool:

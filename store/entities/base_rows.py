@@ -9,10 +9,12 @@ from typing import Any
 
 from django.core.exceptions import MultipleObjectsReturned
 from django.db import DatabaseError, models
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
-from ..exceptions import NotOneRow, NotWritable
-from ..products.product import DataProduct
+from ..db import sqlstates
+from ..exceptions import NotOneRow, NotWritable, NotWritten
+from ..products.features import Path
+from ..products.product import ROWS, DataProduct
 
 
 def select(product: DataProduct) -> QuerySet[Any]:
@@ -47,12 +49,29 @@ def hidden(product: DataProduct, keys: Collection[str]) -> set[str]:
 def lock(product: DataProduct, key: str) -> Any:
     """Find the product's row with this key and lock it until the transaction ends; None where there is none.
 
-    Raises: NotOneRow where several rows of the table have the key.
+    Raises: NotOneRow where several rows of the table have the key, NotWritten where a policy lets it be read alone.
     """
+    if row := _lock(product, key):
+        return row
+    # A policy leaves out what may not be written; and another transaction may have inserted the row meanwhile.
+    if find(product, key) and not (row := _lock(product, key)):
+        raise NotWritten(_describe_unwritten(product.join.model, key))
+    return row
+
+
+def find(product: DataProduct, key: str) -> Any:
+    """Find the product's row with this key as `lock` does, without a lock, which wants the right to write."""
+    return _find(product, key, lock=False)
+
+
+def _lock(product: DataProduct, key: str) -> Any:
+    return _find(product, key, lock=True)
+
+
+def _find(product: DataProduct, key: str, lock: bool) -> Any:
     if not product.is_key(key):
         return None
-    # Without `of=`, which takes no name with a schema.
-    rows = list(_table(product).select_for_update().filter(pk=product.key_of(key))[:2])
+    rows = list(_rows(product, lock).filter(pk=product.key_of(key))[:2])
     if len(rows) > 1:
         raise NotOneRow(_describe(product.join.model, key))
     # Asked once the row is locked: whoever changed it meanwhile may have taken it out.
@@ -83,8 +102,10 @@ def save(row: models.Model, columns: Collection[str] | None = None) -> None:
     with several_rows_refused(type(row), row.pk):
         row.save(force_insert=True) if columns is None else row.save(update_fields=columns)
     rows = QuerySet(model=type(row)).filter(pk=row.pk).count()
-    if rows != 1:
-        raise NotOneRow(_describe(type(row), row.pk, rows))
+    if rows > 1:
+        raise NotOneRow(_describe(type(row), row.pk))
+    if not rows:
+        raise NotWritten(_describe_unwritten(type(row), row.pk))
 
 
 @contextmanager
@@ -97,14 +118,27 @@ def several_rows_refused(model: type[models.Model], key: object) -> Iterator[Non
     except DatabaseError as error:
         # Django's own, without one of PostgreSQL behind it: an update that has reached no row.
         if type(error) is DatabaseError and error.__cause__ is None:
-            raise NotOneRow(_describe(model, key, 0)) from error
+            raise NotWritten(_describe_unwritten(model, key)) from error
         raise
 
 
-def _describe(model: type[models.Model], key: object, rows: int = 2) -> str:
+@contextmanager
+def refusals_explained(product: DataProduct) -> Iterator[None]:
+    """Turn PostgreSQL's refusal to write a row, whatever its values are, into NotWritable."""
+    try:
+        yield
+    except DatabaseError as error:
+        if not sqlstates.is_unwritable(error):
+            raise
+        raise NotWritable(f"The rows of {product} cannot be written. {sqlstates.explain(error)}") from error
+
+
+def _describe_unwritten(model: type[models.Model], key: object) -> str:
     noun = model._meta.verbose_name
-    if not rows:
-        return f"The {noun} {key} was not written: the row is gone, or a trigger or a policy of its table refuses it."
+    return f"The {noun} {key} was not written: the row is gone, or a trigger or a policy of its table refuses it."
+
+
+def _describe(model: type[models.Model], key: object) -> str:
     return (
         f"Several rows of {model._meta.db_table} have the key {key}, and a write would reach all of them: nothing was "
         f"written. Declare a key that is unique."
@@ -114,6 +148,34 @@ def _describe(model: type[models.Model], key: object, rows: int = 2) -> str:
 def _table(product: DataProduct) -> QuerySet[Any]:
     """Select all rows of the base table, without what a manager of the team may leave out."""
     return QuerySet(model=product.join.model)
+
+
+def _rows(product: DataProduct, lock: bool) -> QuerySet[Any]:
+    """Select the rows to write; where whole rows are not written, those along the label's path and no other columns.
+
+    The role may lack the right to read other columns, and to lock a row without the label.
+    """
+    path = product.join.label_path
+    if product.writes == ROWS or path is None:
+        rows = [_table(product)]
+    else:
+        rows = [QuerySet(model=model).only(*names) for model, names in _columns_along(product, path)]
+    if lock:
+        rows[-1] = rows[-1].select_for_update()  # without `of=`, which takes no name with a schema
+    relations = (product.join.label or "").split("__")
+    further = (
+        Prefetch("__".join(relations[:depth]), related) for depth, related in enumerate(rows[1:], start=1)
+    )
+    return rows[0].prefetch_related(*further)
+
+
+def _columns_along(product: DataProduct, path: Path) -> Iterator[tuple[type[models.Model], set[str]]]:
+    """List the models along a path, each with the columns that lead to the one at its end."""
+    names, model = {"pk"}, product.join.model
+    for hop in path.hops:
+        yield model, names if hop.auto_created else names | {hop.name}
+        names, model = {"pk"} | ({hop.field.name} if hop.auto_created else set()), hop.related_model
+    yield model, names | {path.column.name}
 
 
 def _primary_keys(product: DataProduct, keys: Iterable[str]) -> list[object]:

@@ -10,14 +10,14 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, models, transaction
+from django.db import DataError, IntegrityError, connection, models, transaction
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet, Value
 
 from ..db import pagination
-from ..exceptions import BadInput, Conflict, RowsMultiplied, UnknownEntity
+from ..exceptions import BadInput, Conflict, NotWritten, RowsMultiplied, UnknownEntity
 from ..products.columns import is_same
 from ..products.features import refusals_explained
-from ..products.product import DataProduct
+from ..products.product import ROWS, DataProduct
 from . import base_rows
 
 #: Marks a value that stays unchanged, where None means null.
@@ -233,10 +233,19 @@ def update(product: DataProduct, base: Any, values: Mapping[str, object], at: An
 
 
 def write_label(product: DataProduct, base: Any, label: object) -> int:
-    """Set the label column of a locked base row. Returns: the number of changed rows, 0 or 1."""
+    """Set the label column of a locked base row.
+
+    Returns: the number of changed rows, 0 or 1.
+    Raises: Conflict, NotOneRow; PostgreSQL's refusal where the label cannot be written, whatever it is.
+    """
     rows = _WrittenRows(base)
     if not rows.set(product.join.label_path, label):
         return 0
+    if product.writes != ROWS and rows.are_new:
+        raise NotWritten(
+            f"The {base._meta.verbose_name} {base.pk} has no row with its label, and of {product} only labels are "
+            "written."
+        )
     with _contradictions_refused(product.join.label_path):
         rows.save(check=False)  # a restored value may contradict what is declared today
     return 1
@@ -250,7 +259,7 @@ def _contradictions_refused(path: Any) -> Iterator[None]:
             yield
             if path.column.is_relation:
                 connection.check_constraints()
-    except IntegrityError as error:
+    except (IntegrityError, DataError) as error:
         raise Conflict(f"The label contradicts the table: {database_message(error)}") from error
 
 
@@ -309,6 +318,11 @@ class _WrittenRows:
         setattr(row, path.column.attname, value)
         self.dirty.setdefault(path.hops, []).append(path.column.name)
         return True
+
+    @property
+    def are_new(self) -> bool:
+        """True where saving would insert a row."""
+        return any(self.rows[hops]._state.adding for hops in self.dirty)
 
     def save(self, check: bool = True) -> None:
         """Save the rows that the base row refers to, then the base row, then the rows that refer to it."""

@@ -1,8 +1,10 @@
 """Editing of entities' rows over the API: create, replace, patch and upsert, with checks of values and versions."""
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
@@ -21,8 +23,11 @@ from ..exceptions import (
 from ..predictions.feedback import Feedback
 from ..products import limits
 from ..products.features import Feature
-from ..products.product import DataProduct
+from ..products.product import NOTHING, ROWS, DataProduct
 from . import values as bulk
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 #: A feature or label as a client sends it, or as its column holds it.
 Value = object
@@ -58,7 +63,18 @@ class EditResult:
     changed: list[str]
 
 
-@transaction.atomic
+def _writing(edit: Callable[Concatenate[DataProduct, P], R]) -> Callable[Concatenate[DataProduct, P], R]:
+    """Edit in one transaction; what PostgreSQL refuses to write is NotWritable."""
+
+    @wraps(edit)
+    def edit_in_transaction(product: DataProduct, *args: P.args, **kwargs: P.kwargs) -> R:
+        with base_rows.refusals_explained(product), transaction.atomic():
+            return edit(product, *args, **kwargs)
+
+    return edit_in_transaction
+
+
+@_writing
 def create(
     product: DataProduct,
     key: str | None,
@@ -86,7 +102,7 @@ def create(
     return EditResult(entities.get(product, str(base.pk)), True, [*values, *others])
 
 
-@transaction.atomic
+@_writing
 def replace(
     product: DataProduct,
     key: str | None,
@@ -125,7 +141,7 @@ def replace(
     return _update(product, base, values, label, KEEP if at is None else at)
 
 
-@transaction.atomic
+@_writing
 def patch(
     product: DataProduct,
     key: str,
@@ -142,6 +158,7 @@ def patch(
 
     Raises: UnknownEntity, StaleVersion, NotWritable, BadInput, OutOfRange, SeveralFaults.
     """
+    _check_changes(product, {"features": features, "at": at is not KEEP}, label is not KEEP)
     faults = faults or Faults()
     base = base_rows.lock(product, key)
     if base is None:
@@ -175,7 +192,7 @@ def _clean_change(column: Feature, value: Value) -> Value:
     return _clean_value(column, value, ("features",))
 
 
-@transaction.atomic
+@_writing
 def upsert_many(
     product: DataProduct, rows: Sequence[EditedRow], faults: Faults | None = None
 ) -> UpsertCounts:
@@ -340,11 +357,36 @@ def _clean_features(product: DataProduct, features: Mapping[str, Value], faults:
 
 
 def _check_writable(product: DataProduct) -> None:
+    check_declared(product)
     if not product.writable:
         raise NotWritable(
             f"The rows of {product} cannot be written as a whole: a feature is computed or shared, "
             f"or these columns have no default: {', '.join(product.join.missing_columns) or 'none'}."
         )
+
+
+def check_declared(product: DataProduct) -> None:
+    """Check that rows may be written. Raises NotWritable."""
+    if product.writes != ROWS:
+        raise NotWritable(f"No rows of {product} are written: it is declared with {_declared(product)}.")
+
+
+def _check_changes(product: DataProduct, changes: Mapping[str, object], has_label: bool) -> None:
+    """Check that what a patch changes may be written. Raises NotWritable."""
+    if changed := [name for name, value in changes.items() if value and product.writes != ROWS]:
+        raise NotWritable(
+            f"The rows of {product} are not written: it is declared with {_declared(product)}.",
+            argument=(changed[0],),
+        )
+    if has_label and product.writes == NOTHING:
+        raise NotWritable(
+            f"The label of {product} is not written: it is declared with {_declared(product)}. Give feedback instead, "
+            "which counts all the same."
+        )
+
+
+def _declared(product: DataProduct) -> str:
+    return f'writes="{product.writes}"'
 
 
 def _check_time(product: DataProduct, at: Value) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import psycopg2
 from django.db import Error, connection, transaction
 
-from ..exceptions import StoreError
+from ..db import sqlstates
+from ..exceptions import NotWritable, StoreError
 from ..products.product import DataProduct
-from . import checking, files, label_conflicts, renames, staging, tables, upsert
+from . import checking, editing, files, label_conflicts, renames, staging, tables, upsert
 from .files import Layout
 from .new_choices import NewChoices, find_new_choices
 from .progress import CHECKING, READING, WRITING, Progress, ProgressListener, count_bytes, ignore
@@ -73,8 +74,9 @@ def load(
         day_first: True where 03/04/2024 is in April; None: infer it from each column.
         rejects: the file for rows that do not fit; by default `<product>.rejects.csv` in the working directory.
 
-    Raises: TooManyRejects, NoTable, CannotLoad, FileError.
+    Raises: TooManyRejects, NoTable, CannotLoad, FileError; NotWritable.
     """
+    editing.check_declared(product)
     layouts = layouts or [files.sniff(Path(path)) for path in paths]
     rejects = rejects or Path(f"{product.name}.rejects.csv")
     with _translate_database_errors(), transaction.atomic():
@@ -87,10 +89,12 @@ def load(
 
 @contextmanager
 def _translate_database_errors() -> Iterator[None]:
-    """Raise CannotLoad with one sentence for an error of the database."""
+    """Raise CannotLoad with one sentence for an error of the database; NotWritable where no row can be written."""
     try:
         yield
     except (Error, psycopg2.Error) as error:
+        if sqlstates.is_unwritable(error):
+            raise NotWritable(f"Nothing was loaded. {sqlstates.explain(error)}") from error
         cause = error.__cause__ if isinstance(error.__cause__, psycopg2.Error) else error
         lines = str(cause).strip().splitlines() or [type(cause).__name__]
         detail = next((line for line in lines if line.startswith("DETAIL:")), "").removeprefix("DETAIL:")

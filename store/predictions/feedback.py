@@ -1,23 +1,27 @@
 """Feedback: statements about the right label; the truth that follows is written to the feature tables."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import DatabaseError, connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from ..access.actors import TABLE, Actor
+from ..db import sqlstates
 from ..db.base import BaseModel
 from ..db.fields import DigestField
 from ..entities import base_rows, entities
-from ..exceptions import BadInput, Forbidden, UnknownEntity, UnknownId
+from ..exceptions import BadInput, Forbidden, NotWritable, NotWritten, UnknownEntity, UnknownId
 from ..products import catalogue
 from ..products.product import DataProduct
 from . import truth
 from .predictions import Prediction
+
+log = logging.getLogger(__name__)
 
 COUNTS, SUPERSEDED, RETRACTED = "COUNTS", "SUPERSEDED", "RETRACTED"
 
@@ -56,6 +60,8 @@ class FeedbackResult:
     #: False if the author's latest feedback was the same.
     created: bool
     feature_rows_changed: int
+    #: Why the label column was not written although it should be; None where it was, and where none is written.
+    not_written: NotWritable | None = None
 
 
 @dataclass(frozen=True)
@@ -67,12 +73,13 @@ class _Subject:
     entity: str | None = None
     reference: str | None = None
     base: Any = None
+    #: False: its rows are read alone.
+    writes: bool = True
 
 
 class FeedbackManager(models.Manager["Feedback"]):
     """Appends feedback, and writes the truth that follows to the label column."""
 
-    @transaction.atomic
     def give(
         self,
         product: DataProduct,
@@ -84,11 +91,18 @@ class FeedbackManager(models.Manager["Feedback"]):
     ) -> FeedbackResult:
         """Append an author's feedback, and write the label that counts now to the label column.
 
-        Raises UnknownId, UnknownEntity, BadInput; NotOneRow where the label cannot be written to one row alone.
+        Feedback that may not be written is stored all the same, and counts.
+
+        Raises UnknownId, UnknownEntity, BadInput; NotOneRow where several rows have the key.
         """
         checked_comment(comment)
-        subject, inserted = self._subject(product, about)
         values = {"answer": answer, "observed_at": observed_at, "comment": comment or ""}
+        return _write_if_possible(product, lambda writes: self._give(product, about, author, values, writes))
+
+    def _give(
+        self, product: DataProduct, about: About, author: str, values: Mapping[str, Any], writes: bool
+    ) -> FeedbackResult:
+        subject, inserted = self._subject(product, about, writes)
         latest = self._latest(product, subject.id, author)
         self._store_table_label(product, subject)
         is_same = latest and all(getattr(latest, name) == value for name, value in values.items())
@@ -98,12 +112,14 @@ class FeedbackManager(models.Manager["Feedback"]):
             base_rows.check_written(product, subject.base)
         return FeedbackResult(feedback, feedback is not latest, changed)
 
-    @transaction.atomic
     def retract(self, product: DataProduct, pk: int, actor: Actor) -> FeedbackResult:
         """Retract feedback, so that the author's feedback before it, or the others', counts again. Idempotent.
 
         Raises UnknownId, Forbidden unless it is the actor's own or the actor speaks for all.
         """
+        return _write_if_possible(product, lambda writes: self._retract(product, pk, actor, writes))
+
+    def _retract(self, product: DataProduct, pk: int, actor: Actor, writes: bool) -> FeedbackResult:
         feedback = self.filter(product=product.name, pk=pk).exclude(author=TABLE).first()
         if feedback is None:
             raise _no_feedback(product)
@@ -113,8 +129,10 @@ class FeedbackManager(models.Manager["Feedback"]):
         feedback = self.select_for_update(of=("self",)).get(pk=pk)
         if feedback.retracted_at:
             return FeedbackResult(feedback, False, 0)
-        base = _find_base(product, feedback.entity, _no_feedback(product))
-        subject = _Subject(feedback.subject, feedback.prediction, feedback.entity, feedback.reference, base)
+        base = _find_base(product, feedback.entity, _no_feedback(product), writes)
+        subject = _Subject(
+            feedback.subject, feedback.prediction, feedback.entity, feedback.reference, base, writes
+        )
         self._store_table_label(product, subject)
         self.filter(pk=pk).update(retracted_at=Now())
         feedback.refresh_from_db()
@@ -145,19 +163,20 @@ class FeedbackManager(models.Manager["Feedback"]):
         self._append(product, subject, TABLE, answer=product.stored_answer(label))
         return self._write_truth(product, subject)
 
-    def _subject(self, product: DataProduct, about: About) -> tuple[_Subject, int]:
+    def _subject(self, product: DataProduct, about: About, writes: bool) -> tuple[_Subject, int]:
         """Find the subject, and count the feature rows that were inserted for it."""
         if about.prediction is not None:
-            return self._of_prediction(product, about.prediction)
+            return self._of_prediction(product, about.prediction, writes)
         if about.entity is not None:
-            base = base_rows.lock(product, about.entity)
+            subject = truth.subject_of_entity(product, about.entity)
+            _lock(product, subject)
+            base = (base_rows.lock if writes else base_rows.find)(product, about.entity)
             if base is None:
                 raise UnknownEntity(
                     f"No {product.join.model._meta.verbose_name} has the key {about.entity!r}.",
                     argument=("about", "entity"),
                 )
-            subject = truth.subject_of_entity(product, about.entity)
-            return _Subject(subject, entity=about.entity, base=base), 0
+            return _Subject(subject, entity=about.entity, base=base, writes=writes), 0
         return self._of_reference(product, about.reference or ""), 0
 
     def _of_reference(self, product: DataProduct, reference: str) -> _Subject:
@@ -170,7 +189,7 @@ class FeedbackManager(models.Manager["Feedback"]):
         _lock(product, subject)
         return _Subject(subject, reference=reference)
 
-    def _of_prediction(self, product: DataProduct, pk: str) -> tuple[_Subject, int]:
+    def _of_prediction(self, product: DataProduct, pk: str, writes: bool) -> tuple[_Subject, int]:
         # Locked, so that it cannot be deleted before the feedback on it is committed.
         locked = Prediction.objects.select_for_update(of=("self",), no_key=True)
         prediction = locked.filter(product=product.name, pk=pk).first()
@@ -182,22 +201,25 @@ class FeedbackManager(models.Manager["Feedback"]):
             raise unknown
         key = prediction.entity
         _lock(product, prediction.subject)
-        base, inserted = _find_base(product, key, unknown), 0
-        if key is not None and base is None and product.writable:
+        base, inserted = _find_base(product, key, unknown, writes), 0
+        if key is not None and base is None and product.writable and writes:
             base, inserted = _insert(product, key, prediction), 1
-        return _Subject(prediction.subject, prediction, key, prediction.reference, base), inserted
+        return _Subject(prediction.subject, prediction, key, prediction.reference, base, writes), inserted
 
     def _latest(self, product: DataProduct, subject: str, author: str) -> "Feedback | None":
         rows = self.filter(product=product.name, subject=subject, author=author, retracted_at=None)
         return rows.order_by("-pk").first()
 
     def _store_table_label(self, product: DataProduct, subject: _Subject) -> None:
-        """Append the label column's value as feedback of TABLE: the first time, and when others have changed it."""
+        """Append the label column's value as feedback of TABLE: the first time, and when others have changed it.
+
+        A column that could not be written holds what TABLE has said last.
+        """
         if subject.base is None:
             return
         label = product.stored_answer(entities.read_label(product, subject.base))
         latest = self._latest(product, subject.id, TABLE)
-        if latest is None or label != self._written(product, subject, latest):
+        if latest is None or label not in (latest.answer, self._written(product, subject, latest)):
             self._append(product, subject, TABLE, answer=label)
 
     def _written(self, product: DataProduct, subject: _Subject, latest: "Feedback") -> str | None:
@@ -219,7 +241,7 @@ class FeedbackManager(models.Manager["Feedback"]):
     def _write_truth(self, product: DataProduct, subject: _Subject) -> int:
         """Write the label that counts now to the label column; returns the number of rows that changed."""
         latest = self._latest(product, subject.id, TABLE)
-        if subject.base is None or latest is None:
+        if subject.base is None or latest is None or not subject.writes:
             return 0
         counts = self._written(product, subject, latest)
         return entities.write_label(product, subject.base, product.restore_label(counts))
@@ -301,15 +323,45 @@ def _set_status(rows: list[Feedback]) -> None:
             superseded.add(row.author)
 
 
+def _write_if_possible(product: DataProduct, act: Callable[[bool], FeedbackResult]) -> FeedbackResult:
+    """Act and write the product's rows; where PostgreSQL refuses that, act once more without.
+
+    Args:
+        act: receives whether rows are written.
+    """
+    try:
+        with transaction.atomic():
+            return act(product.writes_labels)
+    except (DatabaseError, NotWritten) as error:
+        if not product.writes_labels or not (isinstance(error, NotWritten) or sqlstates.is_unwritable(error)):
+            raise
+        refusal = _describe_refusal(product, error)
+    with transaction.atomic():
+        result = act(False)
+    log.warning("%s", refusal)
+    return replace(result, not_written=refusal)
+
+
+def _describe_refusal(product: DataProduct, error: Exception) -> NotWritable:
+    reason = sqlstates.get_reason(error) if isinstance(error, DatabaseError) else str(error).rstrip(".")
+    return NotWritable(
+        f"The label column of {product} was not written: {reason}. The feedback is stored all the same and "
+        "counts: in the truth, and in every snapshot that has the row."
+    )
+
+
 def _insert(product: DataProduct, key: str, prediction: Prediction) -> Any:
     """Insert the entity's rows, from the instance that was predicted."""
     values: Mapping[str, Any] = {c.name: c.from_json(prediction.features.get(c.name)) for c in product.inputs}
     return base_rows.reload(product, entities.insert(product, key, values, prediction.created_at))
 
 
-def _find_base(product: DataProduct, key: str | None, refusal: UnknownId) -> Any:
-    """Find and lock the row of an entity; None where there is none. Raises `refusal` for a row that is hidden."""
-    base = base_rows.lock(product, key) if key is not None else None
+def _find_base(product: DataProduct, key: str | None, refusal: UnknownId, writes: bool) -> Any:
+    """Find the row of an entity, and lock it to write; None where there is none.
+
+    Raises `refusal` for a row that is hidden.
+    """
+    base = (base_rows.lock if writes else base_rows.find)(product, key) if key is not None else None
     if key is not None and base is None and base_rows.hidden(product, [key]):
         raise refusal
     return base

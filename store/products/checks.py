@@ -12,8 +12,8 @@ from learning.kinds import canonical_text
 
 from . import catalogue, times
 from .columns import Choice, TypedColumn
-from .features import InvalidJoin, resolve_path
-from .product import DataProduct
+from .features import InvalidJoin, Path, resolve_path
+from .product import LABEL, WRITES, DataProduct
 
 
 @checks.register("exemplar")
@@ -67,6 +67,7 @@ def find_problems(product: DataProduct) -> Iterator[str]:
         yield from _choices(column.name, column.choices)
     if label_fits:
         yield from _choices(f"label={product.join.label!r}", product.labels)
+    yield from _writes(product)
     yield from _time(product)
     yield from _group(product)
     yield from _retrain(product)
@@ -136,8 +137,7 @@ def _label(product: DataProduct) -> Generator[str, None, bool]:
         yield f"label: {error}"
         return False
     assert path is not None and column is not None
-    if not path.one_to_one:
-        yield f"label={join.label!r} is not on the base row or on a one-to-one relation: feedback cannot reach it."
+    yield from _reach(product, path)
     yield from _classes(product, column)
     if product.problem.has_classes and not product.labels:
         yield _ask_for_classes(join.label, path.column)
@@ -147,6 +147,19 @@ def _label(product: DataProduct) -> Generator[str, None, bool]:
         yield f"label={join.label!r} is not a number: a Regression needs a FloatField, DecimalField or IntegerField."
         return False
     return True
+
+
+def _reach(product: DataProduct, path: Path) -> Iterator[str]:
+    """Yield why the label cannot be read, or not be written as the product declares."""
+    if path.to_many:
+        yield f"label={product.join.label!r} has many rows for one instance, which has one label: use a to-one path."
+    elif not path.one_to_one and product.writes_labels:
+        yield (
+            f"label={product.join.label!r} is not on the base row or on a one-to-one relation: feedback cannot reach "
+            'it. Declare writes="none": feedback counts without being written.'
+        )
+    if path.column.generated and product.writes_labels:
+        yield f'label={product.join.label!r} is computed by the database, which writes it alone: declare writes="none".'
 
 
 def _ask_for_classes(label: str, field: Any) -> str:
@@ -176,6 +189,14 @@ def _classes(product: DataProduct, column: TypedColumn) -> Iterator[str]:
             column.field.to_python(value)
         except ValidationError:
             yield f"classes has {value!r}, which {product.join.label} cannot hold: write the values of the column."
+
+
+def _writes(product: DataProduct) -> Iterator[str]:
+    if product.writes not in WRITES:
+        words = ", ".join(map(repr, WRITES))
+        yield f"writes={product.writes!r} is unknown: it is one of {words}."
+    elif product.writes == LABEL and not product.learns_from_labels:
+        yield 'writes="label" and there is no label: declare writes="none".'
 
 
 def _choices(name: str, choices: Iterable[Choice]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import cached_property
 from math import isfinite
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -21,6 +21,9 @@ from learning.retrain import Rule
 from ..exceptions import BadInput, Faults, NotFinite, StoreError
 from .choices import Choice, list_classes
 from .features import Feature, Join
+
+#: What Exemplar may write into a product's tables.
+ROWS, LABEL, NOTHING = WRITES = ("rows", "label", "none")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +50,9 @@ class DataProduct:
     retired_labels: Sequence[str] = ()
     #: Rules that start builds; without any, builds start on request only.
     retrain: Sequence[Rule] = ()
+    #: What may be written into its tables: `"rows"`: rows and labels; `"label"`: the label column of rows that exist;
+    #: `"none"`: nothing. Feedback is stored and learned from in any case.
+    writes: Literal["rows", "label", "none"] = "rows"
 
     def __str__(self) -> str:
         return self.title or self.name.replace("_", " ").capitalize()
@@ -61,7 +67,13 @@ class DataProduct:
 
     @property
     def writable(self) -> bool:
-        return self.join.writable
+        """True where rows may be inserted and replaced."""
+        return self.writes == ROWS and self.join.writable
+
+    @property
+    def writes_labels(self) -> bool:
+        """True where the label that counts is written to the label column."""
+        return self.learns_from_labels and self.writes != NOTHING
 
     @property
     def columns(self) -> tuple[Feature, ...]:

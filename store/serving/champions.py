@@ -24,6 +24,7 @@ from ..entities import entities
 from ..exceptions import ModelDoesNotFit, NoChampion
 from ..jobs import events
 from ..jobs.jobs import SUCCEEDED, UNFINISHED
+from ..predictions import truth
 from ..products import catalogue
 from ..products.product import DataProduct
 from ..registry.product_states import ProductState
@@ -138,13 +139,14 @@ def _waits_for_person(product: DataProduct) -> bool:
 
 
 def _instances(product: DataProduct) -> int:
-    """Count the instances to learn from; none while the tables are not those of the declaration."""
+    """Count the instances to learn from, by their labels or feedback; none while the tables cannot be read."""
     rows = product.join.complete()
     if product.join.label:
         rows = rows.filter(**{f"{product.join.label}__isnull": False})
+    agreed = truth.Truth.objects.filter(product=product.name, answer__isnull=False)
     try:
         with transaction.atomic():
-            return rows.count()
+            return rows.count() + (agreed.count() if product.learns_from_labels else 0)
     except ProgrammingError as error:  # one product's tables must not keep the others from serving
         log.warning("The rows of %s cannot be counted. %s", product, sqlstates.explain(error))
         return 0

@@ -30,6 +30,7 @@ from schema.core.negotiation import prefers_page  # noqa: E402
 from schema.transport.http import GraphQLApp  # noqa: E402
 from store.db import memory, threads  # noqa: E402
 from store.models import ServedSchema  # noqa: E402
+from store.products import catalogue  # noqa: E402
 from store.runtime import lifespan as web_lifespan  # noqa: E402
 from store.serving import champions  # noqa: E402
 
@@ -116,7 +117,7 @@ async def health(request: Request) -> Response:
 async def ready(request: Request) -> Response:
     """Respond 200 if this process can answer requests, else 503 with the reasons.
 
-    Products whose champions cannot be served here are listed as `degraded` in both cases.
+    Products that cannot be served here, or whose champions cannot, are listed as `degraded` in both cases.
     """
     reasons = await list_reasons_not_ready()
     body: dict[str, object] = {"ready": not reasons}
@@ -128,8 +129,11 @@ async def ready(request: Request) -> Response:
 
 
 def list_degraded() -> list[dict[str, object]]:
-    """List the promoted versions that cannot be served here, with the reasons."""
-    return [
+    """List the products, and the promoted versions, that cannot be served here, with the reasons."""
+    refused: list[dict[str, object]] = [
+        {"product": refusal.name, "reason": refusal.reason} for refusal in catalogue.refusals()
+    ]
+    return refused + [
         {"product": misfit.version.product, "version": misfit.version.number, "reason": misfit.reason}
         for misfit in champions.degraded()
     ]
@@ -155,6 +159,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
     """Load the champions before the port opens; end all tasks after it has closed."""
     await receive()
     try:
+        catalogue.log_refusals()
         graphql.serve(await threads.run(served.recorded))
         await web_lifespan.start()
     except Exception as error:

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from django.conf import settings
+from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import DatabaseError, OperationalError, connection
@@ -11,6 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 from project import state
 from store.db import sqlstates
 from store.db.unreachable import UNREACHABLE
+from store.products import system_checks
 
 
 def execute(arguments: list[str]) -> None:
@@ -20,6 +22,8 @@ def execute(arguments: list[str]) -> None:
     the server is gone.
     """
     check_server()
+    if arguments[1:2] != ["check"]:
+        system_checks.level = checks.WARNING
     try:
         execute_from_command_line(arguments)
     except (DatabaseError, *UNREACHABLE) as error:

@@ -13,9 +13,8 @@ from django.db.migrations.questioner import MigrationQuestioner
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ProjectState
 
-from schema.composition import compose
+from schema.composition import compose_served
 from schema.schema_changes import check_schema
-from store.products import catalogue
 from store.registry import served_choices
 from store.registry.deploy_checks import (
     MIGRATIONS,
@@ -33,7 +32,7 @@ def check_deploy() -> Iterator[DeployFinding]:
     yield from check_tables(bool(pending))
     yield from _check_migrations(pending)
     served_choices.load_record()
-    yield from check_schema(last_served_sdl(), compose(catalogue.products())._schema)
+    yield from check_schema(last_served_sdl(), compose_served()._schema)
 
 
 def list_pending() -> list[str]:

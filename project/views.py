@@ -9,6 +9,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 
 from schema import graphiql_queries
 from store.access import actors
+from store.products import catalogue
 
 #: The page loads only from this host; GraphiQL's editors create style sheets while they run.
 CONTENT_SECURITY_POLICY = (
@@ -29,6 +30,7 @@ def graphiql(request: HttpRequest) -> HttpResponse:
     context = {
         "products": products,
         "chosen": chosen,
+        "refusals": catalogue.refusals(),
         "page": {"product": chosen, "tabs": list_tabs(chosen, actor)},
     }
     response = render(request, "project/graphiql.html", context)

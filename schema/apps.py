@@ -20,9 +20,9 @@ class SchemaConfig(AppConfig):
     name = "schema"
 
     def ready(self) -> None:
-        register(check_names, "exemplar")
+        register(check_schema, "exemplar")
 
 
-def check_names(app_configs: Sequence[AppConfig] | None, **options: object) -> Sequence[CheckMessage]:
+def check_schema(app_configs: Sequence[AppConfig] | None, **options: object) -> Sequence[CheckMessage]:
     """Run the checks of `checks`, which compose the schema: a worker, which runs no checks, does without it."""
-    return checks.check_names(app_configs, **options)
+    return checks.check_schema(app_configs, **options)

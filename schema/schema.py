@@ -1,12 +1,12 @@
-"""The schema that is served: of all products that are declared when it is first imported."""
+"""The schema that is served: of all products that can be served when it is first imported."""
 
 from store.products import catalogue
 from store.registry import served_choices
 
-from .composition import compose
+from .composition import compose_served
 from .execution.execution import Schema
 
-schema = compose(catalogue.products())
+schema = compose_served()
 
 
 def recorded() -> Schema:
@@ -16,5 +16,5 @@ def recorded() -> Schema:
     """
     global schema
     if served_choices.record(catalogue.products()):
-        schema = compose(catalogue.products())
+        schema = compose_served()
     return schema

@@ -11,7 +11,7 @@ class StoreConfig(AppConfig):
 
     def ready(self) -> None:
         # They need the models of all apps, which exist from here on.
-        from .products import catalogue, checks  # noqa: F401
+        from .products import catalogue, system_checks  # noqa: F401
         from .snapshots import checks as checks_of_rows  # noqa: F401
 
         catalogue.discover()

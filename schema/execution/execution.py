@@ -127,6 +127,8 @@ class Schema(strawberry.Schema):
             execution_context_class=Executor,
             **options,
         )
+        #: The products whose types it has.
+        self.products = tuple(products)
         self.document_cache = documents.DocumentCache(self._schema, products)
 
     def process_errors(

@@ -1,41 +1,18 @@
-"""Checks of declared products for `manage.py check`: each problem is a sentence that says what to change."""
+"""Checks of declared products: each problem is a sentence that says what to change."""
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from django.core import checks
 from django.core.exceptions import ValidationError
 
 from learning import checks as learning
 from learning.kinds import canonical_text
 
-from . import catalogue, times
+from . import times
 from .columns import Choice, TypedColumn
 from .features import InvalidJoin, Path, resolve_path
 from .product import LABEL, WRITES, DataProduct
-
-
-@checks.register("exemplar")
-def check_products(app_configs: Any = None, **options: Any) -> list[checks.CheckMessage]:
-    """Check every declared product, whichever apps are selected: all products share one schema."""
-    messages: list[checks.CheckMessage] = [
-        checks.Error(sentence, id="exemplar.E001") for sentence in catalogue.refused
-    ]
-    for product in catalogue.products():
-        messages += [
-            checks.Error(
-                f"The product {product.name!r}: {sentence}", obj=product.join.model, id="exemplar.E002"
-            )
-            for sentence in find_problems(product)
-        ]
-        messages += [
-            checks.Warning(
-                f"The product {product.name!r}: {sentence}", obj=product.join.model, id="exemplar.W008"
-            )
-            for sentence in find_remarks(product)
-        ]
-    return messages
 
 
 def find_remarks(product: DataProduct) -> Iterator[str]:

@@ -66,7 +66,7 @@ def name_values(
         members: the members of the choices class, by their values.
         recorded: the names that were given before, by their values, which may be others than `values`.
     """
-    members, recorded = members or {}, recorded or {}
+    members, recorded = members or {}, _without_invalid(recorded or {})
     values = list(dict.fromkeys(values))
     names = {value: recorded[value] for value in values if value in recorded}
     taken = set(recorded.values())
@@ -78,6 +78,15 @@ def name_values(
     wanted = {value: spell(members.get(value) or value) for value in values if value not in names}
     names |= _tell_apart(wanted, taken)
     return {value: names[value] for value in values}
+
+
+def _without_invalid(recorded: Mapping[str, str]) -> dict[str, str]:
+    """Leave out names that no enum can serve, as an earlier release may have recorded them, and repeated ones."""
+    by_name: dict[str, str] = {}
+    for value, name in recorded.items():
+        if MEMBER.fullmatch(name) and name not in ("true", "false", "null"):
+            by_name.setdefault(name, value)
+    return {value: name for name, value in by_name.items()}
 
 
 def is_member(name: str) -> bool:

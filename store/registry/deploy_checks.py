@@ -36,6 +36,8 @@ def check_champions() -> Iterator[DeployFinding]:
     for name, version in promoted.items():
         if product := catalogue.find(name):
             yield from _check_champion(product, version)
+        elif refusal := catalogue.find_declared_refusal(name):
+            yield DeployFinding(CHAMPIONS, f"{name} would stop predicting: {refusal.reason}", breaks=True)
         else:
             yield DeployFinding(CHAMPIONS, f"{name} is no longer declared; its rows stay.", breaks=False)
     for product in catalogue.products():

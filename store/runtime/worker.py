@@ -16,6 +16,7 @@ from rq.serializers import JSONSerializer
 from ..db import sqlstates
 from ..jobs import jobs, leases, queue, temporary_folders
 from ..jobs.queue import RENAMED_FUNCTIONS
+from ..products import catalogue
 from . import maintenance
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class JobWorker(Worker):
 
 def work() -> None:
     """Run jobs until a signal stops the worker."""
+    catalogue.log_refusals()
     stopped = threading.Event()
     threading.Thread(target=_maintain_forever, args=[stopped], name="maintenance", daemon=True).start()
     JobWorker(name=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}").work(

@@ -55,7 +55,7 @@ def check_name(name: str) -> None:
             f"or undo it with ./dev rmproduct {name}."
         )
     labels = settings.OURS | {config.label for config in apps.get_app_configs()}
-    if catalogue.find(name) or name in labels:
+    if name in labels or name in {product.name for product in catalogue.declared()}:
         raise NameTaken(f"A product or an app called {name!r} exists already: choose another name.")
     if find_spec(name):
         raise NameTaken(f"{name!r} is the name of a Python package that is installed: choose another name.")
@@ -107,6 +107,9 @@ def install(name: str) -> None:
     for message in checks.run_checks():
         if message.level >= checks.ERROR:
             raise InvalidApp(f"{message.msg} {message.hint or ''}".strip())
+    for refusal in catalogue.refusals():
+        if refusal.name in (name, f"{name}.products"):
+            raise InvalidApp(str(refusal))
     call_command("makemigrations", name, verbosity=0)
     call_command("migrate", verbosity=0)
 

@@ -236,7 +236,9 @@ def unready() -> list[str]:
     It is ready while it can serve some champion, or none was promoted yet.
     """
     reasons = [*_postgresql(), *_redis()]
-    if degraded() and not any(isinstance(champion, Champion) for champion in _promoted.values()):
+    if catalogue.refusals() and not catalogue.products():
+        reasons.append("None of the declared products can be served: ./dev check says why.")
+    elif degraded() and not any(isinstance(champion, Champion) for champion in _promoted.values()):
         reasons.append("None of the promoted versions can be served here.")
     return reasons
 

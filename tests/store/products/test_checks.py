@@ -9,9 +9,10 @@ from django.db.models import Avg, Count, F
 from django.test.utils import isolate_apps
 
 from learning.problem import Classification, Clustering, Regression
-from schema import checks as names
+from schema.composition import shared_names
+from schema.products import name_checks as names
 from store.exceptions import BadInput
-from store.products import catalogue, checks
+from store.products import catalogue, checks, system_checks
 from store.products.choices import name_choices
 from store.products.features import Before, InvalidJoin, Latest
 from store.products.product import DataProduct
@@ -254,12 +255,12 @@ def test_an_enum_that_would_be_made_twice_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["build", "products", "node"])
 def test_a_product_that_would_take_the_apis_own_name_is_refused(name: str) -> None:
-    said = list(names.shared_names([declared(COST, name=name)]))
+    said = list(shared_names([declared(COST, name=name)]))
     assert any("which the API has already: rename it" in sentence for sentence in said)
 
 
 def test_two_products_that_would_share_a_name_are_refused(stay: DataProduct) -> None:
-    said = list(names.shared_names([stay, declared(COST, name="stay_feedback")]))
+    said = list(shared_names([stay, declared(COST, name="stay_feedback")]))
     assert any("stayFeedback, which the product 'stay' has already" in sentence for sentence in said)
 
 
@@ -270,6 +271,6 @@ def test_two_products_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -
     module.stay = declared(COST, name="stay")  # type: ignore[attr-defined]
     monkeypatch.setattr(catalogue, "refused", [])
     catalogue._register(module)
-    assert [e.msg for e in checks.check_products() if e.id == "exemplar.E001"] == [
+    assert [e.msg for e in system_checks.check_products() if e.id == "exemplar.E001"] == [
         "other.products: the name 'stay' is used by another product; rename one."
     ]

@@ -101,6 +101,44 @@ def test_names_are_valid_and_different(values: list[str]) -> None:
     check_names(list(names.values()))
 
 
+#: Names that a choices class or an earlier release may have given.
+GIVEN = st.sampled_from(
+    [
+        "_x_",
+        "_TRAILERS_",
+        "__class__",
+        "mro",
+        "true",
+        "TRUE",
+        "null",
+        "1",
+        "",
+        "name",
+        "value",
+        "É",
+        "a b",
+        "A",
+    ]
+) | st.from_regex(r"[A-Za-z_]\w{0,5}", fullmatch=True)
+
+
+@given(st.dictionaries(VALUES, GIVEN, max_size=8), st.dictionaries(VALUES, GIVEN, max_size=8), LISTS)
+def test_names_that_were_given_stay_only_where_an_enum_can_serve_them(
+    members: dict[str, str], recorded: dict[str, str], more: list[str]
+) -> None:
+    names = name_values([*members, *recorded, *more], members, recorded)
+    assert len(set(names.values())) == len(names)
+    for name in names.values():
+        assert assert_enum_value_name(name) == name
+    GraphQLEnumType("Names", dict.fromkeys(names.values(), 1))
+    served = Enum("Names", {name: value for value, name in names.items()})  # type: ignore[misc]
+    assert {member.value: member.name for member in served} == names
+    taken = list(recorded.values())
+    for value, name in recorded.items():
+        if re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) and name not in ("mro", "true", "null"):
+            assert names[value] == name or taken.count(name) > 1
+
+
 @given(LISTS, st.randoms(use_true_random=False))
 def test_the_order_of_choices_changes_no_name(values: list[str], random: Random) -> None:
     shuffled = random.sample(values, len(values))

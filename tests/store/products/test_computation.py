@@ -42,7 +42,7 @@ from store.ingest import editing
 from store.predictions import upsert
 from store.predictions.feedback import About, Feedback
 from store.predictions.upsert import PredictionBatch, ValidRequest
-from store.products import catalogue, checks
+from store.products import catalogue, checks, system_checks
 from store.products.features import Before, Feature, InvalidJoin
 from store.products.product import DataProduct
 from store.serving.predict import validate_entity
@@ -471,7 +471,7 @@ def test_what_is_not_computed_stays_an_input_that_check_remarks_upon(case: str) 
 
 
 def test_check_warns_of_what_every_caller_must_give() -> None:
-    warnings = [message for message in checks.check_products() if message.id == "exemplar.W008"]
+    warnings = [message for message in system_checks.check_products() if message.id == "exemplar.W008"]
     assert [str(message.msg) for message in warnings] == [
         "The product 'relapse': the feature cost_per_year is not computed when serving, so that every caller must "
         "give it: it refers to Operation.cost, and no feature is that column."

@@ -29,6 +29,8 @@ FOLDS, FEW_FOLDS, MANY_ROWS = 5, 3, 20_000
 #: Below this many rows one partition has too much noise.
 FEW_ROWS = 400
 MOST_REPEATS = 20
+#: Upper bounds of a quick build.
+QUICK_CANDIDATES, QUICK_FOLDS = 3, 3
 MOST_PICTURES = 0.9
 
 
@@ -129,6 +131,16 @@ class Problem:
     def predict_arrays(cls, estimator: "BaseEstimator", X: ArrayLike) -> PredictedArrays:
         """Predict with a fitted estimator, or a pipeline if `X` is a frame."""
         raise NotImplementedError
+
+    def quick(self) -> Self:
+        """Return the problem with few candidates and folds, one partition, and no diagnostics.
+
+        For tests and trials of an application: its models are worse than they could be.
+        """
+        folds = min(self.folds or QUICK_FOLDS, QUICK_FOLDS)
+        return replace(
+            self, candidates=min(self.budget, QUICK_CANDIDATES), folds=folds, repeats=1, pictures=0.0
+        )
 
     def with_options(
         self,

@@ -78,6 +78,9 @@ EXEMPLAR_CPUS: int = read_number("EXEMPLAR_CPUS", os.cpu_count() or 1, least=1)
 #: The Dask scheduler whose workers run the fits instead, as `tcp://10.0.0.5:8786`; none by default.
 SEARCH_SCHEDULER: str = read_text("SEARCH_SCHEDULER")
 
+#: Builds try few candidates and draw no pictures: for tests and trials, whose models need not be good; default: off.
+EXEMPLAR_QUICK_BUILDS: bool = read_switch("EXEMPLAR_QUICK_BUILDS", False)
+
 #: Builds whose snapshots and unserved artifacts are kept, for each product.
 EXEMPLAR_KEEP_BUILDS: int = read_number("EXEMPLAR_KEEP_BUILDS", 10, least=1)
 

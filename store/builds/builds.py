@@ -4,6 +4,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Greatest, Now
@@ -158,7 +159,9 @@ class Build(Job):
 
     def problem(self) -> Problem:
         """Get the declared problem with the request's options and seed. Raises UnknownProduct, InvalidProblem."""
-        return catalogue.get(self.product).problem.with_options(**{**self.options, "seed": self.seed})
+        declared = catalogue.get(self.product).problem
+        allowed = declared.quick() if settings.EXEMPLAR_QUICK_BUILDS else declared
+        return allowed.with_options(**{**self.options, "seed": self.seed})
 
     def add_event(self, kind: str, message: str, percent: float | None = None, **facts: Any) -> "BuildEvent":
         """Append an event in the current transaction and publish it after the commit.

@@ -260,3 +260,12 @@ def test_predictions_have_the_shape_of_the_task():
     clusters, distances = Clustering.predict_arrays(clusterer, X[:4])
     assert (clusters.dtype, distances.shape) == (np.int64, (4, 2))
     assert clusters.tolist() == distances.argmin(axis=1).tolist()
+
+
+@pytest.mark.parametrize(
+    "problem", [Classification(), Regression(candidates=2, folds=2), Clustering(repeats=4)]
+)
+def test_a_quick_problem_has_few_candidates_folds_and_partitions_and_no_diagnostics(problem):
+    quick = problem.quick()
+    assert quick.budget <= min(problem.budget, 3) and quick.folds_for(10**6) <= problem.folds_for(10**6)
+    assert quick.repeats_for(10) == 1 and quick.pictures == 0

@@ -27,18 +27,23 @@ UNSET = {
 
 
 class System:
-    """What `./dev up` starts in `root`, in the state folder `folder`; `settings` are environment variables."""
+    """What `./dev up` starts in `root`, in the state folder `folder`; `settings` are environment variables.
 
-    def __init__(self, folder: Path, *arguments: str, root: Path = ROOT, **settings: str):
+    Builds are quick unless `quick` is False: few tests are about what is found by a search.
+    """
+
+    def __init__(self, folder: Path, *arguments: str, root: Path = ROOT, quick: bool = True, **settings: str):
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = httpx.Client(base_url=self.url, trust_env=False, timeout=PATIENCE)
         self.log = folder.with_name(f"{folder.name}.log")
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in UNSET and not name.startswith("EXEMPLAR_")
+        self.root = root
+        self.environment = {
+            **outer_environment(),
+            "EXEMPLAR_STATE": str(folder),
+            "EXEMPLAR_QUICK_BUILDS": "on" if quick else "off",
+            **settings,
         }
         self.supervisor = Child(
             name="up",
@@ -46,7 +51,7 @@ class System:
             signals=[SIGINT],
             patience=30,
             orphaned=SIGTERM,
-            environment=environment | {"EXEMPLAR_STATE": str(folder)} | settings,
+            environment=self.environment,
             log=self.log,
         )
 
@@ -80,6 +85,18 @@ class System:
         """The pid of `supervisor`, `postgres`, `valkey`, `web` or `worker`."""
         return int(json.loads((self.folder / "processes.json").read_text())[name])
 
+    def run(self, *command: str, **settings: str) -> str:
+        """Run a command of manage.py in this system; return what it printed."""
+        done = subprocess.run(
+            [sys.executable, self.root / "manage.py", *command],
+            env=self.environment | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     @property
     def output(self) -> str:
         """What was printed so far, by the supervisor, the web processes and the workers."""
@@ -89,6 +106,15 @@ class System:
         """Ctrl-C."""
         self.client.close()
         self.supervisor.stop()
+
+
+def outer_environment() -> dict[str, str]:
+    """Return what of the environment of the tests is for systems, too."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in UNSET and not name.startswith("EXEMPLAR_")
+    }
 
 
 def free_port() -> int:

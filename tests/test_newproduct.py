@@ -1,7 +1,6 @@
 """From files to a champion by the commands alone, in a copy of the project."""
 
 import csv
-import os
 import random
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 
 from project import engines
 from tests.store.ingest.workbook import write_workbook
-from tests.system import ROOT, UNSET, state_folder
+from tests.system import ROOT, outer_environment, state_folder
 from tests.waiting import PATIENCE
 
 PARTS = ("learning", "store", "schema", "project", "manage.py", "worker.py")
@@ -29,11 +28,10 @@ class Copy:
     state: Path
 
     def run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        kept = {k: v for k, v in os.environ.items() if k not in UNSET and not k.startswith("EXEMPLAR_")}
         return subprocess.run(
             [sys.executable, "manage.py", *command],
             cwd=self.folder,
-            env=kept | {"EXEMPLAR_STATE": str(self.state)},
+            env=outer_environment() | {"EXEMPLAR_STATE": str(self.state), "EXEMPLAR_QUICK_BUILDS": "on"},
             input=stdin,
             capture_output=True,
             text=True,

@@ -1,6 +1,5 @@
 """The tutorial's commands and queries do what it says, in their order, in a copy of the project."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from tests.system import ROOT, UNSET, System, copied
+from tests.system import ROOT, System, copied
 from tests.test_lifecycle import data
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
@@ -84,15 +83,10 @@ def parts(text: str) -> tuple[str, list[str]]:
 
 
 def run(command: str, shown: list[str], system: System, copy: Path) -> None:
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in UNSET and not name.startswith("EXEMPLAR_")
-    }
     done = subprocess.run(
         ["/bin/sh", "-c", command],
         cwd=copy,
-        env=environment | {"EXEMPLAR_STATE": str(system.folder)},
+        env=system.environment,
         capture_output=True,
         text=True,
         check=False,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system import ROOT, UNSET
+from tests.system import ROOT, outer_environment
 
 #: Each takes a tenth of a second and more to import, or belongs to those that do.
 HEAVY = {
@@ -34,8 +34,7 @@ SET_UP = "import django; django.setup();"
 def imported(statements: str, folder: Path) -> set[str]:
     """Run statements in a process of its own; return the modules that it has imported then."""
     code = f"{statements} import json, sys; print(json.dumps(sorted(sys.modules)))"
-    ours = {name: value for name, value in os.environ.items() if name not in UNSET}
-    ours = {name: value for name, value in ours.items() if not name.startswith("EXEMPLAR_")}
+    ours = outer_environment()
     environment = ours | {"EXEMPLAR_STATE": str(folder), "DJANGO_SETTINGS_MODULE": "project.settings"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True

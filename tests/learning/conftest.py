@@ -117,7 +117,7 @@ def wines() -> Dataset:
 
 @pytest.fixture(scope="session")
 def tumor_problem() -> Classification:
-    return Classification(candidates=6, folds=3, pictures=0.0)
+    return Classification(candidates=5, folds=3, pictures=0.0)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from learning.estimators.families.catalogue import FAMILIES
 from learning.problem import Regression
 
 from ..conftest import MIXED, STRANGE
-from .compiling import PREPARATIONS, PROBLEMS, assert_equal_outputs, compiled, fit_model, mixed_data
+from .compiling import FAST, PREPARATIONS, PROBLEMS, assert_equal_outputs, compiled, fit_model, mixed_data
 
 SELECTED_FEATURES = [{"features": "best"}, {"features": "sound"}, {"features": "best", "prepare": "products"}]
 
@@ -25,7 +25,7 @@ def hyperparameters(problem, family):
     family_ = FAMILIES[problem.task][family]
     clusters = {"clusters": 3} if problem.task == "CLUSTERING" and family_.needs_clusters else {}
     recipes = [{"min_cluster_size": 5}] if family == "hdbscan" else family_.defaults
-    return [each | clusters for each in recipes]
+    return [each | clusters | FAST.get(family, {}) for each in recipes]
 
 
 ALL = [
@@ -39,13 +39,13 @@ PREPARED = [
     for problem in PROBLEMS[:2]
     for family, more in (
         ("linear", PREPARATIONS + SELECTED_FEATURES),
-        ("extra_trees", SELECTED_FEATURES[:2]),
+        ("extra_trees", [FAST["extra_trees"] | each for each in SELECTED_FEATURES[:2]]),
         ("neighbours", PREPARATIONS[2:]),
     )
     for each in more
 ]
 RANKED = [
-    (Regression(), Candidate(family, {"target": "ranks"}))
+    (Regression(), Candidate(family, FAST.get(family, {}) | {"target": "ranks"}))
     for family in ("linear", "boosting", "forest", "kernel_svm", "mlp")
 ]
 
@@ -55,7 +55,7 @@ RANKED = [
     ("problem", "candidate"), [*ALL, *PREPARED, *RANKED], ids=lambda each: str(each)[:60]
 )
 def test_the_compiled_form_of_every_family_equals_its_pipeline(problem, candidate):
-    data, rows = mixed_data(problem)
+    data, rows = mixed_data(problem, n=60)
     model = fit_model(problem, candidate, data)
     fast = compiled(model, data)
     assert fast.compiled.form is not None, fast.compiled.parity

@@ -1,7 +1,6 @@
 """Libraries that a process does without until it fits, draws or serves: how long it takes to start is theirs."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path

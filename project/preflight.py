@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from django.apps import apps
-from django.conf import settings
 from django.db import connection
 from django.db.migrations.autodetector import MigrationAutodetector
 from django.db.migrations.exceptions import InconsistentMigrationHistory
@@ -13,8 +12,10 @@ from django.db.migrations.questioner import MigrationQuestioner
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ProjectState
 
+from project.management.commands.migrate import has_earlier_users
 from schema.composition import compose_served
 from schema.schema_changes import check_schema
+from store.db import team
 from store.registry import served_choices
 from store.registry.deploy_checks import (
     MIGRATIONS,
@@ -51,7 +52,10 @@ def _check_migrations(pending: list[str]) -> Iterator[DeployFinding]:
     try:
         loader.check_consistent_history(connection)
     except InconsistentMigrationHistory as error:
-        yield DeployFinding(MIGRATIONS, f"{error} Restore the migrations that the database has.", breaks=True)
+        if not has_earlier_users(connection):  # of which `migrate` makes a history that is consistent
+            yield DeployFinding(
+                MIGRATIONS, f"{error} Restore the migrations that the database has.", breaks=True
+            )
     for app in list_changed(loader):
         text = f"The models of {app} changed and no migration says so: ./dev makemigrations {app} writes it."
         yield DeployFinding(MIGRATIONS, text, breaks=True)
@@ -89,4 +93,4 @@ def list_unknown(loader: MigrationLoader) -> list[str]:
 
 def _is_migrated_here(label: str) -> bool:
     """Return whether Exemplar migrates the app, rather than a team's own project."""
-    return apps.get_app_config(label).name not in settings.EXEMPLAR_FOREIGN
+    return not team.is_team_app(apps.get_app_config(label))

@@ -173,19 +173,24 @@ EXEMPLAR_FOREIGN: list[str] = [
     name for name in EXEMPLAR_PRODUCTS if name not in list_beside() and not name.startswith("examples.")
 ]
 
+#: The user model of those apps, as `accounts.User`: what AUTH_USER_MODEL is in the settings of the project that owns
+#: them; default: Django's `auth.User`.
+EXEMPLAR_USER_MODEL: str = read_text("EXEMPLAR_USER_MODEL")
+
 # -- Django --
 
 INSTALLED_APPS = list(
     dict.fromkeys(
         [
-            "project",  # first: its `migrate` makes the schema, then does what Django's does
-            "django.contrib.admin",
+            "project",  # first: it loads a team's apps, and its `migrate` makes the schema
+            "project.administration.AdministrationConfig",
             "django.contrib.auth",
             "django.contrib.contenttypes",
             "django.contrib.sessions",
             "django.contrib.messages",
             "django.contrib.staticfiles",
             "django.contrib.humanize",
+            "store.access",
             "store",
             "schema",
             *(EXEMPLAR_PRODUCTS or list_examples()),
@@ -226,6 +231,8 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+#: Exemplar's own users, also beside a team's project.
+AUTH_USER_MODEL = "exemplar.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")

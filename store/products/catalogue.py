@@ -18,6 +18,7 @@ from django.utils.module_loading import module_has_submodule
 
 from learning.exceptions import ExemplarError
 
+from ..db import team
 from ..exceptions import UnknownProduct
 from . import checks
 from .product import DataProduct
@@ -74,7 +75,9 @@ def discover() -> None:
             continue
         name = f"{app.name}.products"
         try:
-            _register(import_module(name))
+            with team.user_model_for(app):
+                module = import_module(name)
+            _register(module)
         except ExemplarError as error:
             refused.append(Refusal(name, [str(error)]))
         except Exception as error:  # a team's code may raise anything, and the others serve all the same

@@ -1,18 +1,24 @@
 """Checks of declared products: each problem is a sentence that says what to change."""
 
+import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import EmptyResultSet, FieldError, ValidationError
+from django.db.models.sql import Query
 
 from learning import checks as learning
 from learning.kinds import canonical_text
 
+from ..db import team
 from . import times
 from .columns import Choice, TypedColumn
 from .features import InvalidJoin, Path, resolve_path
 from .product import LABEL, WRITES, DataProduct
+
+#: A quoted name in SQL that is neither qualified nor an alias that a query gives to a column.
+NAME = re.compile(r'(?<![."\w])(?<!AS )"(\w+)"')
 
 
 def find_remarks(product: DataProduct) -> Iterator[str]:
@@ -39,6 +45,7 @@ def find_remarks(product: DataProduct) -> Iterator[str]:
 def find_problems(product: DataProduct) -> Iterator[str]:
     """List the reasons why `product` cannot be built, one sentence each."""
     features_compile = yield from _features(product)
+    yield from _tables(product, features_compile)
     label_fits = yield from _label(product)
     for column in product.columns if features_compile else ():
         yield from _choices(column.name, column.choices)
@@ -56,7 +63,7 @@ def find_problems(product: DataProduct) -> Iterator[str]:
 def _features(product: DataProduct) -> Generator[str, None, bool]:
     """Yield the problems of the features. Returns: True where every feature compiles."""
     join, compiles = product.join, True
-    if join.queryset.query.is_sliced or join.queryset.query.combinator:
+    if _is_closed(join.queryset.query):
         yield "its queryset is a slice or a union, which cannot be joined: restrict it with filter()."
     if not join.features:
         yield "it has no features: name at least one column in features={…}."
@@ -73,6 +80,31 @@ def _features(product: DataProduct) -> Generator[str, None, bool]:
             compiles = False
         yield from _leak(product, name)
     return compiles
+
+
+def _is_closed(query: Query) -> bool:
+    """Return True for a slice or a union, to which nothing can be added."""
+    return query.is_sliced or bool(query.combinator)
+
+
+def _tables(product: DataProduct, features_compile: bool) -> Iterator[str]:
+    """Yield the tables of Exemplar's own that the join reads, also in its queryset and in subqueries."""
+    join = product.join
+    is_annotatable = features_compile and not _is_closed(join.queryset.query)
+    try:
+        query = (join.instances() if is_annotatable else join.queryset).query
+        statement, _ = query.sql_with_params()
+    except InvalidJoin as error:
+        yield str(error)
+        return
+    except (EmptyResultSet, FieldError):
+        return  # reads no table
+    names = set(NAME.findall(statement)) & team.list_exemplar_tables()
+    for table in sorted(names):
+        yield (
+            f"its Join reads {table}, whose rows are Exemplar's own: declare an unmanaged model over the table that is "
+            f'meant, with db_table=\'"{team.SCHEMA}"."{table}"\'.'
+        )
 
 
 def _leak(product: DataProduct, name: str) -> Iterator[str]:

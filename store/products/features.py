@@ -27,6 +27,7 @@ from django.db.models import (
 from django.db.models.expressions import BaseExpression, Col, CombinedExpression
 from django.db.models.functions import Cast, Coalesce, Extract
 
+from ..db.team import is_exemplar_model
 from ..exceptions import BadInput, StoreError
 from . import annotations, times
 from .columns import TypedColumn
@@ -157,12 +158,22 @@ def resolve_path(model: type[models.Model], path: str, *, keys: bool = False) ->
             )
         hops.append(hop)
         model = hop.related_model
+        if is_exemplar_model(model):
+            raise InvalidJoin(_belongs_to_exemplar(model, path))
     column = _field(model, last, path)
     if column.is_relation and not (keys and column.concrete and column.many_to_one):
         # A foreign key is found by its column's name too, as city_id; its row's columns are behind city__.
         wanted = "__".join([*relations, column.name, _example_column(column)])
         raise InvalidJoin(f"{path!r} is a relation: name a column of it, as {wanted}.")
     return Path(tuple(hops), column)
+
+
+def _belongs_to_exemplar(model: type[models.Model], path: str) -> str:
+    table = model._meta.db_table
+    return (
+        f"{path!r} leads into {model._meta.label}, whose rows are Exemplar's own and not those of the project that has "
+        f'the path: declare an unmanaged model over that project\'s table, with db_table=\'"public"."{table}"\'.'
+    )
 
 
 def _to_many_prefix(model: type[models.Model], path: str) -> str:

@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
+from ..db.team import OWN_SCHEMA
 from ..exceptions import StoreError
 from ..ingest.files.names import field_name
 from ..products import catalogue
@@ -75,9 +76,16 @@ def find_tables(name: str) -> list[str]:
     tables_of_others = {model._meta.db_table for model in others if model._meta.app_label != name}
     return [
         table
-        for table in connection.introspection.table_names()
+        for table in _list_own_tables()
         if table.startswith(f"{name}_") and table not in tables_of_others
     ]
+
+
+def _list_own_tables() -> list[str]:
+    """List the tables in Exemplar's schema; others, also of these names, are not the app's."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1", [OWN_SCHEMA])
+        return [name for (name,) in cursor.fetchall()]
 
 
 def _is_elsewhere(name: str) -> bool:
@@ -137,7 +145,8 @@ def drop_tables(name: str) -> None:
     quote_name = connection.ops.quote_name
     with transaction.atomic(), connection.cursor() as cursor:
         if tables := find_tables(name):
-            cursor.execute(f"DROP TABLE {', '.join(map(quote_name, tables))}")
+            names = (f"{OWN_SCHEMA}.{quote_name(table)}" for table in tables)
+            cursor.execute(f"DROP TABLE {', '.join(names)}")
         MigrationRecorder(connection).migration_qs.filter(app=name).delete()
 
 

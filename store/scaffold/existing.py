@@ -13,13 +13,12 @@ from psycopg2 import sql
 
 from learning.kinds import UNLEARNED, Kind, kind_of_field
 
+from ..db.team import OWN_SCHEMA, list_exemplar_tables
 from ..ingest.files import FileError, Layout, Row
 from .inference import ColumnOptions, InferredColumn, InferredTable, Role, infer_table
 
 #: The start of the remark about a column that is a relation.
 REFERENCES = "references"
-#: Schemas whose tables need not be named with their schema.
-SEARCH_PATH = ("exemplar", "public")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +48,8 @@ class DatabaseTable:
 
     @property
     def db_table(self) -> str:
-        """The value of Django's option `db_table`."""
-        return self.name if self.schema in SEARCH_PATH else f'"{self.schema}"."{self.name}"'
+        """The value of Django's option `db_table`: with the schema, as tables of Exemplar's may have the same name."""
+        return self.name if self.schema == OWN_SCHEMA else f'"{self.schema}"."{self.name}"'
 
 
 def find_tables(names: Sequence[str]) -> list[DatabaseTable]:
@@ -73,18 +72,23 @@ def find_tables(names: Sequence[str]) -> list[DatabaseTable]:
 
 
 def _qualify(name: str) -> tuple[str, str]:
-    """Find schema and name of a table or view. Raises FileError."""
+    """Find schema and name of a table or view; without a schema, another's before Exemplar's. Raises FileError."""
     schema, _, table = name.rpartition(".")
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
             "WHERE c.relname = %s AND c.relkind IN ('r', 'v', 'm', 'p', 'f') "
-            "AND (n.nspname = %s OR %s = '' AND pg_table_is_visible(c.oid))",
-            [table, schema, schema],
+            "AND (n.nspname = %s OR %s = '' AND n.nspname = ANY(current_schemas(false))) ORDER BY n.nspname = %s",
+            [table, schema, schema, OWN_SCHEMA],
         )
-        if row := cursor.fetchone():
-            return str(row[0]), str(row[1])
-    raise FileError(f"{name}: the database has no table or view of this name.")
+        row = cursor.fetchone()
+    if not row:
+        raise FileError(f"{name}: the database has no table or view of this name.")
+    if row[0] == OWN_SCHEMA and row[1] in list_exemplar_tables():
+        raise FileError(
+            f"{name}: this table is Exemplar's own. Name one of yours, with its schema if it has one."
+        )
+    return str(row[0]), str(row[1])
 
 
 @contextmanager

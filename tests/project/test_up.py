@@ -86,7 +86,7 @@ def test_an_unreachable_server_is_reported_in_one_line(tmp_path: Path, name: str
 
 
 def test_commands_use_the_engines_that_run(running: System) -> None:
-    code = "from django.contrib.auth.models import User; print(User.objects.get().username)"
+    code = "from store.access.models import User; print(User.objects.get().username)"
     done = manage(running.folder, "shell", "-c", code)
     assert done.stdout.splitlines()[-1] == "admin"
     assert running.healthy()

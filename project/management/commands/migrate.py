@@ -2,15 +2,32 @@
 
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.core.management.commands import migrate
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
+
+from store.db.team import OWN_SCHEMA
 
 #: Number of the advisory lock; any that no other program locks in this database.
 LOCK = 7263911
 #: The schemas of Exemplar's own tables, and of snapshots; those that somebody has made beforehand serve as they are.
 SCHEMAS = ("exemplar", "snapshots")
+
+#: The first migration of Exemplar's own users.
+USERS = ("exemplar", "0001_initial")
+#: Takes over the users of a database in which they still were Django's. Foreign keys follow their table.
+RENAME = """
+ALTER TABLE exemplar.auth_user RENAME TO exemplar_user;
+ALTER TABLE exemplar.auth_user_groups RENAME TO exemplar_user_groups;
+ALTER TABLE exemplar.auth_user_user_permissions RENAME TO exemplar_user_user_permissions;
+ALTER TABLE exemplar.exemplar_user ALTER COLUMN id TYPE bigint;
+ALTER TABLE exemplar.exemplar_user_groups ALTER COLUMN id TYPE bigint, ALTER COLUMN user_id TYPE bigint;
+ALTER TABLE exemplar.exemplar_user_user_permissions ALTER COLUMN id TYPE bigint, ALTER COLUMN user_id TYPE bigint;
+ALTER TABLE exemplar.django_admin_log ALTER COLUMN user_id TYPE bigint;
+UPDATE exemplar.django_content_type SET app_label = 'exemplar' WHERE app_label = 'auth' AND model = 'user';
+"""
 
 
 class Command(migrate.Command):
@@ -22,6 +39,7 @@ class Command(migrate.Command):
             cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         try:
             create_schema(connection)
+            rename_users(connection)
             super().handle(*args, **options)
         finally:
             with connection.cursor() as cursor:
@@ -41,3 +59,25 @@ def create_schema(connection: BaseDatabaseWrapper) -> None:
         cursor.execute("SET search_path TO exemplar")
         MigrationRecorder(connection).ensure_schema()
         cursor.execute("RESET search_path")
+        cursor.execute("SELECT current_schema()")
+        if cursor.fetchone() != (OWN_SCHEMA,):
+            raise CommandError(
+                f"Tables would not be created in the schema {OWN_SCHEMA}: this connection has another search_path. A "
+                "pooler between must pass the startup parameter `options` on; or connect to PostgreSQL itself."
+            )
+
+
+def has_earlier_users(connection: BaseDatabaseWrapper) -> bool:
+    """Return True for a database of an earlier release, whose users were in Django's `auth_user`."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('exemplar.auth_user')")
+        is_there = cursor.fetchone() != (None,)
+    return is_there and USERS not in MigrationRecorder(connection).applied_migrations()
+
+
+def rename_users(connection: BaseDatabaseWrapper) -> None:
+    """Make Exemplar's own users of those of an earlier release."""
+    if has_earlier_users(connection):
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            cursor.execute(RENAME)
+            MigrationRecorder(connection).record_applied(*USERS)

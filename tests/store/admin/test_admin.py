@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from store.access.models import User
 from store.builds.builds import Build
 from store.models import ModelVersion, ProductState, Promotion
 from store.products.product import DataProduct

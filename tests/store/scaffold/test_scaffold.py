@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from learning.problem import Clustering
 from store.ingest import files
@@ -439,7 +440,37 @@ def test_a_view_needs_a_named_key(sales: None) -> None:
     assert "id = models.BigIntegerField(primary_key=True)" in unmanaged.render_models(planned)
 
 
-@pytest.mark.parametrize("names", [["nothing"], ["sales.nothing"], ["sales.people", "auth_user"]])
+@pytest.mark.parametrize("names", [["nothing"], ["sales.nothing"], ["sales.people", "tumor_biopsy"]])
 def test_unknown_tables_and_several_schemas_are_rejected(sales: None, names: list[str]) -> None:
     with pytest.raises(FileError, match=r"no table or view|different schemas"):
         existing.find_tables(names)
+
+
+def test_a_table_of_the_teams_comes_before_exemplars_of_the_same_name(db: None) -> None:
+    names = ["auth_group", "django_content_type", "django_migrations", "django_session", "store_build"]
+    with connection.cursor() as cursor:
+        for name in names:
+            cursor.execute(f"CREATE TABLE public.{name} (key integer PRIMARY KEY)")
+    assert {table.db_table for table in existing.find_tables(names)} == {
+        f'"public"."{name}"' for name in names
+    }
+
+
+@pytest.mark.parametrize("name", ["auth_permission", "exemplar.auth_group", "exemplar_user", "store_build"])
+def test_exemplars_own_tables_are_no_feature_tables(db: None, name: str) -> None:
+    with pytest.raises(FileError, match="this table is Exemplar's own"):
+        existing.find_tables([name])
+
+
+def test_tables_of_other_schemas_are_not_dropped_with_a_product(db: None) -> None:
+    MigrationRecorder(connection).record_applied("shop", "0001_initial")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE shop_visit (); CREATE TABLE public.shop_visit (); CREATE TABLE public.shop_order ()"
+        )
+        assert apps.find_tables("shop") == ["shop_visit"]
+        apps.drop_tables("shop")
+        cursor.execute(
+            "SELECT schemaname, tablename FROM pg_tables WHERE tablename LIKE 'shop\\_%' ORDER BY 2"
+        )
+        assert cursor.fetchall() == [("public", "shop_order"), ("public", "shop_visit")]

@@ -1,0 +1,204 @@
+"""Exemplar beside a team's own project on one database: their tables, users and sessions never meet."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from psycopg2.extensions import make_dsn
+
+from project.engines import PostgreSQL
+from project.management.commands import migrate
+from project.preflight import check_deploy
+from store.registry.deploy_checks import MIGRATIONS
+from tests.system import ROOT, UNSET
+
+TEAM = ROOT / "tests" / "team"
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of the team's, in the PostgreSQL of the tests, and the team's user model; empty: Django's."""
+
+    dsn: dict[str, str]
+    user_model: str
+
+    def team(self, *arguments: str) -> str:
+        """Run a command of the team's project."""
+        return run(
+            "manage.py", *arguments, TEAM_DATABASE=make_dsn(**self.dsn), TEAM_USER_MODEL=self.user_model
+        )
+
+    def exemplar(self, *arguments: str) -> str:
+        """Run a command of Exemplar."""
+        query = "&".join(f"{key}={value}" for key, value in self.dsn.items() if key != "dbname")
+        accounts = self.user_model.partition(".")[0]
+        return run(
+            str(ROOT / "manage.py"),
+            *arguments,
+            DATABASE_URL=f"postgresql:///{self.dsn['dbname']}?{query}",
+            EXEMPLAR_PRODUCTS=",".join(filter(None, ["orders.apps.OrdersConfig", accounts])),
+            EXEMPLAR_USER_MODEL=self.user_model,
+            EXEMPLAR_STATE=str(settings.EXEMPLAR_STATE),
+            EXEMPLAR_SIGNING_KEY="key",
+            SECRET_KEY="secret",
+            REDIS_URL=settings.REDIS_URL,
+            PYTHONPATH=str(TEAM),
+        )
+
+    def dump(self) -> str:
+        """Dump the team's schema with its rows, without the key that pg_dump draws for each dump."""
+        command = [PostgreSQL(settings.EXEMPLAR_STATE).binaries / "pg_dump", "--schema=public"]
+        dumped = subprocess.run([*command, make_dsn(**self.dsn)], capture_output=True, text=True, check=True)
+        return re.sub(r"^\\(un)?restrict .*$", "", dumped.stdout, flags=re.MULTILINE)
+
+
+def run(*command: str, **variables: str) -> str:
+    kept = {
+        name: value for name, value in os.environ.items() if name not in UNSET and "EXEMPLAR_" not in name
+    }
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=TEAM,
+        env=kept | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(params=["accounts.User", ""], ids=["custom", "stock"])
+def database(engines: None, request: pytest.FixtureRequest) -> Iterator[Database]:
+    server = {**PostgreSQL(settings.EXEMPLAR_STATE).dsn, "dbname": "postgres"}
+    with closing(psycopg2.connect(**server)) as administrator, administrator.cursor() as cursor:
+        administrator.autocommit = True
+        cursor.execute("CREATE DATABASE team")
+        try:
+            yield Database({**server, "dbname": "team"}, request.param)
+        finally:
+            cursor.execute("DROP DATABASE team WITH (FORCE)")
+
+
+ROWS = """
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from orders.models import Order
+users = get_user_model().objects
+ann, bob = (users.create_user(name) for name in ("ann", "bob"))
+users.create_user("gone", is_active=False)
+subject, group = ContentType.objects.get_for_model(Order), Group.objects.create(name="buyers")
+ann.groups.add(group)
+for owner in users.order_by("pk"):
+    Order.objects.create(owner=owner, group=group, subject=subject, amount=owner.pk).watchers.add(ann, bob)
+"""
+
+WHAT_EXEMPLAR_SEES = """
+import json
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from django.core import checks
+from django.core.management import call_command
+from django.test import Client
+from learning.problem import Clustering
+from orders.models import Order
+from store.db import team
+from store.products import DataProduct, Join, catalogue
+from store.products.checks import find_problems
+from store.snapshots import snapshots
+
+call_command("prepare")
+call_command("preflight")
+returns, users = catalogue.get("returns"), get_user_model().objects
+features = ["feature_owner", "feature_city", "feature_watched_by"]
+rows = list(returns.join.instances().order_by("pk").values_list(*features))
+client = Client(headers={"host": "localhost"})
+client.force_login(users.get())
+pages = [client.get(path).status_code for path in ("/admin/", "/admin/exemplar/user/", "/admin/auth/group/")]
+
+
+def refusals(features, queryset=Order.objects.all()):
+    return list(find_problems(DataProduct(name="other", join=Join(queryset, features), problem=Clustering())))
+
+
+def delete_all():
+    for model in (Group, ContentType):
+        while model.objects.count() < 20:
+            pk = model.objects.count() + 1
+            model.objects.create(**({"name": pk} if model is Group else {"app_label": pk, "model": pk}))
+        model.objects.all().delete()
+    users.all().delete()
+
+
+admitted = [model._meta.label for model in admin.site._registry if team.is_team_model(model)]
+told = {
+    "checks": [str(message) for message in checks.run_checks()],
+    "rows": rows,
+    "snapshot": snapshots.join_sql(returns),
+    "users": list(users.values_list("username", flat=True)),
+    "pages": pages,
+    "team's pages": admitted,
+    "refused": [
+        refusals({"group": "group__name"}),
+        refusals({"group": "owner__groups__name"}),
+        refusals({"subject": "subject__model"}),
+        refusals({"amount": "amount"}, Order.objects.filter(group__name="buyers")),
+        refusals({"amount": "amount"}, Order.objects.filter(owner__in=users.values("pk"))),
+    ],
+}
+delete_all()
+print(json.dumps(told))
+"""
+
+
+def test_each_reads_and_changes_its_own_tables_only(database: Database) -> None:
+    database.team("migrate")
+    database.team("shell", "-c", ROWS)
+    before = database.dump()
+    told: dict[str, Any] = json.loads(database.exemplar("shell", "-c", WHAT_EXEMPLAR_SEES).splitlines()[-1])
+    assert told["checks"] == []
+    assert told["rows"] == [["ann", "Bern", 2], ["bob", "Bern", 2]]
+    assert '"public"."orders_order"' in told["snapshot"]
+    assert told["users"] == ["admin"]
+    assert told["pages"] == [200, 200, 200] and told["team's pages"] == []
+    tables = ["auth.Group", "auth.Group", "contenttypes.ContentType", "auth_group", "exemplar_user"]
+    for (refusal,), table in zip(told["refused"], tables, strict=True):
+        assert table in refusal and "Exemplar's own" in refusal and "declare an unmanaged model" in refusal
+    assert "COPY public.orders_order_watchers" in before
+    assert database.dump() == before
+
+
+EARLIER = """
+ALTER TABLE exemplar_user RENAME TO auth_user;
+ALTER TABLE exemplar_user_groups RENAME TO auth_user_groups;
+ALTER TABLE exemplar_user_user_permissions RENAME TO auth_user_user_permissions;
+UPDATE django_content_type SET app_label = 'auth' WHERE app_label = 'exemplar' AND model = 'user';
+DELETE FROM django_migrations WHERE app = 'exemplar';
+"""
+
+
+def test_the_users_of_an_earlier_release_stay(db: None) -> None:
+    users = get_user_model().objects
+    users.create_superuser("ann", password="x")
+    with connection.cursor() as cursor:
+        cursor.execute(EARLIER)
+    assert not [finding for finding in check_deploy() if finding.breaks and finding.part == MIGRATIONS]
+    for _ in range(2):  # the second time there is nothing to do
+        migrate.rename_users(connection)
+        assert users.get().username == "ann"
+        assert migrate.USERS in MigrationRecorder(connection).applied_migrations()

@@ -1,0 +1,1 @@
+"""The project of a team that knows nothing of Exemplar."""

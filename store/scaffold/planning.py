@@ -1,8 +1,8 @@
 """Plans of apps: their models, and the features and the problem of their product."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from learning.problem import Classification, Clustering, Problem, Regression, problem_type
 
@@ -40,6 +40,20 @@ class PlannedModel:
     accessor: str = ""
     #: True where a base row has many of these rows.
     many: bool = False
+    #: The path of the time of the rows that these belong to; "": they have none.
+    outer_time: str = ""
+
+    @property
+    def own_time(self) -> InferredColumn | None:
+        """The column with these rows' time."""
+        columns = self.table.columns
+        return next((column for column in columns if column.type.has_date and not column.missing), None)
+
+    @property
+    def time(self) -> str:
+        """The path of these rows' time, their own or that of the rows that they belong to; "": there is none."""
+        own = self.own_time
+        return f"{self.accessor}__{own.name}" if own else self.outer_time
 
     @property
     def name(self) -> str:
@@ -67,6 +81,8 @@ class PlannedApp:
     folds: int
     #: The positive one of two classes; "": the label has more classes, or none.
     positive: str = ""
+    #: The classes of a label that is a foreign key: titles by key; empty for any other label.
+    classes: Mapping[str, str] = field(default_factory=dict)
     features: tuple[PlannedFeature, ...]
 
     @property
@@ -210,18 +226,18 @@ def _list_aggregates(model: PlannedModel, before: bool) -> Iterator[PlannedFeatu
     Args:
         before: True where only rows before the base row's time may count.
     """
-    many = model.accessor
-    at = next((column for column in model.table.columns if column.type.has_date and not column.missing), None)
-    if before and not at:
+    many, own_time = model.accessor, model.own_time
+    if before and not model.time:
         return
-    time = f'"{many}__{at.name}"' if at else ""
+    time = f'"{model.time}"'
 
     def restrict(aggregate: str) -> str:
         return f"Before({aggregate}, at={time})" if before else aggregate
 
-    yield PlannedFeature(name=f"{many}_count", declared=restrict(f'Count("{many}")'))
-    if before:
-        yield PlannedFeature(name=f"{many}_recency", declared=f"Recency({time})")
+    name = many.rpartition("__")[2]
+    yield PlannedFeature(name=f"{name}_count", declared=restrict(f'Count("{many}")'))
+    if before and own_time:
+        yield PlannedFeature(name=f"{name}_recency", declared=f"Recency({time})")
     for column in model.table.features:
         path = f'"{many}__{column.name}"'
         if column.type.is_quantity:
@@ -229,9 +245,9 @@ def _list_aggregates(model: PlannedModel, before: bool) -> Iterator[PlannedFeatu
             yield PlannedFeature(
                 name=f"{column.name}_sum", declared=restrict(_render_sum(path, model, column))
             )
-            if at:
+            if model.time:
                 yield PlannedFeature(name=f"{column.name}_trend", declared=f"Trend({path}, at={time})")
-        if at and column is not at and not column.type.has_date:
+        if model.time and column is not own_time and not column.type.has_date:
             yield PlannedFeature(name=f"{column.name}_latest", declared=f"Latest({path}, at={time})")
 
 

@@ -1,15 +1,22 @@
 """Apps over existing tables of the database: unmanaged models, which Django does not migrate."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from ..ingest.files import FileError
-from . import fields
-from .existing import DatabaseColumn, DatabaseTable, infer_existing
+from django.db import models
+
+from learning.kinds import UNLEARNED, kind_of_field
+
+from ..ingest.files import FileError, field_names
+from . import fields, linking
+from .existing import infer_existing
 from .fields import render_call
 from .inference import ColumnOptions, InferredColumn, InferredTable, Role
-from .planning import PlannedApp, PlannedModel, build_accessor, build_app
-from .row_names import name_rows
+from .inference.roles import MAX_CLASSES
+from .inspection import DatabaseColumn, DatabaseTable, read_titles
+from .linking import Link, Tables
+from .planning import MIN_EXAMPLES, PlannedApp, PlannedModel, build_accessor, build_app
+from .row_names import RowName, name_rows, to_camel_case
 from .writing import build_choices_name, build_question, render_products, render_row_names, to_plain_text
 
 
@@ -19,78 +26,141 @@ class UnmanagedApp:
 
     plan: PlannedApp
     #: The tables by name, the base rows' first.
-    tables: dict[str, tuple[DatabaseTable, InferredTable]]
-
-    @property
-    def base(self) -> str:
-        return next(iter(self.tables))
+    tables: Tables
+    #: What a row is called, by table.
+    rows: Mapping[str, RowName]
+    #: The relations by which rows are joined, by table.
+    links: Mapping[str, tuple[Link, ...]]
 
 
 def plan_app(
-    name: str, existing: Sequence[DatabaseTable], options: ColumnOptions, task: str | None
+    name: str,
+    existing: Sequence[DatabaseTable],
+    options: ColumnOptions,
+    task: str | None,
+    keys: Mapping[str, str] | None = None,
 ) -> UnmanagedApp:
     """Plan an app over the first table, the tables that it references, and those that reference it.
 
+    Args:
+        keys: by other table, the column that holds the base's key.
+
     Raises: FileError.
     """
+    columns = {table.name: (keys or {}).get(table.name) for table in existing[1:] if table.is_named}
+    rows = _name_rows(existing)
+    tables = _infer_tables(existing, options, columns, rows)
+    base_table, base = next(iter(tables.values()))
+    classes = _find_classes(base_table, base, tables)
+    if classes:
+        base = _without_rare(base)
+        tables[base_table.name] = (base_table, base)
+    label = base.label.name if classes and base.label else None
+    class_names = {table: names.class_name for table, names in rows.items()}
+    links = linking.find_links(tables, class_names, columns, label)
+    models = [PlannedModel(rows=rows[base_table.name], table=base, key=base.key)]
+    models += _build_models(tables, rows, links)
+    plan = replace(build_app(name, models, task), classes=classes)
+    by_table = {table: tuple(link for link in links if link.table == table) for table in tables}
+    return UnmanagedApp(plan=plan, tables=tables, rows=rows, links=by_table)
+
+
+def _infer_tables(
+    existing: Sequence[DatabaseTable],
+    options: ColumnOptions,
+    columns: Mapping[str, str | None],
+    rows: Mapping[str, RowName],
+) -> dict[str, tuple[DatabaseTable, InferredTable]]:
     base, *others = existing
-    other_options = ColumnOptions(leave_out=options.leave_out, day_first=options.day_first)
-    tables = {base.name: infer_existing(base, options)}
-    tables |= {other.name: infer_existing(other, other_options) for other in others}
-    _check_class_names(tables.values())
-    models = [_build_model(tables[base.name], "")]
-    models += [_build_model(tables[target], path) for path, target in _find_referenced(base.name, existing)]
-    referenced = {model.table.layout.path.name for model in models}
+    key = _find_key(base, options.entity)
+    tables = {base.name: infer_existing(base, replace(options, entity=key))}
+    if (table := tables[base.name][1]).key and not table.key.unique:
+        raise FileError(
+            f"{base.name}, column {table.key.header}: its values repeat, so that they name no row: name another key "
+            "with --entity."
+        )
+    row = build_accessor(rows[base.name].class_name, many=False)
     for other in others:
-        for field in other.fields if other.name not in referenced else ():
-            if field.target == base.name:
-                accessor = _build_reverse_accessor(other, tables[other.name], field)
-                models.append(_build_model(tables[other.name], accessor, many=not field.unique))
-    return UnmanagedApp(
-        plan=build_app(name, models, task),
-        tables={table.name: (table, tables[table.name]) for table in existing},
-    )
+        is_named = other.name in columns
+        if is_named:
+            other = linking.refer_to_base(base, other, key, columns[other.name], row)
+        own = ColumnOptions(entity=other.key, leave_out=options.leave_out, day_first=options.day_first)
+        tables[other.name] = infer_existing(other, own, is_empty_accepted=not is_named)
+    return tables
 
 
-def build_class_name(table: InferredTable) -> str:
-    """Build the name of a table's class from the table's name."""
-    return name_rows(table.layout, "table").class_name
+def _find_key(base: DatabaseTable, entity: str | None) -> str:
+    """Find the column of the base's key. Raises FileError."""
+    key = entity or base.key
+    if key is None and base.keys:
+        names = ", ".join(base.keys)
+        text = " || '-' || ".join(f'"{name}"' for name in base.keys)
+        raise FileError(
+            f"{base.name} has a key of {len(base.keys)} columns ({names}), and an entity has one: name a column with "
+            f"unique values with --entity, or a view with one: CREATE VIEW … AS SELECT {text} AS key, * FROM "
+            f"{base.name}."
+        )
+    if key is None:
+        raise FileError(f"{base.name} has no key of one column: name one with --entity.")
+    field = base.find_field(key)
+    return field.column if field else key  # inference refuses it with the columns that there are
 
 
-def _check_class_names(tables: Iterable[InferredTable]) -> None:
-    """Raise FileError where two tables would have the same class name."""
-    by_name: dict[str, InferredTable] = {}
-    for table in tables:
-        other = by_name.setdefault(build_class_name(table), table)
-        if other is not table:
-            names = f"{other.layout.path} and {table.layout.path}"
-            raise FileError(f"{names} would both be called {build_class_name(table)}: create a view of one.")
+def _name_rows(existing: Sequence[DatabaseTable]) -> dict[str, RowName]:
+    """Name the rows of each table; where two would share a name, after the whole of the table's name."""
+    names: dict[str, RowName] = {}
+    for table in existing:
+        name = name_rows(table.layout, "table")
+        taken = {other.class_name for other in names.values()}
+        if name.class_name in taken:
+            whole = to_camel_case(field_names([table.relation])[0])
+            numbered = (whole, *(f"{whole}{number}" for number in range(2, len(existing) + 2)))
+            free = next(other for other in numbered if other not in taken)
+            name = RowName(free, f"row of {table.name}", f"rows of {table.name}")
+        names[table.name] = name
+    return names
 
 
-def _build_model(table: InferredTable, accessor: str, many: bool = False) -> PlannedModel:
-    return PlannedModel(
-        rows=name_rows(table.layout, "table"), table=table, key=table.key, accessor=accessor, many=many
-    )
+def _find_classes(base: DatabaseTable, table: InferredTable, tables: Tables) -> dict[str, str]:
+    """Find the classes of a label that is a foreign key: titles by key. Empty for any other label. Raises FileError."""
+    if table.label is None:
+        return {}
+    field = base.fields[table.columns.index(table.label)]
+    if field.target is None:
+        return {}
+    if table.label.distinct > MAX_CLASSES or len(table.labels) > MAX_CLASSES:
+        raise FileError(
+            f"{base.name}, column {field.column}: it refers to {table.label.distinct:,} rows of {field.target}, and at "
+            f"most {MAX_CLASSES} can be classes: name a view in which a column with fewer values, as one of "
+            f"{field.target}, stands in its place."
+        )
+    return read_titles(tables[field.target][0], field.target_column, list(table.labels), MAX_CLASSES)
 
 
-def _build_reverse_accessor(existing: DatabaseTable, table: InferredTable, field: DatabaseColumn) -> str:
-    """Build the accessor of rows that reference a base row, with the field's name where several fields do."""
-    relations = [other for other in existing.fields if other.target == field.target]
-    name = build_accessor(build_class_name(table), not field.unique)
-    return name if len(relations) == 1 else f"{name}_by_{field.name}"
+def _without_rare(table: InferredTable) -> InferredTable:
+    """Count no class with too few examples: a build leaves it out, until it has more."""
+    labels = {label: rows for label, rows in table.labels.items() if rows >= MIN_EXAMPLES}
+    rare = [label for label in table.labels if label not in labels]
+    remark = f"has too few examples of {', '.join(rare)}, which are not learned until they have more"
+    return replace(table, labels=labels, remarks=(*table.remarks, *[f"The label {remark}."] * bool(rare)))
 
 
-def _find_referenced(base: str, existing: Sequence[DatabaseTable]) -> Iterator[tuple[str, str]]:
-    """Find the tables that the base references, directly or not, breadth first. Yields path and name, once each."""
-    by_name = {table.name: table for table in existing}
-    visited, pending = {base}, [("", base)]
-    while pending:
-        prefix, name = pending.pop(0)
-        for field in by_name[name].fields:
-            if field.target and field.target not in visited:
-                visited.add(field.target)
-                pending.append((f"{prefix}{field.name}__", field.target))
-                yield f"{prefix}{field.name}", field.target
+def _build_models(
+    tables: Tables, rows: Mapping[str, RowName], links: Sequence[Link]
+) -> Iterator[PlannedModel]:
+    times: dict[str, str] = {}
+    for link in links:
+        table = tables[link.table][1]
+        model = PlannedModel(
+            rows=rows[link.table],
+            table=table,
+            key=table.key,
+            accessor=link.path,
+            many=link.many,
+            outer_time=times.get(link.path.rpartition("__")[0], ""),
+        )
+        times[link.path] = model.time
+        yield model
 
 
 def render_files(app: UnmanagedApp, command: str) -> dict[str, str]:
@@ -129,8 +199,9 @@ $ ./dev up       # learns where there is no model yet, and serves it
 
 def render_models(app: UnmanagedApp) -> str:
     """Render models.py, in the order of the tables."""
-    *names, last = app.tables
-    subject = f"The tables {', '.join(names)} and {last}" if names else f"The table {last}"
+    first, *others = app.tables
+    named = f" and {others[0]}" if len(others) == 1 else f" and {len(others)} others" if others else ""
+    subject = f"The table{'s' * bool(others)} {first}{named}"
     parts = [
         f'"""{to_plain_text(subject)}, which this app does not own."""\n\nfrom django.db import models\n'
     ]
@@ -140,20 +211,58 @@ def render_models(app: UnmanagedApp) -> str:
 
 
 def _render_model(app: UnmanagedApp, existing: DatabaseTable, table: InferredTable) -> Iterator[str]:
-    yield f"class {build_class_name(table)}(models.Model):"
-    model = _build_model(table, "")
+    rows, keys = app.rows[existing.name], list_key_fields(existing, table, app.links[existing.name])
+    yield f"class {rows.class_name}(models.Model):"
+    model = PlannedModel(rows=rows, table=table, key=table.key)
+    choices = {
+        column.name: build_choices_name(model, column)
+        for column, field in zip(table.columns, existing.fields, strict=True)
+        if fields.has_choices(column, app.plan.problem) and not field.target
+    }
     for column in table.columns:
-        if fields.has_choices(column, app.plan.problem):
-            yield from fields.render_choices(build_choices_name(model, column), column)
+        if column.name in choices:
+            yield from fields.render_choices(choices[column.name], column)
             yield ""
+    if len(keys) > 1:
+        if not existing.keys:
+            yield "    # The table has no key: these columns stand in for one."
+        names = [fields.quote(field.attribute) for field in keys]
+        yield render_call("    pk = models.CompositePrimaryKey(", names)
     for column, field in zip(table.columns, existing.fields, strict=True):
-        choices = build_choices_name(model, column) if fields.has_choices(column, app.plan.problem) else None
-        yield _render_field(app, existing, column, field, choices)
+        arguments = ["primary_key=True"] * (keys == (field,))
+        is_null = (
+            (field.null or column.role is Role.LABEL) and column.role is not Role.TIME and field not in keys
+        )
+        yield _render_field(app, existing, column, field, arguments, choices.get(column.name), is_null)
     yield ""
     yield "    class Meta:"
     yield "        managed = False"
     yield f"        db_table = {fields.quote(existing.db_table)}"
-    yield from render_row_names(model.rows)
+    yield from render_row_names(rows)
+
+
+def list_key_fields(
+    existing: DatabaseTable, table: InferredTable, links: Sequence[Link]
+) -> tuple[DatabaseColumn, ...]:
+    """List the fields of a model's key: those of the table's, else some that stand in for it.
+
+    Such rows are only counted and aggregated, for which Django needs a key, and nothing needs a unique one.
+    """
+    if table.key:
+        return (existing.fields[table.columns.index(table.key)],)
+    if existing.keys:
+        return tuple(field for column in existing.keys for field in existing.fields if field.column == column)
+    references = [link.field for link in links if link.field and link.unique]
+    if references:
+        return (references[0],)
+    first = [link.field for link in links if link.field]
+    others = sorted(zip(table.columns, existing.fields, strict=True), key=lambda pair: pair[0].missing > 0)
+    able = [field for column, field in others if _can_be_key(field) and field not in first]
+    return (*first, *able)[: max(2, len(first))]
+
+
+def _can_be_key(field: DatabaseColumn) -> bool:
+    return kind_of_field(getattr(models, field.type, models.Field)) is not UNLEARNED
 
 
 def _render_field(
@@ -161,40 +270,53 @@ def _render_field(
     existing: DatabaseTable,
     column: InferredColumn,
     field: DatabaseColumn,
+    arguments: list[str],
     choices: str | None,
+    is_null: bool,
 ) -> str:
-    kind = field.type
-    arguments = [f"{name}={_render_value(value)}" for name, value in field.parameters.items()]
-    if column.role is Role.KEY:
-        kind = {"AutoField": "IntegerField", "BigAutoField": "BigIntegerField"}.get(kind, kind)
-        arguments.append("primary_key=True")
+    own = [f"{name}={_render_value(value)}" for name, value in field.arguments.items()]
+    null = ["null=True", "blank=True"] * is_null
     if field.target:
-        return _render_relation(app, existing, field, arguments)
-    arguments += fields.list_titles(column)
-    if choices:
-        arguments.append(f"choices={choices}.choices")
-    if (field.null or column.role is Role.LABEL) and column.role is not Role.KEY:
-        arguments += ["null=True", "blank=True"]
-    return render_call(f"    {field.name} = models.{kind}(", arguments)
+        return _render_relation(app, existing, field, [*own, *arguments, *null])
+    kind = field.type
+    if arguments or column.role is Role.KEY:
+        kind = kind.replace("BigAutoField", "BigIntegerField").replace("AutoField", "IntegerField")
+    targets = [
+        (other.target, other.target_column) for table, _ in app.tables.values() for other in table.fields
+    ]
+    unique = ["unique=True"] * (not arguments and (existing.name, field.column) in targets)
+    choice = [f"choices={choices}.choices"] if choices else []
+    titles = [] if _says_title(field) else fields.list_titles(column)
+    return render_call(
+        f"    {field.name} = models.{kind}(", [*own, *arguments, *unique, *titles, *choice, *null]
+    )
+
+
+def _says_title(field: DatabaseColumn) -> bool:
+    """Return True where the field's name differs from the column's by the case of letters alone."""
+    return field.name.replace("_", "") == field.column.replace("_", "").lower()
 
 
 def _render_relation(
     app: UnmanagedApp, existing: DatabaseTable, field: DatabaseColumn, arguments: list[str]
 ) -> str:
-    """Render a relation; only relations to the base rows have a reverse accessor."""
+    """Render a relation; only those by which rows are joined have a reverse accessor."""
     assert field.target
-    target, table = app.tables[field.target][1], app.tables[existing.name][1]
-    has_reverse = field.target == app.base != existing.name
-    related_name = _build_reverse_accessor(existing, table, field) if has_reverse else "+"
+    target, table = app.tables[field.target]
+    related_name = next((link.related_name for link in app.links[existing.name] if link.field == field), "+")
+    column = target.find_field(field.target_column)
+    is_key = bool(table.key and column and table.key.name == column.name)
     arguments = [
-        f'"{build_class_name(target)}"' if field.target != existing.name else '"self"',
+        f'"{app.rows[field.target].class_name}"' if field.target != existing.name else '"self"',
         "models.DO_NOTHING",
         f'related_name="{related_name}"',
+        *([] if is_key or column is None else [f'to_field="{column.name}"']),
         *arguments,
-        *(["null=True", "blank=True"] if field.null else []),
     ]
-    kind = "OneToOneField" if field.unique else "ForeignKey"
-    return render_call(f"    {field.name} = models.{kind}(", arguments)
+    is_unique = field.unique or any(link.field == field and link.unique for link in app.links[existing.name])
+    return render_call(
+        f"    {field.name} = models.{'OneToOneField' if is_unique else 'ForeignKey'}(", arguments
+    )
 
 
 def _render_value(value: object) -> str:

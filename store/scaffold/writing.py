@@ -32,7 +32,7 @@ def build_question(app: PlannedApp) -> str:
     label, base = app.base.table.label, app.base.table.layout.title
     if label is None:
         return f"Which rows of {to_plain_text(base)} are alike?"
-    is_typed = bool(fields.list_titles(label))
+    is_typed = bool(fields.list_titles(label)) and not app.classes  # a key's name ends in "id"
     words = to_plain_text(label.header) if is_typed else label.name.replace("_", " ")
     if label.type.is_boolean:
         return f"{words if is_typed else words.capitalize()}, yes or no?"
@@ -139,10 +139,22 @@ def render_products(app: PlannedApp) -> str:
             *_render_label_and_time(app.base),
             "    ),",
             f"    problem={app.problem.__name__}({', '.join(_list_options(app))}),",
+            *_render_classes(app),
             ")",
             "",
         ]
     )
+
+
+def _render_classes(app: PlannedApp) -> Iterator[str]:
+    """Render the classes of a label that is a foreign key: the rows that it may refer to."""
+    if not app.classes:
+        return
+    is_number = all(key.lstrip("-").isdecimal() and str(int(key)) == key for key in app.classes)
+    yield "    classes={"
+    for key, title in app.classes.items():
+        yield f"        {key if is_number else quote(key)}: {quote(title)},"
+    yield "    },"
 
 
 def _render_imports(app: PlannedApp) -> Iterator[str]:

@@ -131,7 +131,7 @@ CREATE TABLE films.odd_name (
     "2nd" integer
 );
 INSERT INTO films.odd_name
-SELECT i, i % 5, i * 3, (ARRAY['a', 'b'])[1 + i % 2], i % 7, i % 2 = 0, (ARRAY['x', 'y', 'z'])[1 + i % 3], i % 11, i % 4, i % 6,
+SELECT i, i % 5, i * 3, (ARRAY['a', 'b'])[1 + i / 2 % 2], i % 7, i % 2 = 0, (ARRAY['x', 'y', 'z'])[1 + i % 3], i % 11, i % 9, i % 6,
        i % 8, lpad((i % 10)::text, 5, '0'), i / 3.0, i % 9
 FROM generate_series(1, 150) i;
 

@@ -30,7 +30,7 @@ CREATE TABLE music."Track" (
 );
 INSERT INTO music."Track" ("Name", "AlbumId", "MediaTypeCode", "GenreId", "Milliseconds", "Bytes", "UnitPrice")
 SELECT 'Track ' || i, 1 + i % 80, (ARRAY['mp3', 'aac', 'flac'])[1 + i % 3], CASE WHEN i % 12 > 0 THEN 1 + i % 4 END,
-       120000 + 60000 * (i % 4) + i * 37 % 50000, 4000000 + i * 991 % 3000000, 0.99 + i % 2
+       120000 + 20000 * (i % 4) + i * 7919 % 50000, 4000000 + i * 991 % 3000000, 0.99 + i / 3 % 2
 FROM generate_series(1, 300) i;
 
 CREATE TABLE music."Playlist" ("PlaylistId" integer PRIMARY KEY, "Name" varchar(120));

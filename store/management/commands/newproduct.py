@@ -16,7 +16,7 @@ from learning.exceptions import ExemplarError
 from store import scaffold
 from store.ingest import files
 from store.ingest.progress import show_progress
-from store.scaffold import existing, joining, unmanaged
+from store.scaffold import inspection, joining, linking, unmanaged
 from store.scaffold.inference import ColumnOptions, InferredTable
 from store.scaffold.inference.overview import render_overview
 
@@ -32,7 +32,7 @@ class Options(TypedDict):
     files: list[Path]
     table: list[str]
     label: str | None
-    entity: str | None
+    entity: list[str]
     time: str | None
     leave_out: list[str]
     task: str | None
@@ -72,7 +72,12 @@ class Command(BaseCommand):
     def add_column_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--label", metavar="COLUMN", help="the column to predict; default: clustering")
         parser.add_argument(
-            "--entity", metavar="COLUMN", help="the column that identifies a row; shared by all files"
+            "--entity",
+            action="append",
+            default=[],
+            metavar="COLUMN",
+            help="the column that identifies a row; shared by all files. With --table also TABLE.COLUMN, once for each "
+            "other table: its column with that key",
         )
         parser.add_argument(
             "--time", metavar="COLUMN", help="the time of the event: no feature may come from after it"
@@ -123,8 +128,9 @@ class Command(BaseCommand):
         self.print_next_steps(name)
 
     def from_tables(self, name: str, yes: bool, options: Options) -> None:
-        tables = existing.find_tables(options["table"])
-        app = unmanaged.plan_app(name, tables, _column_options(options), options["task"])
+        tables = inspection.find_tables(options["table"])
+        key, keys = linking.split_keys(tables, options["entity"])
+        app = unmanaged.plan_app(name, tables, _column_options(options, key), options["task"], keys)
         self.print_overview([table for _, table in app.tables.values()])
         self.confirm(app.plan, yes)
         with scaffold.undo_on_failure(name):
@@ -167,7 +173,14 @@ class Command(BaseCommand):
 def infer_tables(layouts: Sequence[files.Layout], options: Options) -> list[InferredTable]:
     """Infer the tables of the files, and show meanwhile how far they are read."""
     with show_progress(sys.stderr.isatty()) as progress:
-        return joining.infer_tables(layouts, _column_options(options), progress)
+        return joining.infer_tables(layouts, _column_options(options, _get_entity(options)), progress)
+
+
+def _get_entity(options: Options) -> str | None:
+    """Get the column that all files share. Raises CommandError where several are named."""
+    if len(options["entity"]) > 1:
+        raise CommandError("--entity names the one column that all files share: name it once.")
+    return next(iter(options["entity"]), None)
 
 
 def ask_day_order(date: str) -> bool:
@@ -182,10 +195,10 @@ def _find_unclear_date(tables: Sequence[InferredTable]) -> str:
     return next((table.unclear_date for table in tables if table.unclear_date), "")
 
 
-def _column_options(options: Options) -> ColumnOptions:
+def _column_options(options: Options, entity: str | None) -> ColumnOptions:
     return ColumnOptions(
         label=options["label"],
-        entity=options["entity"],
+        entity=entity,
         time=options["time"],
         leave_out=tuple(options["leave_out"]),
         day_first=options["day_first"],

@@ -58,12 +58,21 @@ def _multiplies(query: Query, alias: str) -> bool:
 
 
 def inflates(query: Query, expression: Any) -> bool:
-    """Check if aggregates over rows of two to-many relations in one expression would inflate each other."""
-    ends = set()
-    for column in _columns(expression):
-        many = [alias for alias in _chain(query, column.alias) if _multiplies(query, alias)]
-        ends |= set(many[-1:])
-    return len(ends) > 1 and not all(map(_is_safe, find_aggregates(expression)))
+    """Check if aggregates over rows of two to-many relations in one expression would inflate each other.
+
+    Rows and those that they belong to are one relation: an aggregate over both is over the former.
+    """
+    chains = _multiplying(query, expression)
+    joined = frozenset().union(*chains)
+    aggregates = [aggregate for aggregate in find_aggregates(expression) if not _is_safe(aggregate)]
+    over_all = (frozenset().union(*_multiplying(query, each)) == joined for each in aggregates)
+    return bool(aggregates and joined) and not (joined in chains and all(over_all))
+
+
+def _multiplying(query: Query, expression: Any) -> list[frozenset[str]]:
+    """List the to-many joins on the way to each column of an expression."""
+    ways = [_chain(query, column.alias) for column in _columns(expression)]
+    return [frozenset(alias for alias in way if _multiplies(query, alias)) for way in ways]
 
 
 def _is_safe(aggregate: Any) -> bool:

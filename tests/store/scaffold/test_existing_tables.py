@@ -29,8 +29,9 @@ CREATE TABLE places.place (id integer PRIMARY KEY, name text);
 CREATE TABLE places.town (id uuid PRIMARY KEY, name text);
 CREATE TABLE places.guest (id integer PRIMARY KEY, name text);
 CREATE TABLE places.stay (
-    guest_id integer REFERENCES places.guest, id integer PRIMARY KEY, place_id integer REFERENCES places.place, town uuid REFERENCES places.town,
-    film_id integer REFERENCES films.film, nights integer, rare_id integer REFERENCES places.place
+    guest_id integer REFERENCES places.guest, id integer PRIMARY KEY, place_id integer REFERENCES places.place,
+    town uuid REFERENCES places.town, film_id integer REFERENCES films.film, nights integer,
+    rare_id integer REFERENCES places.place
 );
 INSERT INTO places.place SELECT i, 'Place ' || i FROM generate_series(1, 3000) i;
 INSERT INTO places.town SELECT md5(i::text)::uuid, 'Town' FROM generate_series(1, 3) i;

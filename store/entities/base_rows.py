@@ -3,13 +3,14 @@
 A row that the queryset leaves out, as a deleted one or another tenant's, does not exist for Exemplar.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import MultipleObjectsReturned
-from django.db import DatabaseError, models
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, models
 from django.db.models import Prefetch, QuerySet
+from psycopg2 import sql
 
 from ..db import sqlstates
 from ..exceptions import NotOneRow, NotWritable, NotWritten
@@ -31,6 +32,14 @@ def is_restricted(product: DataProduct) -> bool:
 def select_keys(product: DataProduct, keys: Iterable[str]) -> QuerySet[Any]:
     """Select the product's rows with these keys; a text that is no key has no row."""
     return select(product).filter(pk__in=_primary_keys(product, keys))
+
+
+def keys_sql(product: DataProduct) -> sql.SQL:
+    """Compile a SELECT of the keys of the product's rows, with its parameters filled in."""
+    query = select(product).order_by().values("pk").query
+    statement, parameters = query.get_compiler(DEFAULT_DB_ALIAS, elide_empty=False).as_sql()
+    with connection.cursor() as cursor:
+        return sql.SQL(cursor.mogrify(statement, parameters).decode())
 
 
 def existing(product: DataProduct, keys: Iterable[str]) -> set[str]:
@@ -88,10 +97,16 @@ def reload(product: DataProduct, row: Any) -> Any:
 def check_written(product: DataProduct, row: Any) -> None:
     """Raise NotWritable where the queryset leaves out a row that was just written: the caller rolls it back."""
     if is_restricted(product) and not select(product).filter(pk=row.pk).exists():
-        raise NotWritable(
-            f"The {product.join.model._meta.verbose_name} {row.pk} would be none of {product}'s rows: with these "
-            "values its queryset leaves it out."
-        )
+        raise left_out(product, row.pk)
+
+
+def left_out(product: DataProduct, key: object, argument: Sequence[str | int] = ()) -> NotWritable:
+    """Build the error for a row that the queryset would leave out once it is written."""
+    return NotWritable(
+        f"The {product.join.model._meta.verbose_name} {key} would be none of {product}'s rows: with these values its "
+        "queryset leaves it out.",
+        argument=argument,
+    )
 
 
 def save(row: models.Model, columns: Collection[str] | None = None) -> None:

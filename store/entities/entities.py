@@ -185,11 +185,16 @@ def _new_key(product: DataProduct, key: str) -> object:
     if not product.is_key(key):
         raise BadInput(f"{key!r} cannot be the key of a {model._meta.verbose_name}.", argument=("row", "key"))
     primary_key = product.key_of(key)
-    if model._base_manager.filter(pk=primary_key).exists():
-        raise Conflict(
-            f"A {model._meta.verbose_name} with the key {key!r} exists already.", argument=("row", "key")
-        )
+    if QuerySet(model=model).filter(pk=primary_key).exists():
+        raise taken(product, key, ("row", "key"))
     return primary_key
+
+
+def taken(product: DataProduct, key: str, argument: Sequence[str | int]) -> Conflict:
+    """Build the error for the key of a new row that a row of the table has, be it the product's or hidden."""
+    return Conflict(
+        f"A {product.join.model._meta.verbose_name} with the key {key!r} exists already.", argument=argument
+    )
 
 
 def _advance_sequence(model: type[models.Model], inserted: Any) -> None:

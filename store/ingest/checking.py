@@ -68,16 +68,15 @@ def _create_rejects() -> None:
     execute(
         sql.SQL(
             'CREATE TEMPORARY TABLE {} (line bigint, "column" text, value text, reason text, other bigint, '
-            "breaks bigint DEFAULT 0, other_breaks bigint DEFAULT 0) ON COMMIT DROP"
+            "breaks bigint DEFAULT 0, other_breaks bigint DEFAULT 0, listed boolean DEFAULT false) ON COMMIT DROP"
         ).format(REJECTS)
     )
 
 
 def count_rejected() -> int:
-    """Count the rows that do not fit."""
-    return fetch_row(sql.SQL("SELECT count(DISTINCT line) FROM {} WHERE reason IS NOT NULL").format(REJECTS))[
-        0
-    ]
+    """Count the rows that do not fit, without those that are in the rejects file."""
+    count = "SELECT count(DISTINCT line) FROM {} WHERE reason IS NOT NULL AND NOT listed"
+    return fetch_row(sql.SQL(count).format(REJECTS))[0]
 
 
 def count_repeated() -> int:
@@ -294,22 +293,24 @@ def correct_lines(plan: LoadPlan) -> None:
         )
 
 
-def _list_rejects() -> sql.Composable:
+def _list_rejects(condition: str = "reason IS NOT NULL") -> sql.Composable:
     """Select line, column, value and reason of the rejected cells."""
     return sql.SQL(
         'SELECT line + breaks AS line, "column", value, '
         "coalesce(replace(reason, {}, CAST(other + other_breaks AS text)), reason) AS reason "
-        "FROM {} WHERE reason IS NOT NULL"
-    ).format(sql.Literal(OTHER_LINE), REJECTS)
+        "FROM {} WHERE {}"
+    ).format(sql.Literal(OTHER_LINE), REJECTS, sql.SQL(condition))
 
 
 def write_rejects(path: Path, file: str, append: bool) -> None:
-    """Write the rejected cells as CSV, in the order of the lines."""
+    """Write the rejected cells that it does not list yet as CSV, in the order of the lines."""
+    cells = _list_rejects("reason IS NOT NULL AND NOT listed")
     statement = sql.SQL(
         "COPY (SELECT {} AS file, * FROM ({}) rejects ORDER BY 2, 3) TO STDOUT (FORMAT csv, HEADER {})"
-    ).format(sql.Literal(file), _list_rejects(), sql.Literal(not append))
+    ).format(sql.Literal(file), cells, sql.Literal(not append))
     with path.open("ab" if append else "wb") as rejects, connection.cursor() as cursor:
         cursor.copy_expert(statement, rejects)
+    execute(sql.SQL("UPDATE {} SET listed = true").format(REJECTS))
 
 
 def get_first_reject() -> tuple[int, str | None, str | None, str]:

@@ -206,7 +206,7 @@ def upsert_many(
     _check_writable(product)
     limits.check_size(rows, "rows")
     values = _clean_rows(product, rows, faults or Faults())
-    write = _upsert_in_bulk if bulk.is_flat(product) else _upsert_one_by_one
+    write = _upsert_in_bulk if bulk.is_flat(product) and bulk.has_unique_keys(product) else _upsert_one_by_one
     try:
         with transaction.atomic():
             inserted, updated = write(product, rows, values)
@@ -231,6 +231,7 @@ def _upsert_in_bulk(
             if (row.label is not KEEP) is labelled
         ]
         counts.append(bulk.upsert_rows(product, part, labelled) if part else (0, 0))
+    _check_left_out(product, keys)
     return sum(n for n, _ in counts), sum(n for _, n in counts)
 
 
@@ -264,8 +265,27 @@ def _clean_rows(product: DataProduct, rows: Sequence[EditedRow], faults: Faults)
             values.append(_clean_row(product, row, ("rows", place)))
         except StoreError as error:
             faults.errors += error.faults
+    faults.errors += _hidden_keys(product, rows)
     faults.check()
     return values
+
+
+def _hidden_keys(product: DataProduct, rows: Sequence[EditedRow]) -> Iterator[Conflict]:
+    """Yield a fault for each key of a row that the product's queryset leaves out: it cannot be another row's."""
+    hidden = base_rows.hidden(product, [row.key for row in rows if row.key is not None])
+    for place, row in enumerate(rows) if hidden else ():
+        if row.key in hidden:
+            yield entities.taken(product, row.key, ("rows", place, "key"))
+
+
+def _check_left_out(product: DataProduct, keys: Sequence[object]) -> None:
+    """Raise NotWritable for each row that, now that it is written, the product's queryset leaves out."""
+    faults, texts = Faults(), list(map(str, keys))
+    hidden = base_rows.hidden(product, texts)
+    faults.errors += [
+        base_rows.left_out(product, key, ("rows", place)) for place, key in enumerate(texts) if key in hidden
+    ]
+    faults.check()
 
 
 def _repeated_keys(rows: Sequence[EditedRow]) -> Iterator[BadInput]:

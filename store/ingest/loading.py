@@ -12,7 +12,7 @@ from django.db import Error, connection, transaction
 from ..db import sqlstates
 from ..exceptions import NotWritable, StoreError
 from ..products.product import DataProduct
-from . import checking, editing, files, label_conflicts, renames, staging, tables, upsert
+from . import checking, editing, files, label_conflicts, left_out, renames, staging, tables, upsert
 from .files import Layout
 from .new_choices import NewChoices, find_new_choices
 from .progress import CHECKING, READING, WRITING, Progress, ProgressListener, count_bytes, ignore
@@ -130,11 +130,10 @@ class _Loader:
         rows = checking.check(plan)
         if not rows:
             raise files.FileError(f"{plan.path} has a header and no rows.")
-        rejected = checking.count_rejected()
-        if rejected:
-            self._reject(plan, rejected, are_numbers)
+        left_out.reject_hidden(self.product, plan)
+        self._reject(plan, are_numbers)
         self._report(plan, WRITING, rows=rows)
-        self._write(plan)
+        self._write(plan, are_numbers)
         staging.drop()
         self.rows += rows
         self.repeated += checking.count_repeated()
@@ -153,8 +152,11 @@ class _Loader:
         self.rows_read = rows
         self.report_progress(Progress(plan.layout.title, step, bytes, count_bytes(plan.layout), rows))
 
-    def _reject(self, plan: LoadPlan, rejected: int, are_numbers: bool) -> None:
-        """Write the rejects file. Raises TooManyRejects beyond `max_rejects`."""
+    def _reject(self, plan: LoadPlan, are_numbers: bool) -> None:
+        """Write rows that do not fit, if there are any, to the rejects file. Raises TooManyRejects beyond the limit."""
+        rejected = checking.count_rejected()
+        if not rejected:
+            return
         if are_numbers:
             checking.correct_lines(plan)
         try:
@@ -179,15 +181,27 @@ class _Loader:
             f"all are in {self.rejects}."
         )
 
-    def _write(self, plan: LoadPlan) -> None:
+    def _write(self, plan: LoadPlan, are_numbers: bool) -> None:
+        """Write the rows; where some would be none of the product's, only the others."""
+        with transaction.atomic():
+            inserted, updated = self._upsert(plan)
+            lines = left_out.find_written(self.product, plan)
+            transaction.set_rollback(bool(lines))
+        if lines:
+            left_out.reject_written(self.product, lines)
+            self._reject(plan, are_numbers)
+            inserted, updated = self._upsert(plan)
+        self.inserted += inserted
+        self.updated += updated
+
+    def _upsert(self, plan: LoadPlan) -> tuple[int, int]:
+        """Write the rows that are not rejected; returns how many were inserted, and how many others changed."""
         label = label_conflicts.find_label_table(self.product, plan.tables)
         retained = label_conflicts.get_retained_labels(self.product, label)
         upsert.upsert(plan.tables, retained)
         if label:
             upsert.add_written(label_conflicts.record_table_labels(self.product, label))
-        inserted, updated = upsert.count_written()
-        self.inserted += inserted
-        self.updated += updated
+        return upsert.count_written()
 
     def summarize(self) -> LoadSummary:
         left_out = self.rejected + self.repeated

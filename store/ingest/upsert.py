@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from django.db import connection, models
 from psycopg2 import sql
 
+from ..entities import unique_keys
+from ..entities.unique_keys import KeyCounts
+from ..exceptions import NotOneRow
 from ..products.columns import select_stored
 from .casts import Cast
 from .checking import TYPED, execute, fetch_row
@@ -26,7 +29,9 @@ def upsert(tables: Iterable[TargetTable], retained: Retained) -> None:
             _execute_and_record(_insert_missing_copies(table))
         elif table.missing_fields:
             _execute_and_record(_compile_update(table, retained))
+            _check_single(table)
         else:
+            _check_unique(table.key)
             _execute_and_record(_compile_insert(table, retained, is_base=place == 0))
             _advance_sequence(table)
 
@@ -47,6 +52,32 @@ def add_written(keys: Iterable[str]) -> None:
 
 def _execute_and_record(statement: sql.Composable) -> None:
     execute(sql.SQL("WITH written AS ({}) INSERT INTO {} SELECT * FROM written").format(statement, WRITTEN))
+
+
+def _check_single(table: TargetTable) -> None:
+    """Raise NotOneRow where several rows have the key of a typed row: the update has reached all of them."""
+    assert table.key is not None
+    if unique_keys.is_enforced(table.key):
+        return
+    key, staged = sql.Identifier(table.key.column), sql.Identifier(table.values[table.key])
+    counts = sql.SQL(
+        "SELECT count(*), count(DISTINCT t.{0}) FROM {1} t WHERE t.{0} IN (SELECT n.{2} FROM {3} n)"
+    )
+    rows = KeyCounts(*fetch_row(counts.format(key, table.name, staged, TYPED)))
+    if not rows.are_distinct:
+        raise NotOneRow(
+            f"{rows.rows:,} rows of {table.model._meta.db_table} have {rows.keys:,} different {table.key.column}: "
+            "nothing was written. Load by a column that is unique."
+        )
+
+
+def _check_unique(key: models.Field) -> None:
+    """Raise NotOneRow where nothing keeps the key unique, by which PostgreSQL tells new rows from known ones."""
+    if not unique_keys.is_enforced(key):
+        raise NotOneRow(
+            f"Nothing keeps {key.model._meta.db_table}.{key.column} unique, so that no row can be told from a new one: "
+            "nothing was written. Add a unique index over this column."
+        )
 
 
 def _compile_insert(table: TargetTable, retained: Retained, is_base: bool) -> sql.Composable:

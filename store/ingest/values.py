@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.db import connection, models
 from psycopg2 import sql
 
+from ..entities import unique_keys
 from ..products.features import Hop, Path
 from ..products.product import DataProduct
 from . import label_conflicts, upsert
@@ -34,6 +35,12 @@ def is_flat(product: DataProduct) -> bool:
         not path.hops or (len(path.hops) == 1 and path.hops[0].auto_created)
         for path in list_paths(product, labelled=True)
     )
+
+
+def has_unique_keys(product: DataProduct) -> bool:
+    """Return True where the database keeps the keys unique by which new rows are told from known ones."""
+    keys = [table.key for table in _build_tables(product, labelled=False)]
+    return all(key is not None and unique_keys.is_enforced(key) for key in keys)
 
 
 def upsert_rows(product: DataProduct, rows: Sequence[Row], labelled: bool) -> tuple[int, int]:

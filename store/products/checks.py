@@ -15,7 +15,7 @@ from ..db import team
 from . import times
 from .columns import Choice, TypedColumn
 from .features import InvalidJoin, Path, resolve_path
-from .product import LABEL, WRITES, DataProduct
+from .product import LABEL, ROWS, WRITES, DataProduct
 
 #: A quoted name in SQL that is neither qualified nor an alias that a query gives to a column.
 NAME = re.compile(r'(?<![."\w])(?<!AS )"(\w+)"')
@@ -34,7 +34,7 @@ def find_remarks(product: DataProduct) -> Iterator[str]:
                 f"{column.not_computable}."
             )
     with suppress(InvalidJoin):
-        path = product.join.label_path
+        path = product.join.label_path if product.writes == ROWS else None
         if path and f"{path.column.model.__name__}.{path.column.name}" in product.join.missing_columns:
             yield (
                 f"label={product.join.label!r} may not be null, and an instance is stored before its label is known: "

@@ -21,6 +21,12 @@ class BadInput(StoreError):
     code = "BAD_INPUT"
 
 
+class InvalidJoin(StoreError):
+    """The declared join cannot be compiled."""
+
+    code = "BAD_INPUT"
+
+
 class OutOfRange(StoreError):
     """The number is outside its declared range."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from graphql import GraphQLSchema
 
-from store.products.features import InvalidJoin
+from store.exceptions import InvalidJoin
 from store.products.product import DataProduct
 
 from ..core import names

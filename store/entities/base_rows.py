@@ -15,6 +15,7 @@ from psycopg2 import sql
 from ..db import sqlstates
 from ..exceptions import NotOneRow, NotWritable, NotWritten
 from ..products.features import Path
+from ..products.grouped_rows import GroupKey
 from ..products.product import ROWS, DataProduct
 
 
@@ -162,7 +163,12 @@ def _describe(model: type[models.Model], key: object) -> str:
 
 def _table(product: DataProduct) -> QuerySet[Any]:
     """Select all rows of the base table, without what a manager of the team may leave out."""
-    return QuerySet(model=product.join.model)
+    return _all(product.join.model)
+
+
+def _all(model: type[models.Model]) -> QuerySet[Any]:
+    """Select all rows of a model; groups have no table, and their manager leaves out none."""
+    return model._base_manager.all() if isinstance(model._meta.pk, GroupKey) else QuerySet(model=model)
 
 
 def _rows(product: DataProduct, lock: bool) -> QuerySet[Any]:
@@ -174,7 +180,7 @@ def _rows(product: DataProduct, lock: bool) -> QuerySet[Any]:
     if product.writes == ROWS or path is None:
         rows = [_table(product)]
     else:
-        rows = [QuerySet(model=model).only(*names) for model, names in _columns_along(product, path)]
+        rows = [_all(model).only(*names) for model, names in _columns_along(product, path)]
     if lock:
         rows[-1] = rows[-1].select_for_update()  # without `of=`, which takes no name with a schema
     relations = (product.join.label or "").split("__")

@@ -6,6 +6,8 @@ from typing import Any
 from django.db import connection, models
 from django.db.models import Count, QuerySet
 
+from ..products.grouped_rows import GroupKey
+
 #: True for a column whose values a unique index keeps apart. One over several columns, over a part of the rows or over
 #: an expression does not.
 IS_ENFORCED = """
@@ -32,6 +34,8 @@ class KeyCounts:
 
 def is_enforced(column: models.Field) -> bool:
     """Return True where the database keeps the values of this column unique, and those of a key not null."""
+    if isinstance(column, GroupKey):
+        return True  # each group comes once
     with connection.cursor() as cursor:
         table = connection.ops.quote_name(column.model._meta.db_table)
         cursor.execute(IS_ENFORCED, [table, column.column, column.primary_key])

@@ -160,7 +160,7 @@ def isolated(rows: QuerySet[Any], name: str, condition: Q | None = None) -> Subq
     expression = query.annotations[name]
     _keep_conditions(query, {alias for alias in _aliases(query, expression) if _multiplies(query, alias)})
     if condition is not None:
-        expression = _restricted(query, expression, condition)
+        expression = restricted(query, expression, condition)
     query.annotations = {name: expression}
     query.set_annotation_mask([name])
     query.group_by = (query.resolve_ref("pk"),)
@@ -179,7 +179,7 @@ def _restricts(query: Query, condition: Any, relations: set[str]) -> bool:
     return not condition.contains_aggregate and bool(_aliases(query, condition) & relations)
 
 
-def _restricted(query: Query, expression: Any, condition: Q) -> Any:
+def restricted(query: Query, expression: Any, condition: Q) -> Any:
     """Add a condition to the filter of each aggregate in a resolved expression."""
     if isinstance(expression, models.Aggregate):
         copy = expression.copy()
@@ -191,7 +191,7 @@ def _restricted(query: Query, expression: Any, condition: Q) -> Any:
         return expression
     copy = expression.copy()
     copy.set_source_expressions(
-        [source if source is None else _restricted(query, source, condition) for source in sources]
+        [source if source is None else restricted(query, source, condition) for source in sources]
     )
     return copy
 

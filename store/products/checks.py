@@ -12,9 +12,10 @@ from learning import checks as learning
 from learning.kinds import canonical_text
 
 from ..db import team
+from ..exceptions import InvalidJoin
 from . import times
 from .columns import Choice, TypedColumn
-from .features import InvalidJoin, Path, resolve_path
+from .features import Path, resolve_path
 from .product import LABEL, ROWS, WRITES, DataProduct
 
 #: A quoted name in SQL that is neither qualified nor an alias that a query gives to a column.
@@ -44,6 +45,11 @@ def find_remarks(product: DataProduct) -> Iterator[str]:
 
 def find_problems(product: DataProduct) -> Iterator[str]:
     """List the reasons why `product` cannot be built, one sentence each."""
+    try:
+        _ = product.join.model
+    except InvalidJoin as error:
+        yield str(error)
+        return
     features_compile = yield from _features(product)
     yield from _tables(product, features_compile)
     label_fits = yield from _label(product)
@@ -167,6 +173,8 @@ def _reach(product: DataProduct, path: Path) -> Iterator[str]:
             f"label={product.join.label!r} is not on the base row or on a one-to-one relation: feedback cannot reach "
             'it. Declare writes="none": feedback counts without being written.'
         )
+    if product.join.is_grouped and product.writes_labels:
+        yield f'label={product.join.label!r} is of groups, which have no table to write to: declare writes="none".'
     if path.column.generated and product.writes_labels:
         yield f'label={product.join.label!r} is computed by the database, which writes it alone: declare writes="none".'
 

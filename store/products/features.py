@@ -28,8 +28,8 @@ from django.db.models.expressions import BaseExpression, Col, CombinedExpression
 from django.db.models.functions import Cast, Coalesce, Extract
 
 from ..db.team import is_exemplar_model
-from ..exceptions import BadInput, StoreError
-from . import annotations, times
+from ..exceptions import BadInput, InvalidJoin
+from . import annotations, grouped_rows, times
 from .columns import TypedColumn
 from .computation import (
     Computation,
@@ -41,12 +41,6 @@ from .computation import (
 )
 
 Hop = Any  # a relation's field or its reverse: ForeignKey, OneToOneField, OneToOneRel, ManyToOneRel, …
-
-
-class InvalidJoin(StoreError):
-    """The declared join cannot be compiled."""
-
-    code = "BAD_INPUT"
 
 
 @dataclass(frozen=True)
@@ -345,18 +339,40 @@ class Join:
     time_zone: str | None = None
 
     @property
+    def is_grouped(self) -> bool:
+        """True where an instance is a group of rows, which nothing can be written to."""
+        return grouped_rows.is_grouped(self.queryset)
+
+    @cached_property
     def model(self) -> type[models.Model]:
-        return self.queryset.model
+        """The model of the base rows. Raises InvalidJoin where the queryset makes groups that cannot be instances."""
+        if not self.is_grouped:
+            return self.queryset.model
+        return grouped_rows.model_of(self.queryset, dict(self._conditions_of_groups()))
+
+    def _conditions_of_groups(self) -> Iterator[tuple[str, Q]]:
+        """Get the conditions by which the aggregates of a group leave out what is not before its time."""
+        aggregates = grouped_rows.find_aggregates(self.queryset)
+        for name, declared in self.features.items():
+            if self.at and isinstance(declared, Before) and declared.aggregate in aggregates:
+                columns = {"at": declared.at} | ({"known": declared.known} if declared.known else {})
+                instance = grouped_rows.output_field(self.queryset, self.at)
+                bounds = {}
+                for argument, column in columns.items():
+                    row = resolve_path(self.queryset.model, column).column
+                    self._check_is_time(name, argument, column, row)
+                    bounds[f"{column}__lt"] = times.upper_bound(row, instance, F(self.at), self.zone)
+                yield declared.aggregate, Q(**bounds)
 
     @property
     def annotations(self) -> Mapping[str, Any]:
-        """The resolved annotations of the queryset."""
-        return self.queryset.query.annotations
+        """The resolved annotations of the queryset; those of groups are columns."""
+        return {} if self.is_grouped else self.queryset.query.annotations
 
     @cached_property
     def rows(self) -> QuerySet[Any]:
         """The base rows without GROUP BY; annotations that have aggregates are subqueries."""
-        return annotations.ungrouped(self.queryset)
+        return self.model._base_manager.all() if self.is_grouped else annotations.ungrouped(self.queryset)
 
     def paths(self, declared: Any) -> list[tuple[str, Path]]:
         """Resolve the paths in a declared feature; an annotation stands for those that it reads. Raises InvalidJoin."""
@@ -459,7 +475,7 @@ class Join:
                 return self._compile_expression(name, F(declared))
             case str():
                 return self._compile_path(name, declared)
-            case Before() if declared.aggregate in self.annotations:
+            case Before() if isinstance(declared.aggregate, str):
                 return self._compile_annotation(name, declared)
             case Before():
                 return self._compile_aggregate(name, declared.aggregate, declared.at, declared.known)
@@ -474,15 +490,21 @@ class Join:
             return self._compile_mixture(name, declared)
         return self._compile_expression(name, declared)
 
-    def _compile_path(self, name: str, path: str) -> Feature:
+    def _compile_path(self, name: str, path: str, bounded: bool = False) -> Feature:
         resolved = resolve_path(self.model, path)
+        if not bounded:
+            self._check_groups(name, path)
         if resolved.to_many:
             raise InvalidJoin(
                 f"{name}: {path!r} has many rows for one instance. Take one with Latest, or aggregate them."
             )
-        writable = resolved if resolved.one_to_one and not resolved.column.primary_key else None
+        own = resolved.one_to_one and not resolved.column.primary_key and not self.is_grouped
         return Feature(
-            name=name, field=resolved.column, nullable=resolved.nullable, expression=F(path), path=writable
+            name=name,
+            field=resolved.column,
+            nullable=resolved.nullable,
+            expression=F(path),
+            path=resolved if own else None,
         )
 
     def _compile_expression(self, name: str, expression: Any) -> Feature:
@@ -492,6 +514,7 @@ class Join:
                 f"{name} uses a to-many relation outside of an aggregate. Use Before or Latest."
             )
         self._check_annotations(name, expression)
+        self._check_groups(name, expression)
         query = self.rows.annotate(**{f"feature_{name}": expression}).query
         resolved = query.annotations[f"feature_{name}"]
         self._check_subqueries(name, resolved)
@@ -517,10 +540,13 @@ class Join:
 
     def _compile_annotation(self, name: str, declared: Before) -> Feature:
         """Compile an annotation with an aggregate, over those rows alone that come before the instance's time."""
-        annotation = self.annotations[declared.aggregate]
-        if not annotation.contains_aggregate:
+        if self.is_grouped:
+            return self._compile_path(name, declared.aggregate, bounded=True)
+        annotation = self.annotations.get(declared.aggregate)
+        if annotation is None or not annotation.contains_aggregate:
             raise InvalidJoin(
-                f"{name}: the annotation {declared.aggregate!r} has no aggregate: name it alone."
+                f"{name}: {declared.aggregate!r} has no aggregate: write Before(Count({declared.aggregate!r}), at=…), "
+                "or name an annotation of the queryset that has one."
             )
         self._check_inflation(name, self.queryset.query, annotation)
         read = [path for path, _ in self._annotation_paths(declared.aggregate)]
@@ -543,6 +569,21 @@ class Join:
                 raise InvalidJoin(
                     f"{name} may use rows after {self.at!r}: write Before({reference!r}, at=<their time>)."
                 )
+
+    def _check_groups(self, name: str, expression: Any) -> None:
+        """Check that nothing is read of a group that may come from after its time. Raises InvalidJoin."""
+        if not (self.at and self.is_grouped):
+            return
+        read = {path.partition("__")[0] for path in all_references(self.model, expression)}
+        for aggregate in sorted(read & grouped_rows.find_aggregates(self.queryset)):
+            raise InvalidJoin(
+                f"{name} may use rows after {self.at!r}: write Before({aggregate!r}, at=<the time of its rows>)."
+            )
+        for query in sorted(read & grouped_rows.find_subqueries(self.queryset)):
+            raise InvalidJoin(
+                f"{name} may use rows after {self.at!r}, as {query!r} is a query of its own: use Before or Latest "
+                "over a relation of the group."
+            )
 
     def _check_subqueries(self, name: str, resolved: Any) -> None:
         """Check that a query inside of an expression reads nothing from after the event. Raises InvalidJoin."""
@@ -658,10 +699,7 @@ class Join:
     def _check_time(self, name: str, argument: str, at: str, paths: Iterable[str]) -> None:
         """Check that a time is a column of the aggregated rows: two to-many relations would inflate each other."""
         column, rows = resolve_path(self.model, at).column, _to_many_prefix(self.model, at)
-        if not times.is_time(column):
-            raise InvalidJoin(
-                f"{name}: {argument}={at!r} is a {type(column).__name__}; name a column with their time."
-            )
+        self._check_is_time(name, argument, at, column)
         for path in paths:
             many = _to_many_prefix(self.model, path)
             if not many:
@@ -671,6 +709,13 @@ class Join:
                     f"{name}: {argument}={at!r} is not a column of {many!r}. "
                     f"Name a column of {many!r} with its time."
                 )
+
+    @staticmethod
+    def _check_is_time(name: str, argument: str, at: str, column: models.Field) -> None:
+        if not times.is_time(column):
+            raise InvalidJoin(
+                f"{name}: {argument}={at!r} is a {type(column).__name__}; name a column with their time."
+            )
 
     @cached_property
     def required_rows(self) -> tuple[str, ...]:

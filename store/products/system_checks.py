@@ -39,7 +39,7 @@ def list_errors(
 def _list_remarks(product: DataProduct) -> list[checks.CheckMessage]:
     return [
         checks.Warning(
-            f"The product {product.name!r}: {sentence}", obj=product.join.model, id="exemplar.W008"
+            f"The product {product.name!r}: {sentence}", obj=product.join.queryset.model, id="exemplar.W008"
         )
         for sentence in find_remarks(product)
     ]

@@ -34,17 +34,23 @@ def check_product(product: DataProduct) -> Iterator[checks.CheckMessage]:
     try:
         with _limited():
             for problem in find_repeated(product):
-                yield checks.Error(_sentence(product, problem), obj=product.join.model, id="exemplar.E005")
+                yield checks.Error(
+                    _sentence(product, problem), obj=product.join.queryset.model, id="exemplar.E005"
+                )
             for problem in repeated_rows.find_unwritable(product):
-                yield checks.Warning(_sentence(product, problem), obj=product.join.model, id="exemplar.W009")
+                yield checks.Warning(
+                    _sentence(product, problem), obj=product.join.queryset.model, id="exemplar.W009"
+                )
         for values in find_stored(product):
-            yield checks.Warning(_sentence(product, values), obj=product.join.model, id="exemplar.W001")
+            yield checks.Warning(
+                _sentence(product, values), obj=product.join.queryset.model, id="exemplar.W001"
+            )
     except StoreError:
         return  # the declaration is wrong: another check says so
     except DatabaseError as error:
         yield checks.Info(
             _sentence(product, f"its rows were not checked. {sqlstates.explain(error)}"),
-            obj=product.join.model,
+            obj=product.join.queryset.model,
             id="exemplar.I001",
         )
 

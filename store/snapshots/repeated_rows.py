@@ -11,7 +11,7 @@ from django.db import models
 from ..entities import base_rows, unique_keys
 from ..entities.unique_keys import KeyCounts
 from ..exceptions import RowsMultiplied
-from ..products.features import Before, Hop, all_references, is_aggregate, resolve_path
+from ..products.features import Hop
 from ..products.product import DataProduct
 from . import fingerprint
 
@@ -87,9 +87,8 @@ def _list_targets(product: DataProduct) -> Iterator[models.Field]:
     declared = [name for name in (join.label, join.at, join.group) if name]
     for feature in (*declared, *join.features.values()):
         # Of to-many relations there are aggregates, in subqueries of their own.
-        aggregates = isinstance(feature, Before) or is_aggregate(feature)
-        for path in () if aggregates else all_references(join.model, feature):
-            yield from map(_target, resolve_path(join.model, path).hops)
+        for _, path in () if join.aggregates(feature) else join.paths(feature):
+            yield from map(_target, path.hops)
 
 
 def _target(hop: Hop) -> models.Field:

@@ -16,8 +16,9 @@ from django.db.models.functions import Cast
 
 from learning.columns import Kind
 from store.entities import base_rows
+from store.exceptions import InvalidJoin
 from store.products import checks
-from store.products.features import Before, InvalidJoin
+from store.products.features import Before
 from store.snapshots import snapshots
 from tests.market.models import Call, Customer, Order
 from tests.market.rows import customer, product_of, served_values, snapshot_values

@@ -11,10 +11,10 @@ from django.test.utils import isolate_apps
 from learning.problem import Classification, Clustering, Regression
 from schema.composition import shared_names
 from schema.products import name_checks as names
-from store.exceptions import BadInput
+from store.exceptions import BadInput, InvalidJoin
 from store.products import catalogue, checks, system_checks
 from store.products.choices import name_choices
-from store.products.features import Before, InvalidJoin, Latest
+from store.products.features import Before, Latest
 from store.products.product import DataProduct
 from tests.clinic.models import Anamnesis, Operation
 
@@ -58,7 +58,7 @@ REFUSED = {
     "no expression": (declared({"x": 3}), "x: Django cannot compile the expression"),
     "no aggregate": (
         declared({"x": Before("visits", at="visits__on")}),
-        "x: Django cannot compile the expression",
+        "x: 'visits' has no aggregate: write Before(Count('visits'), at=…)",
     ),
     "from after the event": (
         declared({"x": Avg("visits__minutes")}, at="done_at"),

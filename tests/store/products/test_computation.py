@@ -37,13 +37,13 @@ from learning.columns import Kind
 from learning.model import ClassAnswer
 from store.entities import bulk_validation, entities
 from store.entities.entities import KEEP
-from store.exceptions import BadInput
+from store.exceptions import BadInput, InvalidJoin
 from store.ingest import editing
 from store.predictions import upsert
 from store.predictions.feedback import About, Feedback
 from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products import catalogue, checks, system_checks
-from store.products.features import Before, Feature, InvalidJoin
+from store.products.features import Before, Feature
 from store.products.product import DataProduct
 from store.serving.predict import validate_entity
 from store.snapshots import preview

@@ -4,7 +4,8 @@ import pytest
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 
 from learning.columns import Kind
-from store.products.features import Before, InvalidJoin, Join, Latest, Recency, Trend
+from store.exceptions import InvalidJoin
+from store.products.features import Before, Join, Latest, Recency, Trend
 from store.products.product import DataProduct
 from tests.clinic.models import Operation, Visit, Ward
 

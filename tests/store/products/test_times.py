@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from learning.problem import Classification
+from store.exceptions import InvalidJoin
 from store.products import Before, DataProduct, Join, Latest, Recency
 from store.products.checks import find_problems
-from store.products.features import InvalidJoin
 from store.snapshots.snapshots import Snapshot
 from tests.samples.models import Event, Sample
 

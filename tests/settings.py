@@ -6,6 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from tests import beside
+
 #: What says how many threads OpenMP's and OpenBLAS's pools have; read when NumPy and scikit-learn are loaded.
 COMPUTE_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -20,14 +22,16 @@ os.environ |= {
     "EXEMPLAR_OPEN": "on",
     "EXEMPLAR_SIGNING_KEY": "the tests' key",
     "SECRET_KEY": "the tests' secret",
+    **beside.ENVIRONMENT,
 }
 atexit.register(shutil.rmtree, os.environ["EXEMPLAR_STATE"], ignore_errors=True)
 
 from project.settings import *  # noqa: E402, F403
-from project.settings import BASE_DIR, INSTALLED_APPS  # noqa: E402
+from project.settings import BASE_DIR, EXEMPLAR_FOREIGN, INSTALLED_APPS  # noqa: E402
 
 # The examples, also where DATABASE_URL is set, and no product of the user's.
-INSTALLED_APPS = [name for name in INSTALLED_APPS if "." in name or name in {"project", "store", "schema"}]
+OWN = {"project", "store", "schema", *EXEMPLAR_FOREIGN}
+INSTALLED_APPS = [name for name in INSTALLED_APPS if "." in name or name in OWN]
 for folder in (BASE_DIR / "examples").glob("*/products.py"):
     if f"examples.{folder.parent.name}" not in INSTALLED_APPS:
         INSTALLED_APPS.append(f"examples.{folder.parent.name}")

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from project.processes import Child
+from tests import beside
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -110,11 +111,12 @@ class System:
 
 def outer_environment() -> dict[str, str]:
     """Return what of the environment of the tests is for systems, too."""
-    return {
+    outer = {
         name: value
         for name, value in os.environ.items()
         if name not in UNSET and not name.startswith("EXEMPLAR_")
     }
+    return outer | beside.ENVIRONMENT
 
 
 def free_port() -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.apps import AppConfig, apps
+from django.apps.registry import Apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
@@ -69,6 +70,12 @@ def list_exemplar_tables() -> set[str]:
     return {model._meta.db_table for model in every if is_exemplar_model(model)}
 
 
+def list_ambiguous_tables(registry: Apps) -> set[str]:
+    """List the tables that Exemplar migrates and a registry's unmanaged models name too, without a schema."""
+    migrated = {model._meta.db_table for model in apps.get_models() if model._meta.managed}
+    return migrated & {model._meta.db_table for model in registry.get_models() if not model._meta.managed}
+
+
 @contextmanager
 def user_model_for(config: AppConfig) -> Iterator[None]:
     """Give `AUTH_USER_MODEL` the value that it has in the project which owns the app."""
@@ -87,6 +94,7 @@ def import_models() -> None:
     Raises: ImproperlyConfigured where EXEMPLAR_USER_MODEL names no model of the team.
     """
     if team := list_apps():
+        _check_user_model(team)
         # The admin's log belongs to Exemplar's users, whichever app imports it.
         apps.app_configs["admin"].import_models()
         with user_model_for(team[0]):
@@ -105,6 +113,16 @@ def _under_user_model(config: AppConfig, ready: Callable[[], None]) -> Callable[
             ready()
 
     return run
+
+
+def _check_user_model(team: list[AppConfig]) -> None:
+    """Raise ImproperlyConfigured where EXEMPLAR_USER_MODEL cannot be a model of the team's."""
+    label, dot, name = user_model().partition(".")
+    if not (dot and name.isidentifier()) or label not in {"auth", *(config.label for config in team)}:
+        raise ImproperlyConfigured(
+            f"EXEMPLAR_USER_MODEL names {user_model()}, which no app of EXEMPLAR_PRODUCTS has: write what "
+            "AUTH_USER_MODEL is in the team's settings, as accounts.User, and name that app in EXEMPLAR_PRODUCTS too."
+        )
 
 
 def _activate_user_model(team: list[AppConfig]) -> None:
@@ -127,16 +145,10 @@ def _find_user_model(label: str) -> type[models.Model]:
     """Find the team's user model. Raises ImproperlyConfigured."""
     try:
         model = apps.get_model(label, require_ready=False)
-    except (LookupError, ValueError):
-        raise ImproperlyConfigured(
-            f"EXEMPLAR_USER_MODEL names {label}, which no app of EXEMPLAR_PRODUCTS has: write what AUTH_USER_MODEL is "
-            "in the team's settings, as accounts.User, and name that app in EXEMPLAR_PRODUCTS too."
-        ) from None
-    if model._meta.label != STOCK_USER and model._meta.app_label in EXEMPLARS:
-        raise ImproperlyConfigured(
-            f"EXEMPLAR_USER_MODEL names {label}, which is Exemplar's own: write what AUTH_USER_MODEL is in the team's "
-            "settings, or nothing where it is not set there."
-        )
+    except LookupError as error:
+        raise ImproperlyConfigured(f"EXEMPLAR_USER_MODEL: {error}") from None
+    if not hasattr(model, "USERNAME_FIELD"):
+        raise ImproperlyConfigured(f"EXEMPLAR_USER_MODEL names {label}, which is no user model.")
     return model
 
 

@@ -105,11 +105,11 @@ def _tables(product: DataProduct, features_compile: bool) -> Iterator[str]:
         return
     except (EmptyResultSet, FieldError):
         return  # reads no table
-    names = set(NAME.findall(statement)) & team.list_exemplar_tables()
-    for table in sorted(names):
+    own = team.list_exemplar_tables() | team.list_ambiguous_tables(join.model._meta.apps)
+    for table in sorted(own.intersection(NAME.findall(statement))):
         yield (
-            f"its Join reads {table}, whose rows are Exemplar's own: declare an unmanaged model over the table that is "
-            f'meant, with db_table=\'"{team.SCHEMA}"."{table}"\'.'
+            f"its Join reads {table}, which Exemplar has in a schema of its own: declare an unmanaged model over the "
+            f'table that is meant, with db_table=\'"{team.SCHEMA}"."{table}"\'.'
         )
 
 

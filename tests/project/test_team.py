@@ -1,7 +1,6 @@
 """Exemplar beside a team's own project on one database: their tables, users and sessions never meet."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,17 +13,23 @@ import psycopg2
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import connection
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError
+from django.db import connection, models
 from django.db.migrations.recorder import MigrationRecorder
+from django.test.utils import isolate_apps
 from psycopg2.extensions import make_dsn
 
+from learning.problem import Clustering
 from project.engines import PostgreSQL
 from project.management.commands import migrate
 from project.preflight import check_deploy
+from store.db import team
+from store.products import DataProduct, Join
+from store.products.checks import find_problems
 from store.registry.deploy_checks import MIGRATIONS
-from tests.system import ROOT, UNSET
-
-TEAM = ROOT / "tests" / "team"
+from tests.beside import TEAM
+from tests.system import ROOT, outer_environment
 
 
 @dataclass(frozen=True)
@@ -65,16 +70,9 @@ class Database:
 
 
 def run(*command: str, **variables: str) -> str:
-    kept = {
-        name: value for name, value in os.environ.items() if name not in UNSET and "EXEMPLAR_" not in name
-    }
+    environment = outer_environment() | variables
     done = subprocess.run(
-        [sys.executable, *command],
-        cwd=TEAM,
-        env=kept | variables,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, *command], cwd=TEAM, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -178,7 +176,7 @@ def test_each_reads_and_changes_its_own_tables_only(database: Database) -> None:
     assert told["pages"] == [200, 200, 200] and told["team's pages"] == []
     tables = ["auth.Group", "auth.Group", "contenttypes.ContentType", "auth_group", "exemplar_user"]
     for (refusal,), table in zip(told["refused"], tables, strict=True):
-        assert table in refusal and "Exemplar's own" in refusal and "declare an unmanaged model" in refusal
+        assert table in refusal and "declare an unmanaged model over" in refusal
     assert "COPY public.orders_order_watchers" in before
     assert database.dump() == before
 
@@ -202,3 +200,53 @@ def test_the_users_of_an_earlier_release_stay(db: None) -> None:
         migrate.rename_users(connection)
         assert users.get().username == "ann"
         assert migrate.USERS in MigrationRecorder(connection).applied_migrations()
+
+
+def test_tables_are_not_created_by_a_connection_without_the_search_path(db: None) -> None:
+    other = connection.copy()
+    other.settings_dict["OPTIONS"] = {**other.settings_dict["OPTIONS"], "options": "-c search_path=public"}
+    with closing(other), pytest.raises(CommandError, match="this connection has another search_path"):
+        migrate.create_schema(other)
+
+
+@pytest.mark.parametrize(
+    ("app", "user_model", "sentence"),
+    [
+        ("tests.clinic", "accounts.User", "names accounts.User, which no app of EXEMPLAR_PRODUCTS has"),
+        ("tests.clinic", "clinic.Person", "'clinic' doesn't have a 'Person' model"),
+        ("tests.clinic", "clinic", "names clinic, which no app of EXEMPLAR_PRODUCTS has"),
+        ("tests.clinic", "exemplar.User", "names exemplar.User, which no app of EXEMPLAR_PRODUCTS has"),
+        ("tests.clinic", "auth.Group", "names auth.Group, which is no user model"),
+        ("store.access", "", "set it to what AUTH_USER_MODEL is there, EXEMPLAR_USER_MODEL=exemplar.User or"),
+        (None, "accounts.User", "EXEMPLAR_PRODUCTS names no app of a team's project"),
+    ],
+)
+def test_a_user_model_that_cannot_be_the_teams_is_refused(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, app: str | None, user_model: str, sentence: str
+) -> None:
+    settings.EXEMPLAR_FOREIGN = [app] if app else []
+    settings.EXEMPLAR_USER_MODEL = user_model
+    for config in team.list_apps():
+        monkeypatch.setattr(config, "ready", config.ready)  # which is wrapped
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)):
+        team.import_models()
+
+
+@isolate_apps("tests.clinic")
+def test_a_table_that_only_the_search_path_would_tell_apart_is_refused() -> None:
+    class Biopsy(models.Model):
+        size = models.FloatField()
+
+        class Meta:
+            app_label = "clinic"
+            managed = False
+            db_table = "tumor_biopsy"
+
+    def refusals() -> list[str]:
+        join = Join(Biopsy._default_manager.all(), {"size": "size"})
+        return list(find_problems(DataProduct(name="sizes", join=join, problem=Clustering())))
+
+    (refusal,) = refusals()
+    assert "its Join reads tumor_biopsy, which Exemplar has in a schema of its own" in refusal
+    Biopsy._meta.db_table = '"public"."tumor_biopsy"'
+    assert refusals() == []

@@ -22,6 +22,7 @@ from store.ingest import CannotLoad, TooManyRejects
 from store.ingest.files import FileError
 from store.products import catalogue
 from store.products.product import DataProduct
+from tests import beside
 from tests.clinic.models import Operation
 from tests.system import ROOT
 from tests.waiting import PATIENCE, eventually
@@ -293,6 +294,7 @@ def environment() -> dict[str, str]:
         "DATABASE_URL": f"postgresql:///{tests['NAME']}?{query}",
         "REDIS_URL": settings.REDIS_URL,
         "EXEMPLAR_PRODUCTS": "examples.tumor",
+        **beside.ENVIRONMENT,
     }
 
 

@@ -15,6 +15,8 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    # Not installed in Exemplar; a migration of the orders needs it.
+    "django.contrib.sites",
     "orders",
 ]
 if AUTH_USER_MODEL := os.environ.get("TEAM_USER_MODEL", ""):

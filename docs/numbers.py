@@ -1,7 +1,8 @@
 """Numbers in the pages come from constants of the code: a marker behind a number names its constant.
 
 `every five<!-- = store.jobs.jobs.LOOK --> seconds` says that `LOOK` is 5. A marker may calculate:
-`<!-- = learning.build.SEARCH_SHARE * 100 -->`. A number that no constant holds is marked `<!-- no constant -->`.
+`<!-- = learning.selection.clock.SEARCH_SHARE * 100 -->`. A number that no constant holds is marked
+`<!-- no constant -->`.
 """
 
 import ast

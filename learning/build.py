@@ -7,7 +7,7 @@ depends on no database: the caller iterates over the steps, stores them, and sto
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,9 @@ from .fits.fold_fit import FitContext
 from .fits.scheduler import FitScheduler, Pool
 from .problem import Problem
 from .selection import fitting
+from .selection.clock import END_SHARE, LAST_SHARE, LATEST_SHARE, SEARCH_SHARE, Clock
 from .selection.decision import Decision, Incumbent, candidates_to_fit, decide
+from .selection.early import EarlyVersions
 from .selection.final_round import FinalRound
 from .selection.fitting import FinalFits
 from .selection.reasons import Ground
@@ -61,15 +63,6 @@ __all__ = [
     "build",
 ]
 
-#: Shares of `problem.seconds`: end of the search; its latest end, if the best candidate is not finished by then; time
-#: limit of one fit.
-SEARCH_SHARE, LATEST_SHARE, FIT_SHARE = 0.6, 0.8, 0.3
-#: Share of `problem.seconds` after which all fits must be done, because stopping the processes takes time too.
-END_SHARE = 0.96
-#: Share of `problem.seconds` after which the winner's compilation must end; that of alternatives ends at END_SHARE.
-LAST_SHARE = 0.98
-#: Time limit of one fit, in seconds, if the problem has none.
-FIT_SECONDS = 600.0
 SEARCHING, FINAL = Span(2, 70), Span(70, 85)
 
 #: Opens a pool that fits in this context, with a time limit in seconds and a memory limit in megabytes (None: none).
@@ -86,6 +79,8 @@ def build(
     folder: Path | None = None,
     pool_factory: PoolFactory | None = None,
     objections: Sequence[str] = (),
+    started: float | None = None,
+    is_unserved: bool | None = None,
 ) -> Generator[Step, None, None]:
     """Analyse, search, run the final round, decide, fit, and draw diagnostics; yields each step when it is done.
 
@@ -99,6 +94,8 @@ def build(
         folder: Parent of the temporary files; None: the system's.
         pool_factory: Opens the pool that runs the fits; None: processes of this machine.
         objections: Reasons of the caller why a person must promote the winner, one sentence each.
+        is_unserved: Whether no version serves, so that an early one may; None: if there is no incumbent.
+        started: When the build started, by `time.monotonic`; None: now. `problem.seconds` count from then.
 
     Raises:
         InvalidProblem: The metric is for another number of classes.
@@ -106,17 +103,21 @@ def build(
         NothingFitted, TimedOut: No candidate was scored on all folds.
         WorkersLost: The processes could not be kept alive.
     """
-    clock = Clock(started=time.monotonic(), seconds=problem.seconds)
+    started = time.monotonic() if started is None else started
+    clock = Clock(started=started, seconds=problem.seconds, pictures=problem.pictures)
     learnable, analysed = _analyse(problem, select_learnable(problem, dataset))
     yield Analysed(percent=SEARCHING.start, analysis=analysed)
     context = _fit_context(problem, learnable, analysed)
-    fit_seconds = FIT_SECONDS if problem.seconds is None else problem.seconds * FIT_SHARE
     open_pool = pool_factory or partial(_open_process_pool, workers, folder)
-    with open_pool(context, fit_seconds, problem.megabytes) as pool:
-        runner = FoldRunner(scheduler=FitScheduler(pool, fit_seconds), recorded=recorded or {})
+    with open_pool(context, clock.fit_seconds, problem.megabytes) as pool:
+        runner = FoldRunner(scheduler=FitScheduler(pool, clock.fit_seconds), recorded=recorded or {})
         search = _prepare_search(problem, context, runner, incumbent, clock)
+        early = _prepare_early(search, analysed, objections, clock)
+        if problem.early and (incumbent is None if is_unserved is None else is_unserved):
+            search.after_rung = early.run
         yield from search.run()
-        final_round = _prepare_final_round(search, incumbent, clock)
+        incumbent = early.incumbent() or incumbent
+        final_round = _prepare_final_round(search, incumbent, early, clock)
         yield from final_round.run()
         decision = _decide(search, final_round, incumbent, analysed).hold(objections)
         remarks = "".join(f" {remark}" for remark in learnable.remarks)
@@ -136,20 +137,6 @@ def _analyse(problem: Problem, learnable: Learnable) -> tuple[Learnable, Analysi
     learnable = replace(learnable, dataset=repeats.together)
     finding = repeats.finding(describe_effect(problem, learnable))
     return learnable, replace(analysed, findings=(*analysed.findings, finding))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clock:
-    """Start and time limit of a build."""
-
-    #: By `time.monotonic`.
-    started: float
-    #: None: no limit.
-    seconds: float | None
-
-    def at(self, share: float) -> float | None:
-        """Return the moment at which this share of the limit has passed, by `time.monotonic`; None without a limit."""
-        return None if self.seconds is None else self.started + self.seconds * share
 
 
 def _fit_context(problem: Problem, learnable: Learnable, analysed: Analysis) -> FitContext:
@@ -179,7 +166,24 @@ def _prepare_search(
     )
 
 
-def _prepare_final_round(search: Search, incumbent: Incumbent | None, clock: Clock) -> FinalRound:
+def _prepare_early(
+    search: Search, analysed: Analysis, objections: Sequence[str], clock: Clock
+) -> EarlyVersions:
+    def decide_early(round: FinalRound, incumbent: Incumbent | None) -> Decision:
+        return _decide(search, round, incumbent, analysed).hold(objections)
+
+    return EarlyVersions(
+        search=search,
+        analysed=analysed,
+        decide=decide_early,
+        deadline=clock.at(SEARCH_SHARE / 2),
+        end=clock.at(SEARCH_SHARE),
+    )
+
+
+def _prepare_final_round(
+    search: Search, incumbent: Incumbent | None, early: EarlyVersions, clock: Clock
+) -> FinalRound:
     return FinalRound(
         problem=search.problem,
         context=search.context,
@@ -188,20 +192,24 @@ def _prepare_final_round(search: Search, incumbent: Incumbent | None, clock: Clo
         search=search,
         incumbent=_incumbent_recipe(search.context, incumbent),
         end=clock.at(END_SHARE),
+        last=clock.last,
+        scored=tuple(early.folds.values()),
     )
 
 
 def _prepare_final_fits(
     final_round: FinalRound, winner: Candidate, incumbent: Incumbent | None, clock: Clock
 ) -> FinalFits:
+    pictures = final_round.problem.pictures
     return FinalFits(
         scheduler=final_round.runner.scheduler,
         final_round=final_round,
         candidates=candidates_to_fit(winner, final_round.entries(), final_round.problem.keep),
         incumbent=incumbent,
-        started=clock.started,
+        span=fitting.FITTING if pictures else fitting.ONLY_FITTING,
         winner_deadline=clock.at(LAST_SHARE),
         alternative_deadline=clock.at(END_SHARE),
+        drawing_deadline=partial(clock.drawing_deadline, fitting.PICTURE_SECONDS) if pictures else None,
     )
 
 
@@ -296,14 +304,8 @@ def _is_uncompared(search: Search, final_round: FinalRound) -> bool:
 
 
 def _decided(decision: Decision, stop_reasons: str) -> Decided:
-    return Decided(
-        percent=fitting.FITTING.start if decision.winner else fitting.DRAWING.end,
-        winner=decision.winner,
-        incumbent_kept=decision.incumbent_kept,
-        hold_reason=decision.hold_reason,
-        reason=decision.reason + stop_reasons,
-        suspicious=decision.suspicious,
-    )
+    percent = fitting.FITTING.start if decision.winner else fitting.DRAWING.end
+    return Decided.of(decision, percent, stop_reasons)
 
 
 def _nothing_fitted(search: Search, final_round: FinalRound) -> NothingFitted | TimedOut:

@@ -70,8 +70,10 @@ class Problem:
     families: tuple[str, ...] | None = None
     #: Number of candidates of the search. None: {CANDIDATES}, or as many as `seconds` allows.
     candidates: int | None = None
-    #: Time limit of the build in seconds: the search gets {learning.build.SEARCH_SHARE:.0%} of it, the final round and
-    #: the last fits the rest, and one fit of the search at most {learning.build.FIT_SHARE:.0%}. None: no limit.
+    #: Time limit of the build in seconds, from its start to its end: joining, loading, the search, the final round, the
+    #: last fits and the pictures. Of what is left without `pictures`, the search gets
+    #: {learning.selection.clock.SEARCH_SHARE:.0%}, and one fit of it at most {learning.selection.clock.FIT_SHARE:.0%}.
+    #: None: no limit.
     seconds: float | None = None
     #: Memory limit of one fit, in megabytes. None: an equal share of the available memory.
     megabytes: int | None = None
@@ -80,9 +82,12 @@ class Problem:
     infer_limit: float | None = None
     #: Number of families whose best candidates are fitted and registered.
     keep: int = 3
-    #: Share of the build's time for diagnostics of the winner, 0 (none) to {MOST_PICTURES}, once it serves; at least
-    #: {learning.selection.fitting.PICTURE_SECONDS:g} seconds, which is enough for small data.
+    #: Share of the build's time for diagnostics of the winner, 0 (none) to {MOST_PICTURES}, once it serves; without a
+    #: time limit at least {learning.selection.fitting.PICTURE_SECONDS:g} seconds, which is enough for small data.
     pictures: float = 0.2
+    #: Whether a first model of at most {learning.selection.early.ROWS:,} rows serves while the search goes on, if
+    #: no other version can; better ones follow, and the winner replaces them.
+    early: bool = False
     #: Whether the winner may serve without a promotion by a person.
     auto_promote: bool = True
 

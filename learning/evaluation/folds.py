@@ -37,6 +37,14 @@ ROUND_NAMES: Mapping[Round, str] = {
 
 #: Rows that the screening learns from, and rows that it is scored on.
 SCREENING_ROWS = 5_000
+#: Upper bounds of the rows that a fold of the search learns from, and holds out: more of them rank recipes no better,
+#: and take time and memory that the final round needs, which has all rows.
+SEARCH_ROWS, SEARCH_HELD_OUT = 100_000, 50_000
+#: Upper bound of the rows that a fold of the final round holds out: more of them make a score hardly more certain.
+FINAL_HELD_OUT = 100_000
+#: Rows of each class that a sample to learn from has at least, if there are so many. One is enough to be held out: more
+#: would make rare classes count for more than they are.
+ROWS_OF_EACH_CLASS = 10
 #: Below this many rows the final round has twice as many repeats as the search, to reduce noise, unless the problem
 #: sets its folds.
 CHEAP_ROWS = 4_000
@@ -89,7 +97,7 @@ class FoldPlan:
     @property
     def has_screening(self) -> bool:
         """True if a screening costs much less than a fold."""
-        return self.rows * (self.folds - 1) / self.folds > 2 * SCREENING_ROWS
+        return self._fold_rows > 2 * SCREENING_ROWS
 
     @property
     def growth(self) -> float:
@@ -97,7 +105,20 @@ class FoldPlan:
 
         The exponent is below 1 because the time of few estimators is proportional to the rows.
         """
-        return float(max(1.0, self.rows * (self.folds - 1) / self.folds / SCREENING_ROWS) ** 0.8)
+        return float(max(1.0, min(self._fold_rows, SEARCH_ROWS) / SCREENING_ROWS) ** 0.8)
+
+    @property
+    def final_growth(self) -> float:
+        """Estimated time of a fit on a fold of the final round for each second of one of the search.
+
+        More than 1 only if the search samples its rows: from there on, most estimators' time is proportional to them.
+        """
+        return max(1.0, self._fold_rows / SEARCH_ROWS)
+
+    @property
+    def _fold_rows(self) -> float:
+        """Number of rows that a fold of the final round learns from."""
+        return self.rows * (self.folds - 1) / self.folds
 
     @property
     def opening_folds(self) -> int:
@@ -116,7 +137,7 @@ class FoldPlan:
         The result depends on the rows, the seed and the round only. Shuffled folds are stratified by class and hold
         each row out once per repeat; groups stay together, and so do repeated rows. Ordered folds cut the time into
         equal numbers of rows: each is held out from the rows before it, except for the gap, for rows of its own groups
-        and for rows that equal its own.
+        and for rows that equal its own. Of many rows a sample is held out, and in the search a sample learned from.
 
         Raises TooFewInstances if a fold lacks a class.
         """
@@ -124,7 +145,16 @@ class FoldPlan:
             return [self._screening(dataset, *self.split(dataset, "search")[0])]
         folds = self.partition(dataset, round)
         _check(folds, dataset)
-        return folds
+        random = np.random.default_rng([self.seed, len(ROUNDS), ROUNDS.index(round)])
+        return [self._sample_fold(dataset, round, fold, random) for fold in folds]
+
+    def _sample_fold(self, dataset: Dataset, round: Round, fold: Fold, random: np.random.Generator) -> Fold:
+        """Sample the rows of a fold if they are many: in the search both parts, in the final round the held-out one."""
+        learn, held_out = fold
+        if round == "search":
+            learn = sample_rows(dataset, learn, SEARCH_ROWS, random)
+        most = SEARCH_HELD_OUT if round == "search" else FINAL_HELD_OUT
+        return learn, sample_rows(dataset, held_out, most, random, of_each_class=1)
 
     def partition(self, dataset: Dataset, round: Round) -> list[Fold]:
         """Split the dataset as `split` does into all folds of a round, which may lack classes."""
@@ -208,6 +238,25 @@ def _sample(random: np.random.Generator, rows: NDArray[np.intp]) -> NDArray[np.i
     return (
         rows if len(rows) <= SCREENING_ROWS else np.sort(random.choice(rows, SCREENING_ROWS, replace=False))
     )
+
+
+def sample_rows(
+    dataset: Dataset,
+    rows: NDArray[np.intp],
+    most: int,
+    random: np.random.Generator,
+    of_each_class: int = ROWS_OF_EACH_CLASS,
+) -> NDArray[np.intp]:
+    """Sample about `most` of these rows, in ascending order, with some of each class; all if they are no more."""
+    if len(rows) <= most:
+        return rows
+    mixed = random.permutation(rows)
+    parts = [mixed[:most]]
+    if dataset.classes:
+        assert dataset.y is not None
+        y = dataset.y[mixed]
+        parts += [mixed[np.flatnonzero(y == code)[:of_each_class]] for code in range(len(dataset.classes))]
+    return np.unique(np.concatenate(parts))
 
 
 def _check(folds: list[Fold], dataset: Dataset) -> None:

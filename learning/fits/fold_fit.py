@@ -18,7 +18,7 @@ from ..dataset import Dataset
 from ..estimators import preprocess
 from ..estimators.families import Candidate, catalogue
 from ..evaluation import evaluate
-from ..evaluation.folds import Fold, FoldPlan, Round
+from ..evaluation.folds import Fold, FoldPlan, Round, sample_rows
 from ..evaluation.measures import Measure, Scores
 from ..exceptions import LearningError
 from ..model import Model, Signature
@@ -153,12 +153,20 @@ class FitContext:
         try:
             with _record_warnings():
                 data = self.dataset
-                rows = slice(None) if fold is None else self.split("search")[fold][0]
+                rows = self._select_rows(candidate, None if fold is None else self.split("search")[fold][0])
                 y = None if data.y is None else data.y[rows]
                 estimator = self.pipeline(candidate).fit(data.X.iloc[rows], y)
                 return self._dump(candidate, estimator)
         except Exception as error:  # as in `score`
             return to_failure(error)
+
+    def _select_rows(self, candidate: Candidate, rows: NDArray[np.intp] | None) -> NDArray[np.intp] | slice:
+        """Select the rows that the candidate learns from: these, all for None, or a sample if it learns from few."""
+        most = candidate.hyperparameters.get("rows")
+        if most is None:
+            return slice(None) if rows is None else rows
+        rows = np.arange(len(self.dataset)) if rows is None else rows
+        return sample_rows(self.dataset, rows, most, np.random.default_rng(self.seed))
 
     def score_predictions(self, predictions: NDArray[np.float32], held_out: NDArray[np.intp]) -> Scores:
         """Score predictions for these held-out rows; not for clusterings."""
@@ -170,9 +178,10 @@ class FitContext:
 
     def _score(self, fit: Fit) -> Scored:
         learn, held_out = self.split(fit.round)[fit.fold]
+        rows = self._select_rows(fit.candidate, learn)
         data, estimator = self.dataset, self.pipeline(fit.candidate)
         started = time.perf_counter()
-        estimator.fit(data.X.iloc[learn], None if data.y is None else data.y[learn])
+        estimator.fit(data.X.iloc[rows], None if data.y is None else data.y[rows])
         fitted = time.perf_counter()
         X = data.X.iloc[held_out]
         predictions = self._predict(estimator, X)

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from multiprocessing import forkserver
@@ -55,7 +55,9 @@ class FitProcesses:
 
     def _start(self) -> ProcessPool:
         context = multiprocessing.get_context("forkserver")
-        return ProcessPool(self.count, context=context, initializer=_initialise, initargs=[self._bytes])
+        return ProcessPool(
+            self.count, context=context, initializer=_initialise, initargs=[self._bytes, self._path]
+        )
 
     def score(self, fit: Fit) -> Future[Scored | Failed]:
         """Submit a fit of one fold; see `FitContext.score`. Raises WorkersLost."""
@@ -130,7 +132,7 @@ def start_pool(
             processes.stop()
 
 
-def _initialise(most_bytes: int | None) -> None:
+def _initialise(most_bytes: int | None, path: str) -> None:
     """Prepare a worker process for its first fit."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a Python handler would wait for the end of compiled code
     if sys.platform == "linux":
@@ -140,6 +142,9 @@ def _initialise(most_bytes: int | None) -> None:
             resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, resource.RLIM_INFINITY))
     threading.Thread(target=_exit_with_the_build, daemon=True).start()
     threadpoolctl.threadpool_limits(1)  # the processes are the parallelism
+    # Here it counts in no fit's time limit: it takes seconds if rows are many. What lacks memory here fails in the fit.
+    with suppress(MemoryError):
+        _load_context(path)
 
 
 def _exit_with_the_build() -> None:

@@ -91,15 +91,28 @@ class FitScheduler:
             wanted = {fit: None for fit in wanted if fit != ready and fit.candidate != failed}
             waiting = deque(fit for fit in waiting if fit.candidate != failed)
 
-    def fit(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes | Failed]]:
-        """Fit each piece; yields their artifacts in the pieces' order. Raises WorkersLost."""
-        self.discard()
+    def fit(
+        self, pieces: Sequence[Piece], deadline: float | None = None
+    ) -> Iterator[tuple[Piece, bytes | Failed]]:
+        """Fit each piece; yields their artifacts in the pieces' order. Raises WorkersLost.
+
+        Args:
+            deadline: By `time.monotonic`; pieces that are not fitted then have failed with TIMED_OUT.
+        """
         submitted = [(piece, self._pool.fit(*piece)) for piece in pieces]
         for piece, future in submitted:
-            outcome = self._outcome(future, self._fit_seconds)
+            outcome = self._await(future, deadline)
             if outcome is None:
-                outcome = self._outcome(self._pool.fit(*piece), self._fit_seconds) or _WORKER_LOST
+                outcome = self._await(self._pool.fit(*piece), deadline) or _WORKER_LOST
             yield piece, outcome
+
+    def _await(self, future: Future[_Outcome], deadline: float | None) -> _Outcome | Failed | None:
+        """Wait for a fit until the deadline; returns as `_outcome` does."""
+        if deadline is not None:
+            wait([future], timeout=max(0.0, deadline - time.monotonic()))
+            if not future.done():
+                return _NO_TIME
+        return self._outcome(future, self._fit_seconds)
 
     def discard(self) -> None:
         """Kill the running fits, and forget the outcomes that were not asked for."""
@@ -157,6 +170,8 @@ class FitScheduler:
 _WORKER_LOST = Failed(
     "WORKER_LOST", "The fit's process ended twice before the fit did; it may have lacked memory."
 )
+#: Outcome of a fit that the build's time limit left no time for.
+_NO_TIME = Failed("TIMED_OUT", "The build's time limit left no time for the fit on all examples.")
 
 
 def is_past(deadline: float | None) -> bool:

@@ -39,6 +39,10 @@ class FinalRound:
     incumbent: Candidate | None
     #: When all fits of the build must be done, by `time.monotonic`; None: no limit.
     end: float | None
+    #: When even the folds without which nothing can be decided are stopped; None: no limit.
+    last: float | None = None
+    #: Folds of this round that were scored before: those of an early version.
+    scored: Sequence[FoldScored] = ()
     scoreboard: Scoreboard = field(init=False)
     #: Averages of candidates; they are scored from their members' predictions.
     averages: list[Candidate] = field(default_factory=list)
@@ -47,6 +51,8 @@ class FinalRound:
 
     def __post_init__(self) -> None:
         self.scoreboard = Scoreboard(round="contest", folds=self.context.plan.count("contest"))
+        for step in self.scored:
+            self.scoreboard.add(step)
 
     def run(self) -> Generator[Step, None, None]:
         """Score all participants on the fresh folds; averages come last, from their members' predictions."""
@@ -61,6 +67,13 @@ class FinalRound:
         self.averages += [each for each in self._fold_averages(plan.weights) if each not in self.averages]
         for recipe in self.averages:
             yield from self._score_average(recipe)
+
+    def run_only(self, candidates: Sequence[Candidate]) -> Generator[Step, None, None]:
+        """Score these candidates alone, without averages."""
+        yield CandidatesDrawn(percent=self.span.start, candidates=tuple(candidates))
+        folds = self.scoreboard.folds
+        plan = FinalRoundPlan(singles=tuple(candidates), weights={}, folds=folds, deadline=self.end)
+        yield from self._run_folds(candidates, plan)
 
     def entries(self) -> list[Entry]:
         """Return what the decision needs of each candidate that was scored on all folds."""
@@ -106,7 +119,7 @@ class FinalRound:
             folds=self.scoreboard.folds,
             growth=1 + self.context.plan.ratio,
             processes=self.runner.scheduler.count,
-            seconds=self.search.seconds,
+            seconds=self.search.final_seconds,
             always=tuple(c for c in self.search.incumbents if c in self.search.scoreboard.means),
         )
 
@@ -115,7 +128,7 @@ class FinalRound:
         folds = self.scoreboard.folds
         for fold in range(plan.folds):
             ahead = [Fit(c, "contest", fold + 1) for c in singles if fold + 1 < plan.folds]
-            deadline = plan.deadline if fold >= LEAST_FOLDS else None
+            deadline = plan.deadline if fold >= LEAST_FOLDS else self.last
             percent = self.span.at(fold, plan.folds)
             # Longest fits first even with a deadline: a fold that is cut short counts for none of the candidates.
             yield from self.runner.run(
@@ -125,7 +138,8 @@ class FinalRound:
                 break
         failed = self.scoreboard.failed
         done = [len(steps) for c, steps in self.scoreboard.scored.items() if c not in failed]
-        self.scoreboard.truncate(min(done, default=folds))
+        enough = [count for count in done if count >= LEAST_FOLDS]
+        self.scoreboard.truncate(min(enough, default=folds))
         if self.scoreboard.folds < folds:
             self.stop_reason = (
                 f" The time limit left {self.scoreboard.folds} of the final round's {folds} folds."
@@ -164,7 +178,7 @@ class FinalRound:
             members = list(ensemble.members(recipe))
             has_model = self.runner.scheduler.has_model
             new = [c for c in members for fold in range(folds) if not has_model(c, fold)]
-            seconds = [self.search.seconds(c) for c in new]
+            seconds = [self.search.final_seconds(c) for c in new]
             if not self._is_too_slow(members, copies=folds) and self._budget().allows(seconds):
                 yield ensemble.build_fold_average(recipe, folds)
 

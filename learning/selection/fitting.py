@@ -1,7 +1,6 @@
 """Fitting after the decision: models on all examples, compiled, and diagnostics of the winner once it serves."""
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .. import diagnostics, model
@@ -18,9 +17,9 @@ from ..model import Model
 from .decision import Incumbent
 from .final_round import FinalRound
 from .rounds import Span
-from .steps import ALL_EXAMPLES, CandidateFailed, DiagnosticDrawn, Fitted, Step
+from .steps import ALL_EXAMPLES, CandidateFailed, Decided, DiagnosticDrawn, Fitted, Step
 
-#: Least time for diagnostics in seconds, however short the build was.
+#: Least time for diagnostics in seconds, however short a build without a time limit was.
 PICTURE_SECONDS = 15.0
 #: Spans of fitting and drawing; of fitting without diagnostics.
 FITTING, DRAWING, ONLY_FITTING = Span(85, 92), Span(92, 100), Span(85, 100)
@@ -35,11 +34,15 @@ class FinalFits:
     #: The winner first.
     candidates: Sequence[Candidate]
     incumbent: Incumbent | None
-    #: Start of the build, by `time.monotonic`.
-    started: float
-    #: When the compilation of the winner, and of an alternative, must end; None: no limit.
+    span: Span
+    #: When the compilation of the winner, and of an alternative, must end, by `time.monotonic`; None: no limit. The
+    #: fits of both must end at the latter.
     winner_deadline: float | None
-    alternative_deadline: float | None
+    alternative_deadline: float | None = None
+    #: Computes when diagnostics that start now must end; None: none are drawn.
+    drawing_deadline: Callable[[], float] | None = None
+    #: The decision, if this is an early version, besides which the search goes on.
+    early: Decided | None = None
 
     def run(self) -> Iterator[Step]:
         """Fit, compile, and draw diagnostics of the winner. Raises NothingFitted if the winner cannot be fitted."""
@@ -49,13 +52,15 @@ class FinalFits:
                 step = self._compile(self._align_clusters(step))
                 winner = step if step.winner else winner
             yield step
-        if winner is not None and self.final_round.problem.pictures:
-            yield from self._draw(winner, self._drawing_deadline())
+        if winner is not None and self.drawing_deadline is not None:
+            yield from self._draw(winner, self.drawing_deadline())
 
     def _fit_models(self) -> Iterator[Step]:
         """Fit each candidate; a piece that several candidates share is fitted once."""
         pieces = dict.fromkeys(p for each in self.candidates for p in ensemble.pieces(each))
-        fits = self.scheduler.fit(list(pieces))
+        if self.early is None:
+            self.scheduler.discard()
+        fits = self.scheduler.fit(list(pieces), self.alternative_deadline)
         outcomes: dict[Piece, bytes | Failed] = {}
         for number, candidate in enumerate(self.candidates):
             weights = ensemble.pieces(candidate)
@@ -64,8 +69,7 @@ class FinalFits:
             yield self._to_step(number, candidate, {piece: outcomes[piece] for piece in weights})
 
     def _to_step(self, number: int, candidate: Candidate, outcomes: dict[Piece, bytes | Failed]) -> Step:
-        span = FITTING if self.final_round.problem.pictures else ONLY_FITTING
-        percent, is_winner = span.at(number + 1, len(self.candidates)), number == 0
+        percent, is_winner = self.span.at(number + 1, len(self.candidates)), number == 0
         failure = next((each for each in outcomes.values() if isinstance(each, Failed)), None)
         if failure is not None:
             if is_winner:
@@ -80,7 +84,8 @@ class FinalFits:
             model=self._complete(candidate, models),
             metric=self.final_round.context.metric,
             score=self.final_round.scoreboard.means[candidate],
-            winner=is_winner,
+            winner=is_winner and self.early is None,
+            early=self.early,
         )
 
     def _complete(self, candidate: Candidate, models: Sequence[Model]) -> Model:
@@ -107,7 +112,7 @@ class FinalFits:
         return step
 
     def _compile(self, step: Fitted) -> Fitted:
-        deadline = self.winner_deadline if step.winner else self.alternative_deadline
+        deadline = self.winner_deadline if step.winner or self.early else self.alternative_deadline
         compiled = compile_model(step.model, self.final_round.context.dataset, deadline)
         return replace(step, model=replace(step.model, compiled=compiled))
 
@@ -120,8 +125,3 @@ class FinalFits:
         for number, diagnostic in enumerate(drawn, start=1):
             percent = DRAWING.at(number, count)
             yield DiagnosticDrawn(percent=percent, candidate=recipe, diagnostic=diagnostic)
-
-    def _drawing_deadline(self) -> float:
-        """Compute when diagnostics that start now have had their share of the build's whole time."""
-        now, share = time.monotonic(), self.final_round.problem.pictures
-        return now + max(PICTURE_SECONDS, (now - self.started) * share / (1 - share))

@@ -6,7 +6,7 @@ depend on the order in which fits end.
 """
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from math import ceil
@@ -49,6 +49,8 @@ class Search:
     end: float | None
     #: The champion's recipe, or the recipes that it averages.
     incumbents: Sequence[Candidate] = ()
+    #: Called after each rung; the search yields its steps, and goes on.
+    after_rung: Callable[[], Iterable[Step]] = tuple
     #: Screening round on few rows; unused for small datasets.
     screening: Scoreboard = field(init=False)
     scoreboard: Scoreboard = field(init=False)
@@ -87,9 +89,7 @@ class Search:
         best = self._best_affordable()
         if best is not None and best not in self.scoreboard.means:
             folds = range(self.scoreboard.folds)
-            yield from self.runner.run(
-                self.scoreboard, [best], folds, self._percent(), (), self.latest_deadline
-            )
+            yield from self.runner.run(self.scoreboard, [best], folds, self.percent, (), self.latest_deadline)
             if best not in self.scoreboard.means:
                 self.scoreboard.truncate(self.scoreboard.count_leading_folds(best))
         self.stop_reason = self._describe_time_limit()
@@ -202,12 +202,16 @@ class Search:
             return self.screening.seconds(candidate) * self.context.plan.growth
         return 0.0
 
+    def final_seconds(self, candidate: Candidate) -> float:
+        """Estimate the time of one fit on a fold of the final round; 0 if unknown."""
+        return self.seconds(candidate) * self.context.plan.final_growth
+
     def _run_wave(
         self, wave: Sequence[Candidate], next_wave: Sequence[Candidate]
     ) -> Generator[Step, None, None]:
         """Run a wave from rung to rung; idle processes start on the next wave and the final round."""
         self.drawn |= dict.fromkeys(wave)
-        yield CandidatesDrawn(percent=self._percent(), candidates=tuple(wave))
+        yield CandidatesDrawn(percent=self.percent, candidates=tuple(wave))
         rungs = self._rungs()
         left = list(wave)
         for number, (board, folds) in enumerate(rungs):
@@ -215,10 +219,11 @@ class Search:
             # With a deadline the order is that of `_select_better_half`: cheap or good candidates first.
             seconds = self.seconds if self.deadline is None else None
             yield from self.runner.run(
-                board, left, folds, self._percent(), ahead, self._current_deadline(), seconds
+                board, left, folds, self.percent, ahead, self._current_deadline(), seconds
             )
             if self._is_time_up():
                 return
+            yield from self.after_rung()
             left = [candidate for candidate in left if candidate not in board.failed]
             if number + 1 < len(rungs):
                 left = yield from self._select_better_half(left, board, folds)
@@ -256,7 +261,7 @@ class Search:
         for candidate in left:
             if not self._is_exempt(candidate) and means[candidate] < threshold:
                 reason = f"{means[candidate]:.4g} where the better half has {threshold:.4g} or more."
-                yield CandidateDropped(percent=self._percent(), candidate=candidate, reason=reason)
+                yield CandidateDropped(percent=self.percent, candidate=candidate, reason=reason)
         selected = [c for c in left if self._is_exempt(c) or means[c] >= threshold]
         # Cheap references and the best first, so that they are done if time runs out.
         return sorted(selected, key=lambda c: (c.family not in REFERENCES, -means[c]))
@@ -282,14 +287,14 @@ class Search:
                 selected.append(candidate)
             else:
                 reason = f"its folds would take another {seconds:.0f} s."
-                yield CandidateDropped(percent=self._percent(), candidate=candidate, reason=reason)
+                yield CandidateDropped(percent=self.percent, candidate=candidate, reason=reason)
         return selected
 
     def _current_deadline(self) -> float | None:
         """Return the deadline, postponed by the time that the current leaders will not need in the final round."""
         if self.deadline is None or self.latest_deadline is None or self.end is None:
             return self.deadline
-        seconds = [self.seconds(c) for c in self.leaders() if c.family != "baseline"][:LEADING]
+        seconds = [self.final_seconds(c) for c in self.leaders() if c.family != "baseline"][:LEADING]
         reserve = sum(seconds) * (GOOD + 1 + self.context.plan.ratio) / self.runner.scheduler.count * CAUTION
         if not seconds:
             return self.deadline
@@ -309,7 +314,9 @@ class Search:
     def _left(self) -> int:
         return max(0, self.budget - len(self.drawn))
 
-    def _percent(self) -> float:
+    @property
+    def percent(self) -> float:
+        """The build's percent."""
         return self.span.at(len(self.scoreboard.means), min(self.budget, 3 * WAVE))
 
     def _is_time_up(self) -> bool:

@@ -1,6 +1,7 @@
 """Steps of a build: one frozen dataclass per kind of event, with a sentence about it."""
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from ..estimators.families import Candidate
 from ..evaluation.folds import ROUND_NAMES, Round
 from ..evaluation.measures import Measure
 from ..model import Model
+from .decision import Decision
 
 #: `CandidateFailed.fold` if the fit on all examples failed, rather than that on a fold.
 ALL_EXAMPLES = -1
@@ -146,6 +148,18 @@ class Decided:
             return self.reason
         return f"{self.reason} Held for a person: {self.hold_reason}"
 
+    @classmethod
+    def of(cls, decision: Decision, percent: float, remarks: str = "") -> Self:
+        """Build the step of a decision."""
+        return cls(
+            percent=percent,
+            winner=decision.winner,
+            incumbent_kept=decision.incumbent_kept,
+            hold_reason=decision.hold_reason,
+            reason=decision.reason + remarks,
+            suspicious=decision.suspicious,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
@@ -157,14 +171,18 @@ class Fitted:
     metric: str
     #: The candidate's mean score in the final round.
     score: float
-    #: Whether this is the winner; others are alternatives.
+    #: Whether this is the winner; others are alternatives, or early versions.
     winner: bool
+    #: The decision on an early version; None for others.
+    early: Decided | None = None
 
     @property
     def message(self) -> str:
         """The step as a sentence."""
-        role = "the winner" if self.winner else "an alternative"
-        return f"Fitted {self.candidate} on all examples, {role} with {self.metric} {self.score:.4g}."
+        role = "the winner" if self.winner else "an early version" if self.early else "an alternative"
+        rows = self.candidate.hyperparameters.get("rows")
+        examples = f"{rows:,}" if rows else "all"
+        return f"Fitted {self.candidate} on {examples} examples, {role} with {self.metric} {self.score:.4g}."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,6 +92,10 @@ class Build(Job, Node):
     snapshot: Snapshot | None = relation(
         "snapshot", "The examples that it learns from; null until they are joined."
     )
+    ends_by: datetime.datetime | None = strawberry.field(
+        description="The time by which it ends at the latest, pictures included: its start and the product's "
+        "`seconds`. Null before it starts, and without a time limit."
+    )
     model: ModelVersion | None = relation(
         "model", "The version that it registered as its winner; null until then, and if no candidate won."
     )

@@ -47,6 +47,13 @@ class BuildEvent:
     is_type_of = Node.is_type_of
 
 
+@strawberry.type(description="The build has started, and has a time limit.")
+class BuildStarted(BuildEvent):
+    @strawberry.field(description="The time by which it ends at the latest.")
+    def ends_by(self: models.BuildEvent) -> datetime.datetime | None:
+        return self.build.ends_by
+
+
 @strawberry.type(description="The feature tables were joined into a snapshot.")
 class SnapshotTaken(BuildEvent):
     @strawberry.field(graphql_type=Snapshot, description="The examples that the build learns from.")
@@ -76,7 +83,7 @@ class ModelRegistered(BuildEvent):
     model: ModelVersion = relation("model", "The new version.")
 
 
-@strawberry.type(description="The build's winner became the champion.")
+@strawberry.type(description="The build's winner, or an early version of it, became the champion.")
 class ModelPromoted(BuildEvent):
     promotion: Promotion = relation("promotion", "The promotion.")
 
@@ -117,6 +124,7 @@ class BuildCancelled(BuildEvent):
 
 
 KINDS = [
+    BuildStarted,
     SnapshotTaken,
     FeaturesAnalysed,
     CandidateScored,

@@ -81,6 +81,9 @@ class ModelVersion(Node):
         description="The mean score over the folds of the final round; greater is better. Compare only versions with "
         "the same metric and snapshot: scores of other rows differ for other reasons."
     )
+    early: bool = strawberry.field(
+        description="True if it learned from a part of the rows and could serve before its build had ended."
+    )
     size: int = strawberry.field(description="The size of the pickled model, in bytes.")
     digest: str = strawberry.field(description="SHA-256 of the pickled model, in hexadecimal.")
     runtime: str = strawberry.field(

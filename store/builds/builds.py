@@ -1,6 +1,6 @@
 """Builds and their events as rows: requested, run by one attempt after another, ended exactly once."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -125,6 +125,8 @@ class Build(Job):
     #: The request's overrides of the declared problem's options.
     options = JSONField(default=dict)
     seed = models.BigIntegerField()
+    #: When the running attempt ends at the latest, by its time limit; null without one.
+    ends_by = models.DateTimeField(null=True)
     #: The feedback that there was when it was requested, as `FeedbackManager.seen` has it.
     seen_feedback = JSONField(null=True, editable=False)
     #: Number of the newest event.
@@ -163,6 +165,14 @@ class Build(Job):
         allowed = declared.quick() if settings.EXEMPLAR_QUICK_BUILDS else declared
         return allowed.with_options(**{**self.options, "seed": self.seed})
 
+    def set_time_limit(self, seconds: float) -> None:
+        """Promise that the attempt that starts now ends within so many seconds, as the first event."""
+        Build.objects.filter(pk=self.pk).update(ends_by=Now() + timedelta(seconds=seconds))
+        self.refresh_from_db(fields=["ends_by"])
+        assert self.ends_by is not None
+        moment = f"{self.ends_by:%Y-%m-%d %H:%M:%S} UTC"
+        self.add_event("BuildStarted", f"Ends by {moment}: it may take {describe_seconds(seconds)}.")
+
     def add_event(self, kind: str, message: str, percent: float | None = None, **facts: Any) -> "BuildEvent":
         """Append an event in the current transaction and publish it after the commit.
 
@@ -191,6 +201,15 @@ class Build(Job):
 
     def failed(self, error: ExemplarError) -> None:
         self.end(FAILED, "BuildFailed", f"Failed: {error}")
+
+
+def describe_seconds(seconds: float) -> str:
+    """Describe a time in round units: 90 s, 30 min, 2 h 30 min."""
+    if seconds < 600 or seconds % 60:
+        return f"{seconds:g} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    parts = [f"{hours} h"] * (hours > 0) + [f"{minutes} min"] * (minutes > 0)
+    return " ".join(parts)
 
 
 class BuildEventManager(models.Manager["BuildEvent"]):

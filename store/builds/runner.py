@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from contextlib import closing
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from learning import build as learning
 from learning.dataset import Dataset
 from learning.fits import dask_pool, process_pool
+from learning.problem import Problem
+from learning.selection import early
 from learning.selection.decision import Incumbent
 
 from ..exceptions import ModelDoesNotFit
@@ -60,20 +63,26 @@ class _BuildRun:
         self.build, self.finished = build, finished
         self.product: DataProduct = catalogue.get(build.product)
         self.champion = _find_champion(self.product)
+        #: The early version that this attempt has promoted; None before it.
+        self.early: ModelVersion | None = None
         self.hold_reason: str | None = None
         self.suspicious = False
 
     def run(self) -> None:
         """Iterate over all steps and record each in a transaction of its own."""
+        started, problem = time.monotonic(), self.build.problem()
         process_pool.start_fork_server()  # starts while the tables are being joined
+        self.promise(problem)
         with temporary_folders.build_folder() as folder:
-            dataset = self.dataset()
+            dataset = self.dataset(problem.seconds)
             steps = learning.build(
-                self.build.problem(),
+                problem,
                 dataset,
                 self.incumbent(dataset),
                 FoldScore.objects.load(self.build),
                 objections=self.objections(),
+                started=started,
+                is_unserved=self.is_unserved(),
                 workers=settings.EXEMPLAR_CPUS,
                 folder=folder,
                 pool_factory=remote_pool(settings.SEARCH_SCHEDULER),
@@ -86,14 +95,25 @@ class _BuildRun:
                         self.record(step)
         self.succeed()
 
-    def dataset(self) -> Dataset:
-        """Load the build's snapshot; take it first where no earlier attempt has."""
+    def promise(self, problem: Problem) -> None:
+        """Record when this attempt ends at the latest."""
+        if problem.seconds is not None:
+            with transaction.atomic():
+                self.build.hold()
+                self.build.set_time_limit(problem.seconds)
+
+    def dataset(self, seconds: float | None = None) -> Dataset:
+        """Load the build's snapshot; take it first where no earlier attempt has.
+
+        Args:
+            seconds: the time limit of the build; None: no limit.
+        """
         snapshot = self.build.snapshot
         if snapshot is not None and snapshot.find_missing(self.product) and not self.build.models.exists():
             self.forget_scores()
             snapshot = None
         if snapshot is None:
-            snapshot = Snapshot.objects.take(self.product)
+            snapshot = Snapshot.objects.take(self.product, seconds)
             with transaction.atomic():
                 self.build.hold()
                 self.build.snapshot = snapshot
@@ -110,6 +130,10 @@ class _BuildRun:
             FoldScore.objects.filter(candidate__build=self.build).delete()
             self.build.candidates.update(score=None, problem_code="", problem_message="")
 
+    def is_unserved(self) -> bool:
+        """Return whether no version can serve, so that an early one is welcome."""
+        return self.champion is None or self.champion.misfit(self.product) is not None
+
     def objections(self) -> list[str]:
         """List the reasons in the snapshot why a person must promote the winner: labels that were not learned from."""
         assert self.build.snapshot is not None
@@ -120,12 +144,14 @@ class _BuildRun:
         champion = self.champion
         if champion is None or champion.signature["task"] != self.product.task:
             return None
+        recipe = early.full_recipe(champion.hyperparameters)
+        is_complete = recipe == champion.hyperparameters and champion.knows_all(self.product)
         return Incumbent(
             family=champion.family,
-            hyperparameters=champion.hyperparameters,
+            hyperparameters=recipe,
             metric=champion.metric,
             score=champion.score,
-            fingerprint=champion.snapshot.fingerprint if champion.knows_all(self.product) else "",
+            fingerprint=champion.snapshot.fingerprint if is_complete else "",
             classes=tuple(champion.signature["classes"]),
             clusters=self.clusters(champion, dataset),
             analysis=champion.snapshot.analysed,
@@ -196,12 +222,32 @@ class _BuildRun:
         self.build.save(update_fields=["decision"])
         if step.winner is None:
             self.build.add_event("ChampionKept", step.reason, step.percent)
+            if self.early is not None:
+                self.build.model, self.build.promoted = self.early, True
+                self.build.save(update_fields=["model", "promoted"])
 
     def register(self, step: learning.Fitted) -> None:
         model = ModelVersion.objects.register(self.build, step)
         self.build.add_event("ModelRegistered", step.message, step.percent, model=model)
-        if step.winner and self.build.model is None:
+        if step.early is not None:
+            self.promote_early(model, step.early)
+        elif step.winner and self.build.model is None:
             self.promote(model)
+
+    def promote_early(self, model: ModelVersion, decided: learning.Decided) -> None:
+        """Promote a version of few rows while the search goes on, unless there is any reason to wait."""
+        state = ProductState.objects.lock(self.product.name)
+        hold = decided.hold_reason or state.hold or self._superseded(state)
+        if hold:
+            message = f"Early version {model.number} is registered and does not serve. {hold}"
+            self.build.add_event("ChampionKept", message)
+            return
+        reason = f"An early version, until the search has ended. {decided.reason}"
+        promotion = Promotion.objects.record(state, model, reason, by=f"{self.build}")
+        self.build.add_event(
+            "ModelPromoted", f"Early version {model.number} serves. {reason}", promotion=promotion
+        )
+        self.champion = self.early = model
 
     def record_diagnostic(self, step: learning.DiagnosticDrawn) -> None:
         model = self.build.models.get(candidate__key=step.candidate.key)

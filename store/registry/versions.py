@@ -84,6 +84,7 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
             hyperparameters=fitted.candidate.hyperparameters,
             metric=fitted.metric,
             score=fitted.score,
+            early=fitted.early is not None,
             intervals=fitted.model.intervals and fitted.model.intervals.as_json(),
             **artifacts.serving_columns(fitted.model),
             **artifacts.artifact_columns(fitted.model),
@@ -109,6 +110,8 @@ class ModelVersion(BaseModel):
     metric = models.CharField(max_length=60)
     #: Mean over the fresh folds of the final round; greater is better.
     score = models.FloatField()
+    #: True for a version of few rows that served before its build had ended.
+    early = models.BooleanField(db_default=False)
     built_at = models.DateTimeField(db_default=Now(), editable=False)
     #: The columns, types and classes that the model expects.
     signature = JSONField()

@@ -9,6 +9,7 @@ from learning.problem import Classification, Clustering, Problem, Regression, pr
 from ..ingest.files import FileError, field_names
 from .inference import InferredColumn, InferredTable, Role
 from .inference.roles import MAX_CLASSES, MAX_INTEGER_CLASSES
+from .limits import Limits, limits_for
 from .positive import find_positive
 from .row_names import RowName, name_rows
 
@@ -83,6 +84,8 @@ class PlannedApp:
     positive: str = ""
     #: The classes of a label that is a foreign key: titles by key; empty for any other label.
     classes: Mapping[str, str] = field(default_factory=dict)
+    #: None: few rows need no limits.
+    limits: Limits | None = None
     features: tuple[PlannedFeature, ...]
 
     @property
@@ -122,6 +125,7 @@ def build_app(name: str, models: Sequence[PlannedModel], task: str | None) -> Pl
         problem=problem,
         folds=_count_folds(base, problem),
         positive=_select_positive(base.label, problem),
+        limits=limits_for(base.rows, [column.type for column in base.features]),
         features=features,
     )
 

@@ -188,6 +188,10 @@ def _list_options(app: PlannedApp) -> Iterator[str]:
     """Render the options of the problem that are not its defaults."""
     if app.folds != 5:
         yield f"folds={app.folds}"
+    if app.limits is not None:
+        yield f"seconds={app.limits.seconds}"
+        yield f"megabytes={app.limits.megabytes}"
+        yield "early=True"
     label = app.base.table.label
     if label and app.positive and app.positive != label.values[-1]:
         yield f"positive={app.positive if label.type.is_integer else quote(app.positive)}"

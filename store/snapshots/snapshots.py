@@ -1,15 +1,16 @@
 """Snapshots: the joined examples, frozen by one statement in a table of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, models, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Cast, Now
 
 from learning.analysis import Analysis
 from learning.dataset import Dataset
-from learning.exceptions import NoRows, OneClass, TooFewInstances
+from learning.exceptions import NoRows, OneClass, TimedOut, TooFewInstances
 
 from ..db.base import BaseModel
 from ..db.fields import JSONField
@@ -28,21 +29,29 @@ SYSTEM_COLUMNS = ("_entity", "_prediction", "_label", "_at", "_group")
 #: Memory for the join's hash tables, unless the server allows more. With PostgreSQL's default of 4 MB they spill to
 #: files.
 WORK_MEM = "32MB"
+#: The SQLSTATE of a statement that was stopped by its time limit.
+QUERY_CANCELED = "57014"
 
 
 class SnapshotManager(models.Manager["Snapshot"]):
     """Takes snapshots."""
 
-    def take(self, product: DataProduct) -> "Snapshot":
+    def take(self, product: DataProduct, seconds: float | None = None) -> "Snapshot":
         """Join the product's feature tables into a new table, which is never changed afterwards.
 
         Table and counts come from one REPEATABLE READ transaction, so the call must not be inside another one.
 
-        Raises: RowsMultiplied where the join multiplies or loses instances.
+        Args:
+            seconds: the time limit of each statement; None: no limit but the server's.
+
+        Raises: RowsMultiplied where the join multiplies or loses instances; TimedOut.
         """
-        with transaction.atomic(durable=True):
+        with _time_limit(seconds), transaction.atomic(durable=True):
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                if seconds is not None:
+                    milliseconds = str(max(1, int(seconds * 1000)))
+                    cursor.execute("SELECT set_config('statement_timeout', %s, true)", [milliseconds])
                 cursor.execute(
                     "SELECT set_config('work_mem', %s, true) "
                     "WHERE pg_size_bytes(%s) > pg_size_bytes(current_setting('work_mem'))",
@@ -168,6 +177,19 @@ class Snapshot(BaseModel):
         """Drop the table; the row stays."""
         with connection.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {self.table}")
+
+
+@contextmanager
+def _time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise TimedOut where the server has stopped a statement after its time limit."""
+    try:
+        yield
+    except OperationalError as error:
+        if seconds is None or getattr(error.__cause__, "pgcode", "") != QUERY_CANCELED:
+            raise
+        raise TimedOut(
+            f"The tables could not be joined within {seconds:g} s: allow more, or join fewer rows."
+        ) from error
 
 
 def _next_number(product: DataProduct) -> int:

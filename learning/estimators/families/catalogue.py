@@ -12,7 +12,7 @@ from . import boosters, classifiers, clusterers, regressors
 from .family import Candidate, Family
 
 #: Hyperparameters of the pipeline, which every family has.
-COMMON = ("features", "prepare", "target")
+COMMON = ("features", "prepare", "rows", "target")
 #: Families by task and name; `family_names` lists the same names in the same order.
 FAMILIES: Mapping[str, Mapping[str, Family]] = {
     "CLASSIFICATION": {**classifiers.FAMILIES, **boosters.families("Classifier")},
@@ -29,9 +29,10 @@ def pipeline(
 ) -> Pipeline:
     """Build the candidate's pipeline, not fitted, for frames of these columns (`columns.frame`).
 
-    Three hyperparameters are common to all families. `features` "sound" leaves the doubtful columns out, "best" keeps
+    Four hyperparameters are common to all families. `features` "sound" leaves the doubtful columns out, "best" keeps
     the more relevant half of the prepared columns. `prepare` names one of `preprocess.PREPROCESSINGS` instead of the
     family's own. `target` "ranks" learns the ranks of the label, mapped to a normal distribution.
+    `rows` is the number of rows that fits learn from at most, which `FitContext` samples.
 
     Args:
         doubtful: Columns that the analysis advises against.

@@ -25,6 +25,14 @@ from store.products import catalogue
 #: Seconds between two queries of the build's events.
 POLL_SECONDS = 0.2
 
+#: Columns of the progress bar.
+PROGRESS_COLUMNS = (
+    BarColumn(),
+    TaskProgressColumn(),
+    TimeElapsedColumn(),
+    TextColumn("{task.fields[ends_by]}{task.fields[best]}{task.description}"),
+)
+
 #: The process that runs a build, and the attempt that it makes.
 Runner = tuple[BaseProcess, int]
 
@@ -120,13 +128,7 @@ def _display(terminal: bool) -> Iterator[Display]:
     if not terminal:
         yield EventLines()
         return
-    columns = (
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[best]}{task.description}"),
-    )
-    with Progress(*columns, console=Console()) as progress:
+    with Progress(*PROGRESS_COLUMNS, console=Console()) as progress:
         yield EventBar(progress)
 
 
@@ -138,15 +140,23 @@ class EventLines:
 
 
 class EventBar:
-    """Shows the step, the progress and the best score so far."""
+    """Shows the step, the progress, the time limit and the best score so far."""
 
     def __init__(self, progress: Progress):
-        self.progress, self.best = progress, ""
-        self.task = progress.add_task("waiting", total=100.0, best="")
+        self.progress, self.best, self.ends_by = progress, "", ""
+        self.task = progress.add_task("waiting", total=100.0, best="", ends_by="")
 
     def show(self, event: BuildEvent) -> None:
         if event.best is not None:
             self.best = f"best {event.best:.4g}  "
-        self.progress.update(self.task, completed=event.percent, description=event.message, best=self.best)
+        if event.build.ends_by is not None:
+            self.ends_by = f"ends by {event.build.ends_by:%H:%M:%S} UTC  "
+        self.progress.update(
+            self.task,
+            completed=event.percent,
+            description=event.message,
+            best=self.best,
+            ends_by=self.ends_by,
+        )
         if event.final:
             self.progress.console.print(event.message)

@@ -177,6 +177,13 @@ def test_a_class_with_few_examples_gets_fewer_folds(planned: Any) -> None:
     assert "Classification(folds=4)" in render(planned(("a.csv", ["c", "x"], rows), label="c"))["products.py"]
 
 
+def test_many_rows_get_limits_and_an_early_version(planned: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("store.scaffold.limits.MANY_ROWS", 20)
+    rows = [[str(n % 2), str(n * n)] for n in range(20)]
+    products = render(planned(("a.csv", ["c", "x"], rows), label="c"))["products.py"]
+    assert "problem=Classification(seconds=600, megabytes=1536, early=True)," in products
+
+
 @pytest.mark.parametrize(
     ("rows", "options", "sentence"),
     [

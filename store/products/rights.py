@@ -5,7 +5,7 @@ may be created by a role that may read none of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -13,11 +13,12 @@ from django.db import connection, models, transaction
 from django.db.models import F
 from psycopg2 import sql
 
+from ..db.team import OWN_SCHEMA
 from .features import Path
 from .product import NOTHING, ROWS, DataProduct
 
 #: The schemas of Exemplar's own tables and of snapshots, which the role may do everything in.
-OWN_SCHEMAS = ("exemplar", "snapshots")
+OWN_SCHEMAS = (OWN_SCHEMA, "snapshots")
 
 SELECT, INSERT, UPDATE, USAGE, EXECUTE = "SELECT", "INSERT", "UPDATE", "USAGE", "EXECUTE"
 
@@ -79,6 +80,9 @@ class Right:
     columns: tuple[str, ...] = ()
     kind: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.privilege} {', '.join(self.columns)} of {self.schema}.{self.name}"
+
     def grant(self, role: str) -> sql.Composed:
         """The statement that grants it to a role."""
         columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
@@ -86,12 +90,13 @@ class Right:
             sql.SQL(self.privilege),
             sql.SQL(" ({})").format(columns) if self.columns else sql.SQL(""),
             sql.SQL(f"{self.kind} " if self.kind else ""),
-            self._object,
+            self.object,
             sql.Identifier(role),
         )
 
     @property
-    def _object(self) -> sql.Composable:
+    def object(self) -> sql.Composable:
+        """Its quoted name."""
         if self.privilege == EXECUTE:
             return sql.SQL(self.name)
         return sql.Identifier(self.schema, self.name) if self.name else sql.Identifier(self.schema)
@@ -107,6 +112,26 @@ def list_rights(product: DataProduct) -> list[Right]:
     team = {right for right in rights if right.schema not in OWN_SCHEMAS}
     schemas = {Right(right.schema, "", USAGE, kind="SCHEMA") for right in team}
     return [*sorted(schemas), *sorted(_merge(team))]
+
+
+def list_missing(product: DataProduct) -> list[Right]:
+    """List the rights to write the product's tables that this role lacks, with the columns of which it lacks them.
+
+    Raises: DatabaseError as `list_rights` does.
+    """
+    written = [right for right in list_rights(product) if right.privilege in (INSERT, UPDATE)]
+    lacking = (replace(right, columns=tuple(_find_lacking(right))) for right in written)
+    return [right for right in lacking if right.columns]
+
+
+def _find_lacking(right: Right) -> list[str]:
+    with connection.cursor() as cursor:
+        table = right.object.as_string(cursor.cursor)
+        cursor.execute(
+            "SELECT name FROM unnest(%s) AS name WHERE NOT has_column_privilege(%s, name, %s)",
+            [list(right.columns), table, right.privilege],
+        )
+        return [name for (name,) in cursor.fetchall()]
 
 
 def _merge(rights: set[Right]) -> Iterator[Right]:

@@ -13,6 +13,7 @@ from ..exceptions import StoreError
 from ..products import catalogue
 from ..products.features import Feature
 from ..products.product import DataProduct
+from ..products.rights import list_missing
 from . import repeated_rows, snapshots, undeclared
 
 #: Milliseconds for the rows of one product, at most.
@@ -40,6 +41,10 @@ def check_product(product: DataProduct) -> Iterator[checks.CheckMessage]:
             for problem in repeated_rows.find_unwritable(product):
                 yield checks.Warning(
                     _sentence(product, problem), obj=product.join.queryset.model, id="exemplar.W009"
+                )
+            for problem in find_missing_rights(product):
+                yield checks.Warning(
+                    _sentence(product, problem), obj=product.join.queryset.model, id="exemplar.W010"
                 )
         for values in find_stored(product):
             yield checks.Warning(
@@ -78,6 +83,15 @@ def find_repeated(product: DataProduct) -> Iterator[str]:
         joined = KeyCounts(*cursor.fetchone())
     if not joined.are_distinct:
         yield repeated_rows.explain(product, joined)
+
+
+def find_missing_rights(product: DataProduct) -> Iterator[str]:
+    """Say which writes that the product declares are refused for want of a right."""
+    for right in list_missing(product):
+        yield (
+            f"the role may not {right}, which writes={product.writes!r} declares: feedback counts all the same, and "
+            'other writes are refused. Grant what ./dev sql grants prints, or declare writes="none" or "label".'
+        )
 
 
 def find_stored(product: DataProduct) -> tuple[undeclared.UndeclaredValues, ...]:

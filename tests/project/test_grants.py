@@ -1,6 +1,7 @@
 """./dev sql grants: a role that has the printed rights can do everything, and has no others."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from tests.waiting import BUILD_PATIENCE
 
 pytestmark = pytest.mark.engine
 
-DATABASE, ROLE = "exemplar grants", "Clerk 1"
+DATABASE, ROLE = "shop", "exemplar_app"
 TABLES = """
 CREATE SCHEMA sales;
 CREATE TABLE sales.city (id integer PRIMARY KEY, name text NOT NULL, mayor text);
@@ -70,39 +71,20 @@ class Bill(models.Model):
     class Meta:
         managed, db_table = False, '"sales"."bill"'
 """,
-    "products.py": """
-from django.db.models import Sum
-
-from learning.problem import Classification
-from store.products import DataProduct, Join
-
-from .models import Customer
-
-problem = Classification(families=("linear",), candidates=1, folds=3, repeats=1, keep=1, pictures=0.0)
-rows = Customer.objects.filter(gone=False)
-features = {"age": "age", "city": "city__name", "paid": Sum("bills__amount")}
-churn = DataProduct(name="churn", join=Join(rows, features=features, label="churned"), problem=problem, writes="none")
-renewal = DataProduct(
-    name="renewal", join=Join(rows, features={"age": "age"}, label="renewed"), problem=problem, writes="label"
-)
-""",
 }
-PRINTED = """\
-GRANT CONNECT, TEMPORARY ON DATABASE "exemplar grants" TO "Clerk 1";
-CREATE SCHEMA "exemplar";
-GRANT ALL ON SCHEMA "exemplar" TO "Clerk 1";
-CREATE SCHEMA "snapshots";
-GRANT ALL ON SCHEMA "snapshots" TO "Clerk 1";
--- churn, which is declared with writes="none"
-GRANT USAGE ON SCHEMA "sales" TO "Clerk 1";
-GRANT SELECT ("amount", "customer_id") ON "sales"."bill" TO "Clerk 1";
-GRANT SELECT ("id", "name") ON "sales"."city" TO "Clerk 1";
-GRANT SELECT ("age", "churned", "city_id", "gone", "id") ON "sales"."customer" TO "Clerk 1";
--- renewal, which is declared with writes="label"
-GRANT USAGE ON SCHEMA "sales" TO "Clerk 1";
-GRANT SELECT ("age", "gone", "id", "renewed") ON "sales"."customer" TO "Clerk 1";
-GRANT UPDATE ("renewed") ON "sales"."customer" TO "Clerk 1";
-"""
+#: A small budget in place of the page's whole one.
+PROBLEM = 'Classification(families=("linear",), candidates=1, folds=3, repeats=1, keep=1, pictures=0.0)'
+
+
+def find_block(language: str, start: str) -> str:
+    """Find a block of the page by its language and the text that it has."""
+    page = (ROOT / "docs" / "how-to" / "over-tables-you-have.md").read_text()
+    blocks = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+    return next(block for block in blocks if start in block)
+
+
+def products() -> str:
+    return find_block("python", "writes=").replace("Classification()", PROBLEM)
 
 
 @pytest.fixture
@@ -119,9 +101,9 @@ def administrator(server: dict[str, Any]) -> Iterator[Any]:
     outside = psycopg2.connect(**server, dbname="postgres")
     outside.autocommit = True
     with outside.cursor() as cursor:
-        cursor.execute(f'CREATE DATABASE "{DATABASE}"')
-        cursor.execute(f'REVOKE ALL ON DATABASE "{DATABASE}" FROM PUBLIC')
-        cursor.execute(f"CREATE ROLE {quoted(ROLE)} LOGIN PASSWORD 'secret'")
+        cursor.execute(f"CREATE DATABASE {DATABASE}")
+        cursor.execute(f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC")
+        cursor.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'secret'")
     inside = psycopg2.connect(**server, dbname=DATABASE)
     inside.autocommit = True
     with inside.cursor() as cursor:
@@ -129,13 +111,9 @@ def administrator(server: dict[str, Any]) -> Iterator[Any]:
         yield cursor
     inside.close()
     with outside.cursor() as cursor:
-        cursor.execute(f'DROP DATABASE "{DATABASE}" WITH (FORCE)')
-        cursor.execute(f"DROP ROLE {quoted(ROLE)}")
+        cursor.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+        cursor.execute(f"DROP ROLE {ROLE}")
     outside.close()
-
-
-def quoted(name: str) -> str:
-    return '"{}"'.format(name.replace('"', '""'))
 
 
 def run(server: dict[str, Any], app: Path, user: str, password: str, *arguments: str) -> Any:
@@ -179,11 +157,13 @@ def test_a_role_with_the_printed_rights_lives_through_a_products_whole_life(
 ) -> None:
     app = tmp_path / "shop"
     app.mkdir()
-    for name, text in APP.items():
+    for name, text in {**APP, "products.py": products()}.items():
         (app / name).write_text(text)
     owner = server["user"], server["password"]
     printed = run(server, app, *owner, "manage.py", "sql", "grants", "--role", ROLE)
-    assert printed.stdout == PRINTED, printed.stderr
+    assert f"$ ./dev sql grants --role {ROLE}\n{printed.stdout}" == find_block("console", "sql grants"), (
+        printed.stderr
+    )
     administrator.execute(printed.stdout)
     before = table_contents(administrator)
     lived = run(server, app, ROLE, "secret", "-m", "tests.project.team_life")

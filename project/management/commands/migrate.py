@@ -9,11 +9,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 
 from store.db.team import OWN_SCHEMA
+from store.products.rights import OWN_SCHEMAS
 
 #: Number of the advisory lock; any that no other program locks in this database.
 LOCK = 7263911
-#: The schemas of Exemplar's own tables, and of snapshots; those that somebody has made beforehand serve as they are.
-SCHEMAS = ("exemplar", "snapshots")
 
 #: The first migration of Exemplar's own users.
 USERS = ("exemplar", "0001_initial")
@@ -52,7 +51,7 @@ def create_schema(connection: BaseDatabaseWrapper) -> None:
     Otherwise Django would find, and extend, the record of a team's own project in `public`.
     """
     with connection.cursor() as cursor:
-        for name in SCHEMAS:  # PostgreSQL wants the right to create one even where it exists
+        for name in OWN_SCHEMAS:  # to create one wants a right even where it exists
             cursor.execute("SELECT to_regnamespace(%s) IS NULL", [name])
             if cursor.fetchone() == (True,):
                 cursor.execute(f"CREATE SCHEMA {name}")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
+from unittest import mock
 
 import pytest
 from django.db import connection, transaction
@@ -16,7 +17,7 @@ from store.predictions import truth
 from store.predictions.feedback import About, Feedback, FeedbackResult
 from store.products.features import Join
 from store.products.product import DataProduct
-from store.snapshots import snapshots
+from store.snapshots import checks, snapshots
 
 from ..team import Customer, Profile, contents, customers, team
 from .test_feedback import predicted
@@ -210,6 +211,23 @@ def test_an_edit_that_may_not_be_written_is_refused(edit: Any, writes: Any) -> N
     with pytest.raises(NotWritable), transaction.atomic():
         edit(declared(writes))
     assert contents(Customer) == before and not Feedback.objects.exists()
+
+
+def test_a_check_names_the_rights_to_write_that_the_role_lacks() -> None:
+    def warnings(product: DataProduct) -> list[str]:
+        return [
+            str(message.msg) for message in checks.check_product(product) if message.id == "exemplar.W010"
+        ]
+
+    become_clerk(f"{READ} GRANT UPDATE (age) ON team_customer TO clerk")
+    # The tests' tables are a team's: they lie where Exemplar's own do.
+    with mock.patch("store.products.rights.OWN_SCHEMAS", ()):
+        assert warnings(declared("none")) == []
+        [missing] = warnings(declared("label"))
+        assert "may not UPDATE churned of exemplar.team_customer, which writes='label' declares" in missing
+        insert, update = warnings(declared("rows"))
+        assert "INSERT age, churned, deleted_at, id, tenant of" in insert
+        assert "UPDATE churned, tenant of" in update
 
 
 def test_labels_alone_are_written_where_that_is_declared() -> None:

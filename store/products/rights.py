@@ -174,7 +174,7 @@ def _compile(product: DataProduct) -> tuple[str, Sequence[Any]]:
 
 def _list_written(product: DataProduct, cursor: Any) -> Iterator[Right]:
     """List the rights to write, and to read what is written."""
-    if product.writes == NOTHING:
+    if product.writes == NOTHING or product.join.is_grouped:
         return
     for model, columns in _written_columns(product).items():
         schema, table = _find_table(model, cursor)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, Exists, Max, OuterRef
 
-from learning.problem import Classification
+from learning.problem import Classification, Clustering
 from store.products import Before, DataProduct, Join, Latest
 from store.products.rights import OWN_SCHEMAS, list_rights
 from tests.clinic.models import Operation, Visit, Ward
@@ -54,6 +54,17 @@ def test_what_conditions_aggregates_and_subqueries_read_is_granted() -> None:
         "SELECT (beds, id) ON clinic_ward",
         "SELECT (id, marker, operation_id, taken_at) ON clinic_lab",
         "SELECT (minutes, operation_id) ON clinic_visit",
+    }
+
+
+def test_groups_are_read_and_not_written() -> None:
+    rows = Visit.objects.values("operation").annotate(longest=Max("minutes"))
+    join = Join(rows, features={"longest": "longest", "beds": "operation__ward__beds"})
+    assert printed(DataProduct(name="declared", join=join, problem=Clustering())) == {
+        "USAGE ON SCHEMA exemplar",
+        "SELECT (minutes, operation_id) ON clinic_visit",
+        "SELECT (id, ward_id) ON clinic_operation",
+        "SELECT (beds, id) ON clinic_ward",
     }
 
 

@@ -45,6 +45,8 @@ def system(copy: Copy) -> Iterator[System]:
 
 
 def predict(system: System, **features: Any) -> Any:
+    """Predict once the web process has loaded the champion, which it does some moments after the promotion."""
+    assert eventually(lambda: "NO_CHAMPION" not in str(system.ask(PREDICT, {"features": features})))
     answer = system.ask(PREDICT, {"features": features})
     assert "errors" not in answer, answer
     return answer["data"]["garden"]["predict"]

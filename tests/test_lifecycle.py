@@ -86,7 +86,7 @@ def test_a_product_is_built_serves_and_learns_from_feedback(exemplar: System) ->
 
 def test_a_build_reports_every_step(exemplar: System) -> None:
     champion(exemplar)
-    built = build(exemplar)
+    built = build(exemplar, options={"candidates": 8})
     events = nodes(built["events"])
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
     assert [event["final"] for event in events] == [False] * (len(events) - 1) + [True]
@@ -143,14 +143,21 @@ def predict_for(system: System, key: str) -> dict[str, Any]:
     return dict(data(system.ask(query, {"key": key}))["tumor"]["predictFor"])
 
 
-def build(system: System, product: str = "tumor", seconds: float = BUILD_PATIENCE) -> dict[str, Any]:
+def build(
+    system: System,
+    product: str = "tumor",
+    seconds: float = BUILD_PATIENCE,
+    options: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """A build that was begun now, at its end."""
-    request = "mutation($p: String!) { requestBuild(product: $p) { started build { id } } }"
-    requested = data(system.ask(request, {"p": product}))["requestBuild"]
+    request = """mutation($p: String!, $options: BuildOptions) {
+        requestBuild(product: $p, options: $options) { started build { id } } }"""
+    variables = {"p": product, "options": options}
+    requested = data(system.ask(request, variables))["requestBuild"]
     while not requested["started"]:
         # A champion serves before its build has ended: its alternatives are still being fitted.
         ended(system, requested["build"]["id"], seconds)
-        requested = data(system.ask(request, {"p": product}))["requestBuild"]
+        requested = data(system.ask(request, variables))["requestBuild"]
     return ended(system, requested["build"]["id"], seconds)
 
 

@@ -250,6 +250,10 @@ class Kind(str):
     #: SQL of a stored value `{0}`, null where `is_missing`; "" where no value is.
     present_sql: ClassVar[str] = ""
 
+    #: The unit of the values, where the kind itself has one.
+    unit: ClassVar[str | None] = None
+    #: SQL of a JSON value's text `{0}`, null where it is certainly no value of this kind.
+    json_sql: ClassVar[str] = "{0}"
     #: The words for what a client must send; "": one of the choices.
     expected: ClassVar[str] = ""
     #: The words for the kind where the scaffold shows a column.
@@ -566,6 +570,7 @@ class Integer(Number):
     probes = (None, 0, -1, 2**63, -(10**30))
     batch_type = int
     cast_sql, present_sql = Kind.cast_sql, Kind.present_sql
+    json_sql = r"regexp_replace({0}, '\.0+$', '')"  # JSON knows numbers alone
     described = "integer"
     cell_described = "an integer"
     wider_code = "NUMBER"
@@ -1031,6 +1036,8 @@ class Date(Kind):
     wider_code = "DATETIME"
     #: The word for one in a sentence.
     word: ClassVar[str] = "date"
+    #: PostgreSQL would read words too, as "today".
+    json_sql = "substring({0} FROM '^[0-9][0-9][0-9][0-9]-.*$')"
 
     def decode_cell(self, cell: Any) -> object:
         return _moment_of(cell).date()
@@ -1368,6 +1375,81 @@ class TimeOfDay(Kind):
         return re.compile(self._WRITTEN, re.ASCII).fullmatch
 
 
+def _count_seconds(span: timedelta) -> float:
+    return span.total_seconds()
+
+
+class Duration(Kind):
+    """A span of time: seconds to models and to the API."""
+
+    __slots__ = ()
+    code = "DURATION"
+    expected = "a number"
+    unit = "seconds"
+    api_description = "A span of time, as a number of seconds."
+    in_every_schema = False
+    fields = ("DurationField",)
+    sql_types = ("interval",)
+    scalar = "Seconds"
+    scalar_description = "A span of time, as a number of seconds."
+    python = timedelta
+    converts = True
+    to_float = staticmethod(_count_seconds)
+    probes = (None, timedelta(0), timedelta(days=1), timedelta(microseconds=-1), timedelta.max)
+    is_json = False
+    described = "duration"
+
+    def decode_cell(self, cell: Any) -> object:
+        return self.from_json(cell) or timedelta(0)
+
+    def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
+        if type_ not in self.sql_types:
+            return None
+        return BinaryCopy(
+            sql="COALESCE(extract(epoch FROM {0})::float8, 'NaN')", wire=">f8", read=_read_number
+        )
+
+    def stored_sql(self, null: bool) -> str:
+        # PostgreSQL's months and years have no number of seconds by which Python agrees.
+        return "make_interval(secs => extract(epoch FROM {0})::float8)"
+
+    def clean(self, value: Any, column: Declaration) -> object:
+        if isinstance(value, timedelta):
+            return value
+        if not _is_finite(value):
+            raise ValueNotFinite(f"{column.title} must be a finite number of seconds.")
+        if abs(value) > _LONGEST:
+            raise ValueOutOfRange(
+                f"{column.title} must {between(-_LONGEST, _LONGEST, self.unit)}, not {in_figures(value)}.",
+                minimum=-_LONGEST,
+                maximum=_LONGEST,
+            )
+        return timedelta(seconds=value)
+
+    def to_json(self, value: Any) -> object:
+        return None if value is None else value.total_seconds()
+
+    def from_json(self, value: Any) -> object:
+        try:
+            return None if value is None else timedelta(seconds=value)
+        except (OverflowError, TypeError, ValueError):
+            return None
+
+    def serialize(self, value: Any) -> object:
+        return None if value is None else value.total_seconds()
+
+    def parse(self, value: object) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+            raise ValueError("it takes a number of seconds")
+        if abs(value) > _LONGEST:
+            raise ValueError(f"it takes at most {_LONGEST:.0f} seconds")
+        return timedelta(seconds=value)
+
+
+#: Seconds of the longest span that float64 tells from a longer one.
+_LONGEST = 86_399_999_913_600.0
+
+
 class Unlearned(Kind):
     """A value from which nothing is learned, as a key that is a UUID. It is not registered: no feature has it."""
 
@@ -1414,4 +1496,5 @@ register(
     BigInteger,
     LargeInteger,
     TimeOfDay,
+    Duration,
 )

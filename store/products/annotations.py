@@ -71,8 +71,8 @@ def inflates(query: Query, expression: Any) -> bool:
 
 def _multiplying(query: Query, expression: Any) -> list[frozenset[str]]:
     """List the to-many joins on the way to each column of an expression."""
-    ways = [_chain(query, column.alias) for column in _columns(expression)]
-    return [frozenset(alias for alias in way if _multiplies(query, alias)) for way in ways]
+    chains = [_chain(query, column.alias) for column in _columns(expression)]
+    return [frozenset(alias for alias in chain if _multiplies(query, alias)) for chain in chains]
 
 
 def _is_safe(aggregate: Any) -> bool:

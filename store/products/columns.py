@@ -99,7 +99,9 @@ class TypedColumn:
 
     @property
     def unit(self) -> str | None:
-        """The text in square brackets at the end of help text or title, or one word in round ones: "Age (years)"."""
+        """The kind's own; else what ends help text or title in square brackets, or one word in round ones."""
+        if self.field_kind.unit:
+            return self.field_kind.unit
         match = UNIT.search(self.help_text) or UNIT.search(self.declared_title)
         return (match[1] or match[2]) if match else None
 

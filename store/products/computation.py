@@ -385,6 +385,8 @@ def _as_declared(term: Term, field: models.Field) -> Evaluate:
         return evaluate
     if type_ in BITS and term.type is SqlType.NUMERIC and term.whole:
         return strict(int, evaluate)
+    if declared == "DurationField" and term.type is SqlType.INTERVAL:
+        return strict(lambda microseconds: timedelta(microseconds=microseconds), evaluate)
     if type_ is term.type or (type_ is SqlType.DATE and term.type is SqlType.PERIOD):
         return evaluate
     raise NotComputable(

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import DataError, models
 from django.db.models import (
+    Case,
     Count,
     ExpressionWrapper,
     F,
@@ -23,13 +24,15 @@ from django.db.models import (
     QuerySet,
     Subquery,
     Value,
+    When,
 )
 from django.db.models.expressions import BaseExpression, Col, CombinedExpression
 from django.db.models.functions import Cast, Coalesce, Extract
+from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from ..db.team import is_exemplar_model
 from ..exceptions import BadInput, InvalidJoin
-from . import annotations, grouped_rows, times
+from . import annotations, grouped_rows, json_paths, times
 from .columns import TypedColumn
 from .computation import (
     Computation,
@@ -39,6 +42,7 @@ from .computation import (
     compile_expression,
     output_field,
 )
+from .json_paths import Json
 
 Hop = Any  # a relation's field or its reverse: ForeignKey, OneToOneField, OneToOneRel, ManyToOneRel, …
 
@@ -99,6 +103,25 @@ class Trend:
     known: str | None = None
 
 
+@dataclass(frozen=True)
+class Age:
+    """Time from a date or a moment to the event's time; null where that comes first.
+
+    Between a day and a moment it is counted from the start of the day.
+    """
+
+    #: A path through to-one relations to the time from which it is counted, as `"born"`.
+    path: str
+    #: The column up to which it is counted; null where it is later than the Join's `at`. None: the Join's `at`.
+    at: str | None = None
+    #: `"years"` (of 365.25 days) or `"days"`.
+    unit: str = "years"
+
+
+#: Days of each unit of an age.
+AGE_UNITS = {"years": 365.25, "days": 1.0}
+
+
 class Slope(models.Aggregate):
     """The slope of the line of least squares through pairs of y and x."""
 
@@ -146,6 +169,11 @@ def resolve_path(model: type[models.Model], path: str, *, keys: bool = False) ->
     *relations, last = path.split("__")
     for name in relations:
         hop = _field(model, name, path)
+        if isinstance(hop, models.JSONField):
+            raise InvalidJoin(
+                f"{path!r} is inside of the JSON column {name!r}: write Json({path!r}, models.IntegerField()), or "
+                "another field of Django with the kind of its values."
+            )
         if not hop.is_relation:
             raise InvalidJoin(
                 f"{path!r}: {name!r} is a column of {model.__name__}, and has no columns of its own."
@@ -217,6 +245,10 @@ def all_references(model: type[models.Model], declared: Any) -> Iterator[str]:
             yield declared
         case Before():
             yield from all_references(model, declared.aggregate)
+        case Age():
+            yield declared.path
+        case Json():
+            yield json_paths.split(model, declared.path)[0]
         case Q():
             for condition in declared.children:
                 yield from _references_of_condition(model, condition)
@@ -404,7 +436,8 @@ class Join:
 
     def _annotation_paths(self, name: str) -> list[tuple[str, Path]]:
         query = self.queryset.query
-        reached = [Path(*found) for found in annotations.find_columns(query, query.annotations[name])]
+        columns = annotations.find_columns(query, query.annotations[name])
+        reached = [Path(hops, column) for hops, column in columns]
         return [("__".join([*(hop.name for hop in path.hops), path.column.name]), path) for path in reached]
 
     @cached_property
@@ -483,6 +516,10 @@ class Join:
                 return self._compile_latest(name, declared)
             case Recency():
                 return self._compile_recency(name, declared)
+            case Age():
+                return self._compile_age(name, declared)
+            case Json():
+                return self._compile_json(name, declared)
             case Trend():
                 slope = Slope(declared.path, _days(declared.at))
                 return self._compile_aggregate(name, slope, declared.at, declared.known)
@@ -549,7 +586,7 @@ class Join:
                 "or name an annotation of the queryset that has one."
             )
         self._check_inflation(name, self.queryset.query, annotation)
-        read = [path for path, _ in self._annotation_paths(declared.aggregate)]
+        read = [path for path, reached in self._annotation_paths(declared.aggregate) if reached.to_many]
         earlier = self._earlier(name, declared.at, declared.known, self.at, read)
         value = annotations.isolated(self.queryset, declared.aggregate, Q(**earlier) if earlier else None)
         return Feature(
@@ -655,6 +692,47 @@ class Join:
         feature = self._compile_aggregate(name, newest, declared.at, declared.known)
         days = ExpressionWrapper(_days(instance) - feature.expression, output_field=FloatField())
         return replace(feature, expression=days)
+
+    def _compile_age(self, name: str, age: Age) -> Feature:
+        """Compile the time from one column to another, neither of which may come after the event."""
+        if age.unit not in AGE_UNITS:
+            raise InvalidJoin(f"{name}: unit={age.unit!r} is unknown: it is one of {', '.join(AGE_UNITS)}.")
+        if not (end := age.at or self.at):
+            raise InvalidJoin(
+                f"{name}: an age grows by the day. Name the column up to which it is counted, as "
+                f"Age({age.path!r}, at='taken_at'), or declare at= of the Join."
+            )
+        for path in (age.path, end):
+            resolved = resolve_path(self.model, path)
+            if resolved.to_many:
+                raise InvalidJoin(f"{name}: {path!r} has many rows for one instance: use Recency.")
+            self._check_is_time(name, "at" if path == end else "path", path, resolved.column)
+            self._check_groups(name, path)
+        start, stop, limit = map(_days, self._comparable(age.path, end, self.at or end))
+        known = GreaterThanOrEqual(stop, start) & LessThanOrEqual(stop, limit)
+        days = ExpressionWrapper((stop - start) / Value(AGE_UNITS[age.unit]), output_field=FloatField())
+        field = FloatField(help_text=f"From {age.path} to {end} [{age.unit}]")
+        return Feature(
+            name=name,
+            field=field,
+            nullable=True,
+            expression=Case(When(known, then=days), output_field=field),
+            path=None,
+            not_computable="it is counted up to the event's time"
+            if age.path in self.features.values()
+            else "",
+        )
+
+    def _compile_json(self, name: str, declared: Json) -> Feature:
+        """Compile a value inside of a JSON column; it may be absent in any row."""
+        column, keys = json_paths.split(self.model, declared.path)
+        if resolve_path(self.model, column).to_many:
+            raise InvalidJoin(f"{name}: {column!r} has many rows for one instance: annotate one of them.")
+        self._check_groups(name, column)
+        field = declared.field.clone()
+        field.name = name
+        expression = json_paths.expression(column, keys, field)
+        return Feature(name=name, field=field, nullable=True, expression=expression, path=None)
 
     def _comparable(self, *paths: str) -> list[Any]:
         """Build times of one kind: days where all are days, else moments, a day's being its start."""

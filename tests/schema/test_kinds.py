@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, timedelta
 from functools import cache
 from typing import Any
 
@@ -45,6 +45,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     Kind.DECIMAL: st.decimals(-999_999_999, 999_999_999, places=3),
     Kind.CATEGORY: st.sampled_from(["red", "2nd", "ä b"]),
     Kind.DATETIME: st.datetimes(timezones=st.timezones()),
+    Kind.DURATION: st.timedeltas(timedelta(-100_000), timedelta(100_000)),
     Kind.TEXT: st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
 }
 NAME = "value"

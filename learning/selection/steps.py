@@ -1,7 +1,7 @@
 """Steps of a build: one frozen dataclass per kind of event, with a sentence about it."""
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,9 @@ from ..estimators.families import Candidate
 from ..evaluation.folds import ROUND_NAMES, Round
 from ..evaluation.measures import Measure
 from ..model import Model
-from .decision import Decision
+
+if TYPE_CHECKING:
+    from .decision import Decision
 
 #: `CandidateFailed.fold` if the fit on all examples failed, rather than that on a fold.
 ALL_EXAMPLES = -1
@@ -149,7 +151,7 @@ class Decided:
         return f"{self.reason} Held for a person: {self.hold_reason}"
 
     @classmethod
-    def of(cls, decision: Decision, percent: float, remarks: str = "") -> Self:
+    def of(cls, decision: "Decision", percent: float, remarks: str = "") -> Self:
         """Build the step of a decision."""
         return cls(
             percent=percent,

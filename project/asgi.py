@@ -32,6 +32,7 @@ from store.db import memory, threads  # noqa: E402
 from store.models import ServedSchema  # noqa: E402
 from store.products import catalogue  # noqa: E402
 from store.runtime import lifespan as web_lifespan  # noqa: E402
+from store.runtime import row_checks  # noqa: E402
 from store.serving import champions  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -129,10 +130,11 @@ async def ready(request: Request) -> Response:
 
 
 def list_degraded() -> list[dict[str, object]]:
-    """List the products, and the promoted versions, that cannot be served here, with the reasons."""
+    """List the products, and the promoted versions, that cannot be served here, or not all rows, with the reasons."""
     refused: list[dict[str, object]] = [
         {"product": refusal.name, "reason": refusal.reason} for refusal in catalogue.refusals()
     ]
+    refused += [{"product": name, "reason": reason} for name, reason in row_checks.repeated().items()]
     return refused + [
         {"product": misfit.version.product, "version": misfit.version.number, "reason": misfit.reason}
         for misfit in champions.degraded()

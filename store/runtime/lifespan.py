@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError
 from ..db import sqlstates, threads
 from ..jobs import events, jobs
 from ..serving import champions, dispatcher
-from . import maintenance
+from . import maintenance, row_checks
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ async def start() -> None:
     await dispatcher.start()
     events.hub.listen(_on_event)
     await events.hub.start()
+    _hold(asyncio.create_task(_log_errors(threads.run(row_checks.check)), name="rows"))
     _hold(asyncio.create_task(_maintain_forever(), name="maintenance"))
 
 

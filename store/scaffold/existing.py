@@ -9,6 +9,7 @@ from psycopg2 import sql
 
 from learning.kinds import UNLEARNED, Kind, kind_of_field
 
+from ..entities.unique_keys import KeyCounts
 from ..ingest.files import FileError, Layout, Row
 from .inference import ColumnOptions, InferredColumn, InferredTable, Role, infer_table
 from .inspection import DatabaseColumn, DatabaseTable
@@ -40,6 +41,16 @@ def infer_existing(
     existing = existing.keyed_by(table.key.header if table.key else None)
     columns = (_apply_stored_type(*pair) for pair in zip(table.columns, existing.fields, strict=True))
     return existing, replace(table, columns=tuple(columns))
+
+
+def count_key(existing: DatabaseTable, column: str) -> KeyCounts:
+    """Count the rows of a table and the different values of a column, all of them: inference reads a sample."""
+    statement = sql.SQL("SELECT count(*), count(DISTINCT {}) FROM {}").format(
+        sql.Identifier(column), sql.Identifier(existing.schema, existing.relation)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return KeyCounts(*cursor.fetchone())
 
 
 def _describe_empty(layout: Layout, key: str | None) -> InferredTable:

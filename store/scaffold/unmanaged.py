@@ -9,7 +9,7 @@ from learning.kinds import UNLEARNED, kind_of_field
 
 from ..ingest.files import FileError, field_names
 from . import fields, linking
-from .existing import infer_existing
+from .existing import count_key, infer_existing
 from .fields import render_call
 from .inference import ColumnOptions, InferredColumn, InferredTable, Role
 from .inference.roles import MAX_CLASSES
@@ -74,10 +74,10 @@ def _infer_tables(
     base, *others = existing
     key = _find_key(base, options.entity)
     tables = {base.name: infer_existing(base, replace(options, entity=key))}
-    if (table := tables[base.name][1]).key and not table.key.unique:
+    if not (counts := count_key(base, key)).are_distinct:
         raise FileError(
-            f"{base.name}, column {table.key.header}: its values repeat, so that they name no row: name another key "
-            "with --entity."
+            f"{base.name}, column {key}: its values repeat, so that they name no row: {counts.rows:,} rows have "
+            f"{counts.keys:,} different ones. Name another key with --entity."
         )
     row = build_accessor(rows[base.name].class_name, many=False)
     for other in others:

@@ -33,7 +33,7 @@ def check_rows(
 def check_product(product: DataProduct) -> Iterator[checks.CheckMessage]:
     """Check the rows of one product as they are now."""
     try:
-        with _limited():
+        with limited():
             for problem in find_repeated(product):
                 yield checks.Error(
                     _sentence(product, problem), obj=product.join.queryset.model, id="exemplar.E005"
@@ -65,7 +65,7 @@ def _sentence(product: DataProduct, problem: object) -> str:
 
 
 @contextmanager
-def _limited() -> Iterator[None]:
+def limited() -> Iterator[None]:
     """Run queries in a transaction of its own; one that takes too long is cancelled."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(LIMIT)])
@@ -97,7 +97,7 @@ def find_missing_rights(product: DataProduct) -> Iterator[str]:
 def find_stored(product: DataProduct) -> tuple[undeclared.UndeclaredValues, ...]:
     """Find the undeclared values of the rows as they are now."""
     columns = [column for column in product.columns if column.choices]
-    with _limited():
+    with limited():
         return undeclared.find_undeclared(product, _source(product, columns))
 
 

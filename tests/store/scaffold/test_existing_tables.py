@@ -16,7 +16,7 @@ from store.ingest.files import FileError
 from store.products import checks
 from store.products.product import DataProduct
 from store.scaffold import linking, unmanaged
-from store.scaffold.inference import ColumnOptions
+from store.scaffold.inference import ColumnOptions, column_statistics
 from store.scaffold.inspection import find_tables, name_columns
 from store.scaffold.unmanaged import UnmanagedApp
 from store.snapshots.preview import preview
@@ -208,7 +208,7 @@ REFUSED = {
     ),
     "a key whose values repeat": (
         {"tables": ["places.repeated"], "entity": ["key"]},
-        "repeated, column key: its values repeat",
+        "repeated, column key: its values repeat, so that they name no row: 20 rows have 5 different ones",
     ),
     "no key": ({"tables": ["films.visit_log"]}, "visit_log has no key of one column"),
     "a table beside the others": (
@@ -225,6 +225,17 @@ REFUSED = {
     ),
     "a table without rows": ({"tables": ["places.stay", "places.empty"]}, "empty has no rows"),
 }
+
+
+@pytest.mark.parametrize("more", ["VALUES (7)", "VALUES (NULL::integer)"])
+def test_one_row_without_a_key_of_its_own_is_found_beyond_the_sample(
+    shops: None, monkeypatch: pytest.MonkeyPatch, more: str
+) -> None:
+    monkeypatch.setattr(column_statistics, "MAX_HASHES", 4)
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE sparse AS SELECT generate_series(1, 200) AS key UNION ALL {more}")
+    with pytest.raises(FileError, match=r"the key is missing|201 rows have 200 different ones"):
+        plan(["sparse"], ["key"])
 
 
 @pytest.mark.parametrize("what", REFUSED)

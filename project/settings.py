@@ -139,20 +139,32 @@ OURS = {"learning", "store", "schema", "project", "tests", "examples", "benchmar
 def find_app(name: str) -> str:
     """Return the module of an app; if `name` is a folder, make it and the modules beside it importable.
 
-    Raises ImproperlyConfigured if the folder declares no products.
+    Raises ImproperlyConfigured if the folder is no app: it has neither products nor models.
     """
     if os.sep not in name:
         return name
     folder = Path(name).expanduser().resolve()
-    if not (folder / "products.py").exists():
-        raise ImproperlyConfigured(f"EXEMPLAR_PRODUCTS names {name}, where there is no products.py.")
-    if str(folder.parent) not in sys.path:
-        sys.path.append(str(folder.parent))
-    return folder.name
+    if not is_app(folder):
+        inside = sorted(path.name for path in folder.glob("*/") if is_app(path))
+        instead = f"Name the apps in it: {', '.join(inside)}." if inside else "Name the folder of an app."
+        raise ImproperlyConfigured(
+            f"EXEMPLAR_PRODUCTS names {name}, where there is neither a products.py nor a models.py. {instead}"
+        )
+    parts, root = [folder.name], folder.parent
+    while (root / "__init__.py").exists():  # the app is in a package
+        parts, root = [root.name, *parts], root.parent
+    if str(root) not in sys.path:
+        sys.path.append(str(root))
+    return ".".join(parts)
 
 
-#: Apps that declare products, as modules or folders, added to those beside manage.py; default: the examples, in
-#: embedded mode.
+def is_app(folder: Path) -> bool:
+    """Return True for the folder of an app with products, with models, or with both."""
+    return any((folder / file).exists() for file in ("products.py", "models.py", "models/__init__.py"))
+
+
+#: Apps that declare products, or the models of products elsewhere, as modules or folders, added to those beside
+#: manage.py; default: the examples, in embedded mode.
 EXEMPLAR_PRODUCTS: list[str] = [find_app(name) for name in read_names("EXEMPLAR_PRODUCTS")]
 
 

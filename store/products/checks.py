@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FieldError, ValidationError
+from django.db import models
 from django.db.models.sql import Query
 
 from learning import checks as learning
@@ -46,9 +47,12 @@ def find_remarks(product: DataProduct) -> Iterator[str]:
 def find_problems(product: DataProduct) -> Iterator[str]:
     """List the reasons why `product` cannot be built, one sentence each."""
     try:
-        _ = product.join.model
+        key = product.join.model._meta.pk
     except InvalidJoin as error:
         yield str(error)
+        return
+    if isinstance(key, models.CompositePrimaryKey):
+        yield _refuse_key(key)
         return
     features_compile = yield from _features(product)
     yield from _tables(product, features_compile)
@@ -64,6 +68,15 @@ def find_problems(product: DataProduct) -> Iterator[str]:
     if features_compile and label_fits:
         labels = tuple(label.text for label in product.labels) if product.problem.has_classes else None
         yield from learning.check_problem(product.problem, labels)
+
+
+def _refuse_key(key: models.CompositePrimaryKey) -> str:
+    model = key.model
+    return (
+        f"{model.__name__} has a key of {len(key.field_names)} columns ({', '.join(key.field_names)}), and an entity "
+        f"has one: declare a unique column of {model._meta.db_table} as the key of an unmanaged model, or a view "
+        "with one. As a table that others join, it serves as it is."
+    )
 
 
 def _features(product: DataProduct) -> Generator[str, None, bool]:

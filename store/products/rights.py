@@ -96,7 +96,7 @@ class Right:
 
     @property
     def object(self) -> sql.Composable:
-        """Its quoted name."""
+        """The quoted name of the object."""
         if self.privilege == EXECUTE:
             return sql.SQL(self.name)
         return sql.Identifier(self.schema, self.name) if self.name else sql.Identifier(self.schema)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from learning.problem import Classification, Clustering, Problem, Regression, problem_type
 
 from ..ingest.files import FileError, field_names
+from ..products.product import ROWS
 from .inference import InferredColumn, InferredTable, Role
 from .inference.roles import MAX_CLASSES, MAX_INTEGER_CLASSES
 from .limits import Limits, limits_for
@@ -84,6 +85,8 @@ class PlannedApp:
     positive: str = ""
     #: The classes of a label that is a foreign key: titles by key; empty for any other label.
     classes: Mapping[str, str] = field(default_factory=dict)
+    #: What may be written into its tables, as a product declares it.
+    writes: str = ROWS
     #: None: few rows need no limits.
     limits: Limits | None = None
     features: tuple[PlannedFeature, ...]

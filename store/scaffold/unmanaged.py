@@ -9,6 +9,7 @@ from learning.kinds import UNLEARNED, kind_of_field
 
 from ..ingest.files import FileError, field_names
 from . import fields, linking
+from .allowed_writes import find_writes
 from .existing import count_key, infer_existing
 from .fields import render_call
 from .inference import ColumnOptions, InferredColumn, InferredTable, Role
@@ -60,7 +61,8 @@ def plan_app(
     links = linking.find_links(tables, class_names, columns, label)
     models = [PlannedModel(rows=rows[base_table.name], table=base, key=base.key)]
     models += _build_models(tables, rows, links)
-    plan = replace(build_app(name, models, task), classes=classes)
+    writes = find_writes(base_table, base.label.header if base.label else None)
+    plan = replace(build_app(name, models, task), classes=classes, writes=writes)
     by_table = {table: tuple(link for link in links if link.table == table) for table in tables}
     return UnmanagedApp(plan=plan, tables=tables, rows=rows, links=by_table)
 

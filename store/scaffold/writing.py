@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from ..products.product import ROWS
 from . import fields
 from .existing import REFERENCES
 from .fields import quote, render_call
@@ -140,6 +141,7 @@ def render_products(app: PlannedApp) -> str:
             "    ),",
             f"    problem={app.problem.__name__}({', '.join(_list_options(app))}),",
             *_render_classes(app),
+            *_render_writes(app),
             ")",
             "",
         ]
@@ -155,6 +157,12 @@ def _render_classes(app: PlannedApp) -> Iterator[str]:
     for key, title in app.classes.items():
         yield f"        {key if is_number else quote(key)}: {quote(title)},"
     yield "    },"
+
+
+def _render_writes(app: PlannedApp) -> Iterator[str]:
+    """Render what may be written, where that is not everything."""
+    if app.writes != ROWS:
+        yield f'    writes="{app.writes}",'
 
 
 def _render_imports(app: PlannedApp) -> Iterator[str]:

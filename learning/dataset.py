@@ -67,7 +67,7 @@ class Dataset:
         times: NDArray[np.float64] | None = None,
         groups: NDArray[np.int64] | None = None,
     ) -> Self:
-        """Select the labelled rows of a frame.
+        """Select the labelled rows of a frame, and decide which texts are learned as open categories.
 
         Args:
             X: Encoded by `columns.frame`.
@@ -90,8 +90,9 @@ class Dataset:
             times = None if times is None else times[labelled]
             groups = None if groups is None else groups[labelled]
         y, classes = _target(problem, len(X), labels, choices)
+        columns, X = _decide_kinds(columns, X)
         return cls(
-            columns=tuple(columns),
+            columns=columns,
             X=X,
             y=y,
             classes=classes,
@@ -150,6 +151,17 @@ def dataset(
         if groups is None
         else np.array([number.setdefault(group, len(number)) for group in groups], dtype=np.int64),
     )
+
+
+def _decide_kinds(columns: Sequence[Column], X: "pd.DataFrame") -> tuple[tuple[Column, ...], "pd.DataFrame"]:
+    """Decide once for all folds as which kinds the columns are learned, and encode those that become others."""
+    learned = tuple(replace(each, kind=each.kind.learned_from(X[each.name])) for each in columns)
+    encoded = {
+        new.name: new.kind.series(new.choices, X[new.name].to_numpy(dtype=object))
+        for old, new in zip(columns, learned, strict=True)
+        if new.kind != old.kind
+    }
+    return learned, X.assign(**encoded) if encoded else X
 
 
 def _find_labelled(problem: Problem, n: int, labels: Labels | None) -> NDArray[np.bool_]:

@@ -41,6 +41,15 @@ def category(choices: Iterable[str], codes: Sequence[int] | NDArray[np.signedint
     return pd.Series(pd.Categorical.from_codes(codes, dtype=dtype))
 
 
+def sorted_category(
+    levels: Sequence[str] | NDArray[np.object_], codes: NDArray[np.signedinteger]
+) -> "pd.Series":
+    """Build pandas' categories from codes of levels in any order: the categories are sorted, whoever came first."""
+    order = sorted(range(len(levels)), key=levels.__getitem__)
+    place = np.append(np.argsort(order), MISSING).astype(np.int32)
+    return category([levels[index] for index in order], place[codes])
+
+
 def times(cells: Sequence[date | datetime | None]) -> NDArray[np.float64]:
     """Encode dates and times as `frame` does: `(n,)` days since 1970-01-01 (UTC), NaN for None."""
     return encode_numbers(cells, days)

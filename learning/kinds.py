@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NewType, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .encoding import MISSING, bounded, category, days, days_of, encode_numbers
+from .encoding import MISSING, bounded, category, days, days_of, encode_numbers, sorted_category
 from .exceptions import InvalidValue, ValueNotFinite, ValueOutOfRange
 from .lazy_imports import LazyModule
 
@@ -89,6 +89,8 @@ class OtherCopy(Enum):
     TEXT = "text"
     #: As the 64-bit hash of its text, which stands for a choice.
     HASH = "hash"
+    #: As text of which each level is stored once.
+    LEVELS = "levels"
 
 
 class Declaration(Protocol):
@@ -180,6 +182,7 @@ class Kind(str):
     DATE: ClassVar["Kind"]
     DATETIME: ClassVar["Kind"]
     TEXT: ClassVar["Kind"]
+    OPEN_CATEGORY: ClassVar["Kind"]
 
     #: The name.
     code: ClassVar[str]
@@ -211,8 +214,10 @@ class Kind(str):
 
     #: True if models see float64.
     is_numeric: ClassVar[bool] = True
-    #: True if models see codes of choices.
+    #: True if models see codes of choices or levels.
     is_category: ClassVar[bool] = False
+    #: True if the categories are open: any text is one, and the values that occur are the levels.
+    is_open: ClassVar[bool] = False
     #: True if models see texts.
     is_text: ClassVar[bool] = False
     #: True if values have an order, so that their ranks mean something.
@@ -294,6 +299,14 @@ class Kind(str):
     def series(self, choices: Sequence[str], encoded: Array) -> "pd.Series":
         """Wrap encoded values as a column of the frame."""
         return pd.Series(encoded, dtype=encoded.dtype, copy=False)
+
+    def code_by_choice(self, choices: Sequence[str]) -> dict[str | None, int]:
+        """Map texts of cells, or None, to the codes by which serving looks them up; any other text is the next one."""
+        return {choice: code for code, choice in enumerate(choices)}
+
+    def learned_from(self, cells: "pd.Series") -> "Kind":
+        """The kind as which models learn a column of this kind with these cells."""
+        return self
 
     def decode_cells(self, cells: Sequence[object]) -> list[object]:
         """Convert a frame's cells back to Python values."""
@@ -840,6 +853,9 @@ class Category(Kind):
     def series(self, choices: Sequence[str], encoded: Array) -> "pd.Series":
         return category(choices, encoded)
 
+    def can_read(self, other: Kind) -> bool:
+        return self == other or other.is_open
+
     def analysed_as(self, choices: Sequence[str]) -> Kind:
         return Kind.ORDINAL if is_ascending(choices) else self
 
@@ -882,7 +898,7 @@ class Text(Kind):
     code = "TEXT"
     expected = "text"
     api_description = "Free text."
-    fields = ("TextField", "CharField")
+    fields: ClassVar[tuple[str, ...]] = ("TextField", "CharField")
     sql_types = _TEXT_TYPES
     scalar = "String"
     python = str
@@ -890,13 +906,30 @@ class Text(Kind):
     is_numeric = is_ordered = is_ranged = False
     is_text = True
     dtype = "O"
-    probes = (None, "", " \n", "?!", "a", "Straße ÇA İ ﬁ", "🙂 \u0301", "word " * 500, "unheardof")
+    probes: ClassVar[tuple[object, ...]] = (
+        None,
+        "",
+        " \n",
+        "?!",
+        "a",
+        "Straße ÇA İ ﬁ",
+        "🙂 \u0301",
+        "word " * 500,
+        "unheardof",
+    )
     described = "text"
+
+    def can_read(self, other: Kind) -> bool:
+        return self == other or other.is_open
 
     def encode_cells(self, choices: Sequence[str], cells: Sequence[object]) -> Array:
         encoded = np.empty(len(cells), dtype=object)
         encoded[:] = [None if cell is None else str(cell) for cell in cells]
         return encoded
+
+    def learned_from(self, cells: "pd.Series") -> Kind:
+        """An open category where the cells are names or codes that repeat, else a text."""
+        return Kind.OPEN_CATEGORY if repeats_as_names(cells) else self
 
     def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
         return OtherCopy.TEXT if type_ in self.sql_types else None
@@ -932,6 +965,80 @@ class Text(Kind):
     def rewrite(self, column: FileColumn) -> Rewrite:
         is_value = "false" if column.null else "{text} <> ''"
         return Rewrite(Sql("normalize({raw}, NFC)"), Sql(is_value))
+
+
+class OpenCategory(Text):
+    """A name or a code of an open set, as a city or a foreign key: the whole value is a level."""
+
+    __slots__ = ()
+    code = "OPEN_CATEGORY"
+    api_description = (
+        "A name or code of an open set, as a city: the whole text counts, and new ones are accepted."
+    )
+    fields = ()
+    form = "text"
+    is_text = False
+    is_category = is_open = is_discrete = True
+    probes = (None, "", " \n", "A-1", "what nobody has seen", "Straße ÇA İ ﬁ", "🙂 \u0301", "7")
+    described = "open category"
+
+    def can_read(self, other: Kind) -> bool:
+        return other.is_text or other.is_category
+
+    def series(self, choices: Sequence[str], encoded: Array) -> "pd.Series":
+        """Number the texts that occur, in their order; `choices` are none."""
+        codes, levels = pd.factorize(encoded)
+        return sorted_category(levels, codes)
+
+    def code_by_choice(self, choices: Sequence[str]) -> dict[str | None, int]:
+        """A missing value is a level of its own, behind the others."""
+        return {**super().code_by_choice(choices), None: len(choices)}
+
+    def learned_from(self, cells: "pd.Series") -> Kind:
+        return self
+
+    def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
+        return OtherCopy.LEVELS if type_ in self.sql_types else None
+
+    def declare_field(self, cells: SeenCells) -> tuple[str, list[str]]:
+        return Kind.TEXT.declare_field(cells)
+
+
+#: Characters of a name or a code; longer texts are prose, whatever repeats.
+LONGEST_NAME = 80
+#: Mean number of spaces in names and codes, at most: of prose each word counts.
+MOST_SPACES = 1.0
+#: Least share of the cells whose value other cells have too.
+REPEATED = 0.5
+#: Cells whose length is looked at before the others are.
+GLANCE = 1_000
+
+
+def repeats_as_names(cells: "pd.Series") -> bool:
+    """True if these texts are names or codes that repeat, which are levels rather than words."""
+    texts = cells.to_numpy()
+    present = texts[~pd.isna(texts)]
+    glance = present[:: max(1, len(present) // GLANCE)]
+    if not len(glance) or not are_names(max(map(len, glance)), _mean_spaces(glance), REPEATED):
+        return False
+    counts = np.bincount(pd.factorize(present)[0])
+    repeated = counts[counts > 1].sum() / len(present)
+    return bool(len(counts) > 1 and repeated >= REPEATED)
+
+
+def are_names(longest: int, spaces: float, repeated: float) -> bool:
+    """True if texts are names or codes that repeat.
+
+    Args:
+        longest: Number of characters of the longest.
+        spaces: Mean number of spaces.
+        repeated: Share of the cells whose value other cells have too.
+    """
+    return longest <= LONGEST_NAME and spaces <= MOST_SPACES and repeated >= REPEATED
+
+
+def _mean_spaces(texts: Array) -> float:
+    return sum(text.count(" ") for text in texts) / len(texts)
 
 
 def normal_form(text: str) -> str:
@@ -1497,4 +1604,5 @@ register(
     LargeInteger,
     TimeOfDay,
     Duration,
+    OpenCategory,
 )

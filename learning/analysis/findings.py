@@ -111,10 +111,10 @@ def _hash(column: ColumnStatistics, step: int = 1) -> Hashable:
 
 
 def _comparable(column: ColumnStatistics) -> Cells:
-    """Return values that can be compared between columns: the choices of categories instead of their codes."""
+    """Return values that can be compared between columns: choices or levels of categories instead of their codes."""
     if not column.column.kind.is_category:
         return column.values
-    choices: NDArray[np.object_] = np.array([*column.column.choices, None], dtype=object)
+    choices: NDArray[np.object_] = np.array([*column.levels, None], dtype=object)
     assert MISSING == -1, "the code of a missing value selects the last entry"
     return choices[column.values]
 

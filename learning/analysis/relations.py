@@ -81,13 +81,16 @@ def information(columns: Columns, dataset: Dataset, seed: int) -> dict[str, floa
 
     For columns with few values it is counted. For numbers it is estimated from nearest neighbours (Ross, Mutual
     information between discrete and continuous data sets, 2014; Kraskov and others, Estimating mutual information,
-    2004). For texts it is a lower bound: that of the out-of-fold predictions of naive Bayes. Rare classes are merged.
+    2004). For texts and open categories it is a lower bound: that of the out-of-fold predictions of naive Bayes, or of
+    the means of levels. A count would be the larger the more levels there are. Rare classes are merged.
     """
     if dataset.y is None:
         return {}
-    plain = [column for column in columns if not column.kind.is_text]
-    texts = [column for column in columns if column.kind.is_text]
-    return _information_of_values(plain, dataset, seed) | _information_of_texts(texts, dataset, seed)
+    predicting = [column for column in columns if column.kind.is_text or column.kind.is_open]
+    counted = [column for column in columns if column not in predicting]
+    return _information_of_values(counted, dataset, seed) | _information_by_prediction(
+        predicting, dataset, seed
+    )
 
 
 def _information_of_values(columns: Columns, dataset: Dataset, seed: int) -> dict[str, float]:
@@ -117,7 +120,7 @@ def _estimate_information(columns: Columns, dataset: Dataset, seed: int) -> dict
     return {column.name: float(value) for column, value in zip(columns, nats, strict=True)}
 
 
-def _information_of_texts(columns: Columns, dataset: Dataset, seed: int) -> dict[str, float]:
+def _information_by_prediction(columns: Columns, dataset: Dataset, seed: int) -> dict[str, float]:
     if not columns:
         return {}
     target = Target.in_levels(dataset, min(ROWS, TEXTS // len(columns)), seed)

@@ -35,6 +35,8 @@ class ColumnStatistics:
         self.name = column.name
         self.column = column
         self.kind = column.kind.analysed_as(column.choices)
+        #: Of a category, its choices or levels by their codes.
+        self.levels: Sequence[str] = cells.cat.categories if column.kind.is_category else ()
         self.values = _to_cells(column, cells)
         self.sampled = self.values if rows is None else self.values[rows]
 
@@ -112,7 +114,7 @@ class ColumnStatistics:
         if self.kind.is_text:
             counts = [text.count(" ") for text in self.present[:: max(1, len(self.present) // 1000)]]
         else:
-            counts = [self.column.choices[int(code)].count(" ") for code in np.unique(self.present)]
+            counts = [self.levels[int(code)].count(" ") for code in np.unique(self.present)]
         return float(np.mean(counts)) if counts else 0.0
 
 

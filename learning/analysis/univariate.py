@@ -25,6 +25,8 @@ CLASSES = 20
 LEAVES, DEPTH = 4, 8
 #: Least number of rows per class, or of a regression.
 LEAST = 10
+#: Rows of the overall mean that count in the mean of each level of an open category.
+SMOOTHING = 5.0
 #: Upper bounds of the characters of a text that are read, and of the words.
 READ, WORDS = 500, 1 << 14
 
@@ -105,6 +107,8 @@ class Target:
     def _predict(self, column: ColumnStatistics) -> NDArray[np.float64]:
         """Predict each row out of fold: `(m, classes)` probabilities, or `(m,)` values."""
         cells = column.values[self.rows]
+        if column.kind.is_open:
+            return self._predict_by_level(cells.astype(np.intp))
         is_text = column.kind.is_text
         X = encode_words(cells) if is_text else encode_ranks(cells)
         predicted = np.zeros((len(self.y), self.classes) if self.classes else len(self.y))
@@ -116,6 +120,19 @@ class Target:
             else:
                 predicted[held_out] = model.predict(X[held_out])
         return predicted
+
+    def _predict_by_level(self, codes: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Predict the smoothed mean of each row's level in the other parts, as `_predict` does; no order counts."""
+        y = np.eye(self.classes)[self.y] if self.classes else self.y[:, None]
+        predicted, levels = np.zeros(y.shape), codes.max(initial=0) + 2
+        for part in range(PARTS):
+            held_out, learn = self.parts == part, self.parts != part
+            sums = np.zeros((levels, y.shape[1]))
+            np.add.at(sums, codes[learn], y[learn])
+            counts = np.bincount(codes[learn] % levels, minlength=levels)[:, None]
+            means = (sums + SMOOTHING * y[learn].mean(axis=0)) / (counts + SMOOTHING)
+            predicted[held_out] = means[codes[held_out]]
+        return predicted if self.classes else predicted[:, 0]
 
     def _tree(self, column: ColumnStatistics) -> DecisionTreeClassifier | DecisionTreeRegressor:
         """Build a small tree; that of unordered categories is not limited, because their codes have no order."""

@@ -4,14 +4,16 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from pandas import DataFrame
 from threadpoolctl import threadpool_limits
 
-from ..columns import Row, frame
+from ..columns import Column, Row, frame
 from ..dataset import Dataset
 from ..estimators.ensemble import Ensemble
+from ..estimators.preprocess import frequent_levels
 from ..inference.compiled import BATCH, PIPELINE, CompiledForm, CompiledModel
 from ..inference.exceptions import NotCompilable
 from ..inference.native import native_output
@@ -87,12 +89,21 @@ class _Compilation:
         columns, estimator = self._dataset.columns, self._model.estimator
         rows = [*self._sample, *self._probes]
         chooser = RuntimeChooser(
-            self._model.signature.task, RowReader(columns), rows, frame(columns, rows), self._size
+            self._model.signature.task, RowReader(self._levelled), rows, frame(columns, rows), self._size
         )
         if isinstance(estimator, Ensemble):
             total = sum(estimator.weights)
             return chooser.compile(estimator.members, [weight / total for weight in estimator.weights])
         return chooser.compile([estimator], [1.0])
+
+    @property
+    def _levelled(self) -> list[Column]:
+        """The columns; those of open categories with the levels that any of the models may know."""
+        X = self._dataset.X
+        return [
+            replace(column, choices=tuple(frequent_levels(X[column.name]))) if column.kind.is_open else column
+            for column in self._dataset.columns
+        ]
 
     @property
     def _problem(self) -> type[Problem]:

@@ -22,6 +22,9 @@ from ..inference.row_reader import Cells, RowReader
 from ..inference.tfidf import TfidfEncoder
 from .numeric_steps import build_steps
 
+#: A level that no open category has: PostgreSQL stores no such text.
+UNSEEN = "\0"
+
 
 def build_plan(steps: Sequence[BaseEstimator], reader: RowReader) -> ColumnPlan:
     """Convert the pipeline's fitted steps before its estimator. Raises NotCompilable."""
@@ -64,6 +67,8 @@ class ColumnPlanner:
                 self._add_effects(transformer, names)
             case preprocess.Words():
                 self._add_texts(transformer, self._reader.texts.index(names[0]))
+            case Pipeline(steps=[(_, preprocess.LevelEffects()), *_]):
+                self._add_levels(transformer, names)
             case Pipeline() | SimpleImputer() | FunctionTransformer():
                 self._add_numbers(_flatten(transformer), names)
             case _:
@@ -126,6 +131,21 @@ class ColumnPlanner:
         for index, column in enumerate(table.T):
             name = names[index // columns_per_name]
             self._add_column(name, np.append(column[: len(choices[name])], column[-1]))
+
+    def _add_levels(self, transformer: Pipeline, names: Sequence[str]) -> None:
+        """Tabulate the output for each level of the open categories, for a missing value, and for any other level."""
+        levels = {name: [*self._category(name)[1].choices, UNSEEN] for name in names}
+        rows = np.arange(max(map(len, levels.values())) + 1)
+        tables = {}
+        for name, values in levels.items():
+            # The codes of serving: the missing value stands before any other level.
+            codes = np.append(rows[: len(values) - 1], [MISSING, len(values) - 1])
+            tables[name] = category(values, codes[np.minimum(rows, len(values))])
+        table = transformer.transform(DataFrame(tables))
+        columns_per_name = table.shape[1] // len(names)
+        for index, column in enumerate(table.T):
+            name = names[index // columns_per_name]
+            self._add_column(name, np.ascontiguousarray(column[: len(levels[name]) + 1]))
 
     def _add_column(self, name: str, values: Floats) -> None:
         """Add one array column with a number per choice of a category; the last is for any other value."""

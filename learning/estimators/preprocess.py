@@ -42,6 +42,15 @@ MOST_ONE_HOT = 50
 MOST_WORDS = 20_000
 #: Number of directions that a text column is projected to in dense arrays.
 TEXT_DIRECTIONS = 50
+#: The words of texts; a code of one character is one too.
+WORD = r"(?u)\b\w+\b"
+#: Least number of rows of a level of an open category; rarer ones are pooled with those that were never seen.
+FEWEST_ROWS = 3
+#: Folds of the encoding by labels.
+ENCODING_FOLDS = 5
+#: Smoothing of levels' means towards the overall mean: as many rows of it count in each level's mean; "auto": as many
+#: as the spread of the labels within and between levels suggests (empirical Bayes).
+SMOOTHING: float | str = "auto"
 
 
 class Words(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -59,7 +68,7 @@ class Words(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: DataFrame, y: Labels = None) -> Self:
         """Learn the words and their rarity."""
         texts = _texts(X)
-        self.vectorizer_ = TfidfVectorizer(sublinear_tf=True, max_features=MOST_WORDS)
+        self.vectorizer_ = TfidfVectorizer(sublinear_tf=True, max_features=MOST_WORDS, token_pattern=WORD)
         self.svd_ = None
         try:
             weights = self.vectorizer_.fit_transform(texts)
@@ -149,6 +158,92 @@ class CategoryEffects(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array(columns, dtype=np.float64).T
 
 
+class LevelEffects(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Encodes open categories by the means of their labels and by how many rows have them.
+
+    Each column becomes one of means, or one per class if there are more than two, and one of frequencies, which is
+    the only one without labels. Training rows are encoded out of fold by scikit-learn's TargetEncoder, as in
+    `CategoryEffects`. Levels of fewer than FEWEST_ROWS training rows are one level with those that were never seen,
+    and a missing value is a level of its own.
+
+    Args:
+        smoothing: See SMOOTHING.
+    """
+
+    def __init__(self, smoothing: float | str = SMOOTHING):
+        self.smoothing = smoothing
+
+    def fit(self, X: DataFrame, y: Labels = None) -> Self:
+        """Learn the levels, their means and frequencies."""
+        self.fit_transform(X, y)
+        return self
+
+    def fit_transform(self, X: DataFrame, y: Labels = None) -> Floats:
+        """Learn from the training rows, and encode them out of fold."""
+        #: Per column, the place of each level in its table.
+        self.places_ = [{level: n for n, level in enumerate(frequent_levels(X[name]))} for name in X]
+        #: Per column, a row for each level, for all other levels, and for a missing value: `(levels + 2, width)`.
+        self.tables_: list[Floats] = []
+        return np.column_stack(
+            [self._fit_column(X[name], places, y) for name, places in zip(X, self.places_, strict=True)]
+        )
+
+    def transform(self, X: DataFrame) -> Floats:
+        """Encode the levels."""
+        columns = zip(X, self.places_, self.tables_, strict=True)
+        return np.column_stack([table[_level_places(X[name], places)] for name, places, table in columns])
+
+    def _fit_column(self, cells: Series, level_places: Mapping[str, int], y: Labels) -> Floats:
+        places = _level_places(cells, level_places)
+        frequencies = _log_frequencies(places, len(level_places))
+        if y is None:
+            self.tables_.append(frequencies)
+            return frequencies[places]
+        every = np.arange(len(frequencies))
+        encoder = TargetEncoder(
+            categories=[every],
+            target_type="continuous" if y.dtype.kind == "f" else "auto",
+            smooth=self.smoothing,
+            cv=_encoding_folds(y),
+        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The least populated class")
+            means = np.asarray(encoder.fit_transform(places[:, None], y))
+        table = encoder.transform(every[:, None])
+        self.tables_.append(np.hstack([table, frequencies]))
+        return np.hstack([means, frequencies[places]])
+
+
+def frequent_levels(cells: Series) -> list[str]:
+    """List the levels of at least FEWEST_ROWS cells of an open category, in their order."""
+    codes = cells.cat.codes.to_numpy()
+    counts = np.bincount(codes[codes >= 0], minlength=len(cells.cat.categories))
+    return cells.cat.categories[counts >= FEWEST_ROWS].tolist()  # type: ignore[no-any-return]
+
+
+def _level_places(cells: Series, places: Mapping[str, int]) -> NDArray[np.intp]:
+    """Look each cell's level up: `(n,)`; `len(places)` for one without a place, and one more for a missing value."""
+    by_code = [places.get(level, len(places)) for level in cells.cat.categories]
+    return np.array([*by_code, len(places) + 1], dtype=np.intp)[cells.cat.codes.to_numpy()]
+
+
+def _log_frequencies(places: NDArray[np.intp], levels: int) -> Floats:
+    """Compute the logarithm of each level's rows, plus one: `(levels + 2, 1)`; of all pooled levels together, 0.
+
+    A pooled level has next to no rows of its own, however many others there are.
+    """
+    counts = np.bincount(places, minlength=levels + 2).astype(np.float64)
+    counts[levels] = 0.0
+    return np.log1p(counts)[:, None]
+
+
+def _encoding_folds(y: NDArray[np.int64] | Floats) -> KFold | StratifiedKFold:
+    parts = max(2, min(ENCODING_FOLDS, len(y)))
+    if y.dtype.kind != "f" and np.bincount(y).max() >= parts:
+        return StratifiedKFold(parts, shuffle=True, random_state=0)
+    return KFold(parts, shuffle=True, random_state=0)
+
+
 class BestHalf(SelectPercentile):  # type: ignore[misc]
     """Feature selection by univariate relevance that ignores constant columns without a warning."""
 
@@ -163,12 +258,13 @@ class BestHalf(SelectPercentile):  # type: ignore[misc]
 def scaled(columns: Sequence[Column]) -> ColumnTransformer:
     """Build the preprocessing of linear models: standardised numbers, one-hot categories, sparse words."""
     numbers = make_pipeline(_imputer(indicator=True), StandardScaler())
-    return _transform_columns(columns, numbers, _sparse_steps)
+    return _transform_columns(columns, numbers, _sparse_steps, StandardScaler())
 
 
 def positive(columns: Sequence[Column]) -> ColumnTransformer:
     """Build the preprocessing of count models: ranks from 0 to 1, one-hot categories, sparse words."""
-    return _transform_columns(columns, make_pipeline(_imputer(indicator=False), Ranks()), _sparse_steps)
+    numbers = make_pipeline(_imputer(indicator=False), Ranks())
+    return _transform_columns(columns, numbers, _sparse_steps, Ranks())
 
 
 def dense(columns: Sequence[Column]) -> ColumnTransformer:
@@ -178,21 +274,21 @@ def dense(columns: Sequence[Column]) -> ColumnTransformer:
     indicator.
     """
     numbers = make_pipeline(_imputer(indicator=False), StandardScaler())
-    return _transform_columns(columns, numbers, _dense_steps)
+    return _transform_columns(columns, numbers, _dense_steps, StandardScaler())
 
 
 def normal(columns: Sequence[Column]) -> ColumnTransformer:
     """Build a preprocessing that is robust against outliers: like `dense`, with numbers mapped to a normal."""
     ranks = Ranks(output_distribution="normal")
     numbers = make_pipeline(_imputer(indicator=False), ranks, StandardScaler())
-    return _transform_columns(columns, numbers, _dense_steps)
+    return _transform_columns(columns, numbers, _dense_steps, StandardScaler())
 
 
 def products(columns: Sequence[Column]) -> ColumnTransformer:
     """Build a preprocessing for linear models with interactions: like `normal`, with squares and pairwise products."""
     ranks, squares = Ranks(output_distribution="normal"), PolynomialFeatures(2, include_bias=False)
     numbers = make_pipeline(_imputer(indicator=False), ranks, squares, StandardScaler())
-    return _transform_columns(columns, numbers, _dense_steps)
+    return _transform_columns(columns, numbers, _dense_steps, StandardScaler())
 
 
 def ignored(columns: Sequence[Column]) -> ColumnTransformer:
@@ -216,6 +312,12 @@ def code_positions(columns: Sequence[Column]) -> list[int]:
     return list(range(len(_with_few_choices(columns, MOST_CODES))))
 
 
+def with_smoothing(prepare: BaseEstimator, smoothing: float | str) -> BaseEstimator:
+    """Set the smoothing of open categories in a preprocessing, and return it."""
+    names = [name for name in prepare.get_params() if name.endswith("__smoothing")]
+    return prepare.set_params(**dict.fromkeys(names, smoothing))
+
+
 #: Preprocessings by the names that stored recipes use.
 PREPROCESSINGS: Mapping[str, Callable[[Sequence[Column]], ColumnTransformer]] = {
     "scaled": scaled,
@@ -234,11 +336,18 @@ def _transform_columns(
     columns: Sequence[Column],
     numbers: BaseEstimator | str,
     build_steps: Callable[[Sequence[Column]], list[Step]],
+    levels: BaseEstimator | str = "passthrough",
 ) -> ColumnTransformer:
-    """Transform numbers by `numbers`, and other columns by the steps; the first step comes before the numbers."""
+    """Transform numbers by `numbers`, and other columns by the steps; the first step comes before the numbers.
+
+    Args:
+        levels: Transformer of the encoded open categories.
+    """
     names = [column.name for column in columns if column.kind.is_numeric]
+    open_names = [column.name for column in columns if column.kind.is_open]
     first, *last = build_steps(columns)
-    steps = [first, ("numbers", numbers, names), *last]
+    effects = make_pipeline(LevelEffects(), levels)
+    steps = [first, ("numbers", numbers, names), ("levels", effects, open_names), *last]
     return ColumnTransformer([step for step in steps if step[2]], verbose_feature_names_out=False)
 
 
@@ -288,7 +397,7 @@ def _with_few_choices(columns: Sequence[Column], most: int) -> list[Column]:
 
 def _categories(columns: Sequence[Column]) -> list[Column]:
     """List the category columns that have choices."""
-    return [column for column in columns if column.kind.is_category and column.choices]
+    return [c for c in columns if c.kind.is_category and c.choices and not c.kind.is_open]
 
 
 def _choices(columns: Sequence[Column]) -> list[NDArray[np.object_]]:

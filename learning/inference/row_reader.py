@@ -19,7 +19,8 @@ class Cells:
     numbers: NDArray[np.float64]
     #: Mask of the missing numbers, same shape; None if no number is missing.
     missing: NDArray[np.bool_] | None
-    #: `(n, category columns)`: positions in the choices; `len(choices)` for any other value.
+    #: `(n, category columns)`: positions in the choices; `len(choices)` for any other value. Of an open category,
+    #: positions in the levels; `len(choices)` for a missing value, and one more for a level that is not among them.
     codes: NDArray[np.intp]
     #: For each text column its `n` texts; "" for None.
     texts: tuple[list[str], ...]
@@ -47,7 +48,9 @@ class RowReader:
         self._converters = [(i, kind.to_float) for i, kind in enumerate(numeric) if kind.converts]
         self._only_numbers = not self._converters and len(self._numeric) == self._width
         self._pick_numbers = itemgetter(*self._numeric) if len(self._numeric) > 1 else self._pick_few
-        self._codes = [(p, _code_by_choice(self.columns[p])) for p, kind in kinds if kind.is_category]
+        self._codes = [
+            (p, kind.code_by_choice(self.columns[p].choices)) for p, kind in kinds if kind.is_category
+        ]
         self._texts = [position for position, kind in kinds if kind.is_text]
 
     @property
@@ -103,7 +106,3 @@ class RowReader:
             for position, code in self._codes
         ]
         return np.array(codes, dtype=np.intp).reshape(len(rows), len(self._codes))
-
-
-def _code_by_choice(column: Column) -> dict[str | None, int]:
-    return {choice: code for code, choice in enumerate(column.choices)}

@@ -96,7 +96,7 @@ def _worst_slice(column: Column, values: "pd.Series", losses: NDArray[np.float64
     mean = float(np.nanmean(losses))
     fewest = max(FEWEST, SHARE * len(losses))
     slices = []
-    for name, rows in _parts(column, values):
+    for name, rows in _parts(column, values, fewest):
         part = losses[rows]
         part = part[~np.isnan(part)]
         if len(part) < fewest or len(part) == len(losses) or mean <= 0:
@@ -108,15 +108,16 @@ def _worst_slice(column: Column, values: "pd.Series", losses: NDArray[np.float64
     return max(slices, key=lambda each: each.times, default=None)
 
 
-def _parts(column: Column, values: "pd.Series") -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Yield the names and row masks of a column's values or ranges; of texts, only of missing ones."""
+def _parts(column: Column, values: "pd.Series", fewest: float) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield the names and row masks of a column's ranges or frequent values; of texts, only of missing ones."""
     missing = values.isna().to_numpy()
     if missing.any():
         yield "missing", missing
     if column.kind.is_text:
         return
     if column.kind.is_discrete:
-        for value in values[~missing].unique():
+        counts = values[~missing].value_counts(sort=False)
+        for value in counts.index[counts >= fewest]:
             yield column.kind.describe_value(value), (values == value).to_numpy()
         return
     numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -29,6 +29,8 @@ ORDER_OF_MANY = (
 ORDER_OF_TEXTS = ("linear", "baseline", "svm", "naive_bayes", "svm", "boosting", "linear", "extra_trees")
 #: Least number of rows that counts as many.
 MANY_ROWS = 10_000
+#: Smoothings of open categories beside the one that the data suggest: little and much.
+SMOOTHINGS = (2.0, 50.0)
 #: Upper bound of the number of numeric columns whose products are computed.
 MOST_FACTORS = 20
 
@@ -40,8 +42,9 @@ class Shape:
     rows: int
     #: Number of numeric columns.
     numbers: int = 1
-    #: Number of text columns.
+    #: Number of text columns, and of open categories.
     texts: int = 0
+    open_categories: int = 0
     #: Whether the label is a number with a long tail.
     skewed: bool = False
 
@@ -53,6 +56,7 @@ class Shape:
             rows=len(dataset),
             numbers=sum(kind.is_numeric for kind in kinds),
             texts=sum(kind.is_text for kind in kinds),
+            open_categories=sum(kind.is_open for kind in kinds),
             skewed=dataset.y is not None and not dataset.classes and abs(skew(dataset.y)) > 1,
         )
 
@@ -62,7 +66,7 @@ class Shape:
             case "products":
                 return 1 < self.numbers <= MOST_FACTORS
             case "normal":
-                return self.numbers > 0
+                return self.numbers + self.open_categories > 0
             case "positive":
                 return self.texts > 0
             case _:
@@ -91,7 +95,10 @@ def _order(shape: Shape) -> Sequence[str]:
 
 
 def variants(problem: Problem, leader: Candidate, shape: Shape, doubtful: Sequence[str]) -> list[Candidate]:
-    """List variants of a good recipe: with fewer columns, and with ranks as the target if the label has a long tail."""
+    """List variants of a good recipe.
+
+    With fewer columns; with ranks as the target if the label has a long tail; with other smoothings of open categories.
+    """
     if isinstance(problem, Clustering):
         return []
     changes: list[Hyperparameters] = []
@@ -100,6 +107,8 @@ def variants(problem: Problem, leader: Candidate, shape: Shape, doubtful: Sequen
         changes += [{"features": "best"}] if FAMILIES[problem.task][leader.family].allows_selection else []
     if shape.skewed and "target" not in leader.hyperparameters:
         changes.append({"target": "ranks"})
+    if shape.open_categories and "smoothing" not in leader.hyperparameters:
+        changes += [{"smoothing": smoothing} for smoothing in SMOOTHINGS]
     return [Candidate(leader.family, leader.hyperparameters | more) for more in changes]
 
 

@@ -33,6 +33,7 @@ MIXED = (
     Column(name="note", kind=Kind.TEXT, nullable=True),
     Column(name="empty_note", kind=Kind.TEXT, nullable=True),
     Column(name="woken", kind=Kind("TIME"), nullable=True),
+    Column(name="town", kind=Kind.OPEN_CATEGORY, nullable=True),
 )
 
 #: By colour, when people were woken.
@@ -55,6 +56,7 @@ STRANGE: list[tuple[Any, ...]] = [
         "unheard of",
         "words",
         time.max,
+        "Atlantis",
     ),
 ]
 
@@ -84,7 +86,14 @@ def _mixed_row(random: np.random.Generator, label: bool) -> tuple[Any, ...]:
         perhaps(("good and fine" if label else "bad and poor") + f" thing {random.integers(9)}"),
         None,
     )
-    return (*row, WOKEN[row[3]] if row[1] < 4 else None)
+    return (*row, WOKEN[row[3]] if row[1] < 4 else None, _town(row[9]))
+
+
+def _town(seen: datetime) -> str | None:
+    """Return one of six towns, one that is nobody else's, or none."""
+    if seen.hour > 21:
+        return None
+    return f"T-{seen.hour % 6}" if seen.hour > 2 else f"Hamlet {seen:%j %H}"
 
 
 def numbers(names: Sequence[str]) -> tuple[Column, ...]:

@@ -49,8 +49,42 @@ def test_categories_are_the_declared_choices_and_others_are_missing():
 
 def test_frames_of_one_row_and_of_none_have_the_same_columns():
     many, one, none = frame(MIXED, STRANGE), frame(MIXED, STRANGE[:1]), frame(MIXED, [])
+    levelled = [column.name for column in MIXED if column.kind.is_open]  # with the levels that occur
+    assert [list(each[levelled[0]].cat.categories) for each in (many, one, none)] == [["Atlantis"], [], []]
+    many, one, none = (each.drop(columns=levelled) for each in (many, one, none))
     assert list(many.dtypes) == list(one.dtypes) == list(none.dtypes)
     assert len(none) == 0
+
+
+def texts(*cells):
+    """Build the dataset of one text column."""
+    rows = [(cell,) for cell in cells]
+    return dataset(Clustering(folds=2), (Column(name="x", kind=Kind.TEXT, nullable=True),), rows, None)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["A-1", "B-2", None, "A-1"] * 3, Kind.OPEN_CATEGORY),
+        (["New York", "Köln", "New York", "Rome"] * 3, Kind.OPEN_CATEGORY),
+        (["Köln", *map(str, range(8)), "Köln"], Kind.TEXT),  # most are nobody else's
+        (["does not work at all", "works", "does not work"] * 4, Kind.TEXT),  # prose, though it repeats
+        (["x" * 81, "A-1"] * 6, Kind.TEXT),
+        (["always", "always"] * 6, Kind.TEXT),  # one value tells nothing
+        ([None] * 12, Kind.TEXT),
+        (["", "", "7", "7"] * 3, Kind.OPEN_CATEGORY),
+    ],
+)
+def test_texts_that_are_names_and_repeat_are_learned_as_levels(cells, kind):
+    data = texts(*cells)
+    assert [column.kind for column in data.columns] == [kind]
+    values = [None if cell != cell else cell for cell in data.X["x"].tolist()]
+    assert values == cells
+
+
+def test_levels_are_in_their_order_whoever_comes_first():
+    one, other = texts(*["b", "a", "c", None] * 3), texts(*[None, "c", "a", "b"] * 3)
+    assert list(one.X["x"].cat.categories) == list(other.X["x"].cat.categories) == ["a", "b", "c"]
 
 
 def test_classes_are_in_declared_order_with_the_positive_one_last():

@@ -12,7 +12,7 @@ from . import boosters, classifiers, clusterers, regressors
 from .family import Candidate, Family
 
 #: Hyperparameters of the pipeline, which every family has.
-COMMON = ("features", "prepare", "rows", "target")
+COMMON = ("features", "prepare", "rows", "smoothing", "target")
 #: Families by task and name; `family_names` lists the same names in the same order.
 FAMILIES: Mapping[str, Mapping[str, Family]] = {
     "CLASSIFICATION": {**classifiers.FAMILIES, **boosters.families("Classifier")},
@@ -29,10 +29,11 @@ def pipeline(
 ) -> Pipeline:
     """Build the candidate's pipeline, not fitted, for frames of these columns (`columns.frame`).
 
-    Four hyperparameters are common to all families. `features` "sound" leaves the doubtful columns out, "best" keeps
+    Five hyperparameters are common to all families. `features` "sound" leaves the doubtful columns out, "best" keeps
     the more relevant half of the prepared columns. `prepare` names one of `preprocess.PREPROCESSINGS` instead of the
-    family's own. `target` "ranks" learns the ranks of the label, mapped to a normal distribution.
-    `rows` is the number of rows that fits learn from at most, which `FitContext` samples.
+    family's own. `rows` is the number of rows that fits learn from at most, which `FitContext` samples. `smoothing` is
+    that of open categories (`preprocess.SMOOTHING`). `target` "ranks" learns the ranks of the label, mapped to a normal
+    distribution.
 
     Args:
         doubtful: Columns that the analysis advises against.
@@ -47,7 +48,9 @@ def pipeline(
         estimator = TransformedTargetRegressor(estimator, transformer=ranks, check_inverse=False)
     name = candidate.hyperparameters.get("prepare")
     prepare = preprocess.PREPROCESSINGS[name] if name else family.prepare
-    steps = [("prepare", prepare(columns)), ("estimate", estimator)]
+    smoothing = candidate.hyperparameters.get("smoothing", preprocess.SMOOTHING)
+    prepared = preprocess.with_smoothing(prepare(columns), smoothing)
+    steps = [("prepare", prepared), ("estimate", estimator)]
     if candidate.hyperparameters.get("features") == "best":
         steps.insert(1, ("select", preprocess.BestHalf(RELEVANCE[task], percentile=50)))
     return Pipeline(steps)

@@ -1,8 +1,10 @@
 """Fitted models of the mixed columns, and their compiled forms."""
 
 import dataclasses
+import warnings
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from learning.compiler.compilation import compile_model
 from learning.dataset import dataset
@@ -31,7 +33,10 @@ def mixed_data(problem, columns=MIXED, n=120, seed=0):
 
 def fit_model(problem, candidate, data, fit_on=slice(None)):
     pipeline = catalogue.pipeline(problem.task, candidate, data.columns, 0, doubtful=["visits"])
-    pipeline.fit(data.X.iloc[fit_on], None if data.y is None else data.y[fit_on])
+    with warnings.catch_warnings():
+        # A solver that stops early has a compiled form, too.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        pipeline.fit(data.X.iloc[fit_on], None if data.y is None else data.y[fit_on])
     signature = Signature(task=problem.task, columns=data.columns, classes=data.classes)
     return Model(signature, candidate.family, candidate.hyperparameters, pipeline)
 

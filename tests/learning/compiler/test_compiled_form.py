@@ -155,6 +155,7 @@ CELLS = {
     Kind.DATETIME: st.datetimes(timezones=st.just(UTC)) | st.datetimes(),
     Kind("TIME"): st.none() | st.times(),
     Kind.TEXT: st.none() | st.text(max_size=30) | st.sampled_from(["good and fine thing 3", "BAD!"]),
+    Kind.OPEN_CATEGORY: st.none() | st.text(max_size=5) | st.sampled_from(["T-0", "T-5", "t-5", "Atlantis"]),
 }
 
 

@@ -318,6 +318,10 @@ class _WrittenRows:
     def set(self, path: Any, value: object) -> bool:
         """Set a column. Returns: True where its value changes, not only the way in which it is written."""
         row = self.row(path.hops)
+        if isinstance(value, str):
+            value = path.column.to_python(
+                value
+            )  # a key that is learned from is a text, whatever its column holds
         if not row._state.adding and is_same(path.column, getattr(row, path.column.attname), value):
             return False
         setattr(row, path.column.attname, value)

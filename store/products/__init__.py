@@ -3,8 +3,8 @@
 An app's `products.py` imports from here.
 """
 
-from .features import Age, Before, Join, Latest, Recency, Trend
+from .features import Age, Before, Category, Join, Latest, Recency, Trend
 from .json_paths import Json
 from .product import DataProduct
 
-__all__ = ["Age", "Before", "DataProduct", "Join", "Json", "Latest", "Recency", "Trend"]
+__all__ = ["Age", "Before", "Category", "DataProduct", "Join", "Json", "Latest", "Recency", "Trend"]

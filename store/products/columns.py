@@ -62,10 +62,14 @@ class TypedColumn:
     name: str
     field: models.Field
     nullable: bool
+    #: True where each value is declared to be a level of an open category, whatever choices the field has.
+    is_open: bool = False
 
     @cached_property
     def kind(self) -> Kind | None:
         """The column's kind; None where models cannot learn from such a field."""
+        if self.is_open:
+            return Kind.OPEN_CATEGORY
         kind = Kind.CATEGORY if self.choices else self.field_kind
         return None if kind is UNLEARNED else kind
 
@@ -76,7 +80,7 @@ class TypedColumn:
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:
-        return list_choices(self.field)
+        return () if self.is_open else list_choices(self.field)
 
     @cached_property
     def by_text(self) -> dict[str, Any]:

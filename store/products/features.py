@@ -32,7 +32,7 @@ from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from ..db.team import is_exemplar_model
 from ..exceptions import BadInput, InvalidJoin
-from . import annotations, grouped_rows, json_paths, times
+from . import annotations, grouped_rows, json_paths, open_categories, times
 from .columns import TypedColumn
 from .computation import (
     Computation,
@@ -120,6 +120,18 @@ class Age:
 
 #: Days of each unit of an age.
 AGE_UNITS = {"years": 365.25, "days": 1.0}
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column each of whose values is a level of an open category: a city, a product code, the key of a row.
+
+    A text that the column's field has no choices for is one by itself where its values are short and repeat; named so,
+    it is one whatever its values are. A foreign key that is named as a feature is one as well, and needs no Category.
+    """
+
+    #: The path of the column through to-one relations, as `"city__name"`, or of a foreign key, as `"city"`.
+    path: str
 
 
 class Slope(models.Aggregate):
@@ -243,6 +255,8 @@ def all_references(model: type[models.Model], declared: Any) -> Iterator[str]:
     match declared:
         case str():
             yield declared
+        case Category():
+            yield declared.path
         case Before():
             yield from all_references(model, declared.aggregate)
         case Age():
@@ -268,6 +282,11 @@ def _references_of_condition(model: type[models.Model], condition: Any) -> Itera
     yield "__".join(path)
     if not isinstance(value, str):
         yield from all_references(model, value)
+
+
+def _may_be_key(declared: Any) -> bool:
+    """Return True where a declared feature may be a foreign key: in an expression the key would be a number."""
+    return isinstance(declared, str | Category)
 
 
 def is_aggregate(expression: Any) -> bool:
@@ -305,6 +324,8 @@ class Feature(TypedColumn):
     expression: Any
     #: None unless it is a column of the base row or of a one-to-one relation; only such a column can be written.
     path: Path | None
+    #: The column of an open category whose values are no texts, as a foreign key; None: any other feature.
+    key: Any = None
     #: The function that computes it from other features; None: it is an input.
     computation: Computation | None = None
     #: The reason why an expression over other columns is an input all the same; empty for all other features.
@@ -324,6 +345,12 @@ class Feature(TypedColumn):
     def absent(self) -> Any:
         """The value that stands for a feature which a caller has left out."""
         return ABSENT if self.not_computable else None
+
+    def clean(self, value: Any, argument: Sequence[str | int] = ()) -> Any:
+        """Validate a value as every column does; the text of a key in the form that PostgreSQL gives it."""
+        if self.key is not None and value is not None and (value.strip() or not self.blank_is_null):
+            value = open_categories.read_key(self.key, self.title, value, argument)
+        return super().clean(value, argument)
 
     def clean_input(self, value: Any, argument: Sequence[str | int] = ()) -> Any:
         """Validate as `clean` does, and raise BadInput where a caller has left out a value that must be said."""
@@ -355,9 +382,9 @@ class Join:
 
     #: The base rows. Each row is one instance; its primary key is the entity's key.
     queryset: QuerySet[Any]
-    #: By name: a path through to-one relations, an annotation of the queryset, a Django expression over these, or
-    #: `Before` or `Latest` over to-many relations. An expression over columns that are features is computed when
-    #: serving, and is no input.
+    #: By name: a path through to-one relations, a `Category` over one, an annotation of the queryset, a Django expression
+    #: over these, or `Before` or `Latest` over to-many relations. An expression over columns that are features is
+    #: computed when serving, and is no input.
     features: Mapping[str, Any]
     #: A column of the base row or of a one-to-one relation. None: no label (clustering).
     label: str | None = None
@@ -413,7 +440,7 @@ class Join:
             if path in self.annotations:
                 resolved += [] if self.annotations[path].contains_aggregate else self._annotation_paths(path)
             else:
-                resolved.append((path, resolve_path(self.model, path)))
+                resolved.append((path, resolve_path(self.model, path, keys=_may_be_key(declared))))
         return resolved
 
     def references(self, declared: Any) -> set[str]:
@@ -510,6 +537,8 @@ class Join:
                 return self._compile_path(name, declared)
             case Before() if isinstance(declared.aggregate, str):
                 return self._compile_annotation(name, declared)
+            case Category():
+                return self._compile_category(name, declared.path)
             case Before():
                 return self._compile_aggregate(name, declared.aggregate, declared.at, declared.known)
             case Latest():
@@ -528,21 +557,48 @@ class Join:
         return self._compile_expression(name, declared)
 
     def _compile_path(self, name: str, path: str, bounded: bool = False) -> Feature:
-        resolved = resolve_path(self.model, path)
+        resolved = self._resolve_to_one(name, path, bounded)
+        if resolved.column.is_relation:
+            return self._compile_category(name, path, bounded)
+        return Feature(
+            name=name,
+            field=resolved.column,
+            nullable=resolved.nullable,
+            expression=F(path),
+            path=self._writable(resolved),
+        )
+
+    def _compile_category(self, name: str, path: str, bounded: bool = False) -> Feature:
+        resolved = self._resolve_to_one(name, path, bounded)
+        column = resolved.column
+        if not open_categories.can_be(column):
+            raise InvalidJoin(
+                f"{name}: {path!r} is a {type(column).__name__}, and a Category takes texts, whole numbers, UUIDs and "
+                "foreign keys: name the path itself to learn from its values as they are."
+            )
+        return Feature(
+            name=name,
+            field=open_categories.text_field(column),
+            nullable=resolved.nullable,
+            expression=open_categories.select_text(column, path),
+            path=self._writable(resolved),
+            is_open=True,
+            key=None if open_categories.is_text(column) else column,
+        )
+
+    def _resolve_to_one(self, name: str, path: str, bounded: bool) -> Path:
+        resolved = resolve_path(self.model, path, keys=True)
         if not bounded:
             self._check_groups(name, path)
         if resolved.to_many:
             raise InvalidJoin(
                 f"{name}: {path!r} has many rows for one instance. Take one with Latest, or aggregate them."
             )
+        return resolved
+
+    def _writable(self, resolved: Path) -> Path | None:
         own = resolved.one_to_one and not resolved.column.primary_key and not self.is_grouped
-        return Feature(
-            name=name,
-            field=resolved.column,
-            nullable=resolved.nullable,
-            expression=F(path),
-            path=resolved if own else None,
-        )
+        return resolved if own else None
 
     def _compile_expression(self, name: str, expression: Any) -> Feature:
         paths = [path for _, path in self.paths(expression)]

@@ -10,7 +10,7 @@ from learning.columns import Column
 from learning.encoding import MISSING
 from learning.kinds import BinaryCopy, Kind, OtherCopy
 
-from .copy_reader import Array, ColumnCodec, ColumnType, FixedWidthCodec, PythonCodec, TextCodec
+from .copy_reader import Array, ColumnCodec, ColumnType, FixedWidthCodec, LevelCodec, PythonCodec, TextCodec
 
 #: The seed of the hashes by which categories are read.
 HASH_SEED = 0
@@ -25,6 +25,8 @@ def feature_codec(column: Column, sql: str, type_: ColumnType) -> ColumnCodec:
             return _fixed(binary, sql)
         case OtherCopy.TEXT:
             return TextCodec(sql=sql)
+        case OtherCopy.LEVELS:
+            return LevelCodec(sql=sql)
         case OtherCopy.HASH:
             return category_codec(column.choices, sql, type_)
     return _python(column, sql)

@@ -8,7 +8,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,8 @@ import numpy as np
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from numpy.typing import NDArray
+
+from learning.encoding import MISSING
 
 #: Bytes of the table, its TOAST included, in one chunk.
 CHUNK_BYTES = 8 << 20
@@ -44,6 +46,24 @@ class TextCodec:
 
     sql: str
     dtype: str = "O"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelCodec(TextCodec):
+    """A column of texts that repeat: their codes, in the order in which they are read; MISSING for null."""
+
+    dtype: str = "i4"
+    #: Code of each text that was read.
+    codes: dict[str, int] = field(default_factory=dict)
+
+    def encode(self, cells: Sequence[str | None]) -> Array:
+        """Encode texts: `(n,)`. A new one is the next level."""
+        codes = self.codes
+        return np.fromiter(
+            (MISSING if cell is None else codes.setdefault(cell, len(codes)) for cell in cells),
+            dtype=np.int32,
+            count=len(cells),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +200,11 @@ def _decode_texts(codecs: dict[str, ColumnCodec], data: io.BytesIO) -> dict[str,
     cells: list[Any] = text.replace("\n", "\t").split("\t")[:-1]
     if "\\" in text:
         cells = [_unescape(cell) if "\\" in cell else cell for cell in cells]
-    return {name: _object_array(cells[i :: len(names)]) for i, name in enumerate(names)}
+    return {name: _decode_text(codecs[name], cells[i :: len(names)]) for i, name in enumerate(names)}
+
+
+def _decode_text(codec: ColumnCodec, cells: Sequence[str | None]) -> Array:
+    return codec.encode(cells) if isinstance(codec, LevelCodec) else _object_array(cells)
 
 
 def _object_array(cells: Sequence[str | None]) -> Array:

@@ -1,6 +1,6 @@
 """The dataset loader: reads a snapshot's table as the dataset that models learn from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from learning.columns import Column
 from learning.dataset import NO_LABEL, Dataset
-from learning.encoding import MISSING
+from learning.encoding import MISSING, sorted_category
 from learning.exceptions import NoRows
 from learning.lazy_imports import LazyModule
 
 from ..products.product import DataProduct
 from . import column_codecs, copy_reader
-from .copy_reader import Array, ColumnCodec, TextCodec
+from .copy_reader import Array, ColumnCodec, LevelCodec, TextCodec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,9 +37,8 @@ def load(product: DataProduct, table: str, rows: int, fingerprint: str, has_pred
     Raises: NoRows, TooFewInstances, OneClass.
     """
     condition = "_label IS NOT NULL" if product.learns_from_labels else "true"
-    arrays = copy_reader.read_table(
-        table, _codecs(product, copy_reader.get_column_types(table), has_predictions), rows, condition
-    )
+    codecs = _codecs(product, copy_reader.get_column_types(table), has_predictions)
+    arrays = copy_reader.read_table(table, codecs, rows, condition)
     order = _order(arrays.pop("_entity"), arrays.pop("_prediction", None))
     if rows and not len(order):
         raise NoRows(NO_LABEL)
@@ -50,7 +49,7 @@ def load(product: DataProduct, table: str, rows: int, fingerprint: str, has_pred
     return Dataset.of(
         product.problem,
         columns,
-        _frame(columns, arrays, len(order)),
+        _frame(columns, codecs, arrays, len(order)),
         arrays.get("_label"),
         tuple(label.text for label in product.labels),
         fingerprint,
@@ -98,9 +97,17 @@ def _codecs(
     return codecs
 
 
-def _frame(columns: Sequence[Column], arrays: dict[str, Array], rows: int) -> "pd.DataFrame":
-    series = {column.name: column.kind.series(column.choices, arrays[column.name]) for column in columns}
+def _frame(
+    columns: Sequence[Column], codecs: Mapping[str, ColumnCodec], arrays: Mapping[str, Array], rows: int
+) -> "pd.DataFrame":
+    series = {column.name: _series(column, codecs[column.name], arrays[column.name]) for column in columns}
     return pd.DataFrame(series, index=pd.RangeIndex(rows), copy=False)
+
+
+def _series(column: Column, codec: ColumnCodec, encoded: Array) -> "pd.Series":
+    if isinstance(codec, LevelCodec):
+        return sorted_category(list(codec.codes), encoded)
+    return column.kind.series(column.choices, encoded)
 
 
 def _number_groups(hashes: NDArray[np.int64]) -> NDArray[np.int64]:

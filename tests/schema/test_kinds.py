@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, timedelta
 from functools import cache
 from typing import Any
@@ -32,11 +33,12 @@ from store.snapshots.snapshots import _sql_type
 from ..store.conftest import declared
 
 #: The kinds whose columns a product can declare.
-DECLARED = [kind for kind in registered() if kind.fields or kind is Kind.CATEGORY]
+DECLARED = [kind for kind in registered() if kind.fields or kind in (Kind.CATEGORY, Kind.OPEN_CATEGORY)]
 #: Arguments of fields, and values, beside what the kind itself says; a new kind needs none.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     Kind.CATEGORY: {"max_length": 9, "choices": [("red", "Red"), ("2nd", "second"), ("ä b", "ä b")]},
     Kind.DECIMAL: {"max_digits": 12, "decimal_places": 3},
+    Kind.OPEN_CATEGORY: {"max_length": 9},
 }
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     Kind.NUMBER: st.floats(allow_nan=False, allow_infinity=False),
@@ -47,6 +49,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     Kind.DATETIME: st.datetimes(timezones=st.timezones()),
     Kind.DURATION: st.timedeltas(timedelta(-100_000), timedelta(100_000)),
     Kind.TEXT: st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    Kind.OPEN_CATEGORY: st.text(
+        st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=9
+    ),
 }
 NAME = "value"
 
@@ -65,6 +70,9 @@ class Ways:
         self.kind = kind
         field = field_of(kind)
         self.product = declared({NAME: SqlCast(Value(None, field), field)})
+        column = self.product.join.column(NAME)
+        # As `Category` declares it, whose path must be a column of the join's model.
+        vars(self.product.join)["columns"] = (replace(column, is_open=kind.is_open),)
         [self.column] = self.product.columns
         schema = compose([self.product])._schema
         features: Any = schema.type_map[f"{names.prefix(self.product.name)}Features"]
@@ -126,8 +134,9 @@ class Ways:
         way = column_codecs.feature_codec(
             learned, NAME, copy_reader.get_column_types("snapshots.given")[NAME]
         )
+        codecs = {NAME: way}
         return dataset_loader._frame(
-            [learned], copy_reader.read_table("snapshots.given", {NAME: way}, rows), rows
+            [learned], codecs, copy_reader.read_table("snapshots.given", codecs, rows), rows
         )
 
     def through_a_file(self, value: Any) -> Any:
@@ -171,7 +180,7 @@ def check(ways: Ways, data: st.DataObject) -> None:
         assert same(ways.through_the_api(value), value)
         assert same(ways.through_a_stored_instance(value), value)
         assert same(ways.through_sql_of_a_stored_instance(value), value)
-        if not ways.column.kind.is_text or value.strip(" \t\r\n\u00a0").lower() not in NO_VALUE:
+        if not ways.column.field_kind.is_text or value.strip(" \t\r\n\u00a0").lower() not in NO_VALUE:
             assert same(ways.through_a_file(value), value)
     cells = [*values, None]
     stored = ways.through_a_table(cells)
@@ -179,8 +188,9 @@ def check(ways: Ways, data: st.DataObject) -> None:
     learned = [ways.column.learning_column()]
     expected = frame(learned, [(value,) for value in cells])
     pd.testing.assert_frame_equal(ways.through_copy(len(cells)), expected, check_exact=True)
-    served = RowReader(learned).read([(value,) for value in cells])
-    assert_served(served, expected[NAME], learned[0].kind, len(learned[0].choices))
+    levels = tuple(expected[NAME].cat.categories) if kind.is_category else ()
+    served = RowReader([replace(learned[0], choices=levels)]).read([(value,) for value in cells])
+    assert_served(served, expected[NAME], learned[0].kind, len(levels))
     decoded = learned[0].kind.decode_cells(expected[NAME].tolist())
     # Beyond the microsecond a time is not decoded.
     pd.testing.assert_frame_equal(frame(learned, [(value,) for value in decoded]), expected, rtol=1e-12)

@@ -46,7 +46,10 @@ REFUSED = {
         declared({"x": "cost__x"}),
         "'cost' is a column of Operation, and has no columns",
     ),
-    "a relation": (declared({"x": "ward"}), "'ward' is a relation: name a column of it, as ward__beds"),
+    "a relation": (
+        declared({"x": "visits"}),
+        "'visits' is a relation: name a column of it, as visits__on",
+    ),
     "many rows": (declared({"x": "visits__minutes"}), "Take one with Latest, or aggregate them"),
     "many rows in an expression": (declared({"x": F("visits__minutes") + 1}), "Use Before or Latest"),
     "unknown column in an expression": (declared({"x": F("price") + 1}), "Operation has no column 'price'"),

@@ -111,8 +111,9 @@ def loaded(column: Column, rows: int) -> pd.DataFrame:
     way = column_codecs.feature_codec(
         column, '"the ""value"""', copy_reader.get_column_types("snapshots.given")['the "value"']
     )
-    arrays = copy_reader.read_table("snapshots.given", {column.name: way}, rows)
-    return dataset_loader._frame([column], arrays, len(arrays[column.name]))
+    codecs = {column.name: way}
+    arrays = copy_reader.read_table("snapshots.given", codecs, rows)
+    return dataset_loader._frame([column], codecs, arrays, len(arrays[column.name]))
 
 
 def check(kind: Kind, type_: str, values: Sequence[str | None], choices: tuple[str, ...] = ()) -> None:
@@ -146,10 +147,18 @@ def test_categories_are_those_of_a_frame(type_: str) -> None:
 @pytest.mark.parametrize("type_", ["text", "varchar(5000)", "char(5000)"])
 def test_texts_are_those_of_a_frame(type_: str) -> None:
     check(Kind.TEXT, type_, [*WORDS, None, ""])
+    check(Kind.OPEN_CATEGORY, type_, [*WORDS, None, "", *WORDS])
 
 
 @pytest.mark.parametrize(
-    ("kind", "type_"), [(Kind.NUMBER, "text"), (Kind.TEXT, "integer"), (Kind.CATEGORY, "uuid")]
+    ("kind", "type_"),
+    [
+        (Kind.NUMBER, "text"),
+        (Kind.TEXT, "integer"),
+        (Kind.CATEGORY, "uuid"),
+        (Kind.OPEN_CATEGORY, "integer"),
+        (Kind.OPEN_CATEGORY, "uuid"),
+    ],
 )
 def test_types_that_are_rarely_met_are_those_of_a_frame(kind: Kind, type_: str) -> None:
     values = {"text": ["1.5", "7"], "integer": ["1", "-7"], "uuid": ["00000000-0000-0000-0000-000000000001"]}[
@@ -166,6 +175,7 @@ def test_types_that_are_rarely_met_are_those_of_a_frame(kind: Kind, type_: str) 
 )
 def test_any_text_arrives_as_it_was(values: list[str | None]) -> None:
     check(Kind.TEXT, "text", values)
+    check(Kind.OPEN_CATEGORY, "text", values)
     check(Kind.CATEGORY, "text", values, tuple(dict.fromkeys(v for v in values[::2] if v is not None)))
 
 

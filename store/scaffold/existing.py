@@ -91,6 +91,8 @@ def _apply_stored_type(column: InferredColumn, field: DatabaseColumn) -> Inferre
     kind = kind_of_field(getattr(models, field.type, models.Field))
     if kind.is_text:
         is_category = column.type.is_boolean or column.type.is_category or column.role is Role.LABEL
+        if column.type.is_open and column.role is not Role.LABEL:
+            return column
         return replace(column, type=Kind.CATEGORY if is_category else Kind.TEXT)
     if kind is not UNLEARNED:
         return replace(column, type=kind)

@@ -63,7 +63,8 @@ def is_text_key(column: InferredColumn) -> bool:
 def has_choices(column: InferredColumn, problem: type[Problem]) -> bool:
     """Return True for categories and for integers that are classes."""
     is_class = column.role is Role.LABEL and problem.has_classes and column.type.is_integer
-    return (column.type.is_category and column.role is not Role.KEY) or is_class
+    is_closed = column.type.is_category and not column.type.is_open
+    return (is_closed and column.role is not Role.KEY) or is_class
 
 
 def render_choices(name: str, column: InferredColumn) -> Iterator[str]:

@@ -42,6 +42,8 @@ class PlannedModel:
     accessor: str = ""
     #: True where a base row has many of these rows.
     many: bool = False
+    #: The declaration of the category that stands for a row of a lookup table; "": of any other table.
+    category: str = ""
     #: The path of the time of the rows that these belong to; "": they have none.
     outer_time: str = ""
 
@@ -221,10 +223,13 @@ def _list_features(models: Sequence[PlannedModel]) -> Iterator[PlannedFeature]:
             yield from _list_aggregates(model, base.time is not None)
             continue
         prefix = f"{model.accessor}__" if model.accessor else ""
+        if model.category:
+            yield PlannedFeature(name=model.accessor.rpartition("__")[2], declared=model.category)
         for column in model.table.features:
-            is_reserved_type = column.type.is_category and column.name in RESERVED_TYPES
-            name = f"{column.name}_value" if is_reserved_type else column.name
-            yield PlannedFeature(name=name, declared=f'"{prefix}{column.name}"')
+            is_enum = column.type.is_category and not column.type.is_open
+            name = f"{column.name}_value" if is_enum and column.name in RESERVED_TYPES else column.name
+            path = f'"{prefix}{column.name}"'
+            yield PlannedFeature(name=name, declared=f"Category({path})" if column.is_open else path)
 
 
 def _list_aggregates(model: PlannedModel, before: bool) -> Iterator[PlannedFeature]:

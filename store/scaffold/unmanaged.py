@@ -16,6 +16,7 @@ from .inference import ColumnOptions, InferredColumn, InferredTable, Role
 from .inference.roles import MAX_CLASSES
 from .inspection import DatabaseColumn, DatabaseTable, read_titles
 from .linking import Link, Tables
+from .lookups import plan_category
 from .planning import MIN_EXAMPLES, PlannedApp, PlannedModel, build_accessor, build_app
 from .row_names import RowName, name_rows, to_camel_case
 from .writing import build_choices_name, build_question, render_products, render_row_names, to_plain_text
@@ -151,6 +152,7 @@ def _build_models(
     tables: Tables, rows: Mapping[str, RowName], links: Sequence[Link]
 ) -> Iterator[PlannedModel]:
     times: dict[str, str] = {}
+    base_rows = next(iter(tables.values()))[1].rows
     for link in links:
         table = tables[link.table][1]
         model = PlannedModel(
@@ -162,7 +164,8 @@ def _build_models(
             outer_time=times.get(link.path.rpartition("__")[0], ""),
         )
         times[link.path] = model.time
-        yield model
+        is_referenced = link.field is None and not link.many
+        yield plan_category(model, base_rows) if is_referenced else model
 
 
 def render_files(app: UnmanagedApp, command: str) -> dict[str, str]:

@@ -172,7 +172,7 @@ def _render_imports(app: PlannedApp) -> Iterator[str]:
         yield f"from django.db.models import {', '.join(aggregates)}"
         yield ""
     yield f"from learning.problem import {app.problem.__name__}"
-    names = [name for name in ("Before", "Latest", "Recency", "Trend") if f"{name}(" in text]
+    names = [name for name in ("Before", "Category", "Latest", "Recency", "Trend") if f"{name}(" in text]
     yield f"from store.products import {', '.join(sorted([*names, 'DataProduct', 'Join']))}"
 
 

@@ -1,5 +1,6 @@
 """Inferred columns and tables."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -7,6 +8,9 @@ from functools import cached_property
 from learning.kinds import Kind
 
 from ...ingest.files import Layout
+
+#: Names of columns whose numbers are codes: no order or distance of theirs means anything.
+CODE = re.compile(r"(^|_)(id|code|key|zip|zip_code|zipcode|postcode|postal_code|plz|sku)$")
 
 
 class Role(StrEnum):
@@ -45,6 +49,12 @@ class InferredColumn:
     #: Smallest and largest value of integers.
     low: int = 0
     high: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """True for an open category: texts that are names and repeat, and whole numbers that are codes by name."""
+        is_code = self.type.is_whole and bool(CODE.search(self.name))
+        return self.type.is_open or (is_code and not self.unique and self.distinct > 2)
 
     @property
     def optional(self) -> bool:

@@ -275,6 +275,12 @@ class Hashes:
         return all(times == 1 for times in self.counts.values())
 
     @property
+    def repeated_share(self) -> float:
+        """Share of the cells whose value other cells have too, exact while all hashes are stored."""
+        repeated = sum(times for times in self.counts.values() if times > 1)
+        return repeated / max(1, self.counts.total())
+
+    @property
     def distinct_share(self) -> float:
         """Distinct values per cell, exact while all hashes are stored."""
         return len(self.counts) / max(1, self.counts.total())

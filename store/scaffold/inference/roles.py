@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from learning.analysis import PROSE, SURE, is_identifier
-from learning.kinds import Kind, registered
+from learning.kinds import Kind, are_names, registered
 
 from ...ingest import files
 from ...ingest.files import FileError, Layout
@@ -199,9 +199,17 @@ def _infer_type(statistics: ColumnStatistics, role: Role, day_first: bool | None
     if kind and not (kind.has_date and _contradicts(statistics, day_first)):
         fitting = kind.kind_for(statistics.low, statistics.high)
         return fitting, [*([] if fitting is kind else ["beyond 64 bits"]), *_describe_years(kind, statistics)]
-    is_category = role is Role.LABEL or _has_few_values(statistics)
     remarks = [*_describe_exceptions(statistics)] or [*_describe_near_dates(statistics)]
-    return (Kind.CATEGORY if is_category else Kind.TEXT), remarks
+    if role is Role.LABEL or _has_few_values(statistics):
+        return Kind.CATEGORY, remarks
+    is_open = role is Role.FEATURE and _repeats_as_names(statistics)
+    return (Kind.OPEN_CATEGORY if is_open else Kind.TEXT), remarks
+
+
+def _repeats_as_names(statistics: ColumnStatistics) -> bool:
+    """Apply the rule of the build, so that it learns the column as the scaffold declares it."""
+    spaces = statistics.words / max(1, statistics.cells)
+    return are_names(statistics.longest, spaces, statistics.hashes.repeated_share)
 
 
 def _has_few_values(statistics: ColumnStatistics) -> bool:
@@ -264,6 +272,9 @@ def _infer_role(
     if reason := _find_reason_to_leave_out(column, statistics, is_left_out, is_copy, label):
         return replace(column, role=Role.LEFT_OUT, remarks=(*column.remarks, reason))
     is_prose = statistics.words >= PROSE * statistics.cells
+    if column.is_open:
+        remark = f"{column.distinct:,} different values, each a level of its own: new ones are accepted"
+        return replace(column, remarks=(*column.remarks, remark))
     if column.type.is_text and column.distinct > MAX_CATEGORIES and not is_prose:
         remark = f"{column.distinct:,} different values are too many to choose from: read as words"
         return replace(column, remarks=(*column.remarks, remark))

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from learning.analysis import FindingKind
 from learning.analysis.overview import analyse
 from learning.columns import Column
 from learning.dataset import dataset
-from learning.kinds import Kind
+from learning.kinds import Kind, repeats_as_names
 from learning.problem import Classification
 from store.ingest import files
 from store.ingest.files import FileError
@@ -220,6 +221,32 @@ def test_columns_are_chosen_by_header_name_or_number(path: Path) -> None:
         assert inferred.label is inferred.columns[1]
 
 
+@pytest.mark.parametrize(
+    ("values", "is_open"),
+    [
+        ([f"A-{n}" for n in range(60)] * 2, True),
+        ([f"New York {n:c}" for n in range(65, 125)] * 2, False),  # of three words, as prose is
+        ([f"a b {n}" for n in range(60)] * 2, False),
+    ],
+)
+def test_the_scaffold_and_the_build_take_the_same_texts_for_levels(
+    path: Path, values: list[str], is_open: bool
+) -> None:
+    assert column(path, values).type.is_open is is_open
+    assert repeats_as_names(pd.Series(values, dtype=object)) is is_open
+
+
+@pytest.mark.parametrize(
+    ("header", "is_open"), [("zip_code", True), ("shop_id", True), ("age", False), ("barcode", False)]
+)
+def test_whole_numbers_that_are_codes_by_their_name_are_categories(
+    path: Path, header: str, is_open: bool
+) -> None:
+    inferred = table(path, [header], [[str(10_000 + n % 30)] for n in range(90)])
+    assert inferred.columns[0].type is Kind.INTEGER
+    assert inferred.columns[0].is_open is is_open
+
+
 def test_a_header_that_looks_like_data_is_remarked_on(path: Path) -> None:
     assert "--no-header" in table(path, ["1.5", "2"], [["1", "2"]]).remarks[0]
 
@@ -228,7 +255,7 @@ def test_a_header_that_looks_like_data_is_remarked_on(path: Path) -> None:
     ("distinct", "times", "longest", "type_"),
     [
         (50, 2, 9, Kind.CATEGORY),
-        (51, 2, 9, Kind.TEXT),
+        (51, 2, 9, Kind.OPEN_CATEGORY),
         (10, 2, 80, Kind.CATEGORY),
         (10, 2, 81, Kind.TEXT),
     ],

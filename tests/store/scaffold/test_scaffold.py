@@ -425,6 +425,7 @@ def test_referenced_tables_become_unmanaged_models(sales: None) -> None:
     assert {feature.name: feature.declared for feature in planned.plan.features} == {
         "plan": '"plan"',
         "flag": '"flag"',
+        "region_code": '"region_code"',
         "population": '"region_code__population"',
         "visits_count": 'Before(Count("visits"), at="visits__at")',
         "visits_recency": 'Recency("visits__at")',
@@ -437,6 +438,36 @@ def test_referenced_tables_become_unmanaged_models(sales: None) -> None:
     assert CUSTOMER in text
     assert 'customer = models.ForeignKey("Customer", models.DO_NOTHING, related_name="visits")' in text
     assert 'population = models.IntegerField(db_column="Population", null=True, blank=True)' in text
+
+
+LOOKUPS = """
+CREATE SCHEMA stock;
+CREATE TABLE stock.shops (
+    id integer PRIMARY KEY, name text NOT NULL, kind text, city text, size integer, boss text, open boolean
+);
+CREATE TABLE stock.sales (
+    id integer PRIMARY KEY, shop_id integer REFERENCES stock.shops, article text, sold boolean
+);
+INSERT INTO stock.shops SELECT i, 'Shop ' || i, 'K' || i % 3, 'C' || i % 7, i * 10, 'B' || i % 4, i % 2 = 0
+FROM generate_series(1, 30) i;
+INSERT INTO stock.sales SELECT i, 1 + i % 30, 'A-' || i % 70, i % 3 = 0 FROM generate_series(1, 300) i;
+"""
+
+
+def test_few_rows_behind_a_foreign_key_are_one_category(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(LOOKUPS)
+    tables = existing.find_tables(["stock.sales"])
+    planned = unmanaged.plan_app("sold", tables, ColumnOptions(label="sold"), None)
+    assert {feature.name: feature.declared for feature in planned.plan.features} == {
+        "article": 'Category("article")',
+        "shop": 'Category("shop__name")',
+        "size": '"shop__size"',
+    }
+    files = unmanaged.render_files(planned, "./dev newproduct …")
+    assert "from store.products import Category, DataProduct, Join" in files["products.py"]
+    assert "# not shop__boss: shop__name tells it" in files["products.py"]
+    assert "article = models.TextField(null=True, blank=True)" in files["models.py"]
 
 
 def test_a_view_needs_a_named_key(sales: None) -> None:

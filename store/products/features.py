@@ -382,9 +382,9 @@ class Join:
 
     #: The base rows. Each row is one instance; its primary key is the entity's key.
     queryset: QuerySet[Any]
-    #: By name: a path through to-one relations, a `Category` over one, an annotation of the queryset, a Django expression
-    #: over these, or `Before` or `Latest` over to-many relations. An expression over columns that are features is
-    #: computed when serving, and is no input.
+    #: By name: a path through to-one relations, a `Category` over one, an annotation of the queryset, a Django
+    #: expression over these, or `Before` or `Latest` over to-many relations. An expression over columns that are
+    #: features is computed when serving, and is no input.
     features: Mapping[str, Any]
     #: A column of the base row or of a one-to-one relation. None: no label (clustering).
     label: str | None = None

@@ -1,6 +1,5 @@
 """Open categories: a foreign key by itself, a path that is named so, and texts that repeat."""
 
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -120,17 +119,6 @@ def test_every_open_category_is_a_text_to_callers_whatever_its_column_holds(shop
         "colour": "red",
     }
     assert instance(product, Sale.objects.create(code="B-2"))["town"] is None
-
-
-def test_the_example_of_the_page_is_true() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "how-to" / "what-a-join-can-say.md").read_text()
-    _, section = page.split("## Names, codes and foreign keys")
-    names: dict[str, Any] = {"Category": Category}
-    exec(section.split("```python")[1].split("```")[0], names)
-    product = sales(names["features"])
-    assert list(find_problems(product)) == []
-    kinds = {column.name: column.kind for column in product.columns}
-    assert kinds == {**dict.fromkeys(names["features"], Kind.OPEN_CATEGORY), "code": Kind.TEXT}
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_a_foreign_key_is_a_label_called_by_the_texts_of_its_rows(
     assert not {"genre_name", "name_2"} & set(product.feature_names)
     shown = preview(product)
     assert (shown.rows_out, shown.unlabelled, shown.undeclared) == (300, 25, ())
-    names = ("code", "playlist_tracks_count", "quantity_sum")
+    names = ("media_type_code", "playlist_tracks_count", "quantity_sum")
     assert values(product, 8, *names) == ask(
         """SELECT "MediaTypeCode", (SELECT count(*) FROM music."PlaylistTrack" WHERE "TrackId" = 8),
         (SELECT sum("Quantity") FROM music."InvoiceLine" WHERE "TrackId" = 8)

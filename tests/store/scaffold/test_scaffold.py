@@ -457,7 +457,7 @@ INSERT INTO stock.sales SELECT i, 1 + i % 30, 'A-' || i % 70, i % 3 = 0 FROM gen
 def test_few_rows_behind_a_foreign_key_are_one_category(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(LOOKUPS)
-    tables = existing.find_tables(["stock.sales"])
+    tables = inspection.find_tables(["stock.sales"])
     planned = unmanaged.plan_app("sold", tables, ColumnOptions(label="sold"), None)
     assert {feature.name: feature.declared for feature in planned.plan.features} == {
         "article": 'Category("article")',

@@ -82,7 +82,10 @@ REFUSED = {
         "group: 'clinic__pk': Operation has no column 'clinic'; it has",
     ),
     "many rows as a group": (declared(COST, group="visits"), "group: 'visits' is a relation: name a column"),
-    "a relation by its column's name": (declared({"x": F("ward_id") + 1}), "name a column of it, as ward__beds"),
+    "a relation by its column's name": (
+        declared({"x": F("ward_id") + 1}),
+        "name a column of it, as ward__beds",
+    ),
     "several groups": (
         declared(COST, group="visits__pk"),
         "group='visits__pk' has many rows for one instance, which can be in one group only",

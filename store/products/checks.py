@@ -121,7 +121,7 @@ def _tables(product: DataProduct, features_compile: bool) -> Iterator[str]:
     own = team.list_exemplar_tables() | team.list_ambiguous_tables(join.model._meta.apps)
     for table in sorted(own.intersection(NAME.findall(statement))):
         yield (
-            f"its Join reads {table}, which Exemplar has in a schema of its own: declare an unmanaged model over the "
+            f"its Join reads {table}, which Exemplar has in a schema of its own: read an unmanaged model over the "
             f'table that is meant, with db_table=\'"{team.SCHEMA}"."{table}"\'.'
         )
 

@@ -30,7 +30,7 @@ from django.db.models.expressions import BaseExpression, Col, CombinedExpression
 from django.db.models.functions import Cast, Coalesce, Extract
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
-from ..db.team import is_exemplar_model
+from ..db.team import SCHEMA, is_exemplar_model
 from ..exceptions import BadInput, InvalidJoin
 from . import annotations, grouped_rows, json_paths, open_categories, times
 from .columns import TypedColumn
@@ -203,10 +203,10 @@ def resolve_path(model: type[models.Model], path: str, *, keys: bool = False) ->
 
 
 def _belongs_to_exemplar(model: type[models.Model], path: str) -> str:
-    table = model._meta.db_table
+    table = f'"{SCHEMA}"."{model._meta.db_table}"'
     return (
         f"{path!r} leads into {model._meta.label}, whose rows are Exemplar's own and not those of the project that has "
-        f'the path: declare an unmanaged model over that project\'s table, with db_table=\'"public"."{table}"\'.'
+        f"the path: take the column by a Subquery of an unmanaged model over its table, with db_table={table!r}."
     )
 
 

@@ -43,6 +43,9 @@ from learning.problem import Classification, Clustering, Regression
 from ..conftest import LINEAR, MIXED, mixed_rows, numbers
 from .pictures import Winner, build_context, winner
 
+# Drawing takes seconds.
+pytestmark = pytest.mark.engine
+
 
 def evidence(case: Winner, **options) -> Evidence:
     own = {

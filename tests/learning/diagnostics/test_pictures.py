@@ -35,6 +35,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 LINK = "{http://www.w3.org/1999/xlink}href"
 WINNERS = ["tumor_winner", "wine_winner", "patient_winner", "cluster_winner", "twelve_classes"]
 
+# Drawing takes seconds.
+pytestmark = pytest.mark.engine
+
 
 @pytest.fixture(scope="session")
 def twelve_classes() -> Winner:

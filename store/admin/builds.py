@@ -38,7 +38,7 @@ class BuildAdmin(ReadOnlyAdmin):
             title="Cancel this build",
             permission="store.cancel_build",
             explanation=lambda build: (
-                f"{build} ends at once. Its scores stay; none of its models is promoted."
+                f"{build} ends at once. Its scores stay, and so does the version that serves."
             ),
             is_possible=lambda build: not build.ended,
             execute=_cancel,

@@ -161,3 +161,23 @@ def test_an_order_by_confidence_leaves_nothing_out(predictions: list[Any], direc
     known = [number for number in found if number % 4]
     assert sorted(found) == list(range(20))
     assert found[:15] == known == sorted(known, reverse=direction == "DESC")
+
+
+LIMITED = """{ product(name: "tumor") { champion { number early } builds(first: 1) { edges { node {
+  endsBy events(first: 1) {
+  edges { node { __typename message ... on BuildStarted { endsBy } build { endsBy } } } } } } } } }"""
+
+
+def test_a_build_says_when_it_ends_and_a_version_whether_it_is_early(registry: list[ModelVersion]) -> None:
+    newest = Build.objects.get(number=8)
+    newest.set_time_limit(600)
+    ModelVersion.objects.filter(pk=registry[-1].pk).update(early=True)
+    context = Context(Actor(author="tests", superuser=True), None)  # type: ignore[arg-type]
+    result = schema.execute_sync(LIMITED, context_value=context)
+    assert result.errors is None and result.data is not None
+    product = result.data["product"]
+    assert product["champion"] == {"number": 8, "early": True}
+    (build,) = [edge["node"] for edge in product["builds"]["edges"]]
+    (event,) = [edge["node"] for edge in build["events"]["edges"]]
+    assert build["endsBy"] and event["endsBy"] == build["endsBy"] == event["build"]["endsBy"]
+    assert event["__typename"] == "BuildStarted" and "it may take 10 min" in event["message"]

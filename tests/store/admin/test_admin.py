@@ -88,6 +88,14 @@ def test_every_admin_page_shows_its_rows(admin, two, stay):
     assert "Leaderboard" in page(admin, "build_change", two[1].build_id)
 
 
+def test_pages_show_a_time_limit_and_an_early_version(admin, two, stay):
+    build, _ = Build.objects.request(stay, by="ann", enqueue=False)
+    build.set_time_limit(600)
+    ModelVersion.objects.filter(pk=two[1].pk).update(early=True)
+    assert "Ends by" in page(admin, "build_change", build.pk)
+    assert "<dt>Early</dt>" in page(admin, "modelversion_change", two[1].pk)
+
+
 def test_a_product_that_nothing_has_happened_to_is_shown_too(admin):
     assert "no version yet" in page(admin, "productstate_change", "relapse")
 

@@ -159,7 +159,7 @@ def find_product_node(product: DeclaredProduct, kind: str, key: str) -> NodeRoot
         case "Entity":
             return entities.find(product, [key]).get(key)
         case "Feedback" if ids.is_number(key):
-            return models.Feedback.objects.filter(product=product.name, pk=key, answer__isnull=False).first()
+            return models.Feedback.objects.find(product, int(key))
         case "Prediction" if ids.is_digest(key):
             return models.Prediction.objects.filter(product=product.name, pk=key).first()
     return None

@@ -50,9 +50,14 @@ class Plan:
     def _compile(self, values: Sequence[bool]) -> Operation | None:
         scope = Scope(fragments_of(self.document), dict(zip(self.conditions, values, strict=True)))
         try:
-            return OperationCompiler(self.schema, self.products, scope, self.defaults).operation(self.node)
+            operation = OperationCompiler(self.schema, self.products, scope, self.defaults).operation(
+                self.node
+            )
         except NotCompiled:
             return None
+        # Requests of several actors share a batch, which reads rows for nobody in particular.
+        is_shared = all(product.join.visible_to is None for product in operation.products)
+        return operation if is_shared else None
 
 
 def plan(

@@ -12,6 +12,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, StreamResult
 from strawberry.types import ExecutionContext
 
+from store.access.acting import acting_as
 from store.db import threads
 from store.db.unreachable import UNREACHABLE
 from store.exceptions import BadInput
@@ -77,6 +78,12 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         return self.execute_synchronously(serially)
 
     def execute_synchronously(self, serially: bool | None) -> ExecutionResult:
+        """The result, of rows that the caller may see."""
+        context = self.context_value
+        with acting_as(context.actor if isinstance(context, Context) else None):
+            return self._execute_for_actor(serially)
+
+    def _execute_for_actor(self, serially: bool | None) -> ExecutionResult:
         """The result: by the columnar executor if it can, otherwise by graphql-core."""
         data = self.columnar.data(self) if self.columnar else None
         if data is not None:

@@ -12,6 +12,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, models
 from django.db.models import Prefetch, QuerySet
 from psycopg2 import sql
 
+from ..access import acting
 from ..db import sqlstates
 from ..exceptions import NotOneRow, NotWritable, NotWritten
 from ..products.features import Path
@@ -20,8 +21,8 @@ from ..products.product import ROWS, DataProduct
 
 
 def select(product: DataProduct) -> QuerySet[Any]:
-    """Select the product's rows. Every reader and every writer of a team's rows begins here."""
-    return product.join.rows
+    """Select the product's rows that the actor of this thread may see. Every reader and every writer begins here."""
+    return product.join.visible_rows(acting.current())
 
 
 def is_restricted(product: DataProduct) -> bool:

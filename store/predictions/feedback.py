@@ -138,6 +138,13 @@ class FeedbackManager(models.Manager["Feedback"]):
         feedback.refresh_from_db()
         return FeedbackResult(feedback, False, self._write_truth(product, subject))
 
+    def find(self, product: DataProduct, pk: int) -> "Feedback | None":
+        """Find a feedback; None where there is none, or where the actor of this thread may not see its entity."""
+        feedback = self.filter(product=product.name, pk=pk, answer__isnull=False).first()
+        if feedback is None or feedback.entity is None:
+            return feedback
+        return None if base_rows.hidden(product, [feedback.entity]) else feedback
+
     def seen(self) -> dict[str, Any]:
         """Describe the feedback that this transaction sees, so that all other can be counted later.
 

@@ -7,11 +7,14 @@ from typing import Any
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Cast, Coalesce
 
+from ..access import acting
 from ..db import base
 from ..db.fields import DigestField, JSONField
+from ..entities import base_rows
 from ..exceptions import BadInput
+from ..products import catalogue
 from ..products.product import DataProduct
 from . import truth
 
@@ -65,6 +68,21 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
         return self.filter(Exists(truths))
 
 
+class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # type: ignore[misc]
+    """Predictions without those about rows that the actor of this thread may not see."""
+
+    def get_queryset(self) -> PredictionQuerySet:
+        rows: PredictionQuerySet = super().get_queryset()
+        if acting.current() is None:
+            return rows
+        for product in catalogue.products():
+            if product.join.visible_to is not None:
+                keys = base_rows.select(product).order_by().values_list(Cast("pk", models.TextField()))
+                hidden = Q(product=product.name, entity__isnull=False) & ~Q(entity__in=keys)
+                rows = rows.exclude(hidden)
+        return rows
+
+
 def _is_labelled() -> Q:
     """The condition that feedback has a majority for a label of the subject."""
     truths = truth.Truth.objects.filter(product=OuterRef("product"), subject=OuterRef("subject"))
@@ -98,7 +116,7 @@ class Prediction(base.BaseModel):
     #: Shared by the predictions of a page; set by `serving.prefetch.attach_prefetch`.
     prefetch: Any
 
-    objects = PredictionQuerySet.as_manager()
+    objects = PredictionManager()
 
     class Meta:
         indexes = [

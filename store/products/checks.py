@@ -12,6 +12,7 @@ from django.db.models.sql import Query
 from learning import checks as learning
 from learning.kinds import canonical_text
 
+from ..access.actors import ANONYMOUS, Actor
 from ..db import team
 from ..exceptions import InvalidJoin
 from . import times
@@ -62,6 +63,7 @@ def find_problems(product: DataProduct) -> Iterator[str]:
     if label_fits:
         yield from _choices(f"label={product.join.label!r}", product.labels)
     yield from _writes(product)
+    yield from _visibility(product)
     yield from _time(product)
     yield from _group(product)
     yield from _retrain(product)
@@ -233,6 +235,24 @@ def _choices(name: str, choices: Iterable[Choice]) -> Iterator[str]:
     for choice in choices:
         if (canonical := canonical_text(choice.text, null=False)) != choice.text:
             yield f"{name} has the choice {choice.text!a}, and values are read as {canonical!a}: write it so."
+
+
+#: Who may ask: nobody that is known, and a user.
+ASKING = (Actor(author=ANONYMOUS), Actor(author="check", name="check"))
+
+
+def _visibility(product: DataProduct) -> Iterator[str]:
+    """Check that `visible_to` returns a condition that compiles, whoever asks."""
+    for actor in ASKING if product.join.visible_to else ():
+        try:
+            str(product.join.visible_rows(actor).query)
+        except EmptyResultSet:
+            continue  # sees nothing
+        except InvalidJoin as error:
+            yield str(error)
+        except Exception as error:
+            who = "a caller without a name" if actor.anonymous else "a user"
+            yield f"visible_to fails for {who}: {type(error).__name__}: {error}"
 
 
 def _time(product: DataProduct) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The join: typed feature columns over a Django queryset, compiled by Django into one SQL statement."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -30,6 +30,7 @@ from django.db.models.expressions import BaseExpression, Col, CombinedExpression
 from django.db.models.functions import Cast, Coalesce, Extract
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
+from ..access.actors import Actor
 from ..db.team import SCHEMA, is_exemplar_model
 from ..exceptions import BadInput, InvalidJoin
 from . import annotations, grouped_rows, json_paths, open_categories, times
@@ -394,6 +395,9 @@ class Join:
     #: A path through to-one relations to a value that several instances share, as a patient's key. Folds never split a
     #: group. An instance without a value is a group of its own.
     group: str | None = None
+    #: Who may see which rows: a function of the `Actor` who asks, which returns the condition as a `Q`. Rows that it
+    #: leaves out do not exist for that actor; builds, commands and batch scoring see all. None: everybody sees all.
+    visible_to: Callable[[Actor], Q] | None = None
     #: The time zone in which days begin and end, as `"Europe/Berlin"`. None: the one of Django's settings.
     time_zone: str | None = None
 
@@ -432,6 +436,18 @@ class Join:
     def rows(self) -> QuerySet[Any]:
         """The base rows without GROUP BY; annotations that have aggregates are subqueries."""
         return self.model._base_manager.all() if self.is_grouped else annotations.ungrouped(self.queryset)
+
+    def visible_rows(self, actor: Actor | None) -> QuerySet[Any]:
+        """Select the base rows that an actor may see; None sees all. Raises InvalidJoin."""
+        if self.visible_to is None or actor is None:
+            return self.rows
+        condition: Any = self.visible_to(actor)
+        if not isinstance(condition, Q):
+            raise InvalidJoin(
+                f"visible_to returned a {type(condition).__name__}: return a condition, as Q(owner=actor.name)."
+            )
+        # By a subquery, as a condition over a to-many relation would repeat rows.
+        return self.rows.filter(pk__in=self.rows.filter(condition).order_by().values("pk"))
 
     def paths(self, declared: Any) -> list[tuple[str, Path]]:
         """Resolve the paths in a declared feature; an annotation stands for those that it reads. Raises InvalidJoin."""

@@ -65,8 +65,15 @@ def validate(
         request.entity for request in requests if request.instance is not None and request.entity is not None
     }
     rows = _find_rows(product, from_tables) if from_tables else {}
-    keys = base_rows.existing(product, named) if named and not product.writable else None
+    keys = _find_keys(product, named) if named else None
     return [_validate(product, request, rows, keys) for request in requests]
+
+
+def _find_keys(product: DataProduct, named: Collection[str]) -> Collection[str] | None:
+    """Find which keys a prediction may be about; None where any may. A new row may have any that no row has."""
+    if not product.writable:
+        return base_rows.existing(product, named)
+    return None if product.join.visible_to is None else set(named) - base_rows.hidden(product, named)
 
 
 def _find_rows(product: DataProduct, keys: Sequence[str]) -> dict[str, Entity | StoreError]:
@@ -89,8 +96,10 @@ def validate_alone(
 
 def needs_query(product: DataProduct, requests: Sequence[PredictionRequest]) -> bool:
     """Check if `validate` queries the database: an entity is read, or must exist."""
-    for instance, entity, _, _ in requests:  # noqa: SIM110 - a generator takes longer than the check of a request
-        if instance is None or (entity is not None and not product.writable):
+    for instance, entity, _, _ in requests:
+        if instance is None or (
+            entity is not None and not (product.writable and product.join.visible_to is None)
+        ):
             return True
     return False
 

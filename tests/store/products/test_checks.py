@@ -205,14 +205,14 @@ def test_a_text_is_a_label_with_the_classes_that_the_product_names() -> None:
 
 
 def test_a_column_that_nothing_learns_from_is_refused() -> None:
-    product = declared({"x": "duration"}, rows=_with_duration())
-    assert "x is a DurationField, which models cannot learn from" in "".join(checks.find_problems(product))
+    product = declared({"x": "scan"}, rows=_with_bytes())
+    assert "x is a BinaryField, which models cannot learn from" in "".join(checks.find_problems(product))
 
 
 @isolate_apps("tests.clinic")
-def _with_duration() -> Any:
+def _with_bytes() -> Any:
     class Stay(models.Model):
-        duration = models.DurationField()
+        scan = models.BinaryField()
         relapsed = models.BooleanField(null=True)
 
         class Meta:

@@ -1,0 +1,175 @@
+"""Rows that only some actors may see: two tenants of one product, by every query that names a row."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db.models import Q
+from graphql import parse
+
+from schema.compiled.input_coercion import NotEligible
+from schema.compiled.plans import plan
+from schema.composition import compose
+from schema.core.context import Context
+from store.access.acting import acting_as
+from store.access.actors import Actor
+from store.entities import base_rows, entities
+from store.predictions.feedback import About, Feedback
+from store.predictions.predictions import Prediction
+from store.products import catalogue, checks
+from store.products.product import DataProduct
+from store.serving import champions as serving
+from store.serving import predict
+from store.serving.predict import PredictionRequest
+from store.snapshots import snapshots
+from tests.market.models import Customer
+from tests.market.rows import customer, product_of
+from tests.schema.compiled.oracle import Oracle
+
+from ...store.conftest import version
+
+pytestmark = pytest.mark.django_db
+
+ANN, BOB = (Actor(author=name, name=name, superuser=True) for name in ("ann", "bob"))
+Ask = Callable[[Actor | None, str], Any]
+
+
+def by_owner(actor: Actor) -> Q:
+    return Q(owner=actor.name or "")
+
+
+@pytest.fixture
+def loyalty(monkeypatch: pytest.MonkeyPatch) -> DataProduct:
+    product = product_of({"points": "points", "age": "age"}, at="joined_at", visible_to=by_owner)
+    monkeypatch.setitem(catalogue._products, product.name, product)
+    model = Oracle(signature=product.signature, family="x", hyperparameters={}, estimator=None)
+    champion = serving.Champion(product, version(product), model)
+    monkeypatch.setitem(serving._promoted, product.name, champion)
+    return product
+
+
+@pytest.fixture
+def ask(loyalty: DataProduct) -> Ask:
+    schema = compose([loyalty])
+
+    def execute(actor: Actor | None, query: str) -> Any:
+        return schema.execute_sync(query, context_value=Context(actor, None))  # type: ignore[arg-type]
+
+    return execute
+
+
+@pytest.fixture
+def rows() -> dict[str, Customer]:
+    return {name: customer(owner=name, points=place) for place, name in enumerate(("ann", "bob"))}
+
+
+def test_a_list_and_a_row_by_its_key_are_those_of_the_actor(ask: Ask, rows: dict[str, Customer]) -> None:
+    for actor, other in ((ANN, "bob"), (BOB, "ann"), (ANN, "bob")):
+        result = ask(actor, "{ loyalty { entities { totalCount edges { node { key } } } } }")
+        mine = {"node": {"key": str(rows[actor.author].pk)}}
+        assert result.data["loyalty"]["entities"] == {"totalCount": 1, "edges": [mine]}
+        result = ask(actor, f'{{ loyalty {{ entity(key: "{rows[other].pk}") {{ key }} }} }}')
+        assert result.data["loyalty"]["entity"] is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        '{ loyalty { predictFor(entity: "%s") { id } } }',
+        '{ loyalty { predict(entity: "%s", features: {age: 3, points: 4}) { id } } }',
+    ],
+)
+def test_a_prediction_about_anothers_row_is_refused(ask: Ask, rows: dict[str, Customer], query: str) -> None:
+    assert not ask(BOB, query % rows["bob"].pk).errors
+    result = ask(BOB, query % rows["ann"].pk)
+    assert [error.extensions["code"] for error in result.errors] == ["UNKNOWN_ENTITY"]
+    assert not Prediction.objects.filter(entity=str(rows["ann"].pk)).exists()
+
+
+def test_feedback_on_anothers_row_is_refused_and_writes_nothing(ask: Ask, rows: dict[str, Customer]) -> None:
+    give = 'mutation { loyaltyFeedback(input: {about: {entity: "%s"}, label: YES}) { created } }'
+    result = ask(BOB, give % rows["ann"].pk)
+    assert [error.extensions["code"] for error in result.errors] == ["UNKNOWN_ENTITY"]
+    assert not Feedback.objects.exists()
+    assert not ask(BOB, give % rows["bob"].pk).errors
+    assert {row.owner: row.churned for row in Customer.objects.all()} == {"ann": None, "bob": True}
+
+
+def test_pages_and_ids_of_predictions_are_those_of_the_actor(
+    ask: Ask, rows: dict[str, Customer], loyalty: DataProduct
+) -> None:
+    keys = [str(row.pk) for row in rows.values()]
+    predict.predict(serving.get_champion(loyalty), [PredictionRequest(entity=key) for key in keys])
+    every = ids_of(ask(None, LIST).data)
+    assert len(every) == 2
+    for actor in (ANN, BOB):
+        [mine] = ids_of(ask(actor, LIST).data)
+        assert ids_of(ask(actor, f"{{ loyalty {LIST} }}").data["loyalty"]) == [mine]
+        [other] = set(every) - {mine}
+        assert ask(actor, f'{{ node(id: "{other}") {{ id }} }}').data["node"] is None
+        give = f'loyaltyFeedback(input: {{about: {{prediction: "{other}"}}, label: YES}}) {{ created }}'
+        assert [error.extensions["code"] for error in ask(actor, f"mutation {{ {give} }}").errors] == [
+            "UNKNOWN_ID"
+        ]
+
+
+LIST = "{ predictions { edges { node { id } } } }"
+
+
+def ids_of(data: Any) -> list[str]:
+    return [edge["node"]["id"] for edge in data["predictions"]["edges"]]
+
+
+def test_a_feedback_on_anothers_row_is_no_node(rows: dict[str, Customer], loyalty: DataProduct) -> None:
+    given = Feedback.objects.give(loyalty, About(entity=str(rows["ann"].pk)), "True", "ann").feedback
+    with acting_as(BOB):
+        assert Feedback.objects.find(loyalty, given.pk) is None
+    with acting_as(ANN):
+        assert Feedback.objects.find(loyalty, given.pk) == given
+
+
+def test_a_build_sees_all_rows(rows: dict[str, Customer], loyalty: DataProduct) -> None:
+    assert base_rows.select(loyalty).count() == 2
+    assert "owner" not in snapshots.join_sql(loyalty)
+
+
+def test_an_actor_is_forgotten_after_the_operation(
+    ask: Ask, rows: dict[str, Customer], loyalty: DataProduct
+) -> None:
+    ask(ANN, "{ loyalty { entities { totalCount } } }")
+    assert len(entities.page(loyalty, None, None).nodes) == 2
+
+
+def test_the_fast_path_whose_batches_mix_actors_leaves_such_a_product_alone(loyalty: DataProduct) -> None:
+    schema = compose([loyalty])._schema
+    document = parse('{ loyalty { predictFor(entity: "1") { id } } }')
+    compiled = plan(schema, [loyalty], document, None)
+    assert compiled is not None
+    with pytest.raises(NotEligible):
+        compiled.operation({})
+    open_to_all = product_of({"points": "points", "age": "age"}, at="joined_at")
+    compiled = plan(compose([open_to_all])._schema, [open_to_all], document, None)
+    assert compiled is not None and compiled.operation({})
+
+
+@pytest.mark.parametrize(
+    "visible_to, sentence",
+    [
+        (lambda actor: Q(owners=actor.name), "visible_to fails for a caller without a name: FieldError"),
+        (lambda actor: actor.name == "ann", "visible_to returned a bool"),
+        (
+            lambda actor: Q(owner=actor.name.lower()),
+            "visible_to fails for a caller without a name: AttributeError",
+        ),
+    ],
+)
+def test_a_condition_that_fails_is_reported_by_the_check(visible_to: Any, sentence: str) -> None:
+    problems = list(checks.find_problems(product_of({"points": "points"}, visible_to=visible_to)))
+    assert any(problem.startswith(sentence) for problem in problems), problems
+
+
+def test_a_condition_over_many_rows_repeats_none() -> None:
+    row = customer(tags=["new", "newer"], points=1)
+    product = product_of({"points": "points"}, visible_to=lambda actor: Q(tags__label__startswith="new"))
+    with acting_as(ANN):
+        assert [entity.key for entity in entities.page(product, None, None).nodes] == [str(row.pk)]

@@ -3,6 +3,7 @@
 A row that the queryset leaves out, as a deleted one or another tenant's, does not exist for Exemplar.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,8 @@ from ..exceptions import NotOneRow, NotWritable, NotWritten
 from ..products.features import Path
 from ..products.grouped_rows import GroupKey
 from ..products.product import ROWS, DataProduct
+
+log = logging.getLogger(__name__)
 
 
 def select(product: DataProduct) -> QuerySet[Any]:
@@ -147,7 +150,10 @@ def refusals_explained(product: DataProduct) -> Iterator[None]:
     except DatabaseError as error:
         if not sqlstates.is_unwritable(error):
             raise
-        raise NotWritable(f"The rows of {product} cannot be written. {sqlstates.explain(error)}") from error
+        log.warning("The rows of %s cannot be written. %s", product, sqlstates.explain(error))
+        raise NotWritable(
+            f"The rows of {product} cannot be written: {sqlstates.get_reason(error)}."
+        ) from error
 
 
 def _describe_unwritten(model: type[models.Model], key: object) -> str:

@@ -95,6 +95,11 @@ class Right:
         )
 
     @property
+    def writes(self) -> bool:
+        """True for a right to write."""
+        return self.privilege in (INSERT, UPDATE)
+
+    @property
     def object(self) -> sql.Composable:
         """The quoted name of the object."""
         if self.privilege == EXECUTE:
@@ -115,12 +120,12 @@ def list_rights(product: DataProduct) -> list[Right]:
 
 
 def list_missing(product: DataProduct) -> list[Right]:
-    """List the rights to write the product's tables that this role lacks, with the columns of which it lacks them.
+    """List the rights in the product's tables that this role lacks, with the columns of which it lacks them.
 
     Raises: DatabaseError as `list_rights` does.
     """
-    written = [right for right in list_rights(product) if right.privilege in (INSERT, UPDATE)]
-    lacking = (replace(right, columns=tuple(_find_lacking(right))) for right in written)
+    rights = [right for right in list_rights(product) if right.columns]
+    lacking = (replace(right, columns=tuple(_find_lacking(right))) for right in rights)
     return [right for right in lacking if right.columns]
 
 

@@ -34,6 +34,10 @@ def check_product(product: DataProduct) -> Iterator[checks.CheckMessage]:
     """Check the rows of one product as they are now."""
     try:
         with limited():
+            for problem in find_missing_rights(product):
+                yield checks.Warning(
+                    _sentence(product, problem), obj=product.join.queryset.model, id="exemplar.W010"
+                )
             for problem in find_repeated(product):
                 yield checks.Error(
                     _sentence(product, problem), obj=product.join.queryset.model, id="exemplar.E005"
@@ -41,10 +45,6 @@ def check_product(product: DataProduct) -> Iterator[checks.CheckMessage]:
             for problem in repeated_rows.find_unwritable(product):
                 yield checks.Warning(
                     _sentence(product, problem), obj=product.join.queryset.model, id="exemplar.W009"
-                )
-            for problem in find_missing_rights(product):
-                yield checks.Warning(
-                    _sentence(product, problem), obj=product.join.queryset.model, id="exemplar.W010"
                 )
         for values in find_stored(product):
             yield checks.Warning(
@@ -86,12 +86,15 @@ def find_repeated(product: DataProduct) -> Iterator[str]:
 
 
 def find_missing_rights(product: DataProduct) -> Iterator[str]:
-    """Say which writes that the product declares are refused for want of a right."""
+    """Say what the product reads, or declares to write, and is refused for want of a right."""
     for right in list_missing(product):
-        yield (
-            f"the role may not {right}, which writes={product.writes!r} declares: feedback counts all the same, and "
-            'other writes are refused. Grant what ./dev sql grants prints, or declare writes="none" or "label".'
-        )
+        if right.writes:
+            yield (
+                f"the role may not {right}, which writes={product.writes!r} declares: feedback counts all the same, "
+                'and other writes are refused. Grant what ./dev sql grants prints, or declare writes="none" or "label".'
+            )
+        else:
+            yield f"the role may not {right}, which it reads: grant what ./dev sql grants prints."
 
 
 def find_stored(product: DataProduct) -> tuple[undeclared.UndeclaredValues, ...]:

@@ -228,6 +228,10 @@ def test_a_check_names_the_rights_to_write_that_the_role_lacks() -> None:
         insert, update = warnings(declared("rows"))
         assert "INSERT age, churned, deleted_at, id, tenant of" in insert
         assert "UPDATE churned, tenant of" in update
+        execute("RESET ROLE; REVOKE SELECT ON team_customer FROM clerk")
+        become_clerk("GRANT SELECT (id, churned) ON team_customer TO clerk")
+        [unread] = warnings(declared("none"))
+        assert "may not SELECT age, deleted_at, tenant of exemplar.team_customer, which it reads" in unread
 
 
 def test_labels_alone_are_written_where_that_is_declared() -> None:

@@ -16,6 +16,8 @@ from .inspection import DatabaseColumn, DatabaseTable
 
 #: The start of the remark about a column that is a relation.
 REFERENCES = "references"
+#: Columns of tables of users whose values belong into no snapshot and no report.
+SECRETS = frozenset({"password", "password_hash", "passwd", "secret", "token", "api_key"})
 
 
 def infer_existing(
@@ -84,6 +86,10 @@ def _read_rows(existing: DatabaseTable) -> Iterator[Row]:
 def _apply_stored_type(column: InferredColumn, field: DatabaseColumn) -> InferredColumn:
     """Replace the inferred type by the stored one, and leave relations out of the features."""
     column = replace(column, name=field.name)
+    if field.column.lower() in SECRETS:
+        return replace(
+            column, role=Role.LEFT_OUT, type=Kind.TEXT, example="", values=(), remarks=("it holds secrets",)
+        )
     if field.target and column.role is Role.LABEL:
         return replace(column, type=Kind.CATEGORY)
     if field.target and column.role is not Role.KEY:

@@ -19,7 +19,7 @@ from store.ingest.files import FileError
 from store.scaffold import PlannedApp, inspection, joining, plan_app, render_files, unmanaged
 from store.scaffold import app as apps
 from store.scaffold.app import InvalidName, NameTaken, check_name
-from store.scaffold.inference import ColumnOptions
+from store.scaffold.inference import ColumnOptions, Role
 
 PEOPLE = [
     [f"P-{i}", ["red", "green", "blue"][i % 3], 20 + i, i % 2, f"2024-01-{i + 1:02}"] for i in range(30)
@@ -492,6 +492,24 @@ def test_a_table_of_the_teams_comes_before_exemplars_of_the_same_name(db: None) 
     assert {table.db_table for table in inspection.find_tables(names)} == {
         f'"public"."{name}"' for name in names
     }
+
+
+def test_passwords_of_users_are_no_features(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE public.member (id serial PRIMARY KEY, name text, password text, plan text)"
+        )
+        cursor.execute(
+            "INSERT INTO public.member (name, password, plan) SELECT 'n' || i % 9, 'hash ' || i % 9, "
+            "(ARRAY['gold', 'basic'])[1 + i % 2] FROM generate_series(1, 90) i"
+        )
+    planned = unmanaged.plan_app(
+        "loyal", inspection.find_tables(["member"]), ColumnOptions(label="plan"), None
+    )
+    (table,) = (table for _, table in planned.tables.values())
+    (password,) = (column for column in table.columns if column.name == "password")
+    assert (password.role, password.example, password.values) == (Role.LEFT_OUT, "", ())
+    assert [feature.name for feature in planned.plan.features] == ["name"]
 
 
 @pytest.mark.parametrize("name", ["auth_permission", "exemplar.auth_group", "exemplar_user", "store_build"])

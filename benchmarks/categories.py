@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame
+from pandas import DataFrame, Series
 from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
@@ -24,6 +24,7 @@ from sklearn.model_selection import train_test_split
 from learning.build import Fitted, build
 from learning.columns import Column, Kind, Row
 from learning.dataset import Dataset, dataset
+from learning.exceptions import TimedOut
 from learning.model import ClassAnswer, Model
 from learning.problem import Classification
 
@@ -67,15 +68,17 @@ def as_words(data: Dataset) -> Dataset:
     """Return the same examples with texts instead of open categories."""
     names = [column.name for column in data.columns if column.kind.is_open]
     columns = [replace(c, kind=Kind.TEXT) if c.name in names else c for c in data.columns]
-    return replace(
-        data, columns=tuple(columns), X=data.X.assign(**{name: list(data.X[name]) for name in names})
-    )
+    texts = {name: Series(Kind.TEXT.decode_cells(data.X[name].tolist()), dtype=object) for name in names}
+    return replace(data, columns=tuple(columns), X=data.X.assign(**texts))
 
 
 def measure(problem: Classification, learn: Dataset, rows: Sequence[Row], truth: Sequence[int]) -> list[str]:
-    """Build, and return the ROC AUC of the test rows, the seconds, the runtime and the winner."""
+    """Build, and return the ROC AUC of the test rows, the seconds, the runtime and the winner; or why there is none."""
     started = time.perf_counter()
-    fitted = next(step for step in build(problem, learn, workers=CORES) if isinstance(step, Fitted))
+    try:
+        fitted = next(step for step in build(problem, learn, workers=CORES) if isinstance(step, Fitted))
+    except TimedOut:
+        return ["–", f"{time.perf_counter() - started:.0f} s", "", "none in time"]
     seconds = time.perf_counter() - started
     model: Model = fitted.model
     answers = [answer for answer in model.predict(rows) if isinstance(answer, ClassAnswer)]

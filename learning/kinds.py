@@ -504,6 +504,14 @@ class Number(Kind):
     def is_missing(self, value: Any) -> bool:
         return value is not None and not _is_finite(value)
 
+    def canonical(self, value: object, null: bool) -> object:
+        value = super().canonical(value, null)
+        # A column of type numeric, whatever the field is.
+        return self._of_decimal(value) if isinstance(value, Decimal) else value
+
+    def _of_decimal(self, value: Decimal) -> object:
+        return float(value)
+
     def clean(self, value: Any, column: Declaration) -> object:
         if not _is_finite(value):
             raise ValueNotFinite(f"{column.title} must be a finite number.")
@@ -520,7 +528,7 @@ class Number(Kind):
         return value
 
     def _rounded(self, value: Any, column: Declaration) -> Any:
-        return value + 0.0  # −0.0 as 0.0
+        return float(value) + 0.0  # −0.0 as 0.0
 
     def clean_batch(
         self, values: Sequence[Any], some: Sequence[Any], column: Declaration
@@ -594,6 +602,9 @@ class Integer(Number):
 
     def decode_cell(self, cell: Any) -> object:
         return int(cell)
+
+    def _of_decimal(self, value: Decimal) -> object:
+        return int(value) if value.is_finite() else None
 
     def from_float(self, number: float, column: Declaration) -> object:
         return int(number)
@@ -703,6 +714,9 @@ class DecimalNumber(Number):
         if number.adjusted() + places >= _NUMERIC.prec:
             return number  # beyond every column, as its limits say
         return _NUMERIC.plus(number.quantize(Decimal((0, (1,), -places)), context=_NUMERIC))
+
+    def _of_decimal(self, value: Decimal) -> object:
+        return value
 
     def from_float(self, number: float, column: Declaration) -> object:
         return self._rounded(number, column)
@@ -1053,8 +1067,9 @@ def canonical_text(text: str, null: bool) -> str | None:
 
 
 def _canonical_sql(null: bool) -> str:
-    """`canonical_text` in SQL, by a function of ours that knows BLANKS too."""
-    return "NULLIF(exemplar.normal_text({0}), '')" if null else "exemplar.normal_text({0})"
+    """`canonical_text` in SQL, by a function of ours that knows BLANKS too; of an enum, citext or any type as text."""
+    text = "exemplar.normal_text(CAST({0} AS text))"
+    return f"NULLIF({text}, '')" if null else text
 
 
 def one_of(values: Sequence[str]) -> str:
@@ -1588,6 +1603,140 @@ def kind_of_field(field: type) -> Kind:
     """The kind of a column of this class of Django's fields; UNLEARNED if nothing can be learned from it."""
     names = (base.__name__ for base in field.__mro__ if base.__module__.startswith("django."))
     return next((_BY_FIELD[name] for name in names if name in _BY_FIELD), UNLEARNED)
+
+
+class Substitute(NamedTuple):
+    """The expression to declare in place of a column from which no model learns."""
+
+    #: Django's fields of such columns.
+    fields: tuple[str, ...]
+    #: PostgreSQL's types of such columns: by name, or by category as `pg_type` has it.
+    types: tuple[str, ...]
+    #: Python code of a feature; `{path}` is the column's path. "": there is none.
+    expression: str
+    #: The words for that feature, or for what to do without one.
+    words: str
+
+    def advise(self, path: str) -> str:
+        """Say what to write in place of the column."""
+        if not self.expression:
+            return f"leave it out, or {self.words}"
+        return f"declare {self.expression.format(path=path)} for {self.words}, or leave it out"
+
+
+#: For a type that no other has.
+_BY_VIEW = Substitute((), (), "", "name a view that makes a number, a text, a time or a yes and no of it")
+
+
+def _range(fields: Sequence[str], types: Sequence[str], output: str) -> Substitute:
+    expression = f'Func("{{path}}", function="lower", output_field={output}())'
+    return Substitute(tuple(fields), tuple(types), expression, "its start (`upper` is its end)")
+
+
+_SUBSTITUTES = (
+    Substitute(
+        ("ArrayField",),
+        ("category A",),
+        'Func("{path}", function="cardinality", output_field=IntegerField())',
+        "the number of its elements",
+    ),
+    _range(("IntegerRangeField", "BigIntegerRangeField"), ("int4range", "int8range"), "BigIntegerField"),
+    _range(("DecimalRangeField",), ("numrange",), "FloatField"),
+    _range(("DateRangeField",), ("daterange",), "DateField"),
+    _range(("DateTimeRangeField",), ("tstzrange", "tsrange"), "DateTimeField"),
+    _range((), ("int4multirange", "int8multirange"), "BigIntegerField"),
+    _range((), ("nummultirange",), "FloatField"),
+    _range((), ("datemultirange",), "DateField"),
+    _range((), ("tstzmultirange", "tsmultirange"), "DateTimeField"),
+    Substitute(
+        ("GenericIPAddressField", "IPAddressField"),
+        ("inet", "cidr"),
+        'Func("{path}", function="host", output_field=TextField())',
+        "the address as a text",
+    ),
+    Substitute((), ("macaddr", "macaddr8"), 'Cast("{path}", TextField())', "the address as a text"),
+    Substitute(("JSONField",), ("jsonb",), 'Json("{path}__key", FloatField())', "a number in it"),
+    Substitute(
+        (),
+        ("json",),
+        'Cast(Func("{path}", Value("key"), function="json_extract_path_text", output_field=TextField()), FloatField())',
+        "a number in it",
+    ),
+    Substitute(
+        ("HStoreField",),
+        ("hstore",),
+        'Func("{path}", Value("key"), arg_joiner=" -> ", template="(%(expressions)s)", output_field=TextField())',
+        "the value of a key",
+    ),
+    Substitute((), ("money",), 'Cast("{path}", DecimalField(max_digits=19, decimal_places=2))', "the amount"),
+    Substitute(
+        ("BinaryField", "FileField", "ImageField"),
+        ("bytea",),
+        'Func("{path}", function="octet_length", output_field=IntegerField())',
+        "its length",
+    ),
+    Substitute(
+        ("SearchVectorField",),
+        ("tsvector",),
+        'Func("{path}", function="length", output_field=IntegerField())',
+        "the number of its words; the text that it indexes is the better feature",
+    ),
+    Substitute((), ("tsquery",), 'Cast("{path}", TextField())', "the query as a text"),
+    Substitute((), ("timetz",), 'Cast("{path}", TimeField())', "the time of day"),
+    Substitute(
+        (),
+        ("bit", "varbit"),
+        'Func("{path}", function="bit_count", output_field=BigIntegerField())',
+        "the number of its ones",
+    ),
+    Substitute((), ("xml",), 'Cast("{path}", TextField())', "the document as a text"),
+    Substitute(
+        (),
+        ("point",),
+        'Func("{path}", template="(%(expressions)s)[0]", output_field=FloatField())',
+        "its first coordinate",
+    ),
+    Substitute(
+        (), ("box", "circle"), 'Func("{path}", function="area", output_field=FloatField())', "its area"
+    ),
+    Substitute(
+        (), ("lseg", "path"), 'Func("{path}", function="length", output_field=FloatField())', "its length"
+    ),
+    Substitute(
+        (),
+        ("polygon",),
+        'Func("{path}", function="npoints", output_field=IntegerField())',
+        "the number of its points",
+    ),
+    Substitute(
+        ("UUIDField",), ("uuid",), 'Category("{path}")', "the value as a whole, where it repeats in many rows"
+    ),
+)
+_SUBSTITUTE_OF = {name: each for each in _SUBSTITUTES for name in (*each.fields, *each.types)}
+#: PostgreSQL's types of base type, from which models learn.
+LEARNED_TYPES = (
+    *("bool", "int2", "int4", "int8", "float4", "float8", "numeric"),
+    *("text", "varchar", "bpchar", "name", "char", "citext"),
+    *("date", "timestamp", "timestamptz", "time", "interval"),
+)
+
+
+def substitute_for_field(field: type) -> Substitute:
+    """Get what to declare in place of a column of this class of Django's fields."""
+    names = (base.__name__ for base in field.__mro__)
+    return next((_SUBSTITUTE_OF[name] for name in names if name in _SUBSTITUTE_OF), _BY_VIEW)
+
+
+def substitute_for_type(name: str, category: str) -> Substitute | None:
+    """Get what to declare in place of a column of this type of PostgreSQL; None where models learn from it.
+
+    Args:
+        name: the name of the base type, as `pg_type` has it.
+        category: its category there: `E` is an enum, `A` an array.
+    """
+    if name in LEARNED_TYPES or category == "E":
+        return None
+    return _SUBSTITUTE_OF.get(name) or _SUBSTITUTE_OF.get(f"category {category}", _BY_VIEW)
 
 
 register(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum
 from functools import cached_property
 from math import isfinite
@@ -142,7 +143,7 @@ def connection_of(type_: object) -> Any:
 
 def finite_or_none(value: object) -> object:
     """The value; None if it is NaN or infinite."""
-    return None if isinstance(value, float) and not isfinite(value) else value
+    return None if isinstance(value, float | Decimal) and not isfinite(value) else value
 
 
 def value_of_text(column: TypedColumn, text: str) -> object:

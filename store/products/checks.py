@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models.sql import Query
 
 from learning import checks as learning
-from learning.kinds import canonical_text
+from learning.kinds import canonical_text, substitute_for_field
 
 from ..access.actors import ANONYMOUS, Actor
 from ..db import team
@@ -97,7 +97,8 @@ def _features(product: DataProduct) -> Generator[str, None, bool]:
             compiles = False
             continue
         if column.kind is None:
-            yield f"{name} is a {type(column.field).__name__}, which models cannot learn from: remove or convert it."
+            instead = substitute_for_field(type(column.field)).advise(str(join.features[name]))
+            yield f"{name} is a {type(column.field).__name__}, which models cannot learn from: {instead}."
             compiles = False
         yield from _leak(product, name)
     return compiles

@@ -74,7 +74,7 @@ def name_values(
         member = members.get(value, "")
         if value not in names and is_member(member) and member not in taken:
             names[value] = member
-    taken.update(names.values())
+            taken.add(member)
     wanted = {value: spell(members.get(value) or value) for value in values if value not in names}
     names |= _tell_apart(wanted, taken)
     return {value: names[value] for value in values}

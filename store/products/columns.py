@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -31,12 +32,22 @@ def value_field(field: Any) -> Any:
     """Return the field whose values a column holds: of a foreign key, the one that it references."""
     while field.is_relation:
         field = field.target_field
-    return field
+    return field.output_field if getattr(field, "generated", False) else field
 
 
 def kind_of_column(field: Any) -> Kind:
     """Return the kind of a column's values; a foreign key's are of the kind of the key that it references."""
     return kind_of_field(type(value_field(field)))
+
+
+def describe_generated(field: Any) -> Any:
+    """Return the field of a generated column's values, under the column's name; any other field as it is."""
+    if not getattr(field, "generated", False):
+        return field
+    values = copy(field.output_field)
+    values.name, values.column, values.model = field.name, field.column, field.model
+    values.null, values.help_text, values._verbose_name = field.null, field.help_text, field._verbose_name
+    return values
 
 
 def blank_is_null(field: Any) -> bool:
@@ -190,8 +201,15 @@ class TypedColumn:
         return models.Func(selected, template=template.format("%(expressions)s"), output_field=self.field)
 
     def canonical(self, stored: Any) -> Any:
-        """The value of a stored one, read without `select`."""
-        return self.field_kind.canonical(stored, self.blank_is_null)
+        """The value of a stored one, read without `select`; of a char(n) without the blanks that fill it."""
+        value = self.field_kind.canonical(stored, self.blank_is_null)
+        if (
+            isinstance(value, str)
+            and value not in self.by_text
+            and (text := value.rstrip(" ")) in self.by_text
+        ):
+            return text
+        return value
 
     def without_missing(self, stored: Any) -> Any:
         """A stored value; None where models learn it as missing."""

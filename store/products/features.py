@@ -34,7 +34,7 @@ from ..access.actors import Actor
 from ..db.team import SCHEMA, is_exemplar_model
 from ..exceptions import BadInput, InvalidJoin
 from . import annotations, grouped_rows, json_paths, open_categories, times
-from .columns import TypedColumn
+from .columns import TypedColumn, describe_generated
 from .computation import (
     Computation,
     NotComputable,
@@ -157,6 +157,17 @@ class Path:
 
     hops: tuple[Hop, ...]
     column: models.Field
+
+    @cached_property
+    def values(self) -> models.Field:
+        """The field that says what the values are."""
+        field: models.Field = describe_generated(self.column)
+        return field
+
+    @property
+    def is_generated(self) -> bool:
+        """True where PostgreSQL computes the column, which nobody may write."""
+        return bool(getattr(self.column, "generated", False))
 
     @property
     def to_many(self) -> bool:
@@ -490,7 +501,7 @@ class Join:
     @cached_property
     def label_column(self) -> TypedColumn | None:
         path = self.label_path
-        return TypedColumn(name=path.column.name, field=path.column, nullable=True) if path else None
+        return TypedColumn(name=path.column.name, field=path.values, nullable=True) if path else None
 
     @cached_property
     def at_path(self) -> Path | None:
@@ -526,7 +537,7 @@ class Join:
     @cached_property
     def group_column(self) -> TypedColumn | None:
         path = self.group_path
-        return TypedColumn(name=path.column.name, field=path.column, nullable=True) if path else None
+        return TypedColumn(name=path.column.name, field=path.values, nullable=True) if path else None
 
     @cached_property
     def columns(self) -> tuple[Feature, ...]:
@@ -578,7 +589,7 @@ class Join:
             return self._compile_category(name, path, bounded)
         return Feature(
             name=name,
-            field=resolved.column,
+            field=resolved.values,
             nullable=resolved.nullable,
             expression=F(path),
             path=self._writable(resolved),
@@ -586,7 +597,7 @@ class Join:
 
     def _compile_category(self, name: str, path: str, bounded: bool = False) -> Feature:
         resolved = self._resolve_to_one(name, path, bounded)
-        column = resolved.column
+        column = resolved.values
         if not open_categories.can_be(column):
             raise InvalidJoin(
                 f"{name}: {path!r} is a {type(column).__name__}, and a Category takes texts, whole numbers, UUIDs and "
@@ -613,8 +624,8 @@ class Join:
         return resolved
 
     def _writable(self, resolved: Path) -> Path | None:
-        own = resolved.one_to_one and not resolved.column.primary_key and not self.is_grouped
-        return resolved if own else None
+        is_fixed = resolved.column.primary_key or resolved.is_generated or self.is_grouped
+        return resolved if resolved.one_to_one and not is_fixed else None
 
     def _compile_expression(self, name: str, expression: Any) -> Feature:
         paths = [path for _, path in self.paths(expression)]
@@ -815,7 +826,7 @@ class Join:
         return [times.start_of_day(F(path), self.zone) if is_day else F(path) for path, is_day in pairs]
 
     def _compile_latest(self, name: str, latest: Latest) -> Feature:
-        column = resolve_path(self.model, latest.path).column
+        column = resolve_path(self.model, latest.path).values
         before = latest.before or self.at
         earlier = self._earlier(name, latest.at, latest.known, before, [latest.path])
         limit = earlier or {f"{latest.at}__isnull": False}

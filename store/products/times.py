@@ -18,17 +18,17 @@ from zoneinfo import ZoneInfo
 from django.db import models
 from django.db.models import Func, Value
 
-from learning.kinds import kind_of_field
+from .columns import kind_of_column
 
 
 def is_time(field: models.Field) -> bool:
     """Return True for a column of moments or days."""
-    return kind_of_field(type(field)).has_date
+    return kind_of_column(field).has_date
 
 
 def is_day(field: models.Field) -> bool:
     """Return True for a column of days."""
-    return kind_of_field(type(field)).is_day
+    return kind_of_column(field).is_day
 
 
 def upper_bound(row: models.Field, instance: models.Field, time: Any, zone: ZoneInfo) -> Any:

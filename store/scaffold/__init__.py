@@ -1,6 +1,6 @@
 """Scaffold of a product's app: plain Django code over files or existing tables, for its owner to edit."""
 
-from .app import NameTaken, check_name, install, undo_on_failure, write_files
+from .app import NameTaken, check_name, check_snapshot, install, undo_on_failure, write_files
 from .planning import PlannedApp, plan_app
 from .writing import render_files
 
@@ -8,6 +8,7 @@ __all__ = [
     "NameTaken",
     "PlannedApp",
     "check_name",
+    "check_snapshot",
     "install",
     "plan_app",
     "render_files",

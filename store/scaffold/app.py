@@ -11,13 +11,15 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
+from ..db import sqlstates
 from ..db.team import OWN_SCHEMA
 from ..exceptions import StoreError
 from ..ingest.files.names import field_name
 from ..products import catalogue
+from ..snapshots.preview import Preview, preview
 
 
 class NameTaken(StoreError):
@@ -122,14 +124,29 @@ def install(name: str) -> None:
     call_command("migrate", verbosity=0)
 
 
+def check_snapshot(name: str) -> Preview:
+    """Build the SQL of the product's snapshot, and join its rows as a build would. Raises InvalidApp."""
+    try:
+        joined = preview(catalogue.get(name))
+    except DatabaseError as error:
+        raise InvalidApp(f"{name}: its rows cannot be joined. {sqlstates.explain(error)}") from error
+    if not joined.rows_out:
+        raise InvalidApp(
+            f"{name}: its join has no rows: {joined.rows_in} base rows, {joined.incomplete} incomplete."
+        )
+    return joined
+
+
 @contextmanager
 def undo_on_failure(name: str) -> Iterator[None]:
     """Remove the app's folder and tables where the block raises."""
     try:
         yield
     except BaseException:
-        drop_tables(name)
-        remove_folder(name)
+        try:
+            drop_tables(name)
+        finally:  # as the folder would be in the way of a second try
+            remove_folder(name)
         raise
 
 
@@ -147,7 +164,9 @@ def drop_tables(name: str) -> None:
         if tables := find_tables(name):
             names = (f"{OWN_SCHEMA}.{quote_name(table)}" for table in tables)
             cursor.execute(f"DROP TABLE {', '.join(names)}")
-        MigrationRecorder(connection).migration_qs.filter(app=name).delete()
+        recorder = MigrationRecorder(connection)
+        if recorder.has_table():  # it is missing where nothing was ever migrated
+            recorder.migration_qs.filter(app=name).delete()
 
 
 def remove_folder(name: str) -> None:

@@ -41,7 +41,8 @@ def infer_existing(
         leave_out = tuple(column for column in options.leave_out if column in layout.header)
         table = infer_table(layout, replace(options, leave_out=leave_out), chain([first], rows))
     existing = existing.keyed_by(table.key.header if table.key else None)
-    columns = (_apply_stored_type(*pair) for pair in zip(table.columns, existing.fields, strict=True))
+    pairs = zip(table.columns, existing.fields, strict=True)
+    columns = (_apply_stored_type(column, field, existing.name) for column, field in pairs)
     return existing, replace(table, columns=tuple(columns))
 
 
@@ -83,8 +84,8 @@ def _read_rows(existing: DatabaseTable) -> Iterator[Row]:
             yield number, list(row)
 
 
-def _apply_stored_type(column: InferredColumn, field: DatabaseColumn) -> InferredColumn:
-    """Replace the inferred type by the stored one, and leave relations out of the features."""
+def _apply_stored_type(column: InferredColumn, field: DatabaseColumn, table: str) -> InferredColumn:
+    """Replace the inferred type by the stored one, and leave relations out of the features. Raises FileError."""
     column = replace(column, name=field.name)
     if field.column.lower() in SECRETS:
         return replace(
@@ -94,6 +95,8 @@ def _apply_stored_type(column: InferredColumn, field: DatabaseColumn) -> Inferre
         return replace(column, type=Kind.CATEGORY)
     if field.target and column.role is not Role.KEY:
         return replace(column, role=Role.LEFT_OUT, type=Kind.TEXT, remarks=(f"{REFERENCES} {field.target}",))
+    if applied := field.stored.apply(column, table):
+        return applied
     kind = kind_of_field(getattr(models, field.type, models.Field))
     if kind.is_text:
         is_category = column.type.is_boolean or column.type.is_category or column.role is Role.LABEL

@@ -13,6 +13,7 @@ from psycopg2 import sql
 
 from ..db.team import OWN_SCHEMA, list_exemplar_tables
 from ..ingest.files import FileError, Layout, field_names
+from .stored_types import StoredType, is_quotable, read_types
 
 #: The end of a foreign key's name: `customer_id`, `CustomerId`.
 KEY_SUFFIX = re.compile(r"(?<=.)_[iI][dD]$|(?<=[a-z0-9])I[dD]$")
@@ -27,6 +28,8 @@ class DatabaseColumn:
     #: The name of the field's class, as inspectdb has it, and its arguments.
     type: str
     parameters: dict[str, object]
+    #: The type as PostgreSQL has it.
+    stored: StoredType
     null: bool
     #: The table and the column that it references.
     target: str | None = None
@@ -54,6 +57,8 @@ class DatabaseTable:
     #: The name of the relation, with its schema where that is another than the first table's.
     name: str
     fields: tuple[DatabaseColumn, ...]
+    #: Columns that have no field, as Django cannot write their names.
+    unnamed: tuple[str, ...]
     #: The columns of its key; empty: it has none.
     keys: tuple[str, ...]
     #: True for a view, which has no constraints.
@@ -191,11 +196,13 @@ def _inspect(relation: Relation, first: str, references: References) -> Database
         return other.name if other.schema == first else f"{other.schema}.{other.name}"
 
     with _search_schema(relation.schema) as cursor:
-        rows = connection.introspection.get_table_description(cursor, relation.name)
+        described = connection.introspection.get_table_description(cursor, relation.name)
+    rows, types = [row for row in described if is_quotable(row.name)], read_types(*relation)
     keys, names = _find_keys(relation), name_columns([row.name for row in rows], references)
     fields = []
     for row, field in zip(rows, names, strict=True):
-        type_, parameters, _ = InspectDB().get_field_type(connection, relation.name, row)
+        stored = types[row.name]
+        type_, parameters = stored.declare(*InspectDB().get_field_type(connection, relation.name, row)[:2])
         target, target_column = references.get(row.name, (None, ""))
         fields.append(
             DatabaseColumn(
@@ -203,6 +210,7 @@ def _inspect(relation: Relation, first: str, references: References) -> Database
                 column=row.name,
                 type=type_,
                 parameters=parameters,
+                stored=stored,
                 null=bool(row.null_ok),
                 target=name(target) if target else None,
                 target_column=target_column,
@@ -214,6 +222,7 @@ def _inspect(relation: Relation, first: str, references: References) -> Database
         relation=relation.name,
         name=name(relation),
         fields=tuple(fields),
+        unnamed=tuple(row.name for row in described if row not in rows),
         keys=keys[0] if keys else (),
         is_view=_is_view(relation),
         is_named=True,

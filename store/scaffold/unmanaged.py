@@ -210,6 +210,8 @@ def render_models(app: UnmanagedApp) -> str:
     parts = [
         f'"""{to_plain_text(subject)}, which this app does not own."""\n\nfrom django.db import models\n'
     ]
+    if any(field.stored.generated for existing, _ in app.tables.values() for field in existing.fields):
+        parts.append("from django.db.models.expressions import RawSQL\n")
     for existing, table in app.tables.values():
         parts.append("\n\n" + "\n".join(_render_model(app, existing, table)) + "\n")
     return "".join(parts)
@@ -239,6 +241,8 @@ def _render_model(app: UnmanagedApp, existing: DatabaseTable, table: InferredTab
             (field.null or column.role is Role.LABEL) and column.role is not Role.TIME and field not in keys
         )
         yield _render_field(app, existing, column, field, arguments, choices.get(column.name), is_null)
+    for unnamed in existing.unnamed:
+        yield f"    # Without {to_plain_text(unnamed)}, whose name Django cannot write: rename it in a view."
     yield ""
     yield "    class Meta:"
     yield "        managed = False"
@@ -279,7 +283,7 @@ def _render_field(
     choices: str | None,
     is_null: bool,
 ) -> str:
-    own = [f"{name}={_render_value(value)}" for name, value in field.arguments.items()]
+    own = _render_arguments(field.arguments)
     null = ["null=True", "blank=True"] * is_null
     if field.target:
         return _render_relation(app, existing, field, [*own, *arguments, *null])
@@ -292,6 +296,10 @@ def _render_field(
     unique = ["unique=True"] * (not arguments and (existing.name, field.column) in targets)
     choice = [f"choices={choices}.choices"] if choices else []
     titles = [] if _says_title(field) else fields.list_titles(column)
+    if field.stored.generated:
+        values = f"models.{kind}({', '.join([*_render_arguments(field.parameters), *choice])})"
+        named = _render_arguments({k: v for k, v in field.arguments.items() if k not in field.parameters})
+        return field.stored.render_generated(f"    {field.name} = ", values, [*named, *titles, *null[:1]])
     return render_call(
         f"    {field.name} = models.{kind}(", [*own, *arguments, *unique, *titles, *choice, *null]
     )
@@ -322,6 +330,10 @@ def _render_relation(
     return render_call(
         f"    {field.name} = models.{'OneToOneField' if is_unique else 'ForeignKey'}(", arguments
     )
+
+
+def _render_arguments(arguments: Mapping[str, object]) -> list[str]:
+    return [f"{name}={_render_value(value)}" for name, value in arguments.items()]
 
 
 def _render_value(value: object) -> str:

@@ -125,6 +125,7 @@ class Command(BaseCommand):
                 day_first=_find_day_order(tables),
                 stdout=self.stdout,
             )
+            self.print_snapshot(name)
         self.print_next_steps(name)
 
     def from_tables(self, name: str, yes: bool, options: Options) -> None:
@@ -136,6 +137,7 @@ class Command(BaseCommand):
         with scaffold.undo_on_failure(name):
             scaffold.write_files(name, unmanaged.render_files(app, _own_command()))
             scaffold.install(name)
+            self.print_snapshot(name)
         self.print_next_steps(name)
 
     def print_overview(self, tables: Sequence[InferredTable]) -> None:
@@ -161,6 +163,12 @@ class Command(BaseCommand):
             "yes",
         ):
             raise CommandError("Nothing was written.")
+
+    def print_snapshot(self, name: str) -> None:
+        """Preview the product's snapshot and print its counts. Raises InvalidApp."""
+        joined = scaffold.check_snapshot(name)
+        unlabelled = f", {joined.unlabelled:,} without a label" if joined.unlabelled else ""
+        self.stdout.write(f"Its snapshot would have {joined.rows_out:,} rows{unlabelled}.")
 
     def print_next_steps(self, name: str) -> None:
         self.stdout.write(f"{name}/ is yours to edit; begin with {name}/products.py.")

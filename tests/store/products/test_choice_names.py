@@ -123,6 +123,7 @@ GIVEN = st.sampled_from(
 
 
 @given(st.dictionaries(VALUES, GIVEN, max_size=8), st.dictionaries(VALUES, GIVEN, max_size=8), LISTS)
+@example({"": "A", "0": "A"}, {}, [])
 def test_names_that_were_given_stay_only_where_an_enum_can_serve_them(
     members: dict[str, str], recorded: dict[str, str], more: list[str]
 ) -> None:

@@ -3,7 +3,7 @@
 import logging
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
@@ -72,7 +72,7 @@ def _drop_table(snapshot: Snapshot) -> None:
             _set_lock_timeout()
             snapshot.drop()
             Snapshot.objects.filter(pk=snapshot.pk).update(dropped_at=Now())
-    except OperationalError as error:
+    except DatabaseError as error:  # a lock, or a table of another role's
         log.warning(
             "The table of snapshot %s was not deleted; the next build tries again: %s", snapshot, error
         )
@@ -87,7 +87,7 @@ def _drop_orphans() -> None:
             with transaction.atomic(), connection.cursor() as cursor:
                 _set_lock_timeout()
                 cursor.execute(f"DROP TABLE IF EXISTS snapshots.{table}")
-        except OperationalError as error:
+        except DatabaseError as error:  # a lock, or a table of another role's
             log.warning(
                 "The table snapshots.%s was not deleted; the next build tries again: %s", table, error
             )

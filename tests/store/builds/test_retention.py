@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from learning.exceptions import NoRows
 from store.builds import retention
@@ -99,3 +99,15 @@ def test_an_unused_snapshot_is_deleted_once_no_build_runs(four, stay):
     Build.objects.cancel(running.pk, "ann")
     retention.delete_old_builds("stay")
     assert f"stay_{lost.number}" not in tables()
+
+
+def test_a_table_of_another_role_stays_and_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE snapshots.stay_99 (); CREATE ROLE guest; GRANT USAGE ON SCHEMA exemplar, snapshots TO guest; "
+            "GRANT SELECT ON ALL TABLES IN SCHEMA exemplar TO guest; SET LOCAL ROLE guest"
+        )
+        retention._drop_orphans()
+        assert tables() == {"stay_99"}
+        transaction.set_rollback(True)
+    assert "snapshots.stay_99 was not deleted" in caplog.text and "must be owner" in caplog.text

@@ -171,8 +171,8 @@ def isolated(rows: QuerySet[Any], name: str, condition: Q | None = None) -> Subq
 def _keep_conditions(query: Query, relations: set[str]) -> None:
     """Keep the condition of the key, and those of the aggregated rows; the outer query has the others."""
     *conditions, key = query.where.children
-    kept = [condition for condition in conditions if _restricts(query, condition, relations)]
-    query.where = WhereNode([*kept, key])
+    needed = [condition for condition in conditions if _restricts(query, condition, relations)]
+    query.where = WhereNode([*needed, key])
 
 
 def _restricts(query: Query, condition: Any, relations: set[str]) -> bool:

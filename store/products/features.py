@@ -25,9 +25,10 @@ from django.db.models import (
     Subquery,
     Value,
     When,
+    Window,
 )
 from django.db.models.expressions import BaseExpression, Col, CombinedExpression
-from django.db.models.functions import Cast, Coalesce, Extract
+from django.db.models.functions import Cast, Coalesce, Extract, FirstValue
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from ..access.actors import Actor
@@ -60,6 +61,10 @@ class Before:
     #: The column with the time at which a row became known, as `"visits__entered_at"`, where that is later than `at`.
     #: A row that became known only after the instance's time, or was never, does not count. None: known at once.
     known: str | None = None
+    #: Only rows of this many days before the event count. None: all earlier ones.
+    days: float | None = None
+    #: Only this many of the rows count, the newest of those that are left. None: all.
+    last: int | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,8 @@ class Age:
     unit: str = "years"
 
 
+#: Days that a window may reach back, below which PostgreSQL's times end.
+MOST_DAYS = 1_000_000
 #: Days of each unit of an age.
 AGE_UNITS = {"years": 365.25, "days": 1.0}
 
@@ -273,6 +280,8 @@ def all_references(model: type[models.Model], declared: Any) -> Iterator[str]:
             yield from all_references(model, declared.aggregate)
         case Age():
             yield declared.path
+        case Window():  # what it is partitioned and ordered by is no value of it
+            yield from all_references(model, declared.source_expression)
         case Json():
             yield json_paths.split(model, declared.path)[0]
         case Q():
@@ -567,7 +576,9 @@ class Join:
             case Category():
                 return self._compile_category(name, declared.path)
             case Before():
-                return self._compile_aggregate(name, declared.aggregate, declared.at, declared.known)
+                return self._compile_aggregate(
+                    name, declared.aggregate, declared.at, declared.known, self._moving(name, declared)
+                )
             case Latest():
                 return self._compile_latest(name, declared)
             case Recency():
@@ -579,6 +590,8 @@ class Join:
             case Trend():
                 slope = Slope(declared.path, _days(declared.at))
                 return self._compile_aggregate(name, slope, declared.at, declared.known)
+        if isinstance(declared, Window):
+            return self._compile_window(name, declared)
         if is_aggregate(declared):
             return self._compile_mixture(name, declared)
         return self._compile_expression(name, declared)
@@ -635,9 +648,15 @@ class Join:
             )
         self._check_annotations(name, expression)
         self._check_groups(name, expression)
+        if any(self.annotations[read].contains_over_clause for read in self._annotations_in(expression)):
+            raise InvalidJoin(f"{name} reads a Window of the queryset: declare that Window as a feature.")
         query = self.rows.annotate(**{f"feature_{name}": expression}).query
         resolved = query.annotations[f"feature_{name}"]
         self._check_subqueries(name, resolved)
+        if resolved.contains_over_clause:
+            raise InvalidJoin(
+                f"{name} has a Window inside of an expression: make the Window a feature by itself."
+            )
         # Only sums and products are known to be null exactly where one of their columns is null.
         nullable = not self._is_arithmetic(expression) or any(path.nullable for path in paths)
         declared = Feature(
@@ -660,6 +679,10 @@ class Join:
 
     def _compile_annotation(self, name: str, declared: Before) -> Feature:
         """Compile an annotation with an aggregate, over those rows alone that come before the instance's time."""
+        if self.is_grouped and (declared.days or declared.last):
+            raise InvalidJoin(
+                f"{name}: the rows of a group have no window: aggregate a relation of the group."
+            )
         if self.is_grouped:
             return self._compile_path(name, declared.aggregate, bounded=True)
         annotation = self.annotations.get(declared.aggregate)
@@ -671,6 +694,7 @@ class Join:
         self._check_inflation(name, self.queryset.query, annotation)
         read = [path for path, reached in self._annotation_paths(declared.aggregate) if reached.to_many]
         earlier = self._earlier(name, declared.at, declared.known, self.at, read)
+        earlier |= self._moving(name, declared)
         value = annotations.isolated(self.queryset, declared.aggregate, Q(**earlier) if earlier else None)
         return Feature(
             name=name,
@@ -680,9 +704,12 @@ class Join:
             path=None,
         )
 
+    def _annotations_in(self, expression: Any) -> list[str]:
+        return [path for path in all_references(self.model, expression) if path in self.annotations]
+
     def _check_annotations(self, name: str, expression: Any) -> None:
         """Check the annotations that an expression reads. Raises InvalidJoin."""
-        for reference in filter(self.annotations.get, all_references(self.model, expression)):
+        for reference in self._annotations_in(expression):
             annotation = self.annotations[reference]
             self._check_inflation(name, self.queryset.query, annotation)
             if self.at and annotation.contains_aggregate:
@@ -748,7 +775,12 @@ class Join:
         return replace(column, not_computable="an aggregate in it reads rows of another table")
 
     def _compile_aggregate(
-        self, name: str, aggregate: Any, at: str | None, known_at: str | None = None
+        self,
+        name: str,
+        aggregate: Any,
+        at: str | None,
+        known_at: str | None = None,
+        moving: Mapping[str, Any] | None = None,
     ) -> Feature:
         """Compile an aggregate to a grouped subquery of its own: two in one SELECT would inflate each other."""
         if self.at and not at:
@@ -757,7 +789,8 @@ class Join:
             )
         rows = self.model._base_manager.filter(pk=OuterRef("pk"))
         if at:
-            rows = rows.filter(**self._earlier(name, at, known_at, self.at, references(aggregate)))
+            earlier = self._earlier(name, at, known_at, self.at, references(aggregate))
+            rows = rows.filter(**earlier, **(moving or {}))
         grouped = rows.order_by().values("pk").annotate(feature=aggregate)
         self._check_inflation(name, grouped.query, grouped.query.annotations["feature"])
         output = grouped.query.annotations["feature"].output_field
@@ -834,6 +867,47 @@ class Join:
         newest = rows.filter(**limit).order_by(f"-{latest.at}", f"-{latest.path.rpartition('__')[0]}__pk")
         expression = Subquery(newest.values(latest.path)[:1])
         return Feature(name=name, field=column, nullable=True, expression=expression, path=None)
+
+    def _moving(self, name: str, declared: Before) -> dict[str, Any]:
+        """Build the conditions of the rows in the window that moves with the event. Raises InvalidJoin."""
+        conditions: dict[str, Any] = {}
+        if declared.days is not None:
+            if not self.at or not 0 < declared.days < MOST_DAYS:
+                raise InvalidJoin(
+                    f"{name}: days={declared.days} needs at= of the Join, and a number above 0."
+                )
+            bound = self._bound(name, declared.at, self.at)
+            conditions[f"{declared.at}__gte"] = times.days_before(bound, declared.days)
+        if declared.last is not None:
+            if isinstance(declared.last, bool) or declared.last < 1:
+                raise InvalidJoin(f"{name}: last={declared.last} takes no row: it is a whole number from 1.")
+            earlier = self._earlier(name, declared.at, declared.known, self.at, [])
+            relation = _to_many_prefix(self.model, declared.at)
+            rows = self.model._base_manager.filter(pk=OuterRef("pk"), **earlier, **conditions)
+            newest = rows.exclude(**{f"{relation}__pk": None}).order_by(f"-{declared.at}", f"-{relation}__pk")
+            conditions[f"{relation}__pk__in"] = newest.values(f"{relation}__pk")[: declared.last]
+        return conditions
+
+    def _compile_window(self, name: str, window: Window) -> Feature:
+        """Compile a window over the base rows of the same partition, none of which comes after the instance.
+
+        By a subquery for each row: one row that is read alone has the value that it has among all.
+        """
+        partition: list[Any] = window.partition_by.get_source_expressions() if window.partition_by else []
+        if not partition or not all(isinstance(part, F) for part in partition):
+            raise InvalidJoin(
+                f"{name}: a Window needs columns in partition_by, as Window(…, partition_by='customer')."
+            )
+        if self.label in references(window):
+            raise InvalidJoin(f"{name} reads the label in its Window, and would tell it: leave it out.")
+        self._check_groups(name, window)
+        rows = self.rows.order_by().filter(**{part.name: OuterRef(part.name) for part in partition})
+        if self.at:
+            rows = rows.filter(Q(**{f"{self.at}__lt": OuterRef(self.at)}) | Q(pk=OuterRef("pk")))
+        rows = rows.annotate(window_value=window, window_key=Window(FirstValue("pk"), partition_by=[F("pk")]))
+        output = rows.query.annotations["window_value"].output_field
+        value = Subquery(rows.filter(window_key=OuterRef("pk")).values("window_value"), output_field=output)
+        return Feature(name=name, field=output, nullable=True, expression=value, path=None)
 
     def _earlier(
         self, name: str, at: str, known_at: str | None, before: str | None, paths: Iterable[str]

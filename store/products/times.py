@@ -44,6 +44,13 @@ def upper_bound(row: models.Field, instance: models.Field, time: Any, zone: Zone
     return _day_of(time, zone) if is_day(row) else start_of_day(time, zone)
 
 
+def days_before(time: Any, days: float) -> Any:
+    """Compile the moment that lies some days before a moment or a day."""
+    moment, seconds = models.DateTimeField(), Value(days * 86_400.0, models.FloatField())
+    template = "(%(expressions)s))"
+    return Func(time, seconds, template=template, arg_joiner=" - make_interval(secs => ", output_field=moment)
+
+
 def start_of_day(day: Any, zone: ZoneInfo) -> Any:
     """Compile the moment at which a day begins: a minute after the last of the day before.
 

@@ -2,17 +2,23 @@
 
 import csv
 import random
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn
 
 from project import engines
+from project.engines import PostgreSQL
+from tests.shops import FILMS, MUSIC
 from tests.store.ingest.workbook import write_workbook
 from tests.system import ROOT, outer_environment, state_folder
 from tests.waiting import PATIENCE
@@ -31,12 +37,16 @@ class Copy:
         return subprocess.run(
             [sys.executable, "manage.py", *command],
             cwd=self.folder,
-            env=outer_environment() | {"EXEMPLAR_STATE": str(self.state), "EXEMPLAR_QUICK_BUILDS": "on"},
+            env=self.environment,
             input=stdin,
             capture_output=True,
             text=True,
             timeout=5 * PATIENCE,
         )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return outer_environment() | {"EXEMPLAR_STATE": str(self.state), "EXEMPLAR_QUICK_BUILDS": "on"}
 
     def done(self, *command: str, stdin: str = "") -> str:
         ended = self.run(*command, stdin=stdin)
@@ -217,3 +227,58 @@ def test_rows_outlive_their_product_until_they_are_dropped(copy: Copy, passenger
     assert "--drop-data" in copy.refused("newproduct", "groups", str(passengers), "--yes")
     copy.done("rmproduct", "groups", "--yes", "--drop-data")
     assert "No product's app" in copy.refused("rmproduct", "groups")
+
+
+@pytest.fixture(scope="module")
+def shops(copy: Copy) -> PostgreSQL:
+    """The tables of two shops in the engine of the copy."""
+    postgresql = PostgreSQL(copy.state)
+    with closing(psycopg2.connect(**postgresql.dsn)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(FILMS + MUSIC)
+    return postgresql
+
+
+def dump(postgresql: PostgreSQL, schema: str) -> list[str]:
+    """Dump a schema with its rows, without the key that pg_dump draws for each dump."""
+    command = [postgresql.binaries / "pg_dump", f"--schema={schema}", make_dsn(**postgresql.dsn)]
+    dumped = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [line for line in dumped.stdout.splitlines() if not re.match(r"\\(un)?restrict ", line)]
+
+
+SHOPS = {
+    "genre": (
+        "music",
+        [*("music.Track", "music.PlaylistTrack", "music.InvoiceLine"), "--label", "GenreId"],
+        ("8", "OPERA"),
+        ("8\tTrack 8\t9\tflac\t1", "8\tTrack 8\t9\tflac\t5"),
+    ),
+    "churn": (
+        "films",
+        [
+            *("films.customer", "films.rental", "films.rental_line", "films.payment", "films.visit_log"),
+            *("--label", "churned", "--time", "create_date"),
+        ],
+        ("8", "YES"),
+        ("8\tc8@example.org\t2021-06-09\tt\tf", "8\tc8@example.org\t2021-06-09\tt\tt"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHOPS)
+def test_a_shops_tables_become_a_product_and_change_in_the_label_alone(
+    copy: Copy, shops: PostgreSQL, no_apps: None, name: str
+) -> None:
+    schema, tables, (key, label), (row, changed) = SHOPS[name]
+    before = dump(shops, schema)
+    copy.done("newproduct", name, "--table", *tables, "--yes")
+    assert "no issues" in copy.done("check")
+    environment = copy.environment | {"PYTHONPATH": str(copy.folder)}
+    command = [sys.executable, str(ROOT / "tests" / "shops" / "life.py"), name, key, label]
+    ended = subprocess.run(command, cwd=copy.folder, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    after = dump(shops, schema)
+    [old], [new] = set(before) - set(after), set(after) - set(before)
+    assert (old.partition(row)[1:], new.partition(changed)[1:]) == (
+        (row, rest := old[len(row) :]),
+        (changed, rest),
+    )

@@ -271,7 +271,6 @@ def test_a_shops_tables_become_a_product_and_change_in_the_label_alone(
     schema, tables, (key, label), (row, changed) = SHOPS[name]
     before = dump(shops, schema)
     copy.done("newproduct", name, "--table", *tables, "--yes")
-    assert "no issues" in copy.done("check")
     environment = copy.environment | {"PYTHONPATH": str(copy.folder)}
     command = [sys.executable, str(ROOT / "tests" / "shops" / "life.py"), name, key, label]
     ended = subprocess.run(command, cwd=copy.folder, env=environment, capture_output=True, text=True)

@@ -1,6 +1,8 @@
 """The page "Over tables you have": its querysets select what it says, and its sentences are those that are told."""
 
+import ast
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,13 @@ import pytest
 from django.db.models import Exists, OuterRef
 
 from store.entities import entities
+from store.management.commands import newproduct
 from store.snapshots import checks
+from tests.store.scaffold.test_existing_tables import plan, shops
 from tests.store.team import Customer, Line, Order, customers, lines, team
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("team")]
-__all__ = ["team"]
+__all__ = ["shops", "team"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "over-tables-you-have.md").read_text()
 
@@ -58,3 +62,23 @@ def test_the_sentences_of_the_page_are_those_of_check(
     [shown] = [shape(block) for block in blocks("text") if subject in block]
     [message] = checks.check_product(declare())
     assert shape(message.msg) == f"The product 'team': {shown}"
+
+
+def commands() -> list[list[str]]:
+    """The arguments of the page's `newproduct --table`."""
+    lines = [line.removeprefix("$ ./dev ") for block in blocks("console") for line in block.splitlines()]
+    return [shlex.split(line)[1:] for line in lines if line.startswith("newproduct")]
+
+
+@pytest.mark.parametrize("arguments", commands(), ids=lambda arguments: arguments[0])
+def test_the_commands_of_the_page_plan_a_product(shops: None, arguments: list[str]) -> None:
+    options = vars(newproduct.Command().create_parser("./dev", "newproduct").parse_args(arguments))
+    app = plan(options["table"], options["entity"], label=options["label"], time=options["time"])
+    assert len(app.plan.features) > 2
+    shown = [block for block in blocks("python") if block.startswith(f"{options['name']} = DataProduct")]
+    for block in shown if app.plan.classes else ():
+        [declaration] = ast.parse(block).body
+        assert isinstance(declaration, ast.Assign) and isinstance(declaration.value, ast.Call)
+        declared = {keyword.arg: keyword.value for keyword in declaration.value.keywords}
+        classes = {str(key): title for key, title in ast.literal_eval(declared["classes"]).items()}
+        assert classes == app.plan.classes

@@ -29,8 +29,8 @@ CREATE TABLE music."Track" (
     "UnitPrice" numeric(10, 2) NOT NULL
 );
 INSERT INTO music."Track" ("Name", "AlbumId", "MediaTypeCode", "GenreId", "Milliseconds", "Bytes", "UnitPrice")
-SELECT 'Track ' || i, 1 + i % 80, (ARRAY['mp3', 'aac', 'flac'])[1 + i % 3], CASE WHEN i % 12 > 0 THEN 1 + i % 4 END,
-       120000 + 20000 * (i % 4) + i * 7919 % 50000, 4000000 + i * 991 % 3000000, 0.99 + i / 3 % 2
+SELECT 'Track ' || i, 1 + i % 80, (ARRAY['mp3', 'aac', 'flac'])[1 + i % 3], CASE WHEN i % 12 > 0 THEN 1 + (i + i / 40) % 4 END,
+       120000 + 20000 * ((i + i / 40) % 4) + i * 7919 % 50000, 4000000 + i * 991 % 3000000, 0.99 + i / 3 % 2
 FROM generate_series(1, 300) i;
 
 CREATE TABLE music."Playlist" ("PlaylistId" integer PRIMARY KEY, "Name" varchar(120));

@@ -52,6 +52,11 @@ def existing(product: DataProduct, keys: Iterable[str]) -> set[str]:
     return {str(key) for key in select_keys(product, keys).values_list("pk", flat=True)}
 
 
+def is_taken(product: DataProduct, primary_key: object) -> bool:
+    """Return True where a row of the table has this key, be it the product's or hidden."""
+    return _table(product).filter(pk=primary_key).exists()
+
+
 def hidden(product: DataProduct, keys: Collection[str]) -> set[str]:
     """Find which of these keys belong to rows of the table that are none of the product's."""
     if not is_restricted(product):

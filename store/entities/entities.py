@@ -14,7 +14,7 @@ from django.db import DataError, IntegrityError, connection, models, transaction
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet, Value
 
 from ..db import pagination
-from ..exceptions import BadInput, Conflict, NotWritten, RowsMultiplied, UnknownEntity
+from ..exceptions import BadInput, Conflict, NotWritten, RowsMultiplied, StoreError, UnknownEntity
 from ..products.columns import is_same
 from ..products.features import refusals_explained
 from ..products.product import ROWS, DataProduct
@@ -57,6 +57,17 @@ class Entity:
 def find(product: DataProduct, keys: Iterable[str]) -> dict[str, Entity]:
     """Find the entities with these keys in one query; missing ones are absent from the result."""
     return _by_key(product, _read(product, base_rows.select_keys(product, keys)))
+
+
+def find_each(product: DataProduct, keys: Sequence[str]) -> dict[str, Entity | StoreError]:
+    """Find entities as `find` does; one that cannot be read, or comes twice, has its error, and is found by halving."""
+    try:
+        return {**find(product, keys)}
+    except StoreError as refusal:
+        if len(keys) == 1:
+            return {keys[0]: refusal}
+    middle = len(keys) // 2
+    return find_each(product, keys[:middle]) | find_each(product, keys[middle:])
 
 
 def _by_key(product: DataProduct, rows: Iterable[Entity]) -> dict[str, Entity]:
@@ -185,7 +196,7 @@ def _new_key(product: DataProduct, key: str) -> object:
     if not product.is_key(key):
         raise BadInput(f"{key!r} cannot be the key of a {model._meta.verbose_name}.", argument=("row", "key"))
     primary_key = product.key_of(key)
-    if QuerySet(model=model).filter(pk=primary_key).exists():
+    if base_rows.is_taken(product, primary_key):
         raise taken(product, key, ("row", "key"))
     return primary_key
 

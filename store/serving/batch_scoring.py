@@ -13,7 +13,7 @@ from django.db.models import Q
 from learning.exceptions import ExemplarError
 
 from ..db import memory
-from ..entities import bulk_validation, entities
+from ..entities import base_rows, bulk_validation, entities
 from ..entities.entities import Entity
 from ..exceptions import StoreError
 from ..jobs import events, leases, queue
@@ -124,7 +124,7 @@ def run(scoring: Scoring) -> None:
 def _through(scoring: Scoring, finished: threading.Event) -> None:
     product = catalogue.get(scoring.product)
     champion = Champion(product, scoring.model, scoring.model.load(product))
-    total = max(1, product.join.rows.count())
+    total = max(1, base_rows.select(product).count())
     with closing(_ahead(champion, scoring.cursor)) as chunks:
         for scored in chunks:
             with transaction.atomic():

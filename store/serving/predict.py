@@ -11,7 +11,7 @@ from learning.exceptions import ExemplarError
 
 from ..entities import base_rows, entities
 from ..entities.entities import Entity
-from ..exceptions import BadInput, Faults, IncompleteEntity, StoreError, UnknownEntity
+from ..exceptions import Faults, IncompleteEntity, StoreError, UnknownEntity
 from ..predictions import upsert
 from ..predictions.predictions import Prediction, checked_name
 from ..predictions.upsert import PredictionBatch, ValidRequest
@@ -64,7 +64,7 @@ def validate(
     named = {
         request.entity for request in requests if request.instance is not None and request.entity is not None
     }
-    rows = _find_rows(product, from_tables) if from_tables else {}
+    rows = entities.find_each(product, from_tables) if from_tables else {}
     keys = _find_keys(product, named) if named else None
     return [_validate(product, request, rows, keys) for request in requests]
 
@@ -74,17 +74,6 @@ def _find_keys(product: DataProduct, named: Collection[str]) -> Collection[str] 
     if not product.writable:
         return base_rows.existing(product, named)
     return None if product.join.visible_to is None else set(named) - base_rows.hidden(product, named)
-
-
-def _find_rows(product: DataProduct, keys: Sequence[str]) -> dict[str, Entity | StoreError]:
-    """Find entities in one query; a row of which PostgreSQL cannot compute a feature is searched for by halving."""
-    try:
-        return {**entities.find(product, keys)}
-    except StoreError as refusal:
-        if len(keys) == 1:
-            return {keys[0]: refusal}
-    middle = len(keys) // 2
-    return _find_rows(product, keys[:middle]) | _find_rows(product, keys[middle:])
 
 
 def validate_alone(
@@ -181,7 +170,7 @@ def validate_entity(
     if entity is None:
         return _unknown(product, key, path)
     if isinstance(entity, StoreError):
-        return BadInput(entity.message, argument=path)
+        return type(entity)(entity.message, argument=path)
     if not entity.complete:
         needed = ", ".join(product.join.required_rows)
         return IncompleteEntity(f"{key} lacks a feature row: {product} joins {needed}.", argument=path)

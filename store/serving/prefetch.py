@@ -8,6 +8,7 @@ from learning.evaluation.intervals import Intervals
 from ..db.pagination import WeakRows
 from ..entities import entities
 from ..entities.entities import Entity
+from ..exceptions import StoreError
 from ..predictions import feedback, truth
 from ..predictions.feedback import Feedback
 from ..predictions.predictions import Prediction
@@ -41,11 +42,12 @@ class Prefetch:
         return rows
 
     @cached_property
-    def entities(self) -> dict[tuple[str, str], Entity]:
-        rows: dict[tuple[str, str], Entity] = {}
+    def entities(self) -> dict[tuple[str, str], Entity | StoreError]:
+        rows: dict[tuple[str, str], Entity | StoreError] = {}
         for name, predictions in self._by_product():
-            keys = {p.entity for p in predictions if p.entity is not None}
-            rows |= {(name, key): entity for key, entity in entities.find(catalogue.get(name), keys).items()}
+            keys = sorted({p.entity for p in predictions if p.entity is not None})
+            by_key = entities.find_each(catalogue.get(name), keys)
+            rows |= {(name, key): entity for key, entity in by_key.items()}
         return rows
 
     @cached_property
@@ -56,8 +58,14 @@ class Prefetch:
         return {version: stored and Intervals.from_json(stored) for version, stored in rows}
 
     def entity_of(self, prediction: Prediction) -> Entity | None:
-        """The entity that the prediction is about; None if it is about none, or the row is gone."""
-        return self.entities.get((prediction.product, prediction.entity)) if prediction.entity else None
+        """The entity that the prediction is about; None if it is about none, or the row is gone.
+
+        Raises the error of an entity that cannot be read, which is none of the others of the page.
+        """
+        entity = self.entities.get((prediction.product, prediction.entity)) if prediction.entity else None
+        if isinstance(entity, StoreError):
+            raise type(entity)(entity.message)
+        return entity
 
     def truth_of(self, prediction: Prediction) -> str | None:
         """The label that counts for the prediction, as text: the majority of feedback, else the table's label."""

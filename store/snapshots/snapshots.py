@@ -14,6 +14,7 @@ from learning.exceptions import NoRows, OneClass, TimedOut, TooFewInstances
 
 from ..db.base import BaseModel
 from ..db.fields import JSONField
+from ..entities import base_rows
 from ..entities.unique_keys import KeyCounts
 from ..exceptions import RowsMultiplied
 from ..predictions import truth
@@ -133,7 +134,7 @@ class Snapshot(BaseModel):
             contents.fingerprint,
         )
         self.from_predictions = contents.from_predictions
-        self.rows_in, keys = fingerprint.count_keys(product.join.rows)
+        self.rows_in, keys = fingerprint.count_keys(base_rows.select(product))
         joined, self.incomplete = self.rows - self.from_predictions, 0
         # The same keys in as out: no instance was lost or repeated.
         if (joined, contents.keys) == (self.rows_in, keys) and not repeated_rows.is_possible(product):
@@ -199,7 +200,7 @@ def _next_number(product: DataProduct) -> int:
 
 def count_rows(product: DataProduct) -> dict[str, int]:
     """Count the base rows, and those of them that lack a one-to-one row."""
-    rows_in = product.join.rows.count()
+    rows_in = base_rows.select(product).count()
     return {"rows_in": rows_in, "incomplete": rows_in - product.join.complete().count()}
 
 

@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 from store.entities import entities, unique_keys
 from store.exceptions import NotOneRow, RowsMultiplied
 from store.predictions.feedback import About, Feedback
+from store.predictions.predictions import Prediction
+from store.predictions.upsert import ValidRequest
 from store.products import catalogue
 from store.products.product import DataProduct
+from store.serving import predict, prefetch
 from store.snapshots import checks, preview, snapshots
 from store.snapshots.snapshots import Snapshot
 
@@ -200,3 +203,20 @@ def test_rows_are_refused_where_an_entity_comes_twice_and_nowhere_else(
         with pytest.raises(RowsMultiplied) if is_repeated else nullcontext(), transaction.atomic():
             reader(product)
             transaction.set_rollback(True)
+
+
+def test_one_row_that_is_repeated_refuses_none_of_the_others(
+    rows: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Order.objects.filter(customer_id=2, paid__gt=1).delete()
+    paying = customers(Customer.objects.filter(**PAYING))
+    monkeypatch.setattr(catalogue, "get", lambda name: paying)
+    requests = [predict.PredictionRequest(entity=key) for key in ("1", "2")]
+    refusal, request = predict.validate(paying, requests)
+    assert isinstance(refusal, RowsMultiplied)
+    assert isinstance(request, ValidRequest)
+    both = [Prediction(product=paying.name, entity=key, subject=key) for key in ("1", "2")]
+    page = prefetch.Prefetch(both)
+    assert page.entity_of(both[1]) is not None
+    with pytest.raises(RowsMultiplied):
+        page.entity_of(both[0])

@@ -1,25 +1,29 @@
 """A team's rows are reached through the Join's queryset, and a write reaches one row."""
 
 from datetime import UTC, datetime
+from threading import Event
 from unittest import mock
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from store.entities import base_rows, entities
 from store.exceptions import NotOneRow, NotWritable, UnknownEntity
 from store.ingest import editing
 from store.predictions.feedback import About, Feedback
+from tests.clinic.models import Operation
+from tests.waiting import PATIENCE, eventually
 
+from ..conftest import at_once, declared, operate
 from ..team import Customer, Line, contents, customers, lines, team
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("team")]
+pytestmark = pytest.mark.django_db
 __all__ = ["team"]
 
 DELETED = datetime(2024, 5, 17, tzinfo=UTC)
 
 
-def test_feedback_whose_key_several_rows_have_is_rolled_back() -> None:
+def test_feedback_whose_key_several_rows_have_is_rolled_back(team: None) -> None:
     Line.objects.bulk_create([Line(purchase=7, number=number, amount=number) for number in range(1, 5)])
     before = contents(Line)
     with pytest.raises(NotOneRow, match="Several rows of team_line have the key 7"), transaction.atomic():
@@ -28,7 +32,7 @@ def test_feedback_whose_key_several_rows_have_is_rolled_back() -> None:
     assert not Feedback.objects.exists()
 
 
-def test_a_row_that_the_queryset_leaves_out_does_not_exist_for_readers_and_writers() -> None:
+def test_a_row_that_the_queryset_leaves_out_does_not_exist_for_readers_and_writers(team: None) -> None:
     Customer.objects.bulk_create(
         [
             Customer(id=1, tenant=1),
@@ -47,7 +51,7 @@ def test_a_row_that_the_queryset_leaves_out_does_not_exist_for_readers_and_write
     assert contents(Customer) == before
 
 
-def test_a_row_that_another_session_has_marked_as_deleted_meanwhile_is_not_locked() -> None:
+def test_a_row_that_another_session_has_marked_as_deleted_meanwhile_is_not_locked(team: None) -> None:
     Customer.objects.create(id=1, tenant=1)
     real = base_rows.existing
 
@@ -59,7 +63,7 @@ def test_a_row_that_another_session_has_marked_as_deleted_meanwhile_is_not_locke
         assert base_rows.lock(customers(), "1") is None
 
 
-def test_a_row_that_would_leave_the_queryset_is_not_written() -> None:
+def test_a_row_that_would_leave_the_queryset_is_not_written(team: None) -> None:
     Customer.objects.create(id=1, tenant=1)
     ours, before = customers(), contents(Customer)
     with pytest.raises(NotWritable, match="its queryset leaves it out"), transaction.atomic():
@@ -67,3 +71,33 @@ def test_a_row_that_would_leave_the_queryset_is_not_written() -> None:
     with pytest.raises(NotWritable, match="its queryset leaves it out"), transaction.atomic():
         editing.create(ours, "5", {"age": 3, "tenant": 2}, None, None)
     assert contents(Customer) == before
+
+
+def test_feedback_that_waits_for_a_row_while_it_is_deleted_is_refused(tables: None) -> None:
+    key = str(operate(cost=100).pk)
+    cheap = declared({"cost": "cost"}, rows=Operation.objects.filter(cost__lt=500))
+    is_locked = Event()
+
+    def speak() -> object:
+        assert is_locked.wait(PATIENCE)
+        with pytest.raises(UnknownEntity):
+            Feedback.objects.give(cheap, About(entity=key), "True", "ann")
+        return Operation.objects.get(pk=key).relapsed
+
+    def delete() -> None:
+        with transaction.atomic():
+            Operation.objects.filter(pk=key).update(cost=900)
+            is_locked.set()
+            assert eventually(is_waited_for)
+
+    assert at_once(speak, delete)[0] is None
+    assert not Feedback.objects.exists()
+
+
+def is_waited_for() -> bool:
+    """Whether a session waits for a lock of this one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        )
+        return bool(cursor.fetchone()[0])

@@ -134,7 +134,8 @@ def list_degraded() -> list[dict[str, object]]:
     refused: list[dict[str, object]] = [
         {"product": refusal.name, "reason": refusal.reason} for refusal in catalogue.refusals()
     ]
-    refused += [{"product": name, "reason": reason} for name, reason in row_checks.repeated().items()]
+    wrong = row_checks.unreadable() | row_checks.repeated()
+    refused += [{"product": name, "reason": reason} for name, reason in wrong.items()]
     return refused + [
         {"product": misfit.version.product, "version": misfit.version.number, "reason": misfit.reason}
         for misfit in champions.degraded()

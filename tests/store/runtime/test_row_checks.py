@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from django.db import connection
 
 from project import asgi
 from store.products import catalogue
@@ -33,3 +34,23 @@ def test_a_product_whose_rows_are_repeated_is_named_at_start(
     Line.objects.filter(number=2).delete()
     row_checks.check()
     assert row_checks.repeated() == {}
+
+
+def test_a_product_whose_columns_the_database_lacks_is_named_at_start(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "products", lambda: (declared({"cost": "cost"}), customers()))
+    monkeypatch.setattr(row_checks, "_unreadable", {})
+    rename = "ALTER TABLE clinic_operation RENAME COLUMN {} TO {}"
+    with connection.cursor() as cursor, caplog.at_level(logging.ERROR):
+        cursor.execute(rename.format("cost", "price"))
+        row_checks.check()
+        [record] = caplog.records
+        assert "Rows of Declared cannot be read: PostgreSQL refuses (column" in record.message
+        reasons = row_checks.unreadable()
+        assert list(reasons) == ["declared"]
+        assert {"product": "declared", "reason": reasons["declared"]} in asgi.list_degraded()
+
+        cursor.execute(rename.format("price", "cost"))
+        row_checks.check()
+        assert row_checks.unreadable() == {}

@@ -141,11 +141,10 @@ class ColumnPlanner:
             # The codes of serving: the missing value stands before any other level.
             codes = np.append(rows[: len(values) - 1], [MISSING, len(values) - 1])
             tables[name] = category(values, codes[np.minimum(rows, len(values))])
-        table = transformer.transform(DataFrame(tables))
-        columns_per_name = table.shape[1] // len(names)
-        for index, column in enumerate(table.T):
-            name = names[index // columns_per_name]
-            self._add_column(name, np.ascontiguousarray(column[: len(levels[name]) + 1]))
+        columns = transformer.transform(DataFrame(tables)).T
+        widths = [table.shape[1] for table in transformer[0].tables_]
+        for name, column in zip(np.repeat(names, widths), columns, strict=True):
+            self._add_column(str(name), np.ascontiguousarray(column[: len(levels[name]) + 1]))
 
     def _add_column(self, name: str, values: Floats) -> None:
         """Add one array column with a number per choice of a category; the last is for any other value."""

@@ -46,6 +46,8 @@ TEXT_DIRECTIONS = 50
 WORD = r"(?u)\b\w+\b"
 #: Least number of rows of a level of an open category; rarer ones are pooled with those that were never seen.
 FEWEST_ROWS = 3
+#: Upper bound of the levels that have an indicator each beside their means.
+MOST_INDICATORS = 20
 #: Folds of the encoding by labels.
 ENCODING_FOLDS = 5
 #: Smoothing of levels' means towards the overall mean: as many rows of it count in each level's mean; "auto": as many
@@ -161,10 +163,10 @@ class CategoryEffects(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 class LevelEffects(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Encodes open categories by the means of their labels and by how many rows have them.
 
-    Each column becomes one of means, or one per class if there are more than two, and one of frequencies, which is
-    the only one without labels. Training rows are encoded out of fold by scikit-learn's TargetEncoder, as in
-    `CategoryEffects`. Levels of fewer than FEWEST_ROWS training rows are one level with those that were never seen,
-    and a missing value is a level of its own.
+    Each column becomes one of means, or one per class if there are more than two, and one of frequencies; without
+    labels there are no means. Up to MOST_INDICATORS levels have an indicator each as well. Training rows are encoded
+    out of fold by scikit-learn's TargetEncoder, as in `CategoryEffects`. Levels of fewer than FEWEST_ROWS training rows
+    are one level with those that were never seen, and a missing value is a level of its own.
 
     Args:
         smoothing: See SMOOTHING.
@@ -195,11 +197,11 @@ class LevelEffects(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _fit_column(self, cells: Series, level_places: Mapping[str, int], y: Labels) -> Floats:
         places = _level_places(cells, level_places)
-        frequencies = _log_frequencies(places, len(level_places))
+        own = np.hstack([_log_frequencies(places, len(level_places)), _indicators(len(level_places))])
         if y is None:
-            self.tables_.append(frequencies)
-            return frequencies[places]
-        every = np.arange(len(frequencies))
+            self.tables_.append(own)
+            return own[places]
+        every = np.arange(len(own))
         encoder = TargetEncoder(
             categories=[every],
             target_type="continuous" if y.dtype.kind == "f" else "auto",
@@ -210,8 +212,8 @@ class LevelEffects(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             warnings.filterwarnings("ignore", message="The least populated class")
             means = np.asarray(encoder.fit_transform(places[:, None], y))
         table = encoder.transform(every[:, None])
-        self.tables_.append(np.hstack([table, frequencies]))
-        return np.hstack([means, frequencies[places]])
+        self.tables_.append(np.hstack([table, own]))
+        return np.hstack([means, own[places]])
 
 
 def frequent_levels(cells: Series) -> list[str]:
@@ -235,6 +237,11 @@ def _log_frequencies(places: NDArray[np.intp], levels: int) -> Floats:
     counts = np.bincount(places, minlength=levels + 2).astype(np.float64)
     counts[levels] = 0.0
     return np.log1p(counts)[:, None]
+
+
+def _indicators(levels: int) -> Floats:
+    """Build the indicators of few levels, which are none for any other level and for a missing value."""
+    return np.eye(levels + 2, levels if levels <= MOST_INDICATORS else 0)
 
 
 def _encoding_folds(y: NDArray[np.int64] | Floats) -> KFold | StratifiedKFold:

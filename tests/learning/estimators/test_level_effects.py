@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from learning.columns import Column, Kind, frame
 from learning.estimators.families import Candidate, catalogue
-from learning.estimators.preprocess import FEWEST_ROWS, LevelEffects, frequent_levels
+from learning.estimators.preprocess import FEWEST_ROWS, MOST_INDICATORS, LevelEffects, frequent_levels
 
 TOWN = (Column(name="town", kind=Kind.OPEN_CATEGORY, nullable=True),)
 
@@ -23,7 +23,7 @@ def encoded(effects, *cells):
 def test_levels_have_the_means_of_their_labels_and_their_frequencies():
     X, y = towns(*["A-1"] * 40, *["B-2"] * 10), np.array([1.0] * 40 + [0.0] * 10)
     effects = LevelEffects(smoothing=0.0).fit(X, y)
-    np.testing.assert_allclose(encoded(effects, "A-1", "B-2"), [[1, np.log(41)], [0, np.log(11)]])
+    np.testing.assert_allclose(encoded(effects, "A-1", "B-2"), [[1, np.log(41), 1, 0], [0, np.log(11), 0, 1]])
     smooth = LevelEffects(smoothing=10.0).fit(X, y)
     np.testing.assert_allclose(encoded(smooth, "B-2")[0, 0], 10 * 0.8 / 20)
 
@@ -35,20 +35,24 @@ def test_rare_and_unseen_levels_are_one_and_null_is_another():
     rare, other, unseen, null = encoded(effects, "rare 1", "rare 2", "never seen", None)
     np.testing.assert_array_equal(rare, other)
     np.testing.assert_array_equal(rare, unseen)
-    np.testing.assert_allclose(rare, [5.0, 0.0])
-    np.testing.assert_allclose(null, [9.0, np.log(9)])
+    np.testing.assert_allclose(rare, [5.0, 0.0, 0.0])
+    np.testing.assert_allclose(null, [9.0, np.log(9), 0.0])
 
 
 def test_without_rare_rows_an_unseen_level_has_the_overall_mean():
     effects = LevelEffects().fit(towns(*["A"] * 6, *["B"] * 6), np.array([0.0, 1.0] * 6))
-    np.testing.assert_allclose(encoded(effects, "C", None), [[0.5, 0.0]] * 2)
+    np.testing.assert_allclose(encoded(effects, "C", None), [[0.5, 0.0, 0.0, 0.0]] * 2)
 
 
 def test_a_level_has_a_mean_for_each_of_several_classes_and_none_without_labels():
-    X = towns(*["A", "B", "C"] * 10)
-    assert LevelEffects().fit_transform(X, np.array([0, 1, 2] * 10)).shape == (30, 4)
-    assert LevelEffects().fit_transform(X, np.array([0, 1, 1] * 10)).shape == (30, 2)
-    assert LevelEffects().fit_transform(X).shape == (30, 1)
+    levels = [f"L{n}" for n in range(MOST_INDICATORS + 1)]
+    X = towns(*levels * 3)
+    many = len(X)
+    assert LevelEffects().fit_transform(X, np.arange(many) % 3).shape == (many, 4)
+    assert LevelEffects().fit_transform(X, np.arange(many) % 2).shape == (many, 2)
+    assert LevelEffects().fit_transform(X).shape == (many, 1)
+    few = towns(*levels[1:] * 3)
+    assert LevelEffects().fit_transform(few).shape == (len(few), 1 + MOST_INDICATORS)
 
 
 @settings(max_examples=25, deadline=None)

@@ -9,16 +9,19 @@ TESTS = Path(__file__).resolve().parent
 TEAM = TESTS / "team"
 #: The app with the team's user model.
 ACCOUNTS = "accounts"
-EXAMPLES = [f"examples.{file.parent.name}" for file in sorted(TESTS.parent.glob("examples/*/products.py"))]
-#: What the environment variables of Exemplar are beside the team's project; empty where the tests run without one.
-ENVIRONMENT = (
-    {
-        "EXEMPLAR_PRODUCTS": ",".join([*EXAMPLES, ACCOUNTS]),
+
+
+def environment(root: Path) -> dict[str, str]:
+    """Return the variables of an Exemplar in `root` beside the project; empty where tests run without one."""
+    if not os.environ.get("BESIDE_A_TEAM"):
+        return {}
+    examples = [f"examples.{file.parent.name}" for file in sorted(root.glob("examples/*/products.py"))]
+    return {
+        "EXEMPLAR_PRODUCTS": ",".join([*examples, ACCOUNTS]),
         "EXEMPLAR_USER_MODEL": f"{ACCOUNTS}.User",
         "PYTHONPATH": str(TEAM),
     }
-    if os.environ.get("BESIDE_A_TEAM")
-    else {}
-)
-if ENVIRONMENT:
+
+
+if ENVIRONMENT := environment(TESTS.parent):
     sys.path.append(str(TEAM))

@@ -41,7 +41,7 @@ class System:
         self.log = folder.with_name(f"{folder.name}.log")
         self.root = root
         self.environment = {
-            **outer_environment(),
+            **outer_environment(root),
             "EXEMPLAR_STATE": str(folder),
             "EXEMPLAR_QUICK_BUILDS": "on" if quick else "off",
             **settings,
@@ -109,14 +109,14 @@ class System:
         self.supervisor.stop()
 
 
-def outer_environment() -> dict[str, str]:
-    """Return what of the environment of the tests is for systems, too."""
+def outer_environment(root: Path = ROOT) -> dict[str, str]:
+    """Return what of the environment of the tests is for systems in `root`, too."""
     outer = {
         name: value
         for name, value in os.environ.items()
         if name not in UNSET and not name.startswith("EXEMPLAR_")
     }
-    return outer | beside.ENVIRONMENT
+    return outer | beside.environment(root)
 
 
 def free_port() -> int:

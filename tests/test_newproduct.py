@@ -46,7 +46,10 @@ class Copy:
 
     @property
     def environment(self) -> dict[str, str]:
-        return outer_environment() | {"EXEMPLAR_STATE": str(self.state), "EXEMPLAR_QUICK_BUILDS": "on"}
+        return outer_environment(self.folder) | {
+            "EXEMPLAR_STATE": str(self.state),
+            "EXEMPLAR_QUICK_BUILDS": "on",
+        }
 
     def done(self, *command: str, stdin: str = "") -> str:
         ended = self.run(*command, stdin=stdin)

@@ -6,6 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import DisallowedHost
+from django.db import ProgrammingError
 from graphql import GraphQLError
 from strawberry.exceptions import MissingQueryError, StrawberryInputCoercionError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
@@ -231,6 +232,11 @@ def unreachable_server(cause: BaseException) -> ExemplarError | None:
         return Overloaded("The database is busy; try again.", retry_after=RETRY_AFTER)
     if sqlstates.is_unreachable(cause):
         return Unavailable("The database cannot be reached; try again in a moment.", retry_after=RETRY_AFTER)
+    if isinstance(cause, ProgrammingError) and sqlstates.is_missing(cause):
+        sentence = (
+            "The database lacks a table or a column that is declared, or may not show it; the log says which."
+        )
+        return Unavailable(sentence, retry_after=RETRY_AFTER)
     if isinstance(cause, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError):
         return Unavailable("The broker cannot be reached; try again in a moment.", retry_after=RETRY_AFTER)
     return None

@@ -6,7 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
+from django.db import ProgrammingError, connection, transaction
 
+from schema.core.errors import refusal_of
 from schema.core.inputs import MAX_REFUSALS
 from schema.execution.documents import DocumentCache
 from tests.schema.conftest import schema
@@ -51,6 +53,18 @@ def test_an_unreachable_database_is_unavailable_and_its_address_is_not_in_the_me
     (error,) = ask("{ withoutDatabase }")["errors"]
     assert error["extensions"] == {"code": "UNAVAILABLE", "retryAfter": 2.0}
     assert "10.0.0.7" not in error["message"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("statement", ["SELECT * FROM nowhere", "SELECT nothing FROM clinic_operation"])
+def test_a_table_or_column_that_is_missing_is_unavailable_and_the_log_names_it(
+    statement: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ProgrammingError) as missing, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    refusal = refusal_of(missing.value)
+    assert refusal.code == "UNAVAILABLE" and "lacks a table or a column" in refusal.message
+    assert "does not exist" in caplog.text and "does not exist" not in refusal.message
 
 
 def test_errors_of_clients_are_not_logged(ask, caplog):

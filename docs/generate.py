@@ -29,7 +29,7 @@ from learning.estimators.families.family import Family  # noqa: E402
 from learning.exceptions import ExemplarError  # noqa: E402
 from schema.core import errors, inputs  # noqa: E402
 from schema.schema import schema  # noqa: E402
-from store.products import features, json_paths, product  # noqa: E402
+from store.products import features, indicators, json_paths, product  # noqa: E402
 
 ROOT: Path = settings.BASE_DIR
 FOLDER = ROOT / "docs" / "reference"
@@ -40,12 +40,12 @@ PRODUCTS = (
     product.DataProduct,
     features.Join,
     features.Before,
-    features.Age,
     features.Latest,
     features.Recency,
     features.Trend,
     features.Age,
     json_paths.Json,
+    indicators.Choices,
 )
 RULES: tuple[type, ...] = get_args(retrain.Rule)
 #: All classes whose options the reference lists.

@@ -4,7 +4,19 @@ An app's `products.py` imports from here.
 """
 
 from .features import Age, Before, Category, Join, Latest, Recency, Trend
+from .indicators import Choices
 from .json_paths import Json
 from .product import DataProduct
 
-__all__ = ["Age", "Before", "Category", "DataProduct", "Join", "Json", "Latest", "Recency", "Trend"]
+__all__ = [
+    "Age",
+    "Before",
+    "Category",
+    "Choices",
+    "DataProduct",
+    "Join",
+    "Json",
+    "Latest",
+    "Recency",
+    "Trend",
+]

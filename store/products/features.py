@@ -10,11 +10,12 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
-from django.core.exceptions import FieldDoesNotExist, FieldError
+from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
 from django.db import DataError, models
 from django.db.models import (
     Case,
     Count,
+    Exists,
     ExpressionWrapper,
     F,
     FloatField,
@@ -34,7 +35,7 @@ from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 from ..access.actors import Actor
 from ..db.team import SCHEMA, is_exemplar_model
 from ..exceptions import BadInput, InvalidJoin
-from . import annotations, grouped_rows, json_paths, open_categories, times
+from . import annotations, grouped_rows, indicators, json_paths, open_categories, times
 from .columns import TypedColumn, describe_generated
 from .computation import (
     Computation,
@@ -44,6 +45,7 @@ from .computation import (
     compile_expression,
     output_field,
 )
+from .indicators import Indicator
 from .json_paths import Json
 
 Hop = Any  # a relation's field or its reverse: ForeignKey, OneToOneField, OneToOneRel, ManyToOneRel, …
@@ -120,7 +122,7 @@ class Age:
     path: str
     #: The column up to which it is counted; null where it is later than the Join's `at`. None: the Join's `at`.
     at: str | None = None
-    #: `"years"` (of 365.25 days) or `"days"`.
+    #: `"years"`, leap days counted in the mean, or `"days"`.
     unit: str = "years"
 
 
@@ -278,10 +280,10 @@ def all_references(model: type[models.Model], declared: Any) -> Iterator[str]:
             yield declared.path
         case Before():
             yield from all_references(model, declared.aggregate)
-        case Age():
+        case Age() | Indicator():
             yield declared.path
         case Window():  # what it is partitioned and ordered by is no value of it
-            yield from all_references(model, declared.source_expression)
+            yield from all_references(model, declared.get_source_expressions()[0])
         case Json():
             yield json_paths.split(model, declared.path)[0]
         case Q():
@@ -421,6 +423,9 @@ class Join:
     #: The time zone in which days begin and end, as `"Europe/Berlin"`. None: the one of Django's settings.
     time_zone: str | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", indicators.spread(self.features))
+
     @property
     def is_grouped(self) -> bool:
         """True where an instance is a group of rows, which nothing can be written to."""
@@ -492,7 +497,7 @@ class Join:
         """Check if a declared feature has an aggregate, in itself or in an annotation."""
         read = (self.annotations.get(path) for path in all_references(self.model, declared))
         return (
-            isinstance(declared, Before)
+            isinstance(declared, Before | Indicator)
             or is_aggregate(declared)
             or any(annotation.contains_aggregate for annotation in read if annotation)
         )
@@ -587,6 +592,8 @@ class Join:
                 return self._compile_age(name, declared)
             case Json():
                 return self._compile_json(name, declared)
+            case Indicator():
+                return self._compile_indicator(name, declared)
             case Trend():
                 slope = Slope(declared.path, _days(declared.at))
                 return self._compile_aggregate(name, slope, declared.at, declared.known)
@@ -839,6 +846,26 @@ class Join:
             else "",
         )
 
+    def _compile_indicator(self, name: str, declared: Indicator) -> Feature:
+        """Compile whether a row of a to-many relation has a value."""
+        path, columns = resolve_path(self.model, declared.path), {}
+        if not path.to_many:
+            raise InvalidJoin(
+                f"{name}: {declared.path!r} has one value for one instance: name the path alone."
+            )
+        if self.at and not declared.at:
+            raise InvalidJoin(f"{name} may use rows after {self.at!r}: write Choices(…, at=<their time>).")
+        if declared.at:
+            columns = self._earlier(name, declared.at, declared.known_at, self.at, [declared.path])
+        try:
+            value = path.column.to_python(declared.value)
+        except ValidationError as error:
+            raise InvalidJoin(f"{name}: {declared.value!r} is no value of {declared.path!r}.") from error
+        rows = self.model._base_manager.filter(pk=OuterRef("pk"), **{declared.path: value}, **columns)
+        field = models.BooleanField(f"{path.column.verbose_name}: {declared.value}".capitalize())
+        field.name = name
+        return Feature(name=name, field=field, nullable=False, expression=Exists(rows), path=None)
+
     def _compile_json(self, name: str, declared: Json) -> Feature:
         """Compile a value inside of a JSON column; it may be absent in any row."""
         column, keys = json_paths.split(self.model, declared.path)
@@ -898,7 +925,7 @@ class Join:
             raise InvalidJoin(
                 f"{name}: a Window needs columns in partition_by, as Window(…, partition_by='customer')."
             )
-        if self.label in references(window):
+        if self.label in set(references(window)):
             raise InvalidJoin(f"{name} reads the label in its Window, and would tell it: leave it out.")
         self._check_groups(name, window)
         rows = self.rows.order_by().filter(**{part.name: OuterRef(part.name) for part in partition})

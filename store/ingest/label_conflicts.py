@@ -58,6 +58,8 @@ def record_table_labels(product: DataProduct, table: TargetTable) -> list[str]:
         recorded = _find_table_labels(product, [key for key, _ in batch])
         for key, label in batch:
             base = base_rows.lock(product, key)
+            if base is None:
+                continue  # with its new values the queryset leaves it out: the caller refuses it
             if recorded.get(key) == (product.stored_answer(label), entities.read_label(product, base)):
                 continue
             if Feedback.objects.table_says(product, base, label):

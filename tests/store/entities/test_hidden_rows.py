@@ -241,3 +241,17 @@ def test_rows_that_would_be_hidden_are_not_upserted(world: World) -> None:
             editing.upsert_many(world.product, [EditedRow("6", FEATURES, KEEP, None), row])
         assert refusal.value.argument == ("rows", "1")
         assert contents(Customer) == before
+
+
+def test_a_row_that_people_spoke_about_is_not_taken_out_by_a_file_or_an_upsert(world: World) -> None:
+    before = contents(Customer)
+    taken_out = {"age": 41, "tenant": OURS + 1}
+    with (
+        pytest.raises(ingest.TooManyRejects, match="would be none of the rows of Team"),
+        transaction.atomic(),
+    ):
+        world.load("customer", {"id": OWN, **taken_out, "churned": "false"})
+    if world.product.writable:
+        with pytest.raises(NotWritable, match="its queryset leaves it out"), transaction.atomic():
+            editing.upsert_many(world.product, [EditedRow(OWN, taken_out, False, None)])
+    assert contents(Customer) == before

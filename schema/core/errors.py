@@ -232,7 +232,7 @@ def unreachable_server(cause: BaseException) -> ExemplarError | None:
         return Overloaded("The database is busy; try again.", retry_after=RETRY_AFTER)
     if sqlstates.is_unreachable(cause):
         return Unavailable("The database cannot be reached; try again in a moment.", retry_after=RETRY_AFTER)
-    if isinstance(cause, ProgrammingError) and sqlstates.is_missing(cause):
+    if isinstance(cause, ProgrammingError) and (sqlstates.is_missing(cause) or sqlstates.is_forbidden(cause)):
         sentence = (
             "The database lacks a table or a column that is declared, or may not show it; the log says which."
         )

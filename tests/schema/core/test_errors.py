@@ -67,6 +67,17 @@ def test_a_table_or_column_that_is_missing_is_unavailable_and_the_log_names_it(
     assert "does not exist" in caplog.text and "does not exist" not in refusal.message
 
 
+@pytest.mark.django_db
+def test_a_table_that_the_role_may_not_read_is_unavailable(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ProgrammingError) as denied, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE ROLE stranger; GRANT USAGE ON SCHEMA exemplar TO stranger; SET LOCAL ROLE stranger"
+        )
+        cursor.execute("SELECT * FROM clinic_operation")
+    assert refusal_of(denied.value).code == "UNAVAILABLE"
+    assert "permission denied" in caplog.text
+
+
 def test_errors_of_clients_are_not_logged(ask, caplog):
     for query in ["{", "{ nope }", "{ predict }", "{ refused }"]:
         ask(query)

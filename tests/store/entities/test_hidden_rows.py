@@ -233,6 +233,16 @@ def test_a_file_is_loaded_without_the_rows_that_are_hidden_or_would_be(world: Wo
     assert hidden({Customer: contents(Customer)}) == hidden({Customer: before})
 
 
+def test_rows_with_feedback_that_would_be_hidden_are_refused_with_their_labels(world: World) -> None:
+    away = {"age": 41, "tenant": OURS + 1}
+    before = contents(Customer)
+    assert world.load("customer", {"id": OWN, **away, "churned": "true"}, max_rejects=1) == (0, 0, 0, 1)
+    if world.product.writable:
+        with pytest.raises(NotWritable, match="its queryset leaves it out"), transaction.atomic():
+            editing.upsert_many(world.product, [EditedRow(OWN, away, True, None)])
+    assert contents(Customer) == before
+
+
 def test_rows_that_would_be_hidden_are_not_upserted(world: World) -> None:
     if world.product.writable:
         before = contents(Customer)

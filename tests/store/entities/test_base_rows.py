@@ -5,7 +5,8 @@ from threading import Event
 from unittest import mock
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, models, transaction
+from django.test.utils import isolate_apps
 
 from store.entities import base_rows, entities
 from store.exceptions import NotOneRow, NotWritable, UnknownEntity
@@ -15,7 +16,7 @@ from tests.clinic.models import Operation
 from tests.waiting import PATIENCE, eventually
 
 from ..conftest import at_once, declared, operate
-from ..team import Customer, Line, contents, customers, lines, team
+from ..team import Customer, Line, contents, customers, lines, product, team
 
 pytestmark = pytest.mark.django_db
 __all__ = ["team"]
@@ -49,6 +50,27 @@ def test_a_row_that_the_queryset_leaves_out_does_not_exist_for_readers_and_write
         with pytest.raises(UnknownEntity), transaction.atomic():
             editing.patch(ours, key, {"age": 40}, True, entities.KEEP, None)
     assert contents(Customer) == before
+
+
+@isolate_apps("tests.clinic")
+def test_a_text_that_the_column_calls_equal_to_a_key_is_no_key_of_the_row(db: None) -> None:
+    class Badge(models.Model):
+        code = models.CharField(max_length=4, primary_key=True)
+        worn = models.IntegerField()
+        lost = models.BooleanField(null=True)
+
+        class Meta:
+            app_label, db_table = "clinic", "badge"
+
+    with connection.cursor() as cursor:
+        # To char(4), "A" and "A   " are equal; to citext, "A" and "a".
+        cursor.execute("CREATE TABLE badge (code char(4) PRIMARY KEY, worn integer NOT NULL, lost boolean)")
+    Badge.objects.create(code="A", worn=1)
+    badges = product(Badge.objects.all(), {"worn": "worn"}, "lost")
+    assert "A" not in entities.find(badges, ["A"])
+    with pytest.raises(UnknownEntity), transaction.atomic():
+        Feedback.objects.give(badges, About(entity="A"), "True", "ann")
+    assert Feedback.objects.give(badges, About(entity="A   "), "True", "ann").feature_rows_changed == 1
 
 
 def test_a_row_that_another_session_has_marked_as_deleted_meanwhile_is_not_locked(team: None) -> None:

@@ -65,6 +65,15 @@ def hidden(product: DataProduct, keys: Collection[str]) -> set[str]:
     return {str(key) for key in stored} - existing(product, keys)
 
 
+def concealed(product: DataProduct, keys: Collection[str]) -> set[str]:
+    """Find which of these keys the actor of this thread may not hear of.
+
+    Those of hidden rows; where an actor sees some rows only, also those without a row: nobody can tell whose it was.
+    """
+    sees_all = product.join.sees_all(acting.current())
+    return hidden(product, keys) if sees_all else set(keys) - existing(product, keys)
+
+
 def lock(product: DataProduct, key: str) -> Any:
     """Find the product's row with this key and lock it until the transaction ends; None where there is none.
 
@@ -93,10 +102,11 @@ def _find(product: DataProduct, key: str, lock: bool) -> Any:
     rows = list(_rows(product, lock).filter(pk=product.key_of(key))[:2])
     if len(rows) > 1:
         raise NotOneRow(_describe(product.join.model, key))
-    # Asked once the row is locked: whoever changed it meanwhile may have taken it out.
-    if rows and is_restricted(product) and not existing(product, [key]):
+    # A column may call texts equal that are two entities, as `citext` does.
+    if not rows or str(rows[0].pk) != key:
         return None
-    return rows[0] if rows else None
+    # Asked once the row is locked: whoever changed it meanwhile may have taken it out.
+    return None if is_restricted(product) and not existing(product, [key]) else rows[0]
 
 
 def reload(product: DataProduct, row: Any) -> Any:

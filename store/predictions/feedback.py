@@ -120,8 +120,8 @@ class FeedbackManager(models.Manager["Feedback"]):
         return _write_if_possible(product, lambda writes: self._retract(product, pk, actor, writes))
 
     def _retract(self, product: DataProduct, pk: int, actor: Actor, writes: bool) -> FeedbackResult:
-        feedback = self.filter(product=product.name, pk=pk).exclude(author=TABLE).first()
-        if feedback is None:
+        feedback = self.find(product, pk)
+        if feedback is None or feedback.author == TABLE:
             raise _no_feedback(product)
         if not actor.may_speak_for(feedback.author):
             raise Forbidden("Only its author may take a feedback back.", argument=("id",))
@@ -143,7 +143,7 @@ class FeedbackManager(models.Manager["Feedback"]):
         feedback = self.filter(product=product.name, pk=pk, answer__isnull=False).first()
         if feedback is None or feedback.entity is None:
             return feedback
-        return None if base_rows.hidden(product, [feedback.entity]) else feedback
+        return None if base_rows.concealed(product, [feedback.entity]) else feedback
 
     def seen(self) -> dict[str, Any]:
         """Describe the feedback that this transaction sees, so that all other can be counted later.
@@ -366,10 +366,10 @@ def _insert(product: DataProduct, key: str, prediction: Prediction) -> Any:
 def _find_base(product: DataProduct, key: str | None, refusal: UnknownId, writes: bool) -> Any:
     """Find the row of an entity, and lock it to write; None where there is none.
 
-    Raises `refusal` for a row that is hidden.
+    Raises `refusal` for a row of which the actor may not hear.
     """
     base = (base_rows.lock if writes else base_rows.find)(product, key) if key is not None else None
-    if key is not None and base is None and base_rows.hidden(product, [key]):
+    if key is not None and base is None and base_rows.concealed(product, [key]):
         raise refusal
     return base
 

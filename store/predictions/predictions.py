@@ -69,14 +69,18 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
 
 
 class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # type: ignore[misc]
-    """Predictions without those about rows that the actor of this thread may not see."""
+    """Predictions without those about rows that the actor of this thread may not see.
+
+    Where an actor sees some rows only, those about a row that is gone are left out: nobody can tell whose it was.
+    """
 
     def get_queryset(self) -> PredictionQuerySet:
         rows: PredictionQuerySet = super().get_queryset()
-        if acting.current() is None:
+        actor = acting.current()
+        if actor is None:
             return rows
         for product in catalogue.products():
-            if product.join.visible_to is not None:
+            if not product.join.sees_all(actor):
                 keys = base_rows.select(product).order_by().values_list(Cast("pk", models.TextField()))
                 hidden = Q(product=product.name, entity__isnull=False) & ~Q(entity__in=keys)
                 rows = rows.exclude(hidden)

@@ -462,15 +462,26 @@ class Join:
         """The base rows without GROUP BY; annotations that have aggregates are subqueries."""
         return self.model._base_manager.all() if self.is_grouped else annotations.ungrouped(self.queryset)
 
-    def visible_rows(self, actor: Actor | None) -> QuerySet[Any]:
-        """Select the base rows that an actor may see; None sees all. Raises InvalidJoin."""
+    def sees_all(self, actor: Actor | None) -> bool:
+        """Return True where no row is kept from an actor. Raises InvalidJoin."""
+        return not self._visibility(actor)
+
+    def _visibility(self, actor: Actor | None) -> Q:
+        """Get the condition of the rows that an actor may see; an empty one for None. Raises InvalidJoin."""
         if self.visible_to is None or actor is None:
-            return self.rows
+            return Q()
         condition: Any = self.visible_to(actor)
         if not isinstance(condition, Q):
             raise InvalidJoin(
                 f"visible_to returned a {type(condition).__name__}: return a condition, as Q(owner=actor.name)."
             )
+        return condition
+
+    def visible_rows(self, actor: Actor | None) -> QuerySet[Any]:
+        """Select the base rows that an actor may see; None sees all. Raises InvalidJoin."""
+        condition = self._visibility(actor)
+        if not condition:
+            return self.rows
         # By a subquery, as a condition over a to-many relation would repeat rows.
         return self.rows.filter(pk__in=self.rows.filter(condition).order_by().values("pk"))
 

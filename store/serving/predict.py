@@ -70,10 +70,13 @@ def validate(
 
 
 def _find_keys(product: DataProduct, named: Collection[str]) -> Collection[str] | None:
-    """Find which keys a prediction may be about; None where any may. A new row may have any that no row has."""
-    if not product.writable:
-        return base_rows.existing(product, named)
-    return None if product.join.visible_to is None else set(named) - base_rows.hidden(product, named)
+    """Find which of the keys a prediction may be about; None where any may."""
+    return None if _takes_new_keys(product) else base_rows.existing(product, named)
+
+
+def _takes_new_keys(product: DataProduct) -> bool:
+    """Return True where a prediction may be about a key that no row has; where each row is somebody's, none may."""
+    return product.writable and product.join.visible_to is None
 
 
 def validate_alone(
@@ -86,9 +89,7 @@ def validate_alone(
 def needs_query(product: DataProduct, requests: Sequence[PredictionRequest]) -> bool:
     """Check if `validate` queries the database: an entity is read, or must exist."""
     for instance, entity, _, _ in requests:
-        if instance is None or (
-            entity is not None and not (product.writable and product.join.visible_to is None)
-        ):
+        if instance is None or (entity is not None and not _takes_new_keys(product)):
             return True
     return False
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db.models import Q
+from django.test import override_settings
 from graphql import parse
 
 from schema.compiled.input_coercion import NotEligible
@@ -14,6 +15,7 @@ from schema.core.context import Context
 from store.access.acting import acting_as
 from store.access.actors import Actor
 from store.entities import base_rows, entities
+from store.exceptions import UnknownId
 from store.predictions.feedback import About, Feedback
 from store.predictions.predictions import Prediction
 from store.products import catalogue, checks
@@ -126,6 +128,46 @@ def test_a_feedback_on_anothers_row_is_no_node(rows: dict[str, Customer], loyalt
         assert Feedback.objects.find(loyalty, given.pk) is None
     with acting_as(ANN):
         assert Feedback.objects.find(loyalty, given.pk) == given
+
+
+def test_a_prediction_about_a_key_that_nobody_has_is_refused_as_one_about_anothers(
+    ask: Ask, rows: dict[str, Customer]
+) -> None:
+    about = '{ loyalty { predict(entity: "%s", features: {age: 3, points: 4}) { id } } }'
+    nobodys = max(row.pk for row in rows.values()) + 1
+    refusals = [ask(BOB, about % key).errors[0] for key in (rows["ann"].pk, nobodys)]
+    assert {error.extensions["code"] for error in refusals} == {"UNKNOWN_ENTITY"}
+    customer(owner="ann", id=nobodys)
+    assert ids_of(ask(ANN, LIST).data) == []
+
+
+def test_what_was_said_of_a_row_that_is_gone_is_known_to_those_who_see_all_rows_alone(
+    rows: dict[str, Customer], loyalty: DataProduct
+) -> None:
+    key = str(rows["ann"].pk)
+    prediction = predict.predict_one(serving.get_champion(loyalty), PredictionRequest(entity=key))
+    given = Feedback.objects.give(loyalty, About(prediction=prediction.pk), "True", "ann").feedback
+    rows["ann"].delete()
+    with acting_as(BOB):
+        assert not Prediction.objects.exists()
+        assert Feedback.objects.find(loyalty, given.pk) is None
+        with pytest.raises(UnknownId):
+            Feedback.objects.retract(loyalty, given.pk, BOB)
+    object.__setattr__(loyalty.join, "visible_to", lambda actor: Q() if actor is ANN else by_owner(actor))
+    with acting_as(ANN):
+        assert Prediction.objects.get() == prediction
+        assert Feedback.objects.find(loyalty, given.pk) == given
+
+
+@override_settings(EXEMPLAR_OPEN=False)
+def test_a_feedback_on_anothers_row_is_as_unknown_to_who_may_not_retract_it_as_none(
+    rows: dict[str, Customer], loyalty: DataProduct
+) -> None:
+    given = Feedback.objects.give(loyalty, About(entity=str(rows["ann"].pk)), "True", "ann").feedback
+    bob = Actor(author="bob", name="bob")
+    for number in (given.pk, given.pk + 1):
+        with acting_as(bob), pytest.raises(UnknownId, match="No feedback on Loyalty has this id"):
+            Feedback.objects.retract(loyalty, number, bob)
 
 
 def test_a_build_sees_all_rows(rows: dict[str, Customer], loyalty: DataProduct) -> None:

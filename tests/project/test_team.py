@@ -28,6 +28,7 @@ from store.db import team
 from store.products import DataProduct, Join
 from store.products.checks import find_problems
 from store.registry.deploy_checks import MIGRATIONS
+from store.scaffold import app
 from tests.beside import TEAM
 from tests.system import ROOT, outer_environment
 
@@ -200,6 +201,17 @@ def test_the_users_of_an_earlier_release_stay(db: None) -> None:
         migrate.rename_users(connection)
         assert users.get().username == "ann"
         assert migrate.USERS in MigrationRecorder(connection).applied_migrations()
+
+
+def test_the_record_of_migrations_in_the_teams_schema_is_not_exemplars(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER SCHEMA exemplar RENAME TO gone; CREATE SCHEMA exemplar")
+        cursor.execute("CREATE TABLE public.django_migrations (LIKE gone.django_migrations INCLUDING ALL)")
+        cursor.execute("INSERT INTO public.django_migrations VALUES (1, 'shop', '0001_initial', now())")
+        assert MigrationRecorder(connection).applied_migrations() == {}
+        app.drop_tables("shop")
+        cursor.execute("SELECT app FROM public.django_migrations")
+        assert cursor.fetchall() == [("shop",)]
 
 
 def test_tables_are_not_created_by_a_connection_without_the_search_path(db: None) -> None:

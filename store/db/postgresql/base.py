@@ -5,11 +5,14 @@ from typing import Any
 from django.db.backends.postgresql import base
 
 from . import versions
+from .introspection import DatabaseIntrospection
 from .watchdog import watchdog
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """Django's connection to PostgreSQL, watched while statements run."""
+
+    introspection_class = DatabaseIntrospection
 
     def check_database_version_supported(self) -> None:
         versions.check(self.pg_version)

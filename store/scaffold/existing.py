@@ -18,6 +18,8 @@ from .inspection import DatabaseColumn, DatabaseTable
 REFERENCES = "references"
 #: Columns of tables of users whose values belong into no snapshot and no report.
 SECRETS = frozenset({"password", "password_hash", "passwd", "secret", "token", "api_key"})
+#: The remark about such a column.
+SECRET = "it holds secrets"
 
 
 def infer_existing(
@@ -88,9 +90,7 @@ def _apply_stored_type(column: InferredColumn, field: DatabaseColumn, table: str
     """Replace the inferred type by the stored one, and leave relations out of the features. Raises FileError."""
     column = replace(column, name=field.name)
     if field.column.lower() in SECRETS:
-        return replace(
-            column, role=Role.LEFT_OUT, type=Kind.TEXT, example="", values=(), remarks=("it holds secrets",)
-        )
+        return replace(column, role=Role.LEFT_OUT, type=Kind.TEXT, example="", values=(), remarks=(SECRET,))
     if field.target and column.role is Role.LABEL:
         return replace(column, type=Kind.CATEGORY)
     if field.target and column.role is not Role.KEY:

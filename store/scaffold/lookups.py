@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
-from .existing import REFERENCES
+from .existing import REFERENCES, SECRET
 from .inference import InferredColumn, Role
+from .inference.roles import AS_ASKED
 from .planning import PlannedModel
 
 #: Rows of a lookup table, at most, and rows that reference each, at least, in the mean.
 MAX_ROWS, MIN_REFERENCES = 1_000, 5
+#: Remarks about columns that name no rows, unlike those that are left out as identifiers.
+UNNAMING = (AS_ASKED, REFERENCES, SECRET)
 
 
 def plan_category(model: PlannedModel, base_rows: int) -> PlannedModel:
@@ -29,15 +32,12 @@ def plan_category(model: PlannedModel, base_rows: int) -> PlannedModel:
 
 
 def _names_rows(column: InferredColumn) -> bool:
-    is_text = (column.type.is_text or column.type.is_category) and not _references(column)
-    return is_text and column.role is not Role.KEY and column.unique and not column.missing
+    is_text = column.type.is_text or column.type.is_category
+    is_able = not any(remark.startswith(UNNAMING) for remark in column.remarks)
+    return is_text and is_able and column.role is not Role.KEY and column.unique and not column.missing
 
 
 def _leave_out(column: InferredColumn, path: str) -> InferredColumn:
     if column.role is not Role.FEATURE or column.type.is_ranged:
         return column
     return replace(column, role=Role.LEFT_OUT, remarks=(*column.remarks, f"{path} tells it"))
-
-
-def _references(column: InferredColumn) -> bool:
-    return any(remark.startswith(REFERENCES) for remark in column.remarks)

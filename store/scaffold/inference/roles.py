@@ -22,6 +22,8 @@ MAX_VALUE_LENGTH = 80
 MAX_CLASSES = 100
 #: Values of an integer label that is a class; with more it is a number.
 MAX_INTEGER_CLASSES = 10
+#: The remark about a column that the caller leaves out.
+AS_ASKED = "as you asked"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +287,7 @@ def _find_reason_to_leave_out(
     column: InferredColumn, statistics: ColumnStatistics, is_left_out: bool, is_copy: bool, label: str | None
 ) -> str | None:
     if is_left_out:
-        return "as you asked"
+        return AS_ASKED
     if statistics.place in statistics.layout.lists:
         return "lists, which no model learns from: write what counts in them as columns of their own"
     if not column.distinct:

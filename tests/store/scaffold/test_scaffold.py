@@ -470,6 +470,19 @@ def test_few_rows_behind_a_foreign_key_are_one_category(db: None) -> None:
     assert "article = models.TextField(null=True, blank=True)" in files["models.py"]
 
 
+@pytest.mark.parametrize(("name", "left_out"), [("password", ()), ("named", ("named",))])
+def test_secrets_and_columns_left_out_name_no_rows(db: None, name: str, left_out: tuple[str, ...]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{LOOKUPS} ALTER TABLE stock.shops RENAME name TO {name}")
+    options = ColumnOptions(label="sold", leave_out=left_out)
+    planned = unmanaged.plan_app("sold", inspection.find_tables(["stock.sales"]), options, None)
+    assert {feature.name: feature.declared for feature in planned.plan.features} == {
+        "article": 'Category("article")',
+        "shop": '"shop"',
+        "size": '"shop__size"',
+    }
+
+
 def test_a_view_needs_a_named_key(sales: None) -> None:
     tables = inspection.find_tables(["sales.people"])
     with pytest.raises(FileError, match="people has no key of one column: name one with --entity"):

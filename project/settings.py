@@ -139,9 +139,14 @@ OURS = {"learning", "store", "schema", "project", "tests", "examples", "benchmar
 def find_app(name: str) -> str:
     """Return the module of an app; if `name` is a folder, make it and the modules beside it importable.
 
-    Raises ImproperlyConfigured if the folder is no app: it has neither products nor models.
+    Raises ImproperlyConfigured if there is no such module, or the folder is no app: it has neither products nor models.
     """
     if os.sep not in name:
+        if find_spec(name.partition(".")[0]) is None:
+            raise ImproperlyConfigured(
+                f"EXEMPLAR_PRODUCTS names {name}, which Python does not find: put the folder that has it on "
+                f"PYTHONPATH, or name the app's own folder, as /srv/shop/{name.replace('.', '/')}."
+            )
         return name
     folder = Path(name).expanduser().resolve()
     if not is_app(folder):

@@ -45,5 +45,12 @@ def test_a_folder_that_is_no_app_is_refused_with_the_apps_in_it(tmp_path: Path) 
         find_app(f"{tmp_path}/static")
 
 
-def test_the_name_of_a_module_stays(tmp_path: Path) -> None:
-    assert find_app("shop.orders") == "shop.orders"
+def test_the_name_of_a_module_stays() -> None:
+    assert find_app("tests.clinic") == "tests.clinic"
+
+
+def test_a_module_that_python_does_not_find_is_refused() -> None:
+    with pytest.raises(
+        ImproperlyConfigured, match=r"names shop\.orders, which Python does not find: put the folder"
+    ):
+        find_app("shop.orders")

@@ -7,6 +7,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import DatabaseError, OperationalError, connection
+from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.executor import MigrationExecutor
 
 from project import state
@@ -18,8 +19,8 @@ from store.products import system_checks
 def execute(arguments: list[str]) -> None:
     """Execute a command line.
 
-    Raises: ImproperlyConfigured if the server is too old, tables are missing or the role lacks a right; Unusable if
-    the server is gone.
+    Raises: ImproperlyConfigured if the server is too old, tables are missing, migrations do not fit or the role lacks a
+    right; Unusable if the server is gone.
     """
     check_server()
     if arguments[1:2] != ["check"]:
@@ -30,6 +31,11 @@ def execute(arguments: list[str]) -> None:
         if not (refusal := _find_refusal(error)):
             raise
         raise refusal from None
+    except InconsistentMigrationHistory as error:
+        raise ImproperlyConfigured(
+            f"{error} ./dev migrate brings a database of an earlier release up to date; ./dev preflight names all "
+            "migrations that do not fit."
+        ) from None
 
 
 def _find_refusal(error: Exception) -> Exception | None:

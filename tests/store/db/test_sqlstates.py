@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db.migrations.exceptions import InconsistentMigrationHistory
 
 from project import commands
 from project.management.commands import migrate
@@ -77,6 +78,18 @@ def test_a_command_ends_in_a_sentence_for_each_refusal_that_tells_what_to_do(
     monkeypatch.setattr(commands, "check_server", lambda: None)
     monkeypatch.setattr(commands, "list_unapplied", list)
     with pytest.raises(ImproperlyConfigured, match=r"\(no\)"):
+        commands.execute([])
+
+
+def test_a_command_over_an_earlier_database_names_the_one_that_brings_it_up_to_date(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def execute(arguments: list[str]) -> None:
+        raise InconsistentMigrationHistory("exemplar.0001_initial is missing.")
+
+    monkeypatch.setattr(commands, "execute_from_command_line", execute)
+    monkeypatch.setattr(commands, "check_server", lambda: None)
+    with pytest.raises(ImproperlyConfigured, match=r"initial is missing\. ./dev migrate brings"):
         commands.execute([])
 
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import SuspiciousOperation
 from django.core.signals import request_finished
-from django.db import connections
+from django.db import DatabaseError, InterfaceError, connections
 from django.http import HttpRequest, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 from starlette.requests import Request
@@ -28,7 +28,7 @@ from schema import schema as served  # noqa: E402
 from schema.core.errors import refusal_of  # noqa: E402
 from schema.core.negotiation import prefers_page  # noqa: E402
 from schema.transport.http import GraphQLApp  # noqa: E402
-from store.db import memory, threads  # noqa: E402
+from store.db import memory, sqlstates, threads  # noqa: E402
 from store.models import ServedSchema  # noqa: E402
 from store.products import catalogue  # noqa: E402
 from store.runtime import lifespan as web_lifespan  # noqa: E402
@@ -166,8 +166,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
         graphql.serve(await threads.run(served.recorded))
         await web_lifespan.start()
     except Exception as error:
-        logger.exception("The web process could not start.")
-        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        await send({"type": "lifespan.startup.failed", "message": explain_failure(error)})
         return
     memory.freeze_heap()
     await send({"type": "lifespan.startup.complete"})
@@ -176,6 +175,14 @@ async def lifespan(receive: Receive, send: Send) -> None:
     await recording
     await web_lifespan.stop()
     await send({"type": "lifespan.shutdown.complete"})
+
+
+def explain_failure(error: Exception) -> str:
+    """Say why the process cannot start; log the traceback unless the database is the reason."""
+    if isinstance(error, (DatabaseError, InterfaceError)):
+        return sqlstates.explain(error)
+    logger.exception("The web process could not start.")
+    return str(error)
 
 
 async def record_schema() -> None:

@@ -21,11 +21,7 @@ _loading = ThreadPoolExecutor(1, thread_name_prefix="loading")
 
 async def start() -> None:
     """Load the champions, then follow promotions. Raises the database's errors: nothing can serve without it."""
-    try:
-        await threads.run_on(_loading, champions.load)
-    except (DatabaseError, InterfaceError) as error:
-        log.error("%s", sqlstates.explain(error))
-        raise
+    await threads.run_on(_loading, champions.load)
     log.info("%s", champions.summary())
     await dispatcher.start()
     events.hub.listen(_on_event)

@@ -1,7 +1,7 @@
 """Readiness: what a web process says of itself, and what it records when it starts."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
@@ -82,3 +82,34 @@ async def test_a_web_process_records_the_schema_that_it_serves() -> None:
     newest = await with_rows(ServedSchema.objects.newest)
     assert newest and newest.sdl == served.schema.as_str()
     assert await with_rows(ServedSchema.objects.count) == 1
+
+
+def fail_without_tables() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM nowhere.store_build")
+
+
+def fail_unexpectedly() -> None:
+    raise ValueError("unheard of")
+
+
+@pytest.mark.parametrize(
+    ("fail", "sentence", "tracebacks"),
+    [
+        (fail_without_tables, "./dev prepare makes Exemplar's own tables", 0),
+        (fail_unexpectedly, "unheard of", 1),
+    ],
+)
+async def test_a_process_that_cannot_start_says_why(
+    fail: Callable[[], None],
+    sentence: str,
+    tracebacks: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(served, "recorded", fail)
+    send = mock.AsyncMock()
+    await asgi.lifespan(mock.AsyncMock(), send)
+    (message,) = (call.args[0] for call in send.await_args_list)
+    assert message["type"] == "lifespan.startup.failed" and sentence in message["message"]
+    assert len([record for record in caplog.records if record.exc_info]) == tracebacks

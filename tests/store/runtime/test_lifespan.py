@@ -1,10 +1,8 @@
 """The operation phase goes on looking, whatever one look meets."""
 
 import logging
-from unittest import mock
 
 import pytest
-from django.db import ProgrammingError, connection
 
 from learning.model import Model
 from store.exceptions import ModelDoesNotFit
@@ -24,19 +22,6 @@ async def test_maintenance_goes_on_after_a_failure(caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.ERROR):
         await lifespan._log_errors(fails())
     assert "Maintenance failed; it is tried again" in caplog.text and "unheard of" in caplog.text
-
-
-async def test_a_start_without_tables_says_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
-    def load() -> None:
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT FROM nowhere.store_build")
-        finally:
-            connection.close()  # of the loading thread
-
-    with mock.patch.object(champions, "load", load), pytest.raises(ProgrammingError):
-        await lifespan.start()
-    assert "./dev prepare" in caplog.text
 
 
 def test_an_artifact_that_cannot_be_unpickled_is_reported(

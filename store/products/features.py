@@ -128,6 +128,8 @@ class Age:
 
 #: Days that a window may reach back, below which PostgreSQL's times end.
 MOST_DAYS = 1_000_000
+#: Rows that a window may take.
+MOST_ROWS = 1_000_000
 #: Days of each unit of an age.
 AGE_UNITS = {"years": 365.25, "days": 1.0}
 
@@ -198,6 +200,8 @@ def resolve_path(model: type[models.Model], path: str, *, keys: bool = False) ->
     Args:
         keys: True where the path may end at a foreign key, whose value is the key of the row that it references.
     """
+    if not isinstance(path, str):
+        raise InvalidJoin(f"{path!r} is no path: write the name of a column as a text, as 'city__name'.")
     hops: list[Hop] = []
     *relations, last = path.split("__")
     for name in relations:
@@ -393,6 +397,11 @@ class Feature(TypedColumn):
                 f"{self.title} cannot be computed from {inputs}: {_describe(error)}.", argument=argument
             ) from error
         return None if value is None else self.clean(value, argument)
+
+
+def _check_last(name: str, last: Any) -> None:
+    if not isinstance(last, int) or isinstance(last, bool) or not 1 <= last <= MOST_ROWS:
+        raise InvalidJoin(f"{name}: last={last} takes no row: it is a whole number from 1 to {MOST_ROWS:,}.")
 
 
 def _describe(error: ArithmeticError) -> str:
@@ -605,6 +614,8 @@ class Join:
                 return self._compile_json(name, declared)
             case Indicator():
                 return self._compile_indicator(name, declared)
+            case indicators.Choices():
+                raise InvalidJoin(indicators.explain(name, declared))
             case Trend():
                 slope = Slope(declared.path, _days(declared.at))
                 return self._compile_aggregate(name, slope, declared.at, declared.known)
@@ -868,6 +879,10 @@ class Join:
             raise InvalidJoin(f"{name} may use rows after {self.at!r}: write Choices(…, at=<their time>).")
         if declared.at:
             columns = self._earlier(name, declared.at, declared.known_at, self.at, [declared.path])
+        if declared.value is None:
+            raise InvalidJoin(
+                f"{name}: None is no value that a row has: declare Count({declared.path!r}) instead."
+            )
         try:
             value = path.column.to_python(declared.value)
         except ValidationError as error:
@@ -909,20 +924,22 @@ class Join:
     def _moving(self, name: str, declared: Before) -> dict[str, Any]:
         """Build the conditions of the rows in the window that moves with the event. Raises InvalidJoin."""
         conditions: dict[str, Any] = {}
+        if not _to_many_prefix(self.model, declared.at):
+            return conditions  # refused where the rows are aggregated
         if declared.days is not None:
-            if not self.at or not 0 < declared.days < MOST_DAYS:
+            if not self.at or isinstance(declared.days, bool) or not 0 < declared.days < MOST_DAYS:
                 raise InvalidJoin(
                     f"{name}: days={declared.days} needs at= of the Join, and a number above 0."
                 )
             bound = self._bound(name, declared.at, self.at)
             conditions[f"{declared.at}__gte"] = times.days_before(bound, declared.days)
         if declared.last is not None:
-            if isinstance(declared.last, bool) or declared.last < 1:
-                raise InvalidJoin(f"{name}: last={declared.last} takes no row: it is a whole number from 1.")
+            _check_last(name, declared.last)
             earlier = self._earlier(name, declared.at, declared.known, self.at, [])
+            known = {f"{declared.at}__isnull": False}  # PostgreSQL places null above each time
             relation = _to_many_prefix(self.model, declared.at)
-            rows = self.model._base_manager.filter(pk=OuterRef("pk"), **earlier, **conditions)
-            newest = rows.exclude(**{f"{relation}__pk": None}).order_by(f"-{declared.at}", f"-{relation}__pk")
+            rows = self.model._base_manager.filter(pk=OuterRef("pk"), **known, **earlier, **conditions)
+            newest = rows.order_by(f"-{declared.at}", f"-{relation}__pk")
             conditions[f"{relation}__pk__in"] = newest.values(f"{relation}__pk")[: declared.last]
         return conditions
 
@@ -936,16 +953,43 @@ class Join:
             raise InvalidJoin(
                 f"{name}: a Window needs columns in partition_by, as Window(…, partition_by='customer')."
             )
-        if self.label in set(references(window)):
-            raise InvalidJoin(f"{name} reads the label in its Window, and would tell it: leave it out.")
+        self._check_window(name, window)
         self._check_groups(name, window)
         rows = self.rows.order_by().filter(**{part.name: OuterRef(part.name) for part in partition})
         if self.at:
             rows = rows.filter(Q(**{f"{self.at}__lt": OuterRef(self.at)}) | Q(pk=OuterRef("pk")))
         rows = rows.annotate(window_value=window, window_key=Window(FirstValue("pk"), partition_by=[F("pk")]))
-        output = rows.query.annotations["window_value"].output_field
+        resolved = rows.query.annotations["window_value"]
+        self._check_subqueries(name, resolved)
+        output = resolved.output_field
         value = Subquery(rows.filter(window_key=OuterRef("pk")).values("window_value"), output_field=output)
         return Feature(name=name, field=output, nullable=True, expression=value, path=None)
+
+    def _check_window(self, name: str, window: Window) -> None:
+        """Check what a Window reads, also to partition and to order its rows. Raises InvalidJoin."""
+        parts = [part for part in window.get_source_expressions() if part is not None]
+        read = {path for part in parts for path in all_references(self.model, part)}
+        for path in sorted(read & set(self.annotations)):
+            if self.at and self.annotations[path].contains_aggregate:
+                raise InvalidJoin(
+                    f"{name} may use rows after {self.at!r}, as its Window reads the aggregate {path!r}: leave it out."
+                )
+            self._check_annotations(name, F(path))
+        reached = [pair for path in sorted(read) for pair in self._reached(path)]
+        for path, column in reached:
+            if column.to_many:
+                raise InvalidJoin(
+                    f"{name}: {path!r} in its Window has many rows for one instance: annotate the queryset with an "
+                    "aggregate of them, and name that."
+                )
+        if self.label in {path for path, _ in reached}:
+            raise InvalidJoin(f"{name} reads the label in its Window, and would tell it: leave it out.")
+
+    def _reached(self, path: str) -> list[tuple[str, Path]]:
+        """Resolve a path; an annotation to those that it reads of the base row and its to-one relations."""
+        if path not in self.annotations:
+            return [(path, resolve_path(self.model, path, keys=True))]
+        return [] if self.annotations[path].contains_aggregate else self._annotation_paths(path)
 
     def _earlier(
         self, name: str, at: str, known_at: str | None, before: str | None, paths: Iterable[str]

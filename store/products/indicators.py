@@ -32,15 +32,31 @@ class Indicator:
 
 
 def spread(features: Mapping[str, Any]) -> dict[str, Any]:
-    """Put an indicator for each value in the place of `Choices`."""
-    return {key: value for name, declared in features.items() for key, value in _spread(name, declared)}
+    """Put an indicator for each value in the place of `Choices`; those that cannot be named apart stay as they are."""
+    result: dict[str, Any] = {}
+    for name, declared in features.items():
+        named = dict(_spread(name, declared)) if isinstance(declared, Choices) else {name: declared}
+        is_clear = (
+            len(named) and result.keys().isdisjoint(named) and features.keys().isdisjoint({*named} - {name})
+        )
+        result |= named if is_clear else {name: declared}
+    return result
 
 
-def _spread(name: str, declared: Any) -> Iterator[tuple[str, Any]]:
-    if not isinstance(declared, Choices):
-        yield name, declared
+def _spread(name: str, declared: Choices) -> Iterator[tuple[str, Any]]:
+    if isinstance(declared.values, str):
         return
-    names = choice_names.name_values([str(value) for value in declared.values], {}, None)
+    names = choice_names.name_values([str(value) for value in declared.values])
     for value in declared.values:
         indicator = Indicator(declared.path, value, declared.at, declared.known)
         yield f"{name}_{names[str(value)].lower()}", indicator
+
+
+def explain(name: str, declared: Choices) -> str:
+    """Say why `Choices` were not spread."""
+    if isinstance(declared.values, str) or not declared.values:
+        return f"{name}: Choices takes a list of values, as Choices({declared.path!r}, ['new', 'loud'])."
+    names = ", ".join(sorted(key for key, _ in _spread(name, declared)))
+    return (
+        f"{name}: Choices makes the features {names}, and another feature has one of these names: rename one."
+    )

@@ -43,9 +43,18 @@ def test_before_an_event_only_earlier_rows_count() -> None:
         (Choices("tags__label", ["new"]), "joined_at", "write Choices"),
         (Choices("tags__label", ["new"], at="orders__placed_at"), "joined_at", "is not a column of 'tags'"),
         (Choices("orders__placed_at", ["x"]), None, "is no value of"),
+        (Choices("tags__label", "new"), None, "takes a list of values"),
+        (Choices("tags__label", []), None, "takes a list of values"),
+        (Choices("tags__label", [None]), None, "None is no value"),
     ],
 )
 def test_what_cannot_be_an_indicator_is_refused(declared: Any, at: str | None, sentence: str) -> None:
     join = Join(Customer.objects.all(), features={"feature": declared}, at=at)
     with pytest.raises(InvalidJoin, match=sentence):
         _ = join.columns
+
+
+def test_an_indicator_takes_the_name_of_no_other_feature() -> None:
+    product = product_of({"tags": Choices("tags__label", ["new"]), "tags_new": "age"})
+    [problem] = checks.find_problems(product)
+    assert "tags: Choices makes the features tags_new, and another feature has" in problem

@@ -3,7 +3,20 @@
 from typing import Any
 
 import pytest
-from django.db.models import Avg, Count, F, RowRange, Sum, Window
+from django.db import connection
+from django.db.models import (
+    Avg,
+    Case,
+    Count,
+    F,
+    Max,
+    OuterRef,
+    RowRange,
+    Subquery,
+    Sum,
+    When,
+    Window,
+)
 from django.db.models.functions import Lag, Rank
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -97,9 +110,45 @@ RANK = Window(Rank(), partition_by="owner", order_by="points")
         ("rank", "declare that Window as a feature"),
         (Before(Sum("orders__amount"), at="orders__placed_at", days=3), "needs at= of the Join"),
         (Before(Sum("orders__amount"), at="orders__placed_at", last=0), "takes no row"),
+        (Before(Sum("orders__amount"), at="orders__placed_at", last=True), "takes no row"),
+        (Before(Sum("orders__amount"), at="orders__placed_at", last=10**30), "takes no row"),
+        (Before(Sum("orders__amount"), at="joined_at", last=1), "is not a column of 'orders'"),
     ],
 )
 def test_a_window_that_cannot_be_served_as_learned_is_refused(feature: Any, sentence: str) -> None:
     product = product_of({"feature": feature}, Customer.objects.annotate(rank=RANK))
     with pytest.raises(InvalidJoin, match=sentence):
         _ = product.columns
+
+
+SPENT = Customer.objects.annotate(spent=Sum("orders__amount"), label_too=F("churned"))
+LAST_ORDER = Subquery(Order.objects.filter(customer=OuterRef("pk")).values("amount")[:1])
+
+
+@pytest.mark.parametrize(
+    "source, order_by, at, sentence",
+    [
+        (Sum("orders__amount"), "points", None, "has many rows for one instance"),
+        (Count("pk"), "tags__label", None, "has many rows for one instance"),
+        (Sum("spent"), "points", "joined_at", "its Window reads the aggregate 'spent'"),
+        (Max(LAST_ORDER), "points", "joined_at", "may use rows after 'joined_at'"),
+        (Max("points"), Case(When(churned=True, then=1), default=0), None, "reads the label"),
+        (Max("points"), "label_too", None, "reads the label"),
+    ],
+)
+def test_a_window_that_repeats_rows_or_tells_too_much_is_refused(
+    source: Any, order_by: Any, at: str | None, sentence: str
+) -> None:
+    window = Window(source, partition_by="owner", order_by=order_by)
+    assert sentence in " ".join(checks.find_problems(product_of({"feature": window}, SPENT, at=at)))
+
+
+def test_rows_without_a_time_are_not_the_newest() -> None:
+    row = customer(orders=[(0, 1.0), (1, 2.0)])
+    at = Order._meta.get_field("placed_at")
+    product = product_of({"spent": Before(Sum("orders__amount"), at="orders__placed_at", last=1)})
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE {Order._meta.db_table} ALTER {at.column} DROP NOT NULL")
+        cursor.execute(f"UPDATE {Order._meta.db_table} SET {at.column} = NULL WHERE amount = 1")
+    assert snapshot_values(product) == {str(row.pk): {"spent": 2.0}}

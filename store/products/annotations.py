@@ -69,6 +69,22 @@ def inflates(query: Query, expression: Any) -> bool:
     return bool(aggregates and joined) and not (joined in chains and all(over_all))
 
 
+def find_inflated(query: Query) -> Iterator[str]:
+    """List the aggregates of grouped rows that are inflated by rows of a relation which another aggregate reads."""
+    shared = {alias for alias in _aliases(query, query.where) if _multiplies(query, alias)}
+    for column in query.group_by if isinstance(query.group_by, tuple) else ():
+        shared.update(*_multiplying(query, column))
+    joined = {
+        name: shared.union(*_multiplying(query, expression))
+        for name, expression in query.annotations.items()
+        if expression.contains_aggregate
+    }
+    rows = shared.union(*joined.values())
+    for name, read in joined.items():
+        if read != rows and not all(map(_is_safe, find_aggregates(query.annotations[name]))):
+            yield name
+
+
 def _multiplying(query: Query, expression: Any) -> list[frozenset[str]]:
     """List the to-many joins on the way to each column of an expression."""
     chains = [_chain(query, column.alias) for column in _columns(expression)]

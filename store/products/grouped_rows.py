@@ -13,10 +13,10 @@ from django.apps.registry import Apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, models
-from django.db.models import Count, F, Func, Q, QuerySet, Value
+from django.db.models import Count, ExpressionWrapper, F, Func, Q, QuerySet, Value
 from django.db.models.constants import LOOKUP_SEP
-from django.db.models.expressions import Col
-from django.db.models.functions import Cast
+from django.db.models.expressions import Col, CombinedExpression
+from django.db.models.functions import Cast, Extract
 from django.db.models.functions.datetime import TruncBase
 from django.db.models.lookups import Exact, In
 from django.db.models.sql import Query
@@ -26,15 +26,19 @@ from ..exceptions import InvalidJoin
 from . import annotations, times
 
 #: The column of the key.
-KEY = "group_key"
+KEY = "exemplar_group_key"
 
 
 class SubqueryTable(BaseTable):
     """A subquery in the place of a table."""
 
     source: Query
+    #: The name that stands for the subquery.
+    groups: str
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        if self.table_name != self.groups:  # Django begins some subqueries at a table behind a relation
+            return super().as_sql(compiler, connection)
         sql, parameters = self.source.get_compiler(connection=connection).as_sql()
         return f"({sql}) {compiler.quote_name_unless_alias(self.table_alias)}", parameters
 
@@ -53,7 +57,7 @@ class GroupKey(models.TextField):
     def values_of(self, key: Any) -> list[Any]:
         """Decode a key to the values of the group's columns, as a query takes them. Raises ValidationError."""
         try:
-            values = json.loads(key, parse_constant=_refuse)
+            values = json.loads(key, parse_float=str, parse_constant=_refuse)
         except (TypeError, ValueError, RecursionError):
             values = None
         if not isinstance(values, list) or len(values) != len(self.columns):
@@ -76,15 +80,25 @@ def _value_of(field: Any, value: Any) -> Any:
         return None
     if isinstance(value, list | dict) or (isinstance(value, str) and not _is_storable(value)):
         raise ValidationError(f"{value!r} is no value of {field.name}.")
-    stored = field.target_field if field.is_relation else field
+    stored = field
+    while stored.is_relation:
+        stored = stored.target_field
     try:
         value = stored.to_python(value)
     except (TypeError, ValueError, ArithmeticError) as error:
         raise ValidationError(str(error)) from error
     if isinstance(value, datetime) and value.tzinfo is None:
         raise ValidationError(f"{field.name} needs an offset.")
-    stored.run_validators(value)
+    _check_range(stored, value)
     return stored.get_db_prep_value(value, connection)
+
+
+def _check_range(field: Any, value: Any) -> None:
+    """Check that PostgreSQL can hold a number. Stored rows may contradict the validators of their fields."""
+    # The public method raises for fields that are no integers.
+    low, high = connection.ops.integer_field_ranges.get(field.get_internal_type(), (None, None))
+    if low is not None and not low <= value <= high:
+        raise ValidationError(f"{field.name} lies between {low} and {high}.")
 
 
 def _is_storable(text: str) -> bool:
@@ -117,21 +131,30 @@ class KeyExact(Exact):  # type: ignore[type-arg]
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         compiled = super().as_sql(compiler, connection)
-        if isinstance(self.rhs, Col) and isinstance(self.rhs.target, GroupKey):
+        is_joined = isinstance(self.rhs, Col) and isinstance(self.rhs.target, GroupKey)
+        if is_joined and isinstance(self.lhs, Col):
             return _with_outer_columns(self.lhs, self.rhs, compiled, compiler)
         return _with_columns(self, [self.rhs] if isinstance(self.rhs, str) else [], compiled, compiler)
 
 
 def _with_columns(lookup: Any, keys: list[Any], compiled: Any, compiler: Any) -> Any:
     """Add the values that each column has in some key; none for a column that is null in one."""
+    if not isinstance(lookup.lhs, Col):
+        return compiled
     sql, parameters = compiled[0], list(compiled[1])
-    rows = [lookup.lhs.target.values_of(key) for key in keys]
-    for field, values in zip(lookup.lhs.target.fields, zip(*rows, strict=True), strict=False):
+    target: Any = lookup.lhs.target
+    rows = [target.values_of(key) for key in keys]
+    for field, values in zip(target.fields, zip(*rows, strict=True), strict=False):
         if None not in values:
             column, _ = compiler.compile(Col(lookup.lhs.alias, field))
-            sql += f" AND {column} = ANY(%s::{field.db_type(compiler.connection)}[])"
+            sql += f" AND {column} = ANY(%s::{_type(field, compiler.connection)}[])"
             parameters.append(list(values))
     return f"({sql})", parameters
+
+
+def _type(field: Any, connection: Any) -> str:
+    # An expression over decimals says nothing of its digits.
+    return "numeric" if isinstance(field, models.DecimalField) else str(field.db_type(connection))
 
 
 def _with_outer_columns(inner: Any, outer: Any, compiled: Any, compiler: Any) -> Any:
@@ -177,6 +200,7 @@ def model_of(rows: QuerySet[Any], conditions: Mapping[str, Q]) -> type[models.Mo
         conditions: of the rows that an aggregate takes, by its name.
     """
     names = _group_columns(rows)
+    _check(rows, names)
     rows = rows.order_by()
     _tell_zones(rows.query)
     key = Func(*map(F, names), function="jsonb_build_array", template="%(function)s(%(expressions)s)::text")
@@ -187,12 +211,33 @@ def model_of(rows: QuerySet[Any], conditions: Mapping[str, Q]) -> type[models.Mo
     return _model(rows.model, source, {KEY: _key(names), **fields})
 
 
+def _check(rows: QuerySet[Any], names: list[str]) -> None:
+    """Check that the groups can be read one by one, and each aggregate by itself. Raises InvalidJoin."""
+    if rows.query.is_sliced or rows.query.combinator:
+        raise InvalidJoin(
+            "its queryset is a slice or a union, which cannot be joined: restrict it with filter()."
+        )
+    for name in names:
+        field = output_field(rows, name)
+        if isinstance(field, models.JSONField) or hasattr(field, "base_field"):
+            raise InvalidJoin(
+                f"values() groups by {name!r}, a {type(field).__name__}, and a key holds plain values: group by "
+                f"Cast(…, models.TextField()), of a JSON value by KT('{name}')."
+            )
+    for name in annotations.find_inflated(rows.query):
+        raise InvalidJoin(
+            f"the aggregates of the groups are over two to-many relations, which inflate {name!r}: leave one out of "
+            "annotate(), and make it a feature over a relation of the group."
+        )
+
+
 def _tell_zones(query: Query) -> None:
-    """Make moments of the times without a zone that PostgreSQL truncates to."""
+    """Make moments, and days, of the times without a zone that PostgreSQL truncates to."""
     for name, expression in query.annotation_select.items():
         field: Any = expression.output_field
-        if times.is_time(field) and not times.is_day(field):
-            query.annotations[name] = _moment(expression)
+        if times.is_time(field):
+            is_day = times.is_day(field)
+            query.annotations[name] = Cast(expression, models.DateField()) if is_day else _moment(expression)
 
 
 def _moment(expression: Any) -> Any:
@@ -231,8 +276,18 @@ def _fields(rows: QuerySet[Any], keys: list[str]) -> Iterator[tuple[str, models.
         yield _field(name, column.target, _is_nullable(query, column))
     for name, expression in query.annotation_select.items():
         counted = isinstance(expression, Count)
-        nullable = not counted and (name not in keys or _is_nullable(query, expression))
+        is_known = name in keys and _is_arithmetic(expression)
+        nullable = not counted and (not is_known or _is_nullable(query, expression))
         yield _field(name, expression.output_field, nullable)
+
+
+def _is_arithmetic(expression: Any) -> bool:
+    """Check if an expression is null only where one of its columns is."""
+    if isinstance(expression, Value):
+        return expression.value is not None
+    if isinstance(expression, CombinedExpression | TruncBase | Extract | Cast | ExpressionWrapper):
+        return all(map(_is_arithmetic, expression.get_source_expressions()))
+    return isinstance(expression, Col)
 
 
 def _is_nullable(query: Query, expression: Any) -> bool:
@@ -284,13 +339,14 @@ def _model(model: type[models.Model], source: Query, fields: dict[str, models.Fi
             related: Any = field.remote_field.model
             if related._meta.model_name not in registry.all_models[related._meta.app_label]:
                 registry.register_model(related._meta.app_label, related)
-    table = type("GroupTable", (SubqueryTable,), {"source": source})
+    name = f"{model._meta.db_table}_groups"
+    table = type("GroupTable", (SubqueryTable,), {"source": source, "groups": name})
     query = type("GroupQuery", (Query,), {"base_table_class": table})
     meta = {
         "app_label": model._meta.app_label,
         "apps": registry,
         "managed": False,
-        "db_table": f"{model._meta.db_table}_groups",
+        "db_table": name,
         "base_manager_name": "objects",
         "verbose_name": f"group of {model._meta.verbose_name_plural}",
     }

@@ -1,13 +1,14 @@
 """Instances that a queryset makes by `values` and `annotate`: one for each customer and month."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
-from django.db.models import Avg, Count, Exists, F, Max, OuterRef, Sum
-from django.db.models.functions import TruncMonth
+from django.db.models import Avg, Case, Count, EmailField, Exists, F, Max, OuterRef, Sum, Value, When, Window
+from django.db.models.functions import Cast, TruncMonth
 
 from learning.columns import Kind
 from learning.problem import Clustering, Regression
@@ -18,7 +19,7 @@ from store.products import checks
 from store.products.features import Before
 from store.products.product import DataProduct
 from store.snapshots import preview, snapshots
-from tests.market.models import Customer, Order
+from tests.market.models import Call, Customer, Order
 from tests.market.rows import customer, product_of, served_values, snapshot_values
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +175,21 @@ def test_a_label_of_groups_says_that_it_is_not_written() -> None:
             "month",
             "a query of its own",
         ),
+        (Customer.objects.values("profile").annotate(n=Count("pk")), {"n": "n"}, None, "plain values"),
+        (MONTHS[:3], {"total": "total"}, None, "a slice or a union"),
+        (MONTHS.union(MONTHS), {"total": "total"}, None, "a slice or a union"),
+        (
+            Customer.objects.values("owner").annotate(n=Count("orders"), talked=Sum("calls__minutes")),
+            {"n": "n"},
+            None,
+            "which inflate 'n'",
+        ),
+        (
+            Customer.objects.values("owner").annotate(n=Count("orders"), points=Sum("points")),
+            {"n": "n"},
+            None,
+            "which inflate 'points'",
+        ),
     ],
 )
 def test_groups_that_would_be_wrong_are_refused(
@@ -196,3 +212,43 @@ def test_no_reverse_relation_and_no_app_knows_the_groups() -> None:
     before = {field.name for field in Customer._meta.get_fields(include_hidden=True)}
     assert monthly().columns
     assert {field.name for field in Customer._meta.get_fields(include_hidden=True)} == before
+
+
+def test_months_of_days_are_days_in_keys() -> None:
+    row = customer(calls=[(0, 1), (1, 2), (40, 4)])
+    months = Call.objects.annotate(month=TruncMonth("on")).values("customer", "month")
+    product = monthly({"talked": "talked", "month": "month"}, months.annotate(talked=Sum("minutes")))
+    values = snapshot_values(product)
+    assert values[f'[{row.pk}, "2024-05-01"]'] == {"talked": 3, "month": date(2024, 5, 1)}
+    assert served_values(product, *values) == values
+
+
+def test_a_group_of_null_by_an_expression_has_its_related_rows() -> None:
+    row = customer(orders=[(0, 1.0), (1, 9.0)], calls=[(0, 1)])
+    rows = Order.objects.annotate(size=Case(When(amount__gt=5, then=Value("big")))).values("customer", "size")
+    product = monthly({"calls": Count("customer__calls"), "size": "size"}, rows.annotate(n=Count("pk")))
+    values = snapshot_values(product)
+    assert values[f"[{row.pk}, null]"] == {"calls": 1, "size": None}
+    assert served_values(product, *values) == values
+
+
+def test_keys_hold_every_digit_and_what_validators_refuse() -> None:
+    customer(owner="no address")
+    number = Value(Decimal("12345678901234567.1234567890"))
+    groups = Customer.objects.values(owner_mail=Cast("owner", EmailField()), number=number)
+    product = monthly({"n": "n"}, groups.annotate(n=Count("pk")))
+    values = snapshot_values(product)
+    assert values == {'["no address", 12345678901234567.1234567890]': {"n": 1}}
+    assert served_values(product, *values) == values
+
+
+def test_a_group_has_windows_over_the_newest_rows_and_over_other_groups() -> None:
+    row = customer(orders=[(-30, 1.0), (-29, 2.0), (0, 4.0)])
+    windows = {
+        "newest": Before(Sum("customer__orders__amount"), at="customer__orders__placed_at", last=1),
+        "earlier": Window(Max("customer__age"), partition_by="customer", order_by="month"),
+    }
+    product = monthly(windows, at="month")
+    values = snapshot_values(product)
+    assert values[f'[{row.pk}, "2024-05-01T00:00:00+00:00"]'] == {"newest": 2.0, "earlier": 30}
+    assert served_values(product, *values) == values

@@ -1532,8 +1532,15 @@ class Duration(Kind):
         )
 
     def stored_sql(self, null: bool) -> str:
-        # PostgreSQL's months and years have no number of seconds by which Python agrees.
-        return "make_interval(secs => extract(epoch FROM {0})::float8)"
+        # PostgreSQL's months and years have no number of seconds by which Python agrees, and its longest intervals,
+        # and those without end, are none of Python's.
+        interval = f"CASE WHEN abs(seconds) <= {_LONGEST:.0f} THEN make_interval(secs => seconds) END"
+        return f"(SELECT {interval} FROM (SELECT extract(epoch FROM {{0}})::float8) AS span (seconds))"
+
+    def rewrite(self, column: FileColumn) -> Rewrite:
+        # PostgreSQL's intervals take no exponent, which the shortest spans have in JSON.
+        value = "CASE WHEN {text} ~ {power} THEN {text}::numeric::text ELSE {text} END"
+        return Rewrite(Sql(value, {"power": r"^[+-]?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{1,3}$"}))
 
     def clean(self, value: Any, column: Declaration) -> object:
         if isinstance(value, timedelta):

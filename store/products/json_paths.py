@@ -47,6 +47,8 @@ def expression(column: str, keys: list[str], field: models.Field) -> Any:
         value = KeyTransform(key, value)
     template = kind_of_field(type(field)).json_sql.format("%(expressions)s")
     text = Func(KeyTextTransform(keys[-1], value), template=template, output_field=TextField())
+    if field.get_internal_type() in connection.data_type_check_constraints:  # numbers from 0
+        text = Func(text, template="substring(%(expressions)s FROM '^[^-]*$')", output_field=TextField())
     type_ = Value(field.db_type(connection), TextField())
     is_valid = Func(text, type_, function="pg_input_is_valid", output_field=BooleanField())
     return Case(When(is_valid, then=Cast(text, field)), output_field=field)

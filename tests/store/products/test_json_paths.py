@@ -1,6 +1,6 @@
 """Values inside of a JSON column, with a declared kind."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -9,11 +9,14 @@ from django.db import models
 from learning.columns import Kind
 from store.exceptions import InvalidJoin
 from store.products import checks
+from store.products.features import Category
 from store.products.json_paths import Json
 from tests.market.models import Order, Tag
 from tests.market.rows import customer, product_of, served_values, snapshot_values
 
 pytestmark = pytest.mark.django_db
+
+NO_PATH: Any = Json("profile__age", models.CharField())
 
 
 def value_of(profile: Any, path: str, field: models.Field) -> Any:
@@ -43,6 +46,10 @@ def value_of(profile: Any, path: str, field: models.Field) -> Any:
         ({"vip": True}, "profile__vip", models.BooleanField(), True),
         ({"on": "2024-01-31"}, "profile__on", models.DateField(), date(2024, 1, 31)),
         ({"on": "today"}, "profile__on", models.DateField(), None),
+        ({"age": -5}, "profile__age", models.PositiveSmallIntegerField(), None),
+        ({"wait": "infinity"}, "profile__wait", models.DurationField(), None),
+        ({"wait": "9000000 years"}, "profile__wait", models.DurationField(), None),
+        ({"wait": "1 day 00:00:01"}, "profile__wait", models.DurationField(), timedelta(days=1, seconds=1)),
         ({"50% off": 3}, "profile__50% off", models.IntegerField(), 3),
     ],
 )
@@ -76,6 +83,7 @@ def test_a_path_goes_through_relations() -> None:
     [
         ("profile__age", r"write Json\('profile__age', models.IntegerField\(\)\)"),
         (models.F("profile__age"), r"write Json\('profile__age'"),
+        (Category(NO_PATH), "is no path"),
         (Json("profile", models.IntegerField()), "leads to no key"),
         (Json("age__x", models.IntegerField()), "leads to no key"),
         (Json("nothing__x", models.IntegerField()), "leads to no key"),

@@ -32,6 +32,8 @@ MOST_REPEATS = 20
 #: Upper bounds of a quick build.
 QUICK_CANDIDATES, QUICK_FOLDS = 3, 3
 MOST_PICTURES = 0.9
+#: Longest time limit of a build, in seconds: a year.
+MOST_SECONDS = 365 * 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +191,11 @@ class Problem:
         if self.seconds is not None and not self.seconds > 0:
             raise InvalidProblem(
                 f"seconds={self.seconds} leaves no time to learn; use more than 0, or None.",
+                argument=("seconds",),
+            )
+        if self.seconds is not None and self.seconds > MOST_SECONDS:
+            raise InvalidProblem(
+                f"seconds={self.seconds} is more than {MOST_SECONDS:,}, a year; use None for no limit.",
                 argument=("seconds",),
             )
         if not 0 <= self.seed < 2**32:

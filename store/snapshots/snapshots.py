@@ -30,6 +30,8 @@ SYSTEM_COLUMNS = ("_entity", "_prediction", "_label", "_at", "_group")
 #: Memory for the join's hash tables, unless the server allows more. With PostgreSQL's default of 4 MB they spill to
 #: files.
 WORK_MEM = "32MB"
+#: Longest time limit of a statement in PostgreSQL, in milliseconds.
+MOST_MILLISECONDS = 2**31 - 1
 #: The SQLSTATE of a statement that was stopped by its time limit.
 QUERY_CANCELED = "57014"
 
@@ -51,8 +53,8 @@ class SnapshotManager(models.Manager["Snapshot"]):
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 if seconds is not None:
-                    milliseconds = str(max(1, int(seconds * 1000)))
-                    cursor.execute("SELECT set_config('statement_timeout', %s, true)", [milliseconds])
+                    milliseconds = min(max(1, int(seconds * 1000)), MOST_MILLISECONDS)
+                    cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
                 cursor.execute(
                     "SELECT set_config('work_mem', %s, true) "
                     "WHERE pg_size_bytes(%s) > pg_size_bytes(current_setting('work_mem'))",

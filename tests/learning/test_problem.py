@@ -11,7 +11,7 @@ from sklearn.metrics import get_scorer_names
 from learning import metrics
 from learning.encoding import LARGEST, MISSING
 from learning.exceptions import InvalidProblem
-from learning.problem import PROBLEMS, Classification, Clustering, Regression, problem_type
+from learning.problem import MOST_SECONDS, PROBLEMS, Classification, Clustering, Regression, problem_type
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,7 @@ def test_every_known_metric_has_a_scorer():
         {"keep": 0},
         {"seconds": 0},
         {"seconds": float("nan")},
+        {"seconds": float("inf")},
         {"seed": -1},
         {"families": ()},
         {"families": ("forrest",)},
@@ -160,6 +161,7 @@ def test_values_beyond_a_bound_are_refused(options, message):
         {"seed": 0},
         {"seed": 2**32 - 1},
         {"seconds": 1e-3},
+        {"seconds": MOST_SECONDS},
         {"floors": {"no": 0, "yes": 1}},
     ],
 )
@@ -173,6 +175,7 @@ def test_values_at_a_bound_are_accepted(options):
     [
         ({"candidates": 0}, ("candidates",)),
         ({"seconds": 0.0}, ("seconds",)),
+        ({"seconds": MOST_SECONDS + 1}, ("seconds",)),
         ({"seed": -1}, ("seed",)),
         ({"families": ["forrest"]}, ("families",)),
         ({"families": []}, ("families",)),

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from learning.exceptions import TimedOut
-from learning.problem import Classification
+from learning.problem import MOST_SECONDS, Classification
 from learning.selection import early as early_module
 from learning.selection.steps import Fitted
 from store.builds.builds import Build, BuildEvent, describe_seconds
@@ -150,6 +150,10 @@ def test_a_build_with_a_limit_says_when_it_ends_and_keeps_to_it(
     assert timedelta(seconds=590) < build.ends_by - build.started_at < timedelta(seconds=610)
     assert build.ended_at < build.ends_by
     assert first.kind == "BuildStarted" and f"{build.ends_by:%H:%M:%S} UTC" in first.message
+
+
+def test_tables_may_be_joined_for_longer_than_a_statement_may_take(relapses: DataProduct) -> None:
+    assert Snapshot.objects.take(relapses, MOST_SECONDS).rows == 60
 
 
 def test_tables_that_cannot_be_joined_in_time_are_an_error(relapses: DataProduct) -> None:

@@ -63,8 +63,8 @@ class _BuildRun:
         self.build, self.finished = build, finished
         self.product: DataProduct = catalogue.get(build.product)
         self.champion = _find_champion(self.product)
-        #: The early version that this attempt has promoted; None before it.
-        self.early: ModelVersion | None = None
+        #: The newest early version that may serve, of this attempt or of the one before; None without one.
+        self.early = self.champion if _is_early(self.champion, build) else None
         self.hold_reason: str | None = None
         self.suspicious = False
 
@@ -220,11 +220,15 @@ class _BuildRun:
         self.hold_reason, self.suspicious = step.hold_reason, step.suspicious
         self.build.decision = step.reason
         self.build.save(update_fields=["decision"])
-        if step.winner is None:
-            self.build.add_event("ChampionKept", step.reason, step.percent)
-            if self.early is not None:
-                self.build.model, self.build.promoted = self.early, True
-                self.build.save(update_fields=["model", "promoted"])
+        if step.winner is not None:
+            return
+        if self.early is not None and self.early != self.champion:
+            self.promote(self.early)  # it could not serve while the search went on
+            return
+        self.build.add_event("ChampionKept", step.reason, step.percent)
+        if self.early is not None:
+            self.build.model, self.build.promoted = self.early, True
+            self.build.save(update_fields=["model", "promoted"])
 
     def register(self, step: learning.Fitted) -> None:
         model = ModelVersion.objects.register(self.build, step)
@@ -236,6 +240,8 @@ class _BuildRun:
 
     def promote_early(self, model: ModelVersion, decided: learning.Decided) -> None:
         """Promote a version of few rows while the search goes on, unless there is any reason to wait."""
+        if decided.hold_reason is None:
+            self.early = model
         state = ProductState.objects.lock(self.product.name)
         hold = decided.hold_reason or state.hold or self._superseded(state)
         if hold:
@@ -247,7 +253,7 @@ class _BuildRun:
         self.build.add_event(
             "ModelPromoted", f"Early version {model.number} serves. {reason}", promotion=promotion
         )
-        self.champion = self.early = model
+        self.champion = model
 
     def record_diagnostic(self, step: learning.DiagnosticDrawn) -> None:
         model = self.build.models.get(candidate__key=step.candidate.key)
@@ -302,6 +308,10 @@ class _BuildRun:
         with transaction.atomic():
             self.build.hold()
             self.build.end("SUCCEEDED", "BuildSucceeded", self.build.decision, model=self.build.model)
+
+
+def _is_early(version: ModelVersion | None, build: Build) -> bool:
+    return version is not None and version.early and version.build_id == build.pk
 
 
 def _find_champion(product: DataProduct) -> ModelVersion | None:

@@ -110,6 +110,7 @@ def test_an_early_version_outlives_a_crash_and_a_cancellation(
     run(again)
     again.refresh_from_db()
     assert again.status == SUCCEEDED, again.problem_message
+    assert (again.model, again.promoted) == (version, True)
     assert Promotion.objects.count() == 1 and ModelVersion.objects.champion_of(relapses.name) == version
 
 
@@ -137,6 +138,10 @@ def test_a_hold_keeps_an_early_version_from_serving(
     assert seen[0] == "True None"
     messages = [event.message for event in BuildEvent.objects.after(build.pk)]
     assert any("does not serve. Rolled back by ann: wrong." in message for message in messages)
+    # Nothing was better, and nothing else can serve.
+    version = ModelVersion.objects.champion_of(relapses.name)
+    assert version and (build.model, build.promoted) == (version, True)
+    assert "It serves although it would be held, as nothing else can: Rolled back by ann" in build.decision
 
 
 def test_a_build_with_a_limit_says_when_it_ends_and_keeps_to_it(

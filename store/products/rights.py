@@ -4,16 +4,17 @@ PostgreSQL itself tells what a join reads: a view depends on each table, column 
 may be created by a role that may read none of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from psycopg2 import sql
 
 from ..db.team import OWN_SCHEMA
+from .checks import ASKING
 from .features import Path
 from .product import NOTHING, ROWS, DataProduct
 
@@ -150,10 +151,18 @@ def _merge(rights: set[Right]) -> Iterator[Right]:
         yield Right(schema, name, privilege, tuple(sorted(names)), kind)
 
 
-def _list_read(product: DataProduct, cursor: Any) -> list[Right]:
-    """List the rights to read what the join names."""
+def _list_read(product: DataProduct, cursor: Any) -> Iterator[Right]:
+    """List the rights to read what the join names, and the conditions by which some rows are kept from some."""
+    join = product.join
+    asking = [actor for actor in ASKING if not join.sees_all(actor)]
+    for rows in (_joined(product), *(join.visible_rows(actor).order_by().values("pk") for actor in asking)):
+        yield from _list_named(rows, cursor)
+
+
+def _list_named(rows: QuerySet[Any], cursor: Any) -> list[Right]:
+    """List the rights to read what a query names."""
     try:
-        statement, parameters = _compile(product)
+        statement, parameters = rows.query.sql_with_params()
     except EmptyResultSet:
         return []
     query = cursor.mogrify(statement, parameters).decode()
@@ -166,15 +175,14 @@ def _list_read(product: DataProduct, cursor: Any) -> list[Right]:
     return rights
 
 
-def _compile(product: DataProduct) -> tuple[str, Sequence[Any]]:
-    """Compile the join without the functions of Exemplar's own schema, which may not be there yet."""
+def _joined(product: DataProduct) -> QuerySet[Any]:
+    """Select the join without the functions of Exemplar's own schema, which may not be there yet."""
     join = product.join
     paths = {"joined_key": "pk", "joined_label": join.label, "joined_group": join.group}
     expressions = {name: F(path) for name, path in paths.items() if path}
     expressions |= {f"feature_{column.name}": column.expression for column in join.columns}
     rows = join.complete().order_by().annotate(**expressions, joined_at=join.moment)
-    compiled: tuple[str, Sequence[Any]] = rows.values(*expressions, "joined_at").query.sql_with_params()
-    return compiled
+    return rows.values(*expressions, "joined_at")
 
 
 def _list_written(product: DataProduct, cursor: Any) -> Iterator[Right]:

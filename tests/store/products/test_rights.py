@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import Count, Exists, Max, OuterRef
+from django.db.models import Count, Exists, Max, OuterRef, Q
 
 from learning.problem import Classification, Clustering
+from store.access.actors import Actor
 from store.products import Before, DataProduct, Join, Latest
 from store.products.rights import OWN_SCHEMAS, list_rights
 from tests.clinic.models import Operation, Visit, Ward
@@ -55,6 +56,15 @@ def test_what_conditions_aggregates_and_subqueries_read_is_granted() -> None:
         "SELECT (id, marker, operation_id, taken_at) ON clinic_lab",
         "SELECT (minutes, operation_id) ON clinic_visit",
     }
+
+
+def test_what_says_who_sees_which_rows_is_read() -> None:
+    def visible_to(actor: Actor) -> Q:
+        return Q(anamnesis__age=len(actor.name)) if actor.name else Q(pk__in=[])
+
+    join = Join(Operation.objects.all(), features={"beds": "ward__beds"}, visible_to=visible_to)
+    product = DataProduct(name="declared", join=join, problem=Clustering(), writes="none")
+    assert "SELECT (age, operation_id) ON clinic_anamnesis" in printed(product)
 
 
 def test_groups_are_read_and_not_written() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from django.core.exceptions import MultipleObjectsReturned
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, models
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Case, Exists, Func, OuterRef, Prefetch, Q, QuerySet, Value, When
+from django.db.models.functions import Cast
 from psycopg2 import sql
 
 from ..access import acting
@@ -45,6 +46,25 @@ def keys_sql(product: DataProduct) -> sql.SQL:
     statement, parameters = query.get_compiler(DEFAULT_DB_ALIAS, elide_empty=False).as_sql()
     with connection.cursor() as cursor:
         return sql.SQL(cursor.mogrify(statement, parameters).decode())
+
+
+def is_key_of_row(product: DataProduct, column: str) -> Q:
+    """Build the condition that a column of texts has the key of a row of the product, looked up by its index."""
+    rows, key = select(product).order_by(), product.join.model._meta.pk
+    if isinstance(key, GroupKey):  # made once: no index finds one group
+        return Q(**{f"{column}__in": rows.values("pk")})
+    return Q(Exists(rows.filter(pk=_parsed(OuterRef(column), key))))
+
+
+def _parsed(text: Any, key: models.Field) -> Any:
+    """Build the value of a key from its text; null where the text is none, as of a key that had another type."""
+    while isinstance(key, models.ForeignKey):
+        key = key.target_field
+    if isinstance(key, models.CharField | models.TextField):
+        return text
+    kind = Value(key.cast_db_type(connection))
+    is_valid = Func(text, kind, function="pg_input_is_valid", output_field=models.BooleanField())
+    return Case(When(is_valid, then=Cast(text, key)))
 
 
 def existing(product: DataProduct, keys: Iterable[str]) -> set[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, Value
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Coalesce
 
 from ..access import acting
 from ..db import base
@@ -81,9 +81,8 @@ class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # ty
             return rows
         for product in catalogue.products():
             if not product.join.sees_all(actor):
-                keys = base_rows.select(product).order_by().values_list(Cast("pk", models.TextField()))
-                hidden = Q(product=product.name, entity__isnull=False) & ~Q(entity__in=keys)
-                rows = rows.exclude(hidden)
+                is_visible = base_rows.is_key_of_row(product, "entity")
+                rows = rows.filter(~Q(product=product.name) | Q(entity=None) | is_visible)
         return rows
 
 

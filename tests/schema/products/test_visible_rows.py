@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db.models import Q
+from django.db.models import F, Q, Sum
 from django.test import override_settings
 from graphql import parse
 
+from learning.model import ClusterAnswer
+from learning.problem import Clustering
 from schema.compiled.input_coercion import NotEligible
 from schema.compiled.plans import plan
 from schema.composition import compose
@@ -16,15 +18,18 @@ from store.access.acting import acting_as
 from store.access.actors import Actor
 from store.entities import base_rows, entities
 from store.exceptions import UnknownId
+from store.predictions import upsert
 from store.predictions.feedback import About, Feedback
 from store.predictions.predictions import Prediction
+from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products import catalogue, checks
+from store.products.features import Join
 from store.products.product import DataProduct
 from store.serving import champions as serving
 from store.serving import predict
 from store.serving.predict import PredictionRequest
 from store.snapshots import snapshots
-from tests.market.models import Customer
+from tests.market.models import Customer, Order
 from tests.market.rows import customer, product_of
 from tests.schema.compiled.oracle import Oracle
 
@@ -113,6 +118,30 @@ def test_pages_and_ids_of_predictions_are_those_of_the_actor(
         assert [error.extensions["code"] for error in ask(actor, f"mutation {{ {give} }}").errors] == [
             "UNKNOWN_ID"
         ]
+
+
+def test_a_prediction_about_what_is_no_key_any_more_is_nobodys(
+    ask: Ask, rows: dict[str, Customer], loyalty: DataProduct
+) -> None:
+    keys = [str(row.pk) for row in rows.values()]
+    predict.predict(serving.get_champion(loyalty), [PredictionRequest(entity=key) for key in keys])
+    Prediction.objects.filter(entity=keys[0]).update(entity="of another type")
+    assert [len(ids_of(ask(actor, LIST).data)) for actor in (ANN, BOB, None)] == [0, 1, 2]
+
+
+def test_predictions_about_groups_are_those_of_the_actor(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ann", "bob"):
+        customer(owner=name, orders=[(0, 5), (1, 7)])
+    groups = Order.objects.values(owner=F("customer__owner")).annotate(total=Sum("amount"))
+    join = Join(groups, features={"total": "total"}, visible_to=by_owner)
+    product = DataProduct(name="loyalty", join=join, problem=Clustering(), writes="none")
+    monkeypatch.setitem(catalogue._products, product.name, product)
+    requests = [ValidRequest((12.0,), f'["{name}"]') for name in ("ann", "bob")]
+    answers = [ClusterAnswer(0, (1.0,))] * 2
+    upsert.store(PredictionBatch(product, version(product), requests, answers))
+    for actor in (ANN, BOB):
+        with acting_as(actor):
+            assert [row.entity for row in Prediction.objects.all()] == [f'["{actor.author}"]']
 
 
 LIST = "{ predictions { edges { node { id } } } }"

@@ -44,8 +44,23 @@ def infer_existing(
         table = infer_table(layout, replace(options, leave_out=leave_out), chain([first], rows))
     existing = existing.keyed_by(table.key.header if table.key else None)
     pairs = zip(table.columns, existing.fields, strict=True)
-    columns = (_apply_stored_type(column, field, existing.name) for column, field in pairs)
-    return existing, replace(table, columns=tuple(columns))
+    columns = tuple(_apply_stored_type(column, field, existing.name) for column, field in pairs)
+    return existing, replace(table, columns=_leave_out_sources(existing, columns))
+
+
+def _leave_out_sources(
+    existing: DatabaseTable, columns: tuple[InferredColumn, ...]
+) -> tuple[InferredColumn, ...]:
+    """Leave out the columns that a generated label is computed from, and those that are computed from the same."""
+    stored = {field.column: field.stored for field in existing.fields}
+    label = next((column for column in columns if column.role is Role.LABEL), None)
+    sources = stored[label.header].sources if label else frozenset()
+    return tuple(
+        replace(column, role=Role.LEFT_OUT, remarks=(*column.remarks, f"it tells the label: {label.header}"))
+        if label and column.role is Role.FEATURE and sources & {column.header, *stored[column.header].sources}
+        else column
+        for column in columns
+    )
 
 
 def count_key(existing: DatabaseTable, column: str) -> KeyCounts:

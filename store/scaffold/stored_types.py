@@ -23,6 +23,11 @@ WITH RECURSIVE typed (name, type, modifier, generated, number) AS (
 SELECT typed.name, typname, typcategory, format_type(type, nullif(modifier, -1)), modifier = -1,
     ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = type ORDER BY enumsortorder), generated,
     (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef
+     WHERE adrelid = format('%%I.%%I', %s, %s)::regclass AND adnum = number),
+    ARRAY(SELECT source.attname::text FROM pg_attrdef JOIN pg_depend ON refobjid = adrelid
+     AND (classid = 'pg_attrdef'::regclass AND objid = pg_attrdef.oid
+          OR classid = 'pg_class'::regclass AND objid = adrelid AND objsubid = adnum)
+     JOIN pg_attribute source ON attrelid = adrelid AND attnum = refobjsubid AND attnum <> adnum
      WHERE adrelid = format('%%I.%%I', %s, %s)::regclass AND adnum = number)
 FROM typed JOIN pg_type ON pg_type.oid = type WHERE typtype <> 'd' ORDER BY number
 """
@@ -52,6 +57,8 @@ class StoredType:
     #: The expression of a generated column, and whether it is stored.
     generated: str
     is_persisted: bool
+    #: The columns that a generated column is computed from.
+    sources: frozenset[str]
 
     @property
     def substitute(self) -> Substitute | None:
@@ -71,11 +78,6 @@ class StoredType:
 
         Raises: FileError where the column cannot be the label.
         """
-        if column.role is Role.LABEL and self.generated:
-            raise FileError(
-                f"{table}, column {column.header}: a generated column is no label, as PostgreSQL computes it from "
-                f"others ({self.generated}): name a column that somebody writes."
-            )
         if self.substitute and column.role in (Role.LABEL, Role.TIME):
             raise FileError(
                 f"{table}, column {column.header}: {self._article} cannot be the {column.role.lower()}. Name a column "
@@ -115,7 +117,7 @@ class StoredType:
 def read_types(schema: str, table: str) -> Mapping[str, StoredType]:
     """Read the types of a table's columns, by the columns' names."""
     with connection.cursor() as cursor:
-        cursor.execute(STATEMENT, [schema, table, schema, table])
+        cursor.execute(STATEMENT, [schema, table] * 3)
         rows = cursor.fetchall()
     return {
         column: StoredType(
@@ -126,8 +128,9 @@ def read_types(schema: str, table: str) -> Mapping[str, StoredType]:
             enum=tuple(enum),
             generated=expression if generated else "",
             is_persisted=generated == "s",
+            sources=frozenset(sources) if generated else frozenset(),
         )
-        for column, name, category, sql_name, is_bare, enum, generated, expression in rows
+        for column, name, category, sql_name, is_bare, enum, generated, expression, sources in rows
     }
 
 

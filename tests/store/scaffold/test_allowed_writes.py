@@ -34,7 +34,7 @@ ALLOWED = {
     "GRANT ALL ON bank.loan TO teller": "none",
     "CREATE MATERIALIZED VIEW bank.loan AS SELECT * FROM bank.stored; GRANT ALL ON bank.loan TO teller": "none",
     "ALTER TABLE bank.stored DROP defaulted, ADD defaulted varchar(3) GENERATED ALWAYS AS "
-    f"(CASE WHEN age % 3 = 0 THEN 'yes' ELSE 'no' END) STORED; {TABLE} GRANT ALL ON bank.loan TO teller": "none",
+    f"(CASE WHEN id % 3 = 0 THEN 'yes' ELSE 'no' END) STORED; {TABLE} GRANT ALL ON bank.loan TO teller": "none",
 }
 
 

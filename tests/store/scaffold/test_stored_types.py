@@ -275,9 +275,15 @@ def test_a_label_of_any_other_type_is_refused_with_what_to_write(odd: None) -> N
             field.stored.apply(replace(column, header=name, role=Role.LABEL), "odd")
 
 
-def test_a_generated_column_is_no_label(odd: None) -> None:
-    with pytest.raises(FileError, match=r"a generated column is no label.*fixed \* "):
-        plan("doubled")
+def test_what_a_generated_label_is_computed_from_is_no_feature(odd: None, isolated: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE odd ADD tripled numeric GENERATED ALWAYS AS (fixed * 3 + i2) STORED")
+    app = plan("doubled")
+    roles = {column.header: column.role for column in app.tables["odd"][1].columns}
+    assert roles["fixed"] is roles["tripled"] is Role.LEFT_OUT and roles["i2"] is roles["f4"] is Role.FEATURE
+    product = load(app)
+    assert product.writes == "none" and not list(checks.find_problems(product))
+    assert preview(product).rows_out
 
 
 def test_no_type_of_postgresql_falls_through(db: None) -> None:

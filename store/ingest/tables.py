@@ -289,8 +289,15 @@ def _build_tables(match: _TableMatch) -> Iterator[TargetTable]:
 
 
 def _describe_keys(product: DataProduct, models_: Sequence[type[models.Model]], layout: Layout) -> str:
-    keys = "; ".join(
-        f"{model.__name__} is recognised by {' or '.join(f.name for f in _find_unique_fields(model))}"
-        for model in models_
-    )
+    keys = "; ".join(map(_describe_key, models_))
     return f"{layout.path} has no column that says which rows of {product} it is about: {keys}."
+
+
+def _describe_key(model: type[models.Model]) -> str:
+    single = [field.name for field in _find_unique_fields(model) if field in model._meta.concrete_fields]
+    if single:
+        return f"{model.__name__} is recognised by {' or '.join(single)}"
+    several = ", ".join(field.name for field in model._meta.pk_fields)
+    return (
+        f"{model.__name__}, whose key has several columns ({several}), is written by SQL and not from files"
+    )

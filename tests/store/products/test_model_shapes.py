@@ -1,6 +1,7 @@
 """Products over models of many shapes: inheritance, proxies, references to themselves, keys of several columns."""
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from django.test.utils import isolate_apps
 from learning.problem import Classification, Clustering
 from store.access.actors import Actor
 from store.entities import entities
+from store.ingest.files import Layout
+from store.ingest.tables import NoTable, plan_loads
 from store.predictions.feedback import About, Feedback
 from store.products import checks
 from store.products.features import Join
@@ -141,3 +144,14 @@ def test_rows_with_a_key_of_several_columns_are_joined_and_are_no_entities() -> 
     assert problem.startswith(
         "Line has a key of 2 columns (rental_id, line), and an entity has one: declare a unique"
     )
+
+
+def test_a_file_of_rows_with_a_key_of_several_columns_is_refused_by_the_names_of_its_columns() -> None:
+    rental, _ = rentals()
+    join = Join(rental.objects.all(), features={"lines": Count("lines")})
+    product = DataProduct(name="shape", join=join, problem=Clustering())
+    layout = Layout(path=Path("lines.csv"), format="csv", header=("rental", "line", "price"))
+    with pytest.raises(
+        NoTable, match=r"Line, whose key has several columns \(rental, line\), is written by SQL"
+    ):
+        plan_loads(product, [layout])

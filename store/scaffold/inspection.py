@@ -127,7 +127,7 @@ def find_tables(names: Sequence[str]) -> list[DatabaseTable]:
 
 def _qualify(name: str) -> Relation:
     """Find schema and name of a table or view; without a schema, another's before Exemplar's. Raises FileError."""
-    schema, _, table = name.rpartition(".")
+    schema, _, table = name.replace('"', "").rpartition(".")  # as SQL writes it, too
     rows = _fetch(
         "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         "WHERE c.relname = %s AND c.relkind IN ('r', 'v', 'm', 'p', 'f') "

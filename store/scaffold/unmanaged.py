@@ -101,7 +101,7 @@ def _find_key(base: DatabaseTable, entity: str | None) -> str:
         raise FileError(
             f"{base.name} has a key of {len(base.keys)} columns ({names}), and an entity has one: name a column with "
             f"unique values with --entity, or a view with one: CREATE VIEW … AS SELECT {text} AS key, * FROM "
-            f"{base.name}."
+            f'"{base.schema}"."{base.relation}".'
         )
     if key is None:
         raise FileError(f"{base.name} has no key of one column: name one with --entity.")

@@ -204,7 +204,7 @@ REFUSED = {
     ),
     "a key of several columns": (
         {"tables": ["films.rental_line"], "label": "price"},
-        'or a view with one: CREATE VIEW … AS SELECT "rental_id" || \'-\' || "line" AS key, * FROM rental_line.',
+        'a view with one: CREATE VIEW … AS SELECT "rental_id" || \'-\' || "line" AS key, * FROM "films"."rental_line".',
     ),
     "a key whose values repeat": (
         {"tables": ["places.repeated"], "entity": ["key"]},

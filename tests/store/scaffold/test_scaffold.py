@@ -497,6 +497,13 @@ def test_unknown_tables_are_rejected(sales: None, names: list[str]) -> None:
         inspection.find_tables(names)
 
 
+def test_a_table_may_be_named_as_sql_writes_it(sales: None) -> None:
+    [quoted, *_], [plain, *_] = (
+        inspection.find_tables([name]) for name in ('"sales"."people"', "sales.people")
+    )
+    assert quoted == plain
+
+
 def test_a_table_of_the_teams_comes_before_exemplars_of_the_same_name(db: None) -> None:
     names = ["auth_group", "django_content_type", "django_migrations", "django_session", "store_build"]
     with connection.cursor() as cursor:

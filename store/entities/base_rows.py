@@ -107,6 +107,20 @@ def lock(product: DataProduct, key: str) -> Any:
     return row
 
 
+def lock_each(product: DataProduct, keys: Iterable[str]) -> set[str] | None:
+    """Lock the rows of the table with these keys until the transaction ends, unless all rows are the product's.
+
+    Returns: the keys of those that are the product's, as PostgreSQL writes them; None where all are.
+    """
+    if not is_restricted(product):
+        return None
+    primary_keys = _primary_keys(product, keys)
+    locked = _table(product).filter(pk__in=primary_keys).order_by("pk").select_for_update()
+    list(locked.values_list("pk"))
+    own = select(product).filter(pk__in=primary_keys)
+    return set(own.values_list(Cast("pk", models.TextField()), flat=True))
+
+
 def find(product: DataProduct, key: str) -> Any:
     """Find the product's row with this key as `lock` does, without a lock, which wants the right to write."""
     return _find(product, key, lock=False)

@@ -1,7 +1,7 @@
 """Editing of entities' rows over the API: create, replace, patch and upsert, with checks of values and versions."""
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
@@ -24,6 +24,7 @@ from ..predictions.feedback import Feedback
 from ..products import limits
 from ..products.features import Feature
 from ..products.product import NOTHING, ROWS, DataProduct
+from . import upsert
 from . import values as bulk
 
 P = ParamSpec("P")
@@ -224,13 +225,16 @@ def _upsert_in_bulk(
     Returns: the number of rows inserted, and of others changed.
     """
     keys, counts = _resolve_keys(product, rows), []
+    own = base_rows.lock_each(product, map(str, keys))
     for labelled in (True, False):
         part = [
             (key, *row_values, row.label) if labelled else (key, *row_values)
             for row, key, row_values in zip(rows, keys, values, strict=True)
             if (row.label is not KEEP) is labelled
         ]
-        counts.append(bulk.upsert_rows(product, part, labelled) if part else (0, 0))
+        if part:
+            counts.append(bulk.upsert_rows(product, part, labelled))
+            _check_own(product, own)
     _check_left_out(product, keys)
     return sum(n for n, _ in counts), sum(n for _, n in counts)
 
@@ -276,6 +280,15 @@ def _hidden_keys(product: DataProduct, rows: Sequence[EditedRow]) -> Iterator[Co
     for place, row in enumerate(rows) if hidden else ():
         if row.key in hidden:
             yield entities.taken(product, row.key, ("rows", place, "key"))
+
+
+def _check_own(product: DataProduct, own: Collection[str] | None) -> None:
+    """Raise Conflict where a row was changed that was none of the product's when its rows were locked."""
+    if own is not None and not upsert.find_changed() <= set(own):
+        raise Conflict(
+            f"A row with one of these keys was inserted, or became none of {product}'s, meanwhile: try again.",
+            argument=("rows",),
+        )
 
 
 def _check_left_out(product: DataProduct, keys: Sequence[object]) -> None:

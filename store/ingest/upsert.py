@@ -44,6 +44,13 @@ def count_written() -> tuple[int, int]:
     return inserted, rows - inserted
 
 
+def find_changed() -> set[str]:
+    """Find the keys of the rows that were there, and changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("SELECT key FROM {} GROUP BY key HAVING NOT bool_or(new)").format(WRITTEN))
+        return {key for (key,) in cursor.fetchall()}
+
+
 def add_written(keys: Iterable[str]) -> None:
     """Add the keys of rows that were changed by other statements."""
     for key in keys:

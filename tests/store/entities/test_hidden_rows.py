@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.db import connection, transaction
@@ -15,8 +16,8 @@ from store import ingest
 from store.access.actors import Actor
 from store.entities import base_rows, entities
 from store.entities.entities import KEEP
-from store.exceptions import NotWritable
-from store.ingest import editing
+from store.exceptions import Conflict, NotWritable
+from store.ingest import editing, values
 from store.ingest.editing import EditedRow
 from store.predictions import upsert
 from store.predictions.feedback import About, Feedback
@@ -231,6 +232,28 @@ def test_a_file_is_loaded_without_the_rows_that_are_hidden_or_would_be(world: Wo
     assert not rejects
     assert {row[0]: row[3] for row in contents(Customer)} == {1: 41, 2: 30, 3: 30, 4: 41}
     assert hidden({Customer: contents(Customer)}) == hidden({Customer: before})
+
+
+@pytest.mark.parametrize(
+    ("key", "module", "step"),
+    [(MISSING, values, "upsert_rows"), (OWN, editing, "_resolve_keys")],
+    ids=["inserted", "moved"],
+)
+def test_a_row_that_becomes_anothers_just_before_the_upsert_is_not_taken(
+    world: World, key: str, module: Any, step: str
+) -> None:
+    if not world.product.writable:
+        return
+    real = getattr(module, step)
+
+    def write_first(*arguments: Any) -> Any:
+        Customer.objects.update_or_create(id=key, defaults={"tenant": OURS + 1})
+        return real(*arguments)
+
+    edited = [EditedRow(key, FEATURES, KEEP, None)]
+    refused = pytest.raises(Conflict, match="meanwhile: try again")
+    with mock.patch.object(module, step, write_first), refused, transaction.atomic():
+        editing.upsert_many(world.product, edited)
 
 
 def test_rows_with_feedback_that_would_be_hidden_are_refused_with_their_labels(world: World) -> None:

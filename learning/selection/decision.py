@@ -28,6 +28,8 @@ from .reasons import Ground, Reasons, format_score
 WORTH, ONE_ERROR = 0.005, 0.16
 #: A score this many corrected standard errors below the champion's recorded score is a regression.
 SHORT_BY = 2.0
+#: What is said of a champion that has nothing to learn.
+SAME_EXAMPLES = "The examples are those it was learned from"
 #: The objection to a model that was not compared with the champion's recipe.
 UNCOMPARED = (
     "The time limit ended before the champion's recipe was scored, so nothing shows that this one is better: "
@@ -182,15 +184,28 @@ def _decide(
         return _won(challenger, _explain_first(reasons, challenger, others, incumbent))
     if challenger is not None and is_beyond_noise(challenger.scores, defender.scores, reasons.ratio):
         return _won(challenger, reasons.win(challenger, defender))
+    if challenger is not None and _learns_from_more(challenger, defender):
+        return _won(challenger, reasons.succession(challenger, defender))
     reason = reasons.defence(defender, challenger, best)
     if incumbent is not None and incumbent.fingerprint == fingerprint:
         return Decision(
             winner=None,
             incumbent_kept=True,
             hold_reason=None,
-            reason=f"{reason} The examples are those it was learned from: nothing was fitted.",
+            reason=f"{reason} {_describe_examples(defender.candidate)}: nothing was fitted.",
         )
     return replace(_won(defender, reason), incumbent_kept=True)
+
+
+def _learns_from_more(challenger: Entry, defender: Entry) -> bool:
+    """Return whether the defender is an early version of few rows, and the challenger has all and is no worse."""
+    rows = "rows" in defender.candidate.hyperparameters and "rows" not in challenger.candidate.hyperparameters
+    return rows and challenger.score >= defender.score
+
+
+def _describe_examples(champion: Candidate) -> str:
+    rows = champion.hyperparameters.get("rows")
+    return f"It was learned from {rows:,} of these examples" if rows else SAME_EXAMPLES
 
 
 def _explain_first(

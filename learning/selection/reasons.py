@@ -100,6 +100,14 @@ class Reasons:
         ]
         return self._with_ground(parts, challenger)
 
+    def succession(self, challenger: FinalScores, defender: FinalScores) -> str:
+        """Explain that a recipe that learns from all rows replaces an early version that is no better."""
+        parts = [
+            f"Chose {challenger.candidate}, which learns from all rows: {self._score(challenger)} on fresh folds.",
+            f"The early version, {defender.candidate}, has {format_score(mean(defender))}.",
+        ]
+        return self._with_ground(parts, challenger)
+
     def defence(self, defender: FinalScores, challenger: FinalScores | None, best: FinalScores) -> str:
         """Explain that the champion's recipe is kept.
 

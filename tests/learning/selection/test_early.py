@@ -169,6 +169,29 @@ def test_many_rows_are_sampled_for_an_early_version(monkeypatch):
     assert "rows" not in full_recipe(version.candidate.hyperparameters)
 
 
+def test_a_recipe_that_is_as_good_and_learns_from_all_rows_replaces_an_early_version_of_few(monkeypatch):
+    monkeypatch.setattr(early_module, "ROWS", 150)
+    search, early = search_with_early()
+    list(search.run())
+    final = replace(final_round(search), scored=tuple(early.folds.values()))
+    list(final.run())
+    decision = module._decide(search, final, early.incumbent(), early.analysed)
+    assert decision.winner == Candidate("linear", full_recipe(early.serving.candidate.hyperparameters))
+    assert not decision.incumbent_kept and "which learns from all rows" in decision.reason
+
+
+def test_an_early_version_of_few_rows_that_is_better_is_kept_and_says_what_it_learned_from(monkeypatch):
+    monkeypatch.setattr(early_module, "ROWS", 150)
+    search, early = search_with_early()
+    list(search.run())
+    search.runner.scheduler._pool.script = by_family({}, Scripted(quality=0.6))
+    final = replace(final_round(search), scored=tuple(early.folds.values()))
+    list(final.run())
+    decision = module._decide(search, final, early.incumbent(), early.analysed)
+    assert decision.winner is None
+    assert "It was learned from 150 of these examples: nothing was fitted." in decision.reason
+
+
 def test_an_early_clustering_keeps_the_numbers_of_its_clusters():
     problem = Clustering(folds=4, clusters=(2,), families=("kmeans",))
     search, early = search_with_early(problem, by_family({}, Scripted(quality=0.5)))

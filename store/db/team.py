@@ -164,15 +164,19 @@ def _refuse_unnamed_user_model(team: list[AppConfig]) -> None:
             )
 
 
+def _qualify(table: str) -> str:
+    """Return a table's name with its schema: that of `"sales"."order"`, `sales"."order` or, for `order`, SCHEMA."""
+    name = table.strip('"')
+    return f'"{name}"' if '"."' in name else f'"{SCHEMA}"."{name}"'
+
+
 def separate_tables() -> None:
     """Qualify the team's tables with their schema, and cut what Exemplar's rows would delete in them.
 
     A table of Exemplar's own may have the same name, and rows of its own the keys of the team's.
     """
     for model in list_models():
-        table = model._meta.db_table
-        if not table.startswith('"'):
-            model._meta.db_table = f'"{SCHEMA}"."{table}"'
+        model._meta.db_table = _qualify(model._meta.db_table)
         for field in model._meta.local_fields:
             if field.remote_field and is_exemplar_model(field.remote_field.model):
                 field.remote_field.on_delete = models.DO_NOTHING

@@ -339,7 +339,9 @@ def _model(model: type[models.Model], source: Query, fields: dict[str, models.Fi
             related: Any = field.remote_field.model
             if related._meta.model_name not in registry.all_models[related._meta.app_label]:
                 registry.register_model(related._meta.app_label, related)
-    name = f"{model._meta.db_table}_groups"
+    name = (
+        model._meta.db_table.replace('"', "") + "_groups"
+    )  # one identifier, also of a table with its schema
     table = type("GroupTable", (SubqueryTable,), {"source": source, "groups": name})
     query = type("GroupQuery", (Query,), {"base_table_class": table})
     meta = {

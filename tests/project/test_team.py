@@ -244,6 +244,31 @@ def test_a_user_model_that_cannot_be_the_teams_is_refused(
         team.import_models()
 
 
+@pytest.mark.parametrize(
+    ("written", "table"),
+    [
+        ("order", '"public"."order"'),
+        ("sales.order", '"public"."sales.order"'),
+        ('"Order Head"', '"public"."Order Head"'),
+        ('"sales"."order"', '"sales"."order"'),
+        ('sales"."order', '"sales"."order"'),
+    ],
+)
+@isolate_apps("tests.clinic")
+def test_each_table_of_the_teams_gets_its_schema(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, written: str, table: str
+) -> None:
+    class Purchase(models.Model):
+        class Meta:
+            app_label = "clinic"
+            db_table = written
+
+    settings.MIGRATION_MODULES = {}
+    monkeypatch.setattr(team, "list_models", lambda: [Purchase])
+    team.separate_tables()
+    assert Purchase._meta.db_table == table
+
+
 @isolate_apps("tests.clinic")
 def test_a_table_that_only_the_search_path_would_tell_apart_is_refused() -> None:
     class Biopsy(models.Model):

@@ -49,6 +49,15 @@ def test_each_group_is_an_instance_with_a_key_of_its_values() -> None:
     assert base_rows.existing(product, [may, f'[{other.pk}, "2020-01-01"]', "5", "[]"]) == {may}
 
 
+def test_the_groups_of_a_table_with_its_schema_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = customer(orders=[(0, 1.0), (1, 2.0)])
+    monkeypatch.setattr(Order._meta, "db_table", f'"exemplar"."{Order._meta.db_table}"')
+    monkeypatch.delattr(Order.placed_at.field, "cached_col", raising=False)
+    product = monthly({"orders": "orders"})
+    key = f'[{row.pk}, "2024-05-01T00:00:00+00:00"]'
+    assert snapshot_values(product) == {key: {"orders": 2}} == served_values(product, key)
+
+
 def test_kind_and_null_of_a_groups_columns() -> None:
     columns = {column.name: (column.kind, column.nullable) for column in monthly().columns}
     assert columns == {

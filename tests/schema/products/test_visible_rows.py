@@ -120,6 +120,51 @@ def test_pages_and_ids_of_predictions_are_those_of_the_actor(
         ]
 
 
+#: What names a row by its key; creating one tells of necessity that its key is taken.
+NAMING = [
+    "{ loyalty { predictFor(entity: KEY) { id } } }",
+    "{ loyalty { predictForMany(entities: [KEY]) { id } } }",
+    "{ loyalty { predict(entity: KEY, features: {age: 3, points: 4}) { id } } }",
+    '{ loyalty { predict(entity: KEY, features: {age: -3, points: 4}, reference: "") { id } } }',
+    "{ loyalty { predictMany(rows: [{entity: KEY, features: {age: 3, points: 4}}]) { id } } }",
+    "{ loyalty { entity(key: KEY) { key } } }",
+    "{ loyalty { predictions(filter: {entity: KEY}) { totalCount edges { node { id } } } } }",
+    '{ predictions(filter: {product: "loyalty", entity: KEY}) { totalCount edges { node { id } } } }',
+    "mutation { loyaltyFeedback(input: {about: {entity: KEY}, label: YES}) { created } }",
+    "mutation { loyaltyFeedbackMany(inputs: [{about: {entity: KEY}, label: YES}]) { created } }",
+    "mutation { loyaltyPatch(entity: KEY, features: {age: 3}) { created } }",
+    "mutation { loyaltyPatch(entity: KEY, label: YES) { created } }",
+    'mutation { loyaltyPatch(entity: KEY, version: "1") { created } }',
+    'mutation { loyaltyReplace(version: "1", row: {key: KEY, features: {age: 3, points: 4}, at: AT}) { created } }',
+    'mutation { deletePredictions(which: {filter: {product: "loyalty", entity: KEY}}) { count feedbackCount } }',
+]
+
+
+@pytest.mark.parametrize("query", NAMING)
+def test_a_key_of_anothers_row_is_answered_as_one_that_nobody_has(
+    ask: Ask, rows: dict[str, Customer], loyalty: DataProduct, query: str
+) -> None:
+    about = PredictionRequest(entity=str(rows["ann"].pk))
+    prediction = predict.predict_one(serving.get_champion(loyalty), about)
+    Feedback.objects.give(loyalty, About(prediction=prediction.pk), "True", "ann")
+    before = stored()
+
+    def told(key: str) -> str:
+        text = query.replace("KEY", f'"{key}"').replace("AT", '"2024-05-17T00:00:00Z"')
+        result = ask(BOB, text)
+        assert result.data is not None, result.errors
+        errors = [(error.message, error.extensions) for error in result.errors or ()]
+        return f"{result.data} {errors}".replace(key, "KEY")
+
+    assert told(about.entity or "") == told("987654321")
+    assert stored() == before
+
+
+def stored() -> list[Any]:
+    """All rows that a query about a customer may change."""
+    return [list(model.objects.order_by("pk").values_list()) for model in (Customer, Prediction, Feedback)]
+
+
 def test_a_prediction_about_what_is_no_key_any_more_is_nobodys(
     ask: Ask, rows: dict[str, Customer], loyalty: DataProduct
 ) -> None:

@@ -5,11 +5,14 @@ So the base rows are read without them, and each is computed from the queryset w
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.db import models
-from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery
-from django.db.models.expressions import Col
+from django.db.models import ExpressionWrapper, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models.expressions import Col, CombinedExpression
+from django.db.models.functions import Cast
+from django.db.models.functions.datetime import TruncBase
 from django.db.models.lookups import LessThan
 from django.db.models.sql import Query
 from django.db.models.sql.where import AND, WhereNode
@@ -105,6 +108,14 @@ def find_aggregates(expression: Any) -> Iterator[Any]:
             yield from find_aggregates(source)
 
 
+def walk(expression: Any) -> Iterator[Any]:
+    """List a resolved expression and its parts, without those of subqueries."""
+    yield expression
+    if hasattr(expression, "get_source_expressions") and not isinstance(expression, Query):
+        for source in expression.get_source_expressions():
+            yield from walk(source)
+
+
 def find_subqueries(expression: Any) -> Iterator[Query]:
     """List the queries of its own in a resolved expression."""
     if isinstance(expression, Query):
@@ -114,24 +125,54 @@ def find_subqueries(expression: Any) -> Iterator[Query]:
             yield from find_subqueries(source)
 
 
-def has_times(query: Query) -> bool:
-    """Check if a query reads rows that have a time."""
-    return any(times.is_time(field) for field in query.get_meta().concrete_fields)
-
-
 def ends_before(query: Query, at: models.Field) -> bool:
-    """Check if a subquery reads only rows whose time is smaller than the outer row's column `at`."""
+    """Check if a subquery reads only rows whose time is smaller than the outer row's column `at`.
+
+    Each to-many relation that it joins has rows of its own; rows without any time always count.
+    """
     conditions = query.where.children if query.where.connector == AND and not query.where.negated else ()
-    return any(
-        isinstance(condition, LessThan) and _is_bound(query, condition, at) for condition in conditions
-    )
+    bounded = {
+        column.alias
+        for condition in conditions
+        if isinstance(condition, LessThan) and _is_bound(query, condition, at)
+        for column in _columns(condition.lhs)
+    }
+    return all(bounded & tables for tables in _timed_rows(query))
+
+
+def _timed_rows(query: Query) -> Iterator[set[str]]:
+    """List the rows with a time that a query reads: the aliases of their table and of those behind to-one relations."""
+    rows: dict[str, set[str]] = {}
+    for alias in query.alias_map:
+        if query.alias_refcount.get(alias):
+            relations = [step for step in _chain(query, alias) if _multiplies(query, step)]
+            rows.setdefault((relations or [""])[-1], set()).add(alias)
+    for aliases in rows.values():
+        if any(times.is_time(field) for alias in aliases for field in _fields_of(query, alias)):
+            yield aliases
+
+
+def _fields_of(query: Query, alias: str) -> Iterable[Any]:
+    join: Any = query.alias_map[alias]
+    model = query.get_meta().model if join.parent_alias is None else join.join_field.related_model
+    return model._meta.concrete_fields
 
 
 def _is_bound(query: Query, condition: Any, at: models.Field) -> bool:
     row, limit = condition.lhs, condition.rhs
-    outer = any(c.target == at and c.alias in query.external_aliases for c in _columns(limit))
     # A day is smaller than each moment on it.
-    return outer and times.is_day(row.output_field) == times.is_day(limit.output_field)
+    is_same_kind = times.is_day(row.output_field) == times.is_day(limit.output_field)
+    return is_same_kind and _is_at(query, limit, at)
+
+
+def _is_at(query: Query, limit: Any, at: models.Field) -> bool:
+    """Check if a limit is the outer row's column `at`, its day, or a fixed time before it."""
+    if isinstance(limit, CombinedExpression) and limit.connector == "-":
+        span = getattr(limit.rhs, "value", None)
+        return isinstance(span, timedelta) and span >= timedelta(0) and _is_at(query, limit.lhs, at)
+    if isinstance(limit, Cast | TruncBase | ExpressionWrapper):
+        return _is_at(query, limit.get_source_expressions()[0], at)
+    return isinstance(limit, Col) and limit.target == at and limit.alias in query.external_aliases
 
 
 def ungrouped(rows: QuerySet[Any]) -> QuerySet[Any]:

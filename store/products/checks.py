@@ -3,6 +3,7 @@
 import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FieldError, ValidationError
@@ -17,7 +18,7 @@ from ..db import team
 from ..exceptions import InvalidJoin
 from . import times
 from .columns import Choice, TypedColumn
-from .features import Path, resolve_path
+from .features import Latest, Path, Trend, resolve_path
 from .product import LABEL, ROWS, WRITES, DataProduct
 
 #: A quoted name in SQL that is neither qualified nor an alias that a query gives to a column.
@@ -121,6 +122,9 @@ def _tables(product: DataProduct, features_compile: bool) -> Iterator[str]:
         return
     except (EmptyResultSet, FieldError):
         return  # reads no table
+    except (TypeError, ValueError) as error:
+        yield f"Django cannot write the SQL of its Join: {error}"
+        return
     own = team.list_exemplar_tables() | team.list_ambiguous_tables(join.model._meta.apps)
     for table in sorted(own.intersection(NAME.findall(statement))):
         yield (
@@ -132,13 +136,30 @@ def _tables(product: DataProduct, features_compile: bool) -> Iterator[str]:
 def _leak(product: DataProduct, name: str) -> Iterator[str]:
     declared = product.join.features[name]
     paths = product.join.references(declared)
+    if isinstance(declared, Latest | Trend):
+        paths = {declared.path}
     if product.join.label in paths:
         yield f"the feature {name} is the label itself: remove it from features."
     elif any(_is_beyond_label(product, path) for path in paths):
         yield f"the feature {name} is a column of the row that the label names, so that it tells the label: remove it."
+    elif product.join.at is None and any(_returns_to_label(product, path) for path in paths):
+        yield f"the feature {name} reads the label of the instance itself among other rows: remove it, or declare at=."
     # An aggregate may compare its rows' time with the event's.
     if product.join.at in paths and not product.join.aggregates(declared):
         yield f"the feature {name} is the event's own time, by which models would tell instances apart: remove it."
+
+
+def _returns_to_label(product: DataProduct, path: str) -> bool:
+    """Return True where a path leads to the label's column over a relation and back over it."""
+    try:
+        label, feature = product.join.label_path, resolve_path(product.join.model, path, keys=True)
+    except InvalidJoin:
+        return False  # a problem of its own
+    steps = pairwise(feature.hops)
+    returns = any(
+        getattr(back, "field", None) is hop or getattr(hop, "field", None) is back for hop, back in steps
+    )
+    return returns and label is not None and label.column == feature.column
 
 
 def _is_beyond_label(product: DataProduct, path: str) -> bool:

@@ -29,7 +29,7 @@ from django.db.models import (
     Window,
 )
 from django.db.models.expressions import BaseExpression, Col, CombinedExpression
-from django.db.models.functions import Cast, Coalesce, Extract, FirstValue
+from django.db.models.functions import Cast, Coalesce, Extract, FirstValue, Now, Random
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from ..access.actors import Actor
@@ -682,6 +682,11 @@ class Join:
         query = self.rows.annotate(**{f"feature_{name}": expression}).query
         resolved = query.annotations[f"feature_{name}"]
         self._check_subqueries(name, resolved)
+        if any(isinstance(part, Now | Random) for part in annotations.walk(resolved)):
+            raise InvalidJoin(
+                f"{name} is another value each time it is read, and would not be served as it was learned: count a "
+                "time by Age, up to the event's."
+            )
         if resolved.contains_over_clause:
             raise InvalidJoin(
                 f"{name} has a Window inside of an expression: make the Window a feature by itself."
@@ -766,7 +771,7 @@ class Join:
         if (path := self.at_path) is None:
             return
         for query in annotations.find_subqueries(resolved):
-            if annotations.has_times(query) and not annotations.ends_before(query, path.column):
+            if not annotations.ends_before(query, path.column):
                 raise InvalidJoin(
                     f"{name} may use rows after {self.at!r}: filter its rows by <their time>__lt=OuterRef({self.at!r})"
                     ", a day by Cast(OuterRef(…), DateField()); or use Before or Latest."

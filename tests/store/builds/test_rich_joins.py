@@ -145,11 +145,11 @@ Ask = Callable[[str], Any]
 @pytest.fixture
 def ask(product: DataProduct) -> Ask:
     schema = compose([product])
-    context = Context(Actor(author="ann", superuser=True), None)
+    context = Context(Actor(author="ann", superuser=True), None)  # type: ignore[arg-type]
 
     def execute(query: str) -> Any:
         result = schema.execute_sync(query, context_value=context)
-        codes = [error.extensions["code"] for error in result.errors or ()]
+        codes = [(error.extensions or {})["code"] for error in result.errors or ()]
         return codes or result.data
 
     return execute

@@ -1,26 +1,31 @@
 """Annotations of a Join's queryset as features: what they compute, and what is refused."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db.models import (
+    Case,
     Count,
     DateField,
     Exists,
     F,
     Max,
     OuterRef,
+    Q,
     Sum,
+    When,
 )
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Now, Random
 
 from learning.columns import Kind
 from store.entities import base_rows
 from store.exceptions import InvalidJoin
 from store.products import checks
-from store.products.features import Before
+from store.products.features import Before, Latest
+from store.products.indicators import Choices
 from store.snapshots import snapshots
-from tests.market.models import Call, Customer, Order
+from tests.market.models import Call, Customer, Order, Tag
 from tests.market.rows import customer, product_of, served_values, snapshot_values
 
 pytestmark = pytest.mark.django_db
@@ -166,3 +171,49 @@ def test_an_annotated_queryset_becomes_a_snapshot() -> None:
     customer(orders=[(-1, 10.0)], churned=True)
     sql = snapshots.join_sql(product_of({"spent": "spent", "top": Max("orders__amount")}, ANNOTATED))
     assert sql.count("GROUP BY") == 2
+
+
+EARLIER = Order.objects.filter(customer=OuterRef("pk"), placed_at__lt=OuterRef("joined_at"))
+TOO_LATE = Order.objects.filter(
+    customer=OuterRef("pk"), placed_at__lt=OuterRef("joined_at") + timedelta(days=9)
+)
+
+
+@pytest.mark.parametrize(
+    "subquery, is_refused",
+    [
+        (Exists(EARLIER), False),
+        (Exists(EARLIER.filter(placed_at__lt=OuterRef("joined_at") - timedelta(days=9))), False),
+        (Exists(TOO_LATE), True),
+        (Exists(EARLIER.filter(customer__owner="x")), False),
+        (Exists(EARLIER.filter(customer__orders__amount__gt=1)), True),
+        (Exists(Tag.objects.filter(customers=OuterRef("pk"))), False),
+        (Exists(Tag.objects.filter(customers=OuterRef("pk"), customers__orders__amount__gt=1)), True),
+    ],
+)
+def test_each_relation_of_a_subquery_ends_before_the_event(subquery: Any, is_refused: bool) -> None:
+    product = product_of({"has": "has"}, Customer.objects.annotate(has=subquery), at="joined_at")
+    problems = list(checks.find_problems(product))
+    assert ["may use rows after 'joined_at'" in problem for problem in problems] == [True] * is_refused
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        Count("customer__orders", filter=Q(customer__orders__returned=True)),
+        Choices("customer__orders__returned", [True]),
+        Latest("customer__orders__returned", at="customer__orders__placed_at"),
+    ],
+)
+def test_the_label_is_not_read_on_a_way_back(feature: Any) -> None:
+    product = product_of({"feature": feature}, Order.objects.all(), "returned")
+    [problem] = checks.find_problems(product)
+    assert "reads the label of the instance itself" in problem
+
+
+@pytest.mark.parametrize(
+    "feature", [Now() - F("joined_at"), Random(), Case(When(joined_at__lt=Now(), then=1))]
+)
+def test_what_is_another_value_each_time_is_refused(feature: Any) -> None:
+    problems = checks.find_problems(product_of({"feature": feature}))
+    assert "another value each time" in " ".join(problems)

@@ -82,7 +82,7 @@ class ModelVersion(Node):
         "the same metric and snapshot: scores of other rows differ for other reasons."
     )
     early: bool = strawberry.field(
-        description="True if it learned from a part of the rows and could serve before its build had ended."
+        description="True if it was fitted to serve before its build had ended; of many rows it learned from a part."
     )
     size: int = strawberry.field(description="The size of the pickled model, in bytes.")
     digest: str = strawberry.field(description="SHA-256 of the pickled model, in hexadecimal.")

@@ -110,7 +110,7 @@ class ModelVersion(BaseModel):
     metric = models.CharField(max_length=60)
     #: Mean over the fresh folds of the final round; greater is better.
     score = models.FloatField()
-    #: True for a version of few rows that served before its build had ended.
+    #: True for a version that was fitted to serve before its build had ended, of few rows where they are many.
     early = models.BooleanField(db_default=False)
     built_at = models.DateTimeField(db_default=Now(), editable=False)
     #: The columns, types and classes that the model expects.

@@ -116,6 +116,12 @@ def walk(expression: Any) -> Iterator[Any]:
             yield from walk(source)
 
 
+def reads(query: Query, column: models.Field) -> bool:
+    """Check if a query selects a column, or compares with it."""
+    parts = [*query.select, *query.annotation_select.values(), query.where]
+    return any(isinstance(part, Col) and part.target == column for each in parts for part in walk(each))
+
+
 def find_subqueries(expression: Any) -> Iterator[Query]:
     """List the queries of its own in a resolved expression."""
     if isinstance(expression, Query):

@@ -404,6 +404,15 @@ def _check_last(name: str, last: Any) -> None:
         raise InvalidJoin(f"{name}: last={last} takes no row: it is a whole number from 1 to {MOST_ROWS:,}.")
 
 
+def _check_repeatable(name: str, resolved: Any) -> None:
+    """Check that a resolved expression has the same value each time it is read. Raises InvalidJoin."""
+    if any(isinstance(part, Now | Random) for part in annotations.walk(resolved)):
+        raise InvalidJoin(
+            f"{name} is another value each time it is read, and would not be served as it was learned: count a "
+            "time by Age, up to the event's."
+        )
+
+
 def _describe(error: ArithmeticError) -> str:
     return "a value is out of range" if isinstance(error, InvalidOperation) else str(error)
 
@@ -682,11 +691,7 @@ class Join:
         query = self.rows.annotate(**{f"feature_{name}": expression}).query
         resolved = query.annotations[f"feature_{name}"]
         self._check_subqueries(name, resolved)
-        if any(isinstance(part, Now | Random) for part in annotations.walk(resolved)):
-            raise InvalidJoin(
-                f"{name} is another value each time it is read, and would not be served as it was learned: count a "
-                "time by Age, up to the event's."
-            )
+        _check_repeatable(name, resolved)
         if resolved.contains_over_clause:
             raise InvalidJoin(
                 f"{name} has a Window inside of an expression: make the Window a feature by itself."
@@ -726,6 +731,7 @@ class Join:
                 "or name an annotation of the queryset that has one."
             )
         self._check_inflation(name, self.queryset.query, annotation)
+        _check_repeatable(name, annotation)
         read = [path for path, reached in self._annotation_paths(declared.aggregate) if reached.to_many]
         earlier = self._earlier(name, declared.at, declared.known, self.at, read)
         earlier |= self._moving(name, declared)
@@ -768,9 +774,14 @@ class Join:
 
     def _check_subqueries(self, name: str, resolved: Any) -> None:
         """Check that a query inside of an expression reads nothing from after the event. Raises InvalidJoin."""
-        if (path := self.at_path) is None:
-            return
+        path, label = self.at_path, self.label_path
         for query in annotations.find_subqueries(resolved):
+            if path is None:
+                if label and annotations.reads(query, label.column):
+                    raise InvalidJoin(
+                        f"{name} reads the label in a query of its own: remove it, or declare at=."
+                    )
+                continue
             if not annotations.ends_before(query, path.column):
                 raise InvalidJoin(
                     f"{name} may use rows after {self.at!r}: filter its rows by <their time>__lt=OuterRef({self.at!r})"
@@ -827,6 +838,7 @@ class Join:
             rows = rows.filter(**earlier, **(moving or {}))
         grouped = rows.order_by().values("pk").annotate(feature=aggregate)
         self._check_inflation(name, grouped.query, grouped.query.annotations["feature"])
+        _check_repeatable(name, grouped.query.annotations["feature"])
         output = grouped.query.annotations["feature"].output_field
         value: Any = Subquery(grouped.values("feature"), output_field=output)
         counts = isinstance(aggregate, Count)
@@ -966,6 +978,7 @@ class Join:
         rows = rows.annotate(window_value=window, window_key=Window(FirstValue("pk"), partition_by=[F("pk")]))
         resolved = rows.query.annotations["window_value"]
         self._check_subqueries(name, resolved)
+        _check_repeatable(name, resolved)
         output = resolved.output_field
         value = Subquery(rows.filter(window_key=OuterRef("pk")).values("window_value"), output_field=output)
         return Feature(name=name, field=output, nullable=True, expression=value, path=None)

@@ -13,6 +13,7 @@ from django.db.models import (
     Max,
     OuterRef,
     Q,
+    Subquery,
     Sum,
     When,
 )
@@ -211,8 +212,22 @@ def test_the_label_is_not_read_on_a_way_back(feature: Any) -> None:
     assert "reads the label of the instance itself" in problem
 
 
+@pytest.mark.parametrize("condition", [{}, {"churned": True}])
+def test_the_label_is_not_read_in_a_subquery(condition: Any) -> None:
+    own = Customer.objects.filter(pk=OuterRef("pk"), **condition)
+    feature = Exists(own) if condition else Subquery(own.values("churned"))
+    problems = " ".join(checks.find_problems(product_of({"feature": feature})))
+    assert "reads the label in a query of its own" in problems
+
+
 @pytest.mark.parametrize(
-    "feature", [Now() - F("joined_at"), Random(), Case(When(joined_at__lt=Now(), then=1))]
+    "feature",
+    [
+        Sum(Now() - F("orders__placed_at")),
+        Now() - F("joined_at"),
+        Random(),
+        Case(When(joined_at__lt=Now(), then=1)),
+    ],
 )
 def test_what_is_another_value_each_time_is_refused(feature: Any) -> None:
     problems = checks.find_problems(product_of({"feature": feature}))

@@ -207,10 +207,7 @@ def resolve_path(model: type[models.Model], path: str, *, keys: bool = False) ->
     for name in relations:
         hop = _field(model, name, path)
         if isinstance(hop, models.JSONField):
-            raise InvalidJoin(
-                f"{path!r} is inside of the JSON column {name!r}: write Json({path!r}, models.IntegerField()), or "
-                "another field of Django with the kind of its values."
-            )
+            raise InvalidJoin(_is_inside_of_json(path, name))
         if not hop.is_relation:
             raise InvalidJoin(
                 f"{path!r}: {name!r} is a column of {model.__name__}, and has no columns of its own."
@@ -225,6 +222,13 @@ def resolve_path(model: type[models.Model], path: str, *, keys: bool = False) ->
         wanted = "__".join([*relations, column.name, _example_column(column)])
         raise InvalidJoin(f"{path!r} is a relation: name a column of it, as {wanted}.")
     return Path(tuple(hops), column)
+
+
+def _is_inside_of_json(path: str, name: str) -> str:
+    return (
+        f"{path!r} is inside of the JSON column {name!r}: write Json({path!r}, models.IntegerField()), or another "
+        "field of Django with the kind of its values."
+    )
 
 
 def _belongs_to_exemplar(model: type[models.Model], path: str) -> str:
@@ -628,8 +632,8 @@ class Join:
             case Trend():
                 slope = Slope(declared.path, _days(declared.at))
                 return self._compile_aggregate(name, slope, declared.at, declared.known)
-        if isinstance(declared, Window):
-            return self._compile_window(name, declared)
+            case Window():
+                return self._compile_window(name, declared)
         if is_aggregate(declared):
             return self._compile_mixture(name, declared)
         return self._compile_expression(name, declared)

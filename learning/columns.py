@@ -27,6 +27,8 @@ class Column:
     nullable: bool = False
     #: Values of a category as text, in declared order.
     choices: tuple[str, ...] = ()
+    #: Members of a set that models learn: the most frequent ones. None: no set.
+    most: int | None = None
 
 
 def frame(columns: Sequence[Column], rows: Sequence[Row]) -> "pd.DataFrame":

@@ -7,10 +7,11 @@ package needs its part: types of SQL, GraphQL and Django are names and templates
 imported (docs/adr/0073).
 """
 
+import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal, InvalidOperation
@@ -35,6 +36,8 @@ Array = NDArray[Any]
 
 #: A whole number of 64 bits, which GraphQL's Int cannot hold.
 BigInt = NewType("BigInt", int)
+#: A set of texts, as the text of the JSON list of its sorted members.
+TextSet = NewType("TextSet", str)
 #: The first number beyond what a column of 64 bits holds.
 BEYOND_64_BITS = 2**63
 #: Characters that say nothing: a text of these alone is blank.
@@ -183,6 +186,7 @@ class Kind(str):
     DATETIME: ClassVar["Kind"]
     TEXT: ClassVar["Kind"]
     OPEN_CATEGORY: ClassVar["Kind"]
+    TEXT_SET: ClassVar["Kind"]
 
     #: The name.
     code: ClassVar[str]
@@ -220,6 +224,8 @@ class Kind(str):
     is_open: ClassVar[bool] = False
     #: True if models see texts.
     is_text: ClassVar[bool] = False
+    #: True if these texts are sets, of whose members each counts as a whole.
+    is_set: ClassVar[bool] = False
     #: True if values have an order, so that their ranks mean something.
     is_ordered: ClassVar[bool] = True
     #: True if a minimum, a maximum and quantiles describe the values.
@@ -915,7 +921,7 @@ class Text(Kind):
     fields: ClassVar[tuple[str, ...]] = ("TextField", "CharField")
     sql_types = _TEXT_TYPES
     scalar = "String"
-    python = str
+    python: ClassVar[Any] = str
     form = "textarea"
     is_numeric = is_ordered = is_ranged = False
     is_text = True
@@ -997,7 +1003,7 @@ class OpenCategory(Text):
     described = "open category"
 
     def can_read(self, other: Kind) -> bool:
-        return other.is_text or other.is_category
+        return (other.is_text and not other.is_set) or other.is_category
 
     def series(self, choices: Sequence[str], encoded: Array) -> "pd.Series":
         """Number the texts that occur, in their order; `choices` are none."""
@@ -1016,6 +1022,103 @@ class OpenCategory(Text):
 
     def declare_field(self, cells: SeenCells) -> tuple[str, list[str]]:
         return Kind.TEXT.declare_field(cells)
+
+
+#: Members of a set, at most.
+MOST_MEMBERS = 1_000
+
+
+class SetOfTexts(Text):
+    """A set of names or codes, as the tags of a row: each member is a yes or no by itself.
+
+    A value is the text of a JSON list whose members are sorted by their code points, as PostgreSQL writes it, so that
+    equal sets are equal texts on every path.
+    """
+
+    __slots__ = ()
+    code = "TEXT_SET"
+    expected = "a list of texts"
+    api_description = "A set of names or codes, as a list of texts."
+    in_every_schema = False
+    fields = ("TextSetField",)
+    scalar = "TextSet"
+    scalar_description = (
+        "A set of texts, as a list. As input the order does not matter, and a text that comes twice counts once; "
+        "answers are sorted."
+    )
+    python = TextSet
+    is_set = True
+    probes = (
+        None,
+        "[]",
+        '[""]',
+        '["A-1"]',
+        '["A-1","what nobody has seen"]',
+        '["🙂 \u0301"]',
+        "7",
+        "no list",
+    )
+    is_json = False
+    described = "set of texts"
+
+    def can_read(self, other: Kind) -> bool:
+        return self == other
+
+    def learned_from(self, cells: "pd.Series") -> Kind:
+        return self
+
+    def stored_sql(self, null: bool) -> str:
+        return ""
+
+    def canonical(self, value: object, null: bool) -> object:
+        return value
+
+    def clean(self, value: Any, column: Declaration) -> object:
+        """Normalise and sort the members of a list, or of a value as tables have it; blank ones are left out."""
+        members = self._stored(value, column) if isinstance(value, str) else value
+        cleaned = (super(SetOfTexts, self).clean(member, column) for member in members)
+        texts = {text for text in cleaned if isinstance(text, str) and text}
+        if len(texts) > MOST_MEMBERS:
+            raise InvalidValue(
+                f"{column.title} may have {MOST_MEMBERS:,} different texts, not {len(texts):,}."
+            )
+        return write_set(texts)
+
+    def _stored(self, value: str, column: Declaration) -> list[str]:
+        if self.from_json(value) is None:
+            raise InvalidValue(f"{column.title} must be {self.expected}, not {value!r}.")
+        return members_of(value)
+
+    def from_json(self, value: object) -> object:
+        return value if isinstance(value, str) and value == write_set(members_of(value)) else None
+
+    def parse(self, value: object) -> object:
+        if not isinstance(value, list | tuple) or not all(isinstance(member, str) for member in value):
+            raise ValueError("it takes a list of texts")
+        return tuple(value)
+
+    def serialize(self, value: Any) -> object:
+        return None if value is None else members_of(value)
+
+
+def write_set(members: Iterable[str]) -> str:
+    """Write a set as PostgreSQL does by `array_to_json`: its members sorted by their code points."""
+    return json.dumps(sorted(set(members)), ensure_ascii=False, separators=(",", ":"))
+
+
+def members_of(text: str) -> list[str]:
+    """List the members of a set as it is stored; none of a text that is no set."""
+    try:
+        members = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    is_set = isinstance(members, list) and all(isinstance(member, str) for member in members)
+    return members if is_set else []
+
+
+def place_members(places: Mapping[str, int], text: str) -> list[int]:
+    """Look up the places of the members of a set that have one."""
+    return list({places[member] for member in members_of(text) if member in places})
 
 
 #: Characters of a name or a code; longer texts are prose, whatever repeats.
@@ -1590,6 +1693,8 @@ class Unlearned(Kind):
 UNLEARNED = Unlearned()
 _REGISTERED: dict[str, Kind] = {}
 _BY_FIELD: dict[str, Kind] = {}
+#: The modules of fields that have a kind by their names: Django's, and the one of sets.
+_FIELD_MODULES = ("django.", "store.db.")
 
 
 def register(*classes: type[Kind]) -> None:
@@ -1608,7 +1713,7 @@ def registered() -> tuple[Kind, ...]:
 
 def kind_of_field(field: type) -> Kind:
     """The kind of a column of this class of Django's fields; UNLEARNED if nothing can be learned from it."""
-    names = (base.__name__ for base in field.__mro__ if base.__module__.startswith("django."))
+    names = (base.__name__ for base in field.__mro__ if base.__module__.startswith(_FIELD_MODULES))
     return next((_BY_FIELD[name] for name in names if name in _BY_FIELD), UNLEARNED)
 
 
@@ -1761,4 +1866,5 @@ register(
     TimeOfDay,
     Duration,
     OpenCategory,
+    SetOfTexts,
 )

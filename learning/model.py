@@ -6,7 +6,7 @@ import pickle
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self, TypedDict
+from typing import Any, NamedTuple, NotRequired, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ class ColumnJSON(TypedDict):
     kind: str
     nullable: bool
     choices: list[str]
+    most: NotRequired[int | None]
 
 
 class SignatureJSON(TypedDict):
@@ -99,6 +100,9 @@ class Signature:
             ColumnJSON(name=c.name, kind=str(c.kind), nullable=c.nullable, choices=list(c.choices))
             for c in self.columns
         ]
+        for column, encoded in zip(self.columns, columns, strict=True):
+            if column.most is not None:
+                encoded["most"] = column.most
         return {"task": self.task, "columns": columns, "classes": list(self.classes)}
 
     @classmethod
@@ -110,6 +114,7 @@ class Signature:
                 kind=Kind(column["kind"]),
                 nullable=column["nullable"],
                 choices=tuple(column["choices"]),
+                most=column.get("most"),
             )
             for column in data["columns"]
         )

@@ -143,7 +143,7 @@ def _identifies(column: ColumnStatistics) -> bool:
     if column.kind.is_whole and len(values):
         low, high = float(values[0]), float(values[-1])
         return is_identifier(column.name, len(values), distinct, low=low, high=high)
-    if column.kind.is_numeric:
+    if column.kind.is_numeric or column.kind.is_set:
         return False
     return is_identifier(column.name, len(values), distinct, words=column.spaces)
 

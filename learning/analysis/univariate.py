@@ -13,6 +13,7 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..dataset import Dataset
+from ..kinds import members_of
 from .statistics import Cells, ColumnStatistics, Rows, is_missing
 
 #: Number of folds.
@@ -110,7 +111,8 @@ class Target:
         if column.kind.is_open:
             return self._predict_by_level(cells.astype(np.intp))
         is_text = column.kind.is_text
-        X = encode_words(cells) if is_text else encode_ranks(cells)
+        encode = encode_members if column.kind.is_set else encode_words if is_text else encode_ranks
+        X = encode(cells)
         predicted = np.zeros((len(self.y), self.classes) if self.classes else len(self.y))
         for part in range(PARTS):
             held_out, learn = np.flatnonzero(self.parts == part), np.flatnonzero(self.parts != part)
@@ -163,3 +165,11 @@ def encode_words(texts: Sequence[str | None] | NDArray[np.object_]) -> csr_matri
     """Encode the presence of words in each text: sparse `(m, WORDS)`."""
     vectorizer = HashingVectorizer(n_features=WORDS, binary=True, alternate_sign=False, norm=None)
     return vectorizer.transform([(text or "")[:READ] for text in texts])
+
+
+def encode_members(sets: Sequence[str | None] | NDArray[np.object_]) -> csr_matrix:
+    """Encode the presence of members in each set: sparse `(m, WORDS)`."""
+    members = HashingVectorizer(
+        n_features=WORDS, analyzer=members_of, binary=True, alternate_sign=False, norm=None
+    )
+    return members.transform([text or "" for text in sets])

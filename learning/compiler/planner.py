@@ -17,7 +17,7 @@ from ..encoding import MISSING, category
 from ..estimators import preprocess
 from ..inference.exceptions import NotCompilable
 from ..inference.numeric import Floats
-from ..inference.plan import CategoryBlock, ColumnPlan, NumberBlock, TextBlock
+from ..inference.plan import CategoryBlock, ColumnPlan, NumberBlock, SetBlock, TextBlock
 from ..inference.row_reader import Cells, RowReader
 from ..inference.tfidf import TfidfEncoder
 from .numeric_steps import build_steps
@@ -51,7 +51,7 @@ class ColumnPlanner:
         self._numbers: NumberBlock | None = None
         #: Per category and array column: the category's index, the columns written by code, and the numbers.
         self._categories: list[tuple[int, NDArray[np.intp], Floats]] = []
-        self._texts: list[TextBlock] = []
+        self._texts: list[TextBlock | SetBlock] = []
         self._words: list[tuple[int, TfidfEncoder]] = []
 
     def add(self, transformer: BaseEstimator, names: Sequence[str]) -> None:
@@ -67,6 +67,8 @@ class ColumnPlanner:
                 self._add_effects(transformer, names)
             case preprocess.Words():
                 self._add_texts(transformer, self._reader.texts.index(names[0]))
+            case preprocess.Members():
+                self._add_set(transformer, self._reader.texts.index(names[0]))
             case Pipeline(steps=[(_, preprocess.LevelEffects()), *_]):
                 self._add_levels(transformer, names)
             case Pipeline() | SimpleImputer() | FunctionTransformer():
@@ -164,6 +166,10 @@ class ColumnPlanner:
         projection = np.eye(encoder.width) if svd is None else np.ascontiguousarray(svd.components_.T)
         self._texts.append(TextBlock(self.width, source, encoder, projection))
         self.width += projection.shape[1]
+
+    def _add_set(self, fitted: preprocess.Members, source: int) -> None:
+        self._texts.append(SetBlock(self.width, source, fitted.places_, fitted.width))
+        self.width += fitted.width
 
     def _build_categories(self) -> CategoryBlock | None:
         if not self._categories:

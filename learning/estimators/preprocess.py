@@ -4,7 +4,9 @@ The output is numeric whatever the columns contain: missing values, unseen categ
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -29,6 +31,7 @@ from sklearn.preprocessing import (
 )
 
 from ..columns import Column
+from ..kinds import members_of, place_members
 
 Floats = NDArray[np.float64]
 #: Labels: class codes or values; None for clusterings.
@@ -91,6 +94,43 @@ class Words(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.svd_ is not None:
             return self.svd_.transform(weights)
         return weights if self.directions is None else weights.toarray()
+
+
+class Members(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Encodes a column of sets by indicators of their most frequent members; `(n, members)`.
+
+    Other members, and those that were never seen, have no indicator. A column without any member becomes a single
+    column of zeros.
+
+    Args:
+        most: Number of members that have an indicator.
+        is_sparse: True for a sparse matrix.
+    """
+
+    def __init__(self, most: int, is_sparse: bool = False):
+        self.most = most
+        self.is_sparse = is_sparse
+
+    def fit(self, X: DataFrame, y: Labels = None) -> Self:
+        """Find the most frequent members; of equally frequent ones the first in their order."""
+        counts = Counter(member for text in _texts(X) for member in members_of(text))
+        frequent = sorted(counts, key=lambda member: (-counts[member], member))[: self.most]
+        #: The column of each member that has one.
+        self.places_ = {member: place for place, member in enumerate(frequent)}
+        return self
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return max(1, len(self.places_))
+
+    def transform(self, X: DataFrame) -> Floats | sparse.csr_matrix:
+        """Mark the members of each set."""
+        places = [place_members(self.places_, text) for text in _texts(X)]
+        ends = np.cumsum([0, *map(len, places)])
+        columns = np.fromiter(chain.from_iterable(places), dtype=np.intp, count=ends[-1])
+        marked = sparse.csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(places), self.width))
+        return marked if self.is_sparse else marked.toarray()
 
 
 class EmptyColumnFiller(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -359,7 +399,11 @@ def _transform_columns(
 
 
 def _sparse_steps(columns: Sequence[Column]) -> list[Step]:
-    return [_one_hot(_categories(columns), sparse=True), *_text_steps(columns, None)]
+    return [
+        _one_hot(_categories(columns), sparse=True),
+        *_set_steps(columns, is_sparse=True),
+        *_text_steps(columns, None),
+    ]
 
 
 def _dense_steps(columns: Sequence[Column]) -> list[Step]:
@@ -368,6 +412,7 @@ def _dense_steps(columns: Sequence[Column]) -> list[Step]:
     return [
         _one_hot(few, sparse=False),
         ("effects", CategoryEffects(), many),
+        *_set_steps(columns),
         *_text_steps(columns, TEXT_DIRECTIONS),
     ]
 
@@ -385,6 +430,7 @@ def _code_steps(columns: Sequence[Column]) -> list[Step]:
     return [
         ("categories", codes, names),
         ("effects", CategoryEffects(), many),
+        *_set_steps(columns),
         *_text_steps(columns, TEXT_DIRECTIONS),
     ]
 
@@ -395,7 +441,13 @@ def _one_hot(categories: Sequence[Column], sparse: bool) -> Step:
 
 
 def _text_steps(columns: Sequence[Column], directions: int | None) -> list[Step]:
-    return [(f"words_{c.name}", Words(directions), [c.name]) for c in columns if c.kind.is_text]
+    texts = [c.name for c in columns if c.kind.is_text and not c.kind.is_set]
+    return [(f"words_{name}", Words(directions), [name]) for name in texts]
+
+
+def _set_steps(columns: Sequence[Column], is_sparse: bool = False) -> list[Step]:
+    sets = [c for c in columns if c.kind.is_set]
+    return [(f"members_{c.name}", Members(c.most or MOST_INDICATORS, is_sparse), [c.name]) for c in sets]
 
 
 def _with_few_choices(columns: Sequence[Column], most: int) -> list[Column]:

@@ -3,13 +3,14 @@
 `compiler.planner` builds it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kinds import place_members
 from ..lazy_imports import LazyModule
 from .numeric import Floats, Imputation
 from .row_reader import Cells
@@ -101,6 +102,28 @@ class TextBlock:
         return encode_texts([self.encoder], [cells.texts[self.source]]).dot(self.projection)
 
 
+@dataclass(frozen=True, eq=False)
+class SetBlock:
+    """Columns of the array that come from one column of sets: an indicator for each member that the model knows."""
+
+    #: First column of the block in the array.
+    start: int
+    #: Index into `Cells.texts`.
+    source: int
+    #: The column of each member, from the block's first one.
+    places: Mapping[str, int]
+    #: Number of columns.
+    width: int
+
+    def encode(self, cells: Cells) -> Floats:
+        """Compute the block: `(n, width)`."""
+        texts = cells.texts[self.source]
+        out = np.zeros((len(texts), self.width))
+        for row, text in zip(out, texts, strict=True):
+            row[place_members(self.places, text)] = 1.0
+        return out
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ColumnPlan:
     """Blocks of an `(n, width)` array, followed by sparse words if the estimator takes texts as words."""
@@ -108,7 +131,7 @@ class ColumnPlan:
     width: int
     numbers: NumberBlock | None
     categories: CategoryBlock | None
-    texts: Sequence[TextBlock]
+    texts: Sequence[TextBlock | SetBlock]
     #: Text columns that stay sparse: index into `Cells.texts`, and encoder.
     words: Sequence[tuple[int, TfidfEncoder]]
     #: Columns that are always zero, because they were empty in the training data; None: there is none.

@@ -18,6 +18,18 @@ class JSONField(models.JSONField):
         return name, "django.db.models.JSONField", args, kwargs
 
 
+class TextSetField(models.TextField):
+    """A set of texts that is computed from rows; no table has such a column.
+
+    Args:
+        most: Members that models learn: the most frequent ones.
+    """
+
+    def __init__(self, *args: Any, most: int | None = None, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.most = most
+
+
 class DigestField(models.UUIDField):
     """A hash, stored as a UUID and read as text.
 

@@ -184,6 +184,7 @@ class TypedColumn:
             kind=self.kind.learned_as,
             nullable=self.nullable,
             choices=tuple(choice.text for choice in self.choices),
+            most=getattr(self.field, "most", None),
         )
 
     def select(self, expression: Any) -> Any:

@@ -32,7 +32,10 @@ from django.db.models.expressions import BaseExpression, Col, CombinedExpression
 from django.db.models.functions import Cast, Coalesce, Extract, FirstValue, Now, Random
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
+from learning.kinds import MOST_MEMBERS
+
 from ..access.actors import Actor
+from ..db.fields import TextSetField
 from ..db.team import SCHEMA, is_exemplar_model
 from ..exceptions import BadInput, InvalidJoin
 from . import annotations, grouped_rows, indicators, json_paths, open_categories, times
@@ -45,7 +48,7 @@ from .computation import (
     compile_expression,
     output_field,
 )
-from .indicators import Indicator
+from .indicators import Choices, Indicator
 from .json_paths import Json
 
 Hop = Any  # a relation's field or its reverse: ForeignKey, OneToOneField, OneToOneRel, ManyToOneRel, …
@@ -288,7 +291,7 @@ def all_references(model: type[models.Model], declared: Any) -> Iterator[str]:
             yield declared.path
         case Before():
             yield from all_references(model, declared.aggregate)
-        case Age() | Indicator():
+        case Age() | Indicator() | Choices():
             yield declared.path
         case Window():  # what it is partitioned and ordered by is no value of it
             yield from all_references(model, declared.get_source_expressions()[0])
@@ -530,7 +533,7 @@ class Join:
         """Check if a declared feature has an aggregate, in itself or in an annotation."""
         read = (self.annotations.get(path) for path in all_references(self.model, declared))
         return (
-            isinstance(declared, Before | Indicator)
+            isinstance(declared, Before | Indicator | Choices)
             or is_aggregate(declared)
             or any(annotation.contains_aggregate for annotation in read if annotation)
         )
@@ -627,7 +630,9 @@ class Join:
                 return self._compile_json(name, declared)
             case Indicator():
                 return self._compile_indicator(name, declared)
-            case indicators.Choices():
+            case Choices() if declared.is_set:
+                return self._compile_set(name, declared)
+            case Choices():
                 raise InvalidJoin(indicators.explain(name, declared))
             case Trend():
                 slope = Slope(declared.path, _days(declared.at))
@@ -891,15 +896,7 @@ class Join:
 
     def _compile_indicator(self, name: str, declared: Indicator) -> Feature:
         """Compile whether a row of a to-many relation has a value."""
-        path, columns = resolve_path(self.model, declared.path), {}
-        if not path.to_many:
-            raise InvalidJoin(
-                f"{name}: {declared.path!r} has one value for one instance: name the path alone."
-            )
-        if self.at and not declared.at:
-            raise InvalidJoin(f"{name} may use rows after {self.at!r}: write Choices(…, at=<their time>).")
-        if declared.at:
-            columns = self._earlier(name, declared.at, declared.known_at, self.at, [declared.path])
+        path, rows = self._related_rows(name, declared.path, declared.at, declared.known_at)
         if declared.value is None:
             raise InvalidJoin(
                 f"{name}: None is no value that a row has: declare Count({declared.path!r}) instead."
@@ -908,10 +905,38 @@ class Join:
             value = path.column.to_python(declared.value)
         except ValidationError as error:
             raise InvalidJoin(f"{name}: {declared.value!r} is no value of {declared.path!r}.") from error
-        rows = self.model._base_manager.filter(pk=OuterRef("pk"), **{declared.path: value}, **columns)
+        having = self.model._base_manager.filter(rows, **{declared.path: value})
         field = models.BooleanField(f"{path.column.verbose_name}: {declared.value}".capitalize())
         field.name = name
-        return Feature(name=name, field=field, nullable=False, expression=Exists(rows), path=None)
+        return Feature(name=name, field=field, nullable=False, expression=Exists(having), path=None)
+
+    def _compile_set(self, name: str, declared: Choices) -> Feature:
+        """Compile the set of the values that rows of a to-many relation have; the empty set without rows."""
+        path, rows = self._related_rows(name, declared.path, declared.at, declared.known)
+        if not open_categories.can_be(path.column):
+            raise InvalidJoin(
+                f"{name}: {declared.path!r} is a {type(path.column).__name__}, and a set takes texts, whole numbers "
+                "and UUIDs: name the values, as Choices(path, [value, …])."
+            )
+        most = indicators.check_most(name, declared.most)
+        related = self.model._base_manager.filter(rows).annotate(
+            member=indicators.select_member(declared.path)
+        )
+        members = related.filter(member__isnull=False).order_by("member").values("member").distinct()
+        field = TextSetField(most=most, help_text=f"The values of {declared.path}.")
+        field.set_attributes_from_name(name)
+        expression = indicators.Members(members[:MOST_MEMBERS], output_field=field)
+        return Feature(name=name, field=field, nullable=False, expression=expression, path=None)
+
+    def _related_rows(self, name: str, path: str, at: str | None, known_at: str | None) -> tuple[Path, Q]:
+        """Resolve a path to a to-many relation, and build the condition of the rows that count. Raises InvalidJoin."""
+        resolved = resolve_path(self.model, path)
+        if not resolved.to_many:
+            raise InvalidJoin(f"{name}: {path!r} has one value for one instance: name the path alone.")
+        if self.at and not at:
+            raise InvalidJoin(f"{name} may use rows after {self.at!r}: write Choices(…, at=<their time>).")
+        earlier = self._earlier(name, at, known_at, self.at, [path]) if at else {}
+        return resolved, Q(pk=OuterRef("pk"), **earlier)
 
     def _compile_json(self, name: str, declared: Json) -> Feature:
         """Compile a value inside of a JSON column; it may be absent in any row."""

@@ -34,10 +34,14 @@ MIXED = (
     Column(name="empty_note", kind=Kind.TEXT, nullable=True),
     Column(name="woken", kind=Kind("TIME"), nullable=True),
     Column(name="town", kind=Kind.OPEN_CATEGORY, nullable=True),
+    Column(name="sights", kind=Kind("TEXT_SET"), most=2),
 )
 
 #: By colour, when people were woken.
 WOKEN = {"red": time(6, 30), "green": time(12, 0, 0, 500_000), "blue": time(23, 59, 59)}
+
+#: By town, more sights than a model learns. Each town is a cluster with them.
+SIGHTS = {"T-0": '["harbour","market"]', "T-1": '["spa"]'}
 
 #: Rows as nobody has seen them before.
 STRANGE: list[tuple[Any, ...]] = [
@@ -57,6 +61,7 @@ STRANGE: list[tuple[Any, ...]] = [
         "words",
         time.max,
         "Atlantis",
+        '["market","never seen"]',
     ),
 ]
 
@@ -86,7 +91,8 @@ def _mixed_row(random: np.random.Generator, label: bool) -> tuple[Any, ...]:
         perhaps(("good and fine" if label else "bad and poor") + f" thing {random.integers(9)}"),
         None,
     )
-    return (*row, WOKEN[row[3]] if row[1] < 4 else None, _town(row[9]))
+    town = _town(row[9])
+    return (*row, WOKEN[row[3]] if row[1] < 4 else None, town, SIGHTS.get(town or "", "[]"))
 
 
 def _town(seen: datetime) -> str | None:

@@ -25,6 +25,7 @@ from schema.compiled.input_coercion import InputReader
 from schema.compiled.serializers import leaf_field
 from schema.composition import compose
 from schema.core import names
+from store.db import fields
 from store.exceptions import StoreError
 from store.ingest.casts import Cast
 from store.snapshots import column_codecs, copy_reader, dataset_loader
@@ -54,12 +55,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=9
     ),
 }
+VALUES[Kind.TEXT_SET] = st.lists(VALUES[Kind.TEXT] | st.sampled_from(["a", "b", " "]), max_size=5)
 NAME = "value"
 
 
 def field_of(kind: Kind) -> Any:
     name = kind.fields[0] if kind.fields else "CharField"
-    field = getattr(models, name)(null=True, **ARGUMENTS.get(kind, {}))
+    field = {**vars(models), **vars(fields)}[name](null=True, **ARGUMENTS.get(kind, {}))
     field.set_attributes_from_name(NAME)
     return field
 
@@ -181,6 +183,8 @@ def check(ways: Ways, data: st.DataObject) -> None:
         assert same(ways.through_the_api(value), value)
         assert same(ways.through_a_stored_instance(value), value)
         assert same(ways.through_sql_of_a_stored_instance(value), value)
+        if kind.is_set:
+            continue  # no file has a column of sets
         if not ways.column.field_kind.is_text or value.strip(" \t\r\n\u00a0").lower() not in NO_VALUE:
             assert same(ways.through_a_file(value), value)
     cells = [*values, None]

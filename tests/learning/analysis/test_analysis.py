@@ -14,6 +14,7 @@ from learning.analysis import Analysis, FeatureAnalysis, FindingKind, is_identif
 from learning.analysis.overview import analyse
 from learning.columns import Column, Kind
 from learning.dataset import Dataset, dataset
+from learning.kinds import write_set
 from learning.problem import Classification, Clustering, Problem, Regression
 
 from ..conftest import MIXED, mixed_rows
@@ -233,6 +234,19 @@ def test_identifiers_are_distinguished_from_measurements(
     labels = [("a", "b")[v] for v in random.integers(0, 2, 400)]
     analysis = analysed({name: cells}, labels, kinds={name: kind}, choices=choices)
     assert (finding_kinds(analysis).get(name) is FindingKind.IDENTIFIER) is identifies
+
+
+def test_sets_that_are_all_different_are_related_by_their_members_and_no_identifiers(
+    random: np.random.Generator,
+) -> None:
+    labels = [("a", "b")[v] for v in random.integers(0, 2, 400)]
+    cells = [
+        write_set({f"row {n}", "+" if label == "a" and n % 5 else "-"}) for n, label in enumerate(labels)
+    ]
+    analysis = analysed({"tags": cells}, labels, kinds={"tags": Kind.TEXT_SET})
+    assert "tags" not in finding_kinds(analysis)
+    [feature] = analysis.features
+    assert feature.information is not None and feature.information > 0.3
 
 
 def test_random_numbers_are_no_identifiers(random: np.random.Generator) -> None:

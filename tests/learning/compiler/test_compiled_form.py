@@ -21,6 +21,7 @@ from learning.estimators.families import Candidate
 from learning.evaluation.calibrate import Calibration
 from learning.inference.compiled import PIPELINE
 from learning.inference.runtimes import Runtime
+from learning.kinds import write_set
 from learning.model import loads
 from learning.problem import Classification, Clustering
 
@@ -156,6 +157,7 @@ CELLS = {
     Kind("TIME"): st.none() | st.times(),
     Kind.TEXT: st.none() | st.text(max_size=30) | st.sampled_from(["good and fine thing 3", "BAD!"]),
     Kind.OPEN_CATEGORY: st.none() | st.text(max_size=5) | st.sampled_from(["T-0", "T-5", "t-5", "Atlantis"]),
+    Kind("TEXT_SET"): st.lists(st.text(max_size=3) | st.sampled_from(["harbour", "spa"])).map(write_set),
 }
 
 
@@ -275,5 +277,5 @@ def test_an_unknown_estimator_runs_natively_on_the_plan():
 
 def test_a_row_of_another_length_is_refused(both):
     _, fast = both
-    with pytest.raises(ValueError, match="Each row has 13 cells"):
+    with pytest.raises(ValueError, match=rf"Each row has {len(MIXED)} cells"):
         fast.predict([(date.min, datetime.max)])

@@ -61,6 +61,7 @@ def test_only_a_schema_with_such_a_feature_knows_times_of_day() -> None:
         "DATE",
         "DATETIME",
         "TEXT",
+        "OPEN_CATEGORY",
     ]
 
 

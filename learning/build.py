@@ -208,7 +208,7 @@ def _prepare_final_fits(
         incumbent=incumbent,
         span=fitting.FITTING if pictures else fitting.ONLY_FITTING,
         winner_deadline=clock.at(LAST_SHARE),
-        alternative_deadline=clock.at(END_SHARE),
+        alternative_deadline=clock.fits_end,
         drawing_deadline=partial(clock.drawing_deadline, fitting.PICTURE_SECONDS) if pictures else None,
     )
 

@@ -16,6 +16,9 @@ SPARE_SHARE, MOST_SPARE_SHARE, SPARE_SECONDS = 0.03, 0.1, 5.0
 #: Share of the whole time after which no fold of the final round goes on; and the least such time, in seconds, because
 #: a limit of a few seconds is for trying out, and shall give a model although starting processes alone takes some.
 LAST_ROUND_SHARE, LEAST_SECONDS = 0.9, 15.0
+#: The least time after which no fit on all examples goes on, in seconds, for the same reason: the final round may have
+#: taken its own least time before.
+LEAST_FITTING_SECONDS = 2 * LEAST_SECONDS
 #: Time limit of one fit, in seconds, if the build has none.
 FIT_SECONDS = 600.0
 
@@ -48,6 +51,13 @@ class Clock:
             return None
         ends = self._learning(self.seconds) * END_SHARE, self.seconds * LAST_ROUND_SHARE, LEAST_SECONDS
         return self.started + max(ends)
+
+    @property
+    def fits_end(self) -> float | None:
+        """Moment at which the fits on all examples must have ended; None without a limit."""
+        if self.seconds is None:
+            return None
+        return self.started + max(self._learning(self.seconds) * END_SHARE, LEAST_FITTING_SECONDS)
 
     def drawing_deadline(self, least: float) -> float:
         """Return the moment after which no picture is begun any more.

@@ -449,7 +449,8 @@ class Join:
     time_zone: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "features", indicators.spread(self.features))
+        if isinstance(self.features, Mapping):  # anything else is for the checks to report
+            object.__setattr__(self, "features", indicators.spread(self.features))
 
     @property
     def is_grouped(self) -> bool:

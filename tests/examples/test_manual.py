@@ -10,7 +10,7 @@ import pytest
 from examples.manual.loader import find_docstrings, load
 from examples.manual.models import Docstring
 from tests.system import System
-from tests.test_lifecycle import champion, data, nodes
+from tests.test_lifecycle import build, champion, nodes
 
 LIBRARY = Path(sysconfig.get_path("stdlib"))
 SOURCE = '''"""A module that says enough about itself."""
@@ -92,11 +92,9 @@ def test_docstrings_are_loaded_once_with_valid_values() -> None:
 
 def test_models_of_words_score_far_better_than_the_baseline(exemplar: System) -> None:
     champion(exemplar, "manual")
-    query = """{ manual { models(status: [CHAMPION]) { edges { node { build {
-      candidates(first: 50) { edges { node { family score } } } } } } } } }"""
-    build = nodes(data(exemplar.ask(query))["manual"]["models"])[0]["build"]
+    built = build(exemplar, "manual", options={"candidates": 6})
     best: dict[str, float] = {}
-    for candidate in nodes(build["candidates"]):
+    for candidate in nodes(built["candidates"]):
         best[candidate["family"]] = max(candidate["score"] or 0, best.get(candidate["family"], 0))
     assert best["baseline"] < 0.2
     assert min(best["linear"], best["naive_bayes"], best["svm"]) >= 0.75

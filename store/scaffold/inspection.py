@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.core.management.commands.inspectdb import Command as InspectDB
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 from psycopg2 import sql
+
+from learning.kinds import kind_of_field
 
 from ..db.team import OWN_SCHEMA, list_exemplar_tables
 from ..ingest.files import FileError, Layout, field_names
@@ -40,6 +42,11 @@ class DatabaseColumn:
     def attribute(self) -> str:
         """The attribute of a row that holds the column's value."""
         return f"{self.name}_id" if self.target else self.name
+
+    @property
+    def is_text(self) -> bool:
+        """True if the column holds texts."""
+        return kind_of_field(getattr(models, self.type, models.Field)).is_text
 
     @property
     def arguments(self) -> dict[str, object]:
@@ -75,7 +82,8 @@ class DatabaseTable:
     def layout(self) -> Layout:
         """The layout of its rows, as if it were a file."""
         header = tuple(field.column for field in self.fields)
-        return Layout(path=Path(self.relation), format="table", header=header)
+        texts = frozenset(place for place, field in enumerate(self.fields) if field.is_text)
+        return Layout(path=Path(self.relation), format="table", header=header, texts=texts)
 
     @property
     def db_table(self) -> str:

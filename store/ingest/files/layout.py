@@ -9,7 +9,7 @@ class Layout:
     """Format, encoding and columns of a file: all that is needed to read its rows."""
 
     path: Path
-    #: "csv" (with any delimiter), "jsonl", "json", "parquet" or "workbook".
+    #: "csv" (with any delimiter), "jsonl", "json", "parquet", "workbook" or "table".
     format: str
     #: Python's name of the encoding.
     encoding: str = "utf-8"
@@ -32,6 +32,8 @@ class Layout:
     paths: tuple[tuple[str, ...], ...] = ()
     #: Places of the columns that hold lists.
     lists: frozenset[int] = frozenset()
+    #: Places of the columns whose cells are texts as they stand: a table of the database has nulls for missing ones.
+    texts: frozenset[int] = frozenset()
     #: Places of a sheet's columns that are read: those with a title or a cell.
     places: tuple[int, ...] = ()
     #: The sheet of a workbook that is read.

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 from zlib import crc32
 
-from learning.kinds import NO_VALUE, DateCell, Kind, is_nearly_date, read_date
+from learning.kinds import NO_VALUE, DateCell, Kind, canonical_text, is_nearly_date, read_date
 
 from ...ingest import files
 from ...ingest.files import FileError, Layout
@@ -62,7 +62,9 @@ def collect_statistics(
     count = 0
     for batch in _split_into_batches(_check_rows(layout, rows or files.read_rows(layout))):
         lines = [line for line, _ in batch]
-        cells = [list(map(normalize_cell, column)) for column in zip(*(row for _, row in batch), strict=True)]
+        transposed = zip(*(row for _, row in batch), strict=True)
+        pairs = list(zip(columns, transposed, strict=True))
+        cells = [list(map(statistics.normalize, column)) for statistics, column in pairs]
         for statistics, column in zip(columns, cells, strict=True):
             statistics.add(lines, column)
         if dependence:
@@ -100,11 +102,20 @@ def normalize_cell(cell: str | None) -> str | None:
     return cell if cell.isascii() else unicodedata.normalize("NFC", cell)
 
 
+def normalize_text(text: str | None) -> str | None:
+    """Normalize a text of the database, where `n/a` is a value; None for a blank one."""
+    return None if text is None else canonical_text(text, null=True)
+
+
 class ColumnStatistics:
     """Statistics of the rows of one column that were read so far."""
 
     def __init__(self, layout: Layout, place: int):
         self.layout, self.place, self.header = layout, place, layout.header[place]
+        self.is_stored_text = place in layout.texts
+        self.normalize = normalize_text if self.is_stored_text else normalize_cell
+        #: Normalized cells that have no value, unless - is a minus.
+        self.gaps = (None,) if self.is_stored_text else (None, "-")
         self.rows = self.dashes = self.cells = self.longest = self.words = 0
         #: Counts by value; None: there are too many values.
         self.values: Counter[str] | None = Counter()
@@ -127,9 +138,9 @@ class ColumnStatistics:
         """Add a batch of normalized cells."""
         counts: Counter[str] = Counter(cell for cell in cells if cell is not None)
         self.rows += len(cells)
-        self.dashes += counts.pop("-", 0)
+        self.dashes += counts.pop("-", 0) if "-" in self.gaps else 0
         if not self.gap and counts.total() < len(cells):
-            self.gap = next(line for line, cell in zip(lines, cells, strict=True) if cell in (None, "-"))
+            self.gap = next(line for line, cell in zip(lines, cells, strict=True) if cell in self.gaps)
         if not counts:
             return
         self.cells += counts.total()
@@ -164,7 +175,7 @@ class ColumnStatistics:
             integers = [int(forms.normalize_number(value, self.layout.decimal_comma)) for value in counts]
             seen = [self.low, self.high] if self.cells > counts.total() else []
             self.low, self.high = min(seen + integers), max(seen + integers)
-        elif any(kind.is_quantity for kind in kinds):
+        elif any(kind.is_quantity for kind in kinds) and not self.is_stored_text:
             self._check_finite(counts, lines, cells)
         if any(kind.has_date for kind in kinds):
             self.dates.add(counts)
@@ -175,8 +186,8 @@ class ColumnStatistics:
         """Find the first cell of a batch with one of these values; the batch is among the cells counted so far."""
         line, value = _find_first(values, lines, cells)
         before = cells[: lines.index(line)]
-        cells_before = sum(cell not in (None, "-") for cell in before)
-        cells_of_batch = sum(cell not in (None, "-") for cell in cells)
+        cells_before = sum(cell not in self.gaps for cell in before)
+        cells_of_batch = sum(cell not in self.gaps for cell in cells)
         return Contradiction(
             line, value, self.cells - cells_of_batch + cells_before, self.rows - len(cells) + len(before)
         )

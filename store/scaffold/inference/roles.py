@@ -196,7 +196,7 @@ def _infer_type(statistics: ColumnStatistics, role: Role, day_first: bool | None
     if statistics.has_minus:
         return Kind.CATEGORY, []
     kind = statistics.kind
-    if forms.INFINITE in statistics.forms and not kind:
+    if forms.INFINITE in statistics.forms and not kind and not statistics.is_stored_text:
         raise statistics.infinite_error(*statistics.contradicted[forms.NUMBER][:2])
     if kind and not (kind.has_date and _contradicts(statistics, day_first)):
         fitting = kind.kind_for(statistics.low, statistics.high)

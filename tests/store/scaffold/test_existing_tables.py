@@ -16,6 +16,7 @@ from store.ingest.files import FileError
 from store.products import checks
 from store.products.product import DataProduct
 from store.scaffold import linking, unmanaged
+from store.scaffold.existing import infer_existing
 from store.scaffold.inference import ColumnOptions, column_statistics
 from store.scaffold.inspection import find_tables, name_columns
 from store.scaffold.unmanaged import UnmanagedApp
@@ -244,6 +245,43 @@ def test_what_cannot_be_a_product_is_refused_with_what_to_write_instead(shops: N
     with pytest.raises(FileError) as refused:
         plan(**arguments)  # type: ignore[arg-type]
     assert sentence in str(refused.value)
+
+
+def test_texts_of_a_table_are_values_and_its_nulls_are_missing(
+    db: None, isolated: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            CREATE TABLE answers AS SELECT i AS id, (ARRAY['inf', '-1e999'])[1 + i % 2] AS far, '?' || i AS code,
+            (ARRAY['NaN', 'None', 'n/a', '-', ' padded', NULL])[1 + i % 6] AS said,
+            (ARRAY['NA', 'DE', 'inf', '1e999'])[1 + i % 4]::varchar(5) AS country,
+            CASE i % 6 WHEN 0 THEN double precision 'NaN' ELSE i % 5 END AS size FROM generate_series(1, 120) i;
+            ALTER TABLE answers ADD PRIMARY KEY (id)
+            """
+        )
+    [existing] = find_tables(["answers"])
+    _, table = infer_existing(existing, ColumnOptions(entity="id"))
+    columns = {column.name: column for column in table.columns}
+    assert columns["said"].values == (" padded", "-", "NaN", "None", "n/a")
+    assert columns["country"].values == ("1e999", "DE", "NA", "inf")
+    assert {name: column.missing for name, column in columns.items()} == {
+        "id": 0, "said": 20, "country": 0, "far": 0, "size": 20, "code": 0,
+    }  # fmt: skip
+    joined = preview(load(plan(["answers"], label="said"), monkeypatch))
+    assert (joined.rows_out, joined.unlabelled, joined.undeclared) == (120, 20, ())
+
+
+def test_a_text_that_a_file_would_lack_is_a_label_and_a_key(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """CREATE TABLE lands AS SELECT CASE i WHEN 7 THEN 'NA' ELSE 'L' || i END AS key,
+            (ARRAY['none', 'some', '-'])[1 + i % 3] AS rain, i % 7 AS n FROM generate_series(1, 90) i"""
+        )
+    [existing] = find_tables(["lands"])
+    _, table = infer_existing(existing, ColumnOptions(entity="key", label="rain"))
+    assert table.labels == {"none": 30, "some": 30, "-": 30}
+    assert [column.missing for column in table.columns] == [0, 0, 0]
 
 
 RESERVED = [

@@ -100,7 +100,7 @@ def test_check_reports_every_sentence_and_does_not_die(catalogued: list[DataProd
     for product, reason in REFUSED.values():
         told = [message for message in messages if f"The product {product.name!r}: " in message.msg]
         assert any(reason in message.msg for message in told), product.name
-        assert all(message.is_serious() for message in told)
+        assert all(message.is_serious() for message in told), told
     assert any("the secret of the team" in message.msg for message in messages)
 
 

@@ -12,6 +12,7 @@ from project.management.commands import migrate
 from schema.core.errors import InternalError, refusal_of
 from store.db import full_disks, sqlstates
 from store.exceptions import Overloaded, Unavailable
+from store.products import system_checks
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +75,7 @@ def test_a_command_ends_in_a_sentence_for_each_refusal_that_tells_what_to_do(
     def execute(arguments: list[str]) -> None:
         raise error
 
+    monkeypatch.setattr(system_checks, "level", system_checks.level)  # which commands other than check lower
     monkeypatch.setattr(commands, "execute_from_command_line", execute)
     monkeypatch.setattr(commands, "check_server", lambda: None)
     monkeypatch.setattr(commands, "list_unapplied", list)
@@ -87,6 +89,7 @@ def test_a_command_over_an_earlier_database_names_the_one_that_brings_it_up_to_d
     def execute(arguments: list[str]) -> None:
         raise InconsistentMigrationHistory("exemplar.0001_initial is missing.")
 
+    monkeypatch.setattr(system_checks, "level", system_checks.level)  # which commands other than check lower
     monkeypatch.setattr(commands, "execute_from_command_line", execute)
     monkeypatch.setattr(commands, "check_server", lambda: None)
     with pytest.raises(ImproperlyConfigured, match=r"initial is missing\. ./dev migrate brings"):

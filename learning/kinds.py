@@ -955,7 +955,7 @@ class Text(Kind):
         return OtherCopy.TEXT if type_ in self.sql_types else None
 
     def clean(self, value: Any, column: Declaration) -> object:
-        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        if not is_storable(value):
             raise InvalidValue(
                 f"{column.title} has a character that cannot be stored (NUL or half a pair): leave it out."
             )
@@ -1161,6 +1161,13 @@ def _mean_spaces(texts: Array) -> float:
 def normal_form(text: str) -> str:
     """Convert a text to Unicode's form C, in which equal texts have equal characters."""
     return unicodedata.normalize("NFC", text)
+
+
+def is_storable(text: str) -> bool:
+    """Return True for a text that PostgreSQL can store: without NUL and without halves of surrogate pairs."""
+    return "\0" not in text and (
+        text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+    )
 
 
 def canonical_text(text: str, null: bool) -> str | None:

@@ -12,6 +12,8 @@ import psycopg2
 from django.db import connection, transaction
 from psycopg2 import sql
 
+from learning.kinds import is_storable
+
 from . import files
 from .files import Layout, Position
 from .files.opening import open_bytes
@@ -201,9 +203,7 @@ def read_checked_rows(layout: Layout, width: int, position: Position | None = No
 
 
 def _is_storable(cell: str | None) -> bool:
-    if cell is None or cell.isascii():
-        return cell is None or "\0" not in cell
-    return "\0" not in cell and not any("\ud800" <= character <= "\udfff" for character in cell)
+    return cell is None or is_storable(cell)
 
 
 class _RowSource(_Source):

@@ -9,6 +9,8 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 
+from learning.kinds import is_storable
+
 from ..access import acting
 from ..db import base
 from ..db.fields import DigestField, JSONField
@@ -139,9 +141,7 @@ class Prediction(base.BaseModel):
 
 def checked_name(value: str | None, argument: Iterable[str | int]) -> str | None:
     """Check that a reference or a key can be stored, and return it. Raises BadInput."""
-    if value is not None and (
-        not value or len(value) > LONGEST or any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
-    ):
+    if value is not None and (not value or len(value) > LONGEST or not is_storable(value)):
         raise BadInput(
             f"This name must have 1 to {LONGEST} characters, none of them NUL.", argument=tuple(argument)
         )

@@ -22,6 +22,8 @@ from django.db.models.lookups import Exact, In
 from django.db.models.sql import Query
 from django.db.models.sql.datastructures import BaseTable
 
+from learning.kinds import is_storable
+
 from ..exceptions import InvalidJoin
 from . import annotations, times
 
@@ -78,7 +80,7 @@ def _value_of(field: Any, value: Any) -> Any:
     """Convert a value of a key. Raises ValidationError."""
     if value is None:
         return None
-    if isinstance(value, list | dict) or (isinstance(value, str) and not _is_storable(value)):
+    if isinstance(value, list | dict) or (isinstance(value, str) and not is_storable(value)):
         raise ValidationError(f"{value!r} is no value of {field.name}.")
     stored = field
     while stored.is_relation:
@@ -99,10 +101,6 @@ def _check_range(field: Any, value: Any) -> None:
     low, high = connection.ops.integer_field_ranges.get(field.get_internal_type(), (None, None))
     if low is not None and not low <= value <= high:
         raise ValidationError(f"{field.name} lies between {low} and {high}.")
-
-
-def _is_storable(text: str) -> bool:
-    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text)
 
 
 class GroupManager(models.Manager[Any]):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from django.db import ProgrammingError, connection, models, transaction
 from django.db.models.functions import Now
 
-from learning.kinds import normal_form
+from learning.kinds import is_storable, normal_form
 
 from ..db import sqlstates
 from ..db.base import BaseModel
@@ -223,8 +223,4 @@ def _add_missing(products: Sequence[DataProduct]) -> bool:
 
 def _is_new(product: DataProduct, column: str, choice: NamedChoice) -> bool:
     row = _record.get((product.name, column), {}).get(choice.text)
-    return (row is None or row.name is None) and _is_storable(choice.text + choice.title)
-
-
-def _is_storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return (row is None or row.name is None) and is_storable(choice.text + choice.title)

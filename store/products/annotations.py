@@ -32,13 +32,11 @@ def find_columns(query: Query, expression: Any) -> Iterator[Reached]:
 
 
 def _columns(expression: Any, in_subqueries: bool = True) -> Iterator[Any]:
-    if isinstance(expression, Col):
-        yield expression
-    elif isinstance(expression, Query):
-        yield from expression.get_external_cols() if in_subqueries else ()
-    elif hasattr(expression, "get_source_expressions"):
-        for source in expression.get_source_expressions():
-            yield from _columns(source, in_subqueries)
+    for part in walk(expression):
+        if isinstance(part, Col):
+            yield part
+        elif isinstance(part, Query) and in_subqueries:
+            yield from part.get_external_cols()
 
 
 def _chain(query: Query, alias: Any) -> list[str]:
@@ -101,15 +99,11 @@ def _is_safe(aggregate: Any) -> bool:
 
 def find_aggregates(expression: Any) -> Iterator[Any]:
     """List the aggregates in a resolved expression."""
-    if isinstance(expression, models.Aggregate):
-        yield expression
-    elif hasattr(expression, "get_source_expressions") and not isinstance(expression, Query):
-        for source in expression.get_source_expressions():
-            yield from find_aggregates(source)
+    return (part for part in walk(expression) if isinstance(part, models.Aggregate))
 
 
 def walk(expression: Any) -> Iterator[Any]:
-    """List a resolved expression and its parts, without those of subqueries."""
+    """List a resolved expression and its parts; of subqueries the queries themselves and not their parts."""
     yield expression
     if hasattr(expression, "get_source_expressions") and not isinstance(expression, Query):
         for source in expression.get_source_expressions():
@@ -124,11 +118,7 @@ def reads(query: Query, column: models.Field) -> bool:
 
 def find_subqueries(expression: Any) -> Iterator[Query]:
     """List the queries of its own in a resolved expression."""
-    if isinstance(expression, Query):
-        yield expression
-    elif hasattr(expression, "get_source_expressions"):
-        for source in expression.get_source_expressions():
-            yield from find_subqueries(source)
+    return (part for part in walk(expression) if isinstance(part, Query))
 
 
 def ends_before(query: Query, at: models.Field) -> bool:

@@ -169,8 +169,8 @@ def _prepare_search(
 def _prepare_early(
     search: Search, analysed: Analysis, objections: Sequence[str], clock: Clock
 ) -> EarlyVersions:
-    def decide_early(round: FinalRound, incumbent: Incumbent | None) -> Decision:
-        return _decide(search, round, incumbent, analysed).hold(objections)
+    def decide_early(final_round: FinalRound, incumbent: Incumbent | None) -> Decision:
+        return _decide(search, final_round, incumbent, analysed).hold(objections)
 
     return EarlyVersions(
         search=search,

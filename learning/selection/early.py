@@ -112,18 +112,18 @@ class EarlyVersions:
         return Candidate(candidate.family, candidate.hyperparameters | {"rows": ROWS})
 
     def _make(self, recipe: Candidate) -> Iterator[Step]:
-        round = self._open_round()
-        yield from round.run_only(self._participants(recipe))
-        if not self._is_good(round, recipe):
+        final_round = self._open_round()
+        yield from final_round.run_only(self._participants(recipe))
+        if not self._is_good(final_round, recipe):
             return
-        decision = self.decide(round, self.incumbent())
+        decision = self.decide(final_round, self.incumbent())
         if decision.winner == recipe:
-            yield from self._fit(round, recipe, decision)
+            yield from self._fit(final_round, recipe, decision)
 
     def _open_round(self) -> FinalRound:
         """Open a final round with what was scored before: the version that serves, and the baseline."""
         percent = self.search.percent
-        round = FinalRound(
+        return FinalRound(
             problem=replace(self.search.problem, keep=1, pictures=0.0),
             context=self._context,
             runner=self.search.runner,
@@ -134,15 +134,14 @@ class EarlyVersions:
             last=self.end,
             scored=(*self.folds.values(), *self._baseline.values()),
         )
-        return round
 
     def _participants(self, recipe: Candidate) -> list[Candidate]:
         opening = [c for c in self.search.drawn if c.family == BASELINE]
         return [recipe, *(self._shorten(c) for c in opening[:1])]
 
-    def _is_good(self, round: FinalRound, recipe: Candidate) -> bool:
+    def _is_good(self, final_round: FinalRound, recipe: Candidate) -> bool:
         """Return whether the recipe was scored on all folds, and is better than the baseline beyond noise."""
-        board = round.scoreboard
+        board = final_round.scoreboard
         if recipe not in board.means or board.folds < self._context.plan.count("contest"):
             return False
         baseline = next((c for c in board.means if c.family == BASELINE), None)
@@ -151,14 +150,14 @@ class EarlyVersions:
         self._baseline = board.scored[baseline]
         return noise.is_beyond_noise(board.scores(recipe), board.scores(baseline), self._context.plan.ratio)
 
-    def _fit(self, round: FinalRound, recipe: Candidate, decision: Decision) -> Iterator[Step]:
+    def _fit(self, final_round: FinalRound, recipe: Candidate, decision: Decision) -> Iterator[Step]:
         decided = Decided.of(decision, self.search.percent)
         fits = FinalFits(
-            scheduler=round.runner.scheduler,
-            final_round=round,
+            scheduler=final_round.runner.scheduler,
+            final_round=final_round,
             candidates=[recipe],
             incumbent=self.incumbent(),
-            span=round.span,
+            span=final_round.span,
             winner_deadline=time.monotonic() + COMPILATION_SECONDS,
             alternative_deadline=self.end,
             early=decided,
@@ -166,7 +165,7 @@ class EarlyVersions:
         try:
             for step in fits.run():
                 if isinstance(step, Fitted) and decision.hold_reason is None:
-                    self._serve(step, round.scoreboard.scored[recipe])
+                    self._serve(step, final_round.scoreboard.scored[recipe])
                 yield step
         except NothingFitted:
             return  # the search goes on without an early version

@@ -1,7 +1,6 @@
 """The generated reference names everything there is; what there is is counted here by other means."""
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from learning import kinds, metrics, problem, retrain
 from learning.estimators.families import catalogue as families
 from schema.schema import schema
 from store.products import features, product
+from tests.system import outer_environment
 
 #: What the environment of every process may hold.
 OTHERS = re.compile(
@@ -45,11 +45,10 @@ def reference() -> dict[str, str]:
 
 
 def test_every_setting_that_is_read_is_in_the_reference(reference: dict[str, str], tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("EXEMPLAR_")}
     ran = subprocess.run(
         [sys.executable, "-c", RECORDER],
         cwd=ROOT,
-        env=environment | {"EXEMPLAR_STATE": str(tmp_path)},
+        env=outer_environment() | {"EXEMPLAR_STATE": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,

@@ -1,6 +1,5 @@
 """./dev sql grants: a role that has the printed rights can do everything, and has no others."""
 
-import os
 import re
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from django.conf import settings
 from django.db import connections
 
 from project import engines as embedded
-from tests.system import ROOT, UNSET, state_folder
+from tests.system import ROOT, outer_environment, state_folder
 from tests.waiting import BUILD_PATIENCE
 
 pytestmark = pytest.mark.engine
@@ -120,12 +119,7 @@ def run(server: dict[str, Any], app: Path, user: str, password: str, *arguments:
     """Run Python in the project with this app, as a role."""
     credentials = f"{quote(user, safe='')}:{quote(password, safe='')}"
     place = f"host={quote(str(server['host']), safe='')}&port={server.get('port', 5432)}"
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in UNSET and not name.startswith("EXEMPLAR_")
-    }
-    environment = kept | {
+    environment = outer_environment() | {
         "DATABASE_URL": f"postgresql://{credentials}@/{quote(DATABASE)}?{place}",
         "REDIS_URL": embedded.Valkey(settings.EXEMPLAR_STATE).url,
         "EXEMPLAR_PRODUCTS": str(app),

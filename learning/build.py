@@ -5,7 +5,7 @@ depends on no database: the caller iterates over the steps, stores them, and sto
 """
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -26,10 +26,11 @@ from .fits.scheduler import FitScheduler, Pool
 from .problem import Problem
 from .selection import fitting
 from .selection.clock import END_SHARE, LAST_SHARE, LATEST_SHARE, SEARCH_SHARE, Clock
-from .selection.decision import Decision, Incumbent, candidates_to_fit, decide
+from .selection.decision import Decision, Entry, Incumbent, candidates_to_fit, decide
 from .selection.early import EarlyVersions
 from .selection.final_round import FinalRound
 from .selection.fitting import FinalFits
+from .selection.objections import Objection
 from .selection.reasons import Ground
 from .selection.rounds import FoldRunner, Key, Span
 from .selection.search import Search
@@ -269,15 +270,23 @@ def _decide(
         classes=context.dataset.classes,
         ground=_ground(context),
         uncompared=_is_uncompared(search, final_round),
-        suspect=Suspicion(
-            dataset=context.dataset,
-            analysis=analysed,
-            metric=context.metric,
-            seed=context.seed,
-            ratio=context.plan.ratio,
-            incumbent=incumbent,
-        ).describe,
+        judge=partial(_judge, search, incumbent, analysed),
     )
+
+
+def _judge(
+    search: Search, incumbent: Incumbent | None, analysed: Analysis, winner: Entry
+) -> Iterator[Objection]:
+    """Yield the objections to a winner that depend on more than the scores."""
+    context = search.context
+    yield from Suspicion(
+        dataset=context.dataset,
+        analysis=analysed,
+        metric=context.metric,
+        seed=context.seed,
+        ratio=context.plan.ratio,
+        incumbent=incumbent,
+    ).objections(winner)
 
 
 def _ground(context: FitContext) -> Ground:

@@ -4,7 +4,7 @@ The search chooses the candidates of the final round. Only their scores on its f
 recipe is beaten, and only these are reported: the best of many noisy scores would be too optimistic.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
 from statistics import fmean
@@ -19,6 +19,7 @@ from ..estimators.families import Candidate
 from ..problem import Classification, Problem
 from .class_changes import are_comparable, class_objections, describe_other_scale
 from .noise import ROUNDING, is_beyond_noise, standard_error
+from .objections import Objection
 from .reasons import Ground, Reasons, format_score
 
 #: An average of models takes several times as long to predict. It must save this share of the loss, at this
@@ -94,8 +95,8 @@ class Decision:
     hold_reason: str | None
     #: One or more sentences.
     reason: str
-    #: Whether the score is too good to be true: such a model waits even if there has never been a champion.
-    suspicious: bool = False
+    #: Whether the model waits even if there has never been a champion.
+    holds_first: bool = False
 
     def hold(self, objections: Sequence[str]) -> "Decision":
         """Add reasons why a person must decide whether the fitted model serves."""
@@ -132,7 +133,7 @@ def decide(
     classes: Sequence[str] = (),
     ground: Ground | None = None,
     uncompared: bool = False,
-    suspect: Callable[[Entry], str | None] | None = None,
+    judge: Callable[[Entry], Iterable[Objection]] | None = None,
 ) -> Decision:
     """Decide the final round.
 
@@ -145,16 +146,16 @@ def decide(
         classes: Those that were learned; empty unless the task is classification.
         ground: The examples and folds of the final round, for the reason; None if they are unknown.
         uncompared: True if the time limit ended before the champion's recipe was scored.
-        suspect: Describes why the winner's score is too good to be true; None if it is not.
+        judge: Yields the objections to the winner that depend on more than the scores; None: there are none.
     """
     reasons = Reasons(metric=metric, ratio=ratio, ground=ground, baseline=baseline)
     decision = _decide(reasons, entries, incumbent, fingerprint)
     winner = next((entry for entry in entries if entry.candidate == decision.winner), None)
     if winner is None:
         return decision
-    suspicion = suspect(winner) if suspect is not None else None
+    judged = list(judge(winner)) if judge is not None else []
     objections = [
-        *filter(None, [suspicion]),
+        *(objection.sentence for objection in judged),
         *class_objections(problem, incumbent.classes if incumbent is not None else (), classes),
         *_objections(problem, metric, winner, incumbent, ratio, baseline, changed, classes),
         *([UNCOMPARED] if uncompared else []),
@@ -168,7 +169,7 @@ def decide(
         decision,
         hold_reason=" ".join(objections) or None,
         reason=reason,
-        suspicious=suspicion is not None,
+        holds_first=any(objection.holds_first for objection in judged),
     )
 
 

@@ -140,8 +140,8 @@ class Decided:
     #: Why a person must decide whether the model serves; None if it may serve at once.
     hold_reason: str | None
     reason: str
-    #: Whether the score is too good to be true: the model waits even if there has never been a champion.
-    suspicious: bool = False
+    #: Whether the model waits even if there has never been a champion.
+    holds_first: bool = False
 
     @property
     def message(self) -> str:
@@ -159,7 +159,7 @@ class Decided:
             incumbent_kept=decision.incumbent_kept,
             hold_reason=decision.hold_reason,
             reason=decision.reason + remarks,
-            suspicious=decision.suspicious,
+            holds_first=decision.holds_first,
         )
 
 

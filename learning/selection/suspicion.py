@@ -4,7 +4,7 @@ Honest features can be as good, but only many of them together: without one of t
 that contains the label, or a formula of it, carries the score alone or with few others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
@@ -34,6 +34,7 @@ from ..estimators.families import Candidate
 from ..sentences import list_names
 from .decision import SHORT_BY, Entry, Incumbent
 from .noise import standard_error
+from .objections import Objection
 
 #: Mean recall, or R², from which on a feature that gives the label by the analysis carries the score.
 GOOD = 0.99
@@ -59,6 +60,12 @@ class Suspicion:
     ratio: float
     #: A champion that is as good has been accepted, and raises no suspicion again.
     incumbent: Incumbent | None
+
+    def objections(self, winner: Entry) -> Iterator[Objection]:
+        """Yield the objection to a score that is too good to be true."""
+        description = self.describe(winner)
+        if description is not None:
+            yield Objection(description, holds_first=True)
 
     def describe(self, winner: Entry) -> str | None:
         """Describe why the winner's score is too good to be true; None if it is not, or if few rows prove nothing."""

@@ -66,7 +66,7 @@ class _BuildRun:
         #: The newest early version that may serve, of this attempt or of the one before; None without one.
         self.early = self.champion if _is_early(self.champion, build) else None
         self.hold_reason: str | None = None
-        self.suspicious = False
+        self.holds_first = False
 
     def run(self) -> None:
         """Iterate over all steps and record each in a transaction of its own."""
@@ -217,7 +217,7 @@ class _BuildRun:
         self.build.add_event("CandidateScored", step.message, step.percent, candidate=candidate)
 
     def record_decision(self, step: learning.Decided) -> None:
-        self.hold_reason, self.suspicious = step.hold_reason, step.suspicious
+        self.hold_reason, self.holds_first = step.hold_reason, step.holds_first
         self.build.decision = step.reason
         self.build.save(update_fields=["decision"])
         if step.winner is not None:
@@ -289,12 +289,12 @@ class _BuildRun:
     def _may_wait(self, state: ProductState, unfit: str | None) -> bool:
         """Return whether the product can do without the new model until a person has looked at it.
 
-        A champion that can be loaded serves meanwhile. Where there has never been one, only a model whose score is too
-        good to be true waits. A model that lost labels waits in any case: once they are declared again, the champion
-        can be loaded, too.
+        A champion that can be loaded serves meanwhile. Where there has never been one, only a model waits of which
+        nothing shows that it is of any use. A model that lost labels waits in any case: once they are declared again,
+        the champion can be loaded, too.
         """
         if state.champion is None:
-            return self.suspicious
+            return self.holds_first
         return not unfit or bool(self.objections())
 
     def _superseded(self, state: ProductState) -> str | None:

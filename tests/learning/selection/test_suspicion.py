@@ -155,6 +155,6 @@ def test_a_text_may_tell_its_class() -> None:
 def test_a_build_holds_a_sum_and_names_its_features(total: Dataset) -> None:
     problem = Regression(families=("baseline", "linear"), candidates=2, pictures=0.0)
     (decided,) = (step for step in build(problem, total) if isinstance(step, Decided))
-    assert decided.suspicious and decided.hold_reason is not None
+    assert decided.holds_first and decided.hold_reason is not None
     assert "a and b together give the label" in decided.hold_reason
     assert "Held for a person: r2 1 is too good" in decided.message

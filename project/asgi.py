@@ -33,7 +33,7 @@ from store.models import ServedSchema  # noqa: E402
 from store.products import catalogue  # noqa: E402
 from store.runtime import lifespan as web_lifespan  # noqa: E402
 from store.runtime import row_checks  # noqa: E402
-from store.serving import champions  # noqa: E402
+from store.serving import champions, dispatcher  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -146,11 +146,14 @@ async def list_reasons_not_ready() -> list[str]:
     """List the reasons against readiness, as sentences."""
     try:
         async with asyncio.timeout(READY_SECONDS):
-            return await threads.run(champions.unready)
+            reasons = await threads.run(champions.unready)
     except TimeoutError:
         return [f"The check took longer than {READY_SECONDS} s: the database or the threads are busy."]
     except Exception as error:
         return [refusal_of(error).message]
+    if not reasons and not dispatcher.is_connected():
+        reasons.append("The connections that store predictions are being opened again.")
+    return reasons
 
 
 async def redirect(request: Request) -> Response:

@@ -56,7 +56,7 @@ class PooledConnection:
         loop = asyncio.get_running_loop()
         cursor = self.connection.cursor()
         self.answer = loop.create_future()
-        timer = loop.call_later(TIMEOUT, self.fail, f"no answer within {TIMEOUT:g} s")
+        timer = loop.call_later(TIMEOUT, self.expire)
         try:
             cursor.execute(statement, parameters)
             self.advance()
@@ -83,6 +83,12 @@ class PooledConnection:
             loop.remove_writer(self.socket)
         if state == POLL_OK:
             self.resolve()
+
+    def expire(self) -> None:
+        """Fail the running statement unless its answer has arrived: this process itself may have been stopped."""
+        self.advance()
+        if self.answer is not None and not self.answer.done():
+            self.fail(f"no answer within {TIMEOUT:g} s")
 
     def resolve(self, error: Exception | None = None) -> None:
         if self.answer is None or self.answer.done():
@@ -138,10 +144,15 @@ class ConnectionPool:
             if pooled.connection is not None:
                 self.release(pooled)
 
+    @property
+    def is_connected(self) -> bool:
+        """True while there is at least one connection."""
+        return any(pooled.connection for pooled in self.all)
+
     async def next_free(self) -> PooledConnection:
         if self.free:
             return self.free.pop()
-        if not any(pooled.connection for pooled in self.all):
+        if not self.is_connected:
             raise ConnectionLost("There is no connection to PostgreSQL.")
         turn = asyncio.get_running_loop().create_future()
         self.waiting.append(turn)
@@ -158,7 +169,7 @@ class ConnectionPool:
     def on_lost(self, pooled: PooledConnection) -> None:
         if pooled in self.free:
             self.free.remove(pooled)
-        if not any(other.connection for other in self.all):
+        if not self.is_connected:
             for turn in self.waiting:
                 if not turn.done():
                     turn.set_exception(ConnectionLost("There is no connection to PostgreSQL any more."))

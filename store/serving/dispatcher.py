@@ -120,3 +120,8 @@ async def stop() -> None:
     if current:
         await current.stop()
     current = None
+
+
+def is_connected() -> bool:
+    """Return False while the web process has no connection to store predictions on."""
+    return current is None or current.connections.is_connected

@@ -16,7 +16,7 @@ from store.models import ServedSchema
 from store.products import catalogue
 from store.registry.product_states import ProductState
 from store.registry.versions import ModelVersion
-from store.serving import champions
+from store.serving import champions, dispatcher
 
 from ..store.conftest import version, with_rows
 
@@ -74,6 +74,15 @@ async def test_a_process_that_can_serve_nothing_of_what_is_promoted_is_not_ready
     assert (status, body["ready"]) == (503, False)
     assert body["reasons"] == ["None of the promoted versions can be served here."]
     assert [each["product"] for each in body["degraded"]] == ["diabetes", "stay"]
+
+
+async def test_a_process_that_cannot_store_predictions_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = dispatcher.PredictionDispatcher()
+    monkeypatch.setattr(dispatcher, "current", started)
+    assert (await ready())[0] == 503
+    await started.start()
+    assert (await ready())[0] == 200
+    await started.stop()
 
 
 async def test_a_web_process_records_the_schema_that_it_serves() -> None:

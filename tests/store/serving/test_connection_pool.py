@@ -1,8 +1,9 @@
-"""Lanes: what they answer is committed, and PostgreSQL may hang up, freeze and come back."""
+"""Connections of the pool: what they answer is committed, and PostgreSQL may hang up, freeze and come back."""
 
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ async def test_an_error_from_postgresql_does_not_close_the_connection() -> None:
         assert await pid_of(opened) == pid
 
 
-async def test_lanes_run_at_the_same_time_and_others_wait_for_the_next() -> None:
+async def test_connections_run_at_the_same_time_and_others_wait_for_the_next() -> None:
     async with pool(2) as opened:
         statement = "SELECT pg_backend_pid(), statement_timestamp(), clock_timestamp() FROM pg_sleep(0.2)"
         answers = await asyncio.gather(*(opened.run(statement, {}) for _ in range(6)))
@@ -147,10 +148,10 @@ async def test_a_connection_that_is_cut_just_before_its_turn_is_lost(monkeypatch
     async with pool() as opened:
         release = opened.release
 
-        def release_and_cut(lane: connection_pool.PooledConnection) -> None:
+        def release_and_cut(pooled: connection_pool.PooledConnection) -> None:
             monkeypatch.setattr(opened, "release", release)
-            release(lane)  # to the second
-            lane.fail("cut")
+            release(pooled)  # to the second
+            pooled.fail("cut")
 
         pid = await pid_of(opened)
         monkeypatch.setattr(opened, "release", release_and_cut)
@@ -187,6 +188,15 @@ async def test_a_frozen_connection_is_closed_after_its_timeout(monkeypatch: pyte
             with pytest.raises(ConnectionLost, match="no connection to PostgreSQL any more"):
                 await waiting
             await recovers(opened)
+
+
+async def test_a_process_that_was_stopped_itself_finds_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_pool, "TIMEOUT", 0.2)
+    async with pool() as opened:
+        answer = asyncio.create_task(opened.run("EXECUTE three", {}))
+        await asyncio.sleep(0)
+        time.sleep(0.4)  # nothing runs on the event loop meanwhile
+        assert await answer == [(3,)]
 
 
 @embedded
@@ -242,11 +252,13 @@ class Yes:
 async def test_an_answer_is_committed_before_it_is_given(stay: DataProduct) -> None:
     champion = Champion(stay, await with_rows(version, stay), Yes(), InferenceTime(1.0, 1.0))  # type: ignore[arg-type]
     questions = [ValidRequest(stay.clean(STAY | {"note": str(n % 7)}), reference="form") for n in range(20)]
-    desk = dispatcher.PredictionDispatcher()
-    await desk.start()
-    answers = await asyncio.gather(*(desk.predictions.submit(champion, [question]) for question in questions))
+    started = dispatcher.PredictionDispatcher()
+    await started.start()
+    answers = await asyncio.gather(
+        *(started.predictions.submit(champion, [question]) for question in questions)
+    )
     stored = await with_rows(lambda: {str(p.pk): p for p in Prediction.objects.all()})
-    await desk.stop()
+    await started.stop()
     assert len(stored) == 7
     for [answered] in answers:
         row = stored[answered.pk]
@@ -278,10 +290,10 @@ async def test_a_batch_that_takes_long_is_predicted_beside_the_event_loop(
 
     champion = Champion(stay, await with_rows(version, stay), Where(), pace)  # type: ignore[arg-type]
     questions = [ValidRequest(stay.clean(STAY | {"note": str(n)})) for n in range(rows)]
-    desk = dispatcher.PredictionDispatcher()
-    await desk.start()
-    await desk.predictions.submit(champion, questions)
-    await desk.stop()
+    started = dispatcher.PredictionDispatcher()
+    await started.start()
+    await started.predictions.submit(champion, questions)
+    await started.stop()
     assert [thread is threading.main_thread() for thread in threads] == [on_loop]
 
 
@@ -291,9 +303,9 @@ async def test_both_paths_store_the_same_row(stay: DataProduct) -> None:
     first_said = ClassAnswer("True", 0.7500000000000001, (0.2499999999999999, 0.7500000000000001))
     batch = PredictionBatch(stay, champion.version, [question], [first_said])
     [first] = await with_rows(upsert.store, batch)
-    desk = dispatcher.PredictionDispatcher()
-    await desk.start()
-    [again] = await desk.predictions.submit(champion, [question])
-    await desk.stop()
+    started = dispatcher.PredictionDispatcher()
+    await started.start()
+    [again] = await started.predictions.submit(champion, [question])
+    await started.stop()
     assert (again.pk, again.confidence, again.output) == (first.pk, first.confidence, first.output)
     assert again.times_asked == 2

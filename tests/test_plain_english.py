@@ -48,7 +48,7 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-MODULES = [pytest.param(path, id=name_of(path)) for package in PACKAGES for path in modules(package)]
+MODULES = [path for package in PACKAGES for path in modules(package)]
 
 
 def docstrings(module: ast.Module) -> Iterator[tuple[int, str]]:
@@ -90,24 +90,30 @@ def is_described(node: Definition) -> bool:
     )
 
 
-@pytest.mark.parametrize("path", MODULES)
-def test_a_docstring_begins_with_a_verb_or_a_noun(path: Path) -> None:
+def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
     wrong = [
-        f"{line}: {text.splitlines()[0]}" for line, text in docstrings(tree(path)) if PRONOUNS.match(text)
+        f"{name_of(path)}:{line}: {text.splitlines()[0]}"
+        for path in MODULES
+        for line, text in docstrings(tree(path))
+        if PRONOUNS.match(text)
     ]
     assert wrong == []
 
 
-@pytest.mark.parametrize("path", MODULES)
-def test_a_name_describes_its_value(path: Path) -> None:
-    names = [pair for pair in bound_names(tree(path)) if (name_of(path), pair[1]) not in DECLARED]
-    assert [f"{line}: {name}" for line, name in names if name.strip("_") in BANNED] == []
+def test_names_describe_their_values() -> None:
+    wrong = [
+        f"{name_of(path)}:{line}: {name}"
+        for path in MODULES
+        for line, name in bound_names(tree(path))
+        if name.strip("_") in BANNED and (name_of(path), name) not in DECLARED
+    ]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", MODULES)
-def test_public_functions_and_classes_are_described(path: Path) -> None:
+def test_public_functions_and_classes_are_described() -> None:
     silent = [
-        f"{node.lineno}: {node.name}"
+        f"{name_of(path)}:{node.lineno}: {node.name}"
+        for path in MODULES
         for node in tree(path).body
         if isinstance(node, Definition) and not node.name.startswith("_") and not is_described(node)
     ]

@@ -29,7 +29,8 @@ def analyse(dataset: Dataset, problem: Problem) -> Analysis:
                 minimum=column.minimum,
                 maximum=column.maximum,
                 quantiles=column.quantiles,
-                information=information.get(column.name),
+                information=information[column.name].nats if information else None,
+                information_error=information[column.name].error if information else None,
                 correlated=correlations.get(column.name, ()),
             )
             for column in columns

@@ -3,16 +3,15 @@
 All are computed on a sample, which is smaller the more columns there are.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
 from ..dataset import Dataset
+from .information import Information, LabelInformation, spread
 from .report import Correlation
 from .statistics import Cells, ColumnStatistics, Rows, is_missing, sample
 from .univariate import Target, merge_rare_classes
@@ -76,51 +75,37 @@ def _strongest(names: Sequence[str], rho: NDArray[np.float64], index: int) -> tu
     )
 
 
-def information(columns: Columns, dataset: Dataset, seed: int) -> dict[str, float]:
-    """Compute the mutual information of each column with the label, in nats; empty for clusterings.
+def information(columns: Columns, dataset: Dataset, seed: int) -> dict[str, Information]:
+    """Estimate the mutual information of each column with the label, corrected for chance; empty for clusterings.
 
-    For columns with few values it is counted. For numbers it is estimated from nearest neighbours (Ross, Mutual
-    information between discrete and continuous data sets, 2014; Kraskov and others, Estimating mutual information,
-    2004). For texts and open categories it is a lower bound: that of the out-of-fold predictions of naive Bayes, or of
-    the means of levels. A count would be the larger the more levels there are. Rare classes are merged.
+    For columns with few values it is counted. For numbers it is estimated from nearest neighbours. For texts and open
+    categories it is a lower bound: that of the out-of-fold predictions of naive Bayes, or of the means of levels. Rare
+    classes are merged.
     """
     if dataset.y is None:
         return {}
     predicting = [column for column in columns if column.kind.is_text or column.kind.is_open]
     counted = [column for column in columns if column not in predicting]
-    return _information_of_values(counted, dataset, seed) | _information_by_prediction(
-        predicting, dataset, seed
-    )
+    by_value = _information_of_values(counted, dataset, seed) if counted else {}
+    return by_value | _information_by_prediction(predicting, dataset, seed)
 
 
-def _information_of_values(columns: Columns, dataset: Dataset, seed: int) -> dict[str, float]:
-    # The count would be largest for categories of one row each, although they inform about no other row.
-    repeated = [c for c in columns if c.kind.is_ranged or c.sampled_distinct < len(c.present)]
-    zeros = {column.name: 0.0 for column in columns}
-    return zeros | (_estimate_information(repeated, dataset, seed) if repeated else {})
-
-
-def _estimate_information(columns: Columns, dataset: Dataset, seed: int) -> dict[str, float]:
+def _information_of_values(columns: Columns, dataset: Dataset, seed: int) -> dict[str, Information]:
     assert dataset.y is not None
     rows = _sample_rows(columns, seed)
     y = dataset.y if rows is None else dataset.y[rows]
-    discrete = [not c.kind.is_ranged or c.sampled_distinct <= min(FEW, len(y) / 2) for c in columns]
-    X = [_ranks(column, rows, dense) for column, dense in zip(columns, discrete, strict=True)]
-    estimate = mutual_info_classif if dataset.classes else mutual_info_regression
-    with warnings.catch_warnings():
-        # scikit-learn warns if there are many classes for the number of rows.
-        warnings.simplefilter("ignore", UserWarning)
-        nats = estimate(
-            np.column_stack(X),
-            merge_rare_classes(y) if dataset.classes else rankdata(y),
-            discrete_features=np.array(discrete),
-            n_neighbors=min(3, len(y) - 1),
-            random_state=seed,
-        )
-    return {column.name: float(value) for column, value in zip(columns, nats, strict=True)}
+    is_class = bool(dataset.classes)
+    y = merge_rare_classes(y) if is_class else spread(y, seed + 1)
+    label = LabelInformation(y=y, is_class=is_class, seed=seed)
+    found = {}
+    for column in columns:
+        is_coded = not column.kind.is_ranged or column.sampled_distinct <= min(FEW, len(y) / 2)
+        estimate = label.of_codes if is_coded else label.of_numbers
+        found[column.name] = estimate(_cells(column, rows))
+    return found
 
 
-def _information_by_prediction(columns: Columns, dataset: Dataset, seed: int) -> dict[str, float]:
+def _information_by_prediction(columns: Columns, dataset: Dataset, seed: int) -> dict[str, Information]:
     if not columns:
         return {}
     target = Target.in_levels(dataset, min(ROWS, TEXTS // len(columns)), seed)

@@ -77,6 +77,8 @@ class FeatureAnalysis:
     information: float | None
     #: Features with the strongest rank correlations, strongest first.
     correlated: tuple[Correlation, ...]
+    #: Standard error of the information; None for clusterings, and if it was stored without.
+    information_error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

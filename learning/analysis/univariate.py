@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.stats import rankdata
 from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.metrics import accuracy_score, mutual_info_score, r2_score, roc_auc_score
+from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..dataset import Dataset
 from ..kinds import members_of
+from .information import Information, between_codes
 from .statistics import Cells, ColumnStatistics, Rows, is_missing
 
 #: Number of folds.
@@ -94,11 +95,14 @@ class Target:
             return float(roc_auc_score(self.y, predicted[:, 1]))
         return float(accuracy_score(self.y, predicted.argmax(axis=1)))
 
-    def information(self, column: ColumnStatistics) -> float:
-        """Compute the mutual information of predicted and true classes in nats, averaged over the parts."""
+    def information(self, column: ColumnStatistics) -> Information:
+        """Estimate the mutual information of predicted and true classes, averaged over the parts."""
         predicted, parts = self._predict(column).argmax(axis=1), self.parts
-        nats = [mutual_info_score(self.y[parts == p], predicted[parts == p]) for p in range(PARTS)]
-        return float(np.mean(nats))
+        found = [between_codes(predicted[parts == p], self.y[parts == p]) for p in range(PARTS)]
+        return Information(
+            float(np.mean([each.nats for each in found])),
+            float(np.linalg.norm([each.error for each in found])) / PARTS,
+        )
 
     @property
     def parts(self) -> NDArray[np.intp]:

@@ -38,7 +38,12 @@ class FeatureAnalysis:
         description="The quantiles 0.05, 0.25, 0.5, 0.75 and 0.95, in the units of `minimum`. Null for other kinds."
     )
     information: float | None = strawberry.field(
-        description="Mutual information with the label, in nats; null if the product has no label."
+        description="Mutual information with the label, in nats, corrected for chance: 0 if the feature tells nothing. "
+        "Null if the product has no label."
+    )
+    information_error: float | None = strawberry.field(
+        description="The standard error of `information`; null if the product has no label, and for snapshots that "
+        "were analysed before it was measured."
     )
     correlated: list[FeatureCorrelation] = strawberry.field(
         description="Features whose rank correlation is at least 0.5 or at most −0.5: the ten strongest, strongest "
@@ -72,6 +77,7 @@ class FeatureAnalysis:
             maximum=statistics.maximum,
             quantiles=None if statistics.quantiles is None else list(statistics.quantiles),
             information=statistics.information,
+            information_error=statistics.information_error,
             correlated=[FeatureCorrelation(feature=features[o.feature], rho=o.rho) for o in correlated],
             findings=analysis.sentences(statistics.name),
         )

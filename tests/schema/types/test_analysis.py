@@ -14,7 +14,8 @@ from store.models import Build, Snapshot
 
 SNAPSHOT = """query ($id: ID!) { node(id: $id) { ... on Snapshot {
   findings labelBalance { label share count } labelQuantiles
-  analysis { feature { name column } kind missing distinct minimum maximum quantiles information findings
+  analysis { feature { name column } kind missing distinct minimum maximum quantiles information informationError
+             findings
              correlated { feature { name } rho } } } } }"""
 EVENTS = """query ($id: ID!) { build(id: $id) { events { edges { node {
   __typename message percent ... on FeaturesAnalysed {
@@ -30,6 +31,7 @@ def feature(name: str, **more: Any) -> FeatureAnalysis:
         "maximum": 9.5,
         "quantiles": (1.0, 2.0, 3.0, 4.0, 5.0),
         "information": 0.125,
+        "information_error": 0.03125,
         "correlated": (),
     }
     return FeatureAnalysis(name=name, **(usual | more))
@@ -86,6 +88,7 @@ def test_the_analysis_of_a_snapshot_has_the_stored_statistics() -> None:
         "maximum": 9.5,
         "quantiles": [1.0, 2.0, 3.0, 4.0, 5.0],
         "information": 0.125,
+        "informationError": 0.03125,
         "findings": ["mean_radius predicts the label alone."],
         "correlated": [{"feature": {"name": "meanArea"}, "rho": -0.75}],
     }

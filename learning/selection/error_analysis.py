@@ -1,9 +1,8 @@
 """Error analysis of a model: the worst rows, and the slices of the data with the highest loss."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,16 +12,25 @@ from ..columns import Column
 from ..dataset import Dataset
 from ..estimators import ensemble
 from ..evaluation.averages import mean_by_row
+from ..lazy_imports import LazyModule
 
 if TYPE_CHECKING:
     import pandas as pd
+    from scipy import sparse, stats
+else:
+    sparse = LazyModule("scipy.sparse")
+    stats = LazyModule("scipy.stats")
 
 #: Number of equally large parts that a numeric column is divided into.
 PARTS = 4
 #: Least size of a slice: this share of the rows, and this many rows.
 SHARE, FEWEST = 0.02, 10
-#: Standard errors by which a slice's mean loss must exceed that of all rows.
-BEYOND = 2.0
+#: Least visible loss of a slice, in mean losses of all rows.
+VISIBLE = 1.2
+#: Share of the reports that name a slice although losses depend on no feature, and number of shuffles that show it.
+FALSE_ALARMS, SHUFFLES = 0.05, 199
+#: Upper bound of the cells of the rows whose losses are shuffled.
+CELLS = 200_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,49 +94,123 @@ def worst_rows(
     ]
 
 
-def worst_slices(dataset: Dataset, losses: NDArray[np.float64], most: int = 8) -> list[Slice]:
-    """List the slices whose loss exceeds that of all rows beyond noise, the worst first; one per feature."""
-    slices = [_worst_slice(column, dataset.X[column.name], losses) for column in dataset.columns]
-    return sorted(filter(None, slices), key=lambda each: -each.times)[:most]
+def worst_slices(dataset: Dataset, losses: NDArray[np.float64], most: int = 8, seed: int = 0) -> list[Slice]:
+    """List the slices whose loss exceeds that of all rows beyond noise, the worst first; one per feature.
 
-
-def _worst_slice(column: Column, values: "pd.Series", losses: NDArray[np.float64]) -> Slice | None:
-    mean = float(np.nanmean(losses))
+    The best of many slices is partly luck. So each is compared with the largest excess over all slices when the losses
+    are shuffled among the rows: where losses depend on no feature, at most `FALSE_ALARMS` of the reports name a slice,
+    however heavy the tail of the losses (Westfall and Young, Resampling-Based Multiple Testing, 1993). Two scores are
+    compared: the loss, which shows large errors, and its rank, which shows frequent ones.
+    """
+    known = np.flatnonzero(~np.isnan(losses))
+    mean = float(losses[known].mean()) if len(known) else 0.0
+    if mean <= 0:
+        return []
     fewest = max(FEWEST, SHARE * len(losses))
-    slices = []
-    for name, rows in _parts(column, values, fewest):
-        part = losses[rows]
-        part = part[~np.isnan(part)]
-        if len(part) < fewest or len(part) == len(losses) or mean <= 0:
+    scored = _standardise(losses[known])
+    tested = _sample(len(known), len(dataset.columns), seed)
+    found, indicators = [], []
+    for column in dataset.columns:
+        names, codes = _divide(column, dataset.X[column.name], fewest)
+        codes = codes[known]
+        counts = np.bincount(codes[codes >= 0], minlength=len(names))
+        sliced = np.flatnonzero((counts >= fewest) & (counts < len(known)))
+        if not len(sliced):
             continue
-        error = float(part.std(ddof=1)) / sqrt(len(part))
-        if part.mean() - mean > BEYOND * error:
-            times = float(part.mean()) / mean
-            slices.append(Slice(feature=column.name, value=name, rows=len(part), times=times))
-    return max(slices, key=lambda each: each.times, default=None)
+        selected = _indicator(codes, sliced)
+        indicators.append(selected[:, tested])
+        times = (selected @ losses[known]) / counts[sliced] / mean
+        for excess, place, ratio in zip(_excesses(selected, scored), sliced, times, strict=True):
+            size = int(counts[place])
+            found.append(
+                (excess, Slice(feature=column.name, value=names[place], rows=size, times=float(ratio)))
+            )
+    if not found:
+        return []
+    limits = _limits(sparse.vstack(indicators, format="csr"), scored[tested], seed)
+    worst: dict[str, Slice] = {}
+    for excess, each in sorted(found, key=lambda pair: -pair[1].times):
+        if (excess > limits).any() and each.times >= VISIBLE:
+            worst.setdefault(each.feature, each)
+    return list(worst.values())[:most]
 
 
-def _parts(column: Column, values: "pd.Series", fewest: float) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Yield the names and row masks of a column's ranges or frequent values; of texts, only of missing ones."""
+def _standardise(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standardise the losses, and the normal scores of their ranks: `(n, 2)`."""
+    scores = stats.norm.ppf(stats.rankdata(losses) / (len(losses) + 1))
+    values = np.column_stack([losses, scores])
+    deviations = values.std(axis=0)
+    return np.asarray((values - values.mean(axis=0)) / np.where(deviations > 0, deviations, np.inf))
+
+
+def _sample(n: int, columns: int, seed: int) -> NDArray[np.intp]:
+    """Draw the rows whose losses are shuffled; a tail counts more among few rows, so that the limit is safe."""
+    most = max(1, CELLS // max(1, columns))
+    return np.random.default_rng(seed).permutation(n)[:most]
+
+
+def _indicator(codes: NDArray[np.intp], sliced: NDArray[np.intp]) -> "sparse.csr_matrix":
+    """Mark the rows of each slice: `(slices, n)`."""
+    place = np.full(int(codes.max(initial=0)) + 2, -1)
+    place[sliced] = np.arange(len(sliced))
+    place[-1] = -1
+    rows = np.flatnonzero(place[codes] >= 0)
+    ones = np.ones(len(rows), dtype=np.float32)
+    return sparse.csr_matrix((ones, (place[codes[rows]], rows)), shape=(len(sliced), len(codes)))
+
+
+def _excesses(selected: "sparse.csr_matrix", scored: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute each slice's sum of each score, in standard errors of as many drawn rows: `(slices, 2)`."""
+    return np.asarray((selected @ scored) / _deviations(selected)[:, None])
+
+
+def _limits(selected: "sparse.csr_matrix", scored: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Compute the excesses of which the largest of all slices exceeds one in `FALSE_ALARMS` of the shuffles: `(2,)`."""
+    random = np.random.default_rng(seed)
+    deviations, scored = _deviations(selected)[:, None], scored.astype(np.float32)
+    largest = np.empty((SHUFFLES, scored.shape[1]))
+    for shuffle in range(SHUFFLES):
+        sums = selected @ scored[random.permutation(len(scored))]
+        largest[shuffle] = (sums / deviations).max(axis=0)
+    place = round((1 - FALSE_ALARMS / scored.shape[1]) * (SHUFFLES + 1)) - 1
+    return np.asarray(np.sort(largest, axis=0)[place])
+
+
+def _deviations(selected: "sparse.csr_matrix") -> NDArray[np.float64]:
+    """Compute the standard deviation of the sum over as many rows, drawn without replacement: `(slices,)`."""
+    n = selected.shape[1]
+    counts = np.asarray(selected.sum(axis=1), dtype=np.float64).ravel()
+    deviations = np.sqrt(counts * (n - counts) / max(1, n - 1))
+    return np.asarray(np.where(deviations > 0, deviations, np.inf))
+
+
+def _divide(column: Column, values: "pd.Series", fewest: float) -> tuple[list[str], NDArray[np.intp]]:
+    """Divide the rows by a column's ranges or frequent values; those of texts only by whether they are missing.
+
+    Returns:
+        The parts' names, and each row's part: `(n,)`, -1 for none.
+    """
     missing = values.isna().to_numpy()
+    codes = np.full(len(values), -1, dtype=np.intp)
+    names = []
     if missing.any():
-        yield "missing", missing
-    if column.kind.is_text:
-        return
+        codes[missing] = 0
+        names.append("missing")
+    if column.kind.is_text or missing.all():
+        return names, codes
     if column.kind.is_discrete:
         counts = values[~missing].value_counts(sort=False)
-        for value in counts.index[counts >= fewest]:
-            yield column.kind.describe_value(value), (values == value).to_numpy()
-        return
+        frequent = counts.index[counts >= fewest]
+        places = frequent.get_indexer(values)
+        codes = np.where(places >= 0, places + len(names), codes)
+        return names + [column.kind.describe_value(value) for value in frequent], codes
     numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    if missing.all():
-        return
     cuts = np.unique(np.nanquantile(numbers, np.linspace(0, 1, PARTS + 1)))
-    for low, high in pairwise(cuts):
-        last = high == cuts[-1]
-        rows = (numbers >= low) & ((numbers <= high) if last else (numbers < high))
-        start, end = (column.kind.describe_number(number) for number in (low, high))
-        yield f"from {start} to {end}", rows
+    if len(cuts) > 1:
+        places = np.searchsorted(cuts[1:-1], numbers, side="right")
+        codes = np.where(missing, codes, places + len(names))
+    ends = [column.kind.describe_number(cut) for cut in cuts]
+    return names + [f"from {start} to {end}" for start, end in pairwise(ends)], codes
 
 
 def _format_truth(dataset: Dataset, row: int) -> str:

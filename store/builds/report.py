@@ -126,7 +126,7 @@ def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weak
     assert dataset.positions is not None
     keys = np.array(dataset_loader.load_keys(snapshot.table, snapshot.rows))[dataset.positions].tolist()
     return Weaknesses(
-        slices=error_analysis.worst_slices(dataset, losses),
+        slices=error_analysis.worst_slices(dataset, losses, seed=build.seed),
         worst_rows=[(keys[row.row], row) for row in error_analysis.worst_rows(dataset, losses, predicted)],
     )
 

@@ -60,6 +60,40 @@ def test_uniform_errors_make_no_slice(examples):
     assert error_analysis.worst_slices(examples, losses) == []
 
 
+def measured(columns, seed, rows=300):
+    """Draw rows of these many numbers, which tell nothing."""
+    random = np.random.default_rng((seed, 1))
+    cells = random.normal(size=(rows, columns))
+    return dataset(
+        Regression(),
+        [Column(name=f"x{place}", kind=Kind.NUMBER) for place in range(columns)],
+        cells.tolist(),
+        random.normal(size=rows).tolist(),
+    )
+
+
+def test_losses_that_depend_on_no_feature_make_no_slices_however_heavy_their_tail():
+    named = 0
+    for seed in range(12):
+        losses = np.random.default_rng((seed, 2)).lognormal(0, 1.5, 300)
+        named += bool(error_analysis.worst_slices(measured(8, seed), losses, seed=seed))
+    assert named <= 3  # of 12 at 5 %: more in one of 500 draws
+
+
+def test_a_small_slice_with_twice_the_loss_is_found_among_many():
+    examples = measured(10, 0, 1000)
+    losses = np.random.default_rng(3).exponential(size=1000)
+    losses[(examples.X["x3"] > examples.X["x3"].quantile(0.75)).to_numpy()] *= 2
+    [found] = error_analysis.worst_slices(examples, losses)
+    assert (found.feature, found.rows) == ("x3", 250) and 1.4 < found.times < 1.8
+
+
+def test_slices_of_many_rows_must_be_visibly_worse():
+    examples = measured(1, 0, 20_000)
+    losses = np.where(examples.X["x0"] > 0, 1.1, 1.0) * np.random.default_rng(4).exponential(size=20_000)
+    assert error_analysis.worst_slices(examples, losses) == []
+
+
 def test_the_largest_errors_come_first_with_their_predictions(examples):
     wrong = np.zeros(N, dtype=bool)
     wrong[[17, 42]] = True

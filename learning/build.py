@@ -121,7 +121,7 @@ def build(
         final_round = _prepare_final_round(search, incumbent, early, clock)
         yield from final_round.run()
         decision = _decide(search, final_round, incumbent, analysed).hold(objections)
-        remarks = "".join(f" {remark}" for remark in learnable.remarks)
+        remarks = "".join(f" {remark}" for remark in (*learnable.remarks, final_round.horizon) if remark)
         yield _decided(decision, search.stop_reason + final_round.stop_reason + remarks)
         if decision.winner:
             yield from _prepare_final_fits(final_round, decision.winner, incumbent, clock).run()

@@ -64,7 +64,7 @@ def draw(
     is global.
 
     Args:
-        predictions: Out-of-fold predictions, as from `FinalRound.predictions`; None for clusterings.
+        predictions: Out-of-fold predictions, as in `Fitted.served`; None for clusterings.
         deadline: By `time.monotonic`; diagnostics that have not started then have the problem TIMED_OUT.
         rows: Upper bound of the rows that are fitted on or compared with each other.
     """

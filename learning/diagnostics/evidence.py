@@ -38,7 +38,7 @@ class Evidence:
     context: FitContext
     candidate: Candidate
     model: Model
-    #: Out-of-fold predictions; None for clusterings.
+    #: Out-of-fold predictions, calibrated as they serve; None for clusterings.
     predictions: Predictions | None
     #: When no further fit may start, by `time.monotonic`; None: no limit.
     deadline: float | None
@@ -47,10 +47,9 @@ class Evidence:
 
     @cached_property
     def classes(self) -> OutOfFoldClasses:
-        """Out-of-fold predictions of a classification, calibrated."""
+        """Out-of-fold predictions of a classification."""
         assert self.predictions is not None
-        names, calibration = self.context.dataset.classes, self.model.calibration
-        return out_of_fold.gather_classes(self.predictions, self._y, names, calibration)
+        return out_of_fold.gather_classes(self.predictions, self._y, self.context.dataset.classes)
 
     @cached_property
     def values(self) -> OutOfFoldValues:

@@ -1,4 +1,8 @@
-"""Out-of-fold predictions as charts need them: one per row, averaged over the repeats."""
+"""Out-of-fold predictions as charts need them: one per row, as one model predicted it.
+
+An average over the partitions that held a row out would be the prediction of several models, and better than that of
+the one that serves.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from ..evaluation.averages import mean_by_row
-from ..evaluation.calibrate import Calibration
-
 #: A chart can distinguish this many classes; the rarest of more are merged.
 MOST_CLASSES = 20
 
-#: Predictions concatenated over the folds, and the rows of each fold, as from `FinalRound.predictions`.
+#: Predictions concatenated over the folds, and the rows of each fold, as from `FinalRound.predictions`; probabilities
+#: are calibrated as they serve.
 Predictions = tuple[NDArray[np.float32], Sequence[NDArray[np.intp]]]
 
 
@@ -59,21 +61,16 @@ class OutOfFoldClasses:
 
 def gather_values(predictions: Predictions, y: NDArray[np.float64]) -> OutOfFoldValues:
     """Gather the predictions of a regression with the labels `y`, `(n,)`."""
-    means, rows = _average(predictions, len(y))
-    return OutOfFoldValues(y=y[rows], values=means[rows])
+    values, rows = _take_first(predictions)
+    return OutOfFoldValues(y=y[rows], values=values)
 
 
-def gather_classes(
-    predictions: Predictions, y: NDArray[np.int64], names: Sequence[str], calibration: Calibration | None
-) -> OutOfFoldClasses:
-    """Gather the predictions of a classification with the labels `y`, `(n,)`, calibrated as the model serves them."""
-    probabilities, held_out = predictions
-    if calibration is not None:
-        probabilities = calibration.apply(probabilities.astype(np.float64)).astype(np.float32)
-    means, rows = _average((probabilities, held_out), len(y))
-    means = means[rows] / means[rows].sum(axis=1, keepdims=True)
+def gather_classes(predictions: Predictions, y: NDArray[np.int64], names: Sequence[str]) -> OutOfFoldClasses:
+    """Gather the predictions of a classification, calibrated as they serve, with the labels `y`, `(n,)`."""
+    first, rows = _take_first(predictions)
+    probabilities = first / first.sum(axis=1, keepdims=True)
     gathered = OutOfFoldClasses(
-        classes=tuple(names), y=y[rows], predicted=means.argmax(axis=1), probabilities=means
+        classes=tuple(names), y=y[rows], predicted=probabilities.argmax(axis=1), probabilities=probabilities
     )
     return gathered if len(names) <= MOST_CLASSES else _merge_rarest(gathered)
 
@@ -96,8 +93,8 @@ def _merge_rarest(gathered: OutOfFoldClasses) -> OutOfFoldClasses:
     )
 
 
-def _average(predictions: Predictions, n: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Average the predictions of each of `n` rows; returns them with the rows that were held out at all."""
+def _take_first(predictions: Predictions) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Take each row's prediction of the first fold that held it out; returns them with the rows, ascending."""
     values, held_out = predictions
-    rows = np.concatenate(list(held_out))
-    return mean_by_row(values, rows, n).astype(np.float64), np.unique(rows)
+    rows, first = np.unique(np.concatenate(list(held_out)), return_index=True)
+    return values[first].astype(np.float64), rows

@@ -6,7 +6,7 @@ that rankings within a row and the most probable class do not change.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class Calibration:
     """Temperature that softens (above 1) or sharpens (below 1) probabilities."""
 
     temperature: float
-    #: Mean over the out-of-fold rows: as predicted, and calibrated with the temperature of the other folds.
+    #: Mean over the out-of-fold rows: as predicted, and calibrated with the temperature of other rows.
     log_loss_before: float
     log_loss_after: float
 
@@ -40,30 +40,46 @@ class Calibration:
         return _scale(probabilities, self.temperature)
 
 
+class Calibrated(NamedTuple):
+    """A calibration, and what it makes of the probabilities that it was fitted to."""
+
+    calibration: Calibration
+    #: `(m, classes)`: each fold's probabilities, with the temperature of the rows that the fold does not hold out.
+    probabilities: NDArray[np.float32]
+
+
 def fit(
     probabilities: NDArray[np.float32], y: NDArray[np.int64], held_out: Sequence[NDArray[np.intp]]
-) -> Calibration | None:
+) -> Calibrated | None:
     """Fit the temperature to out-of-fold probabilities; None if that gains less than `_WORTH`.
+
+    The gain is cross-fitted, and so are the calibrated probabilities. A row that several partitions hold out is in
+    several folds: none of its probabilities helps to choose the temperature for any of them.
 
     Args:
         probabilities: `(m, classes)`, concatenated over the folds.
         held_out: The rows of `y` of each fold.
     """
-    folds = np.split(probabilities.astype(np.float64), np.cumsum([len(rows) for rows in held_out])[:-1])
-    labels = [y[rows] for rows in held_out]
-    total = 0.0
-    for fold, (rows, label) in enumerate(zip(folds, labels, strict=True)):
-        others = [i for i in range(len(folds)) if i != fold]
-        temperature = _best_temperature(
-            np.concatenate([folds[i] for i in others]), np.concatenate([labels[i] for i in others])
-        )
-        total += _log_loss(_scale(rows, temperature), label) * len(label)
-    everything, truth = np.concatenate(folds), np.concatenate(labels)
-    before, after = _log_loss(everything, truth), total / len(truth)
+    exact, rows = probabilities.astype(np.float64), np.concatenate(held_out)
+    truth, calibrated = y[rows], np.empty_like(exact)
+    ends = np.cumsum([len(fold) for fold in held_out])
+    for fold, end in zip(held_out, ends, strict=True):
+        own = slice(end - len(fold), end)
+        others = ~_mark(fold, len(y))[rows]
+        calibrated[own] = _scale(exact[own], _best_temperature(exact[others], truth[others]))
+    before, after = _log_loss(exact, truth), _log_loss(calibrated, truth)
     if before - after < _WORTH:
         return None
-    temperature = _best_temperature(everything, truth)
-    return Calibration(temperature=temperature, log_loss_before=before, log_loss_after=after)
+    calibration = Calibration(
+        temperature=_best_temperature(exact, truth), log_loss_before=before, log_loss_after=after
+    )
+    return Calibrated(calibration, calibrated.astype(np.float32))
+
+
+def _mark(rows: NDArray[np.intp], n: int) -> NDArray[np.bool_]:
+    marked = np.zeros(n, dtype=np.bool_)
+    marked[rows] = True
+    return marked
 
 
 def _best_temperature(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> float:

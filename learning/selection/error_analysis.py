@@ -67,14 +67,15 @@ def row_losses(
         held_out: The rows of each fold.
 
     Returns:
-        Losses, `(n,)`, and averaged predictions, `(n, classes)` or `(n,)`; NaN for rows that were never held out.
+        Averaged losses, `(n,)`, and predictions, `(n, classes)` or `(n,)`; NaN for rows that were never held out. The
+        loss of an averaged prediction would be that of several models, which is smaller.
     """
     assert dataset.y is not None
-    means = mean_by_row(predictions, np.concatenate(held_out), len(dataset))
-    predicted = ~np.isnan(means.reshape(len(means), -1)).any(axis=1)
-    losses = np.full(len(dataset), np.nan)
-    losses[predicted] = ensemble.row_losses(means[predicted], dataset.y[predicted], len(dataset.classes))
-    return losses, means
+    rows, n = np.concatenate(held_out), len(dataset)
+    losses = ensemble.row_losses(predictions, dataset.y[rows], len(dataset.classes))
+    return mean_by_row(losses.astype(np.float32), rows, n).astype(np.float64), mean_by_row(
+        predictions, rows, n
+    )
 
 
 def worst_rows(

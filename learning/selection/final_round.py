@@ -10,6 +10,7 @@ from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..evaluation.averages import mean_by_row
 from ..evaluation.folds import Round
+from ..evaluation.horizon import describe_horizon
 from ..fits.fold_fit import Fit, FitContext
 from ..fits.scheduler import is_past
 from ..problem import Problem
@@ -92,6 +93,16 @@ class FinalRound:
     def predictions(self, candidate: Candidate) -> tuple[NDArray[np.float32], list[NDArray[np.intp]]]:
         """Return the candidate's out-of-fold predictions, concatenated over the folds, and the rows of each fold."""
         return _concatenate(self.scoreboard, candidate), self._held_out("contest", self.scoreboard.folds)
+
+    def scored_folds(self, candidate: Candidate) -> list[FoldScored]:
+        """Return the candidate's folds in their order."""
+        return [self.scoreboard.scored[candidate][fold] for fold in range(self.scoreboard.folds)]
+
+    @property
+    def horizon(self) -> str:
+        """Sentence on how long after the rows learned from lay those that the scores are of; empty without times."""
+        folds = self.context.split("contest")[: self.scoreboard.folds]
+        return describe_horizon(self.context.dataset, folds, ordered=self.context.plan.ordered)
 
     def _drop_slow(self) -> Generator[Step, None, list[Candidate]]:
         """Drop leaders whose predictions take longer than the problem allows; the incumbent always stays."""

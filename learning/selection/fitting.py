@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from .. import diagnostics, model
 from ..compiler.compilation import compile_model
 from ..diagnostics import drawing
+from ..diagnostics.out_of_fold import Predictions
 from ..estimators import ensemble
 from ..estimators.ensemble import Piece
 from ..estimators.families import Candidate
@@ -17,6 +20,7 @@ from ..model import Model
 from .decision import Incumbent
 from .final_round import FinalRound
 from .rounds import Span
+from .served import Served
 from .steps import ALL_EXAMPLES, CandidateFailed, Decided, DiagnosticDrawn, Fitted, Step
 
 #: Least time for diagnostics in seconds, however short a build without a time limit was.
@@ -78,30 +82,36 @@ class FinalFits:
                 percent=percent, candidate=candidate, round="contest", fold=ALL_EXAMPLES, **vars(failure)
             )
         models = [model.loads(artifact) for artifact in outcomes.values() if isinstance(artifact, bytes)]
-        return Fitted(
-            percent=percent,
-            candidate=candidate,
-            model=self._complete(candidate, models),
-            metric=self.final_round.context.metric,
-            score=self.final_round.scoreboard.means[candidate],
-            winner=is_winner and self.early is None,
-            early=self.early,
+        return self._complete(
+            Fitted(
+                percent=percent,
+                candidate=candidate,
+                model=_combine(candidate, models),
+                metric=self.final_round.context.metric,
+                score=self.final_round.scoreboard.means[candidate],
+                winner=is_winner and self.early is None,
+                early=self.early,
+                horizon=self.final_round.horizon,
+            )
         )
 
-    def _complete(self, candidate: Candidate, models: Sequence[Model]) -> Model:
-        """Combine a candidate's models, and add the calibration or intervals from its out-of-fold predictions."""
-        fitted = models[0]
-        if len(models) > 1:
-            weights = list(ensemble.pieces(candidate).values())
-            estimator = ensemble.Ensemble([each.estimator for each in models], weights)
-            fitted = Model(fitted.signature, candidate.family, candidate.hyperparameters, estimator)
+    def _complete(self, step: Fitted) -> Fitted:
+        """Add the calibration or the intervals from the candidate's out-of-fold predictions."""
         context, y = self.final_round.context, self.final_round.context.dataset.y
         if y is None:
-            return fitted
-        predictions, held_out = self.final_round.predictions(candidate)
+            return step
+        predictions, held_out = self.final_round.predictions(step.candidate)
         if context.problem_type.has_values:
-            return replace(fitted, intervals=intervals.fit(predictions, y, held_out))
-        return replace(fitted, calibration=calibrate.fit(predictions, y, held_out))
+            return replace(step, model=replace(step.model, intervals=intervals.fit(predictions, y, held_out)))
+        calibrated = calibrate.fit(predictions, y, held_out)
+        if calibrated is None:
+            return step
+        scored = self.final_round.scored_folds(step.candidate)
+        return replace(
+            step,
+            model=replace(step.model, calibration=calibrated.calibration),
+            served=Served.of(context, calibrated, held_out, scored),
+        )
 
     def _align_clusters(self, step: Fitted) -> Fitted:
         """Number the new model's clusters as the champion's."""
@@ -119,9 +129,25 @@ class FinalFits:
     def _draw(self, winner: Fitted, deadline: float) -> Iterator[Step]:
         """Draw the winner's diagnostics until the deadline."""
         context, recipe = self.final_round.context, winner.candidate
-        predictions = None if context.dataset.y is None else self.final_round.predictions(recipe)
+        predictions = None if context.dataset.y is None else self._served_predictions(winner)
         count = len(diagnostics.kinds(context.problem_type, len(context.dataset.classes)))
         drawn = drawing.draw(context, recipe, winner.model, predictions, deadline=deadline)
         for number, diagnostic in enumerate(drawn, start=1):
             percent = DRAWING.at(number, count)
             yield DiagnosticDrawn(percent=percent, candidate=recipe, diagnostic=diagnostic)
+
+    def _served_predictions(self, step: Fitted) -> Predictions:
+        """Return the out-of-fold predictions as the model serves them, and the rows of each fold."""
+        predictions, held_out = self.final_round.predictions(step.candidate)
+        if step.served is not None:
+            predictions = np.concatenate([fold.predictions for fold in step.served.folds])
+        return predictions, held_out
+
+
+def _combine(candidate: Candidate, models: Sequence[Model]) -> Model:
+    """Combine a candidate's models into one that averages them."""
+    if len(models) == 1:
+        return models[0]
+    weights = list(ensemble.pieces(candidate).values())
+    estimator = ensemble.Ensemble([each.estimator for each in models], weights)
+    return Model(models[0].signature, candidate.family, candidate.hyperparameters, estimator)

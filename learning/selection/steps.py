@@ -15,6 +15,7 @@ from ..model import Model
 
 if TYPE_CHECKING:
     from .decision import Decision
+    from .served import Served
 
 #: `CandidateFailed.fold` if the fit on all examples failed, rather than that on a fold.
 ALL_EXAMPLES = -1
@@ -173,10 +174,14 @@ class Fitted:
     metric: str
     #: The candidate's mean score in the final round.
     score: float
+    #: Scores of its calibrated predictions; None if it serves what the final round scored.
+    served: "Served | None" = None
     #: Whether this is the winner; others are alternatives, or early versions.
     winner: bool
     #: The decision on an early version; None for others.
     early: Decided | None = None
+    #: A sentence on how long after the rows learned from lay those that the scores are of; empty without times.
+    horizon: str = ""
 
     @property
     def message(self) -> str:
@@ -184,7 +189,16 @@ class Fitted:
         role = "the winner" if self.winner else "an early version" if self.early else "an alternative"
         rows = self.candidate.hyperparameters.get("rows")
         examples = f"{rows:,}" if rows else "all"
-        return f"Fitted {self.candidate} on {examples} examples, {role} with {self.metric} {self.score:.4g}."
+        remark = f" {self.served.describe()}" if self.served is not None else ""
+        score = f"{self.metric} {self.served_score:.4g}"
+        return f"Fitted {self.candidate} on {examples} examples, {role} with {score}.{remark}"
+
+    @property
+    def served_score(self) -> float:
+        """The score of what serves."""
+        if self.served is None:
+            return self.score
+        return self.score - self.served.score.before + self.served.score.after
 
 
 @dataclass(frozen=True, kw_only=True)

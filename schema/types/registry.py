@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import strawberry
 
@@ -57,6 +57,39 @@ class Score:
     )
 
 
+@strawberry.type(
+    description="A mean over the folds of the final round, before and after the calibration. Greater is better for "
+    "`score`, less for the two losses."
+)
+class CalibrationChange:
+    before: float = strawberry.field(description="Of the probabilities that the estimator predicts.")
+    after: float = strawberry.field(
+        description="Of the calibrated probabilities, which serve. For this, the temperature was fitted to other rows "
+        "than it was applied to."
+    )
+
+
+@strawberry.type(description="The calibration of a version's probabilities by a temperature, and its effect.")
+class Calibration:
+    temperature: float = strawberry.field(
+        description="Above 1 it makes the probabilities less certain, below 1 more certain."
+    )
+    score: CalibrationChange = strawberry.field(
+        description="By the metric of `ModelVersion.score`, which is the one after. Candidates are compared by the one "
+        "before."
+    )
+    log_loss: CalibrationChange = strawberry.field(description="Mean log loss; less is better.")
+    brier_score: CalibrationChange = strawberry.field(description="Mean Brier score; less is better.")
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> "Calibration":
+        """The calibration as it is stored."""
+        changes = ("score", "log_loss", "brier_score")
+        return cls(
+            temperature=stored["temperature"], **{name: CalibrationChange(**stored[name]) for name in changes}
+        )
+
+
 @strawberry.input(description="The order of model versions.")
 class ModelOrder:
     field: ModelOrderField = strawberry.field(description="The field to order by.")
@@ -78,8 +111,13 @@ class ModelVersion(Node):
     built_at: datetime.datetime = strawberry.field(description="The time at which it was registered.")
     metric: str = strawberry.field(description="The metric of `score`.")
     score: float = strawberry.field(
-        description="The mean score over the folds of the final round; greater is better. Compare only versions with "
-        "the same metric and snapshot: scores of other rows differ for other reasons."
+        description="The mean score over the folds of the final round, of the calibrated predictions if it serves "
+        "such; greater is better. Compare only versions with the same metric and snapshot: scores of other rows differ "
+        "for other reasons."
+    )
+    horizon: str = strawberry.field(
+        description="How long after the rows learned from lay those that the scores are of, in a sentence. Empty if "
+        "the product has no times."
     )
     early: bool = strawberry.field(
         description="True if it was fitted to serve before its build had ended; of many rows it learned from a part."
@@ -109,14 +147,20 @@ class ModelVersion(Node):
     def status(self: models.ModelVersion) -> ModelStatus:
         return ModelStatus(self.status)
 
+    @strawberry.field(
+        description="The calibration of its probabilities; null if it serves them as the estimator predicts them."
+    )
+    def calibration(self: models.ModelVersion) -> Calibration | None:
+        return None if self.calibration is None else Calibration.of(self.calibration)
+
     @strawberry.field(description="The hyperparameters of its estimator, by name.")
     def hyperparameters(self: models.ModelVersion) -> list[Hyperparameter]:
         return Hyperparameter.list_all(self.hyperparameters)
 
     @strawberry.field(
         graphql_type=list[Score],
-        description="Its scores on the folds of the final round: means first, then each fold. `score` is one of the "
-        "means.",
+        description="Its scores on the folds of the final round, of the calibrated predictions if it serves such. "
+        "Means come first, then each fold; `score` is one of the means.",
     )
     def scores(
         self: models.ModelVersion,

@@ -16,6 +16,7 @@ from learning import metrics
 from learning.estimators import families
 from learning.evaluation.folds import ROUNDS, Round
 from learning.evaluation.measures import Measure
+from learning.selection.served import Served, ServedFold
 from learning.selection.steps import FoldScored
 
 from ..db.base import BaseModel
@@ -29,6 +30,9 @@ from .builds import Build
 
 #: The rounds: the search selects candidates, the final round scores the best again on fresh folds.
 SEARCH, CONTEST = "search", "contest"
+#: Not a round: what serves, on the folds of the final round. Only calibrated versions have such scores, for others they
+#: are the final round's own.
+SERVED = "served"
 
 
 class CandidateManager(models.Manager["Candidate"]):
@@ -122,30 +126,60 @@ class FoldScoreManager(models.Manager["FoldScore"]):
 
     def record(self, build: Build, step: FoldScored) -> None:
         """Store the scores of one fold, unless they are stored already."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                RECORD,
-                {
-                    "build": build.pk,
-                    "key": step.candidate.key,
-                    "round": step.round,
-                    "fold": step.fold,
-                    "score": step.score,
-                    "fit_seconds": step.fit_seconds,
-                    "predict_seconds": step.predict_seconds,
-                    "predictions": _bytes(step.predictions),
-                    "warnings": orjson.dumps(step.warnings).decode(),
-                    "microseconds": step.microseconds,
-                    "metrics": [measure.metric for measure in step.measures],
-                    "labels": [measure.label or "" for measure in step.measures],
-                    "values": [measure.value for measure in step.measures],
-                },
+        _record(
+            build,
+            step.candidate,
+            step,
+            round=step.round,
+            fold=step.fold,
+            fit_seconds=step.fit_seconds,
+            predict_seconds=step.predict_seconds,
+            warnings=orjson.dumps(step.warnings).decode(),
+            microseconds=step.microseconds,
+        )
+
+    def record_served(self, build: Build, candidate: families.Candidate, served: Served) -> None:
+        """Store the scores of what serves, unless they are stored already."""
+        for fold, scores in enumerate(served.folds):
+            _record(
+                build,
+                candidate,
+                scores,
+                round=SERVED,
+                fold=fold,
+                fit_seconds=0.0,
+                predict_seconds=0.0,
+                warnings="[]",
+                microseconds=None,
             )
+
+    def served(self, candidate: int) -> list["FoldScore"]:
+        """List the folds of what serves, in their order, of a candidate that a version was fitted from."""
+        rows = list(self.filter(candidate=candidate, round__in=(SERVED, CONTEST)).order_by("fold"))
+        return [row for row in rows if row.round == SERVED] or rows
 
     def load(self, build: Build) -> dict[tuple[str, str, int], FoldScored]:
         """Load the folds that earlier attempts have scored, by candidate key, round and fold."""
-        rows = self.filter(candidate__build=build).select_related("candidate").prefetch_related("scores")
+        rows = self.filter(candidate__build=build).exclude(round=SERVED)
+        rows = rows.select_related("candidate").prefetch_related("scores")
         return {(row.candidate.key, row.round, row.fold): row.as_step() for row in rows}
+
+
+def _record(
+    build: Build, candidate: families.Candidate, scores: FoldScored | ServedFold, **columns: Any
+) -> None:
+    measures = scores.measures
+    parameters = columns | {
+        "build": build.pk,
+        "key": candidate.key,
+        "score": scores.score,
+        "predictions": _bytes(scores.predictions),
+        "metrics": [measure.metric for measure in measures],
+        "labels": [measure.label or "" for measure in measures],
+        "values": [measure.value for measure in measures],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(RECORD, parameters)
 
 
 class FoldScore(BaseModel):
@@ -174,6 +208,10 @@ class FoldScore(BaseModel):
                 fields=["candidate", "round", "fold"], name="one_score_per_fold_and_round"
             )
         ]
+
+    def predicted(self) -> NDArray[np.float32] | None:
+        """Get the predictions for the held-out rows; None once retention has deleted them."""
+        return _array(self.predictions)
 
     def as_step(self) -> FoldScored:
         """Build the step that reported this score."""
@@ -277,19 +315,19 @@ class ScoreManager(models.Manager["Score"]):
         metric: str | None = None,
         part: ScorePart | None = None,
     ) -> dict[int, list[Measurement]]:
-        """List the candidates' measurements in one query.
+        """List the candidates' measurements in one query. SERVED lists those of the final round where it has none.
 
         Each list holds the means over the folds first (`fold` is None), then the single folds; both over all classes
         (`label` is None) and by label.
         """
         by_candidate: dict[int, list[Measurement]] = {candidate: [] for candidate in candidates}
-        parameters = {"candidates": list(by_candidate), "round": round, "metric": metric}
+        parameters = {"candidates": list(by_candidate), "rounds": _rounds(round), "metric": metric}
         with connection.cursor() as cursor:
             cursor.execute(MEASURES, parameters)
             for candidate, *columns in cursor.fetchall():
                 by_candidate[candidate].append(Measurement._make(columns))
         if metric is not None and not any(by_candidate.values()):
-            rows = self.filter(fold__candidate__in=by_candidate, fold__round=round)
+            rows = self.filter(fold__candidate__in=by_candidate, fold__round__in=_rounds(round))
             _check_metric(metric, set(rows.values_list("metric", flat=True).distinct()))
         return {
             candidate: [each for each in (*_means(folds), *folds) if part is None or part.has(each)]
@@ -304,12 +342,12 @@ class ScoreManager(models.Manager["Score"]):
         label: str | None = None,
         part: ScorePart | None = None,
     ) -> dict[int, list[Measurement]]:
-        """List the measurements of the versions' final rounds that match, by the versions' primary keys.
+        """List the measurements of what the versions serve that match, by the versions' primary keys.
 
         Raises: BadInput where the metric or the label, which is a value or its enum's name, is unknown.
         """
         versions = list(versions)
-        load = partial(self.of_candidates, round=CONTEST)
+        load = partial(self.of_candidates, round=SERVED)
         candidates = [version.candidate_id for version in versions]
         measurements = _final_scores.find(candidates, load, select_final=Candidate.objects.ended)
         if metric is not None:
@@ -324,14 +362,24 @@ class ScoreManager(models.Manager["Score"]):
         return result
 
 
-#: Measurements of the final rounds of ended builds, by the candidates' primary keys.
+def _rounds(round: str) -> list[str]:
+    """List the rounds to look for scores in; those of the first one that a candidate has count."""
+    return [SERVED, CONTEST] if round == SERVED else [round]
+
+
+#: Measurements of what serves, of ended builds, by the candidates' primary keys.
 _final_scores: RowCache[int, list[Measurement]] = RowCache(200)
 
 #: The query of `of_candidates`; a page reads hundreds of rows.
 MEASURES = """
 SELECT fold.candidate_id, score.metric, nullif(score.label, ''), fold.fold, score.value
 FROM store_foldscore AS fold JOIN store_score AS score ON score.fold_id = fold.id
-WHERE fold.candidate_id = ANY(%(candidates)s) AND fold.round = %(round)s
+WHERE fold.candidate_id = ANY(%(candidates)s)
+    AND fold.round = (
+        SELECT other.round FROM store_foldscore AS other
+        WHERE other.candidate_id = fold.candidate_id AND other.round = ANY(%(rounds)s)
+        ORDER BY array_position(%(rounds)s, other.round::text) LIMIT 1
+    )
     AND (%(metric)s IS NULL OR score.metric = %(metric)s)
 ORDER BY score.metric, score.label, fold.fold
 """

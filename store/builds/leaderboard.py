@@ -14,7 +14,7 @@ from learning.selection.reasons import explain_rank
 
 from ..registry.versions import ModelVersion
 from .builds import Build
-from .candidates import CONTEST, Candidate, FoldScore, Measurement, Score
+from .candidates import CONTEST, SERVED, Candidate, FoldScore, Measurement, Score
 
 #: Metrics that tables list first.
 FAMILIAR_METRICS = ("roc_auc", "roc_auc_ovr", "r2", "silhouette", "accuracy", "balanced_accuracy", "f1_macro")
@@ -167,7 +167,7 @@ def by_class(model: ModelVersion) -> ResultTable | None:
 
 
 def _measures(model: ModelVersion) -> list[Measurement]:
-    return Score.objects.of_candidate(model.candidate_id, CONTEST)
+    return Score.objects.of_candidate(model.candidate_id, SERVED)
 
 
 def _ordered(names: Iterable[str], metric: str) -> list[str]:

@@ -24,7 +24,7 @@ from ..snapshots import dataset_loader
 from ..snapshots.snapshots import Snapshot
 from . import leaderboard as tables
 from .builds import Build
-from .candidates import CONTEST, FoldScore
+from .candidates import FoldScore
 from .diagnostics import Diagnostic
 from .leaderboard import Competitor, ResultTable
 
@@ -109,8 +109,8 @@ def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weak
         return Weaknesses(unknown="A clustering has no labels to compare with.")
     if reason := model.misfit(product):
         return Weaknesses(unknown=reason)
-    folds = list(FoldScore.objects.filter(candidate=model.candidate, round=CONTEST).order_by("fold"))
-    steps = [fold.as_step().predictions for fold in folds]
+    folds = FoldScore.objects.served(model.candidate_id)
+    steps = [fold.predicted() for fold in folds]
     predictions = [step for step in steps if step is not None]
     if len(predictions) < len(steps) or not predictions:
         return Weaknesses(unknown="Its out-of-fold predictions were deleted by retention.")

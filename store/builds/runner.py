@@ -150,7 +150,7 @@ class _BuildRun:
             family=champion.family,
             hyperparameters=recipe,
             metric=champion.metric,
-            score=champion.score,
+            score=champion.compared_score,
             fingerprint=champion.snapshot.fingerprint if is_complete else "",
             classes=tuple(champion.signature["classes"]),
             clusters=self.clusters(champion, dataset),
@@ -232,10 +232,14 @@ class _BuildRun:
 
     def register(self, step: learning.Fitted) -> None:
         model = ModelVersion.objects.register(self.build, step)
+        if step.served is not None:
+            FoldScore.objects.record_served(self.build, step.candidate, step.served)
         self.build.add_event("ModelRegistered", step.message, step.percent, model=model)
         if step.early is not None:
             self.promote_early(model, step.early)
         elif step.winner and self.build.model is None:
+            if step.served is not None:
+                self.build.decision += f" {step.served.describe()}"
             self.promote(model)
 
     def promote_early(self, model: ModelVersion, decided: learning.Decided) -> None:

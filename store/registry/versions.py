@@ -83,7 +83,9 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
             family=fitted.candidate.family,
             hyperparameters=fitted.candidate.hyperparameters,
             metric=fitted.metric,
-            score=fitted.score,
+            score=fitted.served_score,
+            calibration=fitted.served and fitted.served.as_json(),
+            horizon=fitted.horizon,
             early=fitted.early is not None,
             intervals=fitted.model.intervals and fitted.model.intervals.as_json(),
             **artifacts.serving_columns(fitted.model),
@@ -108,8 +110,12 @@ class ModelVersion(BaseModel):
     family = models.CharField(max_length=40)
     hyperparameters = JSONField()
     metric = models.CharField(max_length=60)
-    #: Mean over the fresh folds of the final round; greater is better.
+    #: Mean over the fresh folds of the final round, of what serves; greater is better.
     score = models.FloatField()
+    #: What the calibration changes, as `Served.as_json` writes it; null where the probabilities are not calibrated.
+    calibration = JSONField(null=True)
+    #: A sentence on how long after the rows learned from lay those that the scores are of; empty without times.
+    horizon = models.TextField(blank=True, db_default="")
     #: True for a version that was fitted to serve before its build had ended, of few rows where they are many.
     early = models.BooleanField(db_default=False)
     built_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -159,6 +165,14 @@ class ModelVersion(BaseModel):
         """CHAMPION, RETIRED or CHALLENGER; read once for all rows of a page."""
         status: str = pagination.lookup_for_page(self, "status", ModelVersion.objects.status_of)
         return status
+
+    @property
+    def compared_score(self) -> float:
+        """The score of the recipe as candidates are compared: before the calibration."""
+        if self.calibration is None:
+            return self.score
+        change: dict[str, float] = self.calibration["score"]
+        return self.score - change["after"] + change["before"]
 
     def misfit(self, product: DataProduct, whole: bool = False) -> str | None:
         """Explain why the version cannot serve `product` as declared today; None where it can.

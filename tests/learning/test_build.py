@@ -378,3 +378,18 @@ def test_diagnostics_come_last_and_show_the_winner(patients):
     assert {step.candidate for step in drawn} == {winner.candidate}
     assert all(step.diagnostic.svg for step in drawn)
     assert drawn[-1].percent == 100
+
+
+def test_what_is_told_of_a_calibrated_model_is_of_its_calibrated_predictions(tumors):
+    problem = Classification(
+        metric="neg_log_loss", families=("naive_bayes",), candidates=1, folds=3, pictures=0.0
+    )
+    steps = list(build(problem, tumors))
+    step, fold_scores = select(steps, Fitted)[0], [s.score for s in select(steps, FoldScored)]
+    served, calibration = step.served, step.model.calibration
+    assert served.temperature == calibration.temperature > 1.5  # naive Bayes is too certain
+    assert served.log_loss.after == -served.score.after == pytest.approx(calibration.log_loss_after, rel=0.02)
+    assert served.log_loss.after < 0.7 * served.log_loss.before
+    assert step.score == served.score.before < max(fold_scores)
+    assert step.served_score == served.score.after
+    assert f"temperature {served.temperature:.3g}" in step.message

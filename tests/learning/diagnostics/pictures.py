@@ -48,14 +48,14 @@ class Winner:
         assert self.context.dataset.y is not None
         return self.context.dataset.y
 
-    def mean_predictions(self) -> NDArray[np.float64]:
-        """Average the predictions of each row."""
+    def row_predictions(self) -> NDArray[np.float64]:
+        """Take the prediction of each row by the first model that had not learned from it."""
         predictions, held_out = self.predictions
-        by_row: dict[int, list[Any]] = {}
+        by_row: dict[int, Any] = {}
         for row, prediction in zip(np.concatenate(held_out), predictions, strict=True):
-            by_row.setdefault(int(row), []).append(prediction)
-        means = np.array([np.mean(by_row[row], axis=0) for row in sorted(by_row)], dtype=np.float64)
-        return means / means.sum(axis=1, keepdims=True) if means.ndim > 1 else means
+            by_row.setdefault(int(row), prediction)
+        first = np.array([by_row[row] for row in sorted(by_row)], dtype=np.float64)
+        return first / first.sum(axis=1, keepdims=True) if first.ndim > 1 else first
 
 
 def build_context(problem: Problem, dataset: Dataset) -> FitContext:

@@ -36,7 +36,6 @@ from learning.diagnostics import Diagnostic, DiagnosticKind, drawing, kinds, ref
 from learning.diagnostics.evidence import Evidence
 from learning.estimators import preprocess
 from learning.estimators.families import Candidate
-from learning.evaluation.calibrate import Calibration
 from learning.model import Model
 from learning.problem import Classification, Clustering, Regression
 
@@ -81,7 +80,7 @@ def test_every_diagnostic_has_a_chart_a_sentence_and_data_of_its_shape(case, req
 def test_the_report_has_each_classes_scores_on_held_out_rows(tumor_winner):
     data, predictions = (
         tumor_winner[DiagnosticKind.CLASSIFICATION_REPORT].data,
-        tumor_winner.mean_predictions(),
+        tumor_winner.row_predictions(),
     )
     expected = precision_recall_fscore_support(tumor_winner.y, predictions.argmax(axis=1))
     assert data.rows == ("benign", "malignant")
@@ -99,7 +98,7 @@ def test_counts_have_a_row_for_each_actual_class(case, kind, request):
     assert data.rows == data.columns == case.context.dataset.classes
     assert (
         np.array(data.values).tolist()
-        == confusion_matrix(case.y, case.mean_predictions().argmax(axis=1)).tolist()
+        == confusion_matrix(case.y, case.row_predictions().argmax(axis=1)).tolist()
     )
 
 
@@ -119,7 +118,7 @@ def _bar_heights(svg: str) -> np.ndarray:
 
 def test_the_text_names_the_most_frequent_confusion(tumor_winner):
     (_, missed), _ = confusion_matrix(
-        tumor_winner.y, tumor_winner.mean_predictions().argmax(axis=1), labels=[1, 0]
+        tumor_winner.y, tumor_winner.row_predictions().argmax(axis=1), labels=[1, 0]
     )
     assert (
         f"malignant is predicted as benign in {missed} of 212 rows"
@@ -129,7 +128,7 @@ def test_the_text_names_the_most_frequent_confusion(tumor_winner):
 
 def test_two_classes_have_one_roc_curve_of_the_positive_class(tumor_winner):
     (curve,) = tumor_winner[DiagnosticKind.ROC].data.curves
-    predictions = tumor_winner.mean_predictions()[:, 1]
+    predictions = tumor_winner.row_predictions()[:, 1]
     fpr, tpr, _ = roc_curve(tumor_winner.y, predictions)
     assert curve.name == "malignant"
     assert (curve.x, curve.y) == (pytest.approx(fpr), pytest.approx(tpr))
@@ -138,7 +137,7 @@ def test_two_classes_have_one_roc_curve_of_the_positive_class(tumor_winner):
 
 def test_each_of_several_classes_has_a_curve(wine_winner):
     predictions, roc, pr = (
-        wine_winner.mean_predictions(),
+        wine_winner.row_predictions(),
         wine_winner[DiagnosticKind.ROC].data,
         wine_winner[DiagnosticKind.PRECISION_RECALL].data,
     )
@@ -155,7 +154,7 @@ def test_each_of_several_classes_has_a_curve(wine_winner):
 
 def test_long_curves_keep_some_of_their_points_and_both_ends(tumor_winner):
     (curve,) = tumor_winner[DiagnosticKind.PRECISION_RECALL].data.curves
-    predictions = tumor_winner.mean_predictions()[:, 1]
+    predictions = tumor_winner.row_predictions()[:, 1]
     precision, recall, _ = precision_recall_curve(tumor_winner.y, predictions)
     points = {(round(x, 9), round(y, 9)) for x, y in zip(recall, precision, strict=True)}
     assert {(round(x, 9), round(y, 9)) for x, y in zip(curve.x, curve.y, strict=True)} <= points
@@ -167,7 +166,7 @@ def test_long_curves_keep_some_of_their_points_and_both_ends(tumor_winner):
 
 
 def test_calibration_compares_probabilities_with_frequencies(wine_winner):
-    predictions = wine_winner.mean_predictions()
+    predictions = wine_winner.row_predictions()
     for code, curve in enumerate(wine_winner[DiagnosticKind.CALIBRATION].data.curves):
         true, predicted = calibration_curve(
             wine_winner.y == code, predictions[:, code], n_bins=10, strategy="quantile"
@@ -175,22 +174,17 @@ def test_calibration_compares_probabilities_with_frequencies(wine_winner):
         assert (curve.x, curve.y) == (pytest.approx(predicted), pytest.approx(true))
 
 
-def test_probabilities_are_calibrated_as_the_model_serves_them(tumor_winner):
-    calibration = Calibration(temperature=3.0, log_loss_before=0.2, log_loss_after=0.1)
-    served = replace(tumor_winner, model=replace(tumor_winner.model, calibration=calibration), drawn={})
-    applied = calibration.apply(tumor_winner.predictions[0].astype(np.float64))
-    soft = replace(
-        tumor_winner, predictions=(applied.astype(np.float32), tumor_winner.predictions[1]), drawn={}
-    )
-    predictions = evidence(served).classes.probabilities
-    assert predictions == pytest.approx(soft.mean_predictions(), abs=1e-6)
-    assert predictions != pytest.approx(tumor_winner.mean_predictions(), abs=1e-2)
+def test_each_row_is_predicted_by_one_model_though_several_partitions_hold_it_out(wine_winner):
+    assert wine_winner.context.plan.final_repeats > 1
+    gathered = evidence(wine_winner).classes
+    assert len(gathered.y) == len(wine_winner.y)
+    assert gathered.probabilities == pytest.approx(wine_winner.row_predictions())
 
 
 def test_the_threshold_curves_equal_scikit_learns_scores(tumor_winner):
     curves = {curve.name: curve for curve in tumor_winner[DiagnosticKind.THRESHOLD].data.curves}
     for index, threshold in enumerate(curves["F1"].x):
-        called = tumor_winner.mean_predictions()[:, 1] >= threshold
+        called = tumor_winner.row_predictions()[:, 1] >= threshold
         assert curves["recall"].y[index] == pytest.approx(recall_score(tumor_winner.y, called), abs=1e-6)
         assert curves["share predicted positive"].y[index] == pytest.approx(called.mean(), abs=1e-6)
         if called.any():
@@ -200,15 +194,15 @@ def test_the_threshold_curves_equal_scikit_learns_scores(tumor_winner):
 
 def test_residuals_are_truths_minus_held_out_predictions(patient_winner):
     data = patient_winner[DiagnosticKind.RESIDUALS].data
-    assert data.x == pytest.approx(patient_winner.mean_predictions())
-    assert data.y == pytest.approx(patient_winner.y - patient_winner.mean_predictions())
+    assert data.x == pytest.approx(patient_winner.row_predictions())
+    assert data.y == pytest.approx(patient_winner.y - patient_winner.row_predictions())
 
 
 def test_prediction_error_compares_truths_with_held_out_predictions(patient_winner):
     data = patient_winner[DiagnosticKind.PREDICTION_ERROR].data
     assert (data.x, data.y) == (
         pytest.approx(patient_winner.y),
-        pytest.approx(patient_winner.mean_predictions()),
+        pytest.approx(patient_winner.row_predictions()),
     )
     assert f"{r2_score(data.x, data.y):.3f}" in patient_winner[DiagnosticKind.PREDICTION_ERROR].text
 
@@ -465,4 +459,4 @@ def test_many_rows_are_sampled_and_the_text_mentions_it():
     learned, held_out, final = case[DiagnosticKind.LEARNING_CURVE].data.curves
     assert learned.x[-1] == held_out.x[-1] == 500
     assert final.x == pytest.approx([200_000 / 3])
-    assert final.y == pytest.approx([roc_auc_score(y, case.mean_predictions()[:, 1])], abs=0.01)
+    assert final.y == pytest.approx([roc_auc_score(y, case.row_predictions()[:, 1])], abs=0.01)

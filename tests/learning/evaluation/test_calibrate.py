@@ -22,7 +22,7 @@ def out_of_fold(temperature, n=3_000):
 
 def test_overconfident_probabilities_are_softened_by_their_excess():
     probabilities, y, held_out = out_of_fold(2.5)
-    calibration = calibrate.fit(probabilities, y, held_out)
+    calibration = calibrate.fit(probabilities, y, held_out).calibration
     assert calibration.temperature == pytest.approx(2.5, rel=0.1)
     assert calibration.log_loss_after < calibration.log_loss_before
     after = calibration.apply(probabilities)
@@ -37,4 +37,26 @@ def test_calibrated_probabilities_are_left_alone():
 def test_wrong_certainty_is_no_error():
     probabilities, y, held_out = out_of_fold(1.0, 300)
     certain = np.eye(3, dtype=np.float32)[probabilities.argmax(axis=1)]
-    assert np.isfinite(calibrate.fit(certain, y, held_out).log_loss_after)
+    assert np.isfinite(calibrate.fit(certain, y, held_out).calibration.log_loss_after)
+
+
+def test_what_is_told_is_of_the_temperature_of_other_folds():
+    probabilities, y, held_out = out_of_fold(2.5)
+    calibration, calibrated = calibrate.fit(probabilities, y, held_out)
+    told = -np.log(calibrated[np.arange(len(y)), y]).mean()
+    assert told == pytest.approx(calibration.log_loss_after, abs=1e-5)
+    first, others = held_out[0], np.concatenate(held_out[1:])
+    alone = calibrate.fit(probabilities[others], y[others], np.array_split(np.arange(len(others)), 2))
+    assert calibrated[first] == pytest.approx(alone.calibration.apply(probabilities[first]), abs=1e-3)
+
+
+def test_no_label_of_a_row_helps_to_calibrate_it_in_another_partition():
+    probabilities, y, held_out = out_of_fold(2.5, 200)
+    twice = np.concatenate([probabilities, probabilities])
+    changed = y.copy()
+    changed[held_out[0]] = (y[held_out[0]] + 1) % 3
+    _, one = calibrate.fit(twice, y, [*held_out, *held_out])
+    _, other = calibrate.fit(twice, changed, [*held_out, *held_out])
+    rows = np.concatenate([held_out[0], held_out[0] + len(y)])
+    assert (one[rows] == other[rows]).all()
+    assert (one != other).any()

@@ -104,11 +104,11 @@ def test_the_largest_errors_come_first_with_their_predictions(examples):
     assert first.loss == pytest.approx(-np.log(0.1), rel=1e-5)
 
 
-def test_predictions_of_a_row_that_is_held_out_twice_are_averaged():
+def test_predictions_and_losses_of_a_row_that_is_held_out_twice_are_averaged():
     rows = [("red", float(n), None) for n in range(20)]
     values = dataset(Regression(), COLUMNS, rows, [float(n) for n in range(20)])
     every = np.arange(20)
     twice = np.concatenate([values.y + 1, values.y + 3]).astype(np.float32)
     losses, predicted = error_analysis.row_losses(values, twice, [every, every])
-    np.testing.assert_allclose(losses, 4.0, rtol=1e-5)
+    np.testing.assert_allclose(losses, (1 + 9) / 2, rtol=1e-5)
     assert error_analysis.worst_rows(values, losses, predicted)[0].predicted == "2"

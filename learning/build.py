@@ -30,6 +30,7 @@ from .selection.decision import Decision, Entry, Incumbent, candidates_to_fit, d
 from .selection.early import EarlyVersions
 from .selection.final_round import FinalRound
 from .selection.fitting import FinalFits
+from .selection.gate import Gate
 from .selection.objections import Objection
 from .selection.reasons import Ground
 from .selection.rounds import FoldRunner, Key, Span
@@ -271,6 +272,7 @@ def _decide(
         ground=_ground(context),
         uncompared=_is_uncompared(search, final_round),
         judge=partial(_judge, search, incumbent, analysed),
+        compare=Gate(search=search, final_round=final_round).compare,
     )
 
 

@@ -77,7 +77,7 @@ class FoldPlan:
         rows = len(dataset)
         folds = folds or problem.folds_for(rows)
         cheap = rows < CHEAP_ROWS and problem.folds is None and not problem.ordered
-        _check_groups(_rows_together(dataset), folds)
+        _check_groups(rows_together(dataset), folds)
         return cls(
             folds=folds,
             repeats=problem.repeats_for(rows),
@@ -168,13 +168,13 @@ class FoldPlan:
                 yield from _split_distinct(dataset, dataset.repeated, self.folds, seed)
             else:
                 y = dataset.y if dataset.classes else None
-                groups = _rows_together(dataset)
+                groups = rows_together(dataset)
                 _check_groups(groups, self.folds)
                 yield from _splitter(dataset, self.folds, seed).split(np.zeros(len(dataset)), y, groups)
 
     def _ordered(self, dataset: Dataset, round: Round) -> Iterator[Fold]:
         assert dataset.times is not None
-        together = _rows_together(dataset)
+        together = rows_together(dataset)
         order = np.argsort(dataset.times, kind="stable")
         # The final round's cuts lie between those of the search.
         shift = 0.5 if round == "contest" else 0.0
@@ -194,7 +194,7 @@ class FoldPlan:
         return np.sort(learn[latest]), _sample(random, held_out)
 
 
-def _rows_together(dataset: Dataset) -> NDArray[np.int64] | None:
+def rows_together(dataset: Dataset) -> NDArray[np.int64] | None:
     """Number the sets of rows that stay together, `(n,)`; None if each row is independent.
 
     Groups that have equal rows become one.

@@ -6,6 +6,7 @@ recipe is beaten, and only these are reported: the best of many noisy scores wou
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import sqrt
 from statistics import fmean
 
@@ -18,7 +19,7 @@ from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..problem import Classification, Problem
 from .class_changes import are_comparable, class_objections, describe_other_scale
-from .noise import ROUNDING, is_beyond_noise, standard_error
+from .noise import ROUNDING, Lead, is_beyond_noise, standard_error
 from .objections import Objection
 from .reasons import Ground, Reasons, format_score
 
@@ -134,6 +135,7 @@ def decide(
     ground: Ground | None = None,
     uncompared: bool = False,
     judge: Callable[[Entry], Iterable[Objection]] | None = None,
+    compare: Callable[[Entry, Entry], Lead] | None = None,
 ) -> Decision:
     """Decide the final round.
 
@@ -147,9 +149,10 @@ def decide(
         ground: The examples and folds of the final round, for the reason; None if they are unknown.
         uncompared: True if the time limit ended before the champion's recipe was scored.
         judge: Yields the objections to the winner that depend on more than the scores; None: there are none.
+        compare: Measures the challenger's lead over the champion's recipe; None: by the scores of one rival.
     """
     reasons = Reasons(metric=metric, ratio=ratio, ground=ground, baseline=baseline)
-    decision = _decide(reasons, entries, incumbent, fingerprint)
+    decision = _decide(reasons, entries, incumbent, fingerprint, compare or partial(_compare, ratio))
     winner = next((entry for entry in entries if entry.candidate == decision.winner), None)
     if winner is None:
         return decision
@@ -174,7 +177,11 @@ def decide(
 
 
 def _decide(
-    reasons: Reasons, entries: Sequence[Entry], incumbent: Incumbent | None, fingerprint: str
+    reasons: Reasons,
+    entries: Sequence[Entry],
+    incumbent: Incumbent | None,
+    fingerprint: str,
+    compare: Callable[[Entry, Entry], Lead],
 ) -> Decision:
     """Decide which recipe wins, without regard to objections."""
     defender = next((entry for entry in entries if entry.candidate.incumbent), None)
@@ -183,11 +190,12 @@ def _decide(
     if defender is None:
         assert challenger is not None
         return _won(challenger, _explain_first(reasons, challenger, others, incumbent))
-    if challenger is not None and is_beyond_noise(challenger.scores, defender.scores, reasons.ratio):
-        return _won(challenger, reasons.win(challenger, defender))
+    lead = None if challenger is None else compare(challenger, defender)
+    if challenger is not None and lead is not None and lead.is_beyond_noise:
+        return _won(challenger, reasons.win(challenger, defender, lead))
     if challenger is not None and _learns_from_more(challenger, defender):
         return _won(challenger, reasons.succession(challenger, defender))
-    reason = reasons.defence(defender, challenger, best)
+    reason = reasons.defence(defender, challenger, best, lead)
     if incumbent is not None and incumbent.fingerprint == fingerprint:
         return Decision(
             winner=None,
@@ -196,6 +204,10 @@ def _decide(
             reason=f"{reason} {_describe_examples(defender.candidate)}: nothing was fitted.",
         )
     return replace(_won(defender, reason), incumbent_kept=True)
+
+
+def _compare(ratio: float, challenger: Entry, defender: Entry) -> Lead:
+    return Lead.of(challenger.scores, defender.scores, ratio)
 
 
 def _learns_from_more(challenger: Entry, defender: Entry) -> bool:

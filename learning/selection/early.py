@@ -18,6 +18,7 @@ from . import noise
 from .decision import Decision, Incumbent
 from .final_round import FinalRound
 from .fitting import FinalFits
+from .gate import Gate
 from .rounds import Span
 from .search import Search
 from .steps import Decided, Fitted, FoldScored, Step
@@ -148,7 +149,9 @@ class EarlyVersions:
         if baseline is None:
             return True
         self._baseline = board.scored[baseline]
-        return noise.is_beyond_noise(board.scores(recipe), board.scores(baseline), self._context.plan.ratio)
+        entries = {entry.candidate: entry for entry in final_round.entries()}
+        gate = Gate(search=self.search, final_round=final_round)
+        return gate.compare(entries[recipe], entries[baseline]).is_beyond_noise
 
     def _fit(self, final_round: FinalRound, recipe: Candidate, decision: Decision) -> Iterator[Step]:
         decided = Decided.of(decision, self.search.percent)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..estimators import ensemble
 from ..estimators.families import Candidate
-from .noise import ROUNDING, differences, margin
+from .noise import ROUNDING, Lead, differences, margin
 
 #: Noise that is larger than this share of the advantage over the baseline hides what matters.
 HIDES = 1 / 3
@@ -90,13 +90,12 @@ class Reasons:
             f"{'beyond' if beyond else 'within'} the folds' noise."
         )
 
-    def win(self, challenger: FinalScores, defender: FinalScores) -> str:
+    def win(self, challenger: FinalScores, defender: FinalScores, lead: Lead) -> str:
         """Explain that a recipe replaces the champion's."""
         parts = [
             f"Chose {challenger.candidate}: {self._score(challenger)} on fresh folds, where the champion's recipe, "
             f"{defender.candidate}, has {format_score(mean(defender))}.",
-            f"It is better by {describe_difference(challenger.scores, defender.scores, self.ratio)}, which is beyond "
-            "the folds' noise.",
+            f"It is better by {describe_lead(lead)}, which is beyond the noise{describe_choice(lead)}.",
         ]
         return self._with_ground(parts, challenger)
 
@@ -108,31 +107,43 @@ class Reasons:
         ]
         return self._with_ground(parts, challenger)
 
-    def defence(self, defender: FinalScores, challenger: FinalScores | None, best: FinalScores) -> str:
+    def defence(
+        self, defender: FinalScores, challenger: FinalScores | None, best: FinalScores, lead: Lead | None
+    ) -> str:
         """Explain that the champion's recipe is kept.
 
         Args:
             challenger: The best other candidate by the search; None if there is none.
             best: The candidate with the highest score of the round.
+            lead: The challenger's.
         """
         verdict = f"Kept the champion's recipe, {defender.candidate}: {self._score(defender)} on fresh folds."
-        if challenger is None:
+        if challenger is None or lead is None:
             return self._with_ground([verdict, "No other could be compared with it."], defender)
-        parts = [verdict, *self._comparison(challenger, defender)]
+        parts = [verdict, *self._comparison(challenger, lead)]
         if mean(best) > max(mean(defender), mean(challenger)) + ROUNDING:
             parts.append(f"Not the first here: {explain_rank(defender, best, self.ratio)}.")
         return self._with_ground(parts, defender)
 
-    def _comparison(self, challenger: FinalScores, defender: FinalScores) -> list[str]:
-        other = f"The best other by the search, {challenger.candidate},"
-        advantages = differences(challenger.scores, defender.scores)
-        if fmean(advantages) <= ROUNDING:
-            return [f"{other} is not better: {format_score(mean(challenger))}."]
-        difference = describe_difference(challenger.scores, defender.scores, self.ratio)
+    def _comparison(self, challenger: FinalScores, lead: Lead) -> list[str]:
+        other, score = (
+            f"The best other by the search, {challenger.candidate},",
+            format_score(mean(challenger)),
+        )
+        if lead.advantage <= ROUNDING:
+            return [f"{other} is not better: {score}.", *self._blind(lead)]
         return [
-            f"{other} has {format_score(mean(challenger))}: better by {difference}, which is within the folds' noise.",
-            *self._shortage(challenger, margin(advantages, self.ratio), "which of the two is better"),
+            f"{other} has {score}: better by {describe_lead(lead)}, which is within the noise{describe_choice(lead)}.",
+            *self._blind(lead),
+            *self._shortage(challenger, lead.margin, "which of the two is better"),
         ]
+
+    def _blind(self, lead: Lead) -> list[str]:
+        """Say how large a lead had to be to be seen."""
+        if lead.margin <= ROUNDING:
+            return []
+        examples = f" with {self.ground.examples:,} examples" if self.ground else ""
+        return [f"A lead below {format_noise(lead.margin)} could not have been seen{examples}."]
 
     def recorded(self, score: float) -> str:
         """Explain that the champion's recorded score is of other examples."""
@@ -178,6 +189,16 @@ def describe_difference(challenger: Sequence[float], defender: Sequence[float], 
     """Render the mean difference of two candidates' scores with its noise."""
     advantages = differences(challenger, defender)
     return f"{format_noise(fmean(advantages))} ± {format_noise(margin(advantages, ratio))}"
+
+
+def describe_lead(lead: Lead) -> str:
+    """Render a lead with its noise."""
+    return f"{format_noise(lead.advantage)} ± {format_noise(lead.margin)}"
+
+
+def describe_choice(lead: Lead) -> str:
+    """Say, as part of a sentence, that the best of several is in part the luckiest."""
+    return "" if lead.rivals == 1 else f" of the best of {lead.rivals:,} recipes"
 
 
 def mean(entry: FinalScores) -> float:

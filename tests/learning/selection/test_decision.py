@@ -15,7 +15,7 @@ from learning.selection.decision import (
     decide,
     finalists,
 )
-from learning.selection.noise import differences, is_beyond_noise, margin, p_value, standard_error
+from learning.selection.noise import Lead, differences, is_beyond_noise, margin, p_value, standard_error
 from learning.selection.reasons import Ground, explain_rank
 
 LINEAR, TAME = Candidate("linear", {"C": 1.0}), Candidate("linear", {"C": 0.1})
@@ -137,7 +137,7 @@ def test_a_recipe_that_is_better_beyond_noise_replaces_the_champions():
     assert not decision.incumbent_kept
     assert decision.reason == (
         "Chose forest (n_estimators=9): roc_auc 0.956 ± 0.013 on fresh folds, where the champion's recipe, linear "
-        "(C=1.0), has 0.908. It is better by 0.048 ± 0.006, which is beyond the folds' noise. The champion's recorded "
+        "(C=1.0), has 0.908. It is better by 0.048 ± 0.006, which is beyond the noise. The champion's recorded "
         "roc_auc 0.910 is of another snapshot: a difference to these scores may come from the rows alone."
     )
 
@@ -148,9 +148,9 @@ def test_a_recipe_that_is_better_by_chance_does_not_replace_it():
     assert decision.incumbent_kept
     assert decision.reason == (
         "Kept the champion's recipe, linear (C=1.0): roc_auc 0.908 ± 0.012 on fresh folds. The best other by the "
-        "search, forest (n_estimators=9), has 0.918: better by 0.010 ± 0.128, which is within the folds' noise. The "
-        "champion's recorded roc_auc 0.910 is of another snapshot: a difference to these scores may come from the rows "
-        "alone."
+        "search, forest (n_estimators=9), has 0.918: better by 0.010 ± 0.128, which is within the noise. A lead below "
+        "0.128 could not have been seen. The champion's recorded roc_auc 0.910 is of another snapshot: a difference to "
+        "these scores may come from the rows alone."
     )
 
 
@@ -373,8 +373,31 @@ def test_too_few_examples_are_said_in_these_words():
 def test_enough_examples_are_not_called_too_few():
     entries = entry(CHAMPION, GOOD, 0.8), entry(FOREST, (0.91, 0.91, 0.91, 0.91, 0.91), 0.9)
     reason = run_decision(*entries, champion=incumbent(), baseline=0.5, ground=ROWS).reason
-    assert "within the folds' noise" in reason
+    assert "which is within the noise. A lead below" in reason
+    assert "could not have been seen with 120 examples" in reason
     assert "too few" not in reason
+
+
+def test_the_reason_names_the_recipes_that_the_best_was_chosen_from():
+    def decide_among(rivals):
+        def compare(challenger, defender):
+            return Lead.of(challenger.scores, defender.scores, 0.25, rivals)
+
+        entries = entry(CHAMPION, GOOD, 0.8), entry(FOREST, BETTER, 0.9)
+        return decide(Classification(), "roc_auc", entries, None, "now", 0.25, compare=compare)
+
+    won, kept = decide_among(24), decide_among(100_000)
+    assert won.winner == FOREST
+    assert "better by 0.048 ± 0.018, which is beyond the noise of the best of 24 recipes." in won.reason
+    assert kept.winner == CHAMPION
+    assert "which is within the noise of the best of 100,000 recipes. A lead below" in kept.reason
+
+
+def test_the_best_of_more_rivals_needs_a_larger_lead():
+    leads = [Lead.of(BETTER, GOOD, 0.25, rivals) for rivals in (1, 8, 24)]
+    assert leads[0].margin == pytest.approx(margin(differences(BETTER, GOOD), 0.25))
+    assert leads[0].margin < leads[1].margin < leads[2].margin
+    assert [lead.is_beyond_noise for lead in leads] == [True, True, True]
 
 
 @pytest.mark.parametrize(

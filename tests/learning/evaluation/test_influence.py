@@ -1,0 +1,67 @@
+"""Influence of rows on scores."""
+
+import numpy as np
+import pytest
+
+from learning.evaluation.evaluate import score_classification, score_regression
+from learning.evaluation.influence import CLASSIFICATION, REGRESSION, influence, is_known
+
+RANDOM = np.random.default_rng(0)
+ROWS = 240
+
+
+def leave_one_out(score):
+    """Compute how the score changes with each row, from the scores without it."""
+    rows = np.arange(ROWS)
+    total = score(rows)
+    return np.array([(total - score(np.delete(rows, row))) * (ROWS - 1) for row in rows])
+
+
+def assert_agrees(values, expected):
+    assert values.mean() == pytest.approx(0, abs=1e-9)
+    assert np.corrcoef(values, expected)[0, 1] > 0.99
+    assert values.std() == pytest.approx(expected.std(), rel=0.03)
+
+
+CASES = [
+    (metric, classes)
+    for metric in CLASSIFICATION
+    for classes in (2, 3)
+    if not (metric == "roc_auc" and classes > 2) and not (metric.startswith("roc_auc_") and classes == 2)
+]
+
+
+@pytest.mark.parametrize(("metric", "classes"), CASES)
+def test_the_influence_on_a_classifiers_score_is_that_of_leaving_out_the_row(metric, classes):
+    y = RANDOM.integers(0, classes, ROWS)
+    odds = np.exp(RANDOM.normal(size=(ROWS, classes)) + np.eye(classes)[y])
+    probabilities = odds / odds.sum(axis=1, keepdims=True)
+    names = tuple("abc"[:classes])
+    expected = leave_one_out(
+        lambda rows: score_classification(probabilities[rows], y[rows], metric, names).score
+    )
+    values = influence(probabilities, y, metric, classes)
+    if metric == "roc_auc_ovr_weighted":  # that of the prevalences is left out
+        assert np.corrcoef(values, expected)[0, 1] > 0.9
+    else:
+        assert_agrees(values, expected)
+
+
+@pytest.mark.parametrize("metric", REGRESSION)
+def test_the_influence_on_a_regressors_score_is_that_of_leaving_out_the_row(metric):
+    y = RANDOM.normal(size=ROWS)
+    values = y + RANDOM.normal(size=ROWS)
+    expected = leave_one_out(lambda rows: score_regression(values[rows], y[rows], metric).score)
+    assert_agrees(influence(values, y, metric, 0), expected)
+
+
+def test_a_score_without_a_formula_has_no_influence():
+    assert influence(np.full((4, 2), 0.5), np.array([0, 1, 0, 1]), "f1", 2) is None
+    assert not is_known("f1", 2)
+    assert is_known("r2", 0)
+
+
+def test_a_missing_class_and_a_constant_label_have_no_influence():
+    assert not influence(np.full((3, 2), 0.5), np.zeros(3, dtype=int), "roc_auc", 2).any()
+    assert not influence(np.zeros(3), np.ones(3), "r2", 0).any()
+    assert not influence(np.ones(3), np.ones(3), "neg_root_mean_squared_error", 0).any()

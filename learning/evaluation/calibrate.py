@@ -66,12 +66,12 @@ def fit(
     for fold, end in zip(held_out, ends, strict=True):
         own = slice(end - len(fold), end)
         others = ~_mark(fold, len(y))[rows]
-        calibrated[own] = _scale(exact[own], _best_temperature(exact[others], truth[others]))
+        calibrated[own] = _scale(exact[own], _best_temperature(exact[others], y, rows[others]))
     before, after = _log_loss(exact, truth), _log_loss(calibrated, truth)
     if before - after < _WORTH:
         return None
     calibration = Calibration(
-        temperature=_best_temperature(exact, truth), log_loss_before=before, log_loss_after=after
+        temperature=_best_temperature(exact, y, rows), log_loss_before=before, log_loss_after=after
     )
     return Calibrated(calibration, calibrated.astype(np.float32))
 
@@ -82,11 +82,34 @@ def _mark(rows: NDArray[np.intp], n: int) -> NDArray[np.bool_]:
     return marked
 
 
-def _best_temperature(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> float:
+def _best_temperature(
+    probabilities: NDArray[np.float64], y: NDArray[np.int64], rows: NDArray[np.intp]
+) -> float:
+    """Find the temperature with the least loss against smoothed labels: the probabilities are of these rows of `y`."""
+    targets = _smooth_labels(probabilities, y, rows)
     result = optimize.minimize_scalar(
-        lambda log: _log_loss(_scale(probabilities, np.exp(log)), y), bounds=_BOUNDS, method="bounded"
+        lambda log: -float((targets * np.log(_scale(probabilities, np.exp(log)))).sum()),
+        bounds=_BOUNDS,
+        method="bounded",
     )
     return float(np.exp(result.x))
+
+
+def _smooth_labels(
+    probabilities: NDArray[np.float64], y: NDArray[np.int64], rows: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Build the labels as if there were one more row that is right, and one that is wrong: `(m, classes)`.
+
+    Without that, few rows that are all predicted right would make every probability certain (Platt, Probabilistic
+    outputs for support vector machines, 1999, does so for each of two classes). The wrong label may be each other
+    class, as probable as the class is.
+    """
+    wrong = 1 / (len(np.unique(rows)) + 2)
+    targets = np.clip(probabilities, _CLIP, 1.0)
+    targets[np.arange(len(rows)), y[rows]] = 0.0
+    targets *= wrong / targets.sum(axis=1, keepdims=True)
+    targets[np.arange(len(rows)), y[rows]] = 1 - wrong
+    return targets
 
 
 def _scale(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:

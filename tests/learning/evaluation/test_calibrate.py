@@ -60,3 +60,12 @@ def test_no_label_of_a_row_helps_to_calibrate_it_in_another_partition():
     rows = np.concatenate([held_out[0], held_out[0] + len(y)])
     assert (one[rows] == other[rows]).all()
     assert (one != other).any()
+
+
+def test_few_rows_that_are_all_right_make_nothing_certain():
+    y = np.arange(90) % 3
+    probabilities = np.where(np.eye(3)[y] == 1, 0.8, 0.1).astype(np.float32)
+    calibrated = calibrate.fit(probabilities, y, np.array_split(np.arange(90), 5))
+    assert calibrated.probabilities.max() == pytest.approx(
+        1 - 1 / 74, abs=1e-3
+    )  # of 72 other rows, and two more

@@ -16,6 +16,7 @@ from .analysis.overview import analyse
 from .dataset import Dataset
 from .estimators import ensemble, families
 from .estimators.families import Candidate
+from .evaluation.later_rows import compare_later_rows
 from .evaluation.learnable import Learnable, select_learnable
 from .evaluation.repeat_effect import describe_effect
 from .evaluation.repeats import find_repeats
@@ -30,6 +31,7 @@ from .selection.decision import Decision, Entry, Incumbent, candidates_to_fit, d
 from .selection.early import EarlyVersions
 from .selection.final_round import FinalRound
 from .selection.fitting import FinalFits
+from .selection.future import Future
 from .selection.gate import Gate
 from .selection.objections import Objection
 from .selection.reasons import Ground
@@ -122,13 +124,23 @@ def build(
         final_round = _prepare_final_round(search, incumbent, early, clock)
         yield from final_round.run()
         decision = _decide(search, final_round, incumbent, analysed).hold(objections)
-        remarks = "".join(f" {remark}" for remark in (*learnable.remarks, final_round.horizon) if remark)
-        yield _decided(decision, search.stop_reason + final_round.stop_reason + remarks)
+        later = Future(analysis=analysed, incumbent=incumbent).sentences()
+        remarks = [*learnable.remarks, final_round.horizon, *later]
+        yield _decided(decision, search.stop_reason + final_round.stop_reason, remarks)
         if decision.winner:
             yield from _prepare_final_fits(final_round, decision.winner, incumbent, clock).run()
 
 
 def _analyse(problem: Problem, learnable: Learnable) -> tuple[Learnable, Analysis]:
+    """Analyse the examples and the folds, which keep repeated rows together."""
+    learnable, analysed = _analyse_rows(problem, learnable)
+    later = compare_later_rows(problem, learnable)
+    if later is None or not later.are_harder:
+        return learnable, analysed
+    return learnable, replace(analysed, findings=(*analysed.findings, later.finding()))
+
+
+def _analyse_rows(problem: Problem, learnable: Learnable) -> tuple[Learnable, Analysis]:
     """Analyse the examples, and let the folds keep repeated rows together."""
     analysed = replace(analyse(learnable.dataset, problem), remarks=learnable.remarks)
     repeats = find_repeats(learnable.plan, learnable.dataset, analysed)
@@ -289,6 +301,7 @@ def _judge(
         ratio=context.plan.ratio,
         incumbent=incumbent,
     ).objections(winner)
+    yield from Future(analysis=analysed, incumbent=incumbent).objections()
 
 
 def _ground(context: FitContext) -> Ground:
@@ -314,9 +327,9 @@ def _is_uncompared(search: Search, final_round: FinalRound) -> bool:
     return not failed & {recipe, *ensemble.members(recipe)}
 
 
-def _decided(decision: Decision, stop_reasons: str) -> Decided:
+def _decided(decision: Decision, stop_reasons: str, remarks: Sequence[str]) -> Decided:
     percent = fitting.FITTING.start if decision.winner else fitting.DRAWING.end
-    return Decided.of(decision, percent, stop_reasons)
+    return Decided.of(decision, percent, stop_reasons + "".join(f" {remark}" for remark in remarks if remark))
 
 
 def _nothing_fitted(search: Search, final_round: FinalRound) -> NothingFitted | TimedOut:

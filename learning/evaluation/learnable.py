@@ -43,7 +43,7 @@ def select_learnable(problem: Problem, dataset: Dataset) -> Learnable:
             plan, metric = FoldPlan.of(problem, selected, folds), _choose_metric(problem, selected)
             remarks = [*_remarks(dataset, selected, folds, wanted), *_metric_remarks(problem, metric)]
             return Learnable(selected, plan, metric, tuple(remarks))
-    raise TooFewInstances(_describe_lack(dataset))
+    raise TooFewInstances(_describe_lack(dataset, ordered=problem.ordered))
 
 
 def _leave_out_rare(problem: Problem, dataset: Dataset, folds: int) -> Dataset | None:
@@ -121,14 +121,14 @@ def _metric_remarks(problem: Problem, metric: str) -> Iterator[str]:
         yield f"Scored by {metric}, as {problem.metric} needs three classes or more."
 
 
-def _describe_lack(dataset: Dataset) -> str:
+def _describe_lack(dataset: Dataset, *, ordered: bool) -> str:
     if _count_groups(dataset) < FEWEST_FOLDS:
         return "All rows belong to one group: folds need two groups or more."
     frequent = sorted(_count_rows(dataset).items(), key=lambda count: -count[1])
     counts = list_names([f"{label!r} has {n}" for label, n in frequent], "labels")
     return (
         f"{FEWEST_FOLDS} folds need rows of two classes on both sides, within the partition by time or groups if there "
-        f"is one; {counts}. Label more rows."
+        f"is one; {counts}. Label more rows{', or leave out ordered=True' if ordered else ''}."
     )
 
 

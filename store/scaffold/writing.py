@@ -194,6 +194,8 @@ def _render_label_and_time(base: PlannedModel) -> Iterator[str]:
 
 def _list_options(app: PlannedApp) -> Iterator[str]:
     """Render the options of the problem that are not its defaults."""
+    if app.base.table.time and app.problem.learns_from_labels:
+        yield "ordered=True"
     if app.folds != 5:
         yield f"folds={app.folds}"
     if app.limits is not None:

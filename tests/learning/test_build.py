@@ -1,6 +1,7 @@
 """The build phase from first to last step, on real data."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from statistics import fmean
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_wine
 
 from learning import diagnostics
+from learning.analysis import FindingKind
 from learning.build import (
     Analysed,
     CandidateDropped,
@@ -21,6 +23,7 @@ from learning.build import (
     Incumbent,
     build,
 )
+from learning.columns import Column, Kind
 from learning.dataset import dataset
 from learning.estimators import ensemble
 from learning.estimators.families import Candidate
@@ -393,3 +396,24 @@ def test_what_is_told_of_a_calibrated_model_is_of_its_calibrated_predictions(tum
     assert step.score == served.score.before < max(fold_scores)
     assert step.served_score == served.score.after
     assert f"temperature {served.temperature:.3g}" in step.message
+
+
+def test_a_build_says_that_later_rows_are_harder_and_what_its_scores_are_of():
+    random, start = np.random.default_rng(0), datetime(2024, 1, 1, tzinfo=UTC)
+    rows, days = random.normal(size=(200, 2)), random.permutation(200)
+    labels = rows[:, 0] + 0.02 * days + 0.3 * random.normal(size=200)
+    columns = [Column(name=name, kind=Kind.NUMBER) for name in "ab"]
+    problem = Regression(families=("linear",), candidates=1, folds=3, pictures=0.0)
+    data = dataset(
+        problem,
+        columns,
+        rows.tolist(),
+        labels.tolist(),
+        times=[start + timedelta(days=int(day)) for day in days],
+    )
+    steps = list(build(problem, data))
+    decided, analysed = select_only(steps, Decided), select_only(steps, Analysed)
+    (finding,) = [f.sentence for f in analysed.analysis.findings if f.kind is FindingKind.LATER_ROWS_HARDER]
+    assert finding in decided.reason
+    assert "The scores are of rows of the same time as those learned from" in decided.reason
+    assert select(steps, Fitted)[0].horizon in decided.reason

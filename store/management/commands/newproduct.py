@@ -80,7 +80,9 @@ class Command(BaseCommand):
             "other table: its column with that key",
         )
         parser.add_argument(
-            "--time", metavar="COLUMN", help="the time of the event: no feature may come from after it"
+            "--time",
+            metavar="COLUMN",
+            help="the time of the event: no feature may come from after it, and scores are of later rows",
         )
         parser.add_argument(
             "--leave-out",

@@ -90,7 +90,7 @@ survival = DataProduct(
         label="survived",
         at="came",
     ),
-    problem=Classification(),
+    problem=Classification(ordered=True),
 )
 '''
 

@@ -1,0 +1,276 @@
+"""Comparison of later rows with rows of the same time: are they harder to predict than shuffled folds say?
+
+Shuffled folds hold out rows of the same time as those learned from. Where what is learned changes with time, their
+scores promise more than comes true of later rows. Two small models, a forest and a linear one, since a forest cannot
+extrapolate a trend, predict the same rows twice: from earlier rows only, and from as many rows of all times. Only the
+time of what was learned differs, and not its amount (Bergmeir, Hyndman and Koo, A note on the validity of
+cross-validation for evaluating autoregressive time series prediction, 2018, compare both ways).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import sqrt
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analysis import Finding, FindingKind
+from ..dataset import Dataset
+from ..estimators.families import Candidate, catalogue
+from ..exceptions import LearningError
+from ..lazy_imports import LazyModule
+from ..problem import Problem
+from .evaluate import score_classification, score_regression
+from .folds import FoldPlan
+from .learnable import Learnable
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = LazyModule("scipy.stats")
+
+#: Upper bound of the rows that are sampled, and least number of rows of the comparison.
+ROWS, LEAST_ROWS = 2_000, 100
+#: The rows are cut by time into this many parts and one more; the first ones are too short to learn from.
+PARTS, SKIPPED = 5, 1
+#: Significance level at which later rows are harder. The growth of the loss is worth a sentence if it is this share of
+#: the loss, or that share of what features gain.
+SIGNIFICANT, WORTH, WORTH_OF_GAIN = 0.01, 0.1, 0.2
+#: The models. Both are quick; a change that hides from both is small.
+MODELS = (Candidate("forest", {"n_estimators": 20}), Candidate("linear", {}))
+#: How the models are named in sentences.
+NAME = "the better of a small forest and a linear model"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaterRows:
+    """Predictions of the same held-out rows: from rows of all times, and from earlier rows only."""
+
+    metric: str
+    #: Mean scores over the parts; None if the metric is not defined on them.
+    plain: float | None
+    later: float | None
+    #: Mean losses: absolute errors of numbers, Brier scores of classes; and that of a model of earlier rows without
+    #: features.
+    plain_loss: float
+    later_loss: float
+    baseline_loss: float
+    #: Of the hypothesis that later rows are no harder.
+    p_value: float
+
+    @property
+    def are_harder(self) -> bool:
+        """True if they are harder beyond noise, and by enough to be worth a sentence."""
+        growth, gain = self.later_loss - self.plain_loss, self.baseline_loss - self.plain_loss
+        is_large = growth > WORTH * self.plain_loss or growth > WORTH_OF_GAIN * gain > 0
+        return self.p_value < SIGNIFICANT and is_large
+
+    @property
+    def are_unpredicted(self) -> bool:
+        """True if they are harder, and predicted no better than without features."""
+        return self.are_harder and self.later_loss >= self.baseline_loss > self.plain_loss
+
+    def finding(self) -> Finding:
+        """Build the finding of harder rows."""
+        growth = self.later_loss / self.plain_loss - 1 if self.plain_loss else float("inf")
+        errors = f"errors are {growth:.0%} larger" if growth < 10 else "errors are many times larger"
+        scores = ""
+        if self.plain is not None and self.later is not None:
+            scores = f": {self.metric} {self.plain:.3f} for rows of the same time, and {self.later:.3f} for later ones"
+        consequence = (
+            "Later rows are predicted no better than without features."
+            if self.are_unpredicted
+            else "The scores of the folds, which ignore time, promise too much of later rows."
+        )
+        kind = FindingKind.LATER_ROWS_UNPREDICTED if self.are_unpredicted else FindingKind.LATER_ROWS_HARDER
+        return Finding(
+            kind=kind,
+            feature="",
+            sentence=f"Later rows are harder to predict. From equally many rows, {NAME} has other scores{scores}; "
+            f"{errors}. {consequence} Declare ordered=True, and gap= if labels become known late, so that "
+            "scores are those of later rows.",
+        )
+
+
+def compare_later_rows(problem: Problem, learnable: Learnable) -> LaterRows | None:
+    """Compare how later rows are predicted with how rows of the same time are.
+
+    None for ordered folds, which hold out later rows; for clusterings, without times, and if rows are too few.
+    """
+    dataset, plan = learnable.dataset, learnable.plan
+    if dataset.times is None or dataset.y is None or plan.ordered or len(dataset) < LEAST_ROWS:
+        return None
+    sample = _sample(dataset, problem.seed)
+    pairs = list(_pairs(replace(plan, ordered=True, gap=0.0, folds=PARTS, rows=len(sample)), sample))
+    results = [_compare(problem, sample, learnable.metric, model, pairs) for model in MODELS if pairs]
+    return _summarise(learnable.metric, [result for result in results if result is not None])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pair:
+    """Rows that are held out, the earlier ones, and as many of all times."""
+
+    held_out: NDArray[np.intp]
+    earlier: NDArray[np.intp]
+    mixed: NDArray[np.intp]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Result:
+    """Losses of one model, of the baseline, and scores by part."""
+
+    plain: Floats
+    later: Floats
+    baseline: Floats
+    plain_scores: list[float]
+    later_scores: list[float]
+
+
+def _sample(dataset: Dataset, seed: int) -> Dataset:
+    if len(dataset) <= ROWS:
+        return dataset
+    assert dataset.y is not None and dataset.times is not None
+    rows = np.sort(np.random.default_rng(seed).choice(len(dataset), ROWS, replace=False))
+    repeated = dataset.repeated
+    if repeated is not None:
+        _, first, inverse = np.unique(repeated[rows], return_index=True, return_inverse=True)
+        repeated = first[inverse]
+    return replace(
+        dataset,
+        X=dataset.X.iloc[rows].reset_index(drop=True),
+        y=dataset.y[rows],
+        times=dataset.times[rows],
+        groups=None if dataset.groups is None else np.unique(dataset.groups[rows], return_inverse=True)[1],
+        positions=None,
+        repeated=repeated,
+    )
+
+
+def _pairs(plan: FoldPlan, dataset: Dataset) -> Iterator[_Pair]:
+    """Yield the parts; of each, one half at random is held out, and the other may be learned from as mixed rows."""
+    random = np.random.default_rng([plan.seed, len(dataset)])
+    for learn, part in plan.partition(dataset, "search")[SKIPPED:]:
+        held_out = np.sort(random.permutation(part)[: (len(part) + 1) // 2])
+        others = _independent(dataset, held_out)
+        size = min(len(learn), len(others))
+        if size < LEAST_ROWS // (PARTS + 1) or len(held_out) < 2:
+            continue
+        earlier = learn if size == len(learn) else np.sort(random.choice(learn, size, replace=False))
+        yield _Pair(
+            held_out=held_out, earlier=earlier, mixed=np.sort(random.choice(others, size, replace=False))
+        )
+
+
+def _independent(dataset: Dataset, held_out: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the rows that neither are held out, nor stay together with rows that are."""
+    is_other = np.ones(len(dataset), dtype=np.bool_)
+    is_other[held_out] = False
+    for together in (dataset.groups, dataset.repeated):
+        if together is not None:
+            is_other &= ~np.isin(together, together[held_out])
+    return np.flatnonzero(is_other)
+
+
+def _compare(
+    problem: Problem, dataset: Dataset, metric: str, model: Candidate, pairs: list[_Pair]
+) -> _Result | None:
+    """Compare one model both ways; None if it cannot be fitted to one of the parts, such as one of a single class."""
+    try:
+        return _predict_pairs(problem, dataset, metric, model, pairs)
+    except (LearningError, ValueError):
+        return None
+
+
+def _predict_pairs(
+    problem: Problem, dataset: Dataset, metric: str, model: Candidate, pairs: list[_Pair]
+) -> _Result:
+    plain, later, baseline = [], [], []
+    plain_scores, later_scores = [], []
+    assert dataset.y is not None
+    for pair in pairs:
+        mixed, earlier = (
+            _predict(problem, dataset, model, rows, pair.held_out) for rows in (pair.mixed, pair.earlier)
+        )
+        y = dataset.y[pair.held_out]
+        plain.append(_losses(mixed, y))
+        later.append(_losses(earlier, y))
+        baseline.append(_losses(_predict_without_features(dataset, pair.earlier, len(y)), y))
+        scores = [_score(dataset, metric, predictions, y) for predictions in (mixed, earlier)]
+        if scores[0] is not None and scores[1] is not None:
+            plain_scores.append(scores[0])
+            later_scores.append(scores[1])
+    return _Result(
+        plain=np.concatenate(plain),
+        later=np.concatenate(later),
+        baseline=np.concatenate(baseline),
+        plain_scores=plain_scores,
+        later_scores=later_scores,
+    )
+
+
+def _predict(
+    problem: Problem,
+    dataset: Dataset,
+    model: Candidate,
+    learn: NDArray[np.intp],
+    held_out: NDArray[np.intp],
+) -> Floats:
+    assert dataset.y is not None
+    pipeline = catalogue.pipeline(problem.task, model, dataset.columns, problem.seed)
+    pipeline.fit(dataset.X.iloc[learn], dataset.y[learn])
+    X = dataset.X.iloc[held_out]
+    if not dataset.classes:
+        return np.asarray(pipeline.predict(X), dtype=np.float64)
+    probabilities = np.zeros((len(held_out), len(dataset.classes)))
+    probabilities[:, pipeline.classes_] = pipeline.predict_proba(X)  # a class may be new after a cut
+    return probabilities
+
+
+def _predict_without_features(dataset: Dataset, learn: NDArray[np.intp], n: int) -> Floats:
+    """Predict the median of numbers, or the frequencies of classes, for `n` rows."""
+    assert dataset.y is not None
+    if not dataset.classes:
+        return np.full(n, np.median(dataset.y[learn]))
+    return np.tile(np.bincount(dataset.y[learn], minlength=len(dataset.classes)) / len(learn), (n, 1))
+
+
+def _losses(predictions: Floats, y: NDArray) -> Floats:
+    """Compute the absolute error, or the Brier score, of each row: bounded, so that few rows do not decide."""
+    if predictions.ndim == 1:
+        return np.abs(predictions - y)
+    truth = np.eye(predictions.shape[1])[y]
+    return np.asarray(((predictions - truth) ** 2).sum(axis=1))
+
+
+def _score(dataset: Dataset, metric: str, predictions: Floats, y: NDArray) -> float | None:
+    """Compute the metric; None if it is not defined on these rows."""
+    try:
+        if dataset.classes:
+            return score_classification(predictions, y, metric, dataset.classes).score
+        return score_regression(predictions, y, metric).score
+    except (LearningError, ValueError):
+        return None
+
+
+def _summarise(metric: str, results: list[_Result]) -> LaterRows | None:
+    """Compare the better model each way: a paired one-sided t-test of the rows' losses. None without any model."""
+    if not results:
+        return None
+    plain = min(results, key=lambda result: float(result.plain.mean()))
+    later = min(results, key=lambda result: float(result.later.mean()))
+    growth = later.later - plain.plain
+    error = float(growth.std(ddof=1)) / sqrt(len(growth))
+    p_value = float(stats.t.sf(growth.mean() / error, df=len(growth) - 1)) if error else 1.0
+    return LaterRows(
+        metric=metric,
+        plain=fmean(plain.plain_scores) if plain.plain_scores else None,
+        later=fmean(later.later_scores) if later.later_scores else None,
+        plain_loss=float(plain.plain.mean()),
+        later_loss=float(later.later.mean()),
+        baseline_loss=float(later.baseline.mean()),
+        p_value=p_value,
+    )

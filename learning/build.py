@@ -27,6 +27,8 @@ from .fits.scheduler import FitScheduler, Pool
 from .problem import Problem
 from .selection import fitting
 from .selection.clock import END_SHARE, LAST_SHARE, LATEST_SHARE, SEARCH_SHARE, Clock
+from .selection.cluster_numbers import explain_number
+from .selection.cluster_objections import ClusterObjections
 from .selection.decision import Decision, Entry, Incumbent, candidates_to_fit, decide
 from .selection.early import EarlyVersions
 from .selection.final_round import FinalRound
@@ -271,7 +273,7 @@ def _decide(
     if not entries:
         raise _nothing_fitted(search, final_round)
     means = search.scoreboard.means
-    return decide(
+    decision = decide(
         search.problem,
         context.metric,
         entries,
@@ -286,6 +288,10 @@ def _decide(
         judge=partial(_judge, search, incumbent, analysed),
         compare=Gate(search=search, final_round=final_round).compare,
     )
+    if context.problem_type.learns_from_labels or decision.winner is None:
+        return decision
+    number = explain_number(decision.winner, context.metric, search.scoreboard)
+    return replace(decision, reason=decision.reason + number)
 
 
 def _judge(
@@ -302,6 +308,8 @@ def _judge(
         incumbent=incumbent,
     ).objections(winner)
     yield from Future(analysis=analysed, incumbent=incumbent).objections()
+    if not context.problem_type.learns_from_labels:
+        yield from ClusterObjections(context=context, incumbent=incumbent, winner=winner)
 
 
 def _ground(context: FitContext) -> Ground:

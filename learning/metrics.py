@@ -76,8 +76,9 @@ REGRESSION = frozenset(
     ]
 )
 
-#: Scores of a clustering that need no labels. scikit-learn has functions but no scorers for them.
-CLUSTERING = frozenset({"silhouette", "calinski_harabasz", "neg_davies_bouldin"})
+#: Scores of a clustering that need no labels. scikit-learn has functions but no scorers for them, and none for
+#: `separation` (`evaluation.separation`), which follows clusters of any shape.
+CLUSTERING = frozenset({"separation", "silhouette", "calinski_harabasz", "neg_davies_bouldin"})
 
 OF_TASK = {"CLASSIFICATION": CLASSIFICATION, "REGRESSION": REGRESSION, "CLUSTERING": CLUSTERING}
 

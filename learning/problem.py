@@ -317,8 +317,8 @@ class Clustering(Problem):
             raise InvalidProblem(f"clusters={self.clusters} must be numbers of clusters, each at least 2.")
 
     def metric_for(self, n_classes: int | None = None) -> str:
-        """Return the declared metric, or `silhouette`."""
-        return self.metric or "silhouette"
+        """Return the declared metric, or `separation`, which favours no shape of clusters."""
+        return self.metric or "separation"
 
     @classmethod
     def predict_arrays(cls, estimator: "BaseEstimator", X: ArrayLike) -> PredictedArrays:

@@ -6,7 +6,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pandas import DataFrame
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import (
     calinski_harabasz_score,
@@ -24,9 +23,6 @@ Floats = NDArray[np.float64]
 #: Class codes, or values.
 Labels = NDArray[np.int64] | NDArray[np.float64]
 
-#: Upper bound of the rows of a silhouette, which compares each row with each.
-MOST_ROWS = 4_000
-
 CLASSIFICATION = (
     "accuracy",
     "balanced_accuracy",
@@ -40,7 +36,7 @@ SEVERAL_CLASSES = (*CLASSIFICATION, "roc_auc_ovr")
 REGRESSION = ("r2", "neg_mean_absolute_error", "neg_root_mean_squared_error", "neg_median_absolute_error")
 #: Quantiles whose pinball loss is measured; that of 0.5 is half the mean absolute error.
 QUANTILES = (0.1, 0.5, 0.9)
-CLUSTERING = ("silhouette", "calinski_harabasz", "neg_davies_bouldin")
+CLUSTERING = ("separation", "silhouette", "calinski_harabasz", "neg_davies_bouldin")
 
 
 def score_classification(
@@ -163,26 +159,25 @@ def score_regression(values: NDArray[np.floating], y: Floats, metric: str) -> Sc
 
 
 def score_clustering(
-    estimator: BaseEstimator, X: DataFrame, reference: Floats, metric: str, seed: int
+    clusters: NDArray[np.int64], reference: Floats, separation: float, metric: str
 ) -> Scores:
     """Score a clustering of held-out rows.
 
     Args:
+        clusters: `(n,)`
         reference: `(n, columns)`: the rows in the space in which all candidates are compared.
+        separation: That of `separation.Neighbourhoods`, which needs the learned rows.
 
     Raises:
         OneCluster: The rows do not fall into at least two clusters, or each row is a cluster.
     """
-    clusters = estimator.predict(X)
-    if len(clusters) > MOST_ROWS:
-        sample = np.random.default_rng(seed).choice(len(clusters), MOST_ROWS, replace=False)
-        clusters, reference = clusters[sample], reference[sample]
     if not 1 < len(np.unique(clusters)) < len(clusters):
         raise OneCluster("The held-out rows did not fall into two or more clusters.")
     inside = clusters != NOISE
     if len(np.unique(clusters[inside])) < 2:
         raise OneCluster("All held-out rows but noise fell into one cluster.")
     compute: dict[str, Callable[[Floats, NDArray[np.int64]], float]] = {
+        "separation": lambda X, labels: separation,
         # Noise counts as 0: if it were left out, a clustering could improve by calling doubtful rows noise.
         "silhouette": lambda X, labels: silhouette_score(X, labels) * inside.mean(),
         "calinski_harabasz": calinski_harabasz_score,

@@ -20,6 +20,7 @@ from ..estimators.families import Candidate, catalogue
 from ..evaluation import evaluate
 from ..evaluation.folds import Fold, FoldPlan, Round, sample_rows
 from ..evaluation.measures import Measure, Scores
+from ..evaluation.separation import Neighbourhoods
 from ..exceptions import LearningError
 from ..model import Model, Signature
 from ..problem import MANY_ROWS, Problem, problem_type
@@ -31,6 +32,9 @@ TIMED_ROWS = 1_000
 SCREENING_SHARE = 0.3
 #: A model is not cached if serialising it takes more than this share of its fit, or if its fit takes fewer seconds.
 DEAR, SOON = 0.05, 0.02
+#: Upper bounds of a fold's rows that a clustering is scored on: of those learned, and of those held out. A score
+#: compares each row with each, and more of them hardly change it.
+MOST_LEARNED, MOST_HELD_OUT = 2_000, 4_000
 #: Upper bounds of the warnings recorded per fit, and of the characters of each.
 MOST_WARNINGS, LONGEST_WARNING = 5, 300
 
@@ -78,6 +82,16 @@ class Failed:
     reason: str
 
 
+@dataclass(frozen=True, eq=False)
+class _CommonSpace:
+    """Rows of a fold in the space in which its clusterings are compared."""
+
+    #: `(m,)` and `(h,)`: their indices into the dataset.
+    learned: NDArray[np.intp]
+    held_out: NDArray[np.intp]
+    neighbourhoods: Neighbourhoods
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FitContext:
     """Data and settings that all fits of a build share."""
@@ -96,6 +110,10 @@ class FitContext:
 
     @cached_property
     def _splits(self) -> dict[Round, Sequence[Fold]]:
+        return {}
+
+    @cached_property
+    def _common_spaces(self) -> dict[tuple[Round, int], _CommonSpace]:
         return {}
 
     @cached_property
@@ -160,6 +178,15 @@ class FitContext:
         except Exception as error:  # as in `score`
             return to_failure(error)
 
+    def assign_clusters(self, candidate: Candidate, rows: NDArray[np.intp]) -> NDArray[np.int64] | None:
+        """Fit a clustering on these rows, and assign them to its clusters: `(rows,)`; None if it finds none."""
+        X = self.dataset.X.iloc[rows]
+        with _record_warnings():
+            try:
+                return np.asarray(self.pipeline(candidate).fit(X).predict(X), dtype=np.int64)
+            except (LearningError, ValueError):  # ValueError: scikit-learn has fewer rows than clusters
+                return None
+
     def _select_rows(self, candidate: Candidate, rows: NDArray[np.intp] | None) -> NDArray[np.intp] | slice:
         """Select the rows that the candidate learns from: these, all for None, or a sample if it learns from few."""
         most = candidate.hyperparameters.get("rows")
@@ -189,7 +216,7 @@ class FitContext:
         if self.cache and self.can_average_folds and fit.round == "search":
             self._cache_model(self.cache, fit, estimator, seconds=fitted - started)
         if not self.problem_type.learns_from_labels:
-            scores = self._score_clustering(estimator, learn, held_out)
+            scores = self._score_clustering(estimator, fit)
         else:
             scores = self.score_predictions(predictions, held_out)
         return Scored(
@@ -216,22 +243,45 @@ class FitContext:
         predict = estimator.predict_proba if self.problem_type.has_classes else estimator.predict
         return np.asarray(predict(X), dtype=np.float32)
 
-    def _score_clustering(
-        self, estimator: BaseEstimator, learn: NDArray[np.intp], held_out: NDArray[np.intp]
-    ) -> Scores:
-        columns, X = self.dataset.columns, self.dataset.X
-        reference = preprocess.dense(columns).fit(X.iloc[learn]).transform(X.iloc[held_out])
-        scores = evaluate.score_clustering(estimator, X.iloc[held_out], reference, self.metric, self.seed)
-        stability = Measure("stability", None, self._stability(estimator, learn, held_out))
-        return Scores(scores.score, (*scores.measures, stability))
+    def _score_clustering(self, estimator: BaseEstimator, fit: Fit) -> Scores:
+        space, X = self._common_space(fit.round, fit.fold), self.dataset.X
+        clusters = estimator.predict(X.iloc[space.held_out])
+        separation = space.neighbourhoods.separation(estimator.predict(X.iloc[space.learned]), clusters)
+        scores = evaluate.score_clustering(clusters, space.neighbourhoods.held_out, separation, self.metric)
+        learn, _ = self.split(fit.round)[fit.fold]
+        measures = (
+            Measure("stability", None, self._stability(estimator, learn, space.held_out, clusters)),
+            Measure("clusters", None, float(len(estimator[-1].centres_))),
+        )
+        return Scores(scores.score, (*scores.measures, *measures))
+
+    def _common_space(self, round: Round, fold: int) -> _CommonSpace:
+        """Return rows of a fold in the space in which clusterings are compared; a sample if they are many."""
+        if (round, fold) not in self._common_spaces:
+            random = np.random.default_rng(self.seed)
+            learn, held_out = self.split(round)[fold]
+            X, space = self.dataset.X, preprocess.dense(self.dataset.columns).fit(self.dataset.X.iloc[learn])
+            learn = sample_rows(self.dataset, learn, MOST_LEARNED, random)
+            held_out = sample_rows(self.dataset, held_out, MOST_HELD_OUT, random)
+            rows = space.transform(X.iloc[learn]), space.transform(X.iloc[held_out])
+            neighbourhoods = Neighbourhoods.find(*rows, self.seed)
+            self._common_spaces[round, fold] = _CommonSpace(learn, held_out, neighbourhoods)
+        return self._common_spaces[round, fold]
 
     def _stability(
-        self, estimator: BaseEstimator, learn: NDArray[np.intp], held_out: NDArray[np.intp]
+        self,
+        estimator: BaseEstimator,
+        learn: NDArray[np.intp],
+        held_out: NDArray[np.intp],
+        clusters: NDArray[np.int64],
     ) -> float | None:
-        """Compute the agreement on the held-out rows with a clustering of half of the training rows.
+        """Compute the agreement on held-out rows with a clustering of half of the training rows.
 
         The adjusted Rand index (Hubert and Arabie, Comparing partitions, 1985): 1 is full agreement. None if half of
         the rows have no clusters.
+
+        Args:
+            clusters: `(held out,)`
         """
         half = np.random.default_rng(self.seed).permutation(learn)[: len(learn) // 2]
         X = self.dataset.X
@@ -239,8 +289,7 @@ class FitContext:
             other = clone(estimator).fit(X.iloc[half])
         except (LearningError, ValueError):  # ValueError: scikit-learn has fewer rows than clusters
             return None
-        rows = X.iloc[held_out]
-        return float(adjusted_rand_score(estimator.predict(rows), other.predict(rows)))
+        return float(adjusted_rand_score(clusters, other.predict(X.iloc[held_out])))
 
     def _measure_microseconds(self, estimator: BaseEstimator, X: DataFrame) -> float:
         rows = X.iloc[np.resize(np.arange(len(X)), TIMED_ROWS)]

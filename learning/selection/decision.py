@@ -76,6 +76,8 @@ class Entry:
     scores: tuple[float, ...]
     #: Out-of-fold recall of each class.
     recalls: Mapping[str, float] = field(default_factory=dict, hash=False)
+    #: Mean of each measure of all classes that was defined.
+    measures: Mapping[str, float] = field(default_factory=dict, hash=False)
     #: `(held-out rows,)`: log loss or squared error, averaged over the folds; None for clusterings.
     losses: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 

@@ -85,6 +85,7 @@ class FinalRound:
                 searched=standings.get(candidate),
                 scores=self.scoreboard.scores(candidate),
                 recalls=self.scoreboard.recalls(candidate),
+                measures=self.scoreboard.measures(candidate),
                 losses=self._losses(candidate),
             )
             for candidate in self.scoreboard.means

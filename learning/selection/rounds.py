@@ -95,6 +95,15 @@ class Scoreboard:
         """Candidates that failed on a fold."""
         return {failure.candidate for failure in self.failures}
 
+    def measures(self, candidate: Candidate) -> dict[str, float]:
+        """Compute the mean over the folds of each measure of all classes that was defined."""
+        values: dict[str, list[float]] = {}
+        for step in self.scored[candidate].values():
+            for measure in step.measures:
+                if measure.label is None and measure.value is not None:
+                    values.setdefault(measure.metric, []).append(measure.value)
+        return {metric: fmean(each) for metric, each in values.items()}
+
     def recalls(self, candidate: Candidate) -> dict[str, float]:
         """Compute each class's recall over all held-out rows: the folds' recalls, weighted by the class's rows."""
         hits: dict[str, float] = {}

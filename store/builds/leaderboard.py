@@ -17,7 +17,16 @@ from .builds import Build
 from .candidates import CONTEST, SERVED, Candidate, FoldScore, Measurement, Score
 
 #: Metrics that tables list first.
-FAMILIAR_METRICS = ("roc_auc", "roc_auc_ovr", "r2", "silhouette", "accuracy", "balanced_accuracy", "f1_macro")
+FAMILIAR_METRICS = (
+    "roc_auc",
+    "roc_auc_ovr",
+    "r2",
+    "separation",
+    "silhouette",
+    "accuracy",
+    "balanced_accuracy",
+    "f1_macro",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

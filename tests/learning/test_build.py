@@ -140,7 +140,7 @@ def test_the_progress_of_diabetes_is_predicted(patients):
 
 def test_wines_fall_into_their_cultivars(wines):
     model = select(build(Clustering(pictures=0.0, clusters=(2, 3, 4), candidates=9), wines), Fitted)[0]
-    assert model.metric == "silhouette"
+    assert model.metric == "separation"
     assert model.candidate.hyperparameters["clusters"] == 3
     data = load_wine()
     clusters = np.array([answer.cluster for answer in model.model.predict(data.data.tolist())])
@@ -356,8 +356,19 @@ def test_clusters_keep_their_numbers_from_build_to_build():
     champion = Incumbent(
         family="kmeans", hyperparameters={}, metric="silhouette", score=0.0, fingerprint="", clusters=before
     )
-    again = select(build(problem, wines, champion), Fitted)[0].model
+    steps = list(build(problem, wines, champion))
+    again = select(steps, Fitted)[0].model
     assert (again.estimator.predict(wines.X) == before).mean() > 0.95
+    assert select(steps, Decided)[0].hold_reason is None
+
+
+def test_a_cloud_is_held_for_it_has_no_clusters():
+    cloud = np.random.default_rng(0).normal(size=(200, 3))
+    problem = Clustering(pictures=0.0, candidates=3, folds=3, families="kmeans", clusters=(2, 3))
+    decided = select(build(problem, dataset(problem, numbers("abc"), cloud.tolist(), None)), Decided)[0]
+    assert decided.holds_first
+    assert "no clear clusters" in (decided.hold_reason or "")
+    assert f"It finds {decided.winner.hyperparameters['clusters']} clusters" in decided.reason
 
 
 def test_each_clustering_is_measured_by_noise_and_stability():

@@ -10,6 +10,9 @@ from .. import preprocess
 from ..clusters import Clusters
 from .family import Family, Hyperparameters, index_by_name
 
+#: Starts of a mixture. Those at rows far from each other find stretched clusters, which a start by k-means cuts.
+STARTS = 5
+
 
 def _kmeans(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Clusters:
     return Clusters(KMeans(n_clusters=hyperparameters["clusters"], n_init=10, random_state=seed))
@@ -18,10 +21,8 @@ def _kmeans(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: i
 def _mixture(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Clusters:
     # With the default regularisation of 1e-6 a component may collapse onto a few rows of standardised data.
     others = {name: value for name, value in hyperparameters.items() if name != "clusters"}
-    mixture = GaussianMixture(
-        hyperparameters["clusters"], n_init=3, reg_covar=1e-2, random_state=seed, **others
-    )
-    return Clusters(mixture)
+    starts = {"n_init": STARTS, "init_params": "k-means++", "random_state": seed}
+    return Clusters(GaussianMixture(hyperparameters["clusters"], reg_covar=1e-2, **starts, **others))
 
 
 def _agglomerative(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: int) -> Clusters:
@@ -39,7 +40,7 @@ FAMILIES = index_by_name(
         name="mixture",
         prepare=preprocess.dense,
         estimator=_mixture,
-        defaults=({"covariance_type": "diag"}, {"covariance_type": "full"}),
+        defaults=({"covariance_type": "full"}, {"covariance_type": "diag"}),
     ),
     Family(
         name="agglomerative",

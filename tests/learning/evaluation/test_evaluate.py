@@ -87,19 +87,19 @@ def test_a_metric_that_is_not_defined_on_a_fold_is_refused():
         evaluate.score_regression(np.array([1.0]), np.array([1.0]), "r2")
 
 
-class SignClusters:
-    """Clustering by the sign of the first column."""
-
-    def predict(self, X):
-        return (X[:, 0] > 0).astype(int)
-
-
 def test_a_clustering_is_scored_in_the_common_space():
-    scores = evaluate.score_clustering(SignClusters(), X, X[:, :1], "silhouette", 0)
+    scores = evaluate.score_clustering((X[:, 0] > 0).astype(np.int64), X[:, :1], 0.7, "silhouette")
     assert 0.4 < scores.score < 1
-    assert set(values(scores)) == {"silhouette", "calinski_harabasz", "davies_bouldin", "noise"}
+    assert set(values(scores)) == {
+        "separation",
+        "silhouette",
+        "calinski_harabasz",
+        "davies_bouldin",
+        "noise",
+    }
+    assert values(scores)["separation"] == 0.7
 
 
 def test_one_cluster_cannot_be_scored():
     with pytest.raises(OneCluster):
-        evaluate.score_clustering(SignClusters(), abs(X), X, "silhouette", 0)
+        evaluate.score_clustering(np.zeros(len(X), dtype=np.int64), X, 0.0, "silhouette")

@@ -1,0 +1,178 @@
+"""Separation: how much clearer the boundaries of clusters are than the clearest cuts through them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import log2
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse import linalg
+from sklearn.cluster import KMeans
+from sklearn.neighbors import NearestNeighbors
+
+from ..estimators.clusters import NOISE
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+Marks = NDArray[np.bool_]
+
+#: Least number of neighbours of a row. It grows with the logarithm of the rows, as a graph of clusters needs (Maier,
+#: Hein and von Luxburg, Optimal construction of k-nearest-neighbor graphs for identifying noisy clusters, 2009).
+LEAST_NEIGHBOURS = 5
+#: Least rows of a cluster that can be cut.
+LEAST_ROWS = 4
+#: Starts of 2-means, and upper bounds of its iterations and of those of the eigenvector.
+STARTS, ITERATIONS = 2, 30
+#: Relative precision of the eigenvector's value.
+TOLERANCE = 1e-3
+#: Shares of a cluster's rows in one half of a cut by links: the clearest of these cuts counts.
+SHARES = np.linspace(0.2, 0.8, 13)
+#: Number of cuts at random, and the quantile of their conductances that is the unit.
+DIRECTIONS, CHEAP = 9, 0.25
+#: Least separation of clear clusters. Parts of one normal, uniform, skewed or bent cloud had less in simulations.
+CLEAR = 0.2
+#: Weight of the least separated cluster, against the mean of the rows.
+WORST = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhoods:
+    """The neighbours of held-out rows among learned rows; they are the same for all clusterings of a fold."""
+
+    #: `(m, columns)` and `(h, columns)`: the rows in the space in which clusterings are compared.
+    learned: Floats
+    held_out: Floats
+    #: `(h, neighbours)`: indices into the learned rows.
+    neighbours: NDArray[np.intp]
+    #: `(m, m)`: the links of the learned rows to their neighbours, in both directions.
+    links: sparse.csr_array
+    seed: int
+
+    @classmethod
+    def find(cls, learned: Floats, held_out: Floats, seed: int) -> Self:
+        """Find the neighbours."""
+        count = min(len(learned), max(LEAST_NEIGHBOURS, round(log2(len(learned)))))
+        search = NearestNeighbors(n_neighbors=count).fit(learned)
+        neighbours = search.kneighbors(held_out, return_distance=False)
+        links = sparse.csr_array(search.kneighbors_graph())
+        return cls(learned, held_out, neighbours, links.maximum(links.T).tocsr(), seed)
+
+    def separation(self, learned: Labels, held_out: Labels) -> float:
+        """Compute the separation of a clustering: from −1 to 1, greater is better.
+
+        A good clustering has few neighbours across its boundaries, and no cluster that could be cut as cheaply (Kannan,
+        Vempala and Vetta, On clusterings: good, bad and spectral, 2004). Of each cluster, the conductance of the
+        boundary is subtracted from that of the clearest cut through it, in units of a cut at random: near 1 if no
+        neighbours are across the boundary, and no cut is clearer than another; about 0 or less if the boundary is no
+        clearer than a cut, as in one cloud of any shape that was divided, or if the cluster should be divided itself.
+        Noise counts as 0. The result is the mean of the rows and of the least separated cluster, because a clustering
+        is as good as its worst cluster (Tibshirani and Walther, Cluster Validation by Prediction Strength, 2005).
+
+        Args:
+            learned: `(m,)`: the cluster of each learned row.
+            held_out: `(h,)`: that of each held-out row.
+        """
+        numbers = [number for number in np.unique(held_out) if number != NOISE]
+        if not numbers:
+            return 0.0
+        separations = np.array([self._separate(learned == c, held_out == c) for c in numbers])
+        shares = np.array([(held_out == c).mean() for c in numbers])
+        inside = float(shares.sum())
+        return float((1 - WORST) * (shares @ separations) + WORST * inside * separations.min())
+
+    def _separate(self, learned: Marks, held_out: Marks) -> float:
+        """Compare the boundary of one cluster, given by marks of its rows, with cuts through it."""
+        if learned.sum() < LEAST_ROWS or held_out.all():
+            return -1.0
+        outer = _conductance(held_out, learned[self.neighbours])
+        inner = min(
+            _cut_conductance(*cut(learned, held_out)) for cut in (self._cut_by_means, self._cut_by_links)
+        )
+        random = [_cut_conductance(*cut) for cut in self._cut_at_random(learned, held_out)]
+        return float((inner - outer) / max(inner, outer, np.quantile(random, CHEAP)))
+
+    def _cut_at_random(self, learned: Marks, held_out: Marks) -> Iterator[tuple[Labels, Labels]]:
+        """Halve a cluster by its rows' median in random directions; yields what `_cut_by_means` returns."""
+        random = np.random.default_rng(self.seed)
+        directions = random.standard_normal((self.learned.shape[1], DIRECTIONS))
+        positions = self.learned[learned] @ directions
+        medians = np.median(positions, axis=0)
+        halves = np.full((len(learned), DIRECTIONS), NOISE)
+        halves[learned] = positions > medians
+        own = (self.held_out[held_out] @ directions > medians).astype(np.int64)
+        neighbours = halves[self.neighbours[held_out]]
+        for direction in range(DIRECTIONS):
+            yield own[:, direction], neighbours[:, :, direction]
+
+    def _cut_by_means(self, learned: Marks, held_out: Marks) -> tuple[Labels, Labels]:
+        """Cut a cluster by 2-means.
+
+        Returns:
+            The half, 0 or 1, of each held-out row of the cluster, and of its neighbours; NOISE for neighbours in other
+            clusters.
+        """
+        halves = KMeans(2, n_init=STARTS, max_iter=ITERATIONS, random_state=self.seed)
+        half = np.full(len(learned), NOISE)
+        half[learned] = halves.fit_predict(self.learned[learned])
+        return halves.predict(self.held_out[held_out]), half[self.neighbours[held_out]]
+
+    def _cut_by_links(self, learned: Marks, held_out: Marks) -> tuple[Labels, Labels]:
+        """Cut a cluster, which may have any shape, where its rows are linked least; returns as `_cut_by_means`.
+
+        A held-out row is in the half of most of its neighbours.
+        """
+        half = np.full(len(learned), NOISE)
+        half[learned] = _bisect(self.links[learned][:, learned], self.seed)
+        neighbours = half[self.neighbours[held_out]]
+        own = np.where(neighbours == NOISE, 0, 2 * neighbours - 1).sum(axis=1) > 0
+        return own.astype(np.int64), neighbours
+
+
+def _bisect(links: sparse.csr_array, seed: int) -> Labels:
+    """Cut a graph in two where its conductance is least, in the order of the second eigenvector of its links.
+
+    Shi and Malik, Normalized cuts and image segmentation, 2000.
+
+    Returns:
+        `(rows,)`: 0 or 1.
+    """
+    degrees = np.maximum(np.asarray(links.sum(axis=1), dtype=np.float64), 1.0)
+    first = np.sqrt(degrees / degrees.sum())
+    scale = sparse.diags_array(1.0 / np.sqrt(degrees))
+    matrix = scale @ links @ scale
+    # The first eigenvector is known; subtracted, it leaves the second one, also if the graph is not connected.
+    rest = linalg.LinearOperator(
+        matrix.shape, lambda x: matrix @ x + x - 2 * first * (first @ x), dtype=np.float64
+    )
+    start = np.random.default_rng(seed).standard_normal(len(first))
+    try:
+        vector = linalg.eigsh(rest, k=1, which="LA", v0=start, tol=TOLERANCE, maxiter=ITERATIONS)[1][:, 0]
+    except linalg.ArpackNoConvergence as error:
+        vector = error.eigenvectors[:, 0] if error.eigenvectors.size else start
+    order = vector / np.sqrt(degrees)
+    halves = order > np.quantile(order, SHARES)[:, None]
+    crossing = np.array([half @ (links @ ~half) for half in halves])
+    smaller = np.minimum(halves @ degrees, ~halves @ degrees)
+    return halves[(crossing / np.maximum(smaller, 1.0)).argmin()].astype(np.int64)
+
+
+def _cut_conductance(own: Labels, neighbours: Labels) -> float:
+    """Compute the conductance of a cut, as `Neighbourhoods._cut_by_means` returns it."""
+    return _conductance(own == 1, neighbours == 1, counted=neighbours != NOISE)
+
+
+def _conductance(rows: Marks, neighbours: Marks, counted: Marks | None = None) -> float:
+    """Compute the share of a set's links to neighbours that leave it, or its complement if that is smaller.
+
+    Args:
+        rows: `(h,)`: marks of the set's rows.
+        neighbours: `(h, neighbours)`: marks of those of its neighbours.
+        counted: `(h, neighbours)`: marks of the links that count; None: all.
+    """
+    counted = np.ones_like(neighbours) if counted is None else counted
+    crossing = ((rows[:, None] != neighbours) & counted).sum() / 2
+    links = counted.sum(axis=1)
+    # Half a link more, so that a boundary that nothing crosses is the clearer the more rows show it.
+    return float((crossing + 0.5) / (min(links[rows].sum(), links[~rows].sum()) + 1))

@@ -18,8 +18,10 @@ from sklearn.metrics.cluster import expected_mutual_information
 
 from .statistics import Cells, is_missing
 
-#: Number of nearest neighbours, and of shuffles that show what chance gives.
-NEIGHBOURS, SHUFFLES = 3, 4
+#: Least and largest number of nearest neighbours: more of them reduce noise, but blur what few rows show.
+NEIGHBOURS = (3, 32)
+#: Number of shuffles that show what chance gives.
+SHUFFLES = 4
 #: Second part of the seed: no draw here repeats one that made the data.
 STREAM = 2004
 #: Distances of ranks closer than this are equal but for rounding.
@@ -156,9 +158,9 @@ def _between_codes_and_numbers(codes: Codes, numbers: Numbers) -> Numbers:
     order = np.lexsort((numbers, codes))
     x, c = numbers[order], codes[order]
     counts = np.bincount(c)[c]
-    k = np.minimum(NEIGHBOURS, counts - 1)
+    k = np.minimum(_neighbours(len(x)), counts - 1)
     radius = np.zeros(len(x))
-    for neighbours in range(1, NEIGHBOURS + 1):
+    for neighbours in np.unique(k[k > 0]).tolist():
         rows = np.flatnonzero(k == neighbours)
         radius[rows] = _distance_in_code(x, c, rows, neighbours)
     within = _count_within(x, np.sort(numbers), radius)
@@ -187,11 +189,16 @@ def _between_numbers(x: Numbers, y: Numbers) -> Numbers:
     Returns:
         The contribution of each row; their mean is the information.
     """
-    k = min(NEIGHBOURS, len(x) - 1)
+    k = min(_neighbours(len(x)), len(x) - 1)
     points = np.column_stack([x, y])
     distances, _ = cKDTree(points).query(points, k=[k + 1], p=np.inf)
     near_x, near_y = (_count_within(values, np.sort(values), distances[:, 0]) for values in (x, y))
     return np.asarray(digamma(len(x)) + digamma(k) - digamma(near_x) - digamma(near_y))
+
+
+def _neighbours(rows: int) -> int:
+    """Compute the number of nearest neighbours: half the square root of the rows."""
+    return int(np.clip(round(np.sqrt(rows) / 2), *NEIGHBOURS))
 
 
 def _count_within(ranks: Numbers, ordered: Numbers, radius: Numbers) -> NDArray[np.intp]:

@@ -1,9 +1,11 @@
 """Overview: computes the whole analysis of a dataset."""
 
+import numpy as np
+
 from ..dataset import Dataset
 from ..problem import Problem
 from . import findings, relations, statistics
-from .report import Analysis, FeatureAnalysis
+from .report import GRID, Analysis, FeatureAnalysis
 from .statistics import ColumnStatistics
 
 
@@ -32,6 +34,9 @@ def analyse(dataset: Dataset, problem: Problem) -> Analysis:
                 information=information[column.name].nats if information else None,
                 information_error=information[column.name].error if information else None,
                 correlated=correlations.get(column.name, ()),
+                counted=len(column.present),
+                frequent=column.frequent,
+                grid=column.grid,
             )
             for column in columns
         ),
@@ -40,6 +45,8 @@ def analyse(dataset: Dataset, problem: Problem) -> Analysis:
         ),
         balance=statistics.label_balance(dataset),
         label_quantiles=statistics.label_quantiles(dataset),
+        label_grid=statistics.label_quantiles(dataset, GRID),
+        groups=None if dataset.groups is None else len(np.unique(dataset.groups)),
     )
 
 

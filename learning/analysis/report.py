@@ -1,6 +1,6 @@
 """Results of the analysis, and their conversion from and to JSON."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -24,6 +24,9 @@ class FindingKind(StrEnum):
     REPETITION = "REPETITION"
 
 
+#: Positions of the quantiles that are reported, and of those that snapshots are compared by.
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+GRID = tuple(place / 32 for place in range(33))
 #: Findings about features without any information of their own.
 USELESS = (FindingKind.CONSTANT, FindingKind.DUPLICATE)
 #: Findings about features that give the label, alone or together with others.
@@ -60,6 +63,15 @@ class LabelShare:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ValueCount:
+    """Frequency of a value of a feature."""
+
+    #: A number, a choice, or the hash of a text, which may be about a person.
+    value: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class FeatureAnalysis:
     """Statistics of one feature in the training data."""
 
@@ -81,6 +93,14 @@ class FeatureAnalysis:
     correlated: tuple[Correlation, ...]
     #: Standard error of the information; None for clusterings, and if it was stored without.
     information_error: float | None = None
+    #: Number of values that the quantiles, the frequencies and the grid describe; None if it was stored without.
+    counted: int | None = None
+    #: The most frequent values, the most frequent first: at most `statistics.VALUES`, with a share of at least
+    #: `statistics.FREQUENT`.
+    frequent: tuple[ValueCount, ...] = ()
+    #: Quantiles at equal distances, from the smallest value to the largest: where two snapshots differ, one of their
+    #: quantiles does. None for other kinds than those with quantiles, and if it was stored without.
+    grid: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +117,10 @@ class Analysis:
     label_quantiles: tuple[float, ...] | None
     #: What was left out of learning, and what to do about it, one sentence each.
     remarks: tuple[str, ...] = ()
+    #: As `FeatureAnalysis.grid`, of a regression's label.
+    label_grid: tuple[float, ...] | None = None
+    #: Number of groups of rows, which are not independent of each other; None if the product has no groups.
+    groups: int | None = None
 
     @cached_property
     def doubtful(self) -> tuple[str, ...]:
@@ -126,7 +150,6 @@ class Analysis:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """Convert from `as_json`'s form."""
-        quantiles = stored["label_quantiles"]
         return cls(
             rows=stored["rows"],
             features=tuple(map(_feature_from_json, stored["features"])),
@@ -134,16 +157,23 @@ class Analysis:
                 Finding(**(each | {"kind": FindingKind(each["kind"])})) for each in stored["findings"]
             ),
             balance=tuple(LabelShare(**share) for share in stored["balance"]),
-            label_quantiles=None if quantiles is None else tuple(quantiles),
+            label_quantiles=_numbers(stored["label_quantiles"]),
             remarks=tuple(stored.get("remarks", ())),
+            label_grid=_numbers(stored.get("label_grid")),
+            groups=stored.get("groups"),
         )
 
 
 def _feature_from_json(stored: Mapping[str, Any]) -> FeatureAnalysis:
-    quantiles = stored["quantiles"]
     converted = {
         "kind": Kind(stored["kind"]),
-        "quantiles": None if quantiles is None else tuple(quantiles),
+        "quantiles": _numbers(stored["quantiles"]),
         "correlated": tuple(Correlation(**other) for other in stored["correlated"]),
+        "frequent": tuple(ValueCount(**value) for value in stored.get("frequent", ())),
+        "grid": _numbers(stored.get("grid")),
     }
     return FeatureAnalysis(**(dict(stored) | converted))
+
+
+def _numbers(stored: Sequence[float] | None) -> tuple[float, ...] | None:
+    return None if stored is None else tuple(stored)

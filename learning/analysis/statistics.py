@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from pandas import Series
 from ..columns import Column
 from ..dataset import Dataset
 from ..encoding import MISSING
-from .report import LabelShare
+from .report import GRID, QUANTILES, LabelShare, ValueCount
 
 #: Upper bound of the cells that are sorted, or compared as texts.
 CELLS = 20_000_000
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+#: Upper bound of the frequent values that are stored, and their least share.
+VALUES, FREQUENT = 32, 0.01
 
 Rows = NDArray[np.intp]
 #: `(n,)`: numbers as float64, codes of categories as integers, or texts as objects.
@@ -66,13 +68,38 @@ class ColumnStatistics:
         """Number of distinct values in the sample."""
         return len(self._counts)
 
-    @cached_property
+    @property
     def _counts(self) -> NDArray[np.intp]:
         """Frequency of each distinct value in the sample."""
+        return self._values_and_counts[1]
+
+    @cached_property
+    def _values_and_counts(self) -> tuple[Cells, NDArray[np.intp]]:
+        """Distinct values of the sample, and their frequencies."""
+        present = self.present
         if self.kind.is_text:
-            return Series(self.present).value_counts(sort=False).to_numpy()
-        new = np.flatnonzero(self.present[1:] != self.present[:-1]) + 1
-        return np.diff(np.concatenate(([0], new, [len(self.present)]))) if len(self.present) else new
+            counts = Series(present).value_counts(sort=False)
+            return counts.index.to_numpy(dtype=object), counts.to_numpy()
+        starts = np.flatnonzero(np.concatenate(([True], present[1:] != present[:-1]))[: len(present)])
+        return present[starts], np.diff(np.append(starts, len(present)))
+
+    @cached_property
+    def frequent(self) -> tuple[ValueCount, ...]:
+        """Most frequent values of the sample, the most frequent first."""
+        values, counts = self._values_and_counts
+        order = np.argsort(-counts, kind="stable")[:VALUES]
+        order = order[counts[order] >= FREQUENT * len(self.present)]
+        return tuple(
+            ValueCount(value=self._name(values[place]), count=int(counts[place]))
+            for place in order
+            if counts[place] > 1
+        )
+
+    def _name(self, value: Any) -> str:
+        if self.kind.is_text or self.kind.is_open:
+            text = value if self.kind.is_text else self.levels[int(value)]
+            return blake2b(str(text).encode(errors="replace"), digest_size=6).hexdigest()
+        return self.levels[int(value)] if self.column.kind.is_category else f"{float(value):.15g}"
 
     @cached_property
     def distinct(self) -> int:
@@ -104,6 +131,13 @@ class ColumnStatistics:
             return None
         return compute_quantiles(self.present)
 
+    @cached_property
+    def grid(self) -> tuple[float, ...] | None:
+        """Values at GRID of a kind with a range."""
+        if not self._has_range or not len(self.present):
+            return None
+        return compute_quantiles(self.present, GRID)
+
     @property
     def _has_range(self) -> bool:
         return self.kind.is_ranged and self.missing_count < self.rows
@@ -131,10 +165,12 @@ def is_missing(values: Cells) -> NDArray[np.bool_]:
     return values == (None if values.dtype == object else MISSING)
 
 
-def compute_quantiles(ordered: NDArray[np.float64]) -> tuple[float, ...]:
-    """Compute the quantiles at QUANTILES of sorted numbers, with linear interpolation."""
-    positions = np.array(QUANTILES) * (len(ordered) - 1)
-    return tuple(np.interp(positions, np.arange(len(ordered)), ordered).tolist())
+def compute_quantiles(
+    ordered: NDArray[np.float64], positions: Sequence[float] = QUANTILES
+) -> tuple[float, ...]:
+    """Compute the quantiles of sorted numbers at these positions, with linear interpolation."""
+    places = np.array(positions) * (len(ordered) - 1)
+    return tuple(np.interp(places, np.arange(len(ordered)), ordered).tolist())
 
 
 def label_balance(dataset: Dataset) -> tuple[LabelShare, ...]:
@@ -146,8 +182,8 @@ def label_balance(dataset: Dataset) -> tuple[LabelShare, ...]:
     return tuple(LabelShare(label=label, share=n / len(dataset), count=n) for label, n in shares)
 
 
-def label_quantiles(dataset: Dataset) -> tuple[float, ...] | None:
+def label_quantiles(dataset: Dataset, positions: Sequence[float] = QUANTILES) -> tuple[float, ...] | None:
     """Compute the quantiles of a regression's label; None for other tasks."""
     if dataset.y is None or dataset.classes:
         return None
-    return compute_quantiles(np.sort(dataset.y))
+    return compute_quantiles(np.sort(dataset.y), positions)

@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 
 from learning.analysis import Analysis, FeatureAnalysis, FindingKind, is_identifier, statistics
 from learning.analysis.overview import analyse
+from learning.analysis.report import QUANTILES
 from learning.columns import Column, Kind
 from learning.dataset import Dataset, dataset
 from learning.kinds import write_set
@@ -67,7 +68,7 @@ def test_each_kind_of_column_is_described(mixed: Analysis) -> None:
     assert weight.missing == (400 - len(weights)) / 400
     assert (weight.minimum, weight.maximum) == (weights.min(), weights.max())
     assert weight.distinct == len(set(weights))
-    assert weight.quantiles == pytest.approx(np.quantile(weights, statistics.QUANTILES))
+    assert weight.quantiles == pytest.approx(np.quantile(weights, QUANTILES))
     born, colour, note = feature(mixed, "born"), feature(mixed, "colour"), feature(mixed, "note")
     assert born.minimum is not None and 18_262 <= born.minimum < 18_300  # days since 1970: January 2020
     assert (colour.kind, colour.distinct, colour.minimum, colour.quantiles) == (Kind.CATEGORY, 3, None, None)
@@ -171,7 +172,7 @@ def test_balance_and_quantiles_describe_the_label() -> None:
     assert [(b.label, b.count, b.share) for b in analysis.balance] == [("rare", 10, 0.1), ("usual", 90, 0.9)]
     assert analysis.label_quantiles is None
     analysis = analysed({"x": x}, list(range(101))[:100], Regression())
-    assert analysis.label_quantiles == pytest.approx(np.quantile(range(100), statistics.QUANTILES))
+    assert analysis.label_quantiles == pytest.approx(np.quantile(range(100), QUANTILES))
     assert analysis.balance == ()
 
 

@@ -148,11 +148,11 @@ def _analyse_rows(problem: Problem, learnable: Learnable) -> tuple[Learnable, An
     repeats = find_repeats(learnable.plan, learnable.dataset, analysed)
     if repeats is None:
         return learnable, analysed
+    analysed = replace(analyse(repeats.dataset, problem), remarks=learnable.remarks)
     if repeats.together is None:
-        return learnable, replace(analysed, findings=(*analysed.findings, repeats.finding()))
+        return learnable, analysed.add(repeats.finding())
     learnable = replace(learnable, dataset=repeats.together)
-    finding = repeats.finding(describe_effect(problem, learnable))
-    return learnable, replace(analysed, findings=(*analysed.findings, finding))
+    return learnable, analysed.add(repeats.finding(describe_effect(problem, learnable)))
 
 
 def _fit_context(problem: Problem, learnable: Learnable, analysed: Analysis) -> FitContext:

@@ -102,21 +102,30 @@ class Dataset:
             positions=positions,
         )
 
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Select rows, ascending. Whether one repeats another is not kept."""
+        return replace(
+            self,
+            X=self.X.iloc[rows].reset_index(drop=True),
+            y=None if self.y is None else self.y[rows],
+            times=None if self.times is None else self.times[rows],
+            groups=None if self.groups is None else _number_groups(self.groups[rows]),
+            positions=None if self.positions is None else self.positions[rows],
+            repeated=None,
+        )
+
+    def distinct_rows(self) -> NDArray[np.intp]:
+        """List the rows that repeat no earlier one, ascending."""
+        rows = np.arange(len(self))
+        return rows if self.repeated is None else rows[self.repeated == rows]
+
     def without(self, left_out: Collection[str]) -> Self:
         """Leave out the examples of some classes."""
         assert self.y is not None
         classes = tuple(label for label in self.classes if label not in left_out)
         code = np.array([classes.index(c) if c in classes else MISSING for c in self.classes])
         rows = np.flatnonzero(code[self.y] != MISSING)
-        return replace(
-            self,
-            X=self.X.iloc[rows].reset_index(drop=True),
-            y=code[self.y[rows]],
-            classes=classes,
-            times=None if self.times is None else self.times[rows],
-            groups=None if self.groups is None else _number_groups(self.groups[rows]),
-            positions=None if self.positions is None else self.positions[rows],
-        )
+        return replace(self.take(rows), y=code[self.y[rows]], classes=classes)
 
 
 def dataset(

@@ -25,12 +25,23 @@ COMPARED_CELLS = 1_000
 
 
 def find_findings(
-    columns: Sequence[ColumnStatistics], scores: RelationScores | None, dataset: Dataset, seed: int
+    columns: Sequence[ColumnStatistics],
+    scores: RelationScores | None,
+    dataset: Dataset,
+    seed: int,
+    related: Sequence[ColumnStatistics] | None = None,
 ) -> Iterator[Finding]:
-    """Find what is suspicious about each feature, in the features' order."""
+    """Find what is suspicious about each feature, in the features' order.
+
+    Args:
+        dataset: The rows whose labels count.
+        related: The same columns in these rows; None: they are all rows.
+    """
     copies = _find_copies([column for column in columns if _varies(column)])
     leaks = _find_leaks(scores) if scores else {}
     others = [c for c in columns if _varies(c) and c.name not in {*copies, *leaks} and not _identifies(c)]
+    names = {column.name for column in others}
+    others = others if related is None else [c for c in related if c.name in names and _varies(c)]
     together, determination = find_determination(others, dataset, seed) or ((), "")
     for column in columns:
         if not _varies(column):

@@ -1,7 +1,7 @@
 """Results of the analysis, and their conversion from and to JSON."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self
@@ -131,6 +131,10 @@ class Analysis:
     def useless(self) -> tuple[str, ...]:
         """Features without any information of their own: constant ones, and copies of earlier ones."""
         return self._features_with(USELESS)
+
+    def add(self, finding: Finding) -> Self:
+        """Add a finding about the rows."""
+        return replace(self, findings=(*self.findings, finding))
 
     def _features_with(self, kinds: Iterable[FindingKind]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(f.feature for f in self.findings if f.kind in tuple(kinds)))

@@ -194,6 +194,16 @@ class FoldPlan:
         return np.sort(learn[latest]), _sample(random, held_out)
 
 
+def has_valid_folds(plan: FoldPlan, dataset: Dataset) -> bool:
+    """Return whether no fold of the search and of the final round is too small or lacks a class."""
+    try:
+        for round in FULL_ROUNDS:
+            plan.split(dataset, round)
+    except TooFewInstances:
+        return False
+    return True
+
+
 def rows_together(dataset: Dataset) -> NDArray[np.int64] | None:
     """Number the sets of rows that stay together, `(n,)`; None if each row is independent.
 

@@ -37,18 +37,9 @@ def describe_effect(problem: Problem, learnable: Learnable) -> str:
 def _sample(dataset: Dataset, seed: int) -> Dataset:
     """Sample different rows with all that repeat them."""
     assert dataset.repeated is not None and dataset.y is not None
-    distinct = np.flatnonzero(dataset.repeated == np.arange(len(dataset)))
-    chosen = np.random.default_rng(seed).permutation(distinct)[:ROWS]
+    chosen = np.random.default_rng(seed).permutation(dataset.distinct_rows())[:ROWS]
     rows = np.flatnonzero(np.isin(dataset.repeated, chosen))
-    return replace(
-        dataset,
-        X=dataset.X.iloc[rows].reset_index(drop=True),
-        y=dataset.y[rows],
-        times=None if dataset.times is None else dataset.times[rows],
-        groups=None if dataset.groups is None else np.unique(dataset.groups[rows], return_inverse=True)[1],
-        positions=None,
-        repeated=np.searchsorted(rows, dataset.repeated[rows]),
-    )
+    return replace(dataset.take(rows), repeated=np.searchsorted(rows, dataset.repeated[rows]))
 
 
 def _score(problem: Problem, dataset: Dataset, metric: str, n_folds: int) -> float:

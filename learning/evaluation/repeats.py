@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from ..analysis import Analysis, Finding, FindingKind
 from ..columns import Column
 from ..dataset import Dataset
-from ..exceptions import TooFewInstances
 from ..lazy_imports import LazyModule
-from .folds import FoldPlan
+from .folds import FoldPlan, has_valid_folds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +49,8 @@ class Repeats:
     contradicting: int
     #: The dataset whose folds keep equal rows together; None if that leaves no valid folds.
     together: Dataset | None
+    #: The same dataset, whatever the folds.
+    dataset: Dataset
 
     def finding(self, effect: str = "") -> Finding:
         """Build the finding.
@@ -81,11 +82,13 @@ def find_repeats(plan: FoldPlan, dataset: Dataset, analysis: Analysis) -> Repeat
     if first is None or _is_chance(dataset, columns, first):
         return None
     repeated = first != np.arange(len(first))
+    marked = replace(dataset, repeated=first)
     return Repeats(
         rows=len(dataset),
         repeated=int(repeated.sum()),
         contradicting=int((dataset.y != dataset.y[first]).sum()),
-        together=_keep_together(plan, replace(dataset, repeated=first)),
+        together=marked if has_valid_folds(plan, marked) else None,
+        dataset=marked,
     )
 
 
@@ -186,13 +189,3 @@ def _count_pairs(values: NDArray[np.generic]) -> int:
     """Count the pairs of equal values."""
     counts = np.unique(values, return_counts=True)[1].astype(np.int64)
     return int((counts * (counts - 1) // 2).sum())
-
-
-def _keep_together(plan: FoldPlan, dataset: Dataset) -> Dataset | None:
-    """Return the dataset if all of its folds are valid."""
-    try:
-        plan.split(dataset, "search")
-        plan.split(dataset, "contest")
-    except TooFewInstances:
-        return None
-    return dataset

@@ -231,6 +231,19 @@ def test_the_effect_of_copies_on_the_score_is_told() -> None:
     assert together < 0.1 < 0.5 < apart
 
 
+def test_copies_count_once_in_relations_with_the_label() -> None:
+    rows = np.random.default_rng(1).normal(size=(90, 3)).tolist()
+    columns = [Column(name=name, kind=Kind.NUMBER) for name in "abc"]
+    labels = [("no", "yes")[i] for i in np.random.default_rng(2).integers(0, 2, 90)]
+    once, tripled = (dataset(Classification(), columns, rows * n, labels * n) for n in (1, 3))
+    marked = replace(tripled, repeated=np.tile(np.arange(90), 3))
+    found = analyse(marked, Classification())
+    assert [f.information for f in found.features] == [
+        f.information for f in analyse(once, Classification()).features
+    ]
+    assert found.rows == 270 and not found.findings
+
+
 def test_a_stored_analysis_restores_the_folds_of_its_build() -> None:
     rows, _ = with_copies(100, 60)
     problem, labels = Regression(), [float(i) for i in range(160)]

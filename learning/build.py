@@ -35,6 +35,7 @@ from .selection.final_round import FinalRound
 from .selection.fitting import FinalFits
 from .selection.future import Future
 from .selection.gate import Gate
+from .selection.hidden_groups import find_hidden_groups, grouping_objections
 from .selection.objections import Objection
 from .selection.reasons import Ground
 from .selection.rounds import FoldRunner, Key, Span
@@ -134,15 +135,19 @@ def build(
 
 
 def _analyse(problem: Problem, learnable: Learnable) -> tuple[Learnable, Analysis]:
-    """Analyse the examples and the folds, which keep repeated rows together."""
-    learnable, analysed = _analyse_rows(problem, learnable)
+    """Analyse the examples and the folds, which keep repeated rows and hidden groups together."""
+    learnable, analysed = _analyse_repeats(problem, learnable)
+    groups = find_hidden_groups(problem, learnable, analysed)
+    if groups is not None:
+        learnable = replace(learnable, dataset=groups.together or learnable.dataset)
+        analysed = analysed.add(groups.finding())
     later = compare_later_rows(problem, learnable)
     if later is None or not later.are_harder:
         return learnable, analysed
-    return learnable, replace(analysed, findings=(*analysed.findings, later.finding()))
+    return learnable, analysed.add(later.finding())
 
 
-def _analyse_rows(problem: Problem, learnable: Learnable) -> tuple[Learnable, Analysis]:
+def _analyse_repeats(problem: Problem, learnable: Learnable) -> tuple[Learnable, Analysis]:
     """Analyse the examples, and let the folds keep repeated rows together."""
     analysed = replace(analyse(learnable.dataset, problem), remarks=learnable.remarks)
     repeats = find_repeats(learnable.plan, learnable.dataset, analysed)
@@ -308,6 +313,7 @@ def _judge(
         incumbent=incumbent,
     ).objections(winner)
     yield from Future(analysis=analysed, incumbent=incumbent).objections()
+    yield from grouping_objections(analysed, None if incumbent is None else incumbent.analysis)
     if not context.problem_type.learns_from_labels:
         yield from ClusterObjections(context=context, incumbent=incumbent, winner=winner)
 

@@ -114,6 +114,10 @@ class Dataset:
             repeated=None,
         )
 
+    def with_groups(self, groups: NDArray[np.int64]) -> Self:
+        """Replace the groups by others: any numbers, negative for none."""
+        return replace(self, groups=_number_groups(groups))
+
     def distinct_rows(self) -> NDArray[np.intp]:
         """List the rows that repeat no earlier one, ascending."""
         rows = np.arange(len(self))

@@ -17,6 +17,7 @@ from ..columns import Column
 from ..dataset import Dataset
 from ..lazy_imports import LazyModule
 from .folds import FoldPlan, has_valid_folds
+from .near_rows import find_near_rows, keep_near_rows_together
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,10 +96,16 @@ def find_repeats(plan: FoldPlan, dataset: Dataset, analysis: Analysis) -> Repeat
 def restore(plan: FoldPlan, dataset: Dataset, analysis: Analysis | None) -> Dataset:
     """Return the dataset with the same folds as in the build that made this analysis."""
     kinds = {finding.kind for finding in analysis.findings} if analysis else set()
-    if analysis is None or FindingKind.REPETITION not in kinds:
+    if analysis is None:
         return dataset
-    repeats = find_repeats(plan, dataset, analysis)
-    return dataset if repeats is None or repeats.together is None else repeats.together
+    if FindingKind.REPETITION in kinds:
+        repeats = find_repeats(plan, dataset, analysis)
+        dataset = dataset if repeats is None or repeats.together is None else repeats.together
+    if FindingKind.GROUPING in kinds:
+        near = find_near_rows(dataset, analysis, plan.seed)
+        together = None if near is None else keep_near_rows_together(plan, dataset, near)
+        dataset = dataset if together is None else together
+    return dataset
 
 
 def _compared_columns(dataset: Dataset, analysis: Analysis) -> list[Column]:

@@ -81,6 +81,13 @@ def test_batch_scoring_is_measured_with_a_worker() -> None:
     assert "│ linear" in process.stdout
 
 
+def test_promises_are_checked() -> None:
+    process = run_benchmark("honesty", "--points", "9", "--small", "--repeats", "0.3", "--json")
+    lines = [json.loads(line) for line in process.stdout.splitlines()]
+    assert {line["point"] for line in lines} == {9}, process.stderr
+    assert process.returncode == (0 if all(line["kept"] for line in lines) else 1)
+
+
 def test_a_winners_diagnostics_are_measured_for_each_task() -> None:
     process = run_benchmark("diagnostics", "--rows", "100", "--columns", "4")
     assert process.returncode == 0, process.stderr

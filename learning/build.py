@@ -11,6 +11,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .analysis import Analysis, changes
 from .analysis.overview import analyse
 from .dataset import Dataset
@@ -26,16 +29,19 @@ from .fits.fold_fit import FitContext
 from .fits.scheduler import FitScheduler, Pool
 from .problem import Problem
 from .selection import fitting
+from .selection.class_changes import are_comparable
 from .selection.clock import END_SHARE, LAST_SHARE, LATEST_SHARE, SEARCH_SHARE, Clock
 from .selection.cluster_numbers import explain_number
 from .selection.cluster_objections import ClusterObjections
 from .selection.decision import Decision, Entry, Incumbent, candidates_to_fit, decide
+from .selection.drop import Drop
 from .selection.early import EarlyVersions
 from .selection.final_round import FinalRound
 from .selection.fitting import FinalFits
 from .selection.future import Future
 from .selection.gate import Gate
 from .selection.hidden_groups import find_hidden_groups, grouping_objections
+from .selection.nothing_learned import ChanceLevel
 from .selection.objections import Objection
 from .selection.reasons import Ground
 from .selection.rounds import FoldRunner, Key, Span
@@ -286,11 +292,11 @@ def _decide(
         context.dataset.fingerprint,
         context.plan.ratio,
         baseline=next((score for c, score in means.items() if c.family == "baseline"), None),
-        changed=_changed_columns(incumbent, analysed),
         classes=context.dataset.classes,
-        ground=_ground(context),
+        ground=_ground(final_round),
         uncompared=_is_uncompared(search, final_round),
-        judge=partial(_judge, search, incumbent, analysed),
+        cut_short=final_round.is_cut_short,
+        judge=partial(_judge, search, final_round, incumbent, analysed),
         compare=Gate(search=search, final_round=final_round).compare,
     )
     if context.problem_type.learns_from_labels or decision.winner is None:
@@ -300,7 +306,11 @@ def _decide(
 
 
 def _judge(
-    search: Search, incumbent: Incumbent | None, analysed: Analysis, winner: Entry
+    search: Search,
+    final_round: FinalRound,
+    incumbent: Incumbent | None,
+    analysed: Analysis,
+    winner: Entry,
 ) -> Iterator[Objection]:
     """Yield the objections to a winner that depend on more than the scores."""
     context = search.context
@@ -316,20 +326,66 @@ def _judge(
     yield from grouping_objections(analysed, None if incumbent is None else incumbent.analysis)
     if not context.problem_type.learns_from_labels:
         yield from ClusterObjections(context=context, incumbent=incumbent, winner=winner)
+    if context.problem_type.learns_from_labels:
+        yield from _judge_chance(search, final_round, incumbent, winner)
+    if incumbent is not None and not final_round.is_cut_short:
+        yield from _judge_drop(final_round, incumbent, analysed, winner)
 
 
-def _ground(context: FitContext) -> Ground:
+def _judge_chance(
+    search: Search, final_round: FinalRound, incumbent: Incumbent | None, winner: Entry
+) -> Iterator[Objection]:
+    """Yield the objection to a winner that is no better than a model without features."""
+    context = search.context
+    yield from ChanceLevel(
+        dataset=context.dataset,
+        metric=context.metric,
+        folds=context.split("contest")[: final_round.scoreboard.folds],
+        predictions=final_round.fold_predictions(winner.candidate),
+        ratio=context.plan.ratio,
+        recipes=max(1, len(search.scoreboard.means)),
+        incumbent=incumbent,
+    ).objections(winner)
+
+
+def _judge_drop(
+    final_round: FinalRound, incumbent: Incumbent, analysed: Analysis, winner: Entry
+) -> Iterator[Objection]:
+    """Yield the objection to a snapshot on which the champion's recipe is worse than on its own."""
+    context = final_round.context
+    if incumbent.metric != context.metric or not are_comparable(incumbent.classes, context.dataset.classes):
+        return
+    defender = (entry for entry in final_round.entries() if entry.candidate.incumbent)
+    yield from Drop(
+        metric=context.metric,
+        recorded=incumbent,
+        now=next(defender, winner),
+        examples=len(context.dataset),
+        folds=context.plan.folds,
+        ratio=context.plan.ratio,
+        changed=_changed_columns(incumbent, analysed),
+    ).objections()
+
+
+def _ground(final_round: FinalRound) -> Ground:
     """Describe what the final round is scored on."""
-    dataset, plan = context.dataset, context.plan
-    counts = (
-        [] if dataset.y is None else [int((dataset.y == code).sum()) for code in range(len(dataset.classes))]
-    )
+    dataset, plan = final_round.context.dataset, final_round.context.plan
+    held_out = [rows for _, rows in final_round.context.split("contest")[: final_round.scoreboard.folds]]
     return Ground(
         examples=len(dataset),
         folds=plan.folds,
         ordered=plan.ordered,
-        classes=dict(zip(dataset.classes, counts, strict=False)),
+        classes=_count_classes(dataset, np.arange(len(dataset))),
+        held_out=_count_classes(dataset, np.unique(np.concatenate(held_out))),
     )
+
+
+def _count_classes(dataset: Dataset, rows: NDArray[np.intp]) -> dict[str, int]:
+    """Count these rows of each class; nothing without classes."""
+    if dataset.y is None or not dataset.classes:
+        return {}
+    counts = np.bincount(dataset.y[rows].astype(np.int64), minlength=len(dataset.classes))
+    return dict(zip(dataset.classes, counts.tolist(), strict=True))
 
 
 def _is_uncompared(search: Search, final_round: FinalRound) -> bool:

@@ -17,19 +17,22 @@ from scipy.stats import t
 from ..analysis import Analysis
 from ..estimators import ensemble
 from ..estimators.families import Candidate
+from ..evaluation.score_error import CONFIDENCE, ScoreError, proportion_interval
 from ..problem import Classification, Problem
-from .class_changes import are_comparable, class_objections, describe_other_scale
-from .noise import ROUNDING, Lead, is_beyond_noise, standard_error
+from .class_changes import class_objections, describe_other_scale
+from .noise import Lead, is_beyond_noise
 from .objections import Objection
-from .reasons import Ground, Reasons, format_score
+from .reasons import Ground, Reasons
 
 #: An average of models takes several times as long to predict. It must save this share of the loss, at this
 #: significance level, which is one standard error (Breiman, Friedman, Olshen and Stone, Classification and Regression
 #: Trees, 1984). The level is higher than SIGNIFICANT because an average consists of the same candidates: a wrong choice
 #: costs only time.
 WORTH, ONE_ERROR = 0.005, 0.16
-#: A score this many corrected standard errors below the champion's recorded score is a regression.
+#: Corrected standard errors within which a score is as good as the champion's recorded one.
 SHORT_BY = 2.0
+#: Folds of a final round that judge; fewer do only if no more were planned.
+ENOUGH_FOLDS = 4
 #: What is said of a champion that has nothing to learn.
 SAME_EXAMPLES = "The examples are those it was learned from"
 #: The objection to a model that was not compared with the champion's recipe.
@@ -56,6 +59,10 @@ class Incumbent:
     classes: tuple[str, ...] = ()
     #: `(n,)`: the champion's cluster of each example of the new snapshot, so that clusters keep their numbers.
     clusters: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)
+    #: Scores of the final round's folds behind `score`, and the examples that they were measured on; empty and None if
+    #: unknown.
+    scores: tuple[float, ...] = ()
+    examples: int | None = None
     #: Analysis of the champion's snapshot; None if it was not stored.
     analysis: Analysis | None = field(default=None, repr=False, compare=False)
 
@@ -80,11 +87,18 @@ class Entry:
     measures: Mapping[str, float] = field(default_factory=dict, hash=False)
     #: `(held-out rows,)`: log loss or squared error, averaged over the folds; None for clusterings.
     losses: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    #: Estimates the mean score's error from the held-out rows; None for clusterings.
+    estimate: Callable[[], ScoreError | None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def score(self) -> float:
         """Mean score."""
         return fmean(self.scores)
+
+    @property
+    def error(self) -> ScoreError | None:
+        """The mean score's error by its held-out rows; None if only the folds' spread shows it."""
+        return self.estimate() if self.estimate is not None else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,10 +146,10 @@ def decide(
     fingerprint: str,
     ratio: float,
     baseline: float | None = None,
-    changed: Sequence[str] | None = None,
     classes: Sequence[str] = (),
     ground: Ground | None = None,
     uncompared: bool = False,
+    cut_short: bool = False,
     judge: Callable[[Entry], Iterable[Objection]] | None = None,
     compare: Callable[[Entry, Entry], Lead] | None = None,
 ) -> Decision:
@@ -146,15 +160,17 @@ def decide(
         fingerprint: Of the snapshot.
         ratio: Held-out rows per training row of a fold.
         baseline: The baseline's mean score in the search; None if it took no part.
-        changed: Columns that changed since the champion's snapshot; None if that is unknown.
         classes: Those that were learned; empty unless the task is classification.
         ground: The examples and folds of the final round, for the reason; None if they are unknown.
         uncompared: True if the time limit ended before the champion's recipe was scored.
+        cut_short: True if the time limit left so few folds that nothing can be replaced or held by their scores.
         judge: Yields the objections to the winner that depend on more than the scores; None: there are none.
         compare: Measures the challenger's lead over the champion's recipe; None: by the scores of one rival.
     """
     reasons = Reasons(metric=metric, ratio=ratio, ground=ground, baseline=baseline)
-    decision = _decide(reasons, entries, incumbent, fingerprint, compare or partial(_compare, ratio))
+    decision = _decide(
+        reasons, entries, incumbent, fingerprint, compare or partial(_compare, ratio), cut_short
+    )
     winner = next((entry for entry in entries if entry.candidate == decision.winner), None)
     if winner is None:
         return decision
@@ -162,10 +178,10 @@ def decide(
     objections = [
         *(objection.sentence for objection in judged),
         *class_objections(problem, incumbent.classes if incumbent is not None else (), classes),
-        *_objections(problem, metric, winner, incumbent, ratio, baseline, changed, classes),
+        *_objections(problem, winner, ground),
         *([UNCOMPARED] if uncompared else []),
     ]
-    reason = decision.reason
+    reason = decision.reason + "".join(_describe_floors(problem, winner, ground))
     if incumbent is not None:
         reason += describe_other_scale(
             incumbent.metric, incumbent.classes, metric, classes
@@ -184,6 +200,7 @@ def _decide(
     incumbent: Incumbent | None,
     fingerprint: str,
     compare: Callable[[Entry, Entry], Lead],
+    cut_short: bool,
 ) -> Decision:
     """Decide which recipe wins, without regard to objections."""
     defender = next((entry for entry in entries if entry.candidate.incumbent), None)
@@ -193,11 +210,12 @@ def _decide(
         assert challenger is not None
         return _won(challenger, _explain_first(reasons, challenger, others, incumbent))
     lead = None if challenger is None else compare(challenger, defender)
-    if challenger is not None and lead is not None and lead.is_beyond_noise:
+    if challenger is not None and lead is not None and lead.is_beyond_noise and not cut_short:
         return _won(challenger, reasons.win(challenger, defender, lead))
     if challenger is not None and _learns_from_more(challenger, defender):
         return _won(challenger, reasons.succession(challenger, defender))
-    reason = reasons.defence(defender, challenger, best, lead)
+    unjudged = reasons.unjudged(defender, ENOUGH_FOLDS) if cut_short else None
+    reason = unjudged or reasons.defence(defender, challenger, best, lead)
     if incumbent is not None and incumbent.fingerprint == fingerprint:
         return Decision(
             winner=None,
@@ -270,51 +288,41 @@ def _won(winner: Entry, reason: str) -> Decision:
     return Decision(winner=winner.candidate, incumbent_kept=False, hold_reason=None, reason=reason)
 
 
-def _objections(
-    problem: Problem,
-    metric: str,
-    winner: Entry,
-    incumbent: Incumbent | None,
-    ratio: float,
-    baseline: float | None,
-    changed: Sequence[str] | None,
-    classes: Sequence[str],
-) -> Iterator[str]:
+def _objections(problem: Problem, winner: Entry, ground: Ground | None) -> Iterator[str]:
     """Yield the reasons why the winner may not serve before a person has promoted it."""
-    if baseline is not None and winner.candidate.family != "baseline" and winner.score < baseline - ROUNDING:
-        # No significance test: if one fold has an extreme score, the noise is as large as the loss.
-        yield (
-            f"{metric} {format_score(winner.score)} is worse than the baseline's {format_score(baseline)}, "
-            "which uses no feature."
-        )
     if isinstance(problem, Classification):
         for label, floor in problem.floors.items():
             recall = winner.recalls.get(label)
             if recall is not None and recall < floor:
-                yield f"The recall of {label!r} is {recall:.3f}, below its floor of {floor:g}."
-    if incumbent is not None and _is_comparable(incumbent, metric, classes):
-        tolerance = SHORT_BY * standard_error(winner.scores, ratio)
-        if incumbent.score - winner.score > tolerance + ROUNDING:
-            yield (
-                f"{metric} {format_score(winner.score)} is below the champion's recorded "
-                f"{format_score(incumbent.score)} by more than the folds' noise ({format_score(tolerance)})."
-                f"{_describe_changes(changed)}"
-            )
+                yield (
+                    f"The recall of {label!r} is {recall:.3f}, below its floor of {floor:g}"
+                    f"{_describe_recall(label, recall, ground)}."
+                )
     if not problem.auto_promote:
         yield "Automatic promotion is switched off."
 
 
-def _is_comparable(incumbent: Incumbent, metric: str, classes: Sequence[str]) -> bool:
-    """Return whether a score by this metric over these classes means the same as the champion's recorded one."""
-    return incumbent.metric == metric and are_comparable(incumbent.classes, classes)
+def _describe_floors(problem: Problem, winner: Entry, ground: Ground | None) -> Iterator[str]:
+    """Yield which recalls keep their floors, but of so few rows that they may be below."""
+    for label, floor in problem.floors.items() if isinstance(problem, Classification) else ():
+        recall, rows = winner.recalls.get(label), ground.held_out.get(label, 0) if ground else 0
+        if recall is None or not rows or recall < floor:
+            continue
+        low, _ = proportion_interval(recall * rows, rows)
+        if low < floor:
+            yield (
+                f" The recall of {label!r} keeps its floor of {floor:g} with {recall:.3f}, but of {rows:,} rows only: "
+                f"the truth may be as low as {low:.3f}."
+            )
 
 
-def _describe_changes(changed: Sequence[str] | None) -> str:
-    if changed is None:
+def _describe_recall(label: str, recall: float, ground: Ground | None) -> str:
+    """Describe a recall's interval and its rows."""
+    rows = ground.held_out.get(label, 0) if ground else 0
+    if not rows:
         return ""
-    if not changed:
-        return " No visible changes since then."
-    return f" Changes since then: {', '.join(changed)}."
+    low, high = proportion_interval(recall * rows, rows)
+    return f" ({CONFIDENCE:.0%}: {low:.3f} to {high:.3f}, of {rows:,} rows)"
 
 
 def _rank(entries: Sequence[Entry]) -> list[Entry]:

@@ -80,6 +80,8 @@ class EarlyVersions:
             fingerprint=dataset.fingerprint,
             classes=dataset.classes,
             clusters=clusters,
+            scores=tuple(step.score for step in self.folds.values()),
+            examples=len(dataset),
             analysis=self.analysed,
         )
 

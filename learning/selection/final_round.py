@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from ..estimators.families import Candidate
 from ..evaluation.averages import mean_by_row
 from ..evaluation.folds import Round
 from ..evaluation.horizon import describe_horizon
+from ..evaluation.score_error import ScoreError, estimate_error
 from ..fits.fold_fit import Fit, FitContext
 from ..fits.scheduler import is_past
 from ..problem import Problem
@@ -49,6 +51,7 @@ class FinalRound:
     averages: list[Candidate] = field(default_factory=list)
     #: Folds that the time limit left out, as a sentence for the decision; empty if none.
     stop_reason: str = ""
+    _errors: dict[tuple[Candidate, int], ScoreError | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.scoreboard = Scoreboard(round="contest", folds=self.context.plan.count("contest"))
@@ -87,6 +90,7 @@ class FinalRound:
                 recalls=self.scoreboard.recalls(candidate),
                 measures=self.scoreboard.measures(candidate),
                 losses=self._losses(candidate),
+                estimate=partial(self.estimate_error, candidate),
             )
             for candidate in self.scoreboard.means
         ]
@@ -104,6 +108,26 @@ class FinalRound:
         """Sentence on how long after the rows learned from lay those that the scores are of; empty without times."""
         folds = self.context.split("contest")[: self.scoreboard.folds]
         return describe_horizon(self.context.dataset, folds, ordered=self.context.plan.ordered)
+
+    def estimate_error(self, candidate: Candidate) -> ScoreError | None:
+        """Estimate the error of the candidate's mean score from its held-out rows; None if they cannot tell."""
+        key = candidate, self.scoreboard.folds
+        if key not in self._errors:
+            predictions, held_out = self.fold_predictions(candidate), self._held_out("contest", key[1])
+            error = estimate_error(self.context.metric, self.context.dataset, predictions, held_out)
+            self._errors[key] = error and error.measured_at(self.scoreboard.means[candidate])
+        return self._errors[key]
+
+    def fold_predictions(self, candidate: Candidate) -> list[NDArray[np.float32]]:
+        """Return the candidate's predictions of each fold; none for clusterings."""
+        steps = [self.scoreboard.scored[candidate][fold] for fold in range(self.scoreboard.folds)]
+        return [step.predictions for step in steps if step.predictions is not None]
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether the time limit left fewer folds than can judge."""
+        planned = self.context.plan.count("contest")
+        return self.scoreboard.folds < min(planned, decision.ENOUGH_FOLDS)
 
     def _drop_slow(self) -> Generator[Step, None, list[Candidate]]:
         """Drop leaders whose predictions take longer than the problem allows; the incumbent always stays."""

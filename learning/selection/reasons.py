@@ -3,11 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..estimators import ensemble
 from ..estimators.families import Candidate
-from .noise import ROUNDING, Lead, differences, margin
+from ..evaluation.score_error import CONFIDENCE, ScoreError
+from ..lazy_imports import LazyModule
+from .noise import ROUNDING, Lead, differences, margin, standard_error
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = LazyModule("scipy.stats")
 
 #: Noise that is larger than this share of the advantage over the baseline hides what matters.
 HIDES = 1 / 3
@@ -20,6 +27,8 @@ class FinalScores(Protocol):
     def candidate(self) -> Candidate: ...
     @property
     def scores(self) -> Sequence[float]: ...
+    @property
+    def error(self) -> ScoreError | None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +41,8 @@ class Ground:
     ordered: bool = False
     #: The number of examples of each class; empty without classes.
     classes: Mapping[str, int] = field(default_factory=dict)
+    #: The same of those examples that were held out.
+    held_out: Mapping[str, int] = field(default_factory=dict)
 
     def describe(self, scored: int) -> str:
         """Describe means over `scored` folds."""
@@ -68,7 +79,7 @@ class Reasons:
         parts = [
             f"Chose {winner.candidate}: {self._score(winner)} on fresh folds.",
             self._distance(winner, others),
-            *self._shortage(winner, margin(winner.scores, self.ratio), "how good it is"),
+            *self._shortage(winner, half_width(winner, self.ratio), "how good it is"),
         ]
         return self._with_ground(parts, winner)
 
@@ -145,6 +156,15 @@ class Reasons:
         examples = f" with {self.ground.examples:,} examples" if self.ground else ""
         return [f"A lead below {format_noise(lead.margin)} could not have been seen{examples}."]
 
+    def unjudged(self, defender: FinalScores, least: int) -> str:
+        """Explain that the champion's recipe is kept because there were too few folds to judge any other."""
+        parts = [
+            f"Kept the champion's recipe, {defender.candidate}: {self._score(defender)} on fresh folds.",
+            f"The time limit left {len(defender.scores)} of them, fewer than {least}: no recipe is replaced, and none "
+            "held for its score, on that ground.",
+        ]
+        return self._with_ground(parts, defender)
+
     def recorded(self, score: float) -> str:
         """Explain that the champion's recorded score is of other examples."""
         return (
@@ -153,8 +173,9 @@ class Reasons:
         )
 
     def _score(self, entry: FinalScores) -> str:
-        noise = margin(entry.scores, self.ratio)
-        return f"{self.metric} {format_score(mean(entry))} ± {format_noise(noise)}"
+        low, high = interval(entry, self.ratio)
+        bounds = f"{CONFIDENCE:.0%}: {format_score(low)} to {format_score(high)}"
+        return f"{self.metric} {format_score(mean(entry))} ({bounds})"
 
     def _shortage(self, better: FinalScores, noise: float, question: str) -> list[str]:
         """Say that the examples are too few where the noise hides much of the advantage over the baseline."""
@@ -199,6 +220,21 @@ def describe_lead(lead: Lead) -> str:
 def describe_choice(lead: Lead) -> str:
     """Say, as part of a sentence, that the best of several is in part the luckiest."""
     return "" if lead.rivals == 1 else f" of the best of {lead.rivals:,} recipes"
+
+
+def interval(entry: FinalScores, ratio: float) -> tuple[float, float]:
+    """Compute the interval of a mean score: by its held-out rows, or by the folds' spread and Student's t."""
+    if entry.error is not None:
+        return entry.error.interval(mean(entry))
+    quantile = float(stats.t.isf((1 - CONFIDENCE) / 2, df=len(entry.scores) - 1))
+    half = quantile * standard_error(entry.scores, ratio)
+    return mean(entry) - half, mean(entry) + half
+
+
+def half_width(entry: FinalScores, ratio: float) -> float:
+    """Compute half of the width of the interval of a mean score."""
+    low, high = interval(entry, ratio)
+    return (high - low) / 2
 
 
 def mean(entry: FinalScores) -> float:

@@ -27,7 +27,7 @@ from ..registry.versions import ModelVersion
 from ..snapshots.snapshots import Snapshot
 from . import retention
 from .builds import Build
-from .candidates import SEARCH, Candidate, FoldScore
+from .candidates import CONTEST, SEARCH, Candidate, FoldScore
 from .diagnostics import Diagnostic
 
 log = logging.getLogger(__name__)
@@ -154,6 +154,8 @@ class _BuildRun:
             fingerprint=champion.snapshot.fingerprint if is_complete else "",
             classes=tuple(champion.signature["classes"]),
             clusters=self.clusters(champion, dataset),
+            scores=tuple(champion.candidate.folds.filter(round=CONTEST).values_list("score", flat=True)),
+            examples=champion.snapshot.rows - champion.snapshot.unlabelled,
             analysis=champion.snapshot.analysed,
         )
 

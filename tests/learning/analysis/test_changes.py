@@ -164,5 +164,7 @@ def test_the_reason_to_hold_a_model_names_the_changed_columns():
         return next(step.hold_reason for step in build(PROBLEM, data, champion) if isinstance(step, Decided))
 
     assert "Changes since then: length (median" in hold_reason(flowers(shift=100.0, noise=9.0), champion)
-    assert hold_reason(flowers(noise=9.0), replace(champion, analysis=None)).endswith(").")
+    assert hold_reason(flowers(noise=9.0), replace(champion, analysis=None)).endswith(
+        "if the data are right."
+    )
     assert hold_reason(flowers(), champion) is None

@@ -39,7 +39,14 @@ def incumbent(score=0.91, metric="roc_auc", fingerprint="before"):
 
 
 def run_decision(
-    *entries, champion=None, fingerprint="now", baseline=None, ground=None, uncompared=False, **problem
+    *entries,
+    champion=None,
+    fingerprint="now",
+    baseline=None,
+    ground=None,
+    uncompared=False,
+    cut_short=False,
+    **problem,
 ):
     return decide(
         Classification(**problem),
@@ -51,6 +58,7 @@ def run_decision(
         baseline,
         ground=ground,
         uncompared=uncompared,
+        cut_short=cut_short,
     )
 
 
@@ -93,8 +101,8 @@ def test_the_search_selects_and_the_final_round_is_reported():
     assert decision.winner == FOREST
     assert decision.hold_reason is None
     assert decision.reason == (
-        "Chose forest (n_estimators=9): roc_auc 0.918 ± 0.130 on fresh folds. Not the first here: linear (C=1.0) is "
-        "better by 0.038 ± 0.124, which is within the noise, and the search ranked it lower."
+        "Chose forest (n_estimators=9): roc_auc 0.918 (95%: 0.749 to 1.087) on fresh folds. Not the first here: linear "
+        "(C=1.0) is better by 0.038 ± 0.124, which is within the noise, and the search ranked it lower."
     )
 
 
@@ -136,9 +144,10 @@ def test_a_recipe_that_is_better_beyond_noise_replaces_the_champions():
     assert decision.winner == FOREST
     assert not decision.incumbent_kept
     assert decision.reason == (
-        "Chose forest (n_estimators=9): roc_auc 0.956 ± 0.013 on fresh folds, where the champion's recipe, linear "
-        "(C=1.0), has 0.908. It is better by 0.048 ± 0.006, which is beyond the noise. The champion's recorded "
-        "roc_auc 0.910 is of another snapshot: a difference to these scores may come from the rows alone."
+        "Chose forest (n_estimators=9): roc_auc 0.956 (95%: 0.939 to 0.973) on fresh folds, where the champion's "
+        "recipe, linear (C=1.0), has 0.908. It is better by 0.048 ± 0.006, which is beyond the noise. The "
+        "champion's recorded roc_auc 0.910 is of another snapshot: a difference to these scores may come from the "
+        "rows alone."
     )
 
 
@@ -147,10 +156,10 @@ def test_a_recipe_that_is_better_by_chance_does_not_replace_it():
     assert decision.winner == CHAMPION
     assert decision.incumbent_kept
     assert decision.reason == (
-        "Kept the champion's recipe, linear (C=1.0): roc_auc 0.908 ± 0.012 on fresh folds. The best other by the "
-        "search, forest (n_estimators=9), has 0.918: better by 0.010 ± 0.128, which is within the noise. A lead below "
-        "0.128 could not have been seen. The champion's recorded roc_auc 0.910 is of another snapshot: a difference to "
-        "these scores may come from the rows alone."
+        "Kept the champion's recipe, linear (C=1.0): roc_auc 0.908 (95%: 0.892 to 0.924) on fresh folds. The best "
+        "other by the search, forest (n_estimators=9), has 0.918: better by 0.010 ± 0.128, which is within the noise. "
+        "A lead below 0.128 could not have been seen. The champion's recorded roc_auc 0.910 is of another snapshot: a "
+        "difference to these scores may come from the rows alone."
     )
 
 
@@ -181,29 +190,12 @@ def test_a_class_below_its_floor_holds_the_model(recall, is_held):
         assert "'malignant' is 0.850, below its floor of 0.9" in decision.hold_reason
 
 
-@pytest.mark.parametrize(
-    ("recorded", "metric", "is_held"),
-    [(0.99, "roc_auc", True), (0.912, "roc_auc", False), (0.99, "accuracy", False)],
-)
-def test_falling_short_of_the_recorded_score_beyond_noise_holds_the_model(recorded, metric, is_held):
-    decision = run_decision(entry(CHAMPION, GOOD, 0.9), champion=incumbent(recorded, metric))
-    assert (decision.hold_reason is not None) is is_held
-
-
 def test_every_objection_is_listed():
     decision = run_decision(
         entry(CHAMPION, GOOD, 0.9, no=0.1), champion=incumbent(0.99), floors={"no": 0.9}, auto_promote=False
     )
-    assert decision.hold_reason.count(".") >= 3
+    assert "'no' is 0.100, below its floor of 0.9" in decision.hold_reason
     assert "switched off" in decision.hold_reason
-
-
-def test_a_winner_worse_than_the_baseline_is_held_however_large_its_noise():
-    wild = entry(CHAMPION, (0.9, 0.9, 0.9, 0.9, -9e50))
-    decision = run_decision(wild, entry(FOREST, GOOD, 0.9), champion=incumbent(), baseline=0.5)
-    assert decision.winner == CHAMPION
-    assert decision.hold_reason and "worse than the baseline's 0.500" in decision.hold_reason
-    assert run_decision(entry(FOREST, GOOD, 0.9), baseline=0.5).hold_reason is None
 
 
 def test_an_ensemble_wins_only_beyond_noise():
@@ -261,37 +253,15 @@ def test_a_recall_at_its_floor_and_a_class_without_rows_do_not_hold():
     assert run_decision(entry(LINEAR, GOOD, 0.9), floors={"no": 0.9}).hold_reason is None
 
 
-def test_the_baseline_itself_is_not_held():
-    baseline = Candidate("baseline", {})
-    assert run_decision(entry(baseline, GOOD, 0.9), baseline=0.95).hold_reason is None
-    assert run_decision(entry(LINEAR, GOOD, 0.9), baseline=0.95).hold_reason
-
-
-@pytest.mark.parametrize(("errors", "is_held"), [(1.9, False), (2.1, True)])
-def test_a_score_two_standard_errors_below_the_recorded_one_is_held(errors, is_held):
-    error = standard_error(GOOD, 0.25)
-    champion = incumbent(sum(GOOD) / 5 + errors * error)
-    assert bool(run_decision(entry(CHAMPION, GOOD, 0.9), champion=champion).hold_reason) is is_held
-
-
-def test_changed_columns_are_named_if_they_are_known():
-    def hold_reason(changed):
-        entries, champion = [entry(CHAMPION, GOOD, 0.9)], incumbent(0.99)
-        return decide(Classification(), "roc_auc", entries, champion, "now", 0.25, None, changed).hold_reason
-
-    assert hold_reason(None).endswith("noise (0.011).")
-    assert "No visible changes since then." in hold_reason(())
-    assert "age, sex" in hold_reason(("age", "sex"))
-
-
 def test_the_reason_to_keep_a_recipe_names_the_comparison():
     champion = incumbent(metric="accuracy")
     assert run_decision(entry(CHAMPION, GOOD, 0.9), champion=champion).reason == (
-        "Kept the champion's recipe, linear (C=1.0): roc_auc 0.908 ± 0.012 on fresh folds. No other could be compared "
-        "with it. The champion's recorded score is accuracy, this one roc_auc: they were not compared."
+        "Kept the champion's recipe, linear (C=1.0): roc_auc 0.908 (95%: 0.892 to 0.924) on fresh folds. No other "
+        "could be compared with it. The champion's recorded score is accuracy, this one roc_auc: they were not "
+        "compared."
     )
     large = run_decision(entry(CHAMPION, (-1234.5, -1234.5), 0.9), champion=champion).reason
-    assert "roc_auc -1234 ± 0.000" in large or "roc_auc -1235 ± 0.000" in large
+    assert "roc_auc -1234 (95%: -1234 to -1234)" in large or "roc_auc -1235 (95%: -1235" in large
     worse = run_decision(entry(CHAMPION, BETTER, 0.9), entry(FOREST, GOOD, 0.8), champion=champion).reason
     assert "The best other by the search, forest (n_estimators=9), is not better: 0.908." in worse
 
@@ -311,7 +281,6 @@ def run_with_classes(known, classes, metric="roc_auc_ovr", recorded=0.91, **prob
 def test_a_class_that_vanished_holds_the_model_and_its_score_is_not_compared():
     decision = run_with_classes(("a", "b", "c"), ("a", "b"), recorded=0.99)
     assert "The champion predicts 'c' and this model never would" in decision.hold_reason
-    assert "below the champion's recorded" not in decision.hold_reason
     assert (
         "over the classes 'a', 'b' and 'c', this one over 'a' and 'b': they were not compared"
         in decision.reason
@@ -332,7 +301,6 @@ def test_a_score_by_another_metric_is_not_compared_and_the_decision_says_so():
 
 def test_scores_over_the_same_classes_in_another_order_are_compared():
     decision = run_with_classes(("a", "b"), ("b", "a"), recorded=0.99)
-    assert "below the champion's recorded 0.990" in decision.hold_reason
     assert "not compared" not in decision.reason
 
 
@@ -423,6 +391,26 @@ def test_the_margin_is_where_an_advantage_becomes_significant():
     raised = [score + noise - lead for score in NOISY]
     assert not is_beyond_noise([score - 1e-6 for score in raised], GOOD, 0.25)
     assert is_beyond_noise([score + 1e-6 for score in raised], GOOD, 0.25)
+
+
+def test_a_recall_of_few_rows_is_told_with_its_interval():
+    floors, rows = {"yes": 0.9}, replace(ROWS, held_out={"no": 109, "yes": 20})
+    below = run_decision(entry(LINEAR, GOOD, 0.9, yes=0.85), ground=rows, floors=floors).hold_reason
+    assert "below its floor of 0.9 (95%: 0.640 to 0.948, of 20 rows)" in below
+    above = run_decision(entry(LINEAR, GOOD, 0.9, yes=0.95), ground=rows, floors=floors)
+    assert above.hold_reason is None
+    assert "of 20 rows only: the truth may be as low as 0.764" in above.reason
+    many = replace(rows, held_out={"yes": 2_000})
+    assert "only" not in run_decision(entry(LINEAR, GOOD, 0.9, yes=0.95), ground=many, floors=floors).reason
+
+
+def test_too_few_folds_keep_the_champions_recipe():
+    entries = entry(CHAMPION, GOOD[:3], 0.91), entry(FOREST, BETTER[:3], 0.95)
+    assert run_decision(*entries, champion=incumbent()).winner == FOREST
+    decision = run_decision(*entries, champion=incumbent(), cut_short=True)
+    assert (decision.winner, decision.incumbent_kept, decision.hold_reason) == (CHAMPION, True, None)
+    assert "The time limit left 3 of them, fewer than 4: no recipe is replaced" in decision.reason
+    assert run_decision(entries[1], cut_short=True).winner == FOREST
 
 
 def test_a_winner_that_was_not_compared_with_the_champions_recipe_is_held():

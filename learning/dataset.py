@@ -51,6 +51,8 @@ class Dataset:
     #: `(n,)`: index of the first row with equal features, if folds must keep equal rows together; else None. Never the
     #: index of a later row.
     repeated: NDArray[np.intp] | None = None
+    #: The smallest and the largest number that a label may be, as declared; None: no limit.
+    limits: tuple[float | None, float | None] = (None, None)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -66,6 +68,7 @@ class Dataset:
         fingerprint: str = "",
         times: NDArray[np.float64] | None = None,
         groups: NDArray[np.int64] | None = None,
+        limits: tuple[float | None, float | None] = (None, None),
     ) -> Self:
         """Select the labelled rows of a frame, and decide which texts are learned as open categories.
 
@@ -74,6 +77,7 @@ class Dataset:
             labels: `(n,)`: codes into `choices`, `MISSING` for none (classification); numbers, NaN for none
                 (regression); None (clustering). A number that is too large counts as none.
             groups: `(n,)`: any numbers; negative for none.
+            limits: The smallest and the largest number that a label may be; None: no limit.
 
         Raises:
             NoRows: No row has a label.
@@ -100,6 +104,7 @@ class Dataset:
             times=times,
             groups=None if groups is None else _number_groups(groups),
             positions=positions,
+            limits=limits,
         )
 
     def take(self, rows: NDArray[np.intp]) -> Self:

@@ -1,48 +1,141 @@
-"""Prediction intervals of a regression, from its out-of-fold errors.
+"""Prediction intervals of a regression, as wide as its errors are here.
 
-Cross-conformal prediction (Vovk, Cross-conformal predictors, 2015) around the model fitted on all rows. The coverage is
-not guaranteed; the coverage measured on the folds is reported with the intervals.
+Cross-conformal prediction (Vovk, Cross-conformal predictors, 2015) with errors that are divided by a model of their
+size (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, Distribution-free predictive inference for regression, 2018,
+section 5.2), and with a quantile for each side (Romano, Patterson and Candès, Conformalized quantile regression, 2019,
+theorem 2). The coverage is not guaranteed; the coverage measured on rows that were not used is reported with the
+intervals. `interval_fit` computes them.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self, TypedDict
+from typing import Any, Literal, NotRequired, Self, TypedDict
 
-import numpy as np
-from numpy.typing import NDArray
+from .error_size import Curve, CurveJSON, Factor, FactorJSON
 
 #: Levels whose coverage is measured.
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-#: Upper bound of the stored errors; more of them are reduced to as many quantiles.
-MOST = 1_001
+
+#: On what the width depends: on nothing, on the predicted value, or on the features as well.
+Basis = Literal["CONSTANT", "PREDICTION", "FEATURES"]
+
+
+class CoverageJSON(TypedDict):
+    """A coverage in JSON's own types."""
+
+    feature: str | None
+    value: str
+    rows: int
+    coverage: dict[str, float]
+    width: dict[str, float]
+    short: bool
 
 
 class IntervalsJSON(TypedDict):
-    """Intervals in JSON's own types."""
+    """Intervals in JSON's own types. What is optional was not known to earlier releases."""
 
     errors: list[float]
     count: int
     coverage: dict[str, float]
     width: dict[str, float]
+    basis: NotRequired[Basis]
+    least: NotRequired[float | None]
+    most: NotRequired[float | None]
+    curve: NotRequired[CurveJSON | None]
+    factor: NotRequired[FactorJSON | None]
+    measured: NotRequired[int]
+    latest: NotRequired[bool]
+    thirds: NotRequired[list[CoverageJSON]]
+    slices: NotRequired[list[CoverageJSON]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """Coverage in a part of the rows, measured as that of all is."""
+
+    #: The feature whose value the rows share; None: the rows are a third by the predicted value.
+    feature: str | None = None
+    #: Such as "red", "yes" or "up to 12.5".
+    value: str
+    rows: int
+    #: By level, as text: share of the truths inside, and mean width.
+    coverage: Mapping[str, float]
+    width: Mapping[str, float]
+    #: Whether the coverage at 0.9 is below 0.9 beyond noise, corrected for the number of parts.
+    short: bool
+
+    def as_json(self) -> CoverageJSON:
+        """Convert to JSON's own types; `from_json` is the inverse."""
+        return {
+            "feature": self.feature,
+            "value": self.value,
+            "rows": self.rows,
+            "coverage": dict(self.coverage),
+            "width": dict(self.width),
+            "short": self.short,
+        }
+
+    @classmethod
+    def from_json(cls, stored: CoverageJSON) -> Self:
+        """Convert from `as_json`'s form."""
+        return cls(**stored)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Intervals:
-    """Distribution of a regressor's errors."""
+    """Distribution of a regressor's errors, and their size at an instance."""
 
-    #: Truth minus prediction, ascending, in the label's unit: all errors, or MOST quantiles of them.
+    #: Truth minus prediction, divided by the size of the error on that side, ascending; in the label's unit if the
+    #: basis is CONSTANT. All errors, or so many quantiles of them.
     errors: tuple[float, ...]
-    #: Number of errors before the reduction to quantiles.
+    #: Number of rows with errors.
     count: int
-    #: By level, as text: share of held-out truths inside the intervals computed from the other folds.
+    #: By level, as text: share of held-out truths inside intervals that were computed from other rows.
     coverage: Mapping[str, float]
     #: By level, as text: mean width of those intervals.
     width: Mapping[str, float]
+    basis: Basis = "CONSTANT"
+    #: The smallest and the largest number that the label may be; None: no limit.
+    least: float | None = None
+    most: float | None = None
+    #: Size of errors by the predicted value; None: 1.
+    curve: Curve | None = None
+    #: Factor of that size by the features; None: 1.
+    factor: Factor | None = None
+    #: Number of rows on which the coverage was measured.
+    measured: int = 0
+    #: Whether these are the latest in time.
+    latest: bool = False
+    #: Coverage by thirds of the predicted value, the smallest first.
+    thirds: tuple[Coverage, ...] = ()
+    #: Coverage by values of categories and booleans with enough rows, the lowest at 0.9 first.
+    slices: tuple[Coverage, ...] = ()
 
-    def interval(self, value: float, level: float) -> tuple[float, float]:
-        """Compute the interval around a prediction that contains the truth with this probability, above 0, below 1."""
-        low, high = _offsets(np.array(self.errors), self.count, level)
-        return value + low, value + high
+    def interval(
+        self, value: float, level: float, features: Mapping[str, Any] | None = None
+    ) -> tuple[float, float]:
+        """Compute the interval around a prediction that contains the truth with this probability, above 0, below 1.
+
+        Args:
+            features: The instance as it is stored, by the features' names.
+        """
+        below, above = self._sides(value, features or {})
+        low, high = offsets(self.errors, self.count, level)
+        ends = (value + error * (below if error < 0 else above) for error in (low, high))
+        low, high = (self._bounded(end) for end in ends)
+        return low, high
+
+    def _sides(self, value: float, features: Mapping[str, Any]) -> tuple[float, float]:
+        if self.curve is None:
+            return 1.0, 1.0
+        below, above = self.curve.sides(value)
+        factor = 1.0 if self.factor is None else self.factor.of(value, features)
+        return below * factor, above * factor
+
+    def _bounded(self, end: float) -> float:
+        if self.least is not None:
+            end = max(end, self.least)
+        return end if self.most is None else min(end, self.most)
 
     def as_json(self) -> IntervalsJSON:
         """Convert to JSON's own types; `from_json` is the inverse."""
@@ -51,57 +144,50 @@ class Intervals:
             "count": self.count,
             "coverage": dict(self.coverage),
             "width": dict(self.width),
+            "basis": self.basis,
+            "least": self.least,
+            "most": self.most,
+            "curve": None if self.curve is None else self.curve.as_json(),
+            "factor": None if self.factor is None else self.factor.as_json(),
+            "measured": self.measured,
+            "latest": self.latest,
+            "thirds": [part.as_json() for part in self.thirds],
+            "slices": [part.as_json() for part in self.slices],
         }
 
     @classmethod
     def from_json(cls, stored: IntervalsJSON) -> Self:
-        """Convert from `as_json`'s form."""
+        """Convert from `as_json`'s form, or from that of an earlier release, whose intervals are of one width."""
+        curve, factor = stored.get("curve"), stored.get("factor")
         return cls(
             errors=tuple(stored["errors"]),
             count=stored["count"],
             coverage=stored["coverage"],
             width=stored["width"],
+            basis=stored.get("basis", "CONSTANT"),
+            least=stored.get("least"),
+            most=stored.get("most"),
+            curve=curve and Curve.from_json(curve),
+            factor=factor and Factor.from_json(factor),
+            measured=stored.get("measured", stored["count"]),
+            latest=stored.get("latest", False),
+            thirds=tuple(map(Coverage.from_json, stored.get("thirds", ()))),
+            slices=tuple(map(Coverage.from_json, stored.get("slices", ()))),
         )
 
 
-def fit(
-    values: NDArray[np.float32], y: NDArray[np.float64], held_out: Sequence[NDArray[np.intp]]
-) -> Intervals:
-    """Compute intervals from out-of-fold predictions.
-
-    Args:
-        values: `(m,)`, concatenated over the folds.
-        held_out: The rows of `y` of each fold.
-    """
-    ends = np.cumsum([len(rows) for rows in held_out])[:-1]
-    errors = np.split(y[np.concatenate(held_out)] - values.astype(np.float64), ends)
-    measured = {f"{level:g}": _measure(errors, level) for level in LEVELS}
-    stored = everything = np.sort(np.concatenate(errors))
-    if len(everything) > MOST:
-        stored = np.quantile(everything, np.linspace(0, 1, MOST))
-    return Intervals(
-        errors=tuple(stored.tolist()),
-        count=len(everything),
-        coverage={level: coverage for level, (coverage, _) in measured.items()},
-        width={level: width for level, (_, width) in measured.items()},
-    )
-
-
-def _measure(errors: Sequence[NDArray[np.float64]], level: float) -> tuple[float, float]:
-    """Compute the share of errors inside the intervals of the other folds, and the intervals' mean width."""
-    inside, width, n = 0, 0.0, 0
-    for fold, part in enumerate(errors):
-        others = np.sort(np.concatenate([each for i, each in enumerate(errors) if i != fold]))
-        low, high = _offsets(others, len(others), level)
-        inside += int(((low <= part) & (part <= high)).sum())
-        width += (high - low) * len(part)
-        n += len(part)
-    return inside / n, width / n
-
-
-def _offsets(errors: NDArray[np.float64], count: int, level: float) -> tuple[float, float]:
+def offsets(errors: Sequence[float], count: int, level: float) -> tuple[float, float]:
     """Compute the two quantiles of sorted errors, slightly outside of the level to account for one more error."""
     tail = (1 - level) / 2
     outer = max(0.0, (tail * (count + 1) - 1) / max(1, count - 1))
-    low, high = np.quantile(errors, [min(outer, 0.5), max(1 - outer, 0.5)])
-    return float(low), float(high)
+    return _quantile(errors, min(outer, 0.5)), _quantile(errors, max(1 - outer, 0.5))
+
+
+def _quantile(errors: Sequence[float], share: float) -> float:
+    """Compute a quantile of sorted numbers, linear between two of them."""
+    place = share * (len(errors) - 1)
+    index = min(int(place), len(errors) - 2)
+    if index < 0:
+        return float(errors[0])
+    part = place - index
+    return float(errors[index] * (1 - part) + errors[index + 1] * part)

@@ -12,7 +12,7 @@ from ..diagnostics.out_of_fold import Predictions
 from ..estimators import ensemble
 from ..estimators.ensemble import Piece
 from ..estimators.families import Candidate
-from ..evaluation import calibrate, intervals
+from ..evaluation import calibrate, interval_fit
 from ..exceptions import NothingFitted
 from ..fits.fold_fit import Failed
 from ..fits.scheduler import FitScheduler
@@ -102,7 +102,9 @@ class FinalFits:
             return step
         predictions, held_out = self.final_round.predictions(step.candidate)
         if context.problem_type.has_values:
-            return replace(step, model=replace(step.model, intervals=intervals.fit(predictions, y, held_out)))
+            ordered, seed = context.plan.ordered, context.seed
+            intervals = interval_fit.fit(predictions, context.dataset, held_out, ordered=ordered, seed=seed)
+            return replace(step, model=replace(step.model, intervals=intervals))
         calibrated = calibrate.fit(predictions, y, held_out)
         if calibrated is None:
             return step

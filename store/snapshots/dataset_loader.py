@@ -55,7 +55,17 @@ def load(product: DataProduct, table: str, rows: int, fingerprint: str, has_pred
         fingerprint,
         arrays.get("_at"),
         _number_groups(arrays["_group"]) if product.join.group else None,
+        _label_limits(product),
     )
+
+
+def _label_limits(product: DataProduct) -> tuple[float | None, float | None]:
+    """Get the declared limits of a label that is a number."""
+    label = product.join.label_column
+    if label is None or not product.problem.has_values:
+        return None, None
+    low, high = label.declared_limits
+    return None if low is None else float(low), None if high is None else float(high)
 
 
 def find_missing_columns(product: DataProduct, table: str) -> list[str]:

@@ -21,7 +21,7 @@ LEAST_FACTOR, MOST_FACTOR = 0.1, 10.0
 Node = Sequence[float]
 
 
-class CurveJSON(TypedDict):
+class SizeCurveJSON(TypedDict):
     """A curve in JSON's own types."""
 
     at: list[float]
@@ -30,7 +30,7 @@ class CurveJSON(TypedDict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
+class SizeCurve:
     """Mean size of the errors around a predicted value: a line through points, level beyond the outer ones."""
 
     #: Predicted values, ascending.
@@ -48,12 +48,12 @@ class Curve:
         share = (value - self.at[right - 1]) / (self.at[right] - self.at[right - 1])
         return _between(self.below, right, share), _between(self.above, right, share)
 
-    def as_json(self) -> CurveJSON:
+    def as_json(self) -> SizeCurveJSON:
         """Convert to JSON's own types; `from_json` is the inverse."""
         return {"at": list(self.at), "below": list(self.below), "above": list(self.above)}
 
     @classmethod
-    def from_json(cls, stored: CurveJSON) -> Self:
+    def from_json(cls, stored: SizeCurveJSON) -> Self:
         """Convert from `as_json`'s form."""
         return cls(at=tuple(stored["at"]), below=tuple(stored["below"]), above=tuple(stored["above"]))
 
@@ -70,7 +70,7 @@ class SizeColumnJSON(TypedDict):
     levels: dict[str, float] | None
 
 
-class FactorJSON(TypedDict):
+class SizeFactorJSON(TypedDict):
     """A factor in JSON's own types."""
 
     columns: list[SizeColumnJSON]
@@ -101,7 +101,7 @@ class SizeColumn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Factor:
+class SizeFactor:
     """Factor of an error's size by the features: the exponential of a sum of small trees.
 
     The trees take the columns in their order, and the predicted value as the last one.
@@ -117,7 +117,7 @@ class Factor:
         total = sum(_leaf(tree, row) for tree in self.trees)
         return min(max(exp(min(total, 50.0)), LEAST_FACTOR), MOST_FACTOR)
 
-    def as_json(self) -> FactorJSON:
+    def as_json(self) -> SizeFactorJSON:
         """Convert to JSON's own types; `from_json` is the inverse."""
         return {
             "columns": [
@@ -132,7 +132,7 @@ class Factor:
         }
 
     @classmethod
-    def from_json(cls, stored: FactorJSON) -> Self:
+    def from_json(cls, stored: SizeFactorJSON) -> Self:
         """Convert from `as_json`'s form."""
         columns = (
             SizeColumn(name=each["name"], kind=Kind(each["kind"]), levels=each["levels"])

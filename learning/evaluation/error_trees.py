@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..columns import Column
 from ..dataset import Dataset
 from ..lazy_imports import LazyModule
-from .error_size import LEAST_FACTOR, MOST_FACTOR, Factor, Node, SizeColumn
+from .error_size import LEAST_FACTOR, MOST_FACTOR, Node, SizeColumn, SizeFactor
 
 if TYPE_CHECKING:
     from sklearn import ensemble
@@ -79,13 +79,13 @@ class ErrorTrees:
         factors = np.log(self.boosting.predict(matrix)) - self.centre
         return np.asarray(np.clip(np.exp(factors), LEAST_FACTOR, MOST_FACTOR))
 
-    def export(self) -> Factor:
+    def export(self) -> SizeFactor:
         """Write the trees as tables."""
         used = sorted({column for tree in self._trees() for column in _columns(tree)} - {len(self.places)})
         index = {column: place for place, column in enumerate([*used, len(self.places)])}
         trees = [[_renumber(node, index) for node in tree] for tree in self._trees()]
         base = float(self.boosting._baseline_prediction.item()) - self.centre
-        return Factor(
+        return SizeFactor(
             columns=tuple(self._column(place) for place in used), trees=(((base,),), *map(tuple, trees))
         )
 
@@ -97,11 +97,11 @@ class ErrorTrees:
         levels = self.features.levels[self.places[place]]
         if numbers is None or levels is None:
             return SizeColumn(name=column.name, kind=column.kind)
-        known = {level: float(number) for level, number in zip(levels, numbers, strict=False)}
+        number_of = {level: float(number) for level, number in zip(levels, numbers, strict=False)}
         return SizeColumn(
             name=column.name,
             kind=column.kind,
-            levels={level: number for level, number in known.items() if number == number},
+            levels={level: number for level, number in number_of.items() if number == number},
         )
 
 

@@ -54,7 +54,7 @@ class Measured:
 
     @cached_property
     def inside(self) -> Mask:
-        """Whether each interval contains the truth: `(levels, n)`."""
+        """Marks of the intervals that contain the truth: `(levels, n)`."""
         return np.asarray((self.low <= self.truths) & (self.truths <= self.high))
 
     @property

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..dataset import Dataset
 from ..lazy_imports import LazyModule
 from . import error_trees
-from .error_size import Curve
+from .error_size import SizeCurve
 from .error_trees import ErrorTrees, Features
 from .interval_coverage import Measured
 from .intervals import LEVELS, Basis, Intervals, offsets
@@ -77,7 +77,7 @@ def fit(
 class _Size:
     """Size of errors, fitted to some parts."""
 
-    curve: Curve | None = None
+    curve: SizeCurve | None = None
     trees: ErrorTrees | None = None
 
     def sides(self, values: Floats, rows: Rows) -> tuple[Floats, Floats]:
@@ -116,14 +116,14 @@ class _IntervalFit:
         # A row that was held out more than once is in the part of its first fold, as is its group.
         first = np.full(len(dataset), len(held_out))
         np.minimum.at(first, rows, fold)
-        kept = np.arange(len(rows))
+        sample = np.arange(len(rows))
         if len(rows) > MOST_ROWS:
-            kept = np.sort(np.random.default_rng(seed).choice(kept, MOST_ROWS, replace=False))
-        rows = rows[kept]
+            sample = np.sort(np.random.default_rng(seed).choice(sample, MOST_ROWS, replace=False))
+        rows = rows[sample]
         part = first[rows] if ordered else first[rows] % PARTS
         return cls(
             dataset=dataset,
-            values=values[kept],
+            values=values[sample],
             truths=dataset.y[rows].astype(np.float64),
             rows=rows,
             part=np.unique(part, return_inverse=True)[1],
@@ -264,7 +264,7 @@ class _IntervalFit:
 
     @property
     def _bounds(self) -> tuple[float | None, float | None]:
-        """What the label may be: as declared; not negative if none is."""
+        """Limits of the label: as declared; not negative if none is."""
         least, most = self.dataset.limits
         assert self.dataset.y is not None
         if least is None and self.dataset.y.min() >= 0:
@@ -277,7 +277,7 @@ def _reduce(errors: Floats) -> Floats:
     return errors if len(errors) <= MOST_ERRORS else np.quantile(errors, np.linspace(0, 1, MOST_ERRORS))
 
 
-def _fit_curve(values: Floats, errors: Floats, distinct: int) -> Curve:
+def _fit_curve(values: Floats, errors: Floats, distinct: int) -> SizeCurve:
     """Fit the size of errors on both sides by the predicted value, as means in bins of equally many predictions.
 
     Args:
@@ -294,4 +294,4 @@ def _fit_curve(values: Floats, errors: Floats, distinct: int) -> Curve:
         floor = LEAST_SHARE * float(np.abs(errors).mean()) or 1.0
         sides.append(tuple(np.maximum(sizes, floor).tolist()))
     at = np.bincount(place, values) / counts
-    return Curve(at=tuple(at.tolist()), below=sides[0], above=sides[1])
+    return SizeCurve(at=tuple(at.tolist()), below=sides[0], above=sides[1])

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, Self, TypedDict
 
-from .error_size import Curve, CurveJSON, Factor, FactorJSON
+from .error_size import SizeCurve, SizeCurveJSON, SizeFactor, SizeFactorJSON
 
 #: Levels whose coverage is measured.
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -41,8 +41,8 @@ class IntervalsJSON(TypedDict):
     basis: NotRequired[Basis]
     least: NotRequired[float | None]
     most: NotRequired[float | None]
-    curve: NotRequired[CurveJSON | None]
-    factor: NotRequired[FactorJSON | None]
+    curve: NotRequired[SizeCurveJSON | None]
+    factor: NotRequired[SizeFactorJSON | None]
     measured: NotRequired[int]
     latest: NotRequired[bool]
     thirds: NotRequired[list[CoverageJSON]]
@@ -99,9 +99,9 @@ class Intervals:
     least: float | None = None
     most: float | None = None
     #: Size of errors by the predicted value; None: 1.
-    curve: Curve | None = None
+    curve: SizeCurve | None = None
     #: Factor of that size by the features; None: 1.
-    factor: Factor | None = None
+    factor: SizeFactor | None = None
     #: Number of rows on which the coverage was measured.
     measured: int = 0
     #: Whether these are the latest in time.
@@ -167,8 +167,8 @@ class Intervals:
             basis=stored.get("basis", "CONSTANT"),
             least=stored.get("least"),
             most=stored.get("most"),
-            curve=curve and Curve.from_json(curve),
-            factor=factor and Factor.from_json(factor),
+            curve=curve and SizeCurve.from_json(curve),
+            factor=factor and SizeFactor.from_json(factor),
             measured=stored.get("measured", stored["count"]),
             latest=stored.get("latest", False),
             thirds=tuple(map(Coverage.from_json, stored.get("thirds", ()))),

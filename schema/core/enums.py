@@ -25,6 +25,7 @@ __all__ = [
     "Direction",
     "FeatureKind",
     "FeedbackStatus",
+    "IntervalBasis",
     "JobStatus",
     "ModelOrderField",
     "ModelStatus",
@@ -85,6 +86,24 @@ register_enum(
         "ROWS": "Rows are written where `writable` says so; the label column holds the majority of feedback.",
         "LABEL": "The label column of rows that exist holds the majority of feedback; nothing else is written.",
         "NONE": "Nothing is written: what feedback says is `truth`, while `label` stays what the table has.",
+    },
+)
+
+
+class IntervalBasis(Enum):
+    """On what the width of a version's prediction intervals depends."""
+
+    CONSTANT = "CONSTANT"
+    PREDICTION = "PREDICTION"
+    FEATURES = "FEATURES"
+
+
+register_enum(
+    IntervalBasis,
+    {
+        "CONSTANT": "On nothing: there are too few rows to know more, or the errors are of the same size everywhere.",
+        "PREDICTION": "On the predicted number.",
+        "FEATURES": "On the predicted number and on features.",
     },
 )
 

@@ -298,11 +298,12 @@ def _number_fields(t: ProductTypes) -> Fields:
 
 
 @strawberry.type(
-    description="A prediction interval. It comes from the errors on rows that were not used for fitting."
+    description="A prediction interval. It comes from the errors on rows that were not used for fitting. Its width is "
+    "the same for all rows, or depends on the predicted number or on features as well: see `ModelVersion.intervals`."
 )
 class Interval:
-    low: float = strawberry.field(description="The lower end.")
-    high: float = strawberry.field(description="The upper end.")
+    low: float = strawberry.field(description="The lower end, within what the label may be.")
+    high: float = strawberry.field(description="The upper end, within what the label may be.")
     level: float = strawberry.field(description="The probability that was asked for.")
     coverage: float | None = strawberry.field(
         description="The share of true values that such intervals contained when the model was built. Only measured at "
@@ -317,7 +318,7 @@ class Interval:
         intervals = prefetch.prefetch_of(prediction).intervals.get(prediction.model_id)
         if intervals is None or prediction.value is None:
             return None
-        low, high = intervals.interval(prediction.value, level)
+        low, high = intervals.interval(prediction.value, level, prediction.features)
         return cls(low=low, high=high, level=level, coverage=intervals.coverage.get(f"{level:g}"))
 
 

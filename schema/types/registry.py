@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import strawberry
 
+from learning.evaluation import intervals
 from store import models
 from store.builds.candidates import Measurement
 from store.db import pagination
@@ -13,6 +14,7 @@ from store.db import pagination
 from ..compiled import LOCAL
 from ..core.enums import Direction, ModelOrderField, ModelStatus, ScorePart
 from .diagnostics import Diagnostic, DiagnosticKind
+from .intervals import Intervals
 from .nodes import UNSET, LazyProduct, Node, product_field, relation, row_type, unset_to_none
 from .snapshots import Snapshot
 
@@ -205,6 +207,18 @@ class ModelVersion(Node):
             return models.Diagnostic.objects.of_versions((row.pk for row in rows), wanted)
 
         return pagination.lookup_for_page(self, ("diagnostics", wanted), find)
+
+    @strawberry.field(
+        graphql_type=Intervals | None,
+        description="Its prediction intervals: how wide they are, and how many true values they contained when it was "
+        "built; null unless the task is REGRESSION.",
+    )
+    def intervals(self: models.ModelVersion) -> Intervals | None:
+        def find(rows: Iterable[models.ModelVersion]) -> dict[int, intervals.Intervals | None]:
+            return models.ModelVersion.objects.intervals_of([row.pk for row in rows])
+
+        stored = pagination.lookup_for_page(self, "intervals", find)
+        return stored and Intervals.of(stored)
 
     @strawberry.field(
         description="The labels that it can predict, as in `Choice.value`; null unless the task is CLASSIFICATION.",

@@ -2,12 +2,13 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db import models
 from django.db.models.functions import Now, Substr
 
+from learning.evaluation.intervals import Intervals
 from learning.inference.libraries import changed_versions, unreadable_versions
 from learning.model import Model, Signature, loads
 from learning.selection.steps import Fitted
@@ -15,6 +16,7 @@ from learning.selection.steps import Fitted
 from ..db import pagination
 from ..db.base import BaseModel
 from ..db.fields import JSONField
+from ..db.row_cache import RowCache
 from ..exceptions import ModelDoesNotFit, UnknownId
 from ..products.product import DataProduct
 from . import artifacts
@@ -24,6 +26,8 @@ CHAMPION, CHALLENGER, RETIRED = "CHAMPION", "CHALLENGER", "RETIRED"
 
 #: Bytes of an artifact that one query reads.
 CHUNK_BYTES = 4 * 1024 * 1024
+#: Intervals of versions, which never change, by primary key.
+_intervals: RowCache[int, Intervals | None] = RowCache(100)
 
 
 class Status(models.Func):
@@ -66,6 +70,15 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
         """Get the status of each version, by primary key."""
         rows = self.filter(pk__in=[version.pk for version in versions])
         return dict(rows.values_list("pk", Status("pk")))
+
+    def intervals_of(self, keys: Collection[int]) -> dict[int, Intervals | None]:
+        """Get the prediction intervals of versions, by primary key; None where a version has none."""
+
+        def load(missing: Collection[int]) -> dict[int, Intervals | None]:
+            rows = self.filter(pk__in=missing).values_list("pk", "intervals")
+            return {pk: stored and Intervals.from_json(stored) for pk, stored in rows}
+
+        return _intervals.find(keys, load)
 
     def register(self, build: Any, fitted: Fitted) -> "ModelVersion":
         """Pickle, sign and store a fitted model.

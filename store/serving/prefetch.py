@@ -53,9 +53,7 @@ class Prefetch:
     @cached_property
     def intervals(self) -> dict[int, Intervals | None]:
         """The intervals around the values of each version, by its key."""
-        versions = ModelVersion.objects.filter(pk__in={p.model_id for p in self.predictions})
-        rows = versions.values_list("pk", "intervals")
-        return {version: stored and Intervals.from_json(stored) for version, stored in rows}
+        return ModelVersion.objects.intervals_of({p.model_id for p in self.predictions})
 
     def entity_of(self, prediction: Prediction) -> Entity | None:
         """The entity that the prediction is about; None if it is about none, or the row is gone.

@@ -30,7 +30,7 @@ from .fits.scheduler import FitScheduler, Pool
 from .problem import Problem
 from .selection import fitting
 from .selection.class_changes import are_comparable
-from .selection.clock import END_SHARE, LAST_SHARE, LATEST_SHARE, SEARCH_SHARE, Clock
+from .selection.clock import EARLIEST_SHARE, END_SHARE, LAST_SHARE, LATEST_SHARE, SEARCH_SHARE, Clock
 from .selection.cluster_numbers import explain_number
 from .selection.cluster_objections import ClusterObjections
 from .selection.decision import Decision, Entry, Incumbent, candidates_to_fit, decide
@@ -189,6 +189,7 @@ def _prepare_search(
         deadline=clock.at(SEARCH_SHARE),
         latest_deadline=clock.at(LATEST_SHARE),
         end=clock.at(END_SHARE),
+        earliest=clock.at(EARLIEST_SHARE),
         incumbents=_incumbent_members(context, incumbent),
     )
 

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..estimators.families import Candidate
+from .decision import ENOUGH_FOLDS
 
 #: Safety factor on estimated times.
 CAUTION = 1.25
 #: Folds that the final round has at least, and folds below which it drops candidates to have more.
-FEWEST, GOOD = 2, 3
+FEWEST, GOOD = 2, ENOUGH_FOLDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +77,15 @@ def plan_final_round(
     other than the best are left out.
     """
     weights = dict(weights)
-    while weights and _folds(budget, [*finalists[:1], *weights], list(weights)) < GOOD:
+    good = min(GOOD, budget.folds)
+    while weights and _folds(budget, [*finalists[:1], *weights], list(weights)) < good:
         dearest = max(weights, key=lambda c: budget.seconds(c) / weights[c])
         weights = _without(weights, dearest)
     affordable = [c for c in finalists if budget.folds_for([c, *budget.always], [c]) >= FEWEST]
     singles = (affordable or sorted(finalists, key=budget.seconds))[:1]
     winners = list(weights) or singles
     for finalist in affordable[1:]:
-        if _folds(budget, [*singles, finalist, *weights], winners) >= min(GOOD, budget.folds):
+        if _folds(budget, [*singles, finalist, *weights], winners) >= good:
             singles.append(finalist)
     folds = max(FEWEST, _folds(budget, [*singles, *weights], winners))
     return FinalRoundPlan(

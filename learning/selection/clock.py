@@ -7,6 +7,8 @@ from dataclasses import dataclass
 #: Shares of the time for learning: end of the search; its latest end, if the best candidate is not finished by then;
 #: time limit of one fit.
 SEARCH_SHARE, LATEST_SHARE, FIT_SHARE = 0.6, 0.8, 0.3
+#: Share of the time for learning after which the search ends at the earliest, if the final round needs the rest.
+EARLIEST_SHARE = 0.3
 #: Share of the time for learning after which all fits must be done, because stopping the processes takes time too.
 END_SHARE = 0.96
 #: Share of the time for learning after which the winner's compilation must end; that of alternatives ends at END_SHARE.

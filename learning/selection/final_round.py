@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ from ..fits.fold_fit import Fit, FitContext
 from ..fits.scheduler import is_past
 from ..problem import Problem
 from . import decision
-from .budget import Budget, FinalRoundPlan, plan_final_round
+from .budget import CAUTION, Budget, FinalRoundPlan, plan_final_round
+from .clock import END_SHARE, SEARCH_SHARE
 from .decision import Entry
 from .rounds import FoldRunner, Scoreboard, Span
 from .search import Search
@@ -178,8 +180,20 @@ class FinalRound:
         self.scoreboard.truncate(min(enough, default=folds))
         if self.scoreboard.folds < folds:
             self.stop_reason = (
-                f" The time limit left {self.scoreboard.folds} of the final round's {folds} folds."
+                f" The time limit left {self.scoreboard.folds} of the final round's {folds} folds"
+                f"{self._describe_enough(folds)}."
             )
+
+    def _describe_enough(self, folds: int) -> str:
+        """Estimate, as part of a sentence, the time limit that leaves all folds."""
+        limit = self.problem.seconds
+        if limit is None or not self.scoreboard.means:
+            return ""
+        seconds = sum(self.scoreboard.seconds(c) for c in self.scoreboard.means) * folds * CAUTION
+        share = (END_SHARE - SEARCH_SHARE) * (1 - self.problem.pictures)
+        enough = max(seconds / self.runner.scheduler.count / share, limit * folds / self.scoreboard.folds)
+        step = 5 if enough < 100 else 10 ** (len(str(int(enough))) - 2)
+        return f"; about {ceil(enough / step) * step:,} s would be enough for all"
 
     def _ensemble_weights(self, candidates: Sequence[Candidate]) -> dict[Candidate, float]:
         """Compute the best ensemble's weights from the search's predictions; empty if a single candidate is enough."""

@@ -47,6 +47,8 @@ class Search:
     latest_deadline: float | None
     #: When all fits of the build must be done.
     end: float | None
+    #: Earliest end, if the final round needs the rest to have enough folds; None: `deadline`.
+    earliest: float | None = None
     #: The champion's recipe, or the recipes that it averages.
     incumbents: Sequence[Candidate] = ()
     #: Called after each rung; the search yields its steps, and goes on.
@@ -291,14 +293,22 @@ class Search:
         return selected
 
     def _current_deadline(self) -> float | None:
-        """Return the deadline, postponed by the time that the current leaders will not need in the final round."""
+        """Return the deadline: as late as the current leaders allow, and so early that the best one has its folds."""
         if self.deadline is None or self.latest_deadline is None or self.end is None:
             return self.deadline
         seconds = [self.final_seconds(c) for c in self.leaders() if c.family != "baseline"][:LEADING]
-        reserve = sum(seconds) * (GOOD + 1 + self.context.plan.ratio) / self.runner.scheduler.count * CAUTION
         if not seconds:
             return self.deadline
-        return max(self.deadline, min(self.latest_deadline, self.end - reserve))
+        incumbents = [self.final_seconds(c) for c in self.incumbents if c in self.scoreboard.means]
+        wanted = max(self.deadline, min(self.latest_deadline, self.end - self._reserve(seconds)))
+        needed = self.end - self._reserve([seconds[0], *incumbents])
+        return max(self.deadline if self.earliest is None else self.earliest, min(wanted, needed))
+
+    def _reserve(self, seconds: Sequence[float]) -> float:
+        """Estimate the time of enough folds of the final round and of the last fits, which take so long on a fold."""
+        folds = min(GOOD, self.context.plan.count("contest"))
+        fits = sum(seconds) * (folds + 1 + self.context.plan.ratio)
+        return fits / self.runner.scheduler.count * CAUTION
 
     def _is_exempt(self, candidate: Candidate) -> bool:
         """Return whether the candidate is never dropped."""

@@ -173,13 +173,16 @@ def test_a_fold_that_is_cut_short_counts_for_no_candidate(monkeypatch):
     monkeypatch.setattr(module, "is_past", lambda deadline: deadline is not None)
     list(final.run())
     assert final.scoreboard.folds == 3  # the least two, and the one in which time was up
-    assert final.stop_reason == " The time limit left 3 of the final round's 4 folds."
+    assert final.is_cut_short
+    assert final.stop_reason == (
+        " The time limit left 3 of the final round's 4 folds; about 10 s would be enough for all."
+    )
     assert {len(entry.scores) for entry in final.entries()} == {3}
 
 
 def test_without_a_time_limit_all_folds_are_run():
     final, _ = run_final_round()
-    assert final.stop_reason == ""
+    assert final.stop_reason == "" and not final.is_cut_short
     assert final.scoreboard.folds == 4
 
 
@@ -200,7 +203,7 @@ def test_candidates_are_compared_on_the_folds_that_all_of_them_have(monkeypatch)
     list(final.run())
     assert final.scoreboard.folds == 2
     assert set(singles(final)) >= {"forest", "boosting"}
-    assert final.stop_reason == " The time limit left 2 of the final round's 4 folds."
+    assert "left 2 of the final round's 4 folds; about 10 s would be enough" in final.stop_reason
 
 
 def test_a_failed_candidate_does_not_shorten_the_round_for_the_others():

@@ -271,11 +271,23 @@ def test_the_search_may_use_time_that_the_final_round_will_not_need():
     assert cheap._current_deadline() == times["latest_deadline"]
     dear = build_search(problem, by_family({}, Scripted(quality=0.7, seconds=25.0)), **times)
     list(dear.run())
-    # Four leaders but the baseline, 25 s each, on three folds and a last fit of all rows, by two, and caution.
+    # Four leaders but the baseline, 25 s each, on four folds and a last fit of all rows, by two, and caution.
     leading = [c for c in dear.leaders() if c.family != "baseline"][:4]
     assert dear._current_deadline() == pytest.approx(
-        max(times["deadline"], times["end"] - len(leading) * 25 * (4 + 1 / 3) / 2 * 1.25)
+        max(times["deadline"], times["end"] - len(leading) * 25 * (5 + 1 / 3) / 2 * 1.25)
     )
+
+
+def test_the_search_ends_earlier_if_the_best_candidate_needs_the_rest_for_enough_folds():
+    problem = replace(FOUR, seconds=5)
+    now = time.monotonic()
+    times = {"earliest": now + 50, "deadline": now + 150, "latest_deadline": now + 200, "end": now + 300}
+    dear = build_search(problem, by_family({}, Scripted(quality=0.7, seconds=60.0)), **times)
+    list(dear.run())
+    assert dear._current_deadline() == pytest.approx(times["end"] - 60 * (5 + 1 / 3) / 2 * 1.25)
+    dearest = build_search(problem, by_family({}, Scripted(quality=0.7, seconds=200.0)), **times)
+    list(dearest.run())
+    assert dearest._current_deadline() == times["earliest"]
 
 
 def test_ties_of_regressions_go_to_the_lower_squared_error():

@@ -345,6 +345,7 @@ def _judge_chance(
         predictions=final_round.fold_predictions(winner.candidate),
         ratio=context.plan.ratio,
         recipes=max(1, len(search.scoreboard.means)),
+        families=max(1, len({candidate.family for candidate in search.scoreboard.means})),
         incumbent=incumbent,
     ).objections(winner)
 

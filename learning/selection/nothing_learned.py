@@ -2,7 +2,8 @@
 
 Cross-validation of noise gives scores on both sides of chance, further apart than single rows say because the folds
 share training rows, and the search picks the highest of many. So the test is corrected for both: by Nadeau and Bengio's
-term (Inference for the Generalization Error, 2003), and for the number of recipes (Bonferroni).
+term (Inference for the Generalization Error, 2003), and for the number of families (Bonferroni): recipes of one family
+err on the same rows alike.
 """
 
 from collections.abc import Iterator, Sequence
@@ -63,8 +64,9 @@ class ChanceLevel:
     predictions: Sequence[NDArray[np.float32]]
     #: Held-out rows per training row of a fold.
     ratio: float
-    #: Recipes that the winner is the best of.
+    #: Recipes that the winner is the best of, and their families.
     recipes: int
+    families: int
     incumbent: Incumbent | None
 
     def objections(self, winner: Entry) -> Iterator[Objection]:
@@ -144,7 +146,7 @@ class ChanceLevel:
 
     def _quantile(self, degrees: float) -> float:
         tests = 1 if self._telling == self.metric else 2
-        level = SIGNIFICANT / (tests * max(1, self.recipes))
+        level = SIGNIFICANT / (tests * self.families)
         return float(norm.isf(level) if degrees == inf else t.isf(level, df=degrees))
 
     def _baseline_scores(self, metric: str) -> list[float]:

@@ -37,7 +37,6 @@ def judge(
     data: Dataset,
     values: Any,
     family: str = "linear",
-    recipes: int = 24,
     incumbent: Incumbent | None = None,
 ) -> list[Objection]:
     """Judge a winner with these predictions: a probability of the last class, or a value, of each row."""
@@ -52,7 +51,8 @@ def judge(
         folds=folds,
         predictions=predictions,
         ratio=plan.ratio,
-        recipes=recipes,
+        recipes=24,
+        families=9,
         incumbent=incumbent,
     )
     winner = Entry(

@@ -43,7 +43,8 @@ from .selection.gate import Gate
 from .selection.hidden_groups import find_hidden_groups, grouping_objections
 from .selection.nothing_learned import ChanceLevel
 from .selection.objections import Objection
-from .selection.reasons import Ground
+from .selection.optimism import Optimism
+from .selection.reasons import Ground, describe_optimism
 from .selection.rounds import FoldRunner, Key, Span
 from .selection.search import Search
 from .selection.steps import (
@@ -133,11 +134,13 @@ def build(
         final_round = _prepare_final_round(search, incumbent, early, clock)
         yield from final_round.run()
         decision = _decide(search, final_round, incumbent, analysed).hold(objections)
+        optimism = Optimism(search=search, final_round=final_round, incumbent=incumbent)
+        choice = describe_optimism(optimism.of(decision.winner)) if decision.winner else ""
         later = Future(analysis=analysed, incumbent=incumbent).sentences()
-        remarks = [*learnable.remarks, final_round.horizon, *later]
+        remarks = [choice, *learnable.remarks, final_round.horizon, *later]
         yield _decided(decision, search.stop_reason + final_round.stop_reason, remarks)
         if decision.winner:
-            yield from _prepare_final_fits(final_round, decision.winner, incumbent, clock).run()
+            yield from _prepare_final_fits(final_round, decision.winner, incumbent, optimism, clock).run()
 
 
 def _analyse(problem: Problem, learnable: Learnable) -> tuple[Learnable, Analysis]:
@@ -226,7 +229,11 @@ def _prepare_final_round(
 
 
 def _prepare_final_fits(
-    final_round: FinalRound, winner: Candidate, incumbent: Incumbent | None, clock: Clock
+    final_round: FinalRound,
+    winner: Candidate,
+    incumbent: Incumbent | None,
+    optimism: Optimism,
+    clock: Clock,
 ) -> FinalFits:
     pictures = final_round.problem.pictures
     return FinalFits(
@@ -234,6 +241,7 @@ def _prepare_final_fits(
         final_round=final_round,
         candidates=candidates_to_fit(winner, final_round.entries(), final_round.problem.keep),
         incumbent=incumbent,
+        optimism=optimism,
         span=fitting.FITTING if pictures else fitting.ONLY_FITTING,
         winner_deadline=clock.at(LAST_SHARE),
         alternative_deadline=clock.fits_end,

@@ -63,6 +63,8 @@ class Incumbent:
     #: unknown.
     scores: tuple[float, ...] = ()
     examples: int | None = None
+    #: How much choosing it has raised its score, which `score` leaves out.
+    optimism: float = 0.0
     #: Analysis of the champion's snapshot; None if it was not stored.
     analysis: Analysis | None = field(default=None, repr=False, compare=False)
 

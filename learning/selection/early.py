@@ -19,6 +19,7 @@ from .decision import Decision, Incumbent
 from .final_round import FinalRound
 from .fitting import FinalFits
 from .gate import Gate
+from .optimism import Optimism
 from .rounds import Span
 from .search import Search
 from .steps import Decided, Fitted, FoldScored, Step
@@ -76,7 +77,8 @@ class EarlyVersions:
             family=self.serving.candidate.family,
             hyperparameters=dict(self.serving.candidate.hyperparameters),
             metric=self.serving.metric,
-            score=self.serving.score,
+            score=self.serving.score - self.serving.optimism,
+            optimism=self.serving.optimism,
             fingerprint=dataset.fingerprint,
             classes=dataset.classes,
             clusters=clusters,
@@ -165,6 +167,7 @@ class EarlyVersions:
             span=final_round.span,
             winner_deadline=time.monotonic() + COMPILATION_SECONDS,
             alternative_deadline=self.end,
+            optimism=Optimism(search=self.search, final_round=final_round, incumbent=self.incumbent()),
             early=decided,
         )
         try:

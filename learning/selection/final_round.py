@@ -99,7 +99,7 @@ class FinalRound:
 
     def predictions(self, candidate: Candidate) -> tuple[NDArray[np.float32], list[NDArray[np.intp]]]:
         """Return the candidate's out-of-fold predictions, concatenated over the folds, and the rows of each fold."""
-        return _concatenate(self.scoreboard, candidate), self._held_out("contest", self.scoreboard.folds)
+        return self.scoreboard.predictions(candidate), self._held_out("contest", self.scoreboard.folds)
 
     def scored_folds(self, candidate: Candidate) -> list[FoldScored]:
         """Return the candidate's folds in their order."""
@@ -200,7 +200,7 @@ class FinalRound:
         if not self.context.problem_type.learns_from_labels:
             return {}
         scoreboard = self.search.scoreboard
-        predictions = {c: _concatenate(scoreboard, c) for c in candidates if c.family != "baseline"}
+        predictions = {c: scoreboard.predictions(c) for c in candidates if c.family != "baseline"}
         if len(predictions) < 2:
             return {}
         y = self._y[np.concatenate(self._held_out("search", scoreboard.folds))]
@@ -276,7 +276,7 @@ class FinalRound:
     def _row_means(self, candidate: Candidate) -> NDArray[np.float32]:
         """Average, per row, the out-of-fold predictions of both rounds."""
         scoreboards = (self.search.scoreboard, self.scoreboard)
-        predictions = np.concatenate([_concatenate(board, candidate) for board in scoreboards])
+        predictions = np.concatenate([board.predictions(candidate) for board in scoreboards])
         rows = [fold for board in scoreboards for fold in self._held_out(board.round, board.folds)]
         return mean_by_row(predictions, np.concatenate(rows), len(self.context.dataset))
 
@@ -296,11 +296,6 @@ class FinalRound:
     def _y(self) -> NDArray[np.float64] | NDArray[np.int64]:
         assert self.context.dataset.y is not None
         return self.context.dataset.y
-
-
-def _concatenate(scoreboard: Scoreboard, candidate: Candidate) -> NDArray[np.float32]:
-    folds = range(scoreboard.folds)
-    return np.concatenate([_predictions(scoreboard.scored[candidate][fold]) for fold in folds])
 
 
 def _predictions(step: FoldScored) -> NDArray[np.float32]:

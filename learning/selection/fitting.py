@@ -19,6 +19,7 @@ from ..fits.scheduler import FitScheduler
 from ..model import Model
 from .decision import Incumbent
 from .final_round import FinalRound
+from .optimism import Optimism
 from .rounds import Span
 from .served import Served
 from .steps import ALL_EXAMPLES, CandidateFailed, Decided, DiagnosticDrawn, Fitted, Step
@@ -45,6 +46,8 @@ class FinalFits:
     alternative_deadline: float | None = None
     #: Computes when diagnostics that start now must end; None: none are drawn.
     drawing_deadline: Callable[[], float] | None = None
+    #: What choosing them has added to their scores; None: nothing is subtracted.
+    optimism: Optimism | None = None
     #: The decision, if this is an early version, besides which the search goes on.
     early: Decided | None = None
 
@@ -89,6 +92,7 @@ class FinalFits:
                 model=_combine(candidate, models),
                 metric=self.final_round.context.metric,
                 score=self.final_round.scoreboard.means[candidate],
+                optimism=0.0 if self.optimism is None else self.optimism.of(candidate, is_winner),
                 winner=is_winner and self.early is None,
                 early=self.early,
                 horizon=self.final_round.horizon,

@@ -237,6 +237,16 @@ def half_width(entry: FinalScores, ratio: float) -> float:
     return (high - low) / 2
 
 
+def describe_optimism(optimism: float) -> str:
+    """Say that choosing has raised the winner's score; empty if it has not."""
+    if optimism < 0.0005:
+        return ""
+    return (
+        f"Choosing the best of many raises a score by luck, here by about {format_noise(optimism)}: the score of the "
+        "version is lower by that."
+    )
+
+
 def mean(entry: FinalScores) -> float:
     """Compute the mean score."""
     return fmean(entry.scores)

@@ -4,6 +4,9 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from statistics import fmean
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..estimators.families import Candidate
 from ..evaluation.folds import Round
 from ..fits.fold_fit import Failed, Fit, Scored
@@ -79,6 +82,11 @@ class Scoreboard:
     def scores(self, candidate: Candidate) -> tuple[float, ...]:
         """Return the scores of all folds."""
         return tuple(self.scored[candidate][fold].score for fold in range(self.folds))
+
+    def predictions(self, candidate: Candidate) -> NDArray[np.float32]:
+        """Concatenate the predictions of all folds."""
+        predictions = [self.scored[candidate][fold].predictions for fold in range(self.folds)]
+        return np.concatenate([each for each in predictions if each is not None])
 
     def seconds(self, candidate: Candidate) -> float:
         """Compute the mean time of one fold."""

@@ -174,6 +174,8 @@ class Fitted:
     metric: str
     #: The candidate's mean score in the final round.
     score: float
+    #: How much choosing it from many has raised that score.
+    optimism: float = 0.0
     #: Scores of its calibrated predictions; None if it serves what the final round scored.
     served: "Served | None" = None
     #: Whether this is the winner; others are alternatives, or early versions.
@@ -195,10 +197,11 @@ class Fitted:
 
     @property
     def served_score(self) -> float:
-        """The score of what serves."""
+        """The score of what serves, less the optimism of choosing it."""
+        score = self.score - self.optimism
         if self.served is None:
-            return self.score
-        return self.score - self.served.score.before + self.served.score.after
+            return score
+        return score - self.served.score.before + self.served.score.after
 
 
 @dataclass(frozen=True, kw_only=True)

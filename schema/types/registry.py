@@ -77,8 +77,8 @@ class Calibration:
         description="Above 1 it makes the probabilities less certain, below 1 more certain."
     )
     score: CalibrationChange = strawberry.field(
-        description="By the metric of `ModelVersion.score`, which is the one after. Candidates are compared by the one "
-        "before."
+        description="By the metric of `ModelVersion.score`, which is the one after, less `ModelVersion.optimism`. "
+        "Candidates are compared by the one before."
     )
     log_loss: CalibrationChange = strawberry.field(description="Mean log loss; less is better.")
     brier_score: CalibrationChange = strawberry.field(description="Mean Brier score; less is better.")
@@ -114,8 +114,12 @@ class ModelVersion(Node):
     metric: str = strawberry.field(description="The metric of `score`.")
     score: float = strawberry.field(
         description="The mean score over the folds of the final round, of the calibrated predictions if it serves "
-        "such; greater is better. Compare only versions with the same metric and snapshot: scores of other rows differ "
-        "for other reasons."
+        "such, less `optimism`; greater is better. Compare only versions with the same metric and snapshot: scores of "
+        "other rows differ for other reasons."
+    )
+    optimism: float = strawberry.field(
+        description="How much choosing its recipe from many has raised the mean over the folds, as an estimate: the "
+        "best of many noisy scores is in part the luckiest. 0 if that is not known, as for clusterings."
     )
     horizon: str = strawberry.field(
         description="How long after the rows learned from lay those that the scores are of, in a sentence. Empty if "
@@ -162,7 +166,7 @@ class ModelVersion(Node):
     @strawberry.field(
         graphql_type=list[Score],
         description="Its scores on the folds of the final round, of the calibrated predictions if it serves such. "
-        "Means come first, then each fold; `score` is one of the means.",
+        "Means come first, then each fold; `score` is one of the means, less `optimism`.",
     )
     def scores(
         self: models.ModelVersion,

@@ -151,6 +151,7 @@ class _BuildRun:
             hyperparameters=recipe,
             metric=champion.metric,
             score=champion.compared_score,
+            optimism=champion.optimism,
             fingerprint=champion.snapshot.fingerprint if is_complete else "",
             classes=tuple(champion.signature["classes"]),
             clusters=self.clusters(champion, dataset),

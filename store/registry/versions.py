@@ -97,6 +97,7 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
             hyperparameters=fitted.candidate.hyperparameters,
             metric=fitted.metric,
             score=fitted.served_score,
+            optimism=fitted.optimism,
             calibration=fitted.served and fitted.served.as_json(),
             horizon=fitted.horizon,
             early=fitted.early is not None,
@@ -123,8 +124,10 @@ class ModelVersion(BaseModel):
     family = models.CharField(max_length=40)
     hyperparameters = JSONField()
     metric = models.CharField(max_length=60)
-    #: Mean over the fresh folds of the final round, of what serves; greater is better.
+    #: Mean over the fresh folds of the final round, of what serves, less `optimism`; greater is better.
     score = models.FloatField()
+    #: How much choosing the recipe from many has raised that mean.
+    optimism = models.FloatField(db_default=0.0)
     #: What the calibration changes, as `Served.as_json` writes it; null where the probabilities are not calibrated.
     calibration = JSONField(null=True)
     #: A sentence on how long after the rows learned from lay those that the scores are of; empty without times.

@@ -26,6 +26,7 @@ class Contest:
     def __init__(self, rivals, *, rows=200, seed=0, metric="roc_auc", worse=(), better=None):
         self.search = build_search(Classification(metric=metric), lambda _: Scripted(), rows=rows)
         self.final_round = final_round(self.search, CHAMPION)
+        self.search.drawn = dict.fromkeys([CHAMPION, *RIVALS[:rivals]])
         random = np.random.default_rng(seed)
         shared = random.normal(size=rows)
         for candidate in [CHAMPION, *RIVALS[:rivals]]:

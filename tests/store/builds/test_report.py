@@ -77,7 +77,7 @@ def test_the_leaderboard_has_the_winner_and_why_others_are_out(build):
     assert won.model == build.model
     final_scores = [line.final_score for line in lines if line.final_score is not None]
     assert final_scores == sorted(final_scores, reverse=True)
-    assert won.final_score == pytest.approx(build.model.score)
+    assert won.final_score == pytest.approx(build.model.score + build.model.optimism)
 
 
 def test_a_winner_that_is_not_first_has_the_reason_beside_it(build):
@@ -115,7 +115,11 @@ def test_scores_stand_by_fold_and_by_class(build):
     folds = leaderboard.by_fold(build.model)
     name, (mean, *each) = folds.rows[0]
     assert name == "roc_auc"
-    assert mean == pytest.approx(build.model.score) == pytest.approx(sum(each) / len(each))
+    assert (
+        mean
+        == pytest.approx(build.model.score + build.model.optimism)
+        == pytest.approx(sum(each) / len(each))
+    )
     classes = leaderboard.by_class(build.model)
     assert classes is not None
     assert [label for label, _ in classes.rows] == ["False", "True"]

@@ -51,7 +51,7 @@ class LaterRows:
     """Predictions of the same held-out rows: from rows of all times, and from earlier rows only."""
 
     metric: str
-    #: Mean scores over the parts; None if the metric is not defined on them.
+    #: Scores; None if the metric is not defined on these rows.
     plain: float | None
     later: float | None
     #: Mean losses: absolute errors of numbers, Brier scores of classes; and that of a model of earlier rows without
@@ -121,13 +121,13 @@ class _Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class _Result:
-    """Losses of one model, of the baseline, and scores by part."""
+    """Losses of one model both ways, those of the baseline, and the scores both ways."""
 
     plain: Floats
     later: Floats
     baseline: Floats
-    plain_scores: list[float]
-    later_scores: list[float]
+    #: None if the metric is not defined on the parts.
+    scores: tuple[float, float] | None
 
 
 def _sample(dataset: Dataset, seed: int) -> Dataset:
@@ -188,28 +188,37 @@ def _compare(
 def _predict_pairs(
     problem: Problem, dataset: Dataset, metric: str, model: Candidate, pairs: list[_Pair]
 ) -> _Result:
-    plain, later, baseline = [], [], []
-    plain_scores, later_scores = [], []
     assert dataset.y is not None
-    for pair in pairs:
-        mixed, earlier = (
-            _predict(problem, dataset, model, rows, pair.held_out) for rows in (pair.mixed, pair.earlier)
-        )
-        y = dataset.y[pair.held_out]
-        plain.append(_losses(mixed, y))
-        later.append(_losses(earlier, y))
-        baseline.append(_losses(_predict_without_features(dataset, pair.earlier, len(y)), y))
-        scores = [_score(dataset, metric, predictions, y) for predictions in (mixed, earlier)]
-        if scores[0] is not None and scores[1] is not None:
-            plain_scores.append(scores[0])
-            later_scores.append(scores[1])
+    truth = [dataset.y[pair.held_out] for pair in pairs]
+    plain = [_predict(problem, dataset, model, pair.mixed, pair.held_out) for pair in pairs]
+    later = [_predict(problem, dataset, model, pair.earlier, pair.held_out) for pair in pairs]
+    featureless = [_predict_without_features(dataset, pair.earlier, len(pair.held_out)) for pair in pairs]
+    y = np.concatenate(truth)
     return _Result(
-        plain=np.concatenate(plain),
-        later=np.concatenate(later),
-        baseline=np.concatenate(baseline),
-        plain_scores=plain_scores,
-        later_scores=later_scores,
+        plain=_losses(np.concatenate(plain), y),
+        later=_losses(np.concatenate(later), y),
+        baseline=_losses(np.concatenate(featureless), y),
+        scores=_score_both(dataset, metric, plain, later, truth),
     )
+
+
+def _score_both(
+    dataset: Dataset, metric: str, plain: list[Floats], later: list[Floats], truth: list[NDArray]
+) -> tuple[float, float] | None:
+    """Score both ways: numbers over all parts, classes by part, as models of different parts rank differently.
+
+    None if the metric is defined on no part.
+    """
+    if not dataset.classes:
+        plain, later, truth = ([np.concatenate(each)] for each in (plain, later, truth))
+    scores = [
+        (_score(dataset, metric, one, y), _score(dataset, metric, other, y))
+        for one, other, y in zip(plain, later, truth, strict=True)
+    ]
+    defined = [(one, other) for one, other in scores if one is not None and other is not None]
+    if not defined:
+        return None
+    return fmean(one for one, _ in defined), fmean(other for _, other in defined)
 
 
 def _predict(
@@ -267,8 +276,8 @@ def _summarise(metric: str, results: list[_Result]) -> LaterRows | None:
     p_value = float(stats.t.sf(growth.mean() / error, df=len(growth) - 1)) if error else 1.0
     return LaterRows(
         metric=metric,
-        plain=fmean(plain.plain_scores) if plain.plain_scores else None,
-        later=fmean(later.later_scores) if later.later_scores else None,
+        plain=plain.scores[0] if plain.scores is not None else None,
+        later=later.scores[1] if later.scores is not None else None,
         plain_loss=float(plain.plain.mean()),
         later_loss=float(later.later.mean()),
         baseline_loss=float(later.baseline.mean()),

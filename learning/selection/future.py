@@ -13,7 +13,7 @@ ABOUT_LATER_ROWS = (FindingKind.LATER_ROWS_HARDER, FindingKind.LATER_ROWS_UNPRED
 
 @dataclass(frozen=True, kw_only=True)
 class Future:
-    """What the analysis says of later rows.
+    """Findings about later rows, and their consequence for the winner.
 
     Rows that are merely harder hold nothing: the champion has learned from older rows than the new model, and would be
     worse. But a model that is of no use for later rows waits even as the first one, until a person has seen why.

@@ -33,6 +33,8 @@ else:
 
 #: Upper bound of the rows that are sampled, and least number of rows of the comparison.
 ROWS, LEAST_ROWS = 2_000, 100
+#: Upper bound of the sampled cells, but at least so many rows of wide tables.
+CELLS, WIDE_ROWS = 100_000, 500
 #: The rows are cut by time into this many parts and one more; the first ones are too short to learn from.
 PARTS, SKIPPED = 5, 1
 #: Significance level at which later rows are harder. The growth of the loss is worth a sentence if it is this share of
@@ -131,10 +133,11 @@ class _Result:
 
 
 def _sample(dataset: Dataset, seed: int) -> Dataset:
-    if len(dataset) <= ROWS:
+    most = min(ROWS, max(WIDE_ROWS, CELLS // len(dataset.columns)))
+    if len(dataset) <= most:
         return dataset
     assert dataset.y is not None and dataset.times is not None
-    rows = np.sort(np.random.default_rng(seed).choice(len(dataset), ROWS, replace=False))
+    rows = np.sort(np.random.default_rng(seed).choice(len(dataset), most, replace=False))
     repeated = dataset.repeated
     if repeated is not None:
         _, first, inverse = np.unique(repeated[rows], return_index=True, return_inverse=True)

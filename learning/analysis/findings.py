@@ -1,6 +1,6 @@
-"""Findings: features that are constant, copies, identifiers, give the label, or have too many categories."""
+"""Findings: features that are constant, copies, recodings, identifiers, give the label, or have too many categories."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from zlib import crc32
 
 import numpy as np
@@ -10,8 +10,9 @@ from ..dataset import Dataset
 from ..encoding import MISSING
 from .determination import find_determination
 from .identifiers import is_identifier
+from .recodings import find_recodings
 from .relations import RelationScores
-from .report import Finding, FindingKind
+from .report import Correlation, Finding, FindingKind
 from .statistics import Cells, ColumnStatistics
 
 #: Score from which on a single feature is suspected to leak the label.
@@ -27,6 +28,7 @@ COMPARED_CELLS = 1_000
 def find_findings(
     columns: Sequence[ColumnStatistics],
     scores: RelationScores | None,
+    correlations: Mapping[str, Sequence[Correlation]],
     dataset: Dataset,
     seed: int,
     related: Sequence[ColumnStatistics] | None = None,
@@ -38,8 +40,10 @@ def find_findings(
         related: The same columns in these rows; None: they are all rows.
     """
     copies = _find_copies([column for column in columns if _varies(column)])
+    originals = [c for c in columns if _varies(c) and c.name not in copies and not _identifies(c)]
+    recodings = find_recodings(originals, correlations, seed)
     leaks = _find_leaks(scores) if scores else {}
-    others = [c for c in columns if _varies(c) and c.name not in {*copies, *leaks} and not _identifies(c)]
+    others = [column for column in originals if column.name not in {*recodings, *leaks}]
     names = {column.name for column in others}
     others = others if related is None else [c for c in related if c.name in names and _varies(c)]
     together, determination = find_determination(others, dataset, seed) or ((), "")
@@ -49,6 +53,8 @@ def find_findings(
             continue
         if column.name in copies:
             yield _finding(FindingKind.DUPLICATE, column, f"equals {copies[column.name]} in each row.")
+        if column.name in recodings:
+            yield _finding(FindingKind.RECODING, column, recodings[column.name])
         if column.name in leaks:
             yield _finding(FindingKind.LEAKAGE, column, leaks[column.name])
         if column.name in together:

@@ -45,13 +45,21 @@ def analyse(dataset: Dataset, problem: Problem) -> Analysis:
             for column in columns
         ),
         findings=tuple(
-            findings.find_findings(columns, relations.scores(related, once, seed), once, seed, related)
+            findings.find_findings(
+                columns, relations.scores(related, once, seed), correlations, once, seed, related
+            )
         ),
         balance=statistics.label_balance(dataset),
         label_quantiles=statistics.label_quantiles(dataset),
         label_grid=statistics.label_quantiles(dataset, GRID),
-        groups=None if dataset.groups is None else len(np.unique(dataset.groups)),
+        groups=_count_groups(dataset),
     )
+
+
+def _count_groups(dataset: Dataset) -> int | None:
+    """Count the groups of rows that are not independent, which equal rows are, too; None if there are none."""
+    groups = dataset.repeated if dataset.groups is None else dataset.groups
+    return None if groups is None else len(np.unique(groups))
 
 
 def column_statistics(dataset: Dataset, seed: int) -> list[ColumnStatistics]:

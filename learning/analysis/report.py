@@ -20,6 +20,7 @@ class FindingKind(StrEnum):
     IDENTIFIER = "IDENTIFIER"
     LEAKAGE = "LEAKAGE"
     MANY_CATEGORIES = "MANY_CATEGORIES"
+    RECODING = "RECODING"
     LATER_ROWS_HARDER = "LATER_ROWS_HARDER"
     LATER_ROWS_UNPREDICTED = "LATER_ROWS_UNPREDICTED"
     REPETITION = "REPETITION"
@@ -29,7 +30,7 @@ class FindingKind(StrEnum):
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 GRID = tuple(place / 32 for place in range(33))
 #: Findings about features without any information of their own.
-USELESS = (FindingKind.CONSTANT, FindingKind.DUPLICATE)
+USELESS = (FindingKind.CONSTANT, FindingKind.DUPLICATE, FindingKind.RECODING)
 #: Findings about features that give the label, alone or together with others.
 REVEALING = (FindingKind.LEAKAGE, FindingKind.DETERMINATION)
 #: Findings about features that are better left out.
@@ -120,7 +121,7 @@ class Analysis:
     remarks: tuple[str, ...] = ()
     #: As `FeatureAnalysis.grid`, of a regression's label.
     label_grid: tuple[float, ...] | None = None
-    #: Number of groups of rows, which are not independent of each other; None if the product has no groups.
+    #: Number of groups of rows that are not independent, declared or equal; None if all rows are independent.
     groups: int | None = None
 
     @cached_property
@@ -130,7 +131,7 @@ class Analysis:
 
     @cached_property
     def useless(self) -> tuple[str, ...]:
-        """Features without any information of their own: constant ones, and copies of earlier ones."""
+        """Features without any information of their own: constant ones, copies and recodings."""
         return self._features_with(USELESS)
 
     def add(self, finding: Finding) -> Self:

@@ -110,11 +110,13 @@ class Optimism:
         finalists = [c for c in self.final_round.scoreboard.means if c in self._searched]
         if len(finalists) < 2:
             return 1.0
-        final = self._luck(self._rows("contest"), finalists)
+        rounds = self._rows("search"), self._rows("contest")
+        final = self._luck(rounds[1], finalists)
         before, after = (np.array([luck[c] for c in finalists]) for luck in (self._searched, final))
         before, after = before - before.mean(axis=0), after - after.mean(axis=0)
-        spread = float((before**2).sum())
-        return min(1.0, max(0.0, float((before * after).sum()) / spread)) if spread else 1.0
+        _, ours, theirs = np.intersect1d(rounds[0].units, rounds[1].units, return_indices=True)
+        spread, common = float((before**2).sum()), float((before[:, ours] * after[:, theirs]).sum())
+        return min(1.0, max(0.0, common / spread)) if spread else 1.0
 
     @cached_property
     def _estimate_ensemble(self) -> float:

@@ -19,7 +19,9 @@ Floats = NDArray[np.float64]
 
 #: Rows of a fold, times classes, whose influence is computed at most, and rows at least: more of them hardly change how
 #: large it is.
-MOST_VALUES, LEAST_ROWS = 100_000, 2_000
+MOST_VALUES, LEAST_ROWS = 20_000, 2_000
+#: Keeps the sample's random numbers apart from others of the same seed.
+STREAM = 98
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +43,15 @@ class RowLuck:
         y, classes = self.context.dataset.y, len(self.context.dataset.classes)
         if y is None or not self.knows(recipe):
             return None
-        total = np.zeros(len(y))
+        total = np.zeros(len(self.units))
         for predictions, (held_out, sample) in zip(self._predictions(recipe), self._samples, strict=True):
             rows = held_out[sample]
             values = influence(predictions[sample], y[rows], self.metric, classes)
             if values is None:
                 return None
-            total[rows] += values / np.sqrt(len(rows) * len(held_out))
-        return self._sum_units(total) / self.folds
+            values /= np.sqrt(len(rows) * len(held_out))
+            total += np.bincount(self._positions(rows), weights=values, minlength=len(total))
+        return total / self.folds
 
     def knows(self, recipe: Candidate) -> bool:
         """Return whether the recipe, or all that it averages, has predictions on these folds."""
@@ -81,26 +84,33 @@ class RowLuck:
             yield ensemble.average({c: each for c, each in outputs.items() if each is not None}, members)
 
     @cached_property
-    def _samples(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """The held-out rows of each fold, and the positions of a sample of them."""
-        most = max(LEAST_ROWS, MOST_VALUES // max(1, len(self.context.dataset.classes)))
-        random = np.random.default_rng(self.context.seed)
-        folds = self.context.split(self.scoreboard.round)[: self.folds]
-        return [(held_out, np.sort(random.permutation(len(held_out))[:most])) for _, held_out in folds]
+    def units(self) -> NDArray[np.intp]:
+        """Numbers of the independent sets of rows, ascending."""
+        rows = np.concatenate([held_out[sample] for held_out, sample in self._samples])
+        return np.unique(rows if self._together is None else self._together[rows])
 
-    def _sum_units(self, values: Floats) -> Floats:
-        """Sum the contributions of rows that belong together."""
-        return values if self._units is None else np.bincount(self._units, weights=values).astype(np.float64)
+    def _positions(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Find the positions of the rows' sets in `units`."""
+        return np.searchsorted(self.units, rows if self._together is None else self._together[rows])
 
     @cached_property
-    def _units(self) -> NDArray[np.int64] | None:
+    def _samples(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """The held-out rows of each fold, and the positions of a sample of them: much the same rows in all rounds."""
+        most = max(LEAST_ROWS, MOST_VALUES // max(1, len(self.context.dataset.classes)))
+        random = np.random.default_rng([self.context.seed, STREAM])
+        order = random.permutation(len(self.context.dataset))
+        folds = self.context.split(self.scoreboard.round)[: self.folds]
+        return [(held_out, np.sort(np.argsort(order[held_out])[:most])) for _, held_out in folds]
+
+    @cached_property
+    def _together(self) -> NDArray[np.int64] | None:
         return rows_together(self.context.dataset)
 
     @property
     def freedom(self) -> int:
         """Degrees of freedom of an error estimated from the contributions: those of the rarest class."""
         dataset = self.context.dataset
-        counts = [len(dataset) if self._units is None else len(np.unique(self._units))]
+        counts = [len(dataset) if self._together is None else len(np.unique(self._together))]
         if dataset.classes and dataset.y is not None:
             counts += np.bincount(dataset.y, minlength=len(dataset.classes)).tolist()
         return max(1, min(counts) - 1)

@@ -65,13 +65,18 @@ class Drop:
         return fmean(self.recorded.scores) if self.recorded.scores else self.recorded.score
 
     def allowance(self) -> float:
-        """Compute the fall that luck and chance explain: of the record, and of the new score."""
+        """Compute the fall that luck and chance explain: of the record, and of the new score.
+
+        If columns changed visibly, luck is no explanation that is needed: chance alone counts.
+        """
         error = self.now.error
         if error is None:
             return self._by_folds()
         high = error.interval(self.now.score)[1]
         low = error.interval(self.record, growth=self._growth())[0]
         before, now = (self.record - low) / WIDTH, (high - self.now.score) / WIDTH
+        if self.changed:
+            return CHANCE * hypot(before, now)
         return LUCK * before + CHANCE * hypot(LUCK_SPREAD * before, now)
 
     def _growth(self) -> float:

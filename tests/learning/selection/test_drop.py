@@ -69,6 +69,12 @@ def test_a_fall_beyond_both_errors_is_described() -> None:
     assert "Changes since then: age, sex." in str(drop(0.99, changed=["age", "sex"]).describe())
 
 
+def test_columns_that_changed_leave_less_to_luck() -> None:
+    assert drop(0.9 + 2.4 * ERROR).describe() is None
+    assert drop(0.9 + 2.4 * ERROR, changed=["age"]).describe() is not None
+    assert drop(0.9 + 2.2 * ERROR, changed=["age"]).describe() is None
+
+
 def test_a_record_of_few_rows_or_folds_explains_more() -> None:
     few, many = drop(0.93, examples=40_000), drop(0.93, examples=4)
     assert few.allowance() > drop(0.93).allowance() > many.allowance() > 0.016

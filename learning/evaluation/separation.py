@@ -23,12 +23,12 @@ Marks = NDArray[np.bool_]
 LEAST_NEIGHBOURS = 5
 #: Least rows of a cluster that can be cut.
 LEAST_ROWS = 4
-#: Starts of 2-means, and upper bounds of its iterations and of those of the eigenvector.
+#: Starts of 2-means, and upper bound of its iterations and of those of the eigenvectors.
 STARTS, ITERATIONS = 2, 30
-#: Relative precision of the eigenvector's value.
+#: Relative precision of the eigenvectors' values.
 TOLERANCE = 1e-3
-#: Shares of a cluster's rows in one half of a cut by links: the clearest of these cuts counts.
-SHARES = np.linspace(0.2, 0.8, 13)
+#: Number of eigenvectors that order the rows, and the least share of the rows in the smaller half of a cut.
+VECTORS, LEAST_SHARE = 2, 0.1
 #: Number of cuts at random, and the quantile of their conductances that is the unit.
 DIRECTIONS, CHEAP = 9, 0.25
 #: Least separation of clear clusters. Parts of one normal, uniform, skewed or bent cloud had less in simulations.
@@ -87,14 +87,12 @@ class Neighbourhoods:
         if learned.sum() < LEAST_ROWS or held_out.all():
             return -1.0
         outer = _conductance(held_out, learned[self.neighbours])
-        inner = min(
-            _cut_conductance(*cut(learned, held_out)) for cut in (self._cut_by_means, self._cut_by_links)
-        )
+        inner = _cut_conductance(*self._cut(learned, held_out))
         random = [_cut_conductance(*cut) for cut in self._cut_at_random(learned, held_out)]
         return float((inner - outer) / max(inner, outer, np.quantile(random, CHEAP)))
 
     def _cut_at_random(self, learned: Marks, held_out: Marks) -> Iterator[tuple[Labels, Labels]]:
-        """Halve a cluster by its rows' median in random directions; yields what `_cut_by_means` returns."""
+        """Halve a cluster by its rows' median in random directions; yields what `_cut` returns."""
         random = np.random.default_rng(self.seed)
         directions = random.standard_normal((self.learned.shape[1], DIRECTIONS))
         positions = self.learned[learned] @ directions
@@ -106,60 +104,75 @@ class Neighbourhoods:
         for direction in range(DIRECTIONS):
             yield own[:, direction], neighbours[:, :, direction]
 
-    def _cut_by_means(self, learned: Marks, held_out: Marks) -> tuple[Labels, Labels]:
-        """Cut a cluster by 2-means.
+    def _cut(self, learned: Marks, held_out: Marks) -> tuple[Labels, Labels]:
+        """Cut a cluster where its learned rows are linked least.
+
+        A held-out row is in the half of most of its neighbours.
 
         Returns:
             The half, 0 or 1, of each held-out row of the cluster, and of its neighbours; NOISE for neighbours in other
             clusters.
         """
-        halves = KMeans(2, n_init=STARTS, max_iter=ITERATIONS, random_state=self.seed)
+        links = self.links[learned][:, learned]
+        means = KMeans(2, n_init=STARTS, max_iter=ITERATIONS, random_state=self.seed)
+        distances = means.fit_transform(self.learned[learned])
+        orders = [distances[:, 1] - distances[:, 0], *_order_by_links(links, self.seed)]
         half = np.full(len(learned), NOISE)
-        half[learned] = halves.fit_predict(self.learned[learned])
-        return halves.predict(self.held_out[held_out]), half[self.neighbours[held_out]]
-
-    def _cut_by_links(self, learned: Marks, held_out: Marks) -> tuple[Labels, Labels]:
-        """Cut a cluster, which may have any shape, where its rows are linked least; returns as `_cut_by_means`.
-
-        A held-out row is in the half of most of its neighbours.
-        """
-        half = np.full(len(learned), NOISE)
-        half[learned] = _bisect(self.links[learned][:, learned], self.seed)
+        half[learned] = min((_cut_order(order, links) for order in orders), key=lambda cut: cut[0])[1]
         neighbours = half[self.neighbours[held_out]]
         own = np.where(neighbours == NOISE, 0, 2 * neighbours - 1).sum(axis=1) > 0
         return own.astype(np.int64), neighbours
 
 
-def _bisect(links: sparse.csr_array, seed: int) -> Labels:
-    """Cut a graph in two where its conductance is least, in the order of the second eigenvector of its links.
+def _order_by_links(links: sparse.csr_array, seed: int) -> Floats:
+    """Order the rows of a graph, which may form any shape, by the first eigenvectors of its links: `(orders, rows)`.
 
     Shi and Malik, Normalized cuts and image segmentation, 2000.
-
-    Returns:
-        `(rows,)`: 0 or 1.
     """
-    degrees = np.maximum(np.asarray(links.sum(axis=1), dtype=np.float64), 1.0)
+    degrees = _count_links(links)
     first = np.sqrt(degrees / degrees.sum())
     scale = sparse.diags_array(1.0 / np.sqrt(degrees))
     matrix = scale @ links @ scale
-    # The first eigenvector is known; subtracted, it leaves the second one, also if the graph is not connected.
+    # The first eigenvector is known; subtracted, it leaves the others, also if the graph is not connected.
     rest = linalg.LinearOperator(
         matrix.shape, lambda x: matrix @ x + x - 2 * first * (first @ x), dtype=np.float64
     )
     start = np.random.default_rng(seed).standard_normal(len(first))
+    count = min(VECTORS, len(first) - 1)
     try:
-        vector = linalg.eigsh(rest, k=1, which="LA", v0=start, tol=TOLERANCE, maxiter=ITERATIONS)[1][:, 0]
+        vectors = linalg.eigsh(rest, k=count, which="LA", v0=start, tol=TOLERANCE, maxiter=ITERATIONS)[1]
     except linalg.ArpackNoConvergence as error:
-        vector = error.eigenvectors[:, 0] if error.eigenvectors.size else start
-    order = vector / np.sqrt(degrees)
-    halves = order > np.quantile(order, SHARES)[:, None]
-    crossing = np.array([half @ (links @ ~half) for half in halves])
-    smaller = np.minimum(halves @ degrees, ~halves @ degrees)
-    return halves[(crossing / np.maximum(smaller, 1.0)).argmin()].astype(np.int64)
+        vectors = error.eigenvectors  # those that were found so far, perhaps none
+    return np.asarray(vectors.T / np.sqrt(degrees), dtype=np.float64)
+
+
+def _cut_order(order: Floats, links: sparse.csr_array) -> tuple[float, Labels]:
+    """Find the cut of least conductance in one order of a graph's rows; the smaller half has at least LEAST_SHARE.
+
+    Returns:
+        The conductance, and the half of each row: `(rows,)`, 0 or 1.
+    """
+    rows = len(order)
+    ranks = np.empty(rows, dtype=np.intp)
+    ranks[np.argsort(order, kind="stable")] = np.arange(rows)
+    pairs = links.tocoo()
+    ends = np.sort([ranks[pairs.row], ranks[pairs.col]], axis=0)
+    # Each link is in the matrix twice, and crosses all cuts between its ends.
+    opened, closed = (np.bincount(end, minlength=rows) for end in ends)
+    crossing = np.cumsum(opened - closed) / 2
+    volumes = np.cumsum(np.bincount(ranks, _count_links(links), minlength=rows))
+    conductances = crossing / np.maximum(np.minimum(volumes, volumes[-1] - volumes), 1.0)
+    smallest = max(1, int(LEAST_SHARE * rows))
+    cut = smallest - 1 + int(conductances[smallest - 1 : rows - smallest].argmin())
+    return float(conductances[cut]), (ranks > cut).astype(np.int64)
+
+
+def _count_links(links: sparse.csr_array) -> Floats:
+    return np.maximum(np.asarray(links.sum(axis=1), dtype=np.float64), 1.0)
 
 
 def _cut_conductance(own: Labels, neighbours: Labels) -> float:
-    """Compute the conductance of a cut, as `Neighbourhoods._cut_by_means` returns it."""
+    """Compute the conductance of a cut, as `Neighbourhoods._cut` returns it."""
     return _conductance(own == 1, neighbours == 1, counted=neighbours != NOISE)
 
 

@@ -1,9 +1,12 @@
 """Clusterings that wait for a person: of one cloud, and of other clusters than the champion's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from learning.columns import Column, Kind
 from learning.dataset import dataset
 from learning.estimators.families import Candidate
 from learning.evaluation.folds import FoldPlan
@@ -77,6 +80,18 @@ def test_other_clusters_than_the_champions_are_held(context: FitContext, blobs: 
 def test_clusters_that_a_person_accepted_are_not_held_again(context: FitContext, blobs: NDArray[np.int64]):
     assert not objections(context, 0.0, champion=blobs)
     assert len(objections(context, 0.0, champion=np.arange(150) % 7)) == 2
+
+
+@pytest.mark.parametrize(("clusters", "features"), [(2, "'round'"), (4, "'round' and 'old'")])
+def test_clusters_that_repeat_features_are_held(context: FitContext, clusters: int, features: str):
+    columns = (*numbers("a"), *(Column(name=name, kind=Kind.BOOLEAN) for name in ("round", "old")))
+    noise = np.random.default_rng(0).normal(size=150)
+    rows = [(a, i % 2 == 0, i % (20 if clusters == 2 else 4) < 2) for i, a in enumerate(noise)]
+    data = dataset(PROBLEM, columns, rows, None)
+    winner = Entry(candidate=recipe(clusters), searched=None, scores=(0.9,) * 5, measures={"separation": 0.9})
+    (objection,) = ClusterObjections(context=replace(context, dataset=data), incumbent=None, winner=winner)
+    assert f"repeat the values of {features}, which needs no model" in objection.sentence
+    assert objection.holds_first
 
 
 def test_a_recipe_that_finds_no_clusters_is_not_compared(context: FitContext):

@@ -11,6 +11,7 @@ from learning.columns import Column, Kind
 from learning.dataset import Dataset, dataset
 from learning.estimators.families import Candidate
 from learning.evaluation.folds import FoldPlan
+from learning.evaluation.measures import Measure
 from learning.fits.fold_fit import Failed, Fit, FitContext, Scored
 from learning.fits.scheduler import FitScheduler
 from learning.problem import Classification, Problem
@@ -18,6 +19,8 @@ from learning.selection.final_round import FinalRound
 from learning.selection.rounds import FoldRunner, Span
 from learning.selection.search import Search
 
+#: Measures of each fold that is scored.
+MEASURES = (Measure("log_loss", None, 0.5), Measure("brier_score", None, 0.2))
 #: Noise added to a candidate's quality on each fold; its mean is 0.
 NOISE = (0.01, -0.01, 0.02, -0.02)
 
@@ -60,7 +63,7 @@ class ScriptedPool:
             return Failed("INTERNAL", "The script lets it fail.")
         return Scored(
             score=scripted.quality + scripted.noise * NOISE[fit.fold % len(NOISE)],
-            measures=(),
+            measures=MEASURES,
             fit_seconds=scripted.seconds,
             predict_seconds=0.0,
             predictions=self.predictions(scripted, fit),

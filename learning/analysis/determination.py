@@ -11,12 +11,13 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..dataset import Dataset
 from ..sentences import list_names
+from .pairs import find_pair
+from .rules import CLEARLY, DETERMINES, Rules, r2
 from .statistics import ColumnStatistics, is_missing
-from .univariate import LEAVES, PARTS, Target, encode_ranks
+from .univariate import PARTS, Target, encode_ranks
 
 Columns = Sequence[ColumnStatistics]
 Matrix = NDArray[np.float64]
@@ -25,20 +26,14 @@ Matrix = NDArray[np.float64]
 ROWS, CELLS = 3_000, 300_000
 #: Least number of rows for formulas, and for rules: fewer cannot distinguish them from chance.
 LEAST, ENOUGH = 100, 200
-#: Score on held-out rows from which on features determine the label, and upper bound of the features that are few.
-DETERMINES, FEW = 0.999, 5
-#: Errors of a rule that are no errors: rows next to a threshold that lies between two learned rows.
-BORDER = 2
+#: Upper bound of the features that are few.
+FEW = 5
 #: Score of a formula that is exact but for rounding; it may have any number of features.
 EXACT = 1 - 1e-9
-#: Least error without one of the features, in errors with it. Honest features each add a little.
-CLEARLY = 4
 #: Share of the rows, between extreme labels, on which a formula must hold too: one huge label outweighs all others.
 CENTRAL = 0.9
 #: Upper bound of a feature's missing share, for formulas.
 MISSING_SHARE = 0.1
-#: Leaves of the tree of a regression.
-STEPS = 64
 
 
 class Relation(Protocol):
@@ -72,12 +67,20 @@ def find_determination(columns: Columns, dataset: Dataset, seed: int) -> tuple[t
     for relation, kind in _relations(columns, dataset, seed):
         if places := find_carriers(relation):
             names = tuple(relation.names[place] for place in places)
-            score = f"{relation.measure} {relation.score(places):.4g} on held-out rows"
-            return names, (
-                f"{list_names(names)} together give the label {kind} ({score}): is it computed from them, or are they "
-                "known only after it?"
-            )
-    return None
+            return names, _describe(names, kind, relation.measure, relation.score(places))
+    rules = _rules(columns, dataset, seed)
+    pair = None if rules is None else find_pair(_without_texts(columns), rules.target, seed)
+    if rules is None or pair is None:
+        return None
+    derived, score = pair
+    return derived.names, _describe(derived.names, derived.words, rules.measure, score)
+
+
+def _describe(names: Sequence[str], kind: str, measure: str, score: float) -> str:
+    return (
+        f"{list_names(names)} together give the label {kind} ({measure} {score:.4g} on held-out rows): is it computed "
+        "from them, or are they known only after it?"
+    )
 
 
 def find_carriers(relation: Relation, counts: Sequence[int] = range(2, FEW + 1)) -> list[int]:
@@ -147,7 +150,7 @@ class Formula:
         residuals = y - coefficients[0] - X @ coefficients[1:]
         low, high = np.quantile(y, [(1 - CENTRAL) / 2, (1 + CENTRAL) / 2])
         central = (y >= low) & (y <= high)
-        return min(_r2(y, residuals), _r2(y[central], residuals[central]))
+        return min(r2(y, residuals), r2(y[central], residuals[central]))
 
     def weights(self) -> Matrix:
         """Compute the absolute coefficients; zeros if all columns are worse than few could be."""
@@ -164,57 +167,6 @@ class Formula:
     @cached_property
     def _held_out(self) -> NDArray[np.intp]:
         return np.arange(0, len(self.y), PARTS)
-
-
-def _r2(y: Matrix, residuals: Matrix) -> float:
-    total = float(((y - y.mean()) ** 2).sum())
-    return 1 - float((residuals**2).sum()) / total if total > 0 else 0.0
-
-
-@dataclass(frozen=True)
-class Rules:
-    """Shallow tree of all columns but texts; it treats the codes of categories as ordered."""
-
-    names: Sequence[str]
-    #: `(m, columns)`: ranks; missing values come first.
-    X: Matrix
-    target: Target
-
-    @property
-    def measure(self) -> str:
-        """Name of the score."""
-        return "accuracy" if self.target.classes else "R² of the ranks"
-
-    @property
-    def determines(self) -> float:
-        """Least score of columns that determine the label."""
-        return least_accuracy(len(self.target.y)) if self.target.classes else DETERMINES
-
-    def score(self, places: Sequence[int]) -> float:
-        """Score the tree's out-of-fold predictions."""
-        y, parts = self.target.y, self.target.parts
-        X, predicted = self.X[:, places], np.zeros(len(y))
-        for part in range(PARTS):
-            held_out = parts == part
-            predicted[held_out] = self._tree().fit(X[~held_out], y[~held_out]).predict(X[held_out])
-        hits = predicted == y
-        return float(hits.mean()) if self.target.classes else _r2(y.astype(np.float64), y - predicted)
-
-    def weights(self) -> Matrix:
-        """Compute the importances of a tree of all rows; zeros if it does not even fit these."""
-        tree = self._tree().fit(self.X, self.target.y)
-        fits = tree.score(self.X, self.target.y) >= self.determines
-        return np.asarray(tree.feature_importances_ if fits else np.zeros(len(self.names)))
-
-    def _tree(self) -> DecisionTreeClassifier | DecisionTreeRegressor:
-        if self.target.classes:
-            return DecisionTreeClassifier(max_leaf_nodes=LEAVES * self.target.classes, random_state=0)
-        return DecisionTreeRegressor(max_leaf_nodes=STEPS, random_state=0)
-
-
-def least_accuracy(rows: int) -> float:
-    """Compute the least accuracy on so many rows of rules that determine the label."""
-    return min(DETERMINES, 1 - BORDER / rows)
 
 
 def _relations(columns: Columns, dataset: Dataset, seed: int) -> Iterator[tuple[Relation, str]]:
@@ -244,8 +196,12 @@ def _formulas(columns: Columns, dataset: Dataset, seed: int) -> Iterator[tuple[F
             yield product, "as a product or ratio"
 
 
+def _without_texts(columns: Columns) -> list[ColumnStatistics]:
+    return [column for column in columns if not column.kind.is_text]
+
+
 def _rules(columns: Columns, dataset: Dataset, seed: int) -> Rules | None:
-    columns = [column for column in columns if not column.kind.is_text]
+    columns = _without_texts(columns)
     if len(columns) < 2:
         return None
     target = Target.balanced(dataset, min(ROWS, CELLS // len(columns)), seed)

@@ -138,6 +138,17 @@ class ColumnStatistics:
             return None
         return compute_quantiles(self.present, GRID)
 
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether numbers are whole, as far as a thousand of them show."""
+        values = self.present[:: max(1, len(self.present) // 1_000)]
+        return bool(len(values)) and bool((values == np.round(values)).all())
+
+    @property
+    def middle(self) -> float:
+        """Median of the numbers in the sample; 0 if there are none."""
+        return float(self.present[len(self.present) // 2]) if len(self.present) else 0.0
+
     @property
     def _has_range(self) -> bool:
         return self.kind.is_ranged and self.missing_count < self.rows

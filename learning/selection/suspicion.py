@@ -17,15 +17,9 @@ from sklearn.preprocessing import PolynomialFeatures
 from sklearn.tree import DecisionTreeClassifier
 
 from ..analysis import REVEALING, Analysis
-from ..analysis.determination import (
-    DETERMINES,
-    ENOUGH,
-    Formula,
-    Relation,
-    find_carriers,
-    least_accuracy,
-)
+from ..analysis.determination import ENOUGH, Formula, Relation, find_carriers
 from ..analysis.overview import column_statistics
+from ..analysis.rules import DETERMINES, least_accuracy
 from ..analysis.statistics import Cells, is_missing
 from ..analysis.univariate import PARTS, Target, encode_ranks
 from ..dataset import Dataset

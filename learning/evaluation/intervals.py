@@ -31,6 +31,14 @@ class CoverageJSON(TypedDict):
     short: bool
 
 
+class LiveCoverageJSON(TypedDict):
+    """A live coverage in JSON's own types."""
+
+    rows: int
+    coverage: float
+    widening: float
+
+
 class IntervalsJSON(TypedDict):
     """Intervals in JSON's own types. What is optional was not known to earlier releases."""
 
@@ -47,6 +55,7 @@ class IntervalsJSON(TypedDict):
     latest: NotRequired[bool]
     thirds: NotRequired[list[CoverageJSON]]
     slices: NotRequired[list[CoverageJSON]]
+    live: NotRequired[LiveCoverageJSON | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +91,21 @@ class Coverage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LiveCoverage:
+    """Coverage of the intervals that a champion served, by truths that came later."""
+
+    rows: int
+    #: Share of the truths inside the intervals at 0.9, without a widening.
+    coverage: float
+    #: Factor by which the next version's intervals are wider than its errors say, 1 or more.
+    widening: float
+
+    def as_json(self) -> LiveCoverageJSON:
+        """Convert to JSON's own types."""
+        return {"rows": self.rows, "coverage": self.coverage, "widening": self.widening}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Intervals:
     """Distribution of a regressor's errors, and their size at an instance."""
 
@@ -110,6 +134,8 @@ class Intervals:
     thirds: tuple[Coverage, ...] = ()
     #: Coverage by values of categories and booleans with enough rows, the lowest at 0.9 first.
     slices: tuple[Coverage, ...] = ()
+    #: What the champion's intervals contained while it served, which widens these; None: not known.
+    live: LiveCoverage | None = None
 
     def interval(
         self, value: float, level: float, features: Mapping[str, Any] | None = None
@@ -119,11 +145,23 @@ class Intervals:
         Args:
             features: The instance as it is stored, by the features' names.
         """
-        below, above = self._sides(value, features or {})
-        low, high = offsets(self.errors, self.count, level)
-        ends = (value + error * (below if error < 0 else above) for error in (low, high))
-        low, high = (self._bounded(end) for end in ends)
-        return low, high
+        middle, half = self._middle(value, level, features or {})
+        if self.live is not None:
+            half *= self.live.widening
+        return self._bounded(middle - half), self._bounded(middle + half)
+
+    def distance(self, value: float, truth: float, level: float, features: Mapping[str, Any]) -> float:
+        """Compute how far a truth is from the interval's middle: 1 is at an end, without bounds or a widening."""
+        middle, half = self._middle(value, level, features)
+        return abs(truth - middle) / half if half > 0 else 0.0 if truth == middle else float("inf")
+
+    def _middle(self, value: float, level: float, features: Mapping[str, Any]) -> tuple[float, float]:
+        """Compute the middle of the interval, and half of its width."""
+        below, above = self._sides(value, features)
+        low, high = (
+            error * (below if error < 0 else above) for error in offsets(self.errors, self.count, level)
+        )
+        return value + (low + high) / 2, (high - low) / 2
 
     def _sides(self, value: float, features: Mapping[str, Any]) -> tuple[float, float]:
         if self.curve is None:
@@ -153,12 +191,13 @@ class Intervals:
             "latest": self.latest,
             "thirds": [part.as_json() for part in self.thirds],
             "slices": [part.as_json() for part in self.slices],
+            "live": None if self.live is None else self.live.as_json(),
         }
 
     @classmethod
     def from_json(cls, stored: IntervalsJSON) -> Self:
         """Convert from `as_json`'s form, or from that of an earlier release, whose intervals are of one width."""
-        curve, factor = stored.get("curve"), stored.get("factor")
+        curve, factor, live = stored.get("curve"), stored.get("factor"), stored.get("live")
         return cls(
             errors=tuple(stored["errors"]),
             count=stored["count"],
@@ -173,6 +212,7 @@ class Intervals:
             latest=stored.get("latest", False),
             thirds=tuple(map(Coverage.from_json, stored.get("thirds", ()))),
             slices=tuple(map(Coverage.from_json, stored.get("slices", ()))),
+            live=live and LiveCoverage(**live),
         )
 
 

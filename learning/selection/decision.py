@@ -17,6 +17,7 @@ from scipy.stats import t
 from ..analysis import Analysis
 from ..estimators import ensemble
 from ..estimators.families import Candidate
+from ..evaluation.intervals import LiveCoverage
 from ..evaluation.score_error import CONFIDENCE, ScoreError, proportion_interval
 from ..problem import Classification, Problem
 from .class_changes import class_objections, describe_other_scale
@@ -67,6 +68,8 @@ class Incumbent:
     optimism: float = 0.0
     #: Analysis of the champion's snapshot; None if it was not stored.
     analysis: Analysis | None = field(default=None, repr=False, compare=False)
+    #: What its prediction intervals contained while it served; None if unknown.
+    live: LiveCoverage | None = None
 
     @property
     def candidate(self) -> Candidate:

@@ -108,7 +108,8 @@ class FinalFits:
         if context.problem_type.has_values:
             ordered, seed = context.plan.ordered, context.seed
             intervals = interval_fit.fit(predictions, context.dataset, held_out, ordered=ordered, seed=seed)
-            return replace(step, model=replace(step.model, intervals=intervals))
+            live = None if self.incumbent is None else self.incumbent.live
+            return replace(step, model=replace(step.model, intervals=replace(intervals, live=live)))
         calibrated = calibrate.fit(predictions, y, held_out)
         if calibrated is None:
             return step

@@ -67,6 +67,19 @@ class Intervals:
         description="True if these rows are the latest, because the folds follow time; they were covered by what was "
         "known before."
     )
+    widening: float = strawberry.field(
+        description="The factor by which they are wider than the errors at build time say, because the champion's "
+        "intervals contained fewer true values than 0.9 while it served; 1 if they are not. `levels`, `thirds` and "
+        "`slices` are those before the widening."
+    )
+    live_rows: int | None = strawberry.field(
+        description="The number of the champion's predictions by which that was measured: the newest whose truth came "
+        "after them. Null if there were too few."
+    )
+    live_coverage: float | None = strawberry.field(
+        description="The share of these truths inside the champion's intervals at 0.9, without a widening; null if "
+        "there were too few."
+    )
     levels: list[LevelCoverage] = strawberry.field(description="The coverage at each level, over all rows.")
     thirds: list[PartCoverage] = strawberry.field(
         description="The coverage by thirds of the rows, those with the smallest predicted numbers first; empty if "
@@ -87,6 +100,9 @@ class Intervals:
             most=stored.most,
             rows=stored.measured,
             latest=stored.latest,
+            widening=1.0 if stored.live is None else stored.live.widening,
+            live_rows=None if stored.live is None else stored.live.rows,
+            live_coverage=None if stored.live is None else stored.live.coverage,
             levels=LevelCoverage.list_all(stored.coverage, stored.width),
             thirds=list(map(PartCoverage.of, stored.thirds)),
             slices=list(map(PartCoverage.of, stored.slices)),

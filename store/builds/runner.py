@@ -25,7 +25,7 @@ from ..registry.product_states import ProductState
 from ..registry.promotions import Promotion
 from ..registry.versions import ModelVersion
 from ..snapshots.snapshots import Snapshot
-from . import retention
+from . import live_intervals, retention
 from .builds import Build
 from .candidates import CONTEST, SEARCH, Candidate, FoldScore
 from .diagnostics import Diagnostic
@@ -158,6 +158,7 @@ class _BuildRun:
             scores=tuple(champion.candidate.folds.filter(round=CONTEST).values_list("score", flat=True)),
             examples=champion.snapshot.rows - champion.snapshot.unlabelled,
             analysis=champion.snapshot.analysed,
+            live=live_intervals.measure(self.product, champion) if self.product.problem.has_values else None,
         )
 
     def clusters(self, champion: ModelVersion, dataset: Dataset) -> NDArray[np.int64] | None:

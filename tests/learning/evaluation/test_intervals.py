@@ -13,10 +13,11 @@ import pytest
 from learning.columns import Column, Kind, frame
 from learning.dataset import Dataset
 from learning.encoding import category
-from learning.evaluation import error_trees, interval_fit
+from learning.evaluation import error_trees, interval_fit, live_coverage
 from learning.evaluation.error_size import SizeColumn
 from learning.evaluation.error_trees import Features
 from learning.evaluation.intervals import LEVELS, Intervals
+from learning.evaluation.live_coverage import LiveRow
 
 from ..conftest import MIXED, STRANGE, mixed_rows
 
@@ -180,7 +181,33 @@ def test_intervals_of_an_earlier_release_are_of_one_width():
 def test_few_errors_do_not_extrapolate():
     fitted = Simulation("even", 30).fit()
     fitted = replace(fitted, least=None)
-    assert fitted.interval(0.0, 0.999) == (fitted.errors[0], fitted.errors[-1])
+    assert fitted.interval(0.0, 0.999) == pytest.approx((fitted.errors[0], fitted.errors[-1]))
+
+
+def live_rows(spread: float, n: int = 200) -> list[LiveRow]:
+    errors = np.random.default_rng(5).normal(size=n) * spread
+    return [LiveRow(5.0, 5.0 + error, {}) for error in errors.tolist()]
+
+
+def test_live_errors_that_are_larger_widen_the_next_intervals():
+    fitted = fitted_to("even")
+    live = live_coverage.measure(fitted, live_rows(3.0))
+    assert live is not None and live.coverage < 0.8
+    assert live.widening == pytest.approx(1.5, abs=0.2)
+    wider = replace(fitted, live=live)
+    (low, high), (wide_low, wide_high) = (each.interval(15.0, 0.9) for each in (fitted, wider))
+    assert wide_high - wide_low == pytest.approx(live.widening * (high - low))
+    assert Intervals.from_json(wider.as_json()) == wider
+    # What it widened is not what it is measured by, or the next version would be narrow again.
+    assert live_coverage.measure(wider, live_rows(3.0)) == live
+
+
+@pytest.mark.parametrize(
+    ("spread", "n", "widening"), [(2.0, 200, 1.0), (1.0, 200, 1.0), (50.0, 200, 2.0), (50.0, 49, 0)]
+)
+def test_a_widening_needs_truths_and_has_a_limit(spread, n, widening):
+    live = live_coverage.measure(fitted_to("even"), live_rows(spread, n))
+    assert (live.widening if live else 0) == widening
 
 
 def test_many_rows_are_sampled(monkeypatch):

@@ -90,7 +90,8 @@ class Entry:
     recalls: Mapping[str, float] = field(default_factory=dict, hash=False)
     #: Mean of each measure of all classes that was defined.
     measures: Mapping[str, float] = field(default_factory=dict, hash=False)
-    #: `(held-out rows,)`: log loss or squared error, averaged over the folds; None for clusterings.
+    #: Log loss or squared error, averaged over the folds: of each row that was held out, or of all that folds keep
+    #: together. None for clusterings.
     losses: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     #: Estimates the mean score's error from the held-out rows; None for clusterings.
     estimate: Callable[[], ScoreError | None] | None = field(default=None, repr=False, compare=False)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..evaluation.averages import mean_by_row
-from ..evaluation.folds import Round
+from ..evaluation.folds import Round, rows_together
 from ..evaluation.horizon import describe_horizon
 from ..evaluation.score_error import ScoreError, estimate_error
 from ..fits.fold_fit import Fit, FitContext
@@ -281,13 +281,21 @@ class FinalRound:
         return mean_by_row(predictions, np.concatenate(rows), len(self.context.dataset))
 
     def _losses(self, candidate: Candidate) -> NDArray[np.float32] | None:
-        """Average, per row that was held out, the losses over the folds; None for clusterings."""
+        """Average the losses over the folds, per row that was held out; None for clusterings.
+
+        Rows that folds keep together count as one: they are one piece of evidence.
+        """
         if not self.context.problem_type.learns_from_labels:
             return None
         predictions, folds = self.predictions(candidate)
         rows = np.concatenate(folds)
         losses = ensemble.row_losses(predictions, self._y[rows], len(self.context.dataset.classes))
-        return mean_by_row(losses.astype(np.float32), rows, len(self.context.dataset))[np.unique(rows)]
+        means = mean_by_row(losses.astype(np.float32), rows, len(self.context.dataset))[np.unique(rows)]
+        together = rows_together(self.context.dataset)
+        if together is None:
+            return means
+        units = np.unique(together[np.unique(rows)], return_inverse=True)[1]
+        return mean_by_row(means, units, int(units.max()) + 1)
 
     def _held_out(self, round: Round, folds: int) -> list[NDArray[np.intp]]:
         return [held_out for _, held_out in self.context.split(round)[:folds]]

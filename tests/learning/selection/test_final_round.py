@@ -127,6 +127,13 @@ def test_the_champions_ensemble_is_scored_from_its_members(monkeypatch):
     assert members.keys() <= final.scoreboard.means.keys()
 
 
+def test_rows_that_folds_keep_together_have_one_loss():
+    final, _ = run_final_round(replace(FOUR, keep=2))
+    paired = replace(final.context.dataset, repeated=np.arange(200) // 2 * 2)
+    object.__setattr__(final.context, "dataset", paired)
+    assert {entry.losses.shape for entry in final.entries()} == {(100,)}
+
+
 def test_clusters_are_not_averaged_and_have_no_losses():
     problem = Clustering(folds=4, candidates=6, clusters=(2, 3))
     final, _ = run_final_round(problem, lambda c: Scripted(quality=0.5))

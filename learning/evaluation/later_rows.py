@@ -80,9 +80,14 @@ class LaterRows:
         """Build the finding of harder rows."""
         growth = self.later_loss / self.plain_loss - 1 if self.plain_loss else float("inf")
         errors = f"errors are {growth:.0%} larger" if growth < 10 else "errors are many times larger"
-        scores = ""
+        comparison = (
+            f"From equally many rows, {NAME} predicts them worse than rows of the same time: {errors}."
+        )
         if self.plain is not None and self.later is not None:
-            scores = f": {self.metric} {self.plain:.3f} for rows of the same time, and {self.later:.3f} for later ones"
+            comparison = (
+                f"From equally many rows, {NAME} has {self.metric} {self.plain:.4g} for rows of the same time, and "
+                f"{self.later:.4g} for later ones: {errors}."
+            )
         consequence = (
             "Later rows are predicted no better than without features."
             if self.are_unpredicted
@@ -92,9 +97,8 @@ class LaterRows:
         return Finding(
             kind=kind,
             feature="",
-            sentence=f"Later rows are harder to predict. From equally many rows, {NAME} has other scores{scores}; "
-            f"{errors}. {consequence} Declare ordered=True, and gap= if labels become known late, so that "
-            "scores are those of later rows.",
+            sentence=f"Later rows are harder to predict. {comparison} {consequence} Declare ordered=True, and gap= if "
+            "labels become known late, so that scores are those of later rows.",
         )
 
 

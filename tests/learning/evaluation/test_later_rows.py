@@ -42,7 +42,7 @@ def test_a_trend_makes_later_rows_harder_and_both_scores_are_named():
     later = compare(Regression(metric="r2"), timed(Regression(), trend=0.02))
     assert later.are_harder and later.later < later.plain
     sentence = later.finding().sentence
-    assert f"r2 {later.plain:.3f} for rows of the same time, and {later.later:.3f} for later ones" in sentence
+    assert f"r2 {later.plain:.4g} for rows of the same time, and {later.later:.4g} for later ones" in sentence
     assert "ordered=True" in sentence and "gap=" in sentence
 
 

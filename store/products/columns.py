@@ -142,11 +142,25 @@ class TypedColumn:
         if self.kind.is_integer:
             storable = connection.ops.integer_field_range(self.field.get_internal_type())
             low, high = [*low, storable[0]], [*high, storable[1]]
-        if (digits := getattr(self.field, "max_digits", None)) is not None:
-            most = Decimal((0, (9,) * digits, -(self.decimal_places or 0)))
+        if (most := self._largest_decimal) is not None:
             low, high = [*low, -most], [*high, most]
         values = [v() if callable(v) else v for v in low], [v() if callable(v) else v for v in high]
         return max(values[0], default=None), min(values[1], default=None)
+
+    @property
+    def _largest_decimal(self) -> Decimal | None:
+        """The largest number with the column's digits; None if these are not declared."""
+        digits = getattr(self.field, "max_digits", None)
+        return None if digits is None else Decimal((0, (9,) * digits, -(self.decimal_places or 0)))
+
+    @cached_property
+    def meant_limits(self) -> tuple[float | None, float | None]:
+        """The declared limits without those that only follow from the digits of a decimal."""
+        (low, high), most = self.declared_limits, self._largest_decimal
+        return (
+            None if low is None or (most is not None and low == -most) else float(low),
+            None if high is None or high == most else float(high),
+        )
 
     @cached_property
     def declared_limits(self) -> tuple[float | None, float | None]:

@@ -60,12 +60,11 @@ def load(product: DataProduct, table: str, rows: int, fingerprint: str, has_pred
 
 
 def _label_limits(product: DataProduct) -> tuple[float | None, float | None]:
-    """Get the declared limits of a label that is a number."""
+    """Get the limits of a label that is a number, as they are declared."""
     label = product.join.label_column
     if label is None or not product.problem.has_values:
         return None, None
-    low, high = label.declared_limits
-    return None if low is None else float(low), None if high is None else float(high)
+    return label.meant_limits
 
 
 def find_missing_columns(product: DataProduct, table: str) -> list[str]:

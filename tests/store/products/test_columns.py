@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from django.core.validators import MinValueValidator
 from django.db import models
 
 from store.exceptions import BadInput, NotFinite, OutOfRange, SeveralFaults, StoreError
@@ -126,6 +127,15 @@ def test_a_limit_that_is_only_the_columns_width_is_not_declared(relapse: DataPro
     assert limits["age"] == (1, 120)
     assert limits["beds"] == (None, None)
     assert limits["minutes"] == (None, None)
+
+
+def test_limits_of_a_decimal_that_follow_from_its_digits_are_not_meant() -> None:
+    money = column(models.DecimalField(max_digits=4, decimal_places=2))
+    assert money.declared_limits == (Decimal("-99.99"), Decimal("99.99"))
+    assert money.meant_limits == (None, None)
+    low = models.DecimalField(max_digits=4, decimal_places=2, validators=[MinValueValidator(Decimal(5))])
+    assert column(low).meant_limits == (5.0, None)
+    assert column(models.PositiveIntegerField()).meant_limits == (0.0, None)
 
 
 def test_an_instance_is_one_canonical_json_object(stay: DataProduct) -> None:

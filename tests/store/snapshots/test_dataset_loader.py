@@ -315,7 +315,7 @@ def test_numbers_are_learned_from_and_clusters_found_in_the_same_rows() -> None:
     nasty(60)
     features = {"age": "anamnesis__age", "ratio": F("cost") / F("anamnesis__age")}
     number = declared(features, label="cost", problem=Regression(folds=2))
-    assert compare(number).y is not None
+    assert compare(number).y is not None and compare(number).limits == (None, None)
     assert compare(declared(features, label=None, problem=Clustering(folds=2))).y is None
 
 

@@ -101,7 +101,8 @@ def worst_slices(dataset: Dataset, losses: NDArray[np.float64], most: int = 8, s
     The best of many slices is partly luck. So each is compared with the largest excess over all slices when the losses
     are shuffled among the rows: where losses depend on no feature, at most `FALSE_ALARMS` of the reports name a slice,
     however heavy the tail of the losses (Westfall and Young, Resampling-Based Multiple Testing, 1993). Two scores are
-    compared: the loss, which shows large errors, and its rank, which shows frequent ones.
+    compared: the loss, which shows large errors, and its rank, which shows frequent ones. Rows of a group, and equal
+    rows, count as fewer the more their losses resemble each other.
     """
     known = np.flatnonzero(~np.isnan(losses))
     mean = float(losses[known].mean()) if len(known) else 0.0
@@ -109,6 +110,7 @@ def worst_slices(dataset: Dataset, losses: NDArray[np.float64], most: int = 8, s
         return []
     fewest = max(FEWEST, SHARE * len(losses))
     scored = _standardise(losses[known])
+    alike = Alike.of(dataset, known, scored)
     tested = _sample(len(known), len(dataset.columns), seed)
     found, indicators = [], []
     for column in dataset.columns:
@@ -121,7 +123,7 @@ def worst_slices(dataset: Dataset, losses: NDArray[np.float64], most: int = 8, s
         selected = _indicator(codes, sliced)
         indicators.append(selected[:, tested])
         times = (selected @ losses[known]) / counts[sliced] / mean
-        for excess, place, ratio in zip(_excesses(selected, scored), sliced, times, strict=True):
+        for excess, place, ratio in zip(_excesses(selected, scored, alike), sliced, times, strict=True):
             size = int(counts[place])
             found.append(
                 (excess, Slice(feature=column.name, value=names[place], rows=size, times=float(ratio)))
@@ -160,9 +162,55 @@ def _indicator(codes: NDArray[np.intp], sliced: NDArray[np.intp]) -> "sparse.csr
     return sparse.csr_matrix((ones, (place[codes[rows]], rows)), shape=(len(sliced), len(codes)))
 
 
-def _excesses(selected: "sparse.csr_matrix", scored: NDArray[np.float64]) -> NDArray[np.float64]:
+def _excesses(
+    selected: "sparse.csr_matrix", scored: NDArray[np.float64], alike: "Alike | None"
+) -> NDArray[np.float64]:
     """Compute each slice's sum of each score, in standard errors of as many drawn rows: `(slices, 2)`."""
-    return np.asarray((selected @ scored) / _deviations(selected)[:, None])
+    excesses = np.asarray((selected @ scored) / _deviations(selected)[:, None])
+    return excesses if alike is None else excesses / np.sqrt(alike.effects(selected))
+
+
+@dataclass(frozen=True, eq=False)
+class Alike:
+    """Groups of rows whose losses resemble each other."""
+
+    #: `(n,)`: the group of each row, from 0.
+    groups: NDArray[np.intp]
+    #: `(2,)`: correlation of each score within the groups.
+    correlations: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, dataset: Dataset, known: NDArray[np.intp], scored: NDArray[np.float64]) -> "Alike | None":
+        """Measure how alike the scores of a group, or of equal rows, are; None if there are no groups.
+
+        The intraclass correlation by analysis of variance (Fisher, Statistical methods for research workers, 1925).
+        """
+        labels = dataset.repeated if dataset.groups is None else dataset.groups
+        if labels is None:
+            return None
+        _, groups, counts = np.unique(labels[known], return_inverse=True, return_counts=True)
+        n, count = len(known), len(counts)
+        if count in (1, n):
+            return None
+        sums = np.column_stack([np.bincount(groups, weights=score) for score in scored.T])
+        between = (sums**2 / counts[:, None]).sum(axis=0)
+        within = ((scored**2).sum(axis=0) - between) / (n - count)
+        size = (n - (counts**2).sum() / n) / (count - 1)
+        ratio = between / (count - 1) - within
+        return cls(groups, np.clip(ratio / np.maximum(ratio + size * within, 1e-12), 0, 1))
+
+    def effects(self, selected: "sparse.csr_matrix") -> NDArray[np.float64]:
+        """Compute by how much each slice's variance exceeds that of independent rows: `(slices, 2)`.
+
+        Moulton, Random group effects and the precision of regression estimates, 1986.
+        """
+        effects = np.ones((selected.shape[0], 2))
+        for place in range(selected.shape[0]):
+            rows = selected.indices[selected.indptr[place] : selected.indptr[place + 1]]
+            counts = np.bincount(self.groups[rows])
+            mates = (counts.astype(np.float64) ** 2).sum() / max(1, len(rows)) - 1
+            effects[place] += self.correlations * mates
+        return effects
 
 
 def _limits(selected: "sparse.csr_matrix", scored: NDArray[np.float64], seed: int) -> NDArray[np.float64]:

@@ -1,5 +1,7 @@
 """Error analysis of simulated predictions with known errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,20 @@ def test_a_small_slice_with_twice_the_loss_is_found_among_many():
     losses[(examples.X["x3"] > examples.X["x3"].quantile(0.75)).to_numpy()] *= 2
     [found] = error_analysis.worst_slices(examples, losses)
     assert (found.feature, found.rows) == ("x3", 250) and 1.4 < found.times < 1.8
+
+
+def test_rows_of_one_group_are_no_evidence_of_each_other():
+    named = dict.fromkeys(("groups", "none"), 0)
+    for seed in range(8):
+        random = np.random.default_rng((seed, 5))
+        people = np.repeat(np.arange(60), 8)
+        examples = measured(4, seed, 480)
+        for name in examples.X:
+            examples.X[name] = random.normal(size=60)[people]
+        losses = np.exp(random.normal(size=60)[people] + 0.5 * random.normal(size=480))
+        named["none"] += bool(error_analysis.worst_slices(examples, losses))
+        named["groups"] += bool(error_analysis.worst_slices(replace(examples, groups=people), losses))
+    assert named["groups"] <= 2 < 6 <= named["none"]
 
 
 def test_slices_of_many_rows_must_be_visibly_worse():

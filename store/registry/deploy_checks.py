@@ -50,7 +50,8 @@ def check_champions() -> Iterator[DeployFinding]:
         if product.name not in promoted:
             yield DeployFinding(
                 CHAMPIONS,
-                f"{product.name} has no champion; it predicts once a build has ended.",
+                f"{product.name} has no champion; it predicts once a build promotes a version, or a person one that "
+                "was held.",
                 breaks=False,
             )
 

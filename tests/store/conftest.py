@@ -100,10 +100,10 @@ def operate(
 
 
 def examples(n: int) -> None:
-    """`n` operations, every other one relapsed, and old people more often than young ones."""
+    """`n` operations, every other one relapsed, and nearly all old people but hardly any young one."""
     for number in range(n):
         relapsed = number % 2 == 0
-        operate(age=40 + number + 10 * relapsed, relapsed=relapsed, at=NOON + number * HOUR)
+        operate(age=40 + number % 16 + 15 * relapsed, relapsed=relapsed, at=NOON + number * HOUR)
 
 
 #: Features of `stay` that are right.

@@ -20,7 +20,7 @@ from project.processes import members
 from store.builds.builds import Build, BuildEvent
 from store.builds.candidates import Candidate, FoldScore, Score
 from store.builds.runner import run, run_job
-from store.exceptions import BadInput, BuildEnded, UnknownId
+from store.exceptions import BadInput, BuildEnded, NoChampion, UnknownId
 from store.jobs import jobs, leases, queue
 from store.jobs.jobs import CANCELLED, FAILED, READY, RUNNING, SUCCEEDED, Superseded
 from store.products import catalogue
@@ -395,6 +395,20 @@ def test_a_first_model_that_is_too_good_to_be_true_waits_and_is_not_built_again_
     assert built(stay).promoted
 
 
+def test_a_first_model_that_learned_nothing_waits_and_may_be_promoted(stay: DataProduct) -> None:
+    for number in range(40):
+        operate(age=40 + number * 7 % 11, relapsed=number % 4 < 2, at=NOON + number * HOUR)
+    first = built(stay)
+    assert (first.status, first.promoted) == (SUCCEEDED, False), first.decision
+    assert "is no better than chance, as far as 40 rows can tell" in first.decision
+    with pytest.raises(NoChampion, match="waits for a person to promote it"):
+        champions.get_champion(stay)
+    assert first.model is not None
+    Promotion.objects.promote(first.model, "To try it.", "ann")
+    operate(relapsed=True, age=45)
+    assert built(stay).promoted  # the champion is no better
+
+
 def test_nothing_is_held_while_no_champion_can_be_loaded(stay: DataProduct) -> None:
     examples(30)
     first = built(stay, auto_promote=False)
@@ -473,8 +487,7 @@ def test_constant_and_empty_columns_are_learned_without(relapse: DataProduct) ->
     examples(24)  # no ward, no visit, no laboratory; one urgency, one cost
     build = built(relapse)
     assert build.status == SUCCEEDED, build.problem_message
-    assert not build.promoted and "is no better than chance, as far as 24 rows can tell" in build.decision
-    model = build.model
+    model = ModelVersion.objects.champion_of("relapse")
     assert model and model.load(relapse).predict(
         [
             relapse.clean(

@@ -36,7 +36,7 @@ class ServedFold:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class ScoreChange:
     """A mean over the folds, of the estimator's probabilities and of the calibrated ones that serve."""
 
     before: float
@@ -52,9 +52,9 @@ class Served:
     temperature: float
     folds: tuple[ServedFold, ...] = field(repr=False)
     #: By the problem's metric; greater is better.
-    score: Change
-    log_loss: Change
-    brier_score: Change
+    score: ScoreChange
+    log_loss: ScoreChange
+    brier_score: ScoreChange
 
     @classmethod
     def of(
@@ -74,7 +74,7 @@ class Served:
             metric=context.metric,
             temperature=calibrated.calibration.temperature,
             folds=tuple(folds),
-            score=Change(before=fmean(s.score for s in scored), after=fmean(f.score for f in folds)),
+            score=ScoreChange(before=fmean(s.score for s in scored), after=fmean(f.score for f in folds)),
             log_loss=_compare(LOG_LOSS, scored, folds),
             brier_score=_compare(BRIER_SCORE, scored, folds),
         )
@@ -104,8 +104,8 @@ def _score(context: FitContext, predictions: NDArray[np.float32], held_out: NDAr
     return ServedFold(score=scores.score, measures=scores.measures, predictions=predictions)
 
 
-def _compare(metric: str, before: Sequence[FoldScored], after: Sequence[ServedFold]) -> Change:
-    return Change(before=_mean(metric, before), after=_mean(metric, after))
+def _compare(metric: str, before: Sequence[FoldScored], after: Sequence[ServedFold]) -> ScoreChange:
+    return ScoreChange(before=_mean(metric, before), after=_mean(metric, after))
 
 
 def _mean(metric: str, folds: Sequence[FoldScored] | Sequence[ServedFold]) -> float:

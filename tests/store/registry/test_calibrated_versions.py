@@ -7,7 +7,7 @@ import pytest
 
 from learning.estimators.families import Candidate as Recipe
 from learning.evaluation.measures import Measure
-from learning.selection.served import Change, Served, ServedFold
+from learning.selection.served import ScoreChange, Served, ServedFold
 from learning.selection.steps import Fitted, FoldScored
 from store.builds import leaderboard
 from store.builds.builds import Build
@@ -47,9 +47,9 @@ SERVED = Served(
     folds=tuple(
         ServedFold(score=-loss, measures=measures(loss), predictions=PREDICTED + 0.25) for loss in (0.4, 0.6)
     ),
-    score=Change(before=-0.8, after=-0.5),
-    log_loss=Change(before=0.8, after=0.5),
-    brier_score=Change(before=0.3, after=0.2),
+    score=ScoreChange(before=-0.8, after=-0.5),
+    log_loss=ScoreChange(before=0.8, after=0.5),
+    brier_score=ScoreChange(before=0.3, after=0.2),
 )
 
 

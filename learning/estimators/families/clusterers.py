@@ -52,7 +52,14 @@ FAMILIES = index_by_name(
         name="hdbscan",
         prepare=preprocess.dense,
         estimator=_hdbscan,
-        defaults=({"min_cluster_size": 5}, {"min_cluster_size": 15}, {"min_cluster_size": 40}),
+        # Few `min_samples` follow thin shapes, and larger clusters leave out the crumbs between them.
+        defaults=(
+            {"min_cluster_size": 5},
+            {"min_cluster_size": 15, "min_samples": 5},
+            {"min_cluster_size": 40, "min_samples": 5},
+            {"min_cluster_size": 15},
+            {"min_cluster_size": 40},
+        ),
         needs_clusters=False,
     ),
 )

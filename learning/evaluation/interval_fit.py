@@ -44,13 +44,13 @@ MOST_ERRORS = 1_001
 #: Number of parts, at most, unless folds follow time.
 PARTS = 5
 #: Rows of a bin of the predicted value, at least, and number of bins, at most.
-BIN_ROWS, BINS = 30, 12
+BIN_ROWS, BINS = 60, 12
 #: Number of rows of average size with which each bin is mixed.
 PRIOR = 1.0
 #: No size is less than this share of the mean size.
 LEAST_SHARE = 0.02
 #: Difference in interval score that is beyond noise, in standard errors.
-BEYOND = 1.0
+BEYOND = 0.5
 BASES: tuple[Basis, ...] = ("CONSTANT", "PREDICTION", "FEATURES")
 
 

@@ -133,12 +133,17 @@ class Outcome:
         """Return the champion that the winner is for the next build."""
         fitted = self.fitted
         known = {each.name for each in fields(Incumbent)}
-        evidence = {"scores": tuple(step.score for step in self.folds), "examples": len(dataset)}
+        optimism = getattr(fitted, "optimism", 0.0)
+        evidence = {
+            "scores": tuple(step.score for step in self.folds),
+            "examples": len(dataset),
+            "optimism": optimism,
+        }
         return Incumbent(
             family=fitted.candidate.family,
             hyperparameters=dict(fitted.candidate.hyperparameters),
             metric=fitted.metric,
-            score=fitted.score,
+            score=fitted.score - optimism,
             fingerprint=dataset.fingerprint,
             classes=dataset.classes,
             analysis=self.analysis,

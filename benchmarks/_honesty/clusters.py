@@ -76,7 +76,7 @@ def check_disagreement(seeds: Sequence[int]) -> Iterator[Promise]:
     served = 0
     for seed in seeds:
         random = np.random.default_rng(seed)
-        sample, problem = planted.blobs(random, ROWS), Clustering(pictures=0.0, keep=1, seed=seed)
+        sample, problem = planted.blobs(random, ROWS), Clustering(pictures=0.0, seed=seed)
         data = sample.dataset(problem)
         champion = builds.run(problem, data).champion(planted.blobs(random, ROWS).dataset(problem, "earlier"))
         champion = builds.with_clusters(champion, random.integers(0, 8, ROWS))
@@ -87,5 +87,5 @@ def check_disagreement(seeds: Sequence[int]) -> Iterator[Promise]:
 
 def run(sample: Sample, seed: int) -> Outcome:
     """Run a build."""
-    problem = Clustering(pictures=0.0, keep=1, seed=seed)
+    problem = Clustering(pictures=0.0, seed=seed)
     return builds.run(problem, sample.dataset(problem))

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from math import sqrt
+from statistics import fmean
 
 import numpy as np
 from numpy.random import Generator
@@ -37,12 +39,12 @@ def cases() -> Iterator[Case]:
             repeats=5,
             small=3 if draw is _people else None,
         )
-    for name, draw in (
-        ("120 people × 8 rows, declared", _declared),
-        ("600 rows of as many people", _independent),
-        ("600 rows of five yes-or-no columns", _yes_or_no),
+    for name, draw, units in (
+        ("120 people × 8 rows, declared", _declared, 120),
+        ("600 rows of as many people", _independent, 600),
+        ("600 rows of five yes-or-no columns", _yes_or_no, 600),
     ):
-        yield Case(name=name, check=partial(check_alarm, draw=draw), repeats=5)
+        yield Case(name=name, check=partial(check_alarm, draw=draw, units=units), repeats=5)
 
 
 def check_misleading(seeds: Sequence[int], draw: Draw, units: int) -> Iterator[Promise]:
@@ -55,12 +57,14 @@ def check_misleading(seeds: Sequence[int], draw: Draw, units: int) -> Iterator[P
     yield Promise(quantity=quantity, came_true=Share(misled, len(seeds)), most=0.05)
 
 
-def check_alarm(seeds: Sequence[int], draw: Draw) -> Iterator[Promise]:
+def check_alarm(seeds: Sequence[int], draw: Draw, units: int) -> Iterator[Promise]:
     """Count the false alarms over sound examples, and measure the mean of told minus true."""
     outcomes = [promise(seed, draw) for seed in seeds]
     held = sum(not serves for _, _, serves in outcomes)
     yield Promise(quantity="share of builds that are held", came_true=Share(held, len(seeds)), most=0.05)
-    bias = Mean.of([told - true for told, true, _ in outcomes])
+    n = len(seeds)
+    error = auc_error(fmean(true for _, true, _ in outcomes), units / 2, units / 2) / sqrt(n)
+    bias = Mean(fmean(told - true for told, true, _ in outcomes), error, n)
     yield Promise(quantity="ROC AUC, told − true", came_true=bias, least=-0.03, most=0.01)
 
 

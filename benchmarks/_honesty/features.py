@@ -23,7 +23,7 @@ TITLE = "Analysis"
 POINT = 9
 #: Information that is allowed where there is none, in nats.
 NOISE = 0.02
-#: Findings that say which columns give the label or equal others.
+#: Findings that say which columns give the label.
 REVEALING = (FindingKind.LEAKAGE, FindingKind.DETERMINATION)
 PROBLEM = Classification()
 
@@ -131,8 +131,8 @@ def check_found(seeds: Sequence[int], draw: Draw) -> Iterator[Promise]:
     found = 0
     for seed in seeds:
         findings = _analyse(draw(np.random.default_rng(seed)), seed).findings
-        kinds = (*REVEALING, FindingKind.DUPLICATE, FindingKind.RECODING)
-        found += any(finding.kind in kinds and finding.feature in ("x0", "x1") for finding in findings)
+        about = [finding for finding in findings if finding.feature in ("x0", "x1")]
+        found += any("x0" in finding.sentence and "x1" in finding.sentence for finding in about)
     quantity = "share of analyses that name them"
     yield Promise(quantity=quantity, came_true=Share(found, len(seeds)), least=0.95)
 

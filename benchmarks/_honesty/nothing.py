@@ -45,7 +45,7 @@ def check_noise(seeds: Sequence[int], rows: int, shares: Sequence[float]) -> Ite
     served = 0
     for seed in seeds:
         random = np.random.default_rng(seed)
-        problem = Classification(families=builds.CHEAP, candidates=10, keep=1, pictures=0.0, seed=seed)
+        problem = Classification(families=builds.CHEAP, candidates=5, keep=1, pictures=0.0, seed=seed)
         served += serves(problem, planted.noise(random, rows, shares=shares))
     yield _served(served, len(seeds))
 
@@ -55,7 +55,7 @@ def check_numbers(seeds: Sequence[int]) -> Iterator[Promise]:
     served = 0
     for seed in seeds:
         random = np.random.default_rng(seed)
-        problem = Regression(families=builds.CHEAP_REGRESSORS, candidates=8, keep=1, pictures=0.0, seed=seed)
+        problem = Regression(families=builds.CHEAP_REGRESSORS, candidates=4, keep=1, pictures=0.0, seed=seed)
         served += serves(problem, Sample(X=random.normal(size=(150, 6)), y=random.normal(size=150)))
     yield _served(served, len(seeds))
 
@@ -76,7 +76,7 @@ def check_signal(seeds: Sequence[int], rows: int) -> Iterator[Promise]:
     served = 0
     for seed in seeds:
         random = np.random.default_rng(seed)
-        problem = Classification(families=builds.CHEAP, candidates=10, keep=1, pictures=0.0, seed=seed)
+        problem = Classification(families=builds.CHEAP, candidates=5, keep=1, pictures=0.0, seed=seed)
         served += serves(problem, planted.linear(random, rows, weights=(0.7,)))
     yield _useful(served, len(seeds))
 

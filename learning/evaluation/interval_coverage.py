@@ -81,7 +81,8 @@ class Measured:
 
     def by_part(self, dataset: Dataset) -> tuple[tuple[Coverage, ...], tuple[Coverage, ...]]:
         """Compute the coverage of thirds, and of slices, the lowest at TESTED first."""
-        parts = [*self._thirds(), *self._slices(dataset)]
+        # Of predictions that are equal, a third may be empty.
+        parts = [part for part in (*self._thirds(), *self._slices(dataset)) if part.mask.any()]
         coverages = [self._coverage_of(part, tests=len(parts)) for part in parts]
         slices = [each for each in coverages if each.feature is not None]
         slices.sort(key=lambda each: each.coverage[f"{TESTED:g}"])

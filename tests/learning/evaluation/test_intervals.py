@@ -129,6 +129,12 @@ def test_a_part_with_too_few_truths_inside_is_short(monkeypatch):
     assert fitted.slices[0].short
 
 
+def test_predictions_of_two_values_have_no_middle_third():
+    simulation = Simulation("even")
+    simulation.values = np.where(simulation.code == 0, 5, 9).astype(np.float32)
+    assert len(simulation.fit().thirds) == 2
+
+
 def test_few_rows_have_errors_of_one_size():
     fitted = Simulation("growing", interval_fit.FEWEST_ROWS - 10).fit(repeats=2)
     assert fitted.basis == "CONSTANT" and fitted.curve is None

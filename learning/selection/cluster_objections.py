@@ -15,7 +15,6 @@ from sklearn.metrics.cluster import contingency_matrix
 from ..evaluation.folds import sample_rows
 from ..evaluation.separation import CLEAR
 from ..fits.fold_fit import FitContext
-from ..kinds import Kind
 from ..sentences import list_names
 from .decision import Entry, Incumbent
 from .objections import Objection
@@ -45,10 +44,10 @@ class ClusterObjections:
 
         A champion may serve because a person accepted that its clusters are not clear: those raise no objection again.
         """
-        is_kept = self._agreement is not None and self._agreement >= AGREES
-        if not is_kept:
+        agrees = self._agreement is not None and self._agreement >= AGREES
+        if not agrees:
             yield from self._object_to_first()
-        if self._agreement is not None and not is_kept:
+        if self._agreement is not None and not agrees:
             yield Objection(self._describe_disagreement(self._agreement))
 
     def _object_to_first(self) -> Iterator[Objection]:
@@ -67,7 +66,7 @@ class ClusterObjections:
     def _find_repeated(self) -> list[str]:
         """Find a feature of few values, or two, whose values are the clusters; empty if there are none."""
         dataset = self.context.dataset
-        names = [c.name for c in dataset.columns if c.kind in (Kind.BOOLEAN, Kind.CATEGORY)][:MOST_FEATURES]
+        names = [c.name for c in dataset.columns if c.kind.is_discrete][:MOST_FEATURES]
         if not names or self._clusters is None:
             return []
         codes = {name: pd.factorize(dataset.X[name].iloc[self._rows])[0] for name in names}

@@ -84,7 +84,8 @@ def test_clusters_that_a_person_accepted_are_not_held_again(context: FitContext,
 
 @pytest.mark.parametrize(("clusters", "features"), [(2, "'round'"), (4, "'round' and 'old'")])
 def test_clusters_that_repeat_features_are_held(context: FitContext, clusters: int, features: str):
-    columns = (*numbers("a"), *(Column(name=name, kind=Kind.BOOLEAN) for name in ("round", "old")))
+    age = Column(name="old", kind=Kind.ORDINAL, choices=(False, True))
+    columns = (*numbers("a"), Column(name="round", kind=Kind.BOOLEAN), age)
     noise = np.random.default_rng(0).normal(size=150)
     rows = [(a, i % 2 == 0, i % (20 if clusters == 2 else 4) < 2) for i, a in enumerate(noise)]
     data = dataset(PROBLEM, columns, rows, None)

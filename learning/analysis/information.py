@@ -145,8 +145,8 @@ class LabelInformation:
 
 def _correct(values: Numbers, by_chance: list[Numbers], bound: float) -> Information:
     means = [float(each.mean()) for each in by_chance]
-    found = Information.corrected(values, float(np.mean(means)), bound, float(np.std(means, ddof=1)))
-    return Information(found.nats, SHARED * found.error)
+    estimate = Information.corrected(values, float(np.mean(means)), bound, float(np.std(means, ddof=1)))
+    return Information(estimate.nats, SHARED * estimate.error)
 
 
 def _between_codes_and_numbers(codes: Codes, numbers: Numbers) -> Numbers:

@@ -155,7 +155,7 @@ def _is_number(column: ColumnStatistics) -> bool:
 
 
 def _fill(values: Numbers) -> Numbers:
-    """Let undefined values come first."""
+    """Replace undefined values by the lowest number, so that they come first."""
     return np.where(np.isfinite(values), values, -np.finfo(np.float64).max)
 
 
@@ -175,7 +175,7 @@ def rank_tables(columns: Columns, target: Target) -> list[Derived]:
         values, coded = np.unique(np.where(is_missing(cells), -np.inf, cells), return_inverse=True)
         if 2 <= len(values) <= LEVELS:
             codes[column.name] = (column, coded, len(values))
-    found = []
+    tables = []
     for (one, a, _), (other, b, width) in list(combinations(codes.values(), 2))[:PAIRS]:
         cells = a * width + b
         counts = np.zeros((int(cells.max()) + 1, target.classes))
@@ -183,7 +183,7 @@ def rank_tables(columns: Columns, target: Target) -> list[Derived]:
         used = counts.sum(axis=1) > 0
         if used.sum() * ROWS_PER_CELL <= len(cells):
             wrong = len(cells) - counts.max(axis=1).sum()
-            found.append(
+            tables.append(
                 (float(wrong), Derived(one, other, "by the table of their values", cells, is_table=True))
             )
-    return [derived for _, derived in sorted(found, key=lambda each: each[0])[:SCORED]]
+    return [derived for _, derived in sorted(tables, key=lambda each: each[0])[:SCORED]]

@@ -44,11 +44,11 @@ def find_recodings(
         return {}
     rows = sample(columns[0].rows, len(columns), seed, CELLS)
     codings = [coding for column in columns if (coding := Coding(column, rows)).is_evidence]
-    found: dict[str, str] = {}
-    for kept, left_out, predicate in _pairs(codings, correlations):
-        if kept.name not in found:
-            found.setdefault(left_out.name, predicate)
-    return found
+    predicates: dict[str, str] = {}
+    for first, second, predicate in _pairs(codings, correlations):
+        if first.name not in predicates:
+            predicates.setdefault(second.name, predicate)
+    return predicates
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +103,9 @@ def _pairs(
 ) -> Iterator[tuple[Coding, Coding, str]]:
     """Yield pairs of which the second may be left out, with a predicate about it."""
     ordered = [coding for coding in codings if coding.column.kind.is_ordered]
-    for kept, left_out in _equal_pairs(ordered, lambda coding: coding.order):
-        predicate = _describe_unit(kept, left_out)
-        yield kept, left_out, predicate or f"orders all rows as {kept.name} does: leave one of them out."
+    for first, second in _equal_pairs(ordered, lambda coding: coding.order):
+        predicate = _describe_unit(first, second)
+        yield first, second, predicate or f"orders all rows as {first.name} does: leave one of them out."
     by_name = {coding.name: coding for coding in ordered}
     for name, other in _correlated(correlations):
         if name in by_name and other in by_name:
@@ -115,8 +115,8 @@ def _pairs(
     named = [c for c in codings if c.is_repeated and (not c.column.kind.is_ranged or c.column.kind.is_whole)]
     for one, two in _equal_pairs(named, lambda coding: coding.codes):
         if not (one.column.kind.is_ordered and two.column.kind.is_ordered):
-            kept, left_out = (two, one) if two.column.kind.is_ordered else (one, two)
-            yield kept, left_out, f"has another name for each value of {kept.name}: leave one of them out."
+            first, second = (two, one) if two.column.kind.is_ordered else (one, two)
+            yield first, second, f"has another name for each value of {first.name}: leave one of them out."
 
 
 def _equal_pairs(
@@ -141,12 +141,12 @@ def _correlated(correlations: Mapping[str, Sequence[Correlation]]) -> list[tuple
     return list(pairs)
 
 
-def _describe_unit(kept: Coding, left_out: Coding) -> str | None:
+def _describe_unit(first: Coding, second: Coding) -> str | None:
     """Describe the second column as the first one in another unit; None if it is not, up to rounding."""
-    missing = is_missing(kept.cells)
-    if not np.array_equal(missing, is_missing(left_out.cells)):
+    missing = is_missing(first.cells)
+    if not np.array_equal(missing, is_missing(second.cells)):
         return None
-    x, y = kept.cells[~missing].astype(np.float64), left_out.cells[~missing].astype(np.float64)
+    x, y = first.cells[~missing].astype(np.float64), second.cells[~missing].astype(np.float64)
     deviation = float(y.std())
     if x.std() == 0 or deviation == 0:
         return None
@@ -158,7 +158,7 @@ def _describe_unit(kept: Coding, left_out: Coding) -> str | None:
     sign, shift = ("+", constant) if constant >= 0 else ("−", -constant)
     shifted = f" {sign} {shift:.4g}" if shift > EXACT * float(abs(y).max()) + error else ""
     rounded = ", rounded" if error > EXACT * float(abs(y).max()) else ""
-    return f"is {kept.name} in another unit ({slope:.4g} × {kept.name}{shifted}{rounded}): leave it out."
+    return f"is {first.name} in another unit ({slope:.4g} × {first.name}{shifted}{rounded}): leave it out."
 
 
 def _rounding(x: Numbers, y: Numbers, slope: float) -> float:

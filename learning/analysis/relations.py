@@ -97,12 +97,12 @@ def _information_of_values(columns: Columns, dataset: Dataset, seed: int) -> dic
     is_class = bool(dataset.classes)
     y = merge_rare_classes(y) if is_class else spread(y, seed + 1)
     label = LabelInformation(y=y, is_class=is_class, seed=seed)
-    found = {}
+    information = {}
     for column in columns:
         is_coded = not column.kind.is_ranged or column.sampled_distinct <= min(FEW, len(y) / 2)
         estimate = label.of_codes if is_coded else label.of_numbers
-        found[column.name] = estimate(_cells(column, rows))
-    return found
+        information[column.name] = estimate(_cells(column, rows))
+    return information
 
 
 def _information_by_prediction(columns: Columns, dataset: Dataset, seed: int) -> dict[str, Information]:

@@ -140,7 +140,7 @@ class ColumnStatistics:
 
     @cached_property
     def is_whole(self) -> bool:
-        """Whether numbers are whole, as far as a thousand of them show."""
+        """True if numbers are whole, as far as a thousand of them show."""
         values = self.present[:: max(1, len(self.present) // 1_000)]
         return bool(len(values)) and bool((values == np.round(values)).all())
 

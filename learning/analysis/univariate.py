@@ -98,10 +98,10 @@ class Target:
     def information(self, column: ColumnStatistics) -> Information:
         """Estimate the mutual information of predicted and true classes, averaged over the parts."""
         predicted, parts = self._predict(column).argmax(axis=1), self.parts
-        found = [between_codes(predicted[parts == p], self.y[parts == p]) for p in range(PARTS)]
+        estimates = [between_codes(predicted[parts == p], self.y[parts == p]) for p in range(PARTS)]
         return Information(
-            float(np.mean([each.nats for each in found])),
-            float(np.linalg.norm([each.error for each in found])) / PARTS,
+            float(np.mean([each.nats for each in estimates])),
+            float(np.linalg.norm([each.error for each in estimates])) / PARTS,
         )
 
     @property

@@ -231,11 +231,11 @@ def _find_edges(scores: Floats, rows: Rows) -> tuple[Rows, Rows, NDArray[np.bool
     """
     count = min(NEIGHBOURS, len(scores) // 4)
     index = neighbors.NearestNeighbors(n_neighbors=count + 2).fit(scores)
-    distances, found = index.kneighbors(scores[rows])
+    distances, near = index.kneighbors(scores[rows])
     distances = np.maximum(distances[:, 1:], np.finfo(np.float32).tiny)  # the first is the row itself
     ratios = np.log(distances[:, 1:] / distances[:, :-1]) * np.arange(1, count + 1)
     ratios /= np.median(ratios.mean(axis=0))
-    return found[:, 1:], ratios.argmax(axis=1) + 1, ratios.max(axis=1) > EDGE
+    return near[:, 1:], ratios.argmax(axis=1) + 1, ratios.max(axis=1) > EDGE
 
 
 def _cluster(scores: Floats) -> NDArray[np.int64] | None:
@@ -245,10 +245,10 @@ def _cluster(scores: Floats) -> NDArray[np.int64] | None:
     edges are hidden by rows that lie between them by chance.
     """
     n = len(scores)
-    found, inside, has_edge = _find_edges(scores, np.arange(n))
-    is_linked = (np.arange(found.shape[1]) < inside[:, None]) & has_edge[:, None]
+    near, inside, has_edge = _find_edges(scores, np.arange(n))
+    is_linked = (np.arange(near.shape[1]) < inside[:, None]) & has_edge[:, None]
     one, place = np.nonzero(is_linked)
-    links = sparse.coo_array((np.ones(len(one)), (one, found[one, place])), shape=(n, n)).tocsr()
+    links = sparse.coo_array((np.ones(len(one)), (one, near[one, place])), shape=(n, n)).tocsr()
     mutual = links.multiply(links.T).tocoo()
     components = csgraph.connected_components(mutual, directed=False)[1]
     if not _are_clusters(components):

@@ -32,7 +32,7 @@ RANKING = ("roc_auc", "roc_auc_ovr")
 
 @dataclass(frozen=True, eq=False)
 class ScoreError:
-    """What the held-out rows show of the error of a mean score."""
+    """Error of a mean score, as far as the held-out rows show it."""
 
     #: `(units,)`: what each held-out row, or group, contributed to the score's deviation.
     contributions: Floats = field(repr=False)
@@ -110,7 +110,7 @@ def estimate_error(
 
 
 def _normalise(predictions: NDArray[np.floating]) -> Floats:
-    """Let probabilities in float32 sum to 1; values stay."""
+    """Normalise probabilities in float32 to a sum of 1; values stay."""
     exact = np.asarray(predictions, dtype=np.float64)
     return exact if exact.ndim == 1 else exact / exact.sum(axis=1, keepdims=True)
 

@@ -104,35 +104,35 @@ def worst_slices(dataset: Dataset, losses: NDArray[np.float64], most: int = 8, s
     compared: the loss, which shows large errors, and its rank, which shows frequent ones. Rows of a group, and equal
     rows, count as fewer the more their losses resemble each other.
     """
-    known = np.flatnonzero(~np.isnan(losses))
-    mean = float(losses[known].mean()) if len(known) else 0.0
+    scorable = np.flatnonzero(~np.isnan(losses))
+    mean = float(losses[scorable].mean()) if len(scorable) else 0.0
     if mean <= 0:
         return []
     fewest = max(FEWEST, SHARE * len(losses))
-    scored = _standardise(losses[known])
-    alike = Alike.of(dataset, known, scored)
-    tested = _sample(len(known), len(dataset.columns), seed)
-    found, indicators = [], []
+    scored = _standardise(losses[scorable])
+    alike = Alike.of(dataset, scorable, scored)
+    tested = _sample(len(scorable), len(dataset.columns), seed)
+    slices, indicators = [], []
     for column in dataset.columns:
         names, codes = _divide(column, dataset.X[column.name], fewest)
-        codes = codes[known]
+        codes = codes[scorable]
         counts = np.bincount(codes[codes >= 0], minlength=len(names))
-        sliced = np.flatnonzero((counts >= fewest) & (counts < len(known)))
+        sliced = np.flatnonzero((counts >= fewest) & (counts < len(scorable)))
         if not len(sliced):
             continue
         selected = _indicator(codes, sliced)
         indicators.append(selected[:, tested])
-        times = (selected @ losses[known]) / counts[sliced] / mean
+        times = (selected @ losses[scorable]) / counts[sliced] / mean
         for excess, place, ratio in zip(_excesses(selected, scored, alike), sliced, times, strict=True):
             size = int(counts[place])
-            found.append(
+            slices.append(
                 (excess, Slice(feature=column.name, value=names[place], rows=size, times=float(ratio)))
             )
-    if not found:
+    if not slices:
         return []
     limits = _limits(sparse.vstack(indicators, format="csr"), scored[tested], seed)
     worst: dict[str, Slice] = {}
-    for excess, each in sorted(found, key=lambda pair: -pair[1].times):
+    for excess, each in sorted(slices, key=lambda pair: -pair[1].times):
         if (excess > limits).any() and each.times >= VISIBLE:
             worst.setdefault(each.feature, each)
     return list(worst.values())[:most]
@@ -180,7 +180,7 @@ class Alike:
     correlations: NDArray[np.float64]
 
     @classmethod
-    def of(cls, dataset: Dataset, known: NDArray[np.intp], scored: NDArray[np.float64]) -> "Alike | None":
+    def of(cls, dataset: Dataset, scorable: NDArray[np.intp], scored: NDArray[np.float64]) -> "Alike | None":
         """Measure how alike the scores of a group, or of equal rows, are; None if there are no groups.
 
         The intraclass correlation by analysis of variance (Fisher, Statistical methods for research workers, 1925).
@@ -188,8 +188,8 @@ class Alike:
         labels = dataset.repeated if dataset.groups is None else dataset.groups
         if labels is None:
             return None
-        _, groups, counts = np.unique(labels[known], return_inverse=True, return_counts=True)
-        n, count = len(known), len(counts)
+        _, groups, counts = np.unique(labels[scorable], return_inverse=True, return_counts=True)
+        n, count = len(scorable), len(counts)
         if count in (1, n):
             return None
         sums = np.column_stack([np.bincount(groups, weights=score) for score in scored.T])

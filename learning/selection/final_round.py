@@ -127,7 +127,7 @@ class FinalRound:
 
     @property
     def is_cut_short(self) -> bool:
-        """Whether the time limit left fewer folds than can judge."""
+        """True if the time limit left fewer folds than can judge."""
         planned = self.context.plan.count("contest")
         return self.scoreboard.folds < min(planned, decision.ENOUGH_FOLDS)
 

@@ -43,7 +43,7 @@ class Advantage:
 
     @property
     def is_beyond_noise(self) -> bool:
-        """Whether chance alone does not explain it."""
+        """True if chance alone does not explain it."""
         return self.score - self.baseline > self.noise + ROUNDING
 
     @property
@@ -164,11 +164,11 @@ class ChanceLevel:
         y, classes = self.dataset.y, len(self.dataset.classes)
         predictions = []
         for learn, held_out in self.folds:
-            known = y[learn].mean(keepdims=True)
+            prediction = y[learn].mean(keepdims=True)
             if classes:
-                known = np.bincount(y[learn].astype(np.int64), minlength=classes) / len(learn)
+                prediction = np.bincount(y[learn].astype(np.int64), minlength=classes) / len(learn)
             shape = (len(held_out), classes) if classes else (len(held_out),)
-            predictions.append(np.broadcast_to(known, shape).astype(np.float32))
+            predictions.append(np.broadcast_to(prediction, shape).astype(np.float32))
         return predictions
 
     def _scores(self, metric: str, predictions: Sequence[NDArray[np.float32]]) -> list[float]:

@@ -1,7 +1,8 @@
 """Drop: whether the champion's recipe scores less on these examples than on its own, beyond both scores' errors.
 
-Data that broke look like this. So does a record that was lucky: the luckiest of many equal scores is above its truth by
-what `LUCK` says, and comes down by as much when it is measured again.
+Data that broke look like this. So does a record that was lucky because it was chosen, and comes down when measured
+again: it counts less the optimism that was estimated of the choice. Of a record without an estimate, the luckiest
+of many equal scores is assumed, which is above its truth by what `LUCK` says.
 """
 
 from collections.abc import Iterator, Sequence
@@ -61,13 +62,16 @@ class Drop:
 
     @property
     def record(self) -> float:
-        """The recorded score as the folds measured it, before the model was calibrated."""
-        return fmean(self.recorded.scores) if self.recorded.scores else self.recorded.score
+        """The recorded score as the folds measured it, before the model was calibrated, less its optimism."""
+        if not self.recorded.scores:
+            return self.recorded.score
+        return fmean(self.recorded.scores) - self.recorded.optimism
 
     def allowance(self) -> float:
-        """Compute the fall that luck and chance explain: of the record, and of the new score.
+        """Compute the fall that chance explains: of the record, and of the new score.
 
-        If columns changed visibly, luck is no explanation that is needed: chance alone counts.
+        The luck of a record whose optimism is unknown counts as well, unless columns changed visibly: it is no
+        explanation that is needed then.
         """
         error = self.now.error
         if error is None:
@@ -75,7 +79,7 @@ class Drop:
         high = error.interval(self.now.score)[1]
         low = error.interval(self.record, growth=self._growth())[0]
         before, now = (self.record - low) / WIDTH, (high - self.now.score) / WIDTH
-        if self.changed:
+        if self.changed or self.recorded.optimism > 0:
             return CHANCE * hypot(before, now)
         return LUCK * before + CHANCE * hypot(LUCK_SPREAD * before, now)
 

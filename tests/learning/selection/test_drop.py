@@ -57,6 +57,19 @@ def test_a_lucky_record_does_not_hold_its_successors() -> None:
     assert (records[:, np.newaxis] - broken > allowance).mean() > 0.98
 
 
+@pytest.mark.parametrize("rivals", [8, 24])
+def test_a_record_counts_less_its_optimism(rivals: int) -> None:
+    """Simulate records that were the luckiest of some rivals, by an optimism that is right on average."""
+    random = np.random.default_rng(0)
+    records = 0.9 + ERROR * random.normal(size=(2_000, rivals)).max(axis=1)
+    optimism = float(records.mean()) - 0.9
+    known = drop(0.9 + optimism, recorded=replace(drop(0.9 + optimism).recorded, optimism=optimism))
+    assert known.record == pytest.approx(0.9)
+    falls = records - optimism - (0.9 + ERROR * random.normal(size=2_000))
+    assert (falls > known.allowance()).mean() < 0.05
+    assert (falls + 4 * ERROR > known.allowance()).mean() > 0.88
+
+
 def test_a_fall_beyond_both_errors_is_described() -> None:
     assert drop(0.9 + 3.75 * ERROR).describe() is None
     sentence = drop(0.9 + 3.9 * ERROR).describe()

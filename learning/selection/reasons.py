@@ -27,6 +27,11 @@ class FinalScores(Protocol):
     def candidate(self) -> Candidate: ...
     @property
     def scores(self) -> Sequence[float]: ...
+
+
+class MeasuredScores(FinalScores, Protocol):
+    """The same with the error of the mean score; None if only the folds' spread shows it."""
+
     @property
     def error(self) -> ScoreError | None: ...
 
@@ -74,7 +79,7 @@ class Reasons:
     #: The baseline's mean score in the search; None if it took no part.
     baseline: float | None
 
-    def first(self, winner: FinalScores, others: Sequence[FinalScores]) -> str:
+    def first(self, winner: MeasuredScores, others: Sequence[FinalScores]) -> str:
         """Explain the choice of a recipe where no champion's recipe defends itself."""
         parts = [
             f"Chose {winner.candidate}: {self._score(winner)} on fresh folds.",
@@ -101,7 +106,7 @@ class Reasons:
             f"{'beyond' if beyond else 'within'} the folds' noise."
         )
 
-    def win(self, challenger: FinalScores, defender: FinalScores, lead: Lead) -> str:
+    def win(self, challenger: MeasuredScores, defender: FinalScores, lead: Lead) -> str:
         """Explain that a recipe replaces the champion's."""
         parts = [
             f"Chose {challenger.candidate}: {self._score(challenger)} on fresh folds, where the champion's recipe, "
@@ -110,7 +115,7 @@ class Reasons:
         ]
         return self._with_ground(parts, challenger)
 
-    def succession(self, challenger: FinalScores, defender: FinalScores) -> str:
+    def succession(self, challenger: MeasuredScores, defender: FinalScores) -> str:
         """Explain that a recipe that learns from all rows replaces an early version that is no better."""
         parts = [
             f"Chose {challenger.candidate}, which learns from all rows: {self._score(challenger)} on fresh folds.",
@@ -119,7 +124,11 @@ class Reasons:
         return self._with_ground(parts, challenger)
 
     def defence(
-        self, defender: FinalScores, challenger: FinalScores | None, best: FinalScores, lead: Lead | None
+        self,
+        defender: MeasuredScores,
+        challenger: MeasuredScores | None,
+        best: FinalScores,
+        lead: Lead | None,
     ) -> str:
         """Explain that the champion's recipe is kept.
 
@@ -136,7 +145,7 @@ class Reasons:
             parts.append(f"Not the first here: {explain_rank(defender, best, self.ratio)}.")
         return self._with_ground(parts, defender)
 
-    def _comparison(self, challenger: FinalScores, lead: Lead) -> list[str]:
+    def _comparison(self, challenger: MeasuredScores, lead: Lead) -> list[str]:
         other, score = (
             f"The best other by the search, {challenger.candidate},",
             format_score(mean(challenger)),
@@ -156,7 +165,7 @@ class Reasons:
         examples = f" with {self.ground.examples:,} examples" if self.ground else ""
         return [f"A lead below {format_noise(lead.margin)} could not have been seen{examples}."]
 
-    def unjudged(self, defender: FinalScores, least: int) -> str:
+    def unjudged(self, defender: MeasuredScores, least: int) -> str:
         """Explain that the champion's recipe is kept because there were too few folds to judge any other."""
         parts = [
             f"Kept the champion's recipe, {defender.candidate}: {self._score(defender)} on fresh folds.",
@@ -172,12 +181,12 @@ class Reasons:
             "these scores may come from the rows alone."
         )
 
-    def _score(self, entry: FinalScores) -> str:
+    def _score(self, entry: MeasuredScores) -> str:
         low, high = interval(entry, self.ratio)
         bounds = f"{CONFIDENCE:.0%}: {format_score(low)} to {format_score(high)}"
         return f"{self.metric} {format_score(mean(entry))} ({bounds})"
 
-    def _shortage(self, better: FinalScores, noise: float, question: str) -> list[str]:
+    def _shortage(self, better: MeasuredScores, noise: float, question: str) -> list[str]:
         """Say that the examples are too few where the noise hides much of the advantage over the baseline."""
         if self.baseline is None or self.ground is None:
             return []
@@ -222,7 +231,7 @@ def describe_choice(lead: Lead) -> str:
     return "" if lead.rivals == 1 else f" of the best of {lead.rivals:,} recipes"
 
 
-def interval(entry: FinalScores, ratio: float) -> tuple[float, float]:
+def interval(entry: MeasuredScores, ratio: float) -> tuple[float, float]:
     """Compute the interval of a mean score: by its held-out rows, or by the folds' spread and Student's t."""
     if entry.error is not None:
         return entry.error.interval(mean(entry))
@@ -231,7 +240,7 @@ def interval(entry: FinalScores, ratio: float) -> tuple[float, float]:
     return mean(entry) - half, mean(entry) + half
 
 
-def half_width(entry: FinalScores, ratio: float) -> float:
+def half_width(entry: MeasuredScores, ratio: float) -> float:
     """Compute half of the width of the interval of a mean score."""
     low, high = interval(entry, ratio)
     return (high - low) / 2

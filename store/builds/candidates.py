@@ -321,7 +321,11 @@ class ScoreManager(models.Manager["Score"]):
         (`label` is None) and by label.
         """
         by_candidate: dict[int, list[Measurement]] = {candidate: [] for candidate in candidates}
-        parameters = {"candidates": list(by_candidate), "rounds": _rounds(round), "metric": metric}
+        parameters: dict[str, list[int] | list[str] | str | None] = {
+            "candidates": list(by_candidate),
+            "rounds": _rounds(round),
+            "metric": metric,
+        }
         with connection.cursor() as cursor:
             cursor.execute(MEASURES, parameters)
             for candidate, *columns in cursor.fetchall():

@@ -84,8 +84,7 @@ def test_clusters_that_a_person_accepted_are_not_held_again(context: FitContext,
 
 @pytest.mark.parametrize(("clusters", "features"), [(2, "'round'"), (4, "'round' and 'old'")])
 def test_clusters_that_repeat_features_are_held(context: FitContext, clusters: int, features: str):
-    age = Column(name="old", kind=Kind.ORDINAL, choices=(False, True))
-    columns = (*numbers("a"), Column(name="round", kind=Kind.BOOLEAN), age)
+    columns = (*numbers("a"), *(Column(name=name, kind=Kind.BOOLEAN) for name in ("round", "old")))
     noise = np.random.default_rng(0).normal(size=150)
     rows = [(a, i % 2 == 0, i % (20 if clusters == 2 else 4) < 2) for i, a in enumerate(noise)]
     data = dataset(PROBLEM, columns, rows, None)
@@ -93,6 +92,19 @@ def test_clusters_that_repeat_features_are_held(context: FitContext, clusters: i
     (objection,) = ClusterObjections(context=replace(context, dataset=data), incumbent=None, winner=winner)
     assert f"repeat the values of {features}, which needs no model" in objection.sentence
     assert objection.holds_first
+
+
+@pytest.mark.parametrize("kind", [Kind.CATEGORY, Kind.ORDINAL])
+def test_clusters_that_repeat_the_levels_of_a_feature_are_held(
+    context: FitContext, blobs: NDArray[np.int64], kind: Kind
+):
+    columns = (*numbers("ab"), Column(name="size", kind=kind, choices=("S", "M", "L")))
+    sizes = np.array(["S", "M", "L"])[blobs]
+    rows = [(*row, size) for row, size in zip(context.dataset.X.to_numpy().tolist(), sizes, strict=True)]
+    data = dataset(PROBLEM, columns, rows, None)
+    winner = Entry(candidate=recipe(3), searched=None, scores=(0.9,) * 5, measures={"separation": 0.9})
+    (objection,) = ClusterObjections(context=replace(context, dataset=data), incumbent=None, winner=winner)
+    assert "repeat the values of 'size'" in objection.sentence
 
 
 def test_a_recipe_that_finds_no_clusters_is_not_compared(context: FitContext):

@@ -56,6 +56,15 @@ def test_a_relation_that_turns_round_makes_later_rows_harder():
     assert compare(problem, timed(problem, turns=True)).are_harder
 
 
+def test_a_model_that_only_seems_better_hides_no_trend_that_another_could_follow():
+    random = np.random.default_rng(0)
+    X = np.column_stack([random.normal(size=N), np.arange(N)])
+    y = 4 * np.abs(X[:, 0]) + 0.03 * X[:, 1] + 0.3 * random.normal(size=N)
+    times = [START + timedelta(days=day) for day in range(N)]
+    data = dataset(Regression(), numbers("ab"), X.tolist(), y.tolist(), times=times)
+    assert compare(Regression(metric="r2"), data).are_harder
+
+
 @pytest.mark.parametrize("problem", [Regression(ordered=True), Clustering()])
 def test_ordered_folds_and_clusterings_are_not_compared(problem):
     data = timed(Regression())
@@ -81,7 +90,8 @@ def test_a_class_that_is_new_does_no_harm():
 
 def outcome(**changes) -> LaterRows:
     facts = {"metric": "r2", "plain": 0.5, "later": 0.1, "plain_loss": 1.0, "later_loss": 1.5}
-    return LaterRows(**(facts | {"baseline_loss": 2.0, "p_value": 0.001} | changes))
+    facts |= {"baseline_loss": 2.0, "p_value": 0.001} | changes
+    return LaterRows(**({"least_later_loss": facts["later_loss"]} | facts))
 
 
 @pytest.mark.parametrize(
@@ -92,6 +102,7 @@ def outcome(**changes) -> LaterRows:
         ({"later_loss": 1.05, "baseline_loss": 1.1}, True, False),
         ({"later_loss": 1.05}, False, False),
         ({"later_loss": 2.5}, True, True),
+        ({"later_loss": 2.5, "least_later_loss": 1.9}, True, False),
     ],
 )
 def test_only_a_change_beyond_noise_that_matters_is_named(changes, harder, useless):

@@ -119,6 +119,13 @@ class Dataset:
             repeated=None,
         )
 
+    def take_with_repeats(self, rows: NDArray[np.intp]) -> Self:
+        """Select rows, ascending, and keep whether one repeats another of them."""
+        if self.repeated is None:
+            return self.take(rows)
+        _, first, inverse = np.unique(self.repeated[rows], return_index=True, return_inverse=True)
+        return replace(self.take(rows), repeated=first[inverse])
+
     def with_groups(self, groups: NDArray[np.int64]) -> Self:
         """Replace the groups by others: any numbers, negative for none."""
         return replace(self, groups=_number_groups(groups))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite, sqrt
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,17 @@ REGRESSION = ("r2", "neg_mean_absolute_error", "neg_root_mean_squared_error", "n
 #: Quantiles whose pinball loss is measured; that of 0.5 is half the mean absolute error.
 QUANTILES = (0.1, 0.5, 0.9)
 CLUSTERING = ("separation", "silhouette", "calinski_harabasz", "neg_davies_bouldin")
+
+
+def score_labels(
+    predictions: NDArray[np.floating], y: NDArray[Any], metric: str, classes: Sequence[str]
+) -> Scores:
+    """Score probabilities, `(n, classes)`, or values, `(n,)`, of a task without classes."""
+    return (
+        score_classification(predictions, y, metric, classes)
+        if classes
+        else score_regression(predictions, y, metric)
+    )
 
 
 def score_classification(

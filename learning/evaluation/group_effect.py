@@ -1,20 +1,18 @@
 """Effect of groups on the score: a small forest on the same rows, with and without others of their groups learned."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from ..dataset import Dataset
-from ..estimators.families import catalogue
 from ..exceptions import LearningError
 from ..problem import Problem
-from .evaluate import score_classification, score_regression
+from .evaluate import score_labels
 from .folds import Fold, FoldPlan
-from .repeat_effect import FOREST
+from .reference_models import FOREST, predict, predict_without_features
 
 #: Folds of a partition, and partitions.
 FOLDS, PARTITIONS = 5, 2
@@ -67,12 +65,14 @@ def _score_partition(
     problem: Problem, dataset: Dataset, metric: str, together: list[Fold], apart: list[Fold]
 ) -> tuple[list[float], list[float], list[float]]:
     """Score the held-out rows of each fold that keeps groups together: by either model, and without features."""
-    forest = catalogue.pipeline(problem.task, FOREST, dataset.columns, problem.seed)
-    dummy = DummyClassifier(strategy="prior") if dataset.classes else DummyRegressor()
     predictions = (
-        _predict(forest, dataset, together),
-        _predict(forest, dataset, apart),
-        _predict(dummy, dataset, together),
+        _predict(problem, dataset, together),
+        _predict(problem, dataset, apart),
+        _collect(
+            dataset,
+            together,
+            [predict_without_features(dataset, learn, len(rows)) for learn, rows in together],
+        ),
     )
     one, other, baseline = (
         [_score(dataset, predicted[rows], rows, metric) for _, rows in together] for predicted in predictions
@@ -80,19 +80,19 @@ def _score_partition(
     return one, other, baseline
 
 
-def _predict(model: BaseEstimator, dataset: Dataset, folds: list[Fold]) -> Predictions:
-    """Predict each row out of fold: `(n, classes)` probabilities, or `(n,)` values."""
-    assert dataset.y is not None
-    predicted = np.zeros((len(dataset), len(dataset.classes)) if dataset.classes else len(dataset))
-    for learn, held_out in folds:
-        model.fit(dataset.X.iloc[learn], dataset.y[learn])
-        X = dataset.X.iloc[held_out]
-        predicted[held_out] = model.predict_proba(X) if dataset.classes else model.predict(X)
-    return predicted
+def _predict(problem: Problem, dataset: Dataset, folds: list[Fold]) -> Predictions:
+    """Predict each row out of fold by the forest: `(n, classes)` probabilities, or `(n,)` values."""
+    return _collect(dataset, folds, [predict(problem, dataset, FOREST, *fold) for fold in folds])
+
+
+def _collect(dataset: Dataset, folds: list[Fold], predictions: Sequence[Predictions]) -> Predictions:
+    """Order the predictions of the folds' held-out rows by row."""
+    collected = np.zeros((len(dataset), *predictions[0].shape[1:]))
+    for (_, held_out), values in zip(folds, predictions, strict=True):
+        collected[held_out] = values
+    return collected
 
 
 def _score(dataset: Dataset, predicted: Predictions, rows: NDArray[np.intp], metric: str) -> float:
     assert dataset.y is not None
-    if dataset.classes:
-        return score_classification(predicted, dataset.y[rows], metric, dataset.classes).score
-    return score_regression(predicted, dataset.y[rows], metric).score
+    return score_labels(predicted, dataset.y[rows], metric, dataset.classes).score

@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from ..analysis import Finding, FindingKind
 from ..dataset import Dataset
-from ..estimators.families import Candidate, catalogue
+from ..estimators.families import Candidate
 from ..exceptions import LearningError
 from ..lazy_imports import LazyModule
 from ..problem import Problem
-from .evaluate import score_classification, score_regression
+from .evaluate import score_labels
 from .folds import FoldPlan
 from .learnable import Learnable
+from .reference_models import predict, predict_without_features
 
 if TYPE_CHECKING:
     from scipy import stats
@@ -145,21 +146,8 @@ def _sample(dataset: Dataset, seed: int) -> Dataset:
     most = min(ROWS, max(WIDE_ROWS, CELLS // len(dataset.columns)))
     if len(dataset) <= most:
         return dataset
-    assert dataset.y is not None and dataset.times is not None
     rows = np.sort(np.random.default_rng(seed).choice(len(dataset), most, replace=False))
-    repeated = dataset.repeated
-    if repeated is not None:
-        _, first, inverse = np.unique(repeated[rows], return_index=True, return_inverse=True)
-        repeated = first[inverse]
-    return replace(
-        dataset,
-        X=dataset.X.iloc[rows].reset_index(drop=True),
-        y=dataset.y[rows],
-        times=dataset.times[rows],
-        groups=None if dataset.groups is None else np.unique(dataset.groups[rows], return_inverse=True)[1],
-        positions=None,
-        repeated=repeated,
-    )
+    return dataset.take_with_repeats(rows)
 
 
 def _pairs(plan: FoldPlan, dataset: Dataset) -> Iterator[_Pair]:
@@ -202,9 +190,11 @@ def _predict_pairs(
 ) -> _Result:
     assert dataset.y is not None
     truth = [dataset.y[pair.held_out] for pair in pairs]
-    plain = [_predict(problem, dataset, model, pair.mixed, pair.held_out) for pair in pairs]
-    later = [_predict(problem, dataset, model, pair.earlier, pair.held_out) for pair in pairs]
-    featureless = [_predict_without_features(dataset, pair.earlier, len(pair.held_out)) for pair in pairs]
+    plain = [predict(problem, dataset, model, pair.mixed, pair.held_out) for pair in pairs]
+    later = [predict(problem, dataset, model, pair.earlier, pair.held_out) for pair in pairs]
+    featureless = [
+        predict_without_features(dataset, pair.earlier, len(pair.held_out), median=True) for pair in pairs
+    ]
     y = np.concatenate(truth)
     return _Result(
         plain=_losses(np.concatenate(plain), y),
@@ -233,32 +223,6 @@ def _score_both(
     return fmean(one for one, _ in defined), fmean(other for _, other in defined)
 
 
-def _predict(
-    problem: Problem,
-    dataset: Dataset,
-    model: Candidate,
-    learn: NDArray[np.intp],
-    held_out: NDArray[np.intp],
-) -> Floats:
-    assert dataset.y is not None
-    pipeline = catalogue.pipeline(problem.task, model, dataset.columns, problem.seed)
-    pipeline.fit(dataset.X.iloc[learn], dataset.y[learn])
-    X = dataset.X.iloc[held_out]
-    if not dataset.classes:
-        return np.asarray(pipeline.predict(X), dtype=np.float64)
-    probabilities = np.zeros((len(held_out), len(dataset.classes)))
-    probabilities[:, pipeline.classes_] = pipeline.predict_proba(X)  # a class may be new after a cut
-    return probabilities
-
-
-def _predict_without_features(dataset: Dataset, learn: NDArray[np.intp], n: int) -> Floats:
-    """Predict the median of numbers, or the frequencies of classes, for `n` rows."""
-    assert dataset.y is not None
-    if not dataset.classes:
-        return np.full(n, np.median(dataset.y[learn]))
-    return np.tile(np.bincount(dataset.y[learn], minlength=len(dataset.classes)) / len(learn), (n, 1))
-
-
 def _losses(predictions: Floats, y: NDArray) -> Floats:
     """Compute the absolute error, or the Brier score, of each row: bounded, so that few rows do not decide."""
     if predictions.ndim == 1:
@@ -270,9 +234,7 @@ def _losses(predictions: Floats, y: NDArray) -> Floats:
 def _score(dataset: Dataset, metric: str, predictions: Floats, y: NDArray) -> float | None:
     """Compute the metric; None if it is not defined on these rows."""
     try:
-        if dataset.classes:
-            return score_classification(predictions, y, metric, dataset.classes).score
-        return score_regression(predictions, y, metric).score
+        return score_labels(predictions, y, metric, dataset.classes).score
     except (LearningError, ValueError):
         return None
 

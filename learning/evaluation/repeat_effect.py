@@ -4,20 +4,17 @@ from dataclasses import replace
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..dataset import Dataset
-from ..estimators.families import Candidate, catalogue
 from ..exceptions import TooFewInstances
 from ..problem import Problem
-from .evaluate import score_classification, score_regression
+from .evaluate import score_labels
 from .folds import FoldPlan
 from .learnable import Learnable
+from .reference_models import FOREST, predict
 
 #: Upper bound of the different rows that are scored.
 ROWS = 1_000
-#: The model: it learns rows by heart, as most models do to some degree.
-FOREST = Candidate("forest", {"n_estimators": 30})
 
 
 def describe_effect(problem: Problem, learnable: Learnable) -> str:
@@ -39,22 +36,17 @@ def _sample(dataset: Dataset, seed: int) -> Dataset:
     assert dataset.repeated is not None and dataset.y is not None
     chosen = np.random.default_rng(seed).permutation(dataset.distinct_rows())[:ROWS]
     rows = np.flatnonzero(np.isin(dataset.repeated, chosen))
-    return replace(dataset.take(rows), repeated=np.searchsorted(rows, dataset.repeated[rows]))
+    return dataset.take_with_repeats(rows)
 
 
 def _score(problem: Problem, dataset: Dataset, metric: str, n_folds: int) -> float:
     """Score the forest on one partition into folds."""
     folds = FoldPlan.of(problem, dataset, n_folds).split(dataset, "search")[:n_folds]
-    return fmean(_score_fold(problem, dataset, metric, learn, held_out) for learn, held_out in folds)
-
-
-def _score_fold(
-    problem: Problem, dataset: Dataset, metric: str, learn: NDArray[np.intp], held_out: NDArray[np.intp]
-) -> float:
-    assert dataset.y is not None
-    pipeline = catalogue.pipeline(problem.task, FOREST, dataset.columns, problem.seed)
-    pipeline.fit(dataset.X.iloc[learn], dataset.y[learn])
-    X, y = dataset.X.iloc[held_out], dataset.y[held_out]
-    if dataset.classes:
-        return score_classification(pipeline.predict_proba(X), y, metric, dataset.classes).score
-    return score_regression(pipeline.predict(X), y, metric).score
+    y = dataset.y
+    assert y is not None
+    return fmean(
+        score_labels(
+            predict(problem, dataset, FOREST, learn, held_out), y[held_out], metric, dataset.classes
+        ).score
+        for learn, held_out in folds
+    )

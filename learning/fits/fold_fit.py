@@ -198,10 +198,7 @@ class FitContext:
     def score_predictions(self, predictions: NDArray[np.float32], held_out: NDArray[np.intp]) -> Scores:
         """Score predictions for these held-out rows; not for clusterings."""
         assert self.dataset.y is not None
-        y = self.dataset.y[held_out]
-        if self.problem_type.has_values:
-            return evaluate.score_regression(predictions, y, self.metric)
-        return evaluate.score_classification(predictions, y, self.metric, self.dataset.classes)
+        return evaluate.score_labels(predictions, self.dataset.y[held_out], self.metric, self.dataset.classes)
 
     def _score(self, fit: Fit) -> Scored:
         learn, held_out = self.split(fit.round)[fit.fold]

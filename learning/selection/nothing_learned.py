@@ -19,6 +19,7 @@ from scipy.stats import norm, t
 from ..dataset import Dataset
 from ..evaluation import evaluate
 from ..evaluation.folds import Fold
+from ..evaluation.reference_models import predict_without_features
 from ..evaluation.score_error import ScoreError, estimate_error
 from .class_changes import are_comparable
 from .decision import Entry, Incumbent
@@ -160,30 +161,17 @@ class ChanceLevel:
     @cached_property
     def _baseline(self) -> list[NDArray[np.float32]]:
         """Predictions of a model that knows only the labels it learned from."""
-        assert self.dataset.y is not None
-        y, classes = self.dataset.y, len(self.dataset.classes)
-        predictions = []
-        for learn, held_out in self.folds:
-            prediction = y[learn].mean(keepdims=True)
-            if classes:
-                prediction = np.bincount(y[learn].astype(np.int64), minlength=classes) / len(learn)
-            shape = (len(held_out), classes) if classes else (len(held_out),)
-            predictions.append(np.broadcast_to(prediction, shape).astype(np.float32))
-        return predictions
+        return [
+            predict_without_features(self.dataset, learn, len(held_out)).astype(np.float32)
+            for learn, held_out in self.folds
+        ]
 
     def _scores(self, metric: str, predictions: Sequence[NDArray[np.float32]]) -> list[float]:
         assert self.dataset.y is not None
         y, classes = self.dataset.y, self.dataset.classes
         rows = [held_out for _, held_out in self.folds]
-        if classes:
-            codes = y.astype(np.int64)
-            return [
-                evaluate.score_classification(p, codes[r], metric, classes).score
-                for p, r in zip(predictions, rows, strict=True)
-            ]
-        values = y.astype(np.float64)
         return [
-            evaluate.score_regression(p, values[r], metric).score
+            evaluate.score_labels(p, y[r], metric, classes).score
             for p, r in zip(predictions, rows, strict=True)
         ]
 

@@ -321,9 +321,11 @@ class ScoreManager(models.Manager["Score"]):
         (`label` is None) and by label.
         """
         by_candidate: dict[int, list[Measurement]] = {candidate: [] for candidate in candidates}
-        parameters: dict[str, list[int] | list[str] | str | None] = {
+        instead = _instead_of(round)
+        parameters: dict[str, list[int] | str | None] = {
             "candidates": list(by_candidate),
-            "rounds": _rounds(round),
+            "round": round,
+            "instead": instead,
             "metric": metric,
         }
         with connection.cursor() as cursor:
@@ -331,7 +333,7 @@ class ScoreManager(models.Manager["Score"]):
             for candidate, *columns in cursor.fetchall():
                 by_candidate[candidate].append(Measurement._make(columns))
         if metric is not None and not any(by_candidate.values()):
-            rows = self.filter(fold__candidate__in=by_candidate, fold__round__in=_rounds(round))
+            rows = self.filter(fold__candidate__in=by_candidate, fold__round__in=(round, instead))
             _check_metric(metric, set(rows.values_list("metric", flat=True).distinct()))
         return {
             candidate: [each for each in (*_means(folds), *folds) if part is None or part.has(each)]
@@ -366,9 +368,9 @@ class ScoreManager(models.Manager["Score"]):
         return result
 
 
-def _rounds(round: str) -> list[str]:
-    """List the rounds to look for scores in; those of the first one that a candidate has count."""
-    return [SERVED, CONTEST] if round == SERVED else [round]
+def _instead_of(round: str) -> str:
+    """Return the round whose scores count where a candidate has none of `round`."""
+    return CONTEST if round == SERVED else round
 
 
 #: Measurements of what serves, of ended builds, by the candidates' primary keys.
@@ -379,11 +381,9 @@ MEASURES = """
 SELECT fold.candidate_id, score.metric, nullif(score.label, ''), fold.fold, score.value
 FROM store_foldscore AS fold JOIN store_score AS score ON score.fold_id = fold.id
 WHERE fold.candidate_id = ANY(%(candidates)s)
-    AND fold.round = (
-        SELECT other.round FROM store_foldscore AS other
-        WHERE other.candidate_id = fold.candidate_id AND other.round = ANY(%(rounds)s)
-        ORDER BY array_position(%(rounds)s, other.round::text) LIMIT 1
-    )
+    AND (fold.round = %(round)s OR fold.round = %(instead)s AND fold.candidate_id NOT IN (
+        SELECT candidate_id FROM store_foldscore WHERE candidate_id = ANY(%(candidates)s) AND round = %(round)s
+    ))
     AND (%(metric)s IS NULL OR score.metric = %(metric)s)
 ORDER BY score.metric, score.label, fold.fold
 """

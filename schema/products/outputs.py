@@ -302,12 +302,12 @@ def _number_fields(t: ProductTypes) -> Fields:
     "the same for all rows, or depends on the predicted number or on features as well: see `ModelVersion.intervals`."
 )
 class Interval:
-    low: float = strawberry.field(description="The lower end, within what the label may be.")
-    high: float = strawberry.field(description="The upper end, within what the label may be.")
+    low: float = strawberry.field(description="The lower end, not below `Intervals.least`.")
+    high: float = strawberry.field(description="The upper end, not above `Intervals.most`.")
     level: float = strawberry.field(description="The probability that was asked for.")
     coverage: float | None = strawberry.field(
         description="The share of true values that such intervals contained when the model was built. Only measured at "
-        "the levels 0.5, 0.8, 0.9 and 0.95; null at all others."
+        "the levels 0.5, 0.8, 0.9 and 0.95; null at all others. It is that before `Intervals.widening`."
     )
 
     @classmethod

@@ -48,7 +48,8 @@ class PartCoverage:
 
 @strawberry.type(
     description="The prediction intervals of a version: on what their width depends, and how many true values they "
-    "contained when it was built, on rows from which neither the model nor the widths were learned."
+    "contained when it was built, on rows from which neither the model nor the widths were learned. Those of versions "
+    "that were built before widths could depend on anything are CONSTANT, without limits, thirds and slices."
 )
 class Intervals:
     basis: IntervalBasis = strawberry.field(description="On what their width depends.")

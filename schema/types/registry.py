@@ -119,11 +119,12 @@ class ModelVersion(Node):
     )
     optimism: float = strawberry.field(
         description="How much choosing its recipe from many has raised the mean over the folds, as an estimate: the "
-        "best of many noisy scores is in part the luckiest. 0 if that is not known, as for clusterings."
+        "best of many noisy scores is in part the luckiest. 0 if that is not known, as for clusterings, and for "
+        "versions that were built before it was estimated."
     )
     horizon: str = strawberry.field(
         description="How long after the rows learned from lay those that the scores are of, in a sentence. Empty if "
-        "the product has no times."
+        "the product has no times, and for versions that were built before it was told."
     )
     early: bool = strawberry.field(
         description="True if it was fitted to serve before its build had ended; of many rows it learned from a part."
@@ -154,7 +155,8 @@ class ModelVersion(Node):
         return ModelStatus(self.status)
 
     @strawberry.field(
-        description="The calibration of its probabilities; null if it serves them as the estimator predicts them."
+        description="The calibration of its probabilities; null if it serves them as the estimator predicts them. Null "
+        "also for versions that were built before its effect was measured, whose scores are those before it."
     )
     def calibration(self: models.ModelVersion) -> Calibration | None:
         return None if self.calibration is None else Calibration.of(self.calibration)

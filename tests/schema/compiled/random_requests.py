@@ -206,6 +206,11 @@ class Drawing:
                 found += ["label", "label", self.nested("probabilities", ["label", "probability"])]
             case "REGRESSION":
                 found += ["value"]
+                if self.chance(0.1):
+                    found += [
+                        f"i{level[2:]}: interval(level: {level}) {{ low high level coverage }}"
+                        for level in LEVELS
+                    ]
             case _:
                 found += ["cluster", self.nested("distances", ["cluster", "distance"])]
         if self.chance(0.05):
@@ -277,6 +282,7 @@ class Drawing:
 
 #: Of types whose literals in a document are those of JSON.
 PLAIN = {"Float", "Int", "Boolean", "String", "ID", "Date", "DateTime", "Time", "Decimal", "BigInt"}
+LEVELS = ("0.5", "0.77", "0.9", "1.5")
 MODEL = [
     "id", "number", "status", "family", "builtAt", "metric", "score", "size", "digest", "labels", "runtime",
     "microsecondsPerRow", "parity",

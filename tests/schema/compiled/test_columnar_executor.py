@@ -23,7 +23,7 @@ from store.predictions import upsert
 from store.predictions.upsert import PredictionBatch
 from store.products import catalogue
 from store.serving import champions, predict
-from tests.schema.compiled.oracle import Oracle
+from tests.schema.compiled.oracle import Oracle, intervals
 from tests.schema.compiled.random_requests import Drawing
 from tests.schema.compiled.random_selections import Selecting
 from tests.store.conftest import version
@@ -85,7 +85,8 @@ def test_columns_and_answers_of_every_kind_are_walked(told: Told, db: None, name
     assert len(valid) == 6
     oracle = Oracle(signature=product.signature, family="x", hyperparameters={}, estimator=None)
     answers = oracle.predict([request.instance for request in valid])
-    stored = upsert.store(PredictionBatch(product, version(product), valid, answers))
+    registered = version(product, intervals=intervals(product.signature))
+    stored = upsert.store(PredictionBatch(product, registered, valid, answers))
     types = schema._schema.type_map
     every = " ".join(types[f"{prefix}Instance"].fields)
     for seed in range(30):

@@ -37,7 +37,7 @@ from store.serving import champions as serving
 from store.serving import dispatcher, micro_batching
 from store.serving.connection_pool import ConnectionLost
 from tests.learning.compiler.compiling import compiled, fit_model
-from tests.schema.compiled.oracle import Oracle
+from tests.schema.compiled.oracle import Oracle, intervals
 from tests.schema.compiled.random_requests import Drawing
 from tests.store.conftest import NOON, operate, version, with_rows
 
@@ -57,7 +57,7 @@ def champions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def champion(product: DataProduct) -> serving.Champion:
     model = Oracle(signature=product.signature, family="x", hyperparameters={}, estimator=None)
-    registered = version(product)
+    registered = version(product, intervals=intervals(product.signature))
     ProductState.objects.update_or_create(product=product.name, defaults={"champion": registered})
     return serving.Champion(product, registered, model, serving.InferenceTime(1.0, 1.0))
 

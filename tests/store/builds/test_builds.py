@@ -463,7 +463,7 @@ def test_a_build_that_cannot_learn_fails_with_the_reason(
 
 def test_a_row_that_postgresql_cannot_compute_fails_the_build_with_a_sentence(relapse: DataProduct) -> None:
     examples(6)
-    Anamnesis.objects.filter(age=50).update(age=0)  # cost / age
+    Anamnesis.objects.filter(age=55).update(age=0)  # cost / age
     build = built(relapse)
     assert (build.status, build.problem_code, finals(build)) == (FAILED, "BAD_INPUT", ["BuildFailed"])
     assert "cost_per_year" in build.problem_message and "NullIf" in build.problem_message

@@ -44,7 +44,7 @@ from .selection.hidden_groups import find_hidden_groups, grouping_objections
 from .selection.nothing_learned import ChanceLevel
 from .selection.objections import Objection
 from .selection.optimism import Optimism
-from .selection.reasons import Ground, describe_optimism
+from .selection.reasons import Ground
 from .selection.rounds import FoldRunner, Key, Span
 from .selection.search import Search
 from .selection.steps import (
@@ -135,9 +135,8 @@ def build(
         yield from final_round.run()
         decision = _decide(search, final_round, incumbent, analysed).hold(objections)
         optimism = Optimism(search=search, final_round=final_round, incumbent=incumbent)
-        choice = describe_optimism(optimism.of(decision.winner)) if decision.winner else ""
         later = Future(analysis=analysed, incumbent=incumbent).sentences()
-        remarks = [choice, *learnable.remarks, final_round.horizon, *later]
+        remarks = [*learnable.remarks, *(later or [final_round.horizon])]
         yield _decided(decision, search.stop_reason + final_round.stop_reason, remarks)
         if decision.winner:
             yield from _prepare_final_fits(final_round, decision.winner, incumbent, optimism, clock).run()
@@ -383,7 +382,6 @@ def _ground(final_round: FinalRound) -> Ground:
     held_out = [rows for _, rows in final_round.context.split("contest")[: final_round.scoreboard.folds]]
     return Ground(
         examples=len(dataset),
-        folds=plan.folds,
         ordered=plan.ordered,
         classes=_count_classes(dataset, np.arange(len(dataset))),
         held_out=_count_classes(dataset, np.unique(np.concatenate(held_out))),

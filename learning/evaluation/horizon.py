@@ -22,10 +22,7 @@ def describe_horizon(dataset: Dataset, folds: Sequence[Fold], *, ordered: bool) 
     if dataset.times is None or not len(folds):
         return ""
     if not ordered:
-        return (
-            "The scores are of rows of the same time as those learned from; nothing in them says how well later rows "
-            "are predicted."
-        )
+        return "The scores are of rows of the same time as those learned from, not of later ones."
     spans = np.concatenate(
         [dataset.times[held_out] - dataset.times[learn].max() for learn, held_out in folds]
     )

@@ -26,7 +26,10 @@ def class_objections(
     floors = problem.floors if isinstance(problem, Classification) else ()
     for label in floors:
         if label not in classes and label not in lost:
-            yield f"The floor of {label!r} cannot be checked: too few rows have that label."
+            yield (
+                f"The floor of {label!r} cannot be checked, as too few rows have that label: label more of them, or "
+                "promote the version."
+            )
 
 
 def are_comparable(champion_classes: Sequence[str], classes: Sequence[str]) -> bool:

@@ -302,7 +302,8 @@ def _objections(problem: Problem, winner: Entry, ground: Ground | None) -> Itera
             if recall is not None and recall < floor:
                 yield (
                     f"The recall of {label!r} is {recall:.3f}, below its floor of {floor:g}"
-                    f"{_describe_recall(label, recall, ground)}."
+                    f"{_describe_recall(label, recall, ground)}: collect more such rows, or promote the "
+                    "version if that is enough."
                 )
     if not problem.auto_promote:
         yield "Automatic promotion is switched off."

@@ -30,8 +30,8 @@ WITHIN, AMONG, VALUES = 0.7, 0.1, 10
 #: What to do.
 ADVICE = (
     "If rows of a cluster are of the same person, machine or place, name the field that says which in "
-    'Join(group="…"), and build again; if they are copies, keep one of each. If new rows will be of the same ones as '
-    "these, promote this version."
+    'Join(group="…"), and build again; if they are copies, keep one of each; if new rows will be of the same ones, '
+    "promote the version."
 )
 
 
@@ -65,22 +65,21 @@ class HiddenGroups:
             else ""
         )
         return (
-            f"{several.sum():,} of {compared:,} rows{sample} lie in {len(several):,} clusters that no group declares: "
-            f"in {list_names(self.near.columns, 'columns')} they are much nearer to each other than independent rows "
-            f"are.{explanation}"
+            f"{several.sum():,} of {compared:,} rows{sample} lie in {len(several):,} clusters of rows that are much "
+            f"more alike than independent ones, in {list_names(self.near.columns, 'columns')}.{explanation}"
         )
 
     def _describe_effect(self) -> str:
         together, apart = fmean(self.effect.together), fmean(self.effect.apart)
         return (
-            f"A forest has {self.metric} {format_score(apart)} for rows whose clusters it has learned from, and "
-            f"{format_score(together)} for the same rows if it has not, which is worse beyond the folds' noise."
+            f"A forest has {self.metric} {format_score(apart)} for rows whose clusters it has learned from, and only "
+            f"{format_score(together)} for the same rows if it has not."
         )
 
     def _describe_folds(self) -> str:
         if self.together is None:
-            return "The scores of this build are of the first kind."
-        return "The folds of this build keep clusters together, so its scores are of the second kind."
+            return "The scores of this build are of rows whose clusters were learned from: expect less of others."
+        return "The scores of this build are of clusters that were not learned from."
 
 
 def find_hidden_groups(problem: Problem, learnable: Learnable, analysis: Analysis) -> HiddenGroups | None:

@@ -1,4 +1,8 @@
-"""Reasons of a decision, in sentences for people: what is best, by how much and how surely, on which examples."""
+"""Reasons of a decision, in sentences for people.
+
+Their order: what was chosen, how good it is and how surely, what it was compared with, and where examples are too few.
+Folds, ranks and the recipes of all others stand in the leaderboard.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +13,7 @@ from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..evaluation.score_error import CONFIDENCE, ScoreError
 from ..lazy_imports import LazyModule
-from .noise import ROUNDING, Lead, differences, margin, standard_error
+from .noise import ROUNDING, Lead, standard_error
 
 if TYPE_CHECKING:
     from scipy import stats
@@ -38,26 +42,19 @@ class MeasuredScores(FinalScores, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """The examples and the folds that the scores of a final round were measured on."""
+    """The examples that the scores of a final round were measured on."""
 
     examples: int
-    #: Folds of one partition.
-    folds: int
     ordered: bool = False
     #: The number of examples of each class; empty without classes.
     classes: Mapping[str, int] = field(default_factory=dict)
     #: The same of those examples that were held out.
     held_out: Mapping[str, int] = field(default_factory=dict)
 
-    def describe(self, scored: int) -> str:
-        """Describe means over `scored` folds."""
-        repeats = scored / self.folds
-        times = f" ({self.folds} folds, {repeats:.0f} times)" if repeats > 1 and repeats.is_integer() else ""
-        order = " in the order of time" if self.ordered else ""
-        return (
-            f"All these scores are means over {scored} folds{times}{order} of the same {self.examples:,} examples; "
-            "scores of other rows, folds or snapshots are not comparable with them."
-        )
+    def describe(self) -> str:
+        """Describe, as part of a sentence, what was predicted to measure the scores."""
+        rows = "later rows than were learned from" if self.ordered else "held-out rows"
+        return f" on {rows}, of {self.examples:,}"
 
     def describe_shortage(self) -> str:
         """Name the number of examples, and of those of the rarest class."""
@@ -81,12 +78,13 @@ class Reasons:
 
     def first(self, winner: MeasuredScores, others: Sequence[FinalScores]) -> str:
         """Explain the choice of a recipe where no champion's recipe defends itself."""
-        parts = [
-            f"Chose {winner.candidate}: {self._score(winner)} on fresh folds.",
-            self._distance(winner, others),
-            *self._shortage(winner, half_width(winner, self.ratio), "how good it is"),
-        ]
-        return self._with_ground(parts, winner)
+        return " ".join(
+            [
+                f"Chose {winner.candidate}: {self._score(winner)}.",
+                self._distance(winner, others),
+                *self._shortage(winner, half_width(winner, self.ratio), "how good it is"),
+            ]
+        )
 
     def _distance(self, winner: FinalScores, others: Sequence[FinalScores]) -> str:
         """Compare a winner with the best of the others."""
@@ -95,33 +93,25 @@ class Reasons:
             return "No other recipe reached the final round."
         lead = mean(winner) - mean(best)
         if abs(lead) <= ROUNDING:
-            return f"The next best, {best.candidate}, has the same score."
+            return f"The next best, {_name(best, winner)}, has the same score."
         if lead < 0:
-            return f"Not the first here: {explain_rank(winner, best, self.ratio)}."
-        advantages = differences(winner.scores, best.scores)
-        beyond = fmean(advantages) > margin(advantages, self.ratio)
-        difference = describe_difference(winner.scores, best.scores, self.ratio)
-        return (
-            f"The next best, {best.candidate}, has {format_score(mean(best))}: less by {difference}, which is "
-            f"{'beyond' if beyond else 'within'} the folds' noise."
-        )
+            return f"Not the highest score: {explain_rank(winner, best, self.ratio)}."
+        difference = describe_lead(Lead.of(winner.scores, best.scores, self.ratio))
+        return f"The next best, {_name(best, winner)}, has {format_score(mean(best))}: less by {difference}."
 
     def win(self, challenger: MeasuredScores, defender: FinalScores, lead: Lead) -> str:
         """Explain that a recipe replaces the champion's."""
-        parts = [
-            f"Chose {challenger.candidate}: {self._score(challenger)} on fresh folds, where the champion's recipe, "
-            f"{defender.candidate}, has {format_score(mean(defender))}.",
-            f"It is better by {describe_lead(lead)}, which is beyond the noise{describe_choice(lead)}.",
-        ]
-        return self._with_ground(parts, challenger)
+        return (
+            f"Chose {challenger.candidate}: {self._score(challenger)}. The champion's recipe, {defender.candidate}, "
+            f"has {format_score(mean(defender))}: less by {describe_lead(lead)}."
+        )
 
     def succession(self, challenger: MeasuredScores, defender: FinalScores) -> str:
         """Explain that a recipe that learns from all rows replaces an early version that is no better."""
-        parts = [
-            f"Chose {challenger.candidate}, which learns from all rows: {self._score(challenger)} on fresh folds.",
-            f"The early version, {defender.candidate}, has {format_score(mean(defender))}.",
-        ]
-        return self._with_ground(parts, challenger)
+        return (
+            f"Chose {challenger.candidate}, which learns from all rows: {self._score(challenger)}. The early version, "
+            f"{defender.candidate}, has {format_score(mean(defender))}."
+        )
 
     def defence(
         self,
@@ -137,98 +127,97 @@ class Reasons:
             best: The candidate with the highest score of the round.
             lead: The challenger's.
         """
-        verdict = f"Kept the champion's recipe, {defender.candidate}: {self._score(defender)} on fresh folds."
+        verdict = self._keep(defender)
         if challenger is None or lead is None:
-            return self._with_ground([verdict, "No other could be compared with it."], defender)
-        parts = [verdict, *self._comparison(challenger, lead)]
+            return f"{verdict} No other could be compared with it."
+        parts = [verdict, self._comparison(challenger, defender, lead), *self._blind(challenger, lead)]
         if mean(best) > max(mean(defender), mean(challenger)) + ROUNDING:
-            parts.append(f"Not the first here: {explain_rank(defender, best, self.ratio)}.")
-        return self._with_ground(parts, defender)
+            parts.append(f"Not the highest score: {explain_rank(defender, best, self.ratio)}.")
+        return " ".join(parts)
 
-    def _comparison(self, challenger: MeasuredScores, lead: Lead) -> list[str]:
+    def _keep(self, defender: MeasuredScores) -> str:
+        return f"Kept the champion's recipe, {defender.candidate}: {self._score(defender)}."
+
+    def _comparison(self, challenger: FinalScores, defender: FinalScores, lead: Lead) -> str:
+        among = f" of {lead.rivals:,}" if lead.rivals > 1 else ""
         other, score = (
-            f"The best other by the search, {challenger.candidate},",
+            f"The best other{among}, {_name(challenger, defender)},",
             format_score(mean(challenger)),
         )
         if lead.advantage <= ROUNDING:
-            return [f"{other} is not better: {score}.", *self._blind(lead)]
-        return [
-            f"{other} has {score}: better by {describe_lead(lead)}, which is within the noise{describe_choice(lead)}.",
-            *self._blind(lead),
-            *self._shortage(challenger, lead.margin, "which of the two is better"),
-        ]
+            return f"{other} is not better: {score}."
+        return f"{other} has {score}: better by {format_noise(lead.advantage)}, which may be luck."
 
-    def _blind(self, lead: Lead) -> list[str]:
-        """Say how large a lead had to be to be seen."""
+    def _blind(self, challenger: FinalScores, lead: Lead) -> list[str]:
+        """Say how large a lead had to be to be seen, and where that is too large."""
         if lead.margin <= ROUNDING:
             return []
+        if lead.advantage > ROUNDING and (
+            shortage := self._shortage(challenger, lead.margin, "which of the two is better")
+        ):
+            return [f"Only a lead above {format_noise(lead.margin)} could be seen.", *shortage]
         examples = f" with {self.ground.examples:,} examples" if self.ground else ""
-        return [f"A lead below {format_noise(lead.margin)} could not have been seen{examples}."]
+        return [f"Only a lead above {format_noise(lead.margin)} could be seen{examples}."]
 
     def unjudged(self, defender: MeasuredScores, least: int) -> str:
         """Explain that the champion's recipe is kept because there were too few folds to judge any other."""
-        parts = [
-            f"Kept the champion's recipe, {defender.candidate}: {self._score(defender)} on fresh folds.",
-            f"The time limit left {len(defender.scores)} of them, fewer than {least}: no recipe is replaced, and none "
-            "held for its score, on that ground.",
-        ]
-        return self._with_ground(parts, defender)
+        return (
+            f"{self._keep(defender)} No recipe was replaced, or held for its score: fewer than {least} folds were "
+            "scored in time."
+        )
 
     def recorded(self, score: float) -> str:
         """Explain that the champion's recorded score is of other examples."""
         return (
-            f"The champion's recorded {self.metric} {format_score(score)} is of another snapshot: a difference to "
-            "these scores may come from the rows alone."
+            f"The champion's recorded {self.metric} {format_score(score)} is of other rows, so small differences to it "
+            "mean nothing."
         )
 
     def _score(self, entry: MeasuredScores) -> str:
         low, high = interval(entry, self.ratio)
         bounds = f"{CONFIDENCE:.0%}: {format_score(low)} to {format_score(high)}"
-        return f"{self.metric} {format_score(mean(entry))} ({bounds})"
+        return f"{self.metric} {format_score(mean(entry))} ({bounds}){self.ground.describe() if self.ground else ''}"
 
-    def _shortage(self, better: MeasuredScores, noise: float, question: str) -> list[str]:
+    def _shortage(self, better: FinalScores, noise: float, question: str) -> list[str]:
         """Say that the examples are too few where the noise hides much of the advantage over the baseline."""
         if self.baseline is None or self.ground is None:
             return []
         if noise <= HIDES * abs(mean(better) - self.baseline):
             return []
-        return [f"There are too few examples to tell {question}: {self.ground.describe_shortage()}."]
+        return [
+            f"There are too few examples to tell {question}: {self.ground.describe_shortage()}. Label more rows."
+        ]
 
-    def _with_ground(self, parts: Sequence[str], entry: FinalScores) -> str:
-        ground = [self.ground.describe(len(entry.scores))] if self.ground else []
-        return " ".join([*parts, *ground])
+
+def _name(other: FinalScores, beside: FinalScores) -> str:
+    """Name another recipe: by its family, unless the one beside it is of the same."""
+    return (
+        str(other.candidate) if other.candidate.family == beside.candidate.family else other.candidate.family
+    )
 
 
 def explain_rank(winner: FinalScores, best: FinalScores, ratio: float) -> str:
     """Explain, as part of a sentence, why the winner is not the candidate with the highest score."""
-    advantages = differences(best.scores, winner.scores)
-    beyond = fmean(advantages) > margin(advantages, ratio)
-    lead = f"{best.candidate} is better by {describe_difference(best.scores, winner.scores, ratio)}"
-    if beyond:
+    lead = Lead.of(best.scores, winner.scores, ratio)
+    advantage = f"{_name(best, winner)} is higher by {describe_lead(lead)}"
+    if lead.is_beyond_noise:
         return (
-            f"{lead}, but the search ranked it lower, and the highest of several noisy scores is a lucky one"
+            f"{advantage}, but the search ranked it lower, and the highest of several scores is a lucky one"
         )
     if winner.candidate.incumbent:
-        return f"{lead}, which is within the noise, and only a lead beyond it replaces the champion's recipe"
+        return f"{advantage}, and only a lead beyond luck replaces the champion's recipe"
     if len(ensemble.pieces(best.candidate)) > len(ensemble.pieces(winner.candidate)):
-        return f"{lead}, too little for an average of more models, which takes longer to predict"
-    return f"{lead}, which is within the noise, and the search ranked it lower"
-
-
-def describe_difference(challenger: Sequence[float], defender: Sequence[float], ratio: float) -> str:
-    """Render the mean difference of two candidates' scores with its noise."""
-    advantages = differences(challenger, defender)
-    return f"{format_noise(fmean(advantages))} ± {format_noise(margin(advantages, ratio))}"
+        return f"{advantage}, too little for an average of more models, which takes longer to predict"
+    return f"{advantage}, and the search ranked it lower"
 
 
 def describe_lead(lead: Lead) -> str:
-    """Render a lead with its noise."""
-    return f"{format_noise(lead.advantage)} ± {format_noise(lead.margin)}"
-
-
-def describe_choice(lead: Lead) -> str:
-    """Say, as part of a sentence, that the best of several is in part the luckiest."""
-    return "" if lead.rivals == 1 else f" of the best of {lead.rivals:,} recipes"
+    """Render a lead, and say, as part of a sentence, whether the luck of the best of so many explains it."""
+    luck = "luck" if lead.rivals == 1 else f"the luck of the best of {lead.rivals:,} recipes"
+    advantage, most = format_noise(lead.advantage), format_noise(lead.margin)
+    if lead.is_beyond_noise:
+        return f"{advantage}, more than {luck} explains ({most})"
+    return f"{advantage}, which may be {luck} (up to {most})"
 
 
 def interval(entry: MeasuredScores, ratio: float) -> tuple[float, float]:
@@ -244,16 +233,6 @@ def half_width(entry: MeasuredScores, ratio: float) -> float:
     """Compute half of the width of the interval of a mean score."""
     low, high = interval(entry, ratio)
     return (high - low) / 2
-
-
-def describe_optimism(optimism: float) -> str:
-    """Say that choosing has raised the winner's score; empty if it has not."""
-    if optimism < 0.0005:
-        return ""
-    return (
-        f"Choosing the best of many raises a score by luck, here by about {format_noise(optimism)}: the score of the "
-        "version is lower by that."
-    )
 
 
 def mean(entry: FinalScores) -> float:

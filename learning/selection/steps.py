@@ -12,6 +12,7 @@ from ..estimators.families import Candidate
 from ..evaluation.folds import ROUND_NAMES, Round
 from ..evaluation.measures import Measure
 from ..model import Model
+from .reasons import format_noise, format_score
 
 if TYPE_CHECKING:
     from .decision import Decision
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: `CandidateFailed.fold` if the fit on all examples failed, rather than that on a fold.
 ALL_EXAMPLES = -1
+#: Least difference of two scores that three decimals show.
+VISIBLE = 0.0005
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +197,19 @@ class Fitted:
         remark = f" {self.served.describe()}" if self.served is not None else ""
         score = f"{self.metric} {self.served_score:.4g}"
         return f"Fitted {self.candidate} on {examples} examples, {role} with {score}.{remark}"
+
+    def explain_score(self) -> str:
+        """Explain why the version's score is not that of the final round; empty if it hardly differs."""
+        reasons = []
+        if abs(self.served_score + self.optimism - self.score) >= VISIBLE:
+            reasons.append("its probabilities are calibrated")
+        if self.optimism >= VISIBLE:
+            reasons.append(
+                f"{format_noise(self.optimism)} is taken off for the luck of the best of many recipes"
+            )
+        if not reasons:
+            return ""
+        return f"The version's score is {format_score(self.served_score)}: {', and '.join(reasons)}."
 
     @property
     def served_score(self) -> float:

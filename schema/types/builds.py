@@ -109,8 +109,9 @@ class Build(Job, Node):
         return self.promoted if self.status == "SUCCEEDED" or self.model_id else None
 
     @strawberry.field(
-        description="The outcome of the final round and its reasons, as sentences to show to people: the best "
-        "candidates, their difference with its noise (±), the rows and folds behind the scores. Null before it."
+        description="The outcome of the final round and its reasons, as sentences to show to people: what was "
+        "chosen, how good it is and how surely, what it was compared with, what to look at, and why the version waits "
+        "if it does. Null before it."
     )
     def decision(self: models.Build) -> str | None:
         return self.decision or None

@@ -242,8 +242,7 @@ class _BuildRun:
         if step.early is not None:
             self.promote_early(model, step.early)
         elif step.winner and self.build.model is None:
-            if step.served is not None:
-                self.build.decision += f" {step.served.describe()}"
+            self.build.decision = " ".join(filter(None, [self.build.decision, step.explain_score()]))
             self.promote(model)
 
     def promote_early(self, model: ModelVersion, decided: learning.Decided) -> None:

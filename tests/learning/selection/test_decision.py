@@ -101,8 +101,8 @@ def test_the_search_selects_and_the_final_round_is_reported():
     assert decision.winner == FOREST
     assert decision.hold_reason is None
     assert decision.reason == (
-        "Chose forest (n_estimators=9): roc_auc 0.918 (95%: 0.749 to 1.087) on fresh folds. Not the first here: linear "
-        "(C=1.0) is better by 0.038 ± 0.124, which is within the noise, and the search ranked it lower."
+        "Chose forest (n_estimators=9): roc_auc 0.918 (95%: 0.749 to 1.087). Not the highest score: linear is higher "
+        "by 0.038, which may be luck (up to 0.124), and the search ranked it lower."
     )
 
 
@@ -112,7 +112,7 @@ def test_the_first_choice_is_compared_with_the_next_best():
         entry(LINEAR, BETTER, 0.9), entry(FOREST, GOOD, 0.8), entry(baseline, (0.5,) * 5, 0.5)
     ).reason
     assert reason.endswith(
-        "The next best, forest (n_estimators=9), has 0.908: less by 0.048 ± 0.006, which is beyond the folds' noise."
+        "The next best, forest, has 0.908: less by 0.048, more than luck explains (0.006)."
     )
     alone = run_decision(entry(LINEAR, BETTER, 0.9), entry(baseline, (0.5,) * 5, 0.5)).reason
     assert alone.endswith("No other recipe reached the final round.")
@@ -121,9 +121,9 @@ def test_the_first_choice_is_compared_with_the_next_best():
 def test_equal_scores_are_called_equal():
     rounded = tuple(score + 1e-17 for score in GOOD)
     first = run_decision(entry(LINEAR, GOOD, 0.9), entry(FOREST, rounded, 0.8)).reason
-    assert first.endswith("The next best, forest (n_estimators=9), has the same score.")
+    assert first.endswith("The next best, forest, has the same score.")
     kept = run_decision(entry(CHAMPION, GOOD, 0.9), entry(FOREST, rounded, 0.95)).reason
-    assert kept.endswith("forest (n_estimators=9), is not better: 0.908.")
+    assert kept.endswith("The best other, forest, is not better: 0.908.")
 
 
 def test_a_model_without_any_loss_needs_no_average():
@@ -144,10 +144,9 @@ def test_a_recipe_that_is_better_beyond_noise_replaces_the_champions():
     assert decision.winner == FOREST
     assert not decision.incumbent_kept
     assert decision.reason == (
-        "Chose forest (n_estimators=9): roc_auc 0.956 (95%: 0.939 to 0.973) on fresh folds, where the champion's "
-        "recipe, linear (C=1.0), has 0.908. It is better by 0.048 ± 0.006, which is beyond the noise. The "
-        "champion's recorded roc_auc 0.910 is of another snapshot: a difference to these scores may come from the "
-        "rows alone."
+        "Chose forest (n_estimators=9): roc_auc 0.956 (95%: 0.939 to 0.973). The champion's recipe, linear (C=1.0), "
+        "has 0.908: less by 0.048, more than luck explains (0.006). The champion's recorded roc_auc 0.910 is of other "
+        "rows, so small differences to it mean nothing."
     )
 
 
@@ -156,10 +155,9 @@ def test_a_recipe_that_is_better_by_chance_does_not_replace_it():
     assert decision.winner == CHAMPION
     assert decision.incumbent_kept
     assert decision.reason == (
-        "Kept the champion's recipe, linear (C=1.0): roc_auc 0.908 (95%: 0.892 to 0.924) on fresh folds. The best "
-        "other by the search, forest (n_estimators=9), has 0.918: better by 0.010 ± 0.128, which is within the noise. "
-        "A lead below 0.128 could not have been seen. The champion's recorded roc_auc 0.910 is of another snapshot: a "
-        "difference to these scores may come from the rows alone."
+        "Kept the champion's recipe, linear (C=1.0): roc_auc 0.908 (95%: 0.892 to 0.924). The best other, forest, has "
+        "0.918: better by 0.010, which may be luck. Only a lead above 0.128 could be seen. The champion's recorded "
+        "roc_auc 0.910 is of other rows, so small differences to it mean nothing."
     )
 
 
@@ -256,14 +254,13 @@ def test_a_recall_at_its_floor_and_a_class_without_rows_do_not_hold():
 def test_the_reason_to_keep_a_recipe_names_the_comparison():
     champion = incumbent(metric="accuracy")
     assert run_decision(entry(CHAMPION, GOOD, 0.9), champion=champion).reason == (
-        "Kept the champion's recipe, linear (C=1.0): roc_auc 0.908 (95%: 0.892 to 0.924) on fresh folds. No other "
-        "could be compared with it. The champion's recorded score is accuracy, this one roc_auc: they were not "
-        "compared."
+        "Kept the champion's recipe, linear (C=1.0): roc_auc 0.908 (95%: 0.892 to 0.924). No other could be compared "
+        "with it. The champion's recorded score is accuracy, this one roc_auc: they were not compared."
     )
     large = run_decision(entry(CHAMPION, (-1234.5, -1234.5), 0.9), champion=champion).reason
     assert "roc_auc -1234 (95%: -1234 to -1234)" in large or "roc_auc -1235 (95%: -1235" in large
     worse = run_decision(entry(CHAMPION, BETTER, 0.9), entry(FOREST, GOOD, 0.8), champion=champion).reason
-    assert "The best other by the search, forest (n_estimators=9), is not better: 0.908." in worse
+    assert "The best other, forest, is not better: 0.908. Only a lead above 0.006 could be seen." in worse
 
 
 def test_a_model_that_is_fitted_on_new_examples_keeps_its_recipe():
@@ -290,7 +287,7 @@ def test_a_class_that_vanished_holds_the_model_and_its_score_is_not_compared():
 def test_a_class_that_is_new_is_not_compared_and_not_held():
     decision = run_with_classes(("a", "b"), ("a", "b", "c"), recorded=0.99)
     assert decision.hold_reason is None
-    assert "they were not compared" in decision.reason and "of another snapshot:" not in decision.reason
+    assert "they were not compared" in decision.reason and "of other rows" not in decision.reason
 
 
 def test_a_score_by_another_metric_is_not_compared_and_the_decision_says_so():
@@ -306,22 +303,22 @@ def test_scores_over_the_same_classes_in_another_order_are_compared():
 
 def test_a_floor_of_a_class_that_was_not_learned_holds_the_model():
     decision = run_with_classes((), ("a", "b"), floors={"c": 0.5})
-    assert decision.hold_reason == "The floor of 'c' cannot be checked: too few rows have that label."
-
-
-ROWS = Ground(examples=120, folds=5, classes={"no": 109, "yes": 11})
-
-
-def test_the_reason_names_the_rows_and_the_folds_of_its_scores():
-    reason = run_decision(entry(LINEAR, GOOD, 0.9), ground=ROWS).reason
-    assert reason.endswith(
-        "No other recipe reached the final round. All these scores are means over 5 folds of the same 120 examples; "
-        "scores of other rows, folds or snapshots are not comparable with them."
+    assert decision.hold_reason == (
+        "The floor of 'c' cannot be checked, as too few rows have that label: label more of them, or "
+        "promote the version."
     )
-    repeated = replace(ROWS, examples=1_200)
-    assert "10 folds (5 folds, 2 times) of the same 1,200 examples" in repeated.describe(10)
-    assert "3 folds of the same" in repeated.describe(3)
-    assert "5 folds in the order of time of the same" in replace(ROWS, ordered=True).describe(5)
+
+
+ROWS = Ground(examples=120, classes={"no": 109, "yes": 11})
+
+
+def test_the_reason_names_the_rows_that_were_predicted():
+    reason = run_decision(entry(LINEAR, GOOD, 0.9), ground=ROWS).reason
+    assert "(95%: 0.892 to 0.924) on held-out rows, of 120. No other recipe" in reason
+    assert (
+        replace(ROWS, examples=1_200, ordered=True).describe()
+        == " on later rows than were learned from, of 1,200"
+    )
 
 
 def test_too_few_examples_are_said_in_these_words():
@@ -331,8 +328,8 @@ def test_too_few_examples_are_said_in_these_words():
     decision = run_decision(*entries, champion=incumbent(), baseline=0.5, ground=ROWS)
     assert decision.winner == CHAMPION
     assert (
-        "There are too few examples to tell which of the two is better: 120 examples, of which 11 are 'yes'."
-        in decision.reason
+        "There are too few examples to tell which of the two is better: 120 examples, of which 11 are 'yes'. Label "
+        "more rows." in decision.reason
     )
     first = run_decision(entry(LINEAR, tame, 0.8), baseline=0.5, ground=ROWS).reason
     assert "too few examples to tell how good it is: 120 examples" in first
@@ -341,8 +338,8 @@ def test_too_few_examples_are_said_in_these_words():
 def test_enough_examples_are_not_called_too_few():
     entries = entry(CHAMPION, GOOD, 0.8), entry(FOREST, (0.91, 0.91, 0.91, 0.91, 0.91), 0.9)
     reason = run_decision(*entries, champion=incumbent(), baseline=0.5, ground=ROWS).reason
-    assert "which is within the noise. A lead below" in reason
-    assert "could not have been seen with 120 examples" in reason
+    assert "which may be luck. Only a lead above" in reason
+    assert "could be seen with 120 examples." in reason
     assert "too few" not in reason
 
 
@@ -356,9 +353,9 @@ def test_the_reason_names_the_recipes_that_the_best_was_chosen_from():
 
     won, kept = decide_among(24), decide_among(100_000)
     assert won.winner == FOREST
-    assert "better by 0.048 ± 0.018, which is beyond the noise of the best of 24 recipes." in won.reason
+    assert "less by 0.048, more than the luck of the best of 24 recipes explains (0.018)." in won.reason
     assert kept.winner == CHAMPION
-    assert "which is within the noise of the best of 100,000 recipes. A lead below" in kept.reason
+    assert "The best other of 100,000, forest, has 0.956: better by 0.048, which may be luck." in kept.reason
 
 
 def test_the_best_of_more_rivals_needs_a_larger_lead():
@@ -371,9 +368,17 @@ def test_the_best_of_more_rivals_needs_a_larger_lead():
 @pytest.mark.parametrize(
     ("winner", "best", "why"),
     [
-        (entry(CHAMPION, GOOD), entry(FOREST, NOISY), "only a lead beyond it replaces the champion's recipe"),
-        (entry(CHAMPION, GOOD), entry(FOREST, BETTER), "the highest of several noisy scores is a lucky one"),
-        (entry(LINEAR, GOOD), entry(FOREST, NOISY), "within the noise, and the search ranked it lower"),
+        (
+            entry(CHAMPION, GOOD),
+            entry(FOREST, NOISY),
+            "only a lead beyond luck replaces the champion's recipe",
+        ),
+        (entry(CHAMPION, GOOD), entry(FOREST, BETTER), "the highest of several scores is a lucky one"),
+        (
+            entry(LINEAR, GOOD),
+            entry(FOREST, NOISY),
+            "may be luck (up to 0.128), and the search ranked it lower",
+        ),
         (
             entry(LINEAR, GOOD),
             entry(ensemble.build_recipe({FOREST: 0.5, TAME: 0.5}), NOISY),
@@ -396,7 +401,7 @@ def test_the_margin_is_where_an_advantage_becomes_significant():
 def test_a_recall_of_few_rows_is_told_with_its_interval():
     floors, rows = {"yes": 0.9}, replace(ROWS, held_out={"no": 109, "yes": 20})
     below = run_decision(entry(LINEAR, GOOD, 0.9, yes=0.85), ground=rows, floors=floors).hold_reason
-    assert "below its floor of 0.9 (95%: 0.640 to 0.948, of 20 rows)" in below
+    assert "below its floor of 0.9 (95%: 0.640 to 0.948, of 20 rows): collect more such rows" in below
     above = run_decision(entry(LINEAR, GOOD, 0.9, yes=0.95), ground=rows, floors=floors)
     assert above.hold_reason is None
     assert "of 20 rows only: the truth may be as low as 0.764" in above.reason
@@ -409,7 +414,10 @@ def test_too_few_folds_keep_the_champions_recipe():
     assert run_decision(*entries, champion=incumbent()).winner == FOREST
     decision = run_decision(*entries, champion=incumbent(), cut_short=True)
     assert (decision.winner, decision.incumbent_kept, decision.hold_reason) == (CHAMPION, True, None)
-    assert "The time limit left 3 of them, fewer than 4: no recipe is replaced" in decision.reason
+    assert (
+        "No recipe was replaced, or held for its score: fewer than 4 folds were scored in time."
+        in decision.reason
+    )
     assert run_decision(entries[1], cut_short=True).winner == FOREST
 
 

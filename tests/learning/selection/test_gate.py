@@ -114,7 +114,7 @@ def test_rivals_without_hope_do_not_make_the_test_weaker():
 def test_a_recipe_that_is_much_better_replaces_the_champions():
     decision = Contest(24, rows=600, better=RIVALS[3]).decide()
     assert decision.winner == RIVALS[3]
-    assert "beyond the noise of the best of 24 recipes" in decision.reason
+    assert "more than the luck of the best of 24 recipes explains" in decision.reason
 
 
 def test_the_same_contest_has_the_same_margin():

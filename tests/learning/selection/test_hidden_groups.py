@@ -60,11 +60,15 @@ def test_the_score_is_told_both_ways_and_the_column_that_explains_the_groups(
     analysed: tuple[Learnable, Analysis],
 ) -> None:
     (finding,) = (f for f in analysed[1].findings if f.kind is FindingKind.GROUPING)
-    assert re.match(r"\d+ of 300 rows lie in [56]\d clusters that no group declares: in ", finding.sentence)
+    assert re.match(
+        r"\d+ of 300 rows lie in [56]\d clusters of rows that are much more alike ", finding.sentence
+    )
     assert "customer has the same value in most rows of a cluster." in finding.sentence
-    scores = re.search(r"has roc_auc (\S+) for rows whose clusters .* from, and (\S+) for", finding.sentence)
+    scores = re.search(
+        r"has roc_auc (\S+) for rows whose clusters .* from, and only (\S+) for", finding.sentence
+    )
     assert scores is not None and float(scores[1]) > 0.95 and float(scores[2]) < 0.7
-    assert "so its scores are of the second kind" in finding.sentence
+    assert "scores of this build are of clusters that were not learned from" in finding.sentence
 
 
 def test_folds_keep_hidden_groups_together_and_are_restored(analysed: tuple[Learnable, Analysis]) -> None:
@@ -129,4 +133,4 @@ def test_a_build_is_held_and_promises_what_happens_to_other_people() -> None:
     steps: list[Step] = list(build(problem, visits()))
     (decided,) = (step for step in steps if isinstance(step, Decided))
     assert decided.holds_first and decided.hold_reason is not None
-    assert "clusters that no group declares" in decided.hold_reason
+    assert "clusters of rows that are much more alike" in decided.hold_reason

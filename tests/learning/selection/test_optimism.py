@@ -11,7 +11,6 @@ from learning.estimators.families import Candidate
 from learning.problem import Clustering
 from learning.selection.decision import Incumbent
 from learning.selection.optimism import Optimism
-from learning.selection.reasons import describe_optimism
 
 from .scripted import Scripted, build_search, final_round
 from .test_gate import CHAMPION, RIVALS, Contest
@@ -70,11 +69,6 @@ def test_clusterings_and_metrics_without_a_formula_have_no_estimate():
     search = build_search(Clustering(), lambda _: Scripted())
     assert Optimism(search=search, final_round=final_round(search)).of(Candidate("k_means", {})) == 0.0
     assert estimate(Contest(8, metric="f1")) == 0.0
-
-
-def test_the_decision_says_what_choosing_has_added():
-    assert describe_optimism(0.0001) == ""
-    assert "here by about 0.004: the score of the version is lower by that." in describe_optimism(0.0041)
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from ..lazy_imports import LazyModule
 from .final_round import FinalRound
 from .noise import ROUNDING, SIGNIFICANT, Lead, differences, margin, standard_error
 from .reasons import FinalScores
-from .row_luck import RowLuck
+from .row_luck import RowLuck, draw_luck
 from .search import Search
 
 if TYPE_CHECKING:
@@ -131,9 +131,8 @@ class Rivals:
         single = float(stats.t.isf(SIGNIFICANT, df=freedom))
         if len(self.shapes) < 2:
             return single
-        values, vectors = np.linalg.eigh(np.array(self.shapes) @ np.array(self.shapes).T)
         random = np.random.default_rng(seed)
-        draws = random.standard_normal((DRAWS, len(values))) @ (vectors * np.sqrt(values.clip(0))).T
+        draws = draw_luck(np.array(self.shapes), DRAWS, random)
         scales = np.sqrt(random.chisquare(freedom, DRAWS) / freedom)
         return max(single, float(np.quantile(draws.max(axis=1) / scales, 1 - SIGNIFICANT)))
 

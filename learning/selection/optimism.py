@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from ..estimators import ensemble
 from ..estimators.families import Candidate
-from ..evaluation.folds import Round, rows_together
+from ..evaluation.folds import Round
 from ..evaluation.influence import is_known
 from .decision import Incumbent
 from .final_round import FinalRound
-from .row_luck import RowLuck
+from .row_luck import RowLuck, draw_luck
 from .search import Search
 
 Floats = NDArray[np.float64]
@@ -93,9 +93,7 @@ class Optimism:
         standings, means = self.search.standings(), self.search.scoreboard.means
         luck = np.array([self._searched[c] for c in rivals])
         scores, standing = (np.array([values[c] for c in rivals]) for values in (means, standings))
-        values, vectors = np.linalg.eigh(luck @ luck.T)
-        random = np.random.default_rng(self.search.context.seed)
-        draws = random.standard_normal((DRAWS, len(rivals))) @ (vectors * np.sqrt(values.clip(0))).T
+        draws = draw_luck(luck, DRAWS, np.random.default_rng(self.search.context.seed))
         chosen = (standing + draws).argmax(axis=1)
         honest = scores[chosen] - draws[np.arange(DRAWS), chosen]
         return max(0.0, float(scores[standing.argmax()] - honest.mean()))
@@ -130,7 +128,7 @@ class Optimism:
         assert y is not None
         rows = np.concatenate([held_out for _, held_out in context.split("search")[: board.folds]])
         random = np.random.default_rng(context.seed)
-        units = rows_together(context.dataset)
+        units = context.dataset.rows_together()
         units = rows if units is None else units[rows]
         sampled = random.permutation(np.unique(units))
         share = min(1.0, HALVED_ROWS / len(np.unique(rows)))

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ..estimators import ensemble
 from ..estimators.families import Candidate
-from ..evaluation.folds import rows_together
 from ..evaluation.influence import influence
 from ..fits.fold_fit import FitContext
 from .rounds import Scoreboard
@@ -22,6 +21,15 @@ Floats = NDArray[np.float64]
 MOST_VALUES, LEAST_ROWS = 20_000, 2_000
 #: Keeps the sample's random numbers apart from others of the same seed.
 STREAM = 98
+
+
+def draw_luck(contributions: Floats, draws: int, random: np.random.Generator) -> Floats:
+    """Draw the joint luck of candidates from the normal distribution that their contributions, `(k, units)`, give.
+
+    Returns: `(draws, k)`.
+    """
+    values, vectors = np.linalg.eigh(contributions @ contributions.T)
+    return random.standard_normal((draws, len(values))) @ (vectors * np.sqrt(values.clip(0))).T
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +112,7 @@ class RowLuck:
 
     @cached_property
     def _together(self) -> NDArray[np.int64] | None:
-        return rows_together(self.context.dataset)
+        return self.context.dataset.rows_together()
 
     @property
     def freedom(self) -> int:

@@ -17,8 +17,12 @@ from .problem import Classification, Problem
 
 if TYPE_CHECKING:
     import pandas as pd
+    from scipy import sparse
+    from scipy.sparse import csgraph
 else:
     pd = LazyModule("pandas")
+    sparse = LazyModule("scipy.sparse")
+    csgraph = LazyModule("scipy.sparse.csgraph")
 
 __all__ = ["Column", "Dataset", "Kind", "dataset", "frame"]
 
@@ -129,6 +133,20 @@ class Dataset:
     def with_groups(self, groups: NDArray[np.int64]) -> Self:
         """Replace the groups by others: any numbers, negative for none."""
         return replace(self, groups=_number_groups(groups))
+
+    def rows_together(self) -> NDArray[np.int64] | None:
+        """Number the sets of rows that are not independent, `(n,)`; None if each row is.
+
+        Those are groups and equal rows; groups that have equal rows become one.
+        """
+        if self.repeated is None or self.groups is None:
+            return self.repeated if self.groups is None else self.groups
+        links = np.ones(len(self)), (self.groups, self.groups[self.repeated])
+        size = int(self.groups.max()) + 1
+        components = csgraph.connected_components(
+            sparse.coo_array(links, shape=(size, size)), directed=False
+        )[1]
+        return np.asarray(components, dtype=np.int64)[self.groups]
 
     def distinct_rows(self) -> NDArray[np.intp]:
         """List the rows that repeat no earlier one, ascending."""

@@ -5,7 +5,8 @@ import numpy as np
 from ..dataset import Dataset
 from ..problem import Problem
 from . import findings, relations, statistics
-from .report import GRID, Analysis, FeatureAnalysis
+from .information import Information
+from .report import GRID, Analysis, Correlation, FeatureAnalysis
 from .statistics import ColumnStatistics
 
 
@@ -27,21 +28,7 @@ def analyse(dataset: Dataset, problem: Problem) -> Analysis:
     return Analysis(
         rows=len(dataset),
         features=tuple(
-            FeatureAnalysis(
-                name=column.name,
-                kind=column.kind,
-                missing=column.missing,
-                distinct=column.distinct,
-                minimum=column.minimum,
-                maximum=column.maximum,
-                quantiles=column.quantiles,
-                information=information[column.name].nats if information else None,
-                information_error=information[column.name].error if information else None,
-                correlated=correlations.get(column.name, ()),
-                counted=len(column.present),
-                frequent=column.frequent,
-                grid=column.grid,
-            )
+            _analyse_feature(column, information.get(column.name), correlations.get(column.name, ()))
             for column in columns
         ),
         findings=tuple(
@@ -56,9 +43,29 @@ def analyse(dataset: Dataset, problem: Problem) -> Analysis:
     )
 
 
+def _analyse_feature(
+    column: ColumnStatistics, information: Information | None, correlated: tuple[Correlation, ...]
+) -> FeatureAnalysis:
+    return FeatureAnalysis(
+        name=column.name,
+        kind=column.kind,
+        missing=column.missing,
+        distinct=column.distinct,
+        minimum=column.minimum,
+        maximum=column.maximum,
+        quantiles=column.quantiles,
+        information=information.nats if information else None,
+        information_error=information.error if information else None,
+        correlated=correlated,
+        counted=len(column.present),
+        frequent=column.frequent,
+        grid=column.grid,
+    )
+
+
 def _count_groups(dataset: Dataset) -> int | None:
     """Count the groups of rows that are not independent, which equal rows are, too; None if there are none."""
-    groups = dataset.repeated if dataset.groups is None else dataset.groups
+    groups = dataset.rows_together()
     return None if groups is None else len(np.unique(groups))
 
 

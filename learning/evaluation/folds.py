@@ -13,12 +13,8 @@ from ..lazy_imports import LazyModule
 from ..problem import Problem
 
 if TYPE_CHECKING:
-    from scipy import sparse
-    from scipy.sparse import csgraph
     from sklearn import model_selection
 else:
-    sparse = LazyModule("scipy.sparse")
-    csgraph = LazyModule("scipy.sparse.csgraph")
     model_selection = LazyModule("sklearn.model_selection")
 
 #: Rounds of a build. If there are many rows, candidates are screened on few of them ("taste"); they are searched on
@@ -77,7 +73,7 @@ class FoldPlan:
         rows = len(dataset)
         folds = folds or problem.folds_for(rows)
         cheap = rows < CHEAP_ROWS and problem.folds is None and not problem.ordered
-        _check_groups(rows_together(dataset), folds)
+        _check_groups(dataset.rows_together(), folds)
         return cls(
             folds=folds,
             repeats=problem.repeats_for(rows),
@@ -168,13 +164,13 @@ class FoldPlan:
                 yield from _split_distinct(dataset, dataset.repeated, self.folds, seed)
             else:
                 y = dataset.y if dataset.classes else None
-                groups = rows_together(dataset)
+                groups = dataset.rows_together()
                 _check_groups(groups, self.folds)
                 yield from _splitter(dataset, self.folds, seed).split(np.zeros(len(dataset)), y, groups)
 
     def _ordered(self, dataset: Dataset, round: Round) -> Iterator[Fold]:
         assert dataset.times is not None
-        together = rows_together(dataset)
+        together = dataset.rows_together()
         order = np.argsort(dataset.times, kind="stable")
         # The final round's cuts lie between those of the search.
         shift = 0.5 if round == "contest" else 0.0
@@ -202,19 +198,6 @@ def has_valid_folds(plan: FoldPlan, dataset: Dataset) -> bool:
     except TooFewInstances:
         return False
     return True
-
-
-def rows_together(dataset: Dataset) -> NDArray[np.int64] | None:
-    """Number the sets of rows that stay together, `(n,)`; None if each row is independent.
-
-    Groups that have equal rows become one.
-    """
-    if dataset.repeated is None or dataset.groups is None:
-        return dataset.repeated if dataset.groups is None else dataset.groups
-    links = np.ones(len(dataset)), (dataset.groups, dataset.groups[dataset.repeated])
-    size = int(dataset.groups.max()) + 1
-    components = csgraph.connected_components(sparse.coo_array(links, shape=(size, size)), directed=False)[1]
-    return np.asarray(components, dtype=np.int64)[dataset.groups]
 
 
 def _check_groups(together: NDArray[np.int64] | None, folds: int) -> None:

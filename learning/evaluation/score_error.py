@@ -118,7 +118,7 @@ def _normalise(predictions: NDArray[np.floating]) -> Floats:
 def _to_error(
     metric: str, dataset: Dataset, contributions: Floats, rows: NDArray[np.intp]
 ) -> ScoreError | None:
-    together = dataset.groups if dataset.groups is not None else dataset.repeated
+    together = dataset.rows_together()
     units = np.arange(len(rows)) if together is None else np.unique(together[rows], return_inverse=True)[1]
     count = int(units.max()) + 1
     assumed = None

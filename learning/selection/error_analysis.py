@@ -185,7 +185,7 @@ class Alike:
 
         The intraclass correlation by analysis of variance (Fisher, Statistical methods for research workers, 1925).
         """
-        labels = dataset.repeated if dataset.groups is None else dataset.groups
+        labels = dataset.rows_together()
         if labels is None:
             return None
         _, groups, counts = np.unique(labels[scorable], return_inverse=True, return_counts=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..evaluation.averages import mean_by_row
-from ..evaluation.folds import Round, rows_together
+from ..evaluation.folds import Round
 from ..evaluation.horizon import describe_horizon
 from ..evaluation.score_error import ScoreError, estimate_error
 from ..fits.fold_fit import Fit, FitContext
@@ -291,7 +291,7 @@ class FinalRound:
         rows = np.concatenate(folds)
         losses = ensemble.row_losses(predictions, self._y[rows], len(self.context.dataset.classes))
         means = mean_by_row(losses.astype(np.float32), rows, len(self.context.dataset))[np.unique(rows)]
-        together = rows_together(self.context.dataset)
+        together = self.context.dataset.rows_together()
         if together is None:
             return means
         units = np.unique(together[np.unique(rows)], return_inverse=True)[1]

@@ -1,5 +1,6 @@
 """Datasets and frames of Python values."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -191,3 +192,23 @@ def test_too_few_instances_for_the_folds_are_refused(problem, needed):
 def test_a_single_class_is_refused():
     with pytest.raises(OneClass, match="'only'"):
         dataset(Classification(), NUMBER, [(0.0,)] * 9, ["only"] * 9)
+
+
+def test_groups_that_have_equal_rows_are_one_set_of_rows() -> None:
+    data = dataset(
+        Regression(folds=2), [Column(name="a", kind=Kind.NUMBER)], [[1.0], [2.0], [1.0], [3.0]], [1, 2, 3, 4]
+    )
+    assert data.rows_together() is None
+    equal = np.array([0, 1, 0, 3])
+    assert replace(data, repeated=equal).rows_together().tolist() == [0, 1, 0, 3]
+    sets = replace(data, groups=np.array([0, 0, 1, 2]), repeated=equal).rows_together()
+    assert sets[0] == sets[1] == sets[2] != sets[3]
+
+
+def test_rows_that_are_taken_repeat_each_other_as_before() -> None:
+    data = dataset(
+        Regression(folds=2), [Column(name="a", kind=Kind.NUMBER)], [[1.0], [2.0], [1.0], [1.0]], [1, 2, 3, 4]
+    )
+    marked = replace(data, repeated=np.array([0, 1, 0, 0]))
+    assert marked.take_with_repeats(np.array([1, 2, 3])).repeated.tolist() == [0, 1, 1]
+    assert data.take_with_repeats(np.array([1, 2])).repeated is None

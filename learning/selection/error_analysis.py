@@ -1,6 +1,6 @@
 """Error analysis of a model: the worst rows, and the slices of the data with the highest loss."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -105,29 +105,16 @@ def worst_slices(dataset: Dataset, losses: NDArray[np.float64], most: int = 8, s
     rows, count as fewer the more their losses resemble each other.
     """
     scorable = np.flatnonzero(~np.isnan(losses))
-    mean = float(losses[scorable].mean()) if len(scorable) else 0.0
-    if mean <= 0:
+    if not len(scorable) or losses[scorable].mean() <= 0:
         return []
-    fewest = max(FEWEST, SHARE * len(losses))
     scored = _standardise(losses[scorable])
     alike = Alike.of(dataset, scorable, scored)
     tested = _sample(len(scorable), len(dataset.columns), seed)
-    slices, indicators = [], []
-    for column in dataset.columns:
-        names, codes = _divide(column, dataset.X[column.name], fewest)
-        codes = codes[scorable]
-        counts = np.bincount(codes[codes >= 0], minlength=len(names))
-        sliced = np.flatnonzero((counts >= fewest) & (counts < len(scorable)))
-        if not len(sliced):
-            continue
-        selected = _indicator(codes, sliced)
+    slices: list[tuple[NDArray[np.float64], Slice]] = []
+    indicators = []
+    for selected, of_feature in _large_slices(dataset, losses, scorable):
+        slices += zip(_excesses(selected, scored, alike), of_feature, strict=True)
         indicators.append(selected[:, tested])
-        times = (selected @ losses[scorable]) / counts[sliced] / mean
-        for excess, place, ratio in zip(_excesses(selected, scored, alike), sliced, times, strict=True):
-            size = int(counts[place])
-            slices.append(
-                (excess, Slice(feature=column.name, value=names[place], rows=size, times=float(ratio)))
-            )
     if not slices:
         return []
     limits = _limits(sparse.vstack(indicators, format="csr"), scored[tested], seed)
@@ -136,6 +123,29 @@ def worst_slices(dataset: Dataset, losses: NDArray[np.float64], most: int = 8, s
         if (excess > limits).any() and each.times >= VISIBLE:
             worst.setdefault(each.feature, each)
     return list(worst.values())[:most]
+
+
+def _large_slices(
+    dataset: Dataset, losses: NDArray[np.float64], scorable: NDArray[np.intp]
+) -> "Iterator[tuple[sparse.csr_matrix, list[Slice]]]":
+    """Yield the slices of each feature that have enough rows, and which of the rows with a loss they have."""
+    fewest, mean = max(FEWEST, SHARE * len(losses)), losses[scorable].mean()
+    for column in dataset.columns:
+        names, codes = _divide(column, dataset.X[column.name], fewest)
+        codes = codes[scorable]
+        counts = np.bincount(codes[codes >= 0], minlength=len(names))
+        sliced = np.flatnonzero((counts >= fewest) & (counts < len(scorable)))
+        if not len(sliced):
+            continue
+        selected = _indicator(codes, sliced)
+        times = (selected @ losses[scorable]) / counts[sliced] / mean
+        yield (
+            selected,
+            [
+                Slice(feature=column.name, value=names[place], rows=int(counts[place]), times=float(ratio))
+                for place, ratio in zip(sliced, times, strict=True)
+            ],
+        )
 
 
 def _standardise(losses: NDArray[np.float64]) -> NDArray[np.float64]:

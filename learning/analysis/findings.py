@@ -47,25 +47,32 @@ def find_findings(
     names = {column.name for column in others}
     others = others if related is None else [c for c in related if c.name in names and _varies(c)]
     together, determination = find_determination(others, dataset, seed) or ((), "")
+    by_kind: dict[FindingKind, Mapping[str, str]] = {
+        FindingKind.DUPLICATE: {name: f"equals {original} in each row." for name, original in copies.items()},
+        FindingKind.RECODING: recodings,
+        FindingKind.LEAKAGE: leaks,
+    }
     for column in columns:
         if not _varies(column):
             yield _finding(FindingKind.CONSTANT, column, _describe_constant(column))
             continue
-        if column.name in copies:
-            yield _finding(FindingKind.DUPLICATE, column, f"equals {copies[column.name]} in each row.")
-        if column.name in recodings:
-            yield _finding(FindingKind.RECODING, column, recodings[column.name])
-        if column.name in leaks:
-            yield _finding(FindingKind.LEAKAGE, column, leaks[column.name])
+        for kind, predicates in by_kind.items():
+            if column.name in predicates:
+                yield _finding(kind, column, predicates[column.name])
         if column.name in together:
             yield Finding(kind=FindingKind.DETERMINATION, feature=column.name, sentence=determination)
-        if _identifies(column):
-            count = f"{column.distinct:,} different values in {column.rows:,} rows"
-            yield _finding(FindingKind.IDENTIFIER, column, f"looks like an identifier: it has {count}.")
-        elif _has_too_many_categories(column):
-            count = f"{column.distinct:,} categories in {column.rows - column.missing_count:,} rows"
-            predicate = f"has {count}: most are too rare to learn from."
-            yield _finding(FindingKind.MANY_CATEGORIES, column, predicate)
+        yield from _find_many_values(column)
+
+
+def _find_many_values(column: ColumnStatistics) -> Iterator[Finding]:
+    """Find whether the values of a column are too many to learn from."""
+    if _identifies(column):
+        count = f"{column.distinct:,} different values in {column.rows:,} rows"
+        yield _finding(FindingKind.IDENTIFIER, column, f"looks like an identifier: it has {count}.")
+    elif _has_too_many_categories(column):
+        count = f"{column.distinct:,} categories in {column.rows - column.missing_count:,} rows"
+        predicate = f"has {count}: most are too rare to learn from."
+        yield _finding(FindingKind.MANY_CATEGORIES, column, predicate)
 
 
 def _finding(kind: FindingKind, column: ColumnStatistics, predicate: str) -> Finding:

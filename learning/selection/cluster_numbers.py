@@ -32,8 +32,7 @@ def explain_number(winner: Candidate, metric: str, search: Scoreboard) -> str:
     nearest = sorted((n for n in best if n != number), key=lambda n: (abs(n - number), n))[:MOST_NUMBERS]
     others = ", ".join(f"{format_score(best[n])} with {n}" for n in sorted(nearest))
     return (
-        f" It finds {number} clusters, with {metric} {format_score(score)} in the search"
-        f"{f'; the best of other numbers have {others}' if others else ''}."
+        f" It finds {number} clusters{f' ({metric} in the search: {format_score(score)}; {others})' if others else ''}."
         f"{SEPARATION if metric == 'separation' else ''}"
     )
 

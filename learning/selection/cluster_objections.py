@@ -79,14 +79,14 @@ class ClusterObjections:
     def _describe_one_cloud(self, separation: float) -> str:
         stability = self.winner.measures.get("stability")
         again = (
-            f" Half of the rows give clusters that agree with these by {stability:.2f} (adjusted Rand index)."
+            f" Clusters of half of the rows agree with them by {stability:.2f}, where 1 is full agreement."
             if stability is not None
             else ""
         )
         return (
-            f"The rows fall into no clear clusters: the separation of these is {format_score(separation)}; parts of "
-            f"one cloud have about 0, clear clusters {CLEAR:g} or more.{again} Promote the version if parts of one "
-            "cloud are of use; else choose features in which groups of rows differ."
+            f"The rows fall into no clear clusters: their separation is {format_score(separation)}, that of clear ones "
+            f"{CLEAR:g} or more.{again} Promote the version if parts of one cloud are of use; else choose features in "
+            "which groups of rows differ."
         )
 
     def _describe_disagreement(self, agreement: float) -> str:
@@ -95,10 +95,10 @@ class ClusterObjections:
         overlap = contingency_matrix(old, new)
         moved = 1 - overlap[linear_sum_assignment(-overlap)].sum() / len(new)
         return (
-            f"The clusters agree little with the champion's: adjusted Rand index {agreement:.2f} on {len(new):,} "
-            f"examples, where 1 is full agreement and less than {AGREES:g} is poor. The version has {_count(new)} "
-            f"clusters, the champion {_count(old)}; {moved:.0%} of the examples would change theirs. Compare both, and "
-            "promote the version if its clusters are of more use."
+            f"The clusters agree little with the champion's: {moved:.0%} of {len(new):,} examples would change theirs "
+            f"(adjusted Rand index {agreement:.2f}; less than {AGREES:g} is poor). The version has {_count(new)} "
+            f"clusters, the champion {_count(old)}. Compare both, and promote the version if its clusters are "
+            "of more use."
         )
 
     @cached_property

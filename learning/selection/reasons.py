@@ -53,8 +53,8 @@ class Ground:
 
     def describe(self) -> str:
         """Describe, as part of a sentence, what was predicted to measure the scores."""
-        rows = "later rows than were learned from" if self.ordered else "held-out rows"
-        return f" on {rows}, of {self.examples:,}"
+        rows = "the later" if self.ordered else "rows held out"
+        return f" on {rows} of {self.examples:,} examples"
 
     def describe_shortage(self) -> str:
         """Name the number of examples, and of those of the rarest class."""

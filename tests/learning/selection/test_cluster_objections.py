@@ -61,8 +61,8 @@ def objections(
 def test_parts_of_one_cloud_are_held_even_as_a_first_version(context: FitContext):
     (objection,) = objections(context, CLEAR - 0.1)
     assert objection.holds_first
-    assert "no clear clusters: the separation of these is 0.100" in objection.sentence
-    assert "agree with these by 0.40" in objection.sentence
+    assert "no clear clusters: their separation is 0.100" in objection.sentence
+    assert "agree with them by 0.40" in objection.sentence
 
 
 def test_clear_clusters_raise_no_objection(context: FitContext, blobs: NDArray[np.int64]):
@@ -73,8 +73,8 @@ def test_clear_clusters_raise_no_objection(context: FitContext, blobs: NDArray[n
 def test_other_clusters_than_the_champions_are_held(context: FitContext, blobs: NDArray[np.int64]):
     (objection,) = objections(context, CLEAR + 0.1, champion=(blobs > 0).astype(np.int64))
     assert not objection.holds_first
-    assert "adjusted Rand index 0.57 on 150 examples" in objection.sentence
-    assert "3 clusters, the champion 2; 33% of the examples would change theirs" in objection.sentence
+    assert "33% of 150 examples would change theirs (adjusted Rand index 0.57; " in objection.sentence
+    assert "The version has 3 clusters, the champion 2." in objection.sentence
 
 
 def test_clusters_that_a_person_accepted_are_not_held_again(context: FitContext, blobs: NDArray[np.int64]):
@@ -129,9 +129,6 @@ def test_the_reason_names_other_numbers_of_clusters():
             )
         )
     reason = explain_number(recipe(3), "silhouette", board)
-    assert reason == (
-        " It finds 3 clusters, with silhouette 0.800 in the search; the best of other numbers have 0.500 with 2, "
-        "0.600 with 4."
-    )
+    assert reason == " It finds 3 clusters (silhouette in the search: 0.800; 0.500 with 2, 0.600 with 4)."
     assert "about 0 for parts of one cloud" in explain_number(recipe(3), "separation", board)
     assert not explain_number(recipe(5), "separation", board)

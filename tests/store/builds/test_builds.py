@@ -367,7 +367,7 @@ def test_a_build_after_a_rollback_is_held_until_a_person_promotes(stay: DataProd
     held = built(stay)
     assert (held.status, held.promoted) == (SUCCEEDED, False)
     assert "waits for a person" in held.decision and "Rolled back by ann: It was worse." in held.decision
-    assert " on held-out rows, of " in held.decision and "is of other rows" in held.decision
+    assert " on rows held out of " in held.decision and "is of other rows" in held.decision
     assert held.model and ModelVersion.objects.champion_of("stay") == first
 
     Promotion.objects.promote(held.model, "Looked at it.", "ann")

@@ -1,5 +1,7 @@
 """The build phase from first to last step, on real data."""
 
+import time
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from statistics import fmean
@@ -32,6 +34,7 @@ from learning.exceptions import InvalidProblem, NothingFitted, TimedOut
 from learning.problem import Classification, Clustering, Regression
 
 from .conftest import MIXED, mixed_rows, numbers
+from .selection.scripted import FittingPool, Scripted
 
 pytestmark = pytest.mark.engine
 
@@ -319,9 +322,15 @@ def test_several_classes_are_ranked_one_against_the_rest():
 
 
 def test_the_reason_mentions_a_time_limit_that_cut_the_search_short(tumors):
-    problem = Classification(pictures=0.0, candidates=3000, seconds=4, folds=3, repeats=20, families="linear")
-    reason = select_only(build(problem, tumors), Decided).reason
-    assert "time limit of 4 s cut the search short" in reason
+    """Check with fits that take no time, and a build that began long ago, whatever the machine's pace."""
+    problem = Classification(pictures=0.0, seconds=1_000, keep=1, families="linear")
+
+    def open_pool(context, seconds, megabytes):
+        return nullcontext(FittingPool(context, lambda _: Scripted(quality=0.8)))
+
+    steps = list(build(problem, tumors, pool_factory=open_pool, started=time.monotonic() - 650))
+    assert "time limit of 1000 s cut the search short after 1 of" in select_only(steps, Decided).reason
+    assert select(steps, Fitted)
 
 
 def test_a_time_limit_that_leaves_no_candidate_is_an_error(tumors):

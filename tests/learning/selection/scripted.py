@@ -91,6 +91,18 @@ class ScriptedPool:
         pass
 
 
+class FittingPool(ScriptedPool):
+    """Scripted scores, and real fits on all examples."""
+
+    fails = False
+
+    def fit(self, candidate: Candidate, fold: int | None = None) -> Any:
+        future: Future[Any] = Future()
+        outcome = Failed("INTERNAL", "It fails.") if self.fails else self.context.fit(candidate, fold)
+        future.set_result(outcome)
+        return future
+
+
 def rows_of(problem: Problem, rows: int = 200) -> Dataset:
     values = np.random.default_rng(0).normal(size=(rows, 2))
     columns = [Column(name=name, kind=Kind.NUMBER) for name in "ab"]

@@ -1,7 +1,6 @@
 """Early versions: which candidates serve while a search with scripted outcomes goes on; their fits are real."""
 
 import time
-from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +11,6 @@ from learning.analysis import Analysis
 from learning.build import Incumbent
 from learning.estimators.families import Candidate
 from learning.evaluation.folds import ROWS_OF_EACH_CLASS, sample_rows
-from learning.fits.fold_fit import Failed
 from learning.fits.scheduler import FitScheduler
 from learning.problem import Classification, Clustering
 from learning.selection import early as early_module
@@ -21,21 +19,9 @@ from learning.selection.rounds import FoldRunner
 from learning.selection.search import Search
 from learning.selection.steps import CandidatesDrawn, Decided, Fitted, FoldScored
 
-from .scripted import FOUR, Scripted, ScriptedPool, build_search, by_family, final_round, rows_of
+from .scripted import FOUR, FittingPool, Scripted, build_search, by_family, final_round, rows_of
 
 GOOD = by_family({"baseline": Scripted(quality=0.5), "linear": Scripted(quality=0.8)}, Scripted(quality=0.6))
-
-
-class FittingPool(ScriptedPool):
-    """Scripted scores, and real fits on all examples."""
-
-    fails = False
-
-    def fit(self, candidate, fold=None):
-        future = Future()
-        outcome = Failed("INTERNAL", "It fails.") if self.fails else self.context.fit(candidate, fold)
-        future.set_result(outcome)
-        return future
 
 
 def search_with_early(problem=FOUR, script=GOOD, fails=False, objections=(), deadline=None):

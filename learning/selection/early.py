@@ -19,6 +19,7 @@ from .decision import Decision, Incumbent
 from .final_round import FinalRound
 from .fitting import FinalFits
 from .gate import Gate
+from .nothing_learned import BASELINE
 from .optimism import Optimism
 from .rounds import Span
 from .search import Search
@@ -30,8 +31,6 @@ ROWS = 50_000
 MOST = 3
 #: Time limit of the compilation of an early version, in seconds.
 COMPILATION_SECONDS = 10.0
-#: Family of the model that an early version must beat.
-BASELINE = "baseline"
 
 
 def full_recipe(hyperparameters: Mapping[str, object]) -> dict[str, object]:

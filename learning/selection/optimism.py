@@ -22,6 +22,7 @@ from ..evaluation.folds import Round
 from ..evaluation.influence import is_known
 from .decision import Incumbent
 from .final_round import FinalRound
+from .nothing_learned import BASELINE
 from .row_luck import RowLuck, draw_luck
 from .search import Search
 
@@ -46,11 +47,11 @@ class Optimism:
         """Estimate how far the recipe's score in the final round is too high because it was chosen; at least 0.
 
         An alternative to the winner was chosen from its family. The champion's recipe was chosen by an earlier build:
-        the luck of that build's examples is part of a larger mean now.
+        the luck of that build's examples is part of a larger mean now. A model without features has no luck to choose.
         """
         if recipe.incumbent:
             return self._remaining()
-        if not self._is_measurable:
+        if recipe.family == BASELINE or not self._is_measurable:
             return 0.0
         if len(ensemble.members(recipe)) > 1:
             return self._carried_over * self._estimate_ensemble

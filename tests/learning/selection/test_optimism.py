@@ -65,6 +65,10 @@ def test_the_champions_recipe_keeps_the_luck_of_the_build_that_chose_it():
     assert optimism(Contest(8)).of(CHAMPION) == 0.0
 
 
+def test_a_model_without_features_is_no_luckier_where_it_wins():
+    assert estimate(Contest(8), Candidate("baseline", {})) == 0.0
+
+
 def test_clusterings_and_metrics_without_a_formula_have_no_estimate():
     search = build_search(Clustering(), lambda _: Scripted())
     assert Optimism(search=search, final_round=final_round(search)).of(Candidate("k_means", {})) == 0.0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import log2
 from typing import Self
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import linalg
 from sklearn.cluster import KMeans
+from sklearn.covariance import ledoit_wolf
 from sklearn.neighbors import NearestNeighbors
 
 from ..estimators.clusters import NOISE
@@ -33,31 +35,44 @@ VECTORS, LEAST_SHARE = 2, 0.1
 DIRECTIONS, CHEAP = 9, 0.25
 #: Least separation of clear clusters. Parts of one normal, uniform, skewed or bent cloud had less in simulations.
 CLEAR = 0.2
+#: Least variance of a direction inside clusters before it is made equal to the others, as a share of the greatest.
+LEAST_VARIANCE = 1e-3
+#: What a boundary's conductance is multiplied by where directions were made equal: halves of an even cloud become round
+#: there, and a cut through one has twice the conductance of their boundary, as many links to half as many rows.
+HALVES = 2.0
 #: Weight of the least separated cluster, against the mean of the rows.
 WORST = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Neighbourhoods:
-    """The neighbours of held-out rows among learned rows; they are the same for all clusterings of a fold."""
+    """The neighbours of rows among learned rows; they are the same for all clusterings of a fold.
+
+    Learned rows count beside those held out: that halves the noise. What a clustering gains by its boundaries' being
+    where its learned rows are few, the cut through a cluster gains as well.
+    """
 
     #: `(m, columns)` and `(h, columns)`: the rows in the space in which clusterings are compared.
     learned: Floats
     held_out: Floats
-    #: `(h, neighbours)`: indices into the learned rows.
+    #: `(m + h, neighbours)`: indices into the learned rows, of each learned row and then of each held-out row.
     neighbours: NDArray[np.intp]
     #: `(m, m)`: the links of the learned rows to their neighbours, in both directions.
     links: sparse.csr_array
     seed: int
 
+    @cached_property
+    def _all_rows(self) -> Floats:
+        return np.concatenate([self.learned, self.held_out])
+
     @classmethod
     def find(cls, learned: Floats, held_out: Floats, seed: int) -> Self:
         """Find the neighbours."""
-        count = min(len(learned), max(LEAST_NEIGHBOURS, round(log2(len(learned)))))
+        count = min(len(learned) - 1, max(LEAST_NEIGHBOURS, round(log2(len(learned)))))
         search = NearestNeighbors(n_neighbors=count).fit(learned)
-        neighbours = search.kneighbors(held_out, return_distance=False)
         links = sparse.csr_array(search.kneighbors_graph())
-        return cls(learned, held_out, neighbours, links.maximum(links.T).tocsr(), seed)
+        neighbours = [links.indices.reshape(-1, count), search.kneighbors(held_out, return_distance=False)]
+        return cls(learned, held_out, np.concatenate(neighbours), links.maximum(links.T).tocsr(), seed)
 
     def separation(self, learned: Labels, held_out: Labels) -> float:
         """Compute the separation of a clustering: from −1 to 1, greater is better.
@@ -70,28 +85,48 @@ class Neighbourhoods:
         Noise counts as 0. The result is the mean of the rows and of the least separated cluster, because a clustering
         is as good as its worst cluster (Tibshirani and Walther, Cluster Validation by Prediction Strength, 2005).
 
+        Clusters that are stretched, all in one direction, are neighbours at their ends. So they may be separated either
+        in the given space, or in the one where rows of a cluster vary as much in all directions (Art, Gnanadesikan and
+        Kettenring, Data-based metrics for cluster analysis, 1982), with HALVES.
+
         Args:
             learned: `(m,)`: the cluster of each learned row.
             held_out: `(h,)`: that of each held-out row.
         """
-        numbers = [number for number in np.unique(held_out) if number != NOISE]
-        if not numbers:
+        if (learned == NOISE).all():
             return 0.0
-        separations = np.array([self._separate(learned == c, held_out == c) for c in numbers])
-        shares = np.array([(held_out == c).mean() for c in numbers])
+        whitened = self._whiten(learned)
+        return max(self._compare(learned, held_out), whitened._compare(learned, held_out, HALVES))
+
+    def _whiten(self, clusters: Labels) -> Self:
+        """Find the neighbours where the rows of a cluster, given by those of the learned rows, vary equally."""
+        numbers = np.unique(clusters[clusters != NOISE])
+        rows = [self.learned[clusters == number] for number in numbers]
+        inside = np.concatenate([own - own.mean(axis=0) for own in rows])
+        variances, directions = np.linalg.eigh(ledoit_wolf(inside, assume_centered=True)[0])
+        least = max(LEAST_VARIANCE * variances[-1], np.finfo(np.float64).tiny)
+        scale = directions / np.sqrt(np.maximum(variances, least))
+        return self.find(self.learned @ scale, self.held_out @ scale, self.seed)
+
+    def _compare(self, learned: Labels, held_out: Labels, weight: float = 1.0) -> float:
+        """Compare boundaries, whose conductance has this weight, with cuts; see `separation`."""
+        rows = np.concatenate([learned, held_out])
+        numbers = [number for number in np.unique(rows) if number != NOISE]
+        separations = np.array([self._separate(learned == c, rows == c, weight) for c in numbers])
+        shares = np.array([(rows == c).mean() for c in numbers])
         inside = float(shares.sum())
         return float((1 - WORST) * (shares @ separations) + WORST * inside * separations.min())
 
-    def _separate(self, learned: Marks, held_out: Marks) -> float:
+    def _separate(self, learned: Marks, rows: Marks, weight: float) -> float:
         """Compare the boundary of one cluster, given by marks of its rows, with cuts through it."""
-        if learned.sum() < LEAST_ROWS or held_out.all():
+        if learned.sum() < LEAST_ROWS or rows.all():
             return -1.0
-        outer = _conductance(held_out, learned[self.neighbours])
-        inner = _cut_conductance(*self._cut(learned, held_out))
-        random = [_cut_conductance(*cut) for cut in self._cut_at_random(learned, held_out)]
+        outer = weight * _conductance(rows, learned[self.neighbours])
+        inner = _cut_conductance(*self._cut(learned, rows))
+        random = [_cut_conductance(*cut) for cut in self._cut_at_random(learned, rows)]
         return float((inner - outer) / max(inner, outer, np.quantile(random, CHEAP)))
 
-    def _cut_at_random(self, learned: Marks, held_out: Marks) -> Iterator[tuple[Labels, Labels]]:
+    def _cut_at_random(self, learned: Marks, rows: Marks) -> Iterator[tuple[Labels, Labels]]:
         """Halve a cluster by its rows' median in random directions; yields what `_cut` returns."""
         random = np.random.default_rng(self.seed)
         directions = random.standard_normal((self.learned.shape[1], DIRECTIONS))
@@ -99,18 +134,18 @@ class Neighbourhoods:
         medians = np.median(positions, axis=0)
         halves = np.full((len(learned), DIRECTIONS), NOISE)
         halves[learned] = positions > medians
-        own = (self.held_out[held_out] @ directions > medians).astype(np.int64)
-        neighbours = halves[self.neighbours[held_out]]
+        own = (self._all_rows[rows] @ directions > medians).astype(np.int64)
+        neighbours = halves[self.neighbours[rows]]
         for direction in range(DIRECTIONS):
             yield own[:, direction], neighbours[:, :, direction]
 
-    def _cut(self, learned: Marks, held_out: Marks) -> tuple[Labels, Labels]:
+    def _cut(self, learned: Marks, rows: Marks) -> tuple[Labels, Labels]:
         """Cut a cluster where its learned rows are linked least.
 
-        A held-out row is in the half of most of its neighbours.
+        A row is in the half of most of its neighbours.
 
         Returns:
-            The half, 0 or 1, of each held-out row of the cluster, and of its neighbours; NOISE for neighbours in other
+            The half, 0 or 1, of each row of the cluster, and of its neighbours; NOISE for neighbours in other
             clusters.
         """
         links = self.links[learned][:, learned]
@@ -119,7 +154,7 @@ class Neighbourhoods:
         orders = [distances[:, 1] - distances[:, 0], *_order_by_links(links, self.seed)]
         half = np.full(len(learned), NOISE)
         half[learned] = min((_cut_order(order, links) for order in orders), key=lambda cut: cut[0])[1]
-        neighbours = half[self.neighbours[held_out]]
+        neighbours = half[self.neighbours[rows]]
         own = np.where(neighbours == NOISE, 0, 2 * neighbours - 1).sum(axis=1) > 0
         return own.astype(np.int64), neighbours
 

@@ -96,6 +96,17 @@ def test_pages_show_a_time_limit_and_an_early_version(admin, two, stay):
     assert "<dt>Early</dt>" in page(admin, "modelversion_change", two[1].pk)
 
 
+def test_a_version_that_waits_shows_why_and_its_score_is_told_once(admin, two):
+    version = two[1]
+    ModelVersion.objects.filter(pk=version.pk).update(score=0.79, optimism=0.01)
+    Build.objects.filter(pk=version.build_id).update(model=version, decision="It waits: too good to be true.")
+    waiting = page(admin, "modelversion_change", version.pk)
+    assert "<dt>Decision</dt><dd>It waits: too good to be true.</dd>" in waiting
+    assert "0.7900, after 0.0100 was taken off for the luck of the best of many recipes</dd>" in waiting
+    act(admin, "modelversion_promote", version.pk, "It is better.")
+    assert "<dt>Decision</dt>" not in page(admin, "modelversion_change", version.pk)
+
+
 def test_a_product_that_nothing_has_happened_to_is_shown_too(admin):
     assert "no version yet" in page(admin, "productstate_change", "relapse")
 

@@ -5,7 +5,7 @@ depends on no database: the caller iterates over the steps, stores them, and sto
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .analysis import Analysis, changes
+from .analysis import Analysis
 from .analysis.overview import analyse
 from .dataset import Dataset
 from .estimators import ensemble, families
@@ -29,20 +29,16 @@ from .fits.fold_fit import FitContext
 from .fits.scheduler import FitScheduler, Pool
 from .problem import Problem
 from .selection import fitting
-from .selection.class_changes import are_comparable
 from .selection.clock import EARLIEST_SHARE, END_SHARE, LAST_SHARE, LATEST_SHARE, SEARCH_SHARE, Clock
 from .selection.cluster_numbers import explain_number
-from .selection.cluster_objections import ClusterObjections
-from .selection.decision import Decision, Entry, Incumbent, candidates_to_fit, decide
-from .selection.drop import Drop
+from .selection.decision import Decision, Incumbent, candidates_to_fit, decide
 from .selection.early import EarlyVersions
 from .selection.final_round import FinalRound
 from .selection.fitting import FinalFits
 from .selection.future import Future
 from .selection.gate import Gate
-from .selection.hidden_groups import find_hidden_groups, grouping_objections
-from .selection.nothing_learned import ChanceLevel
-from .selection.objections import Objection
+from .selection.hidden_groups import find_hidden_groups
+from .selection.judge import Judge
 from .selection.optimism import Optimism
 from .selection.reasons import Ground
 from .selection.rounds import FoldRunner, Key, Span
@@ -59,7 +55,6 @@ from .selection.steps import (
     FoldScored,
     Step,
 )
-from .selection.suspicion import Suspicion
 
 __all__ = [
     "Analysed",
@@ -277,13 +272,6 @@ def _incumbent_members(context: FitContext, incumbent: Incumbent | None) -> list
     return [recipe] if recipe.family != ensemble.FAMILY else list(ensemble.members(recipe))
 
 
-def _changed_columns(incumbent: Incumbent | None, analysed: Analysis) -> list[str] | None:
-    """Name the columns that changed since the champion's snapshot; None if that is unknown."""
-    if incumbent is None or incumbent.analysis is None:
-        return None
-    return changes(incumbent.analysis, analysed)
-
-
 def _decide(
     search: Search, final_round: FinalRound, incumbent: Incumbent | None, analysed: Analysis
 ) -> Decision:
@@ -292,6 +280,7 @@ def _decide(
     if not entries:
         raise _nothing_fitted(search, final_round)
     means = search.scoreboard.means
+    judge = Judge(search=search, final_round=final_round, incumbent=incumbent, analysis=analysed)
     decision = decide(
         search.problem,
         context.metric,
@@ -304,76 +293,13 @@ def _decide(
         ground=_ground(final_round),
         uncompared=_is_uncompared(search, final_round),
         cut_short=final_round.is_cut_short,
-        judge=partial(_judge, search, final_round, incumbent, analysed),
+        judge=judge.objections,
         compare=Gate(search=search, final_round=final_round).compare,
     )
     if context.problem_type.learns_from_labels or decision.winner is None:
         return decision
     number = explain_number(decision.winner, context.metric, search.scoreboard)
     return replace(decision, reason=decision.reason + number)
-
-
-def _judge(
-    search: Search,
-    final_round: FinalRound,
-    incumbent: Incumbent | None,
-    analysed: Analysis,
-    winner: Entry,
-) -> Iterator[Objection]:
-    """Yield the objections to a winner that depend on more than the scores."""
-    context = search.context
-    yield from Suspicion(
-        dataset=context.dataset,
-        analysis=analysed,
-        metric=context.metric,
-        seed=context.seed,
-        ratio=context.plan.ratio,
-        incumbent=incumbent,
-    ).objections(winner)
-    yield from Future(analysis=analysed, incumbent=incumbent).objections()
-    yield from grouping_objections(analysed, None if incumbent is None else incumbent.analysis)
-    if not context.problem_type.learns_from_labels:
-        yield from ClusterObjections(context=context, incumbent=incumbent, winner=winner)
-    if context.problem_type.learns_from_labels:
-        yield from _judge_chance(search, final_round, incumbent, winner)
-    if incumbent is not None and not final_round.is_cut_short:
-        yield from _judge_drop(final_round, incumbent, analysed, winner)
-
-
-def _judge_chance(
-    search: Search, final_round: FinalRound, incumbent: Incumbent | None, winner: Entry
-) -> Iterator[Objection]:
-    """Yield the objection to a winner that is no better than a model without features."""
-    context = search.context
-    yield from ChanceLevel(
-        dataset=context.dataset,
-        metric=context.metric,
-        folds=context.split("contest")[: final_round.scoreboard.folds],
-        predictions=final_round.fold_predictions(winner.candidate),
-        ratio=context.plan.ratio,
-        recipes=max(1, len(search.scoreboard.means)),
-        families=max(1, len({candidate.family for candidate in search.scoreboard.means})),
-        incumbent=incumbent,
-    ).objections(winner)
-
-
-def _judge_drop(
-    final_round: FinalRound, incumbent: Incumbent, analysed: Analysis, winner: Entry
-) -> Iterator[Objection]:
-    """Yield the objection to a snapshot on which the champion's recipe is worse than on its own."""
-    context = final_round.context
-    if incumbent.metric != context.metric or not are_comparable(incumbent.classes, context.dataset.classes):
-        return
-    defender = (entry for entry in final_round.entries() if entry.candidate.incumbent)
-    yield from Drop(
-        metric=context.metric,
-        recorded=incumbent,
-        now=next(defender, winner),
-        examples=len(context.dataset),
-        folds=context.plan.folds,
-        ratio=context.plan.ratio,
-        changed=_changed_columns(incumbent, analysed),
-    ).objections()
 
 
 def _ground(final_round: FinalRound) -> Ground:

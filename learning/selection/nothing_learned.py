@@ -99,11 +99,17 @@ class ChanceLevel:
         )
 
     def _is_accepted(self, own: Advantage) -> bool:
-        """Return whether the champion is no better: a person has accepted it, so its successor may follow."""
+        """Return whether the champion had learned nothing either, as far as its own examples could tell.
+
+        A person has accepted it, so its successor may follow. What few examples cannot tell is no licence to replace
+        a champion that many have shown to be of use.
+        """
         champion = self.incumbent
         if champion is None or champion.metric != self.metric:
             return False
-        return are_comparable(champion.classes, self.dataset.classes) and champion.score <= own.needed
+        fewer = len(self.dataset) / champion.examples if champion.examples else 1.0
+        needed = own.baseline + own.noise * sqrt(fewer)
+        return are_comparable(champion.classes, self.dataset.classes) and champion.score <= needed
 
     def _advantage(self, winner: Entry) -> Advantage:
         """Compare by the problem's metric."""

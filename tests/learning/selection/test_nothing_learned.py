@@ -111,6 +111,21 @@ def test_a_champion_that_is_no_better_is_followed() -> None:
     assert judge(Classification(), data, rank(data, 0.5), incumbent=champion) == []
     assert judge(Classification(), data, rank(data, 0.5), incumbent=replace(champion, score=0.9))
     assert judge(Classification(), data, rank(data, 0.5), incumbent=replace(champion, metric="accuracy"))
+    assert judge(Classification(), data, rank(data, 0.5), incumbent=replace(champion, examples=500)) == []
+
+
+def test_a_weak_champion_that_many_rows_have_shown_to_be_of_use_is_not_followed_by_chance() -> None:
+    data = examples(Classification(), 600)
+    champion = Incumbent(
+        family="linear",
+        hyperparameters={},
+        metric="roc_auc",
+        score=0.53,
+        fingerprint="",
+        classes=data.classes,
+        examples=60_000,
+    )
+    assert judge(Classification(), data, rank(data, 0.5), incumbent=champion)
 
 
 def test_a_ranking_that_the_accuracy_hides_is_learned() -> None:

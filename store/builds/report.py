@@ -66,7 +66,10 @@ class Report:
 
 
 def build_report(product: DataProduct, number: int | None = None) -> Report:
-    """Build the report of a build; by default of the champion's. Raises NoChampion where no model exists."""
+    """Build the report of a build; by default of the champion's, or of the newest if no version has ever served.
+
+    Raises: NoChampion where no model exists.
+    """
     build = _find_build(product, number)
     model = build.model
     assert model is not None
@@ -97,7 +100,7 @@ def _find_build(product: DataProduct, number: int | None) -> Build:
         subject = f"Build {number} of {product.name}"
     else:
         champion = ModelVersion.objects.champion_of(product.name)
-        build = builds.filter(models=champion).first() if champion else None
+        build = builds.filter(models=champion).first() if champion else builds.order_by("-number").first()
         subject = product.name
     if build is None:
         raise NoChampion(f"{subject} has no model to report on. Build one with ./dev build {product.name}.")

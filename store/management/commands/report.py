@@ -15,7 +15,10 @@ STYLE = Path(__file__).parents[2] / "static" / "store" / "pages.css"
 
 
 class Command(BaseCommand):
-    help = "Write the report of a product's champion as one HTML file: training data, decision, scores, weaknesses."
+    help = (
+        "Write the report of a product's champion, or of its newest version if none has ever served, as one HTML file: "
+        "training data, decision, scores, weaknesses."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", help="the product's name")

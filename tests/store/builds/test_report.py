@@ -21,7 +21,7 @@ from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products import catalogue
 from store.products.product import DataProduct
 
-from ..conftest import STAY, examples
+from ..conftest import STAY, examples, version
 from .test_builds import built
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -150,6 +150,12 @@ def test_without_a_model_there_is_nothing_to_report(stay):
         call_command("report", "stay", "--build", "3")
     with pytest.raises(CommandError, match="No product is called"):
         call_command("report", "stray")
+
+
+def test_a_version_that_waits_for_a_person_is_reported(stay):
+    version(stay)
+    waiting = version(stay)
+    assert report.build_report(stay).model == waiting
 
 
 def test_pictures_come_after_the_winner_serves_and_once(drawn):

@@ -199,11 +199,12 @@ def _name(other: FinalScores, beside: FinalScores) -> str:
 def explain_rank(winner: FinalScores, best: FinalScores, ratio: float) -> str:
     """Explain, as part of a sentence, why the winner is not the candidate with the highest score."""
     lead = Lead.of(best.scores, winner.scores, ratio)
-    advantage = f"{_name(best, winner)} is higher by {describe_lead(lead)}"
     if lead.is_beyond_noise:
         return (
-            f"{advantage}, but the search ranked it lower, and the highest of several scores is a lucky one"
+            f"{_name(best, winner)} is higher by {format_noise(lead.advantage)}, but the search ranked it lower, and "
+            "the highest of several scores is in part luck"
         )
+    advantage = f"{_name(best, winner)} is higher by {describe_lead(lead)}"
     if winner.candidate.incumbent:
         return f"{advantage}, and only a lead beyond luck replaces the champion's recipe"
     if len(ensemble.pieces(best.candidate)) > len(ensemble.pieces(winner.candidate)):

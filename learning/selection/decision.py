@@ -187,7 +187,10 @@ def decide(
         *_objections(problem, winner, ground),
         *([UNCOMPARED] if uncompared else []),
     ]
+    holds_first = any(objection.holds_first for objection in judged)
     reason = decision.reason + "".join(_describe_floors(problem, winner, ground))
+    if not holds_first and not any(entry.candidate.incumbent for entry in entries):
+        reason += reasons.first_shortage(winner)
     if incumbent is not None:
         reason += describe_other_scale(
             incumbent.metric, incumbent.classes, metric, classes
@@ -196,7 +199,7 @@ def decide(
         decision,
         hold_reason=" ".join(objections) or None,
         reason=reason,
-        holds_first=any(objection.holds_first for objection in judged),
+        holds_first=holds_first,
     )
 
 

@@ -78,13 +78,12 @@ class Reasons:
 
     def first(self, winner: MeasuredScores, others: Sequence[FinalScores]) -> str:
         """Explain the choice of a recipe where no champion's recipe defends itself."""
-        return " ".join(
-            [
-                f"Chose {winner.candidate}: {self._score(winner)}.",
-                self._distance(winner, others),
-                *self._shortage(winner, half_width(winner, self.ratio), "how good it is"),
-            ]
-        )
+        return f"Chose {winner.candidate}: {self._score(winner)}. {self._distance(winner, others)}"
+
+    def first_shortage(self, winner: MeasuredScores) -> str:
+        """Say that the examples are too few to tell how good a first choice is; empty if they are enough."""
+        shortage = self._shortage(winner, half_width(winner, self.ratio), "how good it is")
+        return "".join(f" {sentence}" for sentence in shortage)
 
     def _distance(self, winner: FinalScores, others: Sequence[FinalScores]) -> str:
         """Compare a winner with the best of the others."""

@@ -16,6 +16,7 @@ from learning.selection.decision import (
     finalists,
 )
 from learning.selection.noise import Lead, differences, is_beyond_noise, margin, p_value, standard_error
+from learning.selection.objections import Objection
 from learning.selection.reasons import Ground, explain_rank
 
 LINEAR, TAME = Candidate("linear", {"C": 1.0}), Candidate("linear", {"C": 0.1})
@@ -330,6 +331,20 @@ def test_too_few_examples_are_said_in_these_words():
     )
     first = run_decision(entry(LINEAR, tame, 0.8), baseline=0.5, ground=ROWS).reason
     assert "too few examples to tell how good it is: 120 examples" in first
+    doubt = Objection("It is no better than chance.", holds_first=True)
+    entries = [entry(LINEAR, tame, 0.8)]
+    held = decide(
+        Classification(),
+        "roc_auc",
+        entries,
+        None,
+        "now",
+        0.25,
+        baseline=0.5,
+        ground=ROWS,
+        judge=lambda _: [doubt],
+    )
+    assert held.hold_reason == doubt.sentence and "too few examples" not in held.reason
 
 
 def test_enough_examples_are_not_called_too_few():

@@ -59,7 +59,7 @@ def objections(
 
 
 def test_parts_of_one_cloud_are_held_even_as_a_first_version(context: FitContext):
-    (objection,) = objections(context, CLEAR - 0.1)
+    (objection,) = objections(context, 0.1)
     assert objection.holds_first
     assert "no clear clusters: their separation is 0.100" in objection.sentence
     assert "agree with them by 0.40" in objection.sentence

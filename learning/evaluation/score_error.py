@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from ..dataset import Dataset
-from .influence import influence
+from .influence import COUNTED, influence
 
 Floats = NDArray[np.float64]
 
@@ -136,9 +136,12 @@ def _to_error(
 def _assumed_variance(metric: str, counts: NDArray[np.int64]) -> Callable[[float], float] | None:
     """Return the variance of a score between 0 and 1 by its true value, for rows of these classes."""
     rows = int(counts.sum())
-    if metric == "accuracy":
+    measure, _, mean = metric.partition("_")
+    if metric == "accuracy" or (measure in COUNTED and mean in ("micro", "weighted")):
         return lambda true: true * (1 - true) / rows
-    if metric == "balanced_accuracy":
+    if metric == "average_precision" or metric in COUNTED:
+        return lambda true: true * (1 - true) / int(counts[1])
+    if metric == "balanced_accuracy" or (measure in COUNTED and mean == "macro"):
         return lambda true: true * (1 - true) * float((1 / counts).sum()) / len(counts) ** 2
     if metric in RANKING:
         positives = counts.astype(np.float64) if len(counts) > 2 else counts[1:].astype(np.float64)

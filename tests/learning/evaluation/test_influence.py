@@ -5,20 +5,23 @@ import pytest
 
 from learning.evaluation.evaluate import score_classification, score_regression
 from learning.evaluation.influence import CLASSIFICATION, REGRESSION, influence, is_known
+from learning.metrics import TWO_CLASSES
 
 RANDOM = np.random.default_rng(0)
 ROWS = 240
+LEFT_OUT = np.arange(0, ROWS, 6)
 
 
 def leave_one_out(score):
-    """Compute how the score changes with each row, from the scores without it."""
+    """Compute how the score changes with each row of `LEFT_OUT`, from the scores without it."""
     rows = np.arange(ROWS)
     total = score(rows)
-    return np.array([(total - score(np.delete(rows, row))) * (ROWS - 1) for row in rows])
+    return np.array([(total - score(np.delete(rows, row))) * (ROWS - 1) for row in LEFT_OUT])
 
 
 def assert_agrees(values, expected):
     assert values.mean() == pytest.approx(0, abs=1e-9)
+    values = values[LEFT_OUT]
     assert np.corrcoef(values, expected)[0, 1] > 0.99
     assert values.std() == pytest.approx(expected.std(), rel=0.03)
 
@@ -27,7 +30,7 @@ CASES = [
     (metric, classes)
     for metric in CLASSIFICATION
     for classes in (2, 3)
-    if not (metric == "roc_auc" and classes > 2) and not (metric.startswith("roc_auc_") and classes == 2)
+    if not (metric in TWO_CLASSES and classes > 2) and not (metric.startswith("roc_auc_") and classes == 2)
 ]
 
 
@@ -42,22 +45,22 @@ def test_the_influence_on_a_classifiers_score_is_that_of_leaving_out_the_row(met
     )
     values = influence(probabilities, y, metric, classes)
     if metric == "roc_auc_ovr_weighted":  # that of the prevalences is left out
-        assert np.corrcoef(values, expected)[0, 1] > 0.9
+        assert np.corrcoef(values[LEFT_OUT], expected)[0, 1] > 0.9
     else:
         assert_agrees(values, expected)
 
 
 @pytest.mark.parametrize("metric", REGRESSION)
 def test_the_influence_on_a_regressors_score_is_that_of_leaving_out_the_row(metric):
-    y = RANDOM.normal(size=ROWS)
+    y = RANDOM.normal(size=ROWS) + 5
     values = y + RANDOM.normal(size=ROWS)
     expected = leave_one_out(lambda rows: score_regression(values[rows], y[rows], metric).score)
     assert_agrees(influence(values, y, metric, 0), expected)
 
 
 def test_a_score_without_a_formula_has_no_influence():
-    assert influence(np.full((4, 2), 0.5), np.array([0, 1, 0, 1]), "f1", 2) is None
-    assert not is_known("f1", 2)
+    assert influence(np.full((4, 2), 0.5), np.array([0, 1, 0, 1]), "top_k_accuracy", 2) is None
+    assert not is_known("top_k_accuracy", 2)
     assert is_known("r2", 0)
 
 

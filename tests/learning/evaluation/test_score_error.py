@@ -91,8 +91,20 @@ def test_rows_of_one_group_count_as_one() -> None:
 def test_metrics_without_influence_values_and_few_rows_have_no_error() -> None:
     data = classes_of(["a", "b"] * 8)
     predictions = [np.full((16, 2), 0.5)]
-    assert estimate_error("f1_macro", data, predictions, [np.arange(16)]) is None
+    assert estimate_error("top_k_accuracy", data, predictions, [np.arange(16)]) is None
     assert estimate_error("roc_auc", data, predictions, [np.arange(16)]) is None
+
+
+@pytest.mark.parametrize("metric", ["f1", "precision", "recall", "jaccard", "average_precision", "f1_macro"])
+def test_the_interval_of_a_measure_of_hits_stays_between_0_and_1(metric: str) -> None:
+    labels, positive = ["a"] * 180 + ["b"] * 20, np.repeat([0.1, 0.9, 0.1, 0.9], [179, 1, 1, 19])
+    predictions = [np.column_stack([1 - positive, positive])]
+    data, held_out = classes_of(labels), [np.arange(200)]
+    error = estimate_error(metric, data, predictions, held_out)
+    assert error is not None
+    low, high = error.measured_at(0.95).interval(0.95)
+    assert 0.6 < low < 0.93
+    assert 0.96 < high < 1.0
 
 
 def test_the_interval_of_a_share_is_wilsons() -> None:

@@ -134,7 +134,7 @@ def test_an_average_has_its_members_predictions_in_the_search():
 
 
 def test_a_metric_without_formula_has_the_folds_noise_and_the_correlations_of_the_loss():
-    contest = Contest(8, metric="f1")
+    contest = Contest(8, metric="d2_log_loss_score")
     ratio, scores = (
         contest.search.context.plan.ratio,
         [contest.entry(c).scores for c in (RIVALS[0], CHAMPION)],

@@ -21,7 +21,6 @@ from .estimators import ensemble, families
 from .estimators.families import Candidate
 from .evaluation.later_rows import compare_later_rows
 from .evaluation.learnable import Learnable, select_learnable
-from .evaluation.repeat_effect import describe_effect
 from .evaluation.repeats import find_repeats
 from .exceptions import NothingFitted, TimedOut
 from .fits import process_pool
@@ -41,6 +40,7 @@ from .selection.hidden_groups import find_hidden_groups
 from .selection.judge import Judge
 from .selection.optimism import Optimism
 from .selection.reasons import Ground
+from .selection.repeat_effect import describe_effect
 from .selection.rounds import FoldRunner, Key, Span
 from .selection.search import Search
 from .selection.steps import (

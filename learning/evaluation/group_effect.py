@@ -34,8 +34,14 @@ class GroupEffect:
     ratio: float
 
 
-def measure_effect(problem: Problem, dataset: Dataset, metric: str) -> GroupEffect | None:
-    """Score the forest with the groups of the dataset and without; None if that leaves no valid folds."""
+def measure_effect(
+    problem: Problem, dataset: Dataset, metric: str, separated: Dataset | None = None
+) -> GroupEffect | None:
+    """Score the forest on folds that keep groups together and on others; None if there are no valid folds.
+
+    Args:
+        separated: The same rows with what the other folds keep together; None: nothing.
+    """
     folds = min(FOLDS, problem.folds_for(len(dataset)))
     plan = FoldPlan(
         folds=folds,
@@ -48,7 +54,7 @@ def measure_effect(problem: Problem, dataset: Dataset, metric: str) -> GroupEffe
     )
     try:
         together = plan.split(dataset, "search")
-        apart = plan.split(replace(dataset, groups=None), "search")
+        apart = plan.split(replace(dataset, groups=None) if separated is None else separated, "search")
         scores = [
             _score_partition(
                 problem, dataset, metric, together[start : start + folds], apart[start : start + folds]

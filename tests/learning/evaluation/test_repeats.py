@@ -16,9 +16,9 @@ from learning.columns import Column, Kind
 from learning.dataset import Dataset, dataset
 from learning.evaluation.folds import FoldPlan
 from learning.evaluation.learnable import select_learnable
-from learning.evaluation.repeat_effect import describe_effect
 from learning.evaluation.repeats import Repeats, find_equal_rows, find_repeats, restore
 from learning.problem import Classification, Clustering, Problem, Regression
+from learning.selection.repeat_effect import describe_effect
 
 COLUMNS = (
     Column(name="weight", kind=Kind.NUMBER, nullable=True),
@@ -229,6 +229,18 @@ def test_the_effect_of_copies_on_the_score_is_told() -> None:
         float(word) for word in sentence.replace(",", "").split() if word[-1].isdigit() and "." in word
     )
     assert together < 0.1 < 0.5 < apart
+
+
+def test_the_effect_of_few_copies_is_no_number_that_noise_explains() -> None:
+    random = np.random.default_rng(3)
+    values = random.normal(size=(150, 2))
+    labels = [("no", "yes")[int(sum(row) + random.normal() > 0)] for row in values]
+    rows = [[*row, "red", "x"] for row in values.tolist()]
+    problem, data = Classification(), dataset(Classification(), COLUMNS, rows + rows[:2], labels + labels[:2])
+    found = repeats_of(problem, data)
+    assert found is not None and found.together is not None
+    learnable = replace(select_learnable(problem, data), dataset=found.together)
+    assert describe_effect(problem, learnable).endswith("no more beyond noise if they separate equal rows.")
 
 
 def test_copies_count_once_in_relations_with_the_label() -> None:

@@ -89,7 +89,7 @@ def test_a_winner_that_is_not_first_has_the_reason_beside_it(build):
     first, *others = leaderboard.leaderboard(build)
     assert first.candidate == candidate and not first.won
     (won,) = [line for line in others if line.won]
-    assert won.remark.startswith(f"won: {candidate} is better by ")
+    assert won.remark.startswith(f"won: {candidate.recipe.family}") and " is higher by " in won.remark
     assert "the search ranked it lower" in won.remark
 
 

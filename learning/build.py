@@ -34,7 +34,6 @@ from .selection.decision import Decision, Incumbent, candidates_to_fit, decide
 from .selection.early import EarlyVersions
 from .selection.final_round import FinalRound
 from .selection.fitting import FinalFits
-from .selection.future import Future
 from .selection.gate import Gate
 from .selection.hidden_groups import find_hidden_groups
 from .selection.judge import Judge
@@ -55,6 +54,7 @@ from .selection.steps import (
     FoldScored,
     Step,
 )
+from .selection.time_objections import TimeObjections
 
 __all__ = [
     "Analysed",
@@ -130,7 +130,7 @@ def build(
         yield from final_round.run()
         decision = _decide(search, final_round, incumbent, analysed).hold(objections)
         optimism = Optimism(search=search, final_round=final_round, incumbent=incumbent)
-        later = Future(analysis=analysed, incumbent=incumbent).sentences()
+        later = TimeObjections(analysis=analysed, incumbent=incumbent).sentences()
         remarks = [*learnable.remarks, *(later or [final_round.horizon])]
         yield _decided(decision, search.stop_reason + final_round.stop_reason, remarks)
         if decision.winner:

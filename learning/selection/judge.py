@@ -9,12 +9,12 @@ from .cluster_objections import ClusterObjections
 from .decision import Entry, Incumbent
 from .drop import Drop
 from .final_round import FinalRound
-from .future import Future
 from .hidden_groups import grouping_objections
 from .nothing_learned import ChanceLevel
 from .objections import Objection
 from .search import Search
 from .suspicion import Suspicion
+from .time_objections import TimeObjections
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Judge:
     def objections(self, winner: Entry) -> Iterator[Objection]:
         """Yield the objections to the winner."""
         yield from self._suspicion().objections(winner)
-        yield from Future(analysis=self.analysis, incumbent=self.incumbent).objections()
+        yield from TimeObjections(analysis=self.analysis, incumbent=self.incumbent).objections()
         yield from grouping_objections(
             self.analysis, None if self.incumbent is None else self.incumbent.analysis
         )

@@ -14,7 +14,7 @@ from learning.evaluation.later_rows import LaterRows, compare_later_rows
 from learning.evaluation.learnable import select_learnable
 from learning.problem import Classification, Clustering, Problem, Regression
 from learning.selection.decision import Incumbent
-from learning.selection.future import Future
+from learning.selection.time_objections import TimeObjections
 
 from ..conftest import numbers
 
@@ -118,18 +118,18 @@ def analysis(*outcomes: LaterRows) -> Analysis:
 def test_a_model_of_no_use_for_later_rows_waits_even_as_the_first_one():
     useless = analysis(outcome(later_loss=2.5))
     assert useless.findings[0].kind is FindingKind.LATER_ROWS_UNPREDICTED
-    (objection,) = Future(analysis=useless, incumbent=None).objections()
+    (objection,) = TimeObjections(analysis=useless, incumbent=None).objections()
     assert objection.holds_first and "ordered=True" in objection.sentence
     accepted = Incumbent(
         family="linear", hyperparameters={}, metric="r2", score=0.5, fingerprint="", analysis=useless
     )
-    assert not list(Future(analysis=useless, incumbent=accepted).objections())
+    assert not list(TimeObjections(analysis=useless, incumbent=accepted).objections())
 
 
 def test_rows_that_are_merely_harder_hold_nothing():
-    future = Future(analysis=analysis(outcome()), incumbent=None)
-    assert not list(future.objections())
-    assert future.sentences() == [outcome().finding().sentence]
+    doubts = TimeObjections(analysis=analysis(outcome()), incumbent=None)
+    assert not list(doubts.objections())
+    assert doubts.sentences() == [outcome().finding().sentence]
 
 
 def test_the_horizon_of_ordered_folds_is_the_time_between_learning_and_predicting():

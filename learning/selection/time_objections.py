@@ -1,4 +1,4 @@
-"""Doubt about rows to come: later rows may be predicted no better than without features."""
+"""Objections to a model of rows to come: later rows may be predicted no better than without features."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ ABOUT_LATER_ROWS = (FindingKind.LATER_ROWS_HARDER, FindingKind.LATER_ROWS_UNPRED
 
 
 @dataclass(frozen=True, kw_only=True)
-class Future:
+class TimeObjections:
     """Findings about later rows, and their consequence for the winner.
 
     Rows that are merely harder hold nothing: the champion has learned from older rows than the new model, and would be

@@ -241,7 +241,7 @@ def test_the_champions_recipe_is_compared_and_fitted_on_new_examples(tumor_steps
     assert decided.incumbent_kept
     assert decided.winner.key == select(tumor_steps, Fitted)[0].candidate.key
     assert decided.reason.startswith("Kept the champion's recipe")
-    assert f"of the same {len(tumors)} examples" in decided.reason
+    assert f"held out of {len(tumors)} examples" in decided.reason
     assert select(steps, Fitted)[0].winner
 
 

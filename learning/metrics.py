@@ -1,6 +1,7 @@
 """Metrics that a problem may be scored by: names of scikit-learn's scorers, greater is better."""
 
 from difflib import get_close_matches
+from math import inf
 
 #: Scorers that compare predicted with true classes, two or more of them.
 CLASSIFICATION = frozenset(
@@ -81,6 +82,16 @@ REGRESSION = frozenset(
 CLUSTERING = frozenset({"separation", "silhouette", "calinski_harabasz", "neg_davies_bouldin"})
 
 OF_TASK = {"CLASSIFICATION": CLASSIFICATION, "REGRESSION": REGRESSION, "CLUSTERING": CLUSTERING}
+
+#: Metrics that any score is possible by, however great.
+UNBOUNDED = frozenset({"calinski_harabasz", "positive_likelihood_ratio"})
+
+
+def greatest_score(name: str) -> float:
+    """Return the greatest score that is possible by a metric."""
+    if name in UNBOUNDED:
+        return inf
+    return 0.0 if name.startswith("neg_") else 1.0
 
 
 def suggest(name: str, names: frozenset[str] | tuple[str, ...]) -> str:

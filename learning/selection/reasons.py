@@ -13,6 +13,7 @@ from ..estimators import ensemble
 from ..estimators.families import Candidate
 from ..evaluation.score_error import CONFIDENCE, ScoreError
 from ..lazy_imports import LazyModule
+from ..metrics import greatest_score
 from .noise import ROUNDING, Lead, standard_error
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ class Reasons:
 
     def _score(self, entry: MeasuredScores) -> str:
         low, high = interval(entry, self.ratio)
+        high = max(mean(entry), min(high, greatest_score(self.metric)))
         bounds = f"{CONFIDENCE:.0%}: {format_score(low)} to {format_score(high)}"
         return f"{self.metric} {format_score(mean(entry))} ({bounds}){self.ground.describe() if self.ground else ''}"
 

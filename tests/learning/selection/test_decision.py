@@ -102,7 +102,7 @@ def test_the_search_selects_and_the_final_round_is_reported():
     assert decision.winner == FOREST
     assert decision.hold_reason is None
     assert decision.reason == (
-        "Chose forest (n_estimators=9): roc_auc 0.918 (95%: 0.749 to 1.087). Not the highest score: linear is higher "
+        "Chose forest (n_estimators=9): roc_auc 0.918 (95%: 0.749 to 1.000). Not the highest score: linear is higher "
         "by 0.038, which may be luck (up to 0.124), and the search ranked it lower."
     )
 

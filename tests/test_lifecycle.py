@@ -20,7 +20,7 @@ mutation Say($input: TumorFeedbackInput!) { tumorFeedback(input: $input) {
   entity { label truth } prediction { truth disputed } } }"""
 
 #: Scores that the examples' first champions have at least: ROC AUC, R², separation, accuracy.
-LEAST = {"tumor": 0.99, "diabetes": 0.45, "wine": 0.25, "manual": 0.75}
+LEAST = {"tumor": 0.99, "diabetes": 0.45, "wine": 0.22, "manual": 0.75}
 
 
 def data(answer: dict[str, Any]) -> Any:

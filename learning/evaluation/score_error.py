@@ -7,21 +7,27 @@ Bayle, Janson and Mackey, Cross-validation Confidence Intervals for Test Error, 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
+from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.stats import norm
 
 from ..dataset import Dataset
+from ..lazy_imports import LazyModule
 from .influence import COUNTED, influence
+
+if TYPE_CHECKING:
+    from scipy import optimize
+else:
+    optimize = LazyModule("scipy.optimize")
 
 Floats = NDArray[np.float64]
 
 #: Confidence of the intervals that are told.
 CONFIDENCE = 0.95
 #: Standard errors on each side of them.
-WIDTH = float(norm.isf((1 - CONFIDENCE) / 2))
+WIDTH = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 #: Distance from 0 and 1 at which scores between them are still computed.
 TINY = 1e-9
 #: Least number of independent held-out rows, and of each class, that show the error of a score.
@@ -66,8 +72,8 @@ class ScoreError:
             return (score - true) ** 2 - width**2 * scale * variance(true)
 
         # At 0 and 1 the variance is 0: the score itself is no bound.
-        low = brentq(excess, 0.0, min(score, 1 - TINY)) if score > 0 else 0.0
-        high = brentq(excess, max(score, TINY), 1.0) if score < 1 else 1.0
+        low = optimize.brentq(excess, 0.0, min(score, 1 - TINY)) if score > 0 else 0.0
+        high = optimize.brentq(excess, max(score, TINY), 1.0) if score < 1 else 1.0
         return low, high
 
     def measured_at(self, score: float) -> "ScoreError":

@@ -8,18 +8,20 @@ is told of a version is of these.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..evaluation.calibrate import Calibrated
 from ..evaluation.measures import Measure
-from ..fits.fold_fit import FitContext
 from ..json_types import JSONObject
 from .noise import ROUNDING
 from .reasons import format_score
 from .steps import FoldScored
+
+if TYPE_CHECKING:
+    from ..fits.fold_fit import FitContext
 
 #: The measures that are told before and after the calibration.
 LOG_LOSS, BRIER_SCORE = "log_loss", "brier_score"
@@ -59,7 +61,7 @@ class Served:
     @classmethod
     def of(
         cls,
-        context: FitContext,
+        context: "FitContext",
         calibrated: Calibrated,
         held_out: Sequence[NDArray[np.intp]],
         scored: Sequence[FoldScored],
@@ -99,7 +101,7 @@ class Served:
         return f"What serves is calibrated, with temperature {self.temperature:.3g}: {values}."
 
 
-def _score(context: FitContext, predictions: NDArray[np.float32], held_out: NDArray[np.intp]) -> ServedFold:
+def _score(context: "FitContext", predictions: NDArray[np.float32], held_out: NDArray[np.intp]) -> ServedFold:
     scores = context.score_predictions(predictions, held_out)
     return ServedFold(score=scores.score, measures=scores.measures, predictions=predictions)
 

@@ -29,7 +29,8 @@ CREATE TABLE sales.customer (
 );
 CREATE TABLE sales.bill (id integer PRIMARY KEY, customer_id integer NOT NULL, amount float NOT NULL, note text);
 INSERT INTO sales.city SELECT i, 'C' FROM generate_series(1, 3) i;
-INSERT INTO sales.customer SELECT i, 1 + i % 3, 20 + i % 50, 'secret', CASE WHEN i % 4 = 0 THEN 'yes' ELSE 'no' END
+INSERT INTO sales.customer SELECT i, 1 + i % 3, 20 + i % 4 * 8 + i % 10, 'secret',
+    CASE WHEN i % 4 = 0 THEN 'yes' ELSE 'no' END
 FROM generate_series(1, 80) i;
 INSERT INTO sales.bill SELECT i, 1 + i % 80, i FROM generate_series(1, 100) i;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;

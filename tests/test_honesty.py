@@ -31,6 +31,11 @@ def test_a_share_breaks_its_promise_only_beyond_noise(hits: int, n: int, kept: b
     assert Promise(quantity="", came_true=Share(n - hits, n), least=0.95).is_kept(ERROR) is kept
 
 
+@pytest.mark.parametrize(("hits", "verdict"), [(0, "yes"), (1, "open"), (4, "no")])
+def test_a_promise_that_may_have_missed_by_chance_is_open(hits: int, verdict: str) -> None:
+    assert Promise(quantity="", came_true=Share(hits, 4), most=0.05).verdict(ERROR) == verdict
+
+
 def test_honest_promises_together_are_broken_in_one_run_of_a_hundred_at_most() -> None:
     random = np.random.default_rng(0)
     hits = random.binomial(200, 0.05, size=20_000)

@@ -39,10 +39,10 @@ def cases() -> Iterator[Case]:
         yield Case(
             name=name,
             check=partial(check_planted, draw=draw),
-            repeats=3,
+            repeats=4,
             small=3 if draw is planted.blobs else None,
         )
-    yield Case(name="eight blobs, a champion of other clusters", check=check_disagreement, repeats=3)
+    yield Case(name="eight blobs, a champion of other clusters", check=check_disagreement, repeats=4)
 
 
 def check_cloud(seeds: Sequence[int]) -> Iterator[Promise]:

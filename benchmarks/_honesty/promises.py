@@ -87,6 +87,12 @@ class Promise:
         low, high = self.came_true.interval(error)
         return low <= self.most and high >= self.least
 
+    def verdict(self, error: float) -> str:
+        """Return "yes", "no", or "open" if it did not come true here, but may by chance have missed."""
+        if self.least <= self.came_true.value <= self.most:
+            return "yes"
+        return "open" if self.is_kept(error) else "no"
+
     @property
     def promised(self) -> str:
         """The promised range as text."""

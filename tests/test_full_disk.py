@@ -56,7 +56,7 @@ def test_a_system_goes_on_through_a_full_disk(cramped: tuple[System, Path]) -> N
         assert eventually(lambda: "processes.json is out of date" in system.output)
         assert alive(supervisor)
     assert eventually(lambda: "There is room on the disk of" in system.output)
-    assert eventually(lambda: system.status("/ready") == 200 and system.process("web") != web)
+    assert eventually(lambda: system.status("/ready") == 200 and system.process("web") != web, 300)
     assert eventually(lambda: "errors" not in predict())
     assert system.process("supervisor") == supervisor
     assert "project/supervisor.py" not in system.output  # no traceback of the supervisor's

@@ -23,7 +23,7 @@ def assert_agrees(values, expected):
     assert values.mean() == pytest.approx(0, abs=1e-9)
     values = values[LEFT_OUT]
     assert np.corrcoef(values, expected)[0, 1] > 0.99
-    assert values.std() == pytest.approx(expected.std(), rel=0.03)
+    assert values.std() == pytest.approx(expected.std(), rel=0.06)
 
 
 CASES = [

@@ -7,7 +7,6 @@ from learning.evaluation.evaluate import score_classification, score_regression
 from learning.evaluation.influence import CLASSIFICATION, REGRESSION, influence, is_known
 from learning.metrics import TWO_CLASSES
 
-RANDOM = np.random.default_rng(0)
 ROWS = 240
 LEFT_OUT = np.arange(0, ROWS, 6)
 
@@ -23,7 +22,7 @@ def assert_agrees(values, expected):
     assert values.mean() == pytest.approx(0, abs=1e-9)
     values = values[LEFT_OUT]
     assert np.corrcoef(values, expected)[0, 1] > 0.99
-    assert values.std() == pytest.approx(expected.std(), rel=0.06)
+    assert values.std() == pytest.approx(expected.std(), rel=0.03)
 
 
 CASES = [
@@ -36,8 +35,9 @@ CASES = [
 
 @pytest.mark.parametrize(("metric", "classes"), CASES)
 def test_the_influence_on_a_classifiers_score_is_that_of_leaving_out_the_row(metric, classes):
-    y = RANDOM.integers(0, classes, ROWS)
-    odds = np.exp(RANDOM.normal(size=(ROWS, classes)) + np.eye(classes)[y])
+    random = np.random.default_rng(0)
+    y = random.integers(0, classes, ROWS)
+    odds = np.exp(random.normal(size=(ROWS, classes)) + np.eye(classes)[y])
     probabilities = odds / odds.sum(axis=1, keepdims=True)
     names = tuple("abc"[:classes])
     expected = leave_one_out(
@@ -52,8 +52,9 @@ def test_the_influence_on_a_classifiers_score_is_that_of_leaving_out_the_row(met
 
 @pytest.mark.parametrize("metric", REGRESSION)
 def test_the_influence_on_a_regressors_score_is_that_of_leaving_out_the_row(metric):
-    y = RANDOM.normal(size=ROWS) + 5
-    values = y + RANDOM.normal(size=ROWS)
+    random = np.random.default_rng(1)  # without a value below -1, which has no logarithm
+    y = random.normal(size=ROWS) + 5
+    values = y + random.normal(size=ROWS)
     expected = leave_one_out(lambda rows: score_regression(values[rows], y[rows], metric).score)
     assert_agrees(influence(values, y, metric, 0), expected)
 

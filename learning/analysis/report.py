@@ -138,6 +138,10 @@ class Analysis:
         """Add a finding about the rows."""
         return replace(self, findings=(*self.findings, finding))
 
+    def has(self, kind: FindingKind) -> bool:
+        """Return whether there is a finding of this kind."""
+        return any(finding.kind is kind for finding in self.findings)
+
     def _features_with(self, kinds: Iterable[FindingKind]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(f.feature for f in self.findings if f.kind in tuple(kinds)))
 

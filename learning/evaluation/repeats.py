@@ -95,13 +95,12 @@ def find_repeats(plan: FoldPlan, dataset: Dataset, analysis: Analysis) -> Repeat
 
 def restore(plan: FoldPlan, dataset: Dataset, analysis: Analysis | None) -> Dataset:
     """Return the dataset with the same folds as in the build that made this analysis."""
-    kinds = {finding.kind for finding in analysis.findings} if analysis else set()
     if analysis is None:
         return dataset
-    if FindingKind.REPETITION in kinds:
+    if analysis.has(FindingKind.REPETITION):
         repeats = find_repeats(plan, dataset, analysis)
         dataset = dataset if repeats is None or repeats.together is None else repeats.together
-    if FindingKind.GROUPING in kinds:
+    if analysis.has(FindingKind.GROUPING):
         near = find_near_rows(dataset, analysis, plan.seed)
         together = None if near is None else keep_near_rows_together(plan, dataset, near)
         dataset = dataset if together is None else together

@@ -113,14 +113,11 @@ def grouping_objections(analysis: Analysis, champion: Analysis | None) -> Iterat
     Args:
         champion: Analysis of the champion's snapshot. What it has found, a person has accepted.
     """
-    accepted = champion is not None and any(_is_grouping(finding) for finding in champion.findings)
+    if champion is not None and champion.has(FindingKind.GROUPING):
+        return
     for finding in analysis.findings:
-        if _is_grouping(finding) and not accepted:
+        if finding.kind is FindingKind.GROUPING:
             yield Objection(f"{finding.sentence} {ADVICE}", holds_first=True)
-
-
-def _is_grouping(finding: Finding) -> bool:
-    return finding.kind is FindingKind.GROUPING
 
 
 def _parts(effect: GroupEffect) -> bool:

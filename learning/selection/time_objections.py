@@ -28,19 +28,14 @@ class TimeObjections:
 
     def objections(self) -> Iterator[Objection]:
         """Yield the objection to a model that is of no use for later rows, unless its champion was accepted as such."""
-        if self._is_accepted():
-            return
-        for finding in self.analysis.findings:
-            if finding.kind is FindingKind.LATER_ROWS_UNPREDICTED:
-                yield Objection(
-                    "Nothing shows that it is of use for later rows: a model of earlier rows predicts them no better "
-                    "than one without features. Declare ordered=True, or promote it if only rows of the same time are "
-                    "predicted.",
-                    holds_first=True,
-                )
+        if self.analysis.has(FindingKind.LATER_ROWS_UNPREDICTED) and not self._is_accepted():
+            yield Objection(
+                "Nothing shows that it is of use for later rows: a model of earlier rows predicts them no better than "
+                "one without features. Declare ordered=True, or promote it if only rows of the same time are "
+                "predicted.",
+                holds_first=True,
+            )
 
     def _is_accepted(self) -> bool:
         analysis = self.incumbent.analysis if self.incumbent is not None else None
-        return analysis is not None and any(
-            finding.kind is FindingKind.LATER_ROWS_UNPREDICTED for finding in analysis.findings
-        )
+        return analysis is not None and analysis.has(FindingKind.LATER_ROWS_UNPREDICTED)

@@ -18,7 +18,7 @@ from .analysis import Analysis
 from .analysis.overview import analyse
 from .dataset import Dataset
 from .estimators import ensemble, families
-from .estimators.families import Candidate
+from .estimators.families import BASELINE, Candidate
 from .evaluation.later_rows import compare_later_rows
 from .evaluation.learnable import Learnable, select_learnable
 from .evaluation.repeats import find_repeats
@@ -288,7 +288,7 @@ def _decide(
         incumbent,
         context.dataset.fingerprint,
         context.plan.ratio,
-        baseline=next((score for c, score in means.items() if c.family == "baseline"), None),
+        baseline=next((score for c, score in means.items() if c.family == BASELINE), None),
         classes=context.dataset.classes,
         ground=_ground(final_round),
         uncompared=_is_uncompared(search, final_round),

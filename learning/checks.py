@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from .estimators.families import BASELINE
 from .exceptions import InvalidProblem
 from .problem import Classification, Problem
 
@@ -26,7 +27,7 @@ def _check_folds(problem: Problem) -> Iterator[str]:
 
 
 def _check_families(problem: Problem) -> Iterator[str]:
-    if problem.families == ("baseline",):
+    if problem.families == (BASELINE,):
         yield "families=('baseline',) learns nothing from the features; name another family."
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from ..analysis import Analysis
-from ..estimators.families import Candidate
+from ..estimators.families import BASELINE, Candidate
 from ..exceptions import NothingFitted
 from ..fits.fold_fit import FitContext
 from ..fits.scheduler import is_past
@@ -19,7 +19,6 @@ from .decision import Decision, Incumbent
 from .final_round import FinalRound
 from .fitting import FinalFits
 from .gate import Gate
-from .nothing_learned import BASELINE
 from .optimism import Optimism
 from .rounds import Span
 from .search import Search
@@ -31,11 +30,6 @@ ROWS = 50_000
 MOST = 3
 #: Time limit of the compilation of an early version, in seconds.
 COMPILATION_SECONDS = 10.0
-
-
-def full_recipe(hyperparameters: Mapping[str, object]) -> dict[str, object]:
-    """Return the hyperparameters of a recipe that learns from all rows."""
-    return {name: value for name, value in hyperparameters.items() if name != "rows"}
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..estimators import ensemble
-from ..estimators.families import Candidate
+from ..estimators.families import BASELINE, Candidate
 from ..evaluation.averages import mean_by_row
 from ..evaluation.folds import Round
 from ..evaluation.horizon import describe_horizon
@@ -26,7 +26,7 @@ from .search import Search
 from .steps import CandidateDropped, CandidateScored, CandidatesDrawn, FoldScored, Step
 
 #: Families whose fold models hardly differ, so that averaging them gains nothing.
-STABLE = ("baseline", "linear", "naive_bayes", "svm")
+STABLE = (BASELINE, "linear", "naive_bayes", "svm")
 #: Least number of folds that can estimate the noise of the scores.
 LEAST_FOLDS = 2
 
@@ -200,7 +200,7 @@ class FinalRound:
         if not self.context.problem_type.learns_from_labels:
             return {}
         scoreboard = self.search.scoreboard
-        predictions = {c: scoreboard.predictions(c) for c in candidates if c.family != "baseline"}
+        predictions = {c: scoreboard.predictions(c) for c in candidates if c.family != BASELINE}
         if len(predictions) < 2:
             return {}
         y = self._y[np.concatenate(self._held_out("search", scoreboard.folds))]

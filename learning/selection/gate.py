@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..estimators import ensemble
-from ..estimators.families import Candidate
+from ..estimators.families import Candidate, full_recipe
 from ..evaluation.influence import is_known
 from ..lazy_imports import LazyModule
 from .final_round import FinalRound
@@ -147,6 +147,4 @@ def _hopeless(rows: int) -> float:
 
 def _all_rows(recipe: Candidate) -> Candidate:
     """Return the recipe that learns from all rows: the search has scored no other."""
-    if "rows" not in recipe.hyperparameters:
-        return recipe
-    return replace(recipe, hyperparameters={k: v for k, v in recipe.hyperparameters.items() if k != "rows"})
+    return replace(recipe, hyperparameters=full_recipe(recipe.hyperparameters))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm, t
 
 from ..dataset import Dataset
+from ..estimators.families import BASELINE
 from ..evaluation import evaluate
 from ..evaluation.folds import Fold
 from ..evaluation.reference_models import predict_without_features
@@ -27,8 +28,6 @@ from .noise import ROUNDING, SIGNIFICANT, differences, standard_error
 from .objections import Objection
 from .reasons import format_score
 
-#: Family of the models that use no feature.
-BASELINE = "baseline"
 #: Scores that are the same for each model without features.
 CHANCE = {"roc_auc": 0.5, "roc_auc_ovr": 0.5}
 

@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..estimators import ensemble
-from ..estimators.families import Candidate
+from ..estimators.families import BASELINE, Candidate
 from ..evaluation.folds import Round
 from ..evaluation.influence import is_known
 from .decision import Incumbent
 from .final_round import FinalRound
-from .nothing_learned import BASELINE
 from .row_luck import RowLuck, draw_luck
 from .search import Search
 
@@ -136,7 +135,7 @@ class Optimism:
         sampled = sampled[: max(2, round(share * len(sampled)))]
         inside = np.isin(units, sampled)
         rows, units = rows[inside], units[inside]
-        pool = [c for c in self.search.leaders() if c.family != "baseline" and c in self._searched]
+        pool = [c for c in self.search.leaders() if c.family != BASELINE and c in self._searched]
         predictions = {c: board.predictions(c)[inside] for c in pool[: ensemble.MOST]}
         if len(predictions) < 2:
             return 0.0

@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
 from ..estimators import ensemble
-from ..estimators.families import Candidate
+from ..estimators.families import BASELINE, Candidate
 from ..evaluation.score_error import CONFIDENCE, ScoreError
 from ..lazy_imports import LazyModule
 from ..metrics import greatest_score
@@ -89,7 +89,7 @@ class Reasons:
     def _distance(self, winner: FinalScores, others: Sequence[FinalScores]) -> str:
         """Compare a winner with the best of the others."""
         best = max(others, key=mean, default=None)
-        if best is None or (best.candidate.family == "baseline" and mean(best) <= mean(winner)):
+        if best is None or (best.candidate.family == BASELINE and mean(best) <= mean(winner)):
             return "No other recipe reached the final round."
         lead = mean(winner) - mean(best)
         if abs(lead) <= ROUNDING:

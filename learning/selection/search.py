@@ -12,7 +12,7 @@ from itertools import chain, islice
 from math import ceil
 
 from ..estimators import ensemble
-from ..estimators.families import Candidate
+from ..estimators.families import BASELINE, Candidate
 from ..fits.fold_fit import Fit, FitContext
 from ..fits.scheduler import is_past
 from ..problem import Problem
@@ -31,7 +31,7 @@ PATIENCE = 2
 #: Leaders for whose final round time is reserved; about as many as an ensemble has members.
 LEADING = 4
 #: Families that always run on all folds, as a reference for all others.
-REFERENCES = ("baseline", "linear")
+REFERENCES = (BASELINE, "linear")
 
 
 @dataclass(kw_only=True)
@@ -273,7 +273,7 @@ class Search:
         best = max(means.values())
         close = CLOSE if self.context.plan.has_screening else CLOSE_IF_CHEAP
         median = sorted(means.values(), reverse=True)[ceil(len(means) / 2) - 1]
-        baseline = next((score for c, score in means.items() if c.family == "baseline"), None)
+        baseline = next((score for c, score in means.items() if c.family == BASELINE), None)
         return median if baseline is None else min(median, baseline + close * (best - baseline))
 
     def _select_affordable(self, left: Sequence[Candidate]) -> Generator[Step, None, list[Candidate]]:
@@ -296,7 +296,7 @@ class Search:
         """Return the deadline: as late as the current leaders allow, and so early that the best one has its folds."""
         if self.deadline is None or self.latest_deadline is None or self.end is None:
             return self.deadline
-        seconds = [self.final_seconds(c) for c in self.leaders() if c.family != "baseline"][:LEADING]
+        seconds = [self.final_seconds(c) for c in self.leaders() if c.family != BASELINE][:LEADING]
         if not seconds:
             return self.deadline
         incumbents = [self.final_seconds(c) for c in self.incumbents if c in self.scoreboard.means]

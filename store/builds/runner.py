@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from learning import build as learning
 from learning.dataset import Dataset
+from learning.estimators.families import full_recipe
 from learning.fits import dask_pool, process_pool
 from learning.problem import Problem
-from learning.selection import early
 from learning.selection.decision import Incumbent
 
 from ..exceptions import ModelDoesNotFit
@@ -144,7 +144,7 @@ class _BuildRun:
         champion = self.champion
         if champion is None or champion.signature["task"] != self.product.task:
             return None
-        recipe = early.full_recipe(champion.hyperparameters)
+        recipe = full_recipe(champion.hyperparameters)
         is_complete = recipe == champion.hyperparameters and champion.knows_all(self.product)
         return Incumbent(
             family=champion.family,

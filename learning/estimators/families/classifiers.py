@@ -15,6 +15,7 @@ from sklearn.svm import SVC, LinearSVC
 from ...columns import Column
 from .. import preprocess
 from .family import Family, Hyperparameters, choose, index_by_name, log_uniform, seeded, seedless
+from .family_names import BASELINE
 from .trees import (
     BOOSTING_DEFAULTS,
     BOOSTING_DEFAULTS_FOR_MANY_ROWS,
@@ -141,7 +142,7 @@ FAMILIES = index_by_name(
         most_rows=50_000,
     ),
     Family(
-        name="baseline",
+        name=BASELINE,
         prepare=preprocess.ignored,
         estimator=seeded(DummyClassifier, strategy="prior"),
         defaults=({},),

@@ -27,6 +27,11 @@ Preprocessing = Callable[[Sequence[Column]], "ColumnTransformer | Pipeline"]
 _Choice = TypeVar("_Choice")
 
 
+def full_recipe(hyperparameters: Mapping[str, Any]) -> Hyperparameters:
+    """Return the hyperparameters of a recipe that learns from all rows."""
+    return {name: value for name, value in hyperparameters.items() if name != "rows"}
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """A recipe: a family with hyperparameters. Candidates with the same recipe are equal."""

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 
+#: Family of the models that use no feature.
+BASELINE = "baseline"
 #: Names by task, in the order in which the families are tried.
 NAMES: Mapping[str, tuple[str, ...]] = {
     "CLASSIFICATION": (
@@ -16,7 +18,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "naive_bayes",
         "neighbours",
         "mlp",
-        "baseline",
+        BASELINE,
     ),
     "REGRESSION": (
         "linear",
@@ -26,7 +28,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "kernel_svm",
         "neighbours",
         "mlp",
-        "baseline",
+        BASELINE,
     ),
     "CLUSTERING": ("kmeans", "mixture", "agglomerative", "hdbscan"),
 }

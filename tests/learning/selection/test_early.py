@@ -9,12 +9,12 @@ import pytest
 from learning import build as module
 from learning.analysis import Analysis
 from learning.build import Incumbent
-from learning.estimators.families import Candidate
+from learning.estimators.families import Candidate, full_recipe
 from learning.evaluation.folds import ROWS_OF_EACH_CLASS, sample_rows
 from learning.fits.scheduler import FitScheduler
 from learning.problem import Classification, Clustering
 from learning.selection import early as early_module
-from learning.selection.early import MOST, EarlyVersions, full_recipe
+from learning.selection.early import MOST, EarlyVersions
 from learning.selection.rounds import FoldRunner
 from learning.selection.search import Search
 from learning.selection.steps import CandidatesDrawn, Decided, Fitted, FoldScored

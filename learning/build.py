@@ -280,7 +280,9 @@ def _decide(
     if not entries:
         raise _nothing_fitted(search, final_round)
     means = search.scoreboard.means
-    judge = Judge(search=search, final_round=final_round, incumbent=incumbent, analysis=analysed)
+    judge = Judge(
+        search=search, final_round=final_round, entries=entries, incumbent=incumbent, analysis=analysed
+    )
     decision = decide(
         search.problem,
         context.metric,
@@ -305,7 +307,7 @@ def _decide(
 def _ground(final_round: FinalRound) -> Ground:
     """Describe what the final round is scored on."""
     dataset, plan = final_round.context.dataset, final_round.context.plan
-    held_out = [rows for _, rows in final_round.context.split("contest")[: final_round.scoreboard.folds]]
+    held_out = [rows for _, rows in final_round.folds]
     return Ground(
         examples=len(dataset),
         ordered=plan.ordered,

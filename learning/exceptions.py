@@ -58,6 +58,12 @@ class InvalidRule(LearningError):
     code = "BAD_INPUT"
 
 
+class InvalidPolicy(LearningError):
+    """The truth policy is invalid."""
+
+    code = "BAD_INPUT"
+
+
 class InvalidValue(LearningError):
     """The value is not valid for its column."""
 

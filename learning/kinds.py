@@ -42,6 +42,8 @@ TextSet = NewType("TextSet", str)
 BEYOND_64_BITS = 2**63
 #: Characters that say nothing: a text of these alone is blank.
 BLANKS = " \t\r\n\u00a0"
+#: Digits of a float that people read, at most.
+PRECISION = 12
 #: Cells of files that say nothing; for texts these count only where the column takes no such value.
 NO_VALUE = ("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", "--", ".", "missing", "unknown")
 
@@ -114,6 +116,10 @@ class Declaration(Protocol):
     @property
     def limits(self) -> tuple[Any, Any]:
         """The smallest and the largest value; None: no limit."""
+
+    @property
+    def moment_limits(self) -> tuple[Any, Any]:
+        """The first and the last day or moment, as they are now; None: no limit."""
 
     @property
     def longest(self) -> int | None:
@@ -258,6 +264,8 @@ class Kind(str):
     is_json: ClassVar[bool] = True
     #: SQL of a cell's text `{0}` as a value of the type `{1}`.
     cast_sql: ClassVar[str] = "CAST({0} AS {1})"
+    #: SQL of a stored value `{0}` as the number that a minimum and quantiles are of.
+    number_sql: ClassVar[str] = "CAST({0} AS float8)"
     #: SQL of a stored value `{0}`, null where `is_missing`; "" where no value is.
     present_sql: ClassVar[str] = ""
 
@@ -265,6 +273,12 @@ class Kind(str):
     unit: ClassVar[str | None] = None
     #: SQL of a JSON value's text `{0}`, null where it is certainly no value of this kind.
     json_sql: ClassVar[str] = "{0}"
+    #: SQL of a stored instance's JSON value `{0}` in the order of the values; "": JSON's own order is theirs.
+    json_order_sql: ClassVar[str] = ""
+    #: SQL of a table's value `{0}` as answers have it.
+    answer_sql: ClassVar[str] = "{0}"
+    #: SQL of the member `{1}` of a stored instance `{0}`, which is jsonb, as answers have it.
+    stored_answer_sql: ClassVar[str] = "{0} -> {1}"
     #: The words for what a client must send; "": one of the choices.
     expected: ClassVar[str] = ""
     #: The words for the kind where the scaffold shows a column.
@@ -328,6 +342,10 @@ class Kind(str):
     def describe_value(self, value: object) -> str:
         """Render one of few values for people."""
         return str(value)
+
+    def text_for_people(self, value: Any, unit: str | None) -> str:
+        """Render a value, which is not None, as people read it, with its unit."""
+        return in_figures(self.serialize(value), unit)
 
     def describe_number(self, number: float) -> str:
         """Render the end of a range of encoded values for people."""
@@ -488,6 +506,7 @@ class Number(Kind):
     batch_type: ClassVar[type | None] = float
     cast_sql: ClassVar[str] = "(CAST({0} AS {1}) + 0)"  # −0.0 as 0.0
     present_sql: ClassVar[str] = "(CASE WHEN {0} NOT IN ('NaN', 'Infinity', '-Infinity') THEN {0} END)"
+    answer_sql: ClassVar[str] = present_sql
     described = "decimal"
     cell_described = "a number"
     #: The condition under which an invalid cell is a number all the same, too large for its column.
@@ -546,6 +565,10 @@ class Number(Kind):
     def serialize(self, value: Any) -> object:
         return value if value is None or math.isfinite(value) else None
 
+    def text_for_people(self, value: Any, unit: str | None) -> str:
+        # A float has digits that nobody wrote, as 0.1 + 0.2.
+        return in_figures(float(f"{value:.{PRECISION}g}") if isinstance(value, float) else value, unit)
+
     def float_bounds(self, column: Declaration) -> tuple[float, float]:
         low, high = column.limits
         return -float_info.max if low is None else low, float_info.max if high is None else high
@@ -597,6 +620,7 @@ class Integer(Number):
     probes = (None, 0, -1, 2**63, -(10**30))
     batch_type = int
     cast_sql, present_sql = Kind.cast_sql, Kind.present_sql
+    answer_sql: ClassVar[str] = Kind.answer_sql
     json_sql = r"regexp_replace({0}, '\.0+$', '')"  # JSON knows numbers alone
     described = "integer"
     cell_described = "an integer"
@@ -666,6 +690,8 @@ class BigInteger(Integer):
         "A whole number of 64 bits. Answers have it as a string; inputs take a string or a number."
     )
     python = BigInt
+    answer_sql = "CAST({0} AS text)"
+    stored_answer_sql = "{0} ->> {1}"
 
     def parse(self, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int | str):
@@ -695,8 +721,13 @@ class DecimalNumber(Number):
     scalar_description = "A decimal number. Answers have it as a string; inputs take a string or a number."
     python = Decimal
     is_json = False
+    json_order_sql = (
+        "CAST(substring({0} #>> '{{}}' FROM '^[+-]?[0-9]+(?:[.][0-9]+)?(?:E[+-]?[0-9]+)?$') AS numeric)"
+    )
     batch_type = None
     cast_sql = Kind.cast_sql
+    answer_sql = "CAST({0} AS text)"
+    stored_answer_sql = "{0} ->> {1}"
 
     def parse(self, value: object) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 1_000:
@@ -786,6 +817,9 @@ class Boolean(Kind):
 
     def describe_value(self, value: object) -> str:
         return "yes" if value else "no"
+
+    def text_for_people(self, value: Any, unit: str | None) -> str:
+        return self.describe_value(value)
 
     def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
         return Kind.NUMBER.copy(type_, digits)
@@ -1059,6 +1093,8 @@ class SetOfTexts(Text):
         "no list",
     )
     is_json = False
+    answer_sql = "CAST({0} AS json)"
+    stored_answer_sql = "CAST({0} ->> {1} AS json)"
     described = "set of texts"
 
     def can_read(self, other: Kind) -> bool:
@@ -1099,6 +1135,9 @@ class SetOfTexts(Text):
 
     def serialize(self, value: Any) -> object:
         return None if value is None else members_of(value)
+
+    def text_for_people(self, value: Any, unit: str | None) -> str:
+        return ", ".join(members_of(value))
 
 
 def write_set(members: Iterable[str]) -> str:
@@ -1203,6 +1242,8 @@ def is_ascending(choices: Sequence[str]) -> bool:
 
 # -- Dates and times --
 
+#: SQL of ISO 8601 in JSON, which is in the order of time, character by character.
+_ISO_ORDER = "(({0} #>> '{{}}') COLLATE \"C\")"
 #: Whole days, and microseconds, from 1970 to 2000, where PostgreSQL counts from.
 _DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000
 #: Before all times that Python knows, and days from it to 2000: stands for null.
@@ -1268,8 +1309,10 @@ class Date(Kind):
     wider_code = "DATETIME"
     #: The word for one in a sentence.
     word: ClassVar[str] = "date"
+    number_sql = "CAST(extract(epoch FROM {0}) / 86400 AS float8)"
     #: PostgreSQL would read words too, as "today".
     json_sql = "substring({0} FROM '^[0-9][0-9][0-9][0-9]-.*$')"
+    json_order_sql = _ISO_ORDER
 
     def decode_cell(self, cell: Any) -> object:
         return _moment_of(cell).date()
@@ -1282,6 +1325,22 @@ class Date(Kind):
             return None
         wire, read = (">i4", _read_days) if type_ == "date" else (">i8", _read_moments)
         return BinaryCopy(sql=f"COALESCE({{0}}, '{_EARLIEST}'::{type_})", wire=wire, read=read)
+
+    def clean(self, value: Any, column: Declaration) -> object:
+        first, last = column.moment_limits
+        if (first is not None and value < first) or (last is not None and value > last):
+            words = self._within_words(first, last)
+            raise ValueOutOfRange(f"{column.title} must {words}, not {self.text_for_people(value, None)}.")
+        return value
+
+    def _within_words(self, first: Any, last: Any) -> str:
+        """Render limits as the end of a sentence that begins with "must"."""
+        texts = [None if limit is None else self.text_for_people(limit, None) for limit in (first, last)]
+        if texts[0] is None:
+            return f"be {texts[1]} at the latest"
+        if texts[1] is None:
+            return f"be {texts[0]} at the earliest"
+        return f"lie between {texts[0]} and {texts[1]}"
 
     def to_json(self, value: Any) -> object:
         return None if value is None else value.isoformat()
@@ -1300,6 +1359,10 @@ class Date(Kind):
         sentence = literal(f"is no {self.word}: write it as 2024-12-31{unsure}")
         yield CellCheck(self._is_written(), sentence)
         yield CellCheck(VALID, sentence)
+        first, last = column.typed.moment_limits
+        if (first, last) != (None, None):
+            outside = literal(f"must {self._within_words(first, last)}")
+            yield CellCheck(_lies_between(first, last), outside)
 
     def _is_written(self) -> Sql:
         return Sql("({text} LIKE '____-%' AND length({text}) <= 10)")
@@ -1359,10 +1422,13 @@ class DateTime(Date):
         return _moment_of(cell)
 
     def clean(self, value: Any, column: Declaration) -> object:
-        return value.astimezone(UTC)
+        return super().clean(value.astimezone(UTC), column)
 
     def serialize(self, value: Any) -> object:
         return None if value is None else value.astimezone(UTC).isoformat()
+
+    def text_for_people(self, value: Any, unit: str | None) -> str:
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
     def _is_written(self) -> Sql:
         return Sql("{text} LIKE '____-%'")
@@ -1558,6 +1624,8 @@ class TimeOfDay(Kind):
     is_json = False
     described = "time of day"
     cell_described = "a time of day"
+    json_order_sql = _ISO_ORDER
+    number_sql = "CAST(extract(epoch FROM {0}) AS float8)"
     #: From 00:00 to 23:59:59.999999; PostgreSQL knows 24:00 as well, and Python does not.
     _WRITTEN: ClassVar[str] = r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?"
     #: Microseconds of 24:00, which stands for null.
@@ -1630,6 +1698,7 @@ class Duration(Kind):
     probes = (None, timedelta(0), timedelta(days=1), timedelta(microseconds=-1), timedelta.max)
     is_json = False
     described = "duration"
+    number_sql = "CAST(extract(epoch FROM {0}) AS float8)"
 
     def decode_cell(self, cell: Any) -> object:
         return self.from_json(cell) or timedelta(0)

@@ -202,8 +202,10 @@ def score_clustering(
 class _StoredProbabilities(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Classifier that looks up stored probabilities by row index, for scikit-learn's scorers."""
 
-    def __init__(self, probabilities: Floats):
+    def __init__(self, probabilities: Floats, answers: NDArray[np.intp] | None = None):
         self.probabilities = probabilities
+        #: Those that were served; by default the most probable classes.
+        self.answers = answers
 
     def fit(self, X: None, y: None) -> Self:
         self.classes_ = np.arange(self.probabilities.shape[1])
@@ -213,7 +215,7 @@ class _StoredProbabilities(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         return self.probabilities[rows]
 
     def predict(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        return self.probabilities[rows].argmax(axis=1)
+        return self.probabilities[rows].argmax(axis=1) if self.answers is None else self.answers[rows]
 
 
 class _StoredValues(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -228,6 +230,18 @@ class _StoredValues(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, rows: NDArray[np.intp]) -> Floats:
         return self.values[rows]
+
+
+def stored_predictor(predictions: Floats, answers: NDArray[np.intp] | None = None) -> BaseEstimator:
+    """Make an estimator for scikit-learn's scorers that looks these predictions up by row index.
+
+    Args:
+        predictions: `(n, classes)` probabilities, or `(n,)` values.
+        answers: `(n,)` classes that were answered; None: the most probable ones.
+    """
+    if predictions.ndim == 1:
+        return _StoredValues(predictions).fit(None, None)
+    return _StoredProbabilities(predictions, answers).fit(None, None)
 
 
 def _scorer(computed: Mapping[str, float], predictor: BaseEstimator, y: Labels) -> Callable[[str], float]:

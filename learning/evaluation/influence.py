@@ -5,10 +5,14 @@ same rows show which part of the luck they share. Hampel, The Influence Curve an
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .class_ranking import ClassRanking
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64] | NDArray[np.float64]
@@ -17,6 +21,8 @@ Influence = Callable[[Floats, Labels, int], Floats]
 
 #: Measures of hits and misses, and how they are averaged over the classes.
 COUNTED, MEANS = ("precision", "recall", "f1", "jaccard"), ("macro", "micro", "weighted")
+#: Classes whose pairs are numbers of 16 bits.
+FEW_CLASSES = 256
 
 
 def influence(predictions: NDArray[np.floating], y: Labels, metric: str, classes: int) -> Floats | None:
@@ -35,6 +41,36 @@ def influence(predictions: NDArray[np.floating], y: Labels, metric: str, classes
     return None if formula is None else formula(np.asarray(predictions, dtype=np.float64), y, classes)
 
 
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """Right and wrong answers: pairs of a true class and the answered one, and the pair that each row is."""
+
+    #: `(n,)`: places of the pairs.
+    cell: NDArray[np.intp]
+    #: `(pairs,)`: how many rows they are.
+    counts: Floats
+    #: `(pairs,)`.
+    truth: NDArray[np.int64]
+    #: `(pairs, classes)` ones and zeros: the true class, and the answered one.
+    true: Floats
+    predicted: Floats
+
+    @classmethod
+    def of(cls, answer: NDArray[np.integer], truth: Labels, classes: int) -> "Confusion":
+        """Count the pairs that occur among rows."""
+        pairs = truth.astype(np.int64) * classes + answer
+        if classes <= FEW_CLASSES:
+            pairs = pairs.astype(np.uint16)  # are sorted faster
+        occurring, cell, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+        true, answered = np.divmod(occurring.astype(np.int64), classes)
+        row = np.eye(classes)
+        return cls(cell, counts.astype(np.float64), true, row[true], row[answered])
+
+    def mean(self, values: Floats) -> Any:
+        """Compute the mean over the rows of values of the pairs."""
+        return self.counts @ values / self.counts.sum()
+
+
 def is_known(metric: str, classes: int) -> bool:
     """Return whether the metric has a formula here."""
     return metric in (CLASSIFICATION if classes else REGRESSION)
@@ -51,20 +87,18 @@ def _area(scores: Floats, positive: NDArray[np.bool_]) -> Floats:
 
     DeLong, DeLong and Clarke-Pearson, Comparing the Areas under Two or More Correlated ROC Curves, 1988.
     """
-    result = np.zeros(len(scores))
-    high, low = scores[positive], scores[~positive]
-    if not len(high) or not len(low):
-        return result
-    result[positive] = _centre(_share_below(high, low)) * len(scores) / len(high)
-    result[~positive] = -_centre(_share_below(low, high)) * len(scores) / len(low)
+    if positive.all() or not positive.any():
+        return np.zeros(len(scores))
+    return area_influence(ClassRanking(scores, positive))
+
+
+def area_influence(ranking: ClassRanking) -> Floats:
+    """Compute the influence on the ROC AUC from a ranking of rows of both kinds."""
+    shares, positive = ranking.area_shares(), ranking.positive
+    result, rows = np.empty(len(shares)), int(positive.sum())
+    result[positive] = _centre(shares[positive]) * len(shares) / rows
+    result[~positive] = -_centre(shares[~positive]) * len(shares) / (len(shares) - rows)
     return result
-
-
-def _share_below(values: Floats, others: Floats) -> Floats:
-    """Compute the share of the others that is below each value; equal ones count half."""
-    ordered = np.sort(others)
-    counts = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
-    return counts / (2.0 * len(others))
 
 
 def _binary_area(probabilities: Floats, y: Labels, classes: int) -> Floats:
@@ -84,14 +118,17 @@ def _hits(probabilities: Floats, y: Labels, classes: int) -> Floats:
     return _centre((probabilities.argmax(axis=1) == y).astype(np.float64))
 
 
-def _balanced_hits(probabilities: Floats, y: Labels, classes: int) -> Floats:
-    hits = (probabilities.argmax(axis=1) == y).astype(np.float64)
-    present = np.unique(y)
-    result = np.zeros(len(y))
-    for code in present:
-        rows = y == code
-        result[rows] = _centre(hits[rows]) * len(y) / (rows.sum() * len(present))
-    return result
+def _balanced_hits(answered: Confusion) -> Floats:
+    hits = (answered.true * answered.predicted).sum(axis=1)
+    support = answered.true.T @ answered.counts
+    means = np.divide(
+        answered.true.T @ (hits * answered.counts), support, out=np.zeros_like(support), where=support > 0
+    )
+    growth = np.sqrt(np.divide(support, support - 1, out=np.zeros_like(support), where=support > 1))
+    n, present = answered.counts.sum(), (support > 0).sum()
+    return (
+        (hits - means[answered.truth]) * growth[answered.truth] * n / (support[answered.truth] * present)
+    )[answered.cell]
 
 
 def _log_likelihood(probabilities: Floats, y: Labels, classes: int) -> Floats:
@@ -138,27 +175,21 @@ def _explained(values: Floats, y: Labels, classes: int) -> Floats:
     return _centre(-errors + errors.mean() * (y - y.mean()) ** 2 / spread) / spread
 
 
-def _ratio(numerator: Floats, denominator: Floats, values: Floats) -> Floats:
+def _ratio(numerator: Floats, denominator: Floats, values: Floats, means: Floats) -> Floats:
     """Compute the influence on ratios of two means: `(n, k)`; a ratio of nothing has none.
 
     Args:
-        numerator, denominator: `(n, k)`, of each row.
+        numerator, denominator: `(n, k)`.
         values: `(k,)`: the ratios.
+        means: `(k,)`, of the denominators.
     """
-    means = denominator.mean(axis=0)
     excess = numerator - values * denominator
     return np.divide(excess, means, out=np.zeros_like(excess), where=means > 0)
 
 
-def _count(probabilities: Floats, y: Labels) -> tuple[Floats, Floats]:
-    """Compute whether each row is of each class, and whether it is predicted: `(n, classes)` ones and zeros."""
-    classes = np.eye(probabilities.shape[1])
-    return classes[y.astype(np.intp)], classes[probabilities.argmax(axis=1)]
-
-
-def _counted(measure: str, mean: str, probabilities: Floats, y: Labels, classes: int) -> Floats:
+def _counted(measure: str, mean: str, answered: Confusion) -> Floats:
     """Compute the influence on a measure of hits and misses of each class, averaged as scikit-learn's scorer does."""
-    true, predicted = _count(probabilities, y)
+    true, predicted = answered.true, answered.predicted
     hits = true * predicted
     numerator, denominator = {
         "precision": (hits, predicted),
@@ -168,60 +199,66 @@ def _counted(measure: str, mean: str, probabilities: Floats, y: Labels, classes:
     }[measure]
     if mean == "micro":
         numerator, denominator = (each.sum(axis=1, keepdims=True) for each in (numerator, denominator))
-    means = denominator.mean(axis=0)
-    values = np.divide(numerator.mean(axis=0), means, out=np.zeros(len(means)), where=means > 0)
-    influences = _ratio(numerator, denominator, values)
+    means = answered.mean(denominator)
+    values = np.divide(answered.mean(numerator), means, out=np.zeros(len(means)), where=means > 0)
+    influences = _ratio(numerator, denominator, values, means)
     if mean == "binary":
-        return _centre(influences[:, 1])
+        return _centre(influences[answered.cell, 1])
     if mean == "weighted":
-        return _centre(influences @ true.mean(axis=0) + true @ values)
+        return _centre((influences @ answered.mean(true) + true @ values)[answered.cell])
     present = np.maximum(true, predicted).any(axis=0) if mean == "macro" else [True]
-    return _centre(influences[:, present].mean(axis=1))
+    return _centre(influences[:, present].mean(axis=1)[answered.cell])
 
 
-def _correlation(probabilities: Floats, y: Labels, classes: int) -> Floats:
+def _correlation(answered: Confusion) -> Floats:
     """Compute the influence on the Matthews correlation coefficient."""
-    true, predicted = _count(probabilities, y)
-    of_true, of_predicted = true.mean(axis=0), predicted.mean(axis=0)
+    true, predicted = answered.true, answered.predicted
+    of_true, of_predicted = answered.mean(true), answered.mean(predicted)
     hits = (true * predicted).sum(axis=1)
-    covariance = hits.mean() - of_true @ of_predicted
+    covariance = answered.mean(hits) - of_true @ of_predicted
     spreads = 1 - of_true @ of_true, 1 - of_predicted @ of_predicted
     if not all(spreads):
-        return np.zeros(len(y))
+        return np.zeros(len(answered.cell))
     changes = (true @ of_true) / spreads[0] + (predicted @ of_predicted) / spreads[1]
     influences = hits - true @ of_predicted - predicted @ of_true + covariance * changes
-    return _centre(influences / np.sqrt(spreads[0] * spreads[1]))
+    return _centre((influences / np.sqrt(spreads[0] * spreads[1]))[answered.cell])
 
 
 def _average_precision(probabilities: Floats, y: Labels, classes: int) -> Floats:
     """Compute the influence on the average precision: a row's own precision, and its part in those of lower ones."""
-    positive, scores = y == 1, -probabilities[:, 1]
+    positive = y == 1
     if not positive.any():
         return np.zeros(len(y))
-    order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
-    ranked, position = positive[order], np.searchsorted(ordered, scores, "left")
-    above = np.searchsorted(ordered, ordered, "right")
-    precision = ranked.cumsum()[above - 1] / above
-    lower = [np.where(ranked, each, 0.0)[::-1].cumsum()[::-1] for each in (1 / above, precision / above)]
-    own = np.empty(len(y))
-    own[order] = precision
-    gains = positive * (own - precision[ranked].mean() + lower[0][position]) - lower[1][position]
-    return _centre(gains / positive.mean())
+    return precision_influence(ClassRanking(probabilities[:, 1], positive))
 
 
+def precision_influence(ranking: ClassRanking) -> Floats:
+    """Compute the influence on the average precision from a ranking of rows of which some are of the class."""
+    return _centre(ranking.precision_gains())
+
+
+def _of_answers(
+    formula: Callable[[Confusion], Floats], probabilities: Floats, y: Labels, classes: int
+) -> Floats:
+    return formula(Confusion.of(probabilities.argmax(axis=1), y, probabilities.shape[1]))
+
+
+#: Influence by what was answered alone.
+OF_ANSWERS: Mapping[str, Callable[[Confusion], Floats]] = {
+    "balanced_accuracy": _balanced_hits,
+    "matthews_corrcoef": _correlation,
+    **{measure: partial(_counted, measure, "binary") for measure in COUNTED},
+    **{f"{measure}_{mean}": partial(_counted, measure, mean) for measure in COUNTED for mean in MEANS},
+}
 CLASSIFICATION: Mapping[str, Influence] = {
     "roc_auc": _binary_area,
     "roc_auc_ovr": _mean_area,
     "roc_auc_ovr_weighted": _weighted_area,
     "accuracy": _hits,
-    "balanced_accuracy": _balanced_hits,
     "neg_log_loss": _log_likelihood,
     "neg_brier_score": _brier,
-    "matthews_corrcoef": _correlation,
     "average_precision": _average_precision,
-    **{measure: partial(_counted, measure, "binary") for measure in COUNTED},
-    **{f"{measure}_{mean}": partial(_counted, measure, mean) for measure in COUNTED for mean in MEANS},
+    **{metric: partial(_of_answers, formula) for metric, formula in OF_ANSWERS.items()},
 }
 REGRESSION: Mapping[str, Influence] = {
     "r2": _explained,

@@ -155,6 +155,14 @@ class Intervals:
         middle, half = self._middle(value, level, features)
         return abs(truth - middle) / half if half > 0 else 0.0 if truth == middle else float("inf")
 
+    def expect_error(self, value: float, features: Mapping[str, Any]) -> tuple[float, float]:
+        """Compute the mean size of the error at an instance, and of its square, as the other rows' errors tell."""
+        below, above = self._sides(value, features)
+        sizes = [error * (below if error < 0 else above) for error in self.errors]
+        widening = 1.0 if self.live is None else self.live.widening
+        absolute = sum(map(abs, sizes)) / len(sizes)
+        return widening * absolute, widening**2 * sum(size * size for size in sizes) / len(sizes)
+
     def _middle(self, value: float, level: float, features: Mapping[str, Any]) -> tuple[float, float]:
         """Compute the middle of the interval, and half of its width."""
         below, above = self._sides(value, features)

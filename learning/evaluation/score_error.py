@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..dataset import Dataset
 from ..lazy_imports import LazyModule
-from .influence import COUNTED, influence
+from .influence import COUNTED, influence, is_known
 
 if TYPE_CHECKING:
     from scipy import optimize
@@ -113,6 +113,33 @@ def estimate_error(
             return None
         contributions[rows] += influences / (len(rows) * len(held_out))
     return _to_error(metric, dataset, contributions, np.unique(np.concatenate(held_out)))
+
+
+def estimate_live_error(
+    metric: str,
+    predictions: NDArray[np.floating],
+    y: NDArray[np.int64] | Floats,
+    classes: int,
+    influences: Callable[[], Floats] | None = None,
+) -> ScoreError | None:
+    """Estimate the error of one score on independent rows; None if the metric has no influence values, or rows are few.
+
+    Args:
+        predictions: `(n, classes)` probabilities, or `(n,)` values.
+        y: `(n,)`.
+        classes: Number of classes; 0 for a regression.
+        influences: what computes the rows' influence from what is there already; else the metric's formula.
+    """
+    if len(y) < LEAST_ROWS or not is_known(metric, classes):
+        return None
+    assumed = None
+    if classes:
+        counts = np.bincount(y.astype(np.int64), minlength=classes)
+        if counts.min() < LEAST_OF_CLASS:
+            return None
+        assumed = _assumed_variance(metric, counts)
+    values = influence(predictions, y, metric, classes) if influences is None else influences()
+    return None if values is None else ScoreError(values / len(y), assumed)
 
 
 def _normalise(predictions: NDArray[np.floating]) -> Floats:

@@ -14,7 +14,7 @@ FEWEST, GOOD = 2, ENOUGH_FOLDS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Budget:
+class FinalRoundBudget:
     """Remaining time, and what fits take of it. Times are in seconds."""
 
     #: By `time.monotonic`; None: no limit.
@@ -69,7 +69,7 @@ class FinalRoundPlan:
 
 
 def plan_final_round(
-    budget: Budget, finalists: Sequence[Candidate], weights: Mapping[Candidate, float]
+    budget: FinalRoundBudget, finalists: Sequence[Candidate], weights: Mapping[Candidate, float]
 ) -> FinalRoundPlan:
     """Plan as much of the final round as there is time for.
 
@@ -96,7 +96,7 @@ def plan_final_round(
     )
 
 
-def _folds(budget: Budget, candidates: Sequence[Candidate], winners: Sequence[Candidate]) -> int:
+def _folds(budget: FinalRoundBudget, candidates: Sequence[Candidate], winners: Sequence[Candidate]) -> int:
     return budget.folds_for(list(dict.fromkeys([*candidates, *budget.always])), winners)
 
 

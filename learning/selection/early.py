@@ -151,16 +151,16 @@ class EarlyVersions:
         return gate.compare(entries[recipe], entries[baseline]).is_beyond_noise
 
     def _fit(self, final_round: FinalRound, recipe: Candidate, decision: Decision) -> Iterator[Step]:
-        decided = Decided.of(decision, self.search.percent)
+        decided, incumbent = Decided.of(decision, self.search.percent), self.incumbent()
         fits = FinalFits(
             scheduler=final_round.runner.scheduler,
             final_round=final_round,
             candidates=[recipe],
-            incumbent=self.incumbent(),
+            incumbent=incumbent,
             span=final_round.span,
             winner_deadline=time.monotonic() + COMPILATION_SECONDS,
             alternative_deadline=self.end,
-            optimism=Optimism(search=self.search, final_round=final_round, incumbent=self.incumbent()),
+            optimism=Optimism(search=self.search, final_round=final_round, incumbent=incumbent),
             early=decided,
         )
         try:

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from ..estimators import ensemble
 from ..estimators.families import BASELINE, Candidate
 from ..evaluation.averages import mean_by_row
-from ..evaluation.folds import Round
+from ..evaluation.folds import Fold, Round
 from ..evaluation.horizon import describe_horizon
 from ..evaluation.score_error import ScoreError, estimate_error
 from ..fits.fold_fit import Fit, FitContext
 from ..fits.scheduler import is_past
 from ..problem import Problem
 from . import decision
-from .budget import CAUTION, Budget, FinalRoundPlan, plan_final_round
+from .budget import CAUTION, FinalRoundBudget, FinalRoundPlan, plan_final_round
 from .clock import END_SHARE, SEARCH_SHARE
 from .decision import Entry
 from .rounds import FoldRunner, Scoreboard, Span
@@ -106,10 +106,14 @@ class FinalRound:
         return [self.scoreboard.scored[candidate][fold] for fold in range(self.scoreboard.folds)]
 
     @property
+    def folds(self) -> Sequence[Fold]:
+        """The folds that candidates were scored on."""
+        return self.context.split("contest")[: self.scoreboard.folds]
+
+    @property
     def horizon(self) -> str:
         """Sentence on how long after the rows learned from lay those that the scores are of; empty without times."""
-        folds = self.context.split("contest")[: self.scoreboard.folds]
-        return describe_horizon(self.context.dataset, folds, ordered=self.context.plan.ordered)
+        return describe_horizon(self.context.dataset, self.folds, ordered=self.context.plan.ordered)
 
     def estimate_error(self, candidate: Candidate) -> ScoreError | None:
         """Estimate the error of the candidate's mean score from its held-out rows; None if they cannot tell."""
@@ -122,8 +126,7 @@ class FinalRound:
 
     def fold_predictions(self, candidate: Candidate) -> list[NDArray[np.float32]]:
         """Return the candidate's predictions of each fold; none for clusterings."""
-        steps = [self.scoreboard.scored[candidate][fold] for fold in range(self.scoreboard.folds)]
-        return [step.predictions for step in steps if step.predictions is not None]
+        return [step.predictions for step in self.scored_folds(candidate) if step.predictions is not None]
 
     @property
     def is_cut_short(self) -> bool:
@@ -151,8 +154,8 @@ class FinalRound:
         if len(weights) > 1:
             yield ensemble.build_recipe(weights)
 
-    def _budget(self) -> Budget:
-        return Budget(
+    def _budget(self) -> FinalRoundBudget:
+        return FinalRoundBudget(
             end=self.end,
             folds=self.scoreboard.folds,
             growth=1 + self.context.plan.ratio,

@@ -1,6 +1,6 @@
 """Judge: the objections to a winner that depend on more than the scores, in the order in which they are said."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..analysis import Analysis, changes
@@ -23,6 +23,8 @@ class Judge:
 
     search: Search
     final_round: FinalRound
+    #: The final round's candidates.
+    entries: Sequence[Entry]
     incumbent: Incumbent | None
     #: Of the examples that the candidates learned from.
     analysis: Analysis
@@ -57,7 +59,7 @@ class Judge:
         return ChanceLevel(
             dataset=context.dataset,
             metric=context.metric,
-            folds=context.split("contest")[: self.final_round.scoreboard.folds],
+            folds=self.final_round.folds,
             predictions=self.final_round.fold_predictions(winner.candidate),
             ratio=context.plan.ratio,
             recipes=max(1, len(searched)),
@@ -72,7 +74,7 @@ class Judge:
             return None
         if not are_comparable(incumbent.classes, context.dataset.classes):
             return None
-        defender = (entry for entry in self.final_round.entries() if entry.candidate.incumbent)
+        defender = (entry for entry in self.entries if entry.candidate.incumbent)
         return Drop(
             metric=context.metric,
             recorded=incumbent,

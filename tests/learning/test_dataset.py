@@ -15,6 +15,7 @@ from learning.dataset import Dataset, dataset
 from learning.encoding import days, days_of
 from learning.exceptions import NoRows, OneClass, TooFewInstances
 from learning.problem import Classification, Clustering, Regression
+from tests.drawing import draws
 
 from .conftest import MIXED, STRANGE
 
@@ -150,7 +151,7 @@ def test_the_frame_of_a_dataset_without_gaps_is_not_copied():
     assert Dataset.of(Clustering(folds=2), NUMBER, X, None).X is X
 
 
-@settings(max_examples=300)
+@settings(max_examples=draws(40))
 @given(st.datetimes(timezones=st.just(UTC)))
 @example(datetime.max.replace(tzinfo=UTC))
 @example(datetime.min.replace(tzinfo=UTC))

@@ -13,6 +13,7 @@ from learning.estimators.families import Candidate
 from learning.inference.native import native_output
 from learning.model import Model, Signature, loads
 from learning.problem import Classification, Clustering, Regression
+from tests.drawing import draws
 
 from .compiler.compiling import FAST, compiled, fit_model, mixed_data
 
@@ -65,7 +66,7 @@ def numbers(output):
     return np.concatenate([np.ravel(part) for part in output]) if isinstance(output, tuple) else output
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=draws(10))
 @given(data=st.data())
 def test_old_rows_are_answered_as_before_whatever_was_added(served, data):
     model, _, rows = served
@@ -77,7 +78,7 @@ def test_old_rows_are_answered_as_before_whatever_was_added(served, data):
     assert wide.predict(asked) == model.predict(rows)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=draws(15))
 @given(data=st.data())
 def test_new_choices_are_unseen_and_new_nulls_are_missing_as_the_pipeline_has_it(served, data):
     model, pipeline, rows = served

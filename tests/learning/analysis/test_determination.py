@@ -17,6 +17,7 @@ from learning.dataset import Dataset, dataset
 from learning.evaluation.folds import FoldPlan
 from learning.evaluation.repeats import find_repeats
 from learning.problem import Classification, Problem, Regression
+from tests.drawing import draws
 
 from ..conftest import numbers
 
@@ -76,7 +77,7 @@ def test_formulas_of_two_features_are_found(
     assert word in analysis.sentences()[0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=draws(10))
 @given(seed=st.integers(0, 2**32 - 1), columns=st.integers(3, 9), carriers=st.integers(2, 5), data=st.data())
 def test_any_few_features_that_a_sum_consists_of_are_found(
     seed: int, columns: int, carriers: int, data: st.DataObject

@@ -24,6 +24,7 @@ from learning.inference.runtimes import Runtime
 from learning.kinds import write_set
 from learning.model import loads
 from learning.problem import Classification, Clustering
+from tests.drawing import draws
 
 from ..conftest import MIXED, mixed_rows
 from .compiling import (
@@ -173,7 +174,7 @@ def both():
         return model, compiled(model, data)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=draws(10))
 @given(rows=st.lists(st.tuples(*(CELLS[column.kind] for column in MIXED)), min_size=1, max_size=4))
 def test_random_rows_get_equal_predictions(both, rows):
     model, fast = both

@@ -8,7 +8,7 @@ from learning.evaluation.influence import CLASSIFICATION, REGRESSION, influence,
 from learning.metrics import TWO_CLASSES
 
 ROWS = 240
-LEFT_OUT = np.arange(0, ROWS, 6)
+LEFT_OUT = np.arange(0, ROWS, 12)
 
 
 def leave_one_out(score):

@@ -13,6 +13,7 @@ from learning.evaluation.folds import FULL_ROUNDS
 from learning.evaluation.learnable import select_learnable
 from learning.exceptions import TooFewInstances
 from learning.problem import Classification, Regression
+from tests.drawing import draws
 
 COLUMNS = (Column(name="x", kind=Kind.NUMBER),)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -103,7 +104,7 @@ def test_few_groups_give_few_folds_and_one_group_none(problem):
         select_learnable(problem, labelled(labels, problem, groups=["x"] * 100))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=draws(25))
 @given(
     counts=st.lists(st.integers(1, 12), min_size=2, max_size=6),
     layout=st.sampled_from(["shuffled", "groups", "ordered"]),

@@ -19,6 +19,7 @@ from learning.evaluation.learnable import select_learnable
 from learning.evaluation.repeats import Repeats, find_equal_rows, find_repeats, restore
 from learning.problem import Classification, Clustering, Problem, Regression
 from learning.selection.repeat_effect import describe_effect
+from tests.drawing import draws
 
 COLUMNS = (
     Column(name="weight", kind=Kind.NUMBER, nullable=True),
@@ -56,7 +57,7 @@ def repeats_of(problem: Problem, data: Dataset) -> Repeats | None:
     return find_repeats(FoldPlan.of(problem, data), data, analyse(data, problem))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=draws(10))
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(60, 200),

@@ -12,6 +12,8 @@ from learning.problem import Classification, Clustering, Regression
 
 from ..compiler.compiling import FAST, compiled, fit_model, mixed_data
 
+pytestmark = pytest.mark.engine
+
 ROOT = Path(__file__).parents[3]
 #: Libraries that fit models; none of them is needed to serve one.
 FITTING = {"matplotlib", "onnx", "pandas", "sklearn"}

@@ -5,14 +5,14 @@ import time
 import pytest
 
 from learning.estimators.families import Candidate
-from learning.selection.budget import Budget, plan_final_round
+from learning.selection.budget import FinalRoundBudget, plan_final_round
 
 FAST, SLOW, SLOWER = (Candidate("linear", {"C": float(c)}) for c in (1, 2, 3))
 SECONDS = {FAST: 1.0, SLOW: 4.0, SLOWER: 8.0}
 
 
-def budget(seconds: float | None, always: tuple[Candidate, ...] = ()) -> Budget:
-    return Budget(
+def budget(seconds: float | None, always: tuple[Candidate, ...] = ()) -> FinalRoundBudget:
+    return FinalRoundBudget(
         end=None if seconds is None else time.monotonic() + seconds,
         folds=5,
         growth=1.25,

@@ -133,7 +133,9 @@ def test_a_perfect_score_of_many_honest_features_is_believed() -> None:
     assert suspicion(Classification(), data).describe(entry(data)) is None
 
 
-@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits"])
+@pytest.mark.parametrize(
+    "name", ["iris", "wine", "breast_cancer", pytest.param("digits", marks=pytest.mark.slow)]
+)
 def test_a_perfect_score_of_an_honest_set_is_believed(name: str) -> None:
     bunch = getattr(datasets, f"load_{name}")()
     cells = {f"f{place}": column for place, column in enumerate(bunch.data.T)}

@@ -1,0 +1,74 @@
+"""Confidence sequences: looking again and again raises no more alarms than promised, and a real difference is seen."""
+
+import numpy as np
+import pytest
+
+from learning.evaluation import confidence_sequences
+from learning.evaluation.confidence_sequences import ALPHA
+
+SEQUENCES, ROWS, LOOKS = 150, 1_000, 500
+
+
+def looks_of(rng: np.random.Generator, differs: float) -> np.ndarray:
+    """Differences of two classifiers on the same rows, of which the second is right less often by `differs`."""
+    shares = [0.1 - differs / 2, 0.8, 0.1 + differs / 2]
+    return rng.choice([1.0, 0.0, -1.0], size=ROWS, p=shares)
+
+
+def test_looking_five_hundred_times_raises_few_alarms() -> None:
+    rng, alarms = np.random.default_rng(0), 0
+    for _ in range(SEQUENCES):
+        values = looks_of(rng, 0.0)
+        ends = range(ROWS // LOOKS, ROWS + 1, ROWS // LOOKS)
+        alarms += any(
+            not interval.low <= 0 <= interval.high
+            for interval in (confidence_sequences.of_mean(values[:end], -1.0, 1.0) for end in ends)
+        )
+    assert len(range(ROWS // LOOKS, ROWS + 1, ROWS // LOOKS)) == LOOKS
+    assert alarms / SEQUENCES <= ALPHA
+
+
+def test_a_fixed_interval_would_raise_many() -> None:
+    rng, alarms = np.random.default_rng(0), 0
+    for _ in range(SEQUENCES):
+        values = looks_of(rng, 0.0)
+        counts = np.arange(1, ROWS + 1)
+        means = np.cumsum(values) / counts
+        errors = np.sqrt(np.maximum(np.cumsum(values**2) / counts - means**2, 1e-9) / counts)
+        alarms += bool((np.abs(means) > 1.96 * errors)[49:].any())
+    assert alarms / SEQUENCES > 4 * ALPHA
+
+
+def test_looking_at_two_samples_raises_few_alarms() -> None:
+    rng, alarms = np.random.default_rng(1), 0
+    for _ in range(100):
+        one, other = rng.random(ROWS) < 0.9, rng.random(ROWS // 4) < 0.9
+        alarms += any(
+            not interval.low <= 0 <= interval.high
+            for interval in (
+                confidence_sequences.of_difference(
+                    one[:end].astype(float), other[: max(1, end // 4)].astype(float), 0.0, 1.0
+                )
+                for end in range(5, ROWS + 1, 25)
+            )
+        )
+    assert alarms / 100 <= ALPHA
+
+
+def test_a_worse_classifier_is_seen_and_the_better_one_is_not_blamed() -> None:
+    values = looks_of(np.random.default_rng(2), 0.15)
+    worse = confidence_sequences.of_mean(values, -1.0, 1.0)
+    assert worse.low < -0.15 < worse.high < 0
+    better = confidence_sequences.of_mean(-values, -1.0, 1.0)
+    assert better.low > 0
+
+
+def test_the_interval_narrows_and_has_its_mean() -> None:
+    values = np.random.default_rng(3).random(1_000)
+    widths = []
+    for end in (1, 10, 100, 1_000):
+        mean, low, high = confidence_sequences.of_mean(values[:end], 0.0, 1.0)
+        assert 0.0 <= low <= mean <= high <= 1.0
+        widths.append(high - low)
+    assert widths == sorted(widths, reverse=True)
+    assert widths[0] == pytest.approx(1.0)

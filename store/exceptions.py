@@ -111,10 +111,10 @@ class ForeignModel(StoreError):
     code = "FOREIGN_MODEL"
 
 
-class BuildEnded(StoreError):
-    """The build has ended already."""
+class JobEnded(StoreError):
+    """The job has ended already."""
 
-    code = "BUILD_ENDED"
+    code = "JOB_ENDED"
 
 
 class RowsMultiplied(StoreError):
@@ -149,6 +149,21 @@ class Overloaded(StoreError):
     """Too many requests are pending; try again later."""
 
     code = "OVERLOADED"
+
+
+class FellBehind(Overloaded):
+    """A subscriber did not take the events as they came."""
+
+    def __init__(self, message: str, *, maximum: int, cursor: str):
+        super().__init__(message, maximum=maximum)
+        #: Where to begin again.
+        self.cursor = cursor
+
+
+class RateLimited(StoreError):
+    """The caller has sent as many requests as its rate or quota allows; wait for `retryAfter` seconds."""
+
+    code = "RATE_LIMITED"
 
 
 class Cancelled(StoreError):

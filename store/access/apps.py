@@ -10,3 +10,8 @@ class AccessConfig(AppConfig):
     label = "exemplar"
     verbose_name = "Access"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from . import logins  # its users are models
+
+        logins.connect()

@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from . import builds, products, versions
+from . import access, audit, builds, products, receivers, versions
 
 admin.site.site_header = admin.site.site_title = "Exemplar"
 admin.site.index_title = "Products, builds and models"
 
-__all__ = ["builds", "products", "versions"]
+__all__ = ["access", "audit", "builds", "products", "receivers", "versions"]

@@ -9,10 +9,12 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils.html import format_html
 
+from ..access.middleware import actor_of
+from ..access.permissions import Permission
 from ..builds.builds import Build
 from ..builds.leaderboard import leaderboard
 from ..jobs.jobs import SUCCEEDED, UNFINISHED
-from .pages import AdminAction, ReadOnlyAdmin
+from .pages import AdminAction, ReadOnlyAdmin, may
 
 #: The newest events that the page shows.
 EVENTS = 200
@@ -36,7 +38,7 @@ class BuildAdmin(ReadOnlyAdmin):
         AdminAction(
             name="cancel",
             title="Cancel this build",
-            permission="store.cancel_build",
+            permission=Permission.BUILD,
             explanation=lambda build: (
                 f"{build} ends at once. Its scores stay, and so does the version that serves."
             ),
@@ -89,5 +91,5 @@ class BuildAdmin(ReadOnlyAdmin):
             "unfinished": row.status in UNFINISHED,
             "events": list(row.events.order_by("-sequence")[:EVENTS])[::-1],
             "leaderboard": leaderboard(row),
-            "trace": row.traceback if request.user.has_perm("store.see_traceback") else "",
+            "trace": row.traceback if may(actor_of(request), Permission.ADMINISTER, row) else "",
         }

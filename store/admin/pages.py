@@ -7,13 +7,16 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from learning.exceptions import ExemplarError
 
-from ..access.actors import find_actor
+from ..access.actors import Actor
+from ..access.middleware import actor_of
+from ..access.permissions import Permission
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +27,7 @@ class AdminAction:
     name: str
     #: The button's text, an imperative.
     title: str
-    permission: str
+    permission: Permission
     #: Explains in a sentence what will happen to the row.
     explanation: Callable[[Any], str]
     #: True where the action can be executed on the row now.
@@ -33,6 +36,19 @@ class AdminAction:
     execute: Callable[[Any, str, str, str], str]
     #: The state that the page shows, checked on execution: a champion's key, for example.
     believed: Callable[[Any], str] = lambda row: ""
+
+
+def may(actor: Actor, permission: Permission, row: Any = None) -> bool:
+    """Return True if the actor has the permission on the product of a row; for None, on any product."""
+    return actor.may_somewhere(permission) if row is None else actor.may(permission, row.product)
+
+
+def limit(rows: QuerySet[Any], actor: Actor) -> QuerySet[Any]:
+    """Limit rows with a product to those of products that the actor may view."""
+    if actor.may(Permission.VIEW, None):
+        return rows
+    names = [name for name in actor.effective.by_product if actor.may(Permission.VIEW, name)]
+    return rows.filter(product__in=names)
 
 
 class ReasonForm(forms.Form):
@@ -64,6 +80,16 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(actor_of(request), Permission.VIEW, obj)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """List the rows of the products that the user may view."""
+        return limit(super().get_queryset(request), actor_of(request))
 
     def body_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Get the context of the template `body`."""
@@ -103,7 +129,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _possible(self, request: HttpRequest, row: Any) -> Iterator[tuple[str, str]]:
         """List titles and URLs of the actions that the user may execute now."""
         for act in self.acts:
-            if request.user.has_perm(act.permission) and act.is_possible(row):
+            if may(actor_of(request), act.permission, row) and act.is_possible(row):
                 yield act.title, reverse(f"admin:{self._name}_{act.name}", args=[row.pk])
 
     def _view_of(self, act: AdminAction) -> Callable[[HttpRequest, str], HttpResponse]:
@@ -111,7 +137,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             row = self.get_object(request, key)
             if row is None:
                 raise Http404
-            if not request.user.has_perm(act.permission):
+            if not may(actor_of(request), act.permission, row):
                 raise PermissionDenied
             return self._execute(request, act, row) or self._page(request, act, row)
 
@@ -123,7 +149,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if request.method != "POST" or not form.is_valid():
             return None
         reason, believed = form.cleaned_data["reason"], form.cleaned_data["believed"]
-        author = find_actor(request.session.session_key).author
+        author = actor_of(request).author
         try:
             sentence = act.execute(row, reason, author, believed)
         except ExemplarError as error:

@@ -5,7 +5,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.urls import path
 
+from ..access.middleware import actor_of
+from ..access.permissions import Permission
 from ..builds import retraining
 from ..builds.builds import Build
 from ..builds.retraining import RetrainDecision
@@ -15,7 +18,8 @@ from ..products import catalogue
 from ..registry.product_states import ProductState
 from ..registry.promotions import Promotion
 from ..registry.versions import ModelVersion
-from .pages import AdminAction, ReadOnlyAdmin
+from . import access
+from .pages import AdminAction, ReadOnlyAdmin, may
 
 #: The newest builds, versions, promotions and decisions that the page shows.
 LATEST = 10
@@ -42,7 +46,7 @@ class ProductAdmin(ReadOnlyAdmin):
         AdminAction(
             name="build",
             title="Request a build",
-            permission="store.request_build",
+            permission=Permission.BUILD,
             explanation=lambda state: (
                 "A worker joins the feature tables and builds a model as soon as it is free."
             ),
@@ -52,7 +56,7 @@ class ProductAdmin(ReadOnlyAdmin):
         AdminAction(
             name="rollback",
             title="Roll back",
-            permission="store.promote_modelversion",
+            permission=Permission.PROMOTE,
             explanation=lambda state: (
                 f"The version that served before version {state.champion.number} serves again. Winners of later "
                 "builds wait until somebody promotes one."
@@ -62,6 +66,10 @@ class ProductAdmin(ReadOnlyAdmin):
             believed=lambda state: str(state.champion_id or ""),
         ),
     )
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(access.grants_view)
+        return [path("<path:key>/grants/", view, name="store_productstate_grants"), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProductState]:
         """List every declared product; insert the row of a new one."""
@@ -103,11 +111,12 @@ class ProductAdmin(ReadOnlyAdmin):
         product = catalogue.get(row.product)
         return {
             "product": product,
+            "administers": may(actor_of(request), Permission.ADMINISTER, row),
             "champion": ModelVersion.objects.champion_of(row.product),
             "due_at": retraining.due_at(product.retrain),
             "builds": Build.objects.filter(product=row.product).order_by("-pk")[:LATEST],
             "versions": pagination.share_lookups(
-                list(ModelVersion.objects.with_status(row.product).order_by("-pk")[:LATEST])
+                list(ModelVersion.objects.filter(product=row.product).order_by("-pk")[:LATEST])
             ),
             "promotions": Promotion.objects.newest(row.product)[:LATEST],
             "decisions": RetrainDecision.objects.with_builds(row.product).order_by("-pk")[:LATEST],

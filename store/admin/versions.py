@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from ..access.permissions import Permission
 from ..builds import leaderboard
 from ..builds.diagnostics import Diagnostic
 from ..registry.product_states import ProductState
@@ -38,7 +39,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         AdminAction(
             name="promote",
             title="Let this version serve",
-            permission="store.promote_modelversion",
+            permission=Permission.PROMOTE,
             explanation=lambda version: (
                 f"Version {version.number} of {version.product} replaces the version that serves. "
                 "Winners of builds are promoted automatically again."

@@ -1,38 +1,48 @@
 """Builds and their events as rows: requested, run by one attempt after another, ended exactly once."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Greatest, Now
 
 from learning.exceptions import ExemplarError
 from learning.problem import Problem
 
+from ..access import acting, audit
+from ..access.audit import Act
+from ..access.permissions import Permission
 from ..db import pagination
 from ..db.base import BaseModel
 from ..db.fields import JSONField
-from ..exceptions import BadInput, BuildEnded, Faults, UnknownId
-from ..jobs import events, queue
-from ..jobs.jobs import CANCELLED, FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
+from ..db.writes import APPENDED
+from ..exceptions import BadInput, Faults
+from ..jobs import events
+from ..jobs.jobs import CANCELLED, FAILED, RUNNING, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
+from ..notices.deliveries import Delivery
+from ..notices.kinds import EventKind
 from ..predictions.feedback import Feedback
 from ..products import catalogue
 from ..products.product import DataProduct
-
-#: Events of one page, by default and at most.
-DEFAULT_EVENTS, MAX_EVENTS = 100, 500
+from ..telemetry import tracing
 
 
 class BuildManager(JobManager["Build"]):
-    """Requests, lists and cancels builds."""
+    """Requests builds, and says how far they are."""
 
-    def with_status(self, product: str, status: list[str] | None = None) -> models.QuerySet["Build"]:
-        """List the product's builds that have one of these statuses."""
-        rows = self.filter(product=product)
-        return rows if status is None else rows.filter(status__in=status)
+    def messages_of(self, jobs: "Sequence[Build]") -> dict[int, str]:
+        """Get the message of each build's newest event, by primary key; of one without events, its state."""
+        newest = BuildEvent.objects.filter(build__in=jobs).order_by("build", "-sequence").distinct("build")
+        return super().messages_of(jobs) | dict(newest.values_list("build_id", "message"))
+
+    def seconds_left_of(self, jobs: "Sequence[Build]") -> dict[int, float]:
+        """Get the seconds to each running build's time limit, by primary key, by the database's clock."""
+        limited = self.filter(pk__in=[job.pk for job in jobs], status=RUNNING, ends_by__isnull=False)
+        left = models.ExpressionWrapper(F("ends_by") - Now(), output_field=models.DurationField())
+        return {pk: max(0.0, rest.total_seconds()) for pk, rest in limited.values_list("pk", left)}
 
     def request(
         self,
@@ -52,6 +62,7 @@ class BuildManager(JobManager["Build"]):
         Returns: the build, and whether this request has started it.
         Raises: BadInput where the options are not valid for the problem.
         """
+        acting.require(Permission.BUILD, product.name)
         overrides = {name: value for name, value in (options or {}).items() if value is not None}
         problem = _override(product.problem, overrides)
 
@@ -76,24 +87,10 @@ class BuildManager(JobManager["Build"]):
             seed=problem.seed,
             seen_feedback=Feedback.objects.seen(),
         )
+        audit.record(
+            Act.REQUEST_BUILD, product=build.product, ids=[build], reason=reason, details={"options": options}
+        )
         events.publish_after_commit("build", build=build.pk, product=build.product)
-        return build
-
-    @transaction.atomic
-    def cancel(self, pk: int, by: str, reason: str = "") -> "Build":
-        """End an unfinished build at once. Its attempt can write nothing any more and is stopped after the commit.
-
-        Raises: UnknownId, BuildEnded.
-        """
-        build = self.select_for_update().filter(pk=pk).first()
-        if build is None:
-            raise UnknownId("No build has this id.", argument=("id",))
-        if build.status not in UNFINISHED:
-            raise BuildEnded(f"{build} has already ended as {build.status}.", argument=("id",))
-        suffix = f": {reason}" if reason else "."
-        build.end(CANCELLED, "BuildCancelled", f"Cancelled by {by}{suffix}", by=by)
-        if job := build.job:
-            transaction.on_commit(lambda: queue.stop_job(job))
         return build
 
 
@@ -118,6 +115,7 @@ class Build(Job):
     """One run of the build phase: from the feature tables to a model version."""
 
     KIND = "build"
+    CANCEL = Act.CANCEL_BUILD
 
     number = models.PositiveIntegerField()
     #: Why it was requested; may be empty.
@@ -141,11 +139,6 @@ class Build(Job):
     objects = BuildManager()
 
     class Meta:
-        permissions = [
-            ("request_build", "Can request builds"),
-            ("cancel_build", "Can cancel builds"),
-            ("see_traceback", "Can see the traceback of a failed build"),
-        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["product"],
@@ -189,6 +182,7 @@ class Build(Job):
         event = BuildEvent.objects.create(
             build=self, sequence=self.sequence, kind=kind, message=message, percent=self.percent, **facts
         )
+        tracing.add_step(kind, message)
         events.publish_after_commit("build_event", build=self.pk, product=self.product, event=event.to_json())
         return event
 
@@ -198,6 +192,23 @@ class Build(Job):
         percent = 100.0 if status == SUCCEEDED else None
         self.add_event(kind, message, percent=percent, final=True, **facts)
         self.refresh_from_db()
+        self.notify(EventKind.BUILD_ENDED, message, status=status, promoted=self.promoted)
+
+    def notify(self, kind: EventKind, message: str, **facts: Any) -> None:
+        """Tell the receivers of events, in the current transaction."""
+        data = {
+            "message": f"{self}: {message}",
+            "product": self.product,
+            "build": self.number,
+            "version": self.model.number if self.model else None,
+            "requestedBy": self.requested_by,
+            **facts,
+        }
+        Delivery.objects.record(kind, self.product, data)
+
+    def cancelled(self, by: str, reason: str) -> None:
+        suffix = f": {reason}" if reason else "."
+        self.end(CANCELLED, "BuildCancelled", f"Cancelled by {by}{suffix}", by=by)
 
     def failed(self, error: ExemplarError) -> None:
         self.end(FAILED, "BuildFailed", f"Failed: {error}")
@@ -218,27 +229,58 @@ class BuildEventManager(models.Manager["BuildEvent"]):
     def after(self, build: int, cursor: str | None = None) -> models.QuerySet["BuildEvent"]:
         """List the build's events after `cursor`, in order. Raises BadInput."""
         rows = self.filter(build=build).select_related("candidate", "build")
-        return rows.filter(sequence__gt=_sequence(cursor)).order_by("sequence")
+        return EventCursors(build).select(rows, pagination.PageRequest(after=cursor))
 
-    def page(self, build: "Build", first: int | None, after: str | None) -> pagination.Page["BuildEvent"]:
+    def find(self, cursor: str) -> "BuildEvent | None":
+        """Find the event of a cursor; None where there is none."""
+        build, _, sequence = cursor.partition(".")
+        if not all(part.isascii() and part.isdecimal() and len(part) <= 9 for part in (build, sequence)):
+            return None
+        return (
+            self.filter(build=int(build), sequence=int(sequence)).select_related("candidate", "build").first()
+        )
+
+    def page(self, build: "Build", request: pagination.PageRequest) -> pagination.Page["BuildEvent"]:
         """List a page of the build's events, oldest first. Raises OutOfRange, BadInput."""
-        first = pagination.page_size(first, DEFAULT_EVENTS, MAX_EVENTS)
-        events = list(self.after(build.pk, after)[: first + 1])
-        nodes = pagination.share_lookups(events[:first])
-        total = self.filter(build=build).count
-        return pagination.Page(nodes, attrgetter("cursor"), len(events) > first, after is not None, total)
+        cursors, rows = EventCursors(build.pk), self.filter(build=build).select_related("candidate")
+
+        def load(events: models.QuerySet[BuildEvent]) -> list[BuildEvent]:
+            stored = list(events.prefetch_related("candidate__folds"))
+            for event in stored:
+                event.build = build  # one for all, which looks its relations up once
+            return stored
+
+        return pagination.page_of([rows], cursors.order, request, load, cursors)
 
 
-def _sequence(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 9:
-        raise BadInput("This is no cursor of a build's events: take one from `events`.", argument=("after",))
-    return int(cursor)
+class EventCursors(pagination.Cursors):
+    """The cursors of a build's events, with which lists and subscriptions continue alike: build and sequence."""
+
+    def __init__(self, build: int):
+        super().__init__(("sequence",), str(build))
+
+    def encode(self, node: "BuildEvent") -> str:
+        """The cursor of an event."""
+        return node.cursor
+
+    def decode(self, cursor: str, argument: str) -> list[int]:
+        """The event's sequence. Raises BadInput."""
+        return [self.sequence(cursor, argument)]
+
+    def sequence(self, cursor: str, argument: str = "after") -> int:
+        """The sequence of the event that a cursor names. Raises BadInput."""
+        build, _, sequence = cursor.partition(".")
+        if build != self.name or not sequence.isascii() or not sequence.isdecimal() or len(sequence) > 9:
+            raise BadInput(
+                "This is no cursor of this build's events: take one from `events`.", argument=(argument,)
+            )
+        return int(sequence)
 
 
 class BuildEvent(BaseModel):
     """A completed step of a build. Ids and sequence survive a stream that is rebuilt from the rows."""
+
+    web_writes = worker_writes = APPENDED
 
     build = models.ForeignKey(Build, models.CASCADE, related_name="events")
     sequence = models.PositiveIntegerField()
@@ -276,7 +318,7 @@ class BuildEvent(BaseModel):
     @property
     def cursor(self) -> str:
         """The cursor of the events after this one."""
-        return str(self.sequence)
+        return f"{self.build_id}.{self.sequence}"
 
     def to_json(self) -> dict[str, Any]:
         """Get the columns by name, for the event stream."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 from django.db import connection, models
+from django.db.models import Q
 from numpy.typing import NDArray
 
 from learning import metrics
@@ -22,6 +23,7 @@ from learning.selection.steps import FoldScored
 from ..db.base import BaseModel
 from ..db.fields import JSONField
 from ..db.row_cache import RowCache
+from ..db.writes import NOTHING
 from ..exceptions import BadInput
 from ..jobs.jobs import UNFINISHED
 from ..products import catalogue
@@ -36,7 +38,12 @@ SERVED = "served"
 
 
 class CandidateManager(models.Manager["Candidate"]):
-    """Stores the candidates of builds."""
+    """Stores and lists the candidates of builds."""
+
+    def of_build(self, build: Build) -> models.QuerySet["Candidate"]:
+        """List a build's candidates with their folds, and `scored` to be filtered by."""
+        scored = models.ExpressionWrapper(Q(score__isnull=False), output_field=models.BooleanField())
+        return self.filter(build=build).prefetch_related("folds").alias(scored=scored)
 
     def ended(self, candidates: Iterable[int]) -> set[int]:
         """Find which of these candidates belong to builds that have ended, so that their scores are final."""
@@ -64,6 +71,8 @@ class CandidateManager(models.Manager["Candidate"]):
 
 class Candidate(BaseModel):
     """A recipe in one build: a family with hyperparameters."""
+
+    web_writes = NOTHING
 
     build = models.ForeignKey(Build, models.CASCADE, related_name="candidates")
     key = models.CharField(max_length=64)
@@ -184,6 +193,8 @@ def _record(
 
 class FoldScore(BaseModel):
     """The score of one candidate on one fold."""
+
+    web_writes = NOTHING
 
     candidate = models.ForeignKey(Candidate, models.CASCADE, related_name="folds")
     round = models.CharField(max_length=10)
@@ -401,6 +412,8 @@ def _means(folds: Iterable[Measurement]) -> Iterator[Measurement]:
 
 class Score(BaseModel):
     """The value of one metric on one fold, over all classes or for one label."""
+
+    web_writes = NOTHING
 
     fold = models.ForeignKey(FoldScore, models.CASCADE, related_name="scores")
     metric = models.CharField(max_length=60)

@@ -10,6 +10,7 @@ from learning.diagnostics import Diagnostic as Drawn
 
 from ..db.base import BaseModel
 from ..db.fields import JSONField
+from ..db.writes import NOTHING
 from ..registry.versions import ModelVersion
 
 
@@ -56,6 +57,8 @@ class DiagnosticManager(models.Manager["Diagnostic"]):
 
 class Diagnostic(BaseModel):
     """One chart of a model version; the row never changes."""
+
+    web_writes = NOTHING
 
     model = models.ForeignKey(ModelVersion, models.CASCADE, related_name="diagnostics")
     kind = models.CharField(max_length=40)

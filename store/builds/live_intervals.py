@@ -1,20 +1,15 @@
 """Live intervals: predictions of a champion whose truths came later, and what its intervals contained of these."""
 
-from django.db.models import Min, Q
+import numpy as np
 
 from learning.evaluation import live_coverage
 from learning.evaluation.intervals import LiveCoverage
 from learning.evaluation.live_coverage import MOST_ROWS, LiveRow
 
-from ..access.actors import TABLE
-from ..predictions import truth
-from ..predictions.feedback import Feedback
 from ..predictions.predictions import Prediction
 from ..products.product import DataProduct
+from ..quality import counted
 from ..registry.versions import ModelVersion
-
-#: Newest feedback that is looked at, for each row that counts.
-FEEDBACK_PER_ROW = 4
 
 
 def measure(product: DataProduct, champion: ModelVersion) -> LiveCoverage | None:
@@ -24,28 +19,11 @@ def measure(product: DataProduct, champion: ModelVersion) -> LiveCoverage | None
 
 
 def find_rows(product: DataProduct, version: ModelVersion) -> list[LiveRow]:
-    """Find predictions whose truth came after them, the newest of each subject, the newest feedback first.
-
-    Only what the version could not know counts: there was no feedback about the subject before it was predicted, and
-    its table had no label before the first feedback, of which nobody knows since when it was there.
-    """
-    words = Feedback.objects.filter(product=product.name)
-    newest = words.exclude(author=TABLE).filter(retracted_at=None).order_by("-created_at", "-pk")
-    subjects = list(dict.fromkeys(newest.values_list("subject", flat=True)[: FEEDBACK_PER_ROW * MOST_ROWS]))
-    about = words.filter(subject__in=subjects)
-    labelled = set(about.filter(author=TABLE, answer__isnull=False).values_list("subject", flat=True))
-    first = dict(about.filter(~Q(author=TABLE)).values_list("subject").annotate(Min("created_at")).order_by())
-    truths = truth.find_truths(product, [subject for subject in subjects if subject not in labelled])
-    predictions = Prediction.objects.filter(
-        product=product.name, model=version, subject__in=list(truths), value__isnull=False
-    )
-    rows = {}
-    for prediction in predictions.order_by("created_at", "pk"):
-        label = product.label_of(truths[prediction.subject].answer)
-        if (
-            label is not None
-            and prediction.value is not None
-            and prediction.created_at < first[prediction.subject]
-        ):
-            rows[prediction.subject] = LiveRow(prediction.value, float(label), prediction.features)
-    return [rows[subject] for subject in subjects if subject in rows][:MOST_ROWS]
+    """Find the newest counted predictions of a version, the newest feedback first."""
+    counted_rows = counted.find(product, version)
+    by_word = np.argsort(-counted_rows.first_word, kind="stable")[:MOST_ROWS]
+    rows = counted_rows.rows(by_word)
+    keys = counted.texts(rows.prediction_id)
+    features = dict(Prediction.objects.filter(pk__in=keys).values_list("pk", "features"))
+    triples = zip(keys, rows.value.tolist(), rows.truth.tolist(), strict=True)
+    return [LiveRow(value, truth, features[key]) for key, value, truth in triples if key in features]

@@ -146,7 +146,8 @@ def _uncertain(product: DataProduct) -> list[Prediction]:
     if not product.problem.has_classes:
         return []
     champion = ModelVersion.objects.champion_of(product.name)
-    unlabelled = Prediction.objects.matching(product, labelled=False, model=champion.pk if champion else None)
+    by_champion = {"eq": champion.pk} if champion else {}
+    unlabelled = Prediction.objects.matching(product, labelled=False, model_id=by_champion)
     return list(unlabelled.order_by("confidence", "pk")[:MAX_UNCERTAIN])
 
 

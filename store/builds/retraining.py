@@ -1,22 +1,27 @@
 """Retraining: the decisions of the products' rules, and the builds that they started, each exactly once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from functools import partial
 
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from learning.retrain import Rule, RuleInputs, RuleResult, next_due
+from learning.retrain import Drift, Rule, RuleResult, next_due
 
-from ..access.actors import TABLE
+from ..access import performers
+from ..db import clock
 from ..db.base import BaseModel
-from ..predictions.feedback import Feedback
+from ..db.writes import Writes
+from ..notices.deliveries import Delivery
+from ..notices.kinds import EventKind
 from ..products import catalogue
 from ..products.product import DataProduct
 from ..registry.product_states import ProductState
 from .builds import Build
+from .rule_checks import RuleCheck
+from .rule_facts import RuleFacts
 
 
 class RetrainDecisionManager(models.Manager["RetrainDecision"]):
@@ -38,43 +43,62 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
         self, product: DataProduct, rule: Rule, now: datetime | None = None
     ) -> "RetrainDecision | None":
         """Evaluate a rule and store its decision. Returns: None where the last decision was the same."""
-        evaluate = partial(self._evaluate, product, rule)
-        if not self._is_new(product, rule, evaluate(now)):
+        facts = RuleFacts(product, now or clock.now())
+        if rule.is_costly and not RuleCheck.objects.claim(product, rule, facts.now):
+            return None
+        result = self._evaluate(rule, facts)
+        if not self._is_new(product, rule, self._hold_back(rule, facts, result)):
             return None
         with transaction.atomic():
             ProductState.objects.lock(product.name)
-            result = evaluate(now)
+            current = RuleFacts(product, now or clock.now())
+            if not rule.is_costly:
+                result = self._evaluate(rule, current)
+            elif current.state != facts.state:
+                return None  # what was computed is of another version, or another process has decided
+            result = self._hold_back(rule, current, result)
             if not self._is_new(product, rule, result):
                 return None  # another process has decided in the meantime
-            if result.due and not self.decisions(product, rule).exists():
-                return self._record_start(product, rule, result.due)
-            return (
-                self._request(product, rule, result) if result.is_due else self._wait(product, rule, result)
-            )
+            return self._record(rule, current, result)
 
     def with_builds(self, product: str) -> models.QuerySet["RetrainDecision"]:
-        """List the product's decisions with the builds that they started."""
-        return self.filter(product=product).prefetch_related("build")
+        """List the product's decisions with the builds that they started, and `requested` to be filtered by."""
+        requested = models.ExpressionWrapper(Q(build__isnull=False), output_field=models.BooleanField())
+        return self.filter(product=product).prefetch_related("build").alias(requested=requested)
 
     def decisions(self, product: DataProduct, rule: Rule | None = None) -> models.QuerySet["RetrainDecision"]:
         """List the decisions of a product, or of one of its rules."""
         rows = self.filter(product=product.name)
         return rows if rule is None else rows.filter(rule=str(rule))
 
-    def _evaluate(self, product: DataProduct, rule: Rule, now: datetime | None) -> RuleResult:
-        now = now or _database_clock()
-        if due := rule.due(now):
-            return rule.evaluate(
-                RuleInputs(now=now, handled=self.decisions(product, rule).filter(due=due).exists())
-            )
-        newest = (
-            Build.objects.filter(product=product.name).select_related("snapshot").order_by("-number").first()
-        )
-        since = f"build {newest.number}" if newest else ""
-        return rule.evaluate(RuleInputs(now=now, feedback=_count_feedback(product, newest), since=since))
+    def _evaluate(self, rule: Rule, facts: RuleFacts) -> RuleResult:
+        due = rule.due(facts.now)
+        handled = due is not None and self.decisions(facts.product, rule).filter(due=due).exists()
+        return rule.evaluate(facts.inputs(rule, handled))
+
+    def _hold_back(self, rule: Rule, facts: RuleFacts, result: RuleResult) -> RuleResult:
+        """Make a rule wait that is due, if the product's builds do not allow another one."""
+        if not result.is_due or (result.due and self._starts(facts.product, rule)):
+            return result
+        if not (obstacle := facts.obstacle(rule)):
+            return result
+        return replace(result, is_due=False, due=None, reason=f"Not yet: {result.reason} {obstacle}")
+
+    def _starts(self, product: DataProduct, rule: Rule) -> bool:
+        """Return whether a scheduled rule has never answered a due moment."""
+        return not self.decisions(product, rule).filter(due__isnull=False).exists()
 
     def _is_new(self, product: DataProduct, rule: Rule, result: RuleResult) -> bool:
         return result.is_due or not self._waiting(product, rule).filter(reason=result.reason).exists()
+
+    def _record(self, rule: Rule, facts: RuleFacts, result: RuleResult) -> "RetrainDecision | None":
+        """Store a decision, and what it has noticed. The caller has locked the product's state."""
+        product = facts.product
+        if RuleCheck.objects.cross(product, rule, facts.state[1], result):
+            _notify(rule, facts, result)
+        if result.due and self._starts(product, rule):
+            return self._record_start(product, rule, result.due)
+        return self._request(product, rule, result) if result.is_due else self._wait(product, rule, result)
 
     def _waiting(self, product: DataProduct, rule: Rule) -> models.QuerySet["RetrainDecision"]:
         return self.decisions(product, rule).filter(build=None, due=None)
@@ -86,11 +110,8 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
         )
 
     def _request(self, product: DataProduct, rule: Rule, result: RuleResult) -> "RetrainDecision | None":
-        running = Build.objects.unfinished(product.name)
-        if running and result.due is None:
-            reason = f"Not yet: {result.reason} {running} has not ended and may learn from some of it."
-            return self._wait(product, rule, RuleResult(reason=reason))
-        build, started = Build.objects.request(product, by=str(rule), reason=result.reason)
+        with performers.performing(performers.Performer(f"rule {rule}", "RULE")):
+            build, started = Build.objects.request(product, by=str(rule), reason=result.reason)
         suffix = "" if started else f" {build} was running already."
         self._waiting(product, rule).delete()
         return self.create(
@@ -112,6 +133,8 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
 
 class RetrainDecision(BaseModel):
     """The decision of a rule at a moment. Only a "not yet" is ever deleted, by the next decision."""
+
+    web_writes = worker_writes = Writes(insert=True, delete=True)
 
     product = models.CharField(max_length=40)
     at = models.DateTimeField(db_default=Now(), editable=False)
@@ -143,33 +166,17 @@ class RetrainDecision(BaseModel):
 
 def due_at(rules: Sequence[Rule]) -> datetime | None:
     """Get the next moment at which a scheduled rule is due; None without such a rule."""
-    return next_due(rules, _database_clock()) if rules else None
+    return next_due(rules, clock.now()) if rules else None
 
 
-def _database_clock() -> datetime:
-    """Read the one clock of all hosts; not the transaction's, which stands still during a wait for a lock."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (now,) = cursor.fetchone()
-    assert isinstance(now, datetime)
-    return now
-
-
-def _count_feedback(product: DataProduct, build: Build | None) -> int:
-    """Count the feedback that the newest build has not seen.
-
-    A failed build counts too; otherwise the same feedback would start builds forever.
-    """
-    rows = Feedback.objects.filter(product=product.name, retracted_at=None).exclude(author=TABLE)
-    return (rows if build is None else rows.filter(_is_unseen(build))).count()
-
-
-def _is_unseen(build: Build) -> Q:
-    """Compile the condition by the feedback's numbers, which no clock can set back.
-
-    Builds of releases that did not record these have only a moment.
-    """
-    snapshot = build.snapshot
-    if seen := (snapshot and snapshot.seen_feedback) or build.seen_feedback:
-        return Q(pk__gt=seen["last"]) | Q(pk__in=seen["unseen"])
-    return Q(created_at__gt=snapshot.taken_at if snapshot else build.ended_at or build.requested_at)
+def _notify(rule: Rule, facts: RuleFacts, result: RuleResult) -> None:
+    """Tell the receivers of events that a limit was crossed, in the current transaction."""
+    kind = EventKind.DRIFT_FOUND if isinstance(rule, Drift) else EventKind.QUALITY_FELL
+    data = {
+        "message": f"{facts.product}: {result.reason.removeprefix('Not yet: ')}",
+        "product": facts.product.name,
+        "version": facts.champion.number if facts.champion else None,
+        "rule": str(rule),
+        **result.details,
+    }
+    Delivery.objects.record(kind, facts.product.name, data)

@@ -19,16 +19,18 @@ from learning.selection.decision import Incumbent
 
 from ..exceptions import ModelDoesNotFit
 from ..jobs import events, leases, queue, temporary_folders
+from ..notices.kinds import EventKind
 from ..products import catalogue
 from ..products.product import DataProduct
 from ..registry.product_states import ProductState
 from ..registry.promotions import Promotion
 from ..registry.versions import ModelVersion
 from ..snapshots.snapshots import Snapshot
-from . import live_intervals, retention
+from . import drift_references, live_intervals, retention
 from .builds import Build
 from .candidates import CONTEST, SEARCH, Candidate, FoldScore
 from .diagnostics import Diagnostic
+from .pending_promotions import PendingPromotion
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +95,8 @@ class _BuildRun:
                     with transaction.atomic():
                         self.build.hold()
                         self.record(step)
+                    if isinstance(step, learning.Fitted):
+                        self.record_reference(step)
         self.succeed()
 
     def promise(self, problem: Problem) -> None:
@@ -245,6 +249,11 @@ class _BuildRun:
             self.build.decision = " ".join(filter(None, [self.build.decision, step.explain_score()]))
             self.promote(model)
 
+    def record_reference(self, step: learning.Fitted) -> None:
+        """Count what a version has learned from. Not in the step's transaction, which holds the build's row."""
+        model = self.build.models.select_related("snapshot").get(candidate__key=step.candidate.key)
+        drift_references.record(self.product, model)
+
     def promote_early(self, model: ModelVersion, decided: learning.Decided) -> None:
         """Promote a version of few rows while the search goes on, unless there is any reason to wait."""
         if decided.hold_reason is None:
@@ -280,6 +289,14 @@ class _BuildRun:
                 f"{self.build.decision}"
             )
             self.build.add_event("ChampionKept", self.build.decision)
+            self.build.notify(EventKind.MODEL_HELD, self.build.decision)
+        elif not hold and not unfit and self._needs_evidence(state):
+            pending = PendingPromotion.objects.begin(self.build, state, model, self.build.decision)
+            self.build.decision = (
+                f"Version {model.number} is registered and waits for evidence. {pending.message} "
+                f"{self.build.decision}"
+            )
+            self.build.add_event("ChampionKept", self.build.decision)
         else:
             if hold:
                 reasons = " ".join(filter(None, [hold, unfit]))
@@ -303,6 +320,10 @@ class _BuildRun:
         if state.champion is None:
             return self.holds_first
         return not unfit or bool(self.objections())
+
+    def _needs_evidence(self, state: ProductState) -> bool:
+        """Return whether the winner must be compared with the champion first; not with an early version of few rows."""
+        return self.product.promote is not None and state.champion is not None and not state.champion.early
 
     def _superseded(self, state: ProductState) -> str | None:
         if state.champion_id == (self.champion.pk if self.champion else None):

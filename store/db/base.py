@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Self
 from django.db import models
 from django.db.models.base import ModelState
 
+from .writes import EVERYTHING, Writes
+
 
 class BaseModel(models.Model):
     """A table whose rows are built from the selected columns alone.
@@ -15,6 +17,9 @@ class BaseModel(models.Model):
 
     #: True where no column that a page shows ever changes after the row was written.
     unchanging: ClassVar[bool] = False
+    #: What web processes and workers do to rows; `./dev sql grants` prints the rights for it.
+    web_writes: ClassVar[Writes] = EVERYTHING
+    worker_writes: ClassVar[Writes] = EVERYTHING
 
     class Meta:
         abstract = True

@@ -45,6 +45,9 @@ UNWRITABLE = {
     errorcodes.GENERATED_ALWAYS,
 }
 
+#: Rows of another table refer to a row that was to be deleted.
+REFERENCED = {errorcodes.FOREIGN_KEY_VIOLATION, errorcodes.RESTRICT_VIOLATION}
+
 #: What an operator does, by SQLSTATE.
 ADVICE: Mapping[str, str] = {
     errorcodes.INSUFFICIENT_PRIVILEGE: "./dev sql grants prints the rights that the role needs.",
@@ -78,6 +81,18 @@ def is_missing(error: BaseException) -> bool:
 def is_unwritable(error: BaseException) -> bool:
     """Return True where PostgreSQL refuses to write a row, whatever its values are."""
     return get_sqlstate(error) in UNWRITABLE
+
+
+def is_referenced(error: BaseException) -> bool:
+    """Return True where rows of another table refer to the row."""
+    return get_sqlstate(error) in REFERENCED
+
+
+def get_table(error: BaseException) -> str | None:
+    """The table that an error of psycopg2 or Django's of it is about; None where the server names none."""
+    diagnostics = getattr(error.__cause__, "diag", None) or getattr(error, "diag", None)
+    table: str | None = getattr(diagnostics, "table_name", None)
+    return table
 
 
 def is_unreachable(error: BaseException) -> bool:

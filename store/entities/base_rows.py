@@ -143,6 +143,30 @@ def _find(product: DataProduct, key: str, lock: bool) -> Any:
     return None if is_restricted(product) and not existing(product, [key]) else rows[0]
 
 
+def lock_many(product: DataProduct, keys: Iterable[str], lock: bool = True) -> dict[str, Any]:
+    """Find the product's rows with these keys, and lock them in the order of their keys, as `lock` does each.
+
+    A row that a policy lets be read alone is absent, as is one that is not there.
+
+    Args:
+        lock: False: without locks, as `find` does.
+
+    Raises: NotOneRow where several rows of the table have a key.
+    """
+    wanted, path = set(keys), product.join.label_path
+    rows = _rows(product, lock).filter(pk__in=_primary_keys(product, wanted)).order_by("pk")
+    if path and path.hops and product.writes == ROWS:
+        rows = rows.prefetch_related((product.join.label or "").rpartition("__")[0])
+    by_key: dict[str, Any] = {}
+    for row in rows:
+        if by_key.setdefault(str(row.pk), row) is not row:
+            raise NotOneRow(_describe(product.join.model, str(row.pk)))
+    # A column may call texts equal that are two entities; and whoever changed a row meanwhile may have taken it out.
+    own = wanted & by_key.keys()
+    own = existing(product, own) if is_restricted(product) else own
+    return {key: row for key, row in by_key.items() if key in own}
+
+
 def reload(product: DataProduct, row: Any) -> Any:
     """Read a row that this transaction has inserted, as the table holds it now."""
     return _table(product).get(pk=row.pk)
@@ -177,6 +201,63 @@ def save(row: models.Model, columns: Collection[str] | None = None) -> None:
         raise NotWritten(_describe_unwritten(type(row), row.pk))
 
 
+def is_column_of(column: models.Field, rows: Iterable[models.Model]) -> bool:
+    """Return True where the column is one of the table of each of the rows, and of no parent's."""
+    return all(column.model._meta.concrete_model is row._meta.concrete_model for row in rows)
+
+
+def save_column(column: models.Field, rows: Sequence[models.Model]) -> None:
+    """Write a column of stored rows, each of which has its value, by one statement.
+
+    Raises: NotOneRow or NotWritten unless exactly one row was touched for each; the caller's transaction must then be
+    rolled back.
+    """
+    model, key = column.model, column.model._meta.pk
+    statement = sql.SQL(
+        "UPDATE {table} t SET {column} = n.value FROM unnest(CAST(%s AS {keys}[]), CAST(%s AS {values}[])) "
+        "AS n (key, value) WHERE t.{key} = n.key"
+    ).format(
+        table=sql.SQL(connection.ops.quote_name(model._meta.db_table)),
+        column=sql.Identifier(column.column),
+        key=sql.Identifier(key.column),
+        keys=sql.SQL(_type_of(key)),
+        values=sql.SQL(_type_of(column)),
+    )
+    values = [
+        [field.get_db_prep_save(getattr(row, field.attname), connection) for row in rows]
+        for field in (key, column)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        written = cursor.rowcount
+    if written > len(rows):
+        raise NotOneRow(_describe(model, f"of one of {len(rows)} rows"))
+    if written < len(rows):
+        raise NotWritten(
+            f"{len(rows) - written} of {len(rows)} rows of {model._meta.db_table} were not written."
+        )
+
+
+def _type_of(field: models.Field) -> str:
+    """The type in SQL of values of a column."""
+    kind = field.rel_db_type(connection) if field.is_relation else field.cast_db_type(connection)
+    assert kind is not None, f"{field} has no column"
+    return kind
+
+
+def delete(model: type[models.Model], key: object) -> None:
+    """Delete one row, and none that Django would delete with it: what the database itself does is its owner's will.
+
+    Raises: NotWritten, NotOneRow; the caller's transaction must then be rolled back.
+    """
+    rows: QuerySet[Any] = QuerySet(model=model).filter(pk=key)
+    if len(rows.values_list("pk")[:2]) > 1:
+        raise NotOneRow(_describe(model, key))
+    rows._raw_delete(DEFAULT_DB_ALIAS)  # type: ignore[attr-defined]
+    if rows.exists():
+        raise NotWritten(_describe_undeleted(model, key))
+
+
 @contextmanager
 def several_rows_refused(model: type[models.Model], key: object) -> Iterator[None]:
     """Turn Django's errors about more than one row, or none, into NotOneRow."""
@@ -208,6 +289,10 @@ def refusals_explained(product: DataProduct) -> Iterator[None]:
 def _describe_unwritten(model: type[models.Model], key: object) -> str:
     noun = model._meta.verbose_name
     return f"The {noun} {key} was not written: the row is gone, or a trigger or a policy of its table refuses it."
+
+
+def _describe_undeleted(model: type[models.Model], key: object) -> str:
+    return f"The {model._meta.verbose_name} {key} was not deleted: a trigger or a policy of its table refuses it."
 
 
 def _describe(model: type[models.Model], key: object) -> str:

@@ -38,6 +38,22 @@ class Entity:
     #: True where it has all one-to-one rows that hold its features.
     complete: bool
 
+    @property
+    def pk(self) -> str:
+        """The key, under the name that rows have it."""
+        return self.key
+
+    @property
+    def order_at(self) -> datetime.datetime | None:
+        """The time of the event, under the name by which rows are ordered by it."""
+        return self.at
+
+    @property
+    def order_label(self) -> str | float | None:
+        """The label by which rows are ordered: the class as text, or the number."""
+        answer = self.product.stored_answer(self.label)
+        return float(answer) if answer is not None and self.product.problem.has_values else answer
+
     @cached_property
     def version(self) -> str:
         """A hash of all values that can be written; a change must name the version that it has read."""
@@ -108,31 +124,27 @@ def get(product: DataProduct, key: str, argument: Sequence[str | int] = ("entity
     raise UnknownEntity(f"No {product.join.model._meta.verbose_name} has the key {key!r}.", argument=argument)
 
 
-def page(product: DataProduct, first: int | None, after: str | None) -> pagination.Page[Entity]:
-    """List a page of the entities in the order of their keys. Raises OutOfRange, BadInput."""
-    first = pagination.page_size(first)
-    rows = base_rows.select(product)
-    total, ordered = rows.count, rows.order_by("pk")
-    if after is not None:
-        ordered = ordered.filter(pk__gt=_key_from(product, after))
-    keys = list(ordered.values_list("pk", flat=True)[: first + 1])
-    by_key = find(product, map(str, keys[:first]))
-    nodes = [by_key[str(key)] for key in keys[:first] if str(key) in by_key]
-    return pagination.Page(nodes, _cursor, len(keys) > first, after is not None, total)
+def page(
+    product: DataProduct,
+    request: pagination.PageRequest = pagination.FIRST_PAGE,
+    rows: QuerySet[Any] | None = None,
+    order: Sequence[str] = ("pk",),
+) -> pagination.Page[Entity]:
+    """List a page of the entities in base rows (None: all that the actor of this thread may see).
 
+    Args:
+        order: columns of the rows that Entity has too, as `pagination.page` takes them.
 
-def _cursor(entity: Entity) -> str:
-    return pagination.encode([entity.key])
+    Raises: OutOfRange, BadInput.
+    """
 
+    def load(rows: QuerySet[Any]) -> list[Entity | None]:
+        keys = [str(key) for key in rows.values_list("pk", flat=True)]
+        by_key = find(product, keys)
+        return [by_key.get(key) for key in keys]
 
-def _key_from(product: DataProduct, cursor: str) -> object:
-    decoded = pagination.decode(cursor)
-    if isinstance(decoded, list) and len(decoded) == 1:
-        try:
-            return product.key_of(str(decoded[0]))
-        except ValueError:
-            pass
-    raise BadInput("This is no cursor of this list: take one from `pageInfo`.", argument=("after",))
+    with refusals_explained(product.join):
+        return pagination.page_of([base_rows.select(product) if rows is None else rows], order, request, load)
 
 
 def _read(product: DataProduct, rows: QuerySet[Any]) -> Iterable[Entity]:
@@ -172,7 +184,7 @@ def insert(
     if key is not None:
         base.pk = _new_key(product, key)
     elif not isinstance(model._meta.pk, models.AutoField) and not model._meta.pk.has_default():
-        raise BadInput(f"A {model._meta.verbose_name} needs a key.", argument=("row", "key"))
+        raise BadInput(f"A {model._meta.verbose_name} needs a key.", argument=("key",))
     rows = _WrittenRows(base)
     for column in product.inputs:
         rows.set(column.path, values[column.name])
@@ -183,8 +195,7 @@ def insert(
             rows.save()
     except IntegrityError as error:
         raise Conflict(
-            f"{model._meta.verbose_name} {key} contradicts another row: {database_message(error)}",
-            argument=("row",),
+            f"{model._meta.verbose_name} {key} contradicts another row: {database_message(error)}"
         ) from error
     if key is not None:
         _advance_sequence(model, base.pk)
@@ -194,10 +205,10 @@ def insert(
 def _new_key(product: DataProduct, key: str) -> object:
     model = product.join.model
     if not product.is_key(key):
-        raise BadInput(f"{key!r} cannot be the key of a {model._meta.verbose_name}.", argument=("row", "key"))
+        raise BadInput(f"{key!r} cannot be the key of a {model._meta.verbose_name}.", argument=("key",))
     primary_key = product.key_of(key)
     if base_rows.is_taken(product, primary_key):
-        raise taken(product, key, ("row", "key"))
+        raise taken(product, key, ("key",))
     return primary_key
 
 
@@ -257,6 +268,34 @@ def write_label(product: DataProduct, base: Any, label: object) -> int:
     rows = _WrittenRows(base)
     if not rows.set(product.join.label_path, label):
         return 0
+    _save_label(product, base, rows)
+    return 1
+
+
+def write_labels(product: DataProduct, labels: Iterable[tuple[Any, object]]) -> list[Any]:
+    """Set the label columns of locked base rows as `write_label` does, by one statement where all their rows exist.
+
+    Args:
+        labels: base rows, each once, with the labels to write.
+
+    Returns: the base rows whose label has changed.
+    Raises: what `write_label` raises.
+    """
+    path = product.join.label_path
+    assert path is not None
+    changed = [(base, rows) for base, label in labels if (rows := _WrittenRows(base)).set(path, label)]
+    targets = [rows.row(path.hops) for _, rows in changed]
+    if any(rows.are_new for _, rows in changed) or not base_rows.is_column_of(path.column, targets):
+        for base, rows in changed:
+            _save_label(product, base, rows)
+    elif targets:
+        with _contradictions_refused(path):
+            base_rows.save_column(path.column, targets)
+    return [base for base, _ in changed]
+
+
+def _save_label(product: DataProduct, base: Any, rows: "_WrittenRows") -> None:
+    """Save the row whose label was set."""
     if product.writes != ROWS and rows.are_new:
         raise NotWritten(
             f"The {base._meta.verbose_name} {base.pk} has no row with its label, and of {product} only labels are "
@@ -264,7 +303,6 @@ def write_label(product: DataProduct, base: Any, label: object) -> int:
         )
     with _contradictions_refused(product.join.label_path):
         rows.save(check=False)  # a restored value may contradict what is declared today
-    return 1
 
 
 @contextmanager
@@ -296,12 +334,12 @@ def _check(row: Any, changed: set[str]) -> None:
     fields = [f for f in row._meta.concrete_fields if f.name in changed or row._state.adding]
     null = {f for f in fields if not f.primary_key and getattr(row, f.attname) is None}
     if missing := [f.name for f in fields if f in null and not f.null]:
-        raise BadInput(f"A {row._meta.verbose_name} needs {', '.join(missing)} too.", argument=("row",))
+        raise BadInput(f"A {row._meta.verbose_name} needs {', '.join(missing)} too.")
     try:
         unchanged = [f.name for f in row._meta.fields if f.name not in changed or f in null]
         row.full_clean(exclude=unchanged, validate_unique=False, validate_constraints=False)
     except ValidationError as error:
-        raise BadInput(" ".join(error.messages), argument=("row",)) from error
+        raise BadInput(" ".join(error.messages)) from error
 
 
 class _WrittenRows:

@@ -2,13 +2,15 @@
 
 import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
+from ..access import acting
+from ..access.permissions import Permission
 from ..entities import base_rows, entities
 from ..entities.entities import KEEP, Entity
 from ..exceptions import (
@@ -20,6 +22,7 @@ from ..exceptions import (
     StoreError,
     UnknownEntity,
 )
+from ..predictions import truth
 from ..predictions.feedback import Feedback
 from ..products import limits
 from ..products.features import Feature
@@ -52,6 +55,8 @@ class UpsertCounts:
     inserted: int
     updated: int
     unchanged: int
+    #: The keys of the rows, in their order.
+    keys: Sequence[str] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ def _writing(edit: Callable[Concatenate[DataProduct, P], R]) -> Callable[Concate
     @wraps(edit)
     def edit_in_transaction(product: DataProduct, *args: P.args, **kwargs: P.kwargs) -> R:
         with base_rows.refusals_explained(product), transaction.atomic():
+            if product.learns_from_labels:
+                truth.hold_policy(product)  # before any row is locked
             return edit(product, *args, **kwargs)
 
     return edit_in_transaction
@@ -91,9 +98,9 @@ def create(
 
     Raises: NotWritable, Conflict where the key exists, BadInput, OutOfRange, NotFinite; SeveralFaults.
     """
-    _check_writable(product)
+    check_writable(product)
     faults = faults or Faults()
-    faults.errors += _key_faults(product, key, ("row", "key"))
+    faults.errors += _key_faults(product, key, ("key",))
     values = _clean_features(product, features, faults)
     base = entities.insert(product, key, values, at)
     if product.learns_from_labels:
@@ -121,10 +128,10 @@ def replace(
 
     Raises: StaleVersion where the entity has another version, and the errors of `create`.
     """
-    _check_writable(product)
+    check_writable(product)
     faults = faults or Faults()
     if key is None:
-        faults.errors.append(BadInput("Name the entity to replace.", argument=("row", "key")))
+        faults.errors.append(BadInput("Name the entity to replace.", argument=("key",)))
         _clean_features(product, features, faults)
         raise faults.error
     base = base_rows.lock(product, key)
@@ -137,7 +144,7 @@ def replace(
             # Another transaction has created it meanwhile: replace that row.
             if (base := base_rows.lock(product, key)) is None:
                 raise
-    _check_version(product, key, version)
+    check_version(product, key, version)
     values = _clean_features(product, features, faults)
     return _update(product, base, values, label, KEEP if at is None else at)
 
@@ -163,10 +170,8 @@ def patch(
     faults = faults or Faults()
     base = base_rows.lock(product, key)
     if base is None:
-        raise UnknownEntity(
-            f"No {product.join.model._meta.verbose_name} has the key {key!r}.", argument=("entity",)
-        )
-    _check_version(product, key, version)
+        raise unknown_entity(product, key)
+    check_version(product, key, version)
     with faults.collect():
         _check_time(product, at)
     values = _clean_changes(product, features, faults)
@@ -204,25 +209,25 @@ def upsert_many(
 
     Raises: NotWritable, OutOfRange where they are too many, and the errors of `create` with the row's path.
     """
-    _check_writable(product)
+    check_writable(product)
     limits.check_size(rows, "rows")
     values = _clean_rows(product, rows, faults or Faults())
     write = _upsert_in_bulk if bulk.is_flat(product) and bulk.has_unique_keys(product) else _upsert_one_by_one
     try:
         with transaction.atomic():
-            inserted, updated = write(product, rows, values)
+            keys, inserted, updated = write(product, rows, values)
     except IntegrityError as error:
         sentence = f"A row contradicts another one: {entities.database_message(error)}"
         raise Conflict(sentence, argument=("rows",)) from error
-    return UpsertCounts(inserted, updated, len(rows) - inserted - updated)
+    return UpsertCounts(inserted, updated, len(rows) - inserted - updated, keys)
 
 
 def _upsert_in_bulk(
     product: DataProduct, rows: Sequence[EditedRow], values: Sequence[list[Value]]
-) -> tuple[int, int]:
+) -> tuple[list[str], int, int]:
     """Upsert rows with a label and rows whose label is KEEP in a batch each.
 
-    Returns: the number of rows inserted, and of others changed.
+    Returns: the keys of the rows, the number of those inserted, and of others changed.
     """
     keys, counts = _resolve_keys(product, rows), []
     own = base_rows.lock_each(product, map(str, keys))
@@ -236,27 +241,35 @@ def _upsert_in_bulk(
             counts.append(bulk.upsert_rows(product, part, labelled))
             _check_own(product, own)
     _check_left_out(product, keys)
-    return sum(n for n, _ in counts), sum(n for _, n in counts)
+    return list(map(str, keys)), sum(n for n, _ in counts), sum(n for _, n in counts)
 
 
 def _upsert_one_by_one(
     product: DataProduct, rows: Sequence[EditedRow], values: Sequence[list[Value]]
-) -> tuple[int, int]:
+) -> tuple[list[str], int, int]:
     """Upsert row by row, where rows that the base row references have to be inserted first.
 
-    Returns: the number of rows inserted, and of others changed.
+    Returns: the keys of the rows, the number of those inserted, and of others changed.
     """
-    inserted = updated = 0
-    for row, row_values in zip(rows, values, strict=True):
-        base = base_rows.lock(product, row.key) if row.key is not None else None
-        if base is None:
-            create(product, row.key, row.features, None if row.label is KEEP else row.label, row.at)
-            inserted += 1
-        else:
-            features = dict(zip(product.input_names, row_values, strict=False))
-            at = KEEP if row.at is None else row.at
-            updated += bool(_update(product, base, features, row.label, at).changed)
-    return inserted, updated
+    results = []
+    for place, (row, row_values) in enumerate(zip(rows, values, strict=True)):
+        try:
+            results.append(_upsert_row(product, row, row_values))
+        except StoreError as refusal:
+            refusal.locate(("rows", place))
+            raise
+    inserted = sum(result.created for result in results)
+    updated = sum(bool(result.changed) and not result.created for result in results)
+    return [result.entity.key for result in results], inserted, updated
+
+
+def _upsert_row(product: DataProduct, row: EditedRow, values: Sequence[Value]) -> EditResult:
+    """Insert the row, or update the one that has its key; `values` are validated."""
+    base = base_rows.lock(product, row.key) if row.key is not None else None
+    if base is None:
+        return create(product, row.key, row.features, None if row.label is KEEP else row.label, row.at)
+    features = dict(zip(product.input_names, values, strict=False))
+    return _update(product, base, features, row.label, KEEP if row.at is None else row.at)
 
 
 def _clean_rows(product: DataProduct, rows: Sequence[EditedRow], faults: Faults) -> list[list[Value]]:
@@ -384,12 +397,20 @@ def _clean_features(product: DataProduct, features: Mapping[str, Value], faults:
     """Validate the inputs of one row. Raises their faults together with those found before."""
     values: list[Value] = []
     with faults.collect():
-        values = _clean(product, features, ("row", "features"))
+        values = _clean(product, features, ("features",))
     faults.check()
     return dict(zip(product.input_names, values, strict=True))
 
 
-def _check_writable(product: DataProduct) -> None:
+def unknown_entity(product: DataProduct, key: str) -> UnknownEntity:
+    """Build the error for a key without a row."""
+    noun = product.join.model._meta.verbose_name
+    return UnknownEntity(f"No {noun} has the key {key!r}.", argument=("entity",))
+
+
+def check_writable(product: DataProduct) -> None:
+    """Check that the actor of this thread may write whole rows. Raises NotWritable, Forbidden, Unauthenticated."""
+    acting.require(Permission.FEEDBACK, product.name)
     check_declared(product)
     if not product.writable:
         raise NotWritable(
@@ -427,6 +448,7 @@ def _check_time(product: DataProduct, at: Value) -> None:
         raise BadInput("The time may not be null: leave it out to keep it.", argument=("at",))
 
 
-def _check_version(product: DataProduct, key: str, version: str | None) -> None:
+def check_version(product: DataProduct, key: str, version: str | None) -> None:
+    """Check that a locked row has the version that a client has read. Raises StaleVersion."""
     if version is not None and entities.get(product, key).version != version:
         raise StaleVersion(f"{key} has changed since it was read: read it again.", argument=("version",))

@@ -11,6 +11,7 @@ from django.db import Error, connection, transaction
 
 from ..db import sqlstates
 from ..exceptions import NotWritable, StoreError
+from ..predictions import truth
 from ..products.product import DataProduct
 from . import checking, editing, files, label_conflicts, left_out, renames, staging, tables, upsert
 from .files import Layout
@@ -79,16 +80,18 @@ def load(
     editing.check_declared(product)
     layouts = layouts or [files.sniff(Path(path)) for path in paths]
     rejects = rejects or Path(f"{product.name}.rejects.csv")
-    with _translate_database_errors(), transaction.atomic():
-        _prepare_transaction(product)
-        loader = _Loader(product, max_rejects, rejects, progress or ignore)
+    with translate_database_errors(), transaction.atomic():
+        prepare_transaction(product)
+        if product.learns_from_labels:
+            truth.hold_policy(product)  # before any row is locked
+        loader = Loader(product, max_rejects, rejects, progress or ignore)
         for plan in tables.plan_loads(product, layouts, day_first):
             loader.load(plan)
     return loader.summarize()
 
 
 @contextmanager
-def _translate_database_errors() -> Iterator[None]:
+def translate_database_errors() -> Iterator[None]:
     """Raise CannotLoad with one sentence for an error of the database; NotWritable where no row can be written."""
     try:
         yield
@@ -101,7 +104,7 @@ def _translate_database_errors() -> Iterator[None]:
         raise CannotLoad(f"Nothing was loaded: {lines[0]}. {detail.strip()}".strip()) from error
 
 
-def _prepare_transaction(product: DataProduct) -> None:
+def prepare_transaction(product: DataProduct) -> None:
     """Lock the product against other loads, and make the server notice that its client has died."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL jit = off; SET LOCAL work_mem = '64MB'")
@@ -110,7 +113,7 @@ def _prepare_transaction(product: DataProduct) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [f"ingest {product.name}"])
 
 
-class _Loader:
+class Loader:
     """Loads one file after another and adds up their counts."""
 
     def __init__(
@@ -130,15 +133,19 @@ class _Loader:
         rows = checking.check(plan)
         if not rows:
             raise files.FileError(f"{plan.path} has a header and no rows.")
-        left_out.reject_hidden(self.product, plan)
+        self.check_rows(plan)
         self._reject(plan, are_numbers)
         self._report(plan, WRITING, rows=rows)
-        self._write(plan, are_numbers)
+        self.write(plan, are_numbers)
         staging.drop()
         self.rows += rows
         self.repeated += checking.count_repeated()
         self.new_columns += plan.new_columns
         self.missing += renames.describe_missing(plan)
+
+    def check_rows(self, plan: LoadPlan) -> None:
+        """Reject typed rows for what no other row and no column tells."""
+        left_out.reject_hidden(self.product, plan)
 
     def _check_renames(self, plan: LoadPlan) -> None:
         """Raise NoTable where a renamed column would make each row a new one: its values are its key."""
@@ -181,7 +188,7 @@ class _Loader:
             f"all are in {self.rejects}."
         )
 
-    def _write(self, plan: LoadPlan, are_numbers: bool) -> None:
+    def write(self, plan: LoadPlan, are_numbers: bool) -> None:
         """Write the rows; where some would be none of the product's, only the others."""
         with transaction.atomic():
             inserted, updated = self._upsert(plan)

@@ -104,7 +104,7 @@ class LoadPlan:
 
     layout: Layout
     columns: tuple[TargetColumn, ...]
-    #: Referenced tables come first; all have the same key.
+    #: Referenced tables come first; all have the same key. None for rows that go to no feature table.
     tables: tuple[TargetTable, ...]
     #: Columns that no table has.
     new_columns: tuple[str, ...]
@@ -115,7 +115,7 @@ class LoadPlan:
 
     @property
     def derives_keys(self) -> bool:
-        return ROW_KEY in self.tables[0].values.values()
+        return any(ROW_KEY in table.values.values() for table in self.tables[:1])
 
     @property
     def names(self) -> list[str]:

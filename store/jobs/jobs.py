@@ -1,18 +1,21 @@
 """Jobs: work for the workers, as rows; claimed by one attempt after another and ended exactly once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.db import IntegrityError, models, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Coalesce, Now
 
 from learning.exceptions import ExemplarError
 
+from ..access import acting, audit
+from ..access.audit import Act
+from ..access.permissions import Permission
 from ..db.base import BaseModel
-from ..exceptions import StoreError, WorkerLost
-from . import queue
+from ..exceptions import JobEnded, StoreError, UnknownId, WorkerLost
+from . import events, queue
 
 READY, RUNNING, SUCCEEDED, FAILED, CANCELLED = STATUSES = (
     "READY",
@@ -22,6 +25,14 @@ READY, RUNNING, SUCCEEDED, FAILED, CANCELLED = STATUSES = (
     "CANCELLED",
 )
 UNFINISHED = (READY, RUNNING)
+#: By status, a sentence for a job that says nothing of its own.
+MESSAGES: Mapping[str, str] = {
+    READY: "It waits for a worker.",
+    RUNNING: "A worker runs it.",
+    SUCCEEDED: "It has succeeded.",
+    FAILED: "It has failed.",
+    CANCELLED: "It was cancelled.",
+}
 
 #: Seconds after which a lease that was not renewed has expired.
 LEASE_SECONDS = 10
@@ -38,11 +49,24 @@ class Superseded(StoreError):
 
 
 class JobManager(models.Manager[J]):
-    """Starts, claims, abandons and reconciles jobs."""
+    """Starts, claims, cancels, abandons and reconciles jobs."""
 
     def unfinished(self, product: str) -> J | None:
         """Get the product's job that is READY or RUNNING."""
         return self.filter(product=product, status__in=UNFINISHED).first()
+
+    def of_products(self, products: Collection[str]) -> QuerySet[J]:
+        """List the jobs of products, with `kind` to tell them from those of other tables."""
+        rows: Any = self.filter(product__in=products).annotate(kind=Value(self.model.KIND))
+        return rows
+
+    def messages_of(self, jobs: Sequence[J]) -> dict[int, str]:
+        """Describe each job's state, by primary key, as a sentence."""
+        return {job.pk: job.problem_message or MESSAGES[job.status] for job in jobs}
+
+    def seconds_left_of(self, jobs: Sequence[J]) -> dict[int, float]:
+        """Get the seconds that each running job takes at most, by primary key; absent without a time limit."""
+        return {}
 
     def get_or_start(self, product: str, start: Callable[[], J]) -> tuple[J, bool]:
         """Get the product's unfinished job, or insert one by calling `start`.
@@ -67,6 +91,24 @@ class JobManager(models.Manager[J]):
             started_at=Coalesce("started_at", Now()),
         )
         return self.get(pk=pk) if claimed else None
+
+    @transaction.atomic
+    def cancel(self, pk: int, by: str, reason: str = "") -> J:
+        """End an unfinished job at once. Its attempt can write nothing any more and is stopped after the commit.
+
+        Raises: UnknownId, JobEnded.
+        """
+        row = self.select_for_update().filter(pk=pk).first()
+        if row is None:
+            raise UnknownId("No job has this id.", argument=("job",))
+        acting.require(row.PERMISSION, row.product)
+        if row.ended:
+            raise JobEnded(f"{row} has already ended as {row.status}.", argument=("job",))
+        audit.record(row.CANCEL, product=row.product, ids=[row], reason=reason)
+        if running := row.job:
+            transaction.on_commit(lambda: queue.stop_job(running))
+        row.cancelled(by, reason)
+        return row
 
     @transaction.atomic
     def abandon(self, pk: int, attempt: int) -> None:
@@ -112,6 +154,10 @@ class Job(BaseModel):
 
     #: The job's kind in the queue.
     KIND: ClassVar[str]
+    #: The act of cancelling it, in the audit log.
+    CANCEL: ClassVar[Act]
+    #: The permission on the product that it takes to request and to cancel it.
+    PERMISSION: ClassVar[Permission] = Permission.BUILD
 
     product = models.CharField(max_length=40)
     status = models.CharField(max_length=9, default=READY)
@@ -160,6 +206,10 @@ class Job(BaseModel):
         """End as FAILED and publish it. The row holds the reason already."""
         raise NotImplementedError
 
+    def cancelled(self, by: str, reason: str) -> None:
+        """End as CANCELLED and publish it. The caller has locked the row."""
+        raise NotImplementedError
+
     def close(self, status: str) -> None:
         """Record the final status. The caller has locked the row."""
         self.status = status
@@ -171,3 +221,26 @@ class Job(BaseModel):
 
     def _mine(self) -> QuerySet["Job"]:
         return self._row().filter(attempt=self.attempt, status=RUNNING)
+
+
+class PlainJob(Job):
+    """A job without events of its own: its row says all."""
+
+    class Meta:
+        abstract = True
+
+    def tell(self) -> None:
+        """Publish the change after the commit."""
+        events.publish_after_commit("job", job=self.pk, product=self.product)
+
+    def end(self, status: str) -> None:
+        """Set the end, and publish it. The caller has locked the row."""
+        self.close(status)
+        self.refresh_from_db()
+        self.tell()
+
+    def cancelled(self, by: str, reason: str) -> None:
+        self.end(CANCELLED)
+
+    def failed(self, error: ExemplarError) -> None:
+        self.end(FAILED)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from learning.lazy_imports import LazyModule
 
+from ..telemetry import tracing
 from . import events
 
 if TYPE_CHECKING:
@@ -21,7 +22,13 @@ log = logging.getLogger(__name__)
 
 QUEUE_NAME = "exemplar"
 #: The function that runs each kind of job.
-JOB_FUNCTIONS = {"build": "store.builds.runner.run_job", "scoring": "store.serving.batch_scoring.run_job"}
+JOB_FUNCTIONS = {
+    "build": "store.builds.runner.run_job",
+    "comparison": "store.comparisons.runner.run_job",
+    "import": "store.ingest.imports.run_job",
+    "labels": "store.serving.label_ordering.run_job",
+    "scoring": "store.serving.batch_scoring.run_job",
+}
 #: New names of functions that moved, by the names under which an older release queued them.
 RENAMED_FUNCTIONS = {
     "store.execution.run_job": "store.builds.runner.run_job",
@@ -54,6 +61,7 @@ def enqueue(kind: str, pk: int) -> bool:
             job_id=f"{kind}-{pk}-{uuid.uuid4().hex[:8]}",
             job_timeout=-1,
             result_ttl=0,
+            meta=tracing.describe_origin(),
         )
     except redis.RedisError as error:
         log.warning("Redis cannot be reached; %s %s stays READY: %s", kind, pk, error)

@@ -4,7 +4,25 @@ import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.db import migrations, models
 
-from store.predictions.truth import VIEW
+#: The first form of the view of truths.
+VIEW = """
+CREATE VIEW store_truth AS
+WITH latest AS (
+    SELECT DISTINCT ON (product, subject, entity, author) product, subject, entity, author, answer
+    FROM store_feedback
+    WHERE retracted_at IS NULL AND author <> 'TABLE'
+    ORDER BY product, subject, entity, author, id DESC
+), votes AS (
+    SELECT product, subject, entity, answer, count(*) AS voices
+    FROM latest GROUP BY product, subject, entity, answer
+), ranked AS (
+    SELECT *, rank() OVER (PARTITION BY product, subject, entity ORDER BY voices DESC) AS place FROM votes
+)
+SELECT product, subject, entity,
+       CASE WHEN count(*) FILTER (WHERE place = 1) = 1 THEN min(answer) FILTER (WHERE place = 1) END AS answer,
+       count(*) > 1 AS disputed
+FROM ranked GROUP BY product, subject, entity
+"""
 
 
 class Migration(migrations.Migration):

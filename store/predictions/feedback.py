@@ -1,23 +1,28 @@
 """Feedback: statements about the right label; the truth that follows is written to the feature tables."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import DatabaseError, connection, models, transaction
-from django.db.models import Q
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 from django.db.models.functions import Now
 
+from ..access import acting, groups
 from ..access.actors import TABLE, Actor
-from ..db import sqlstates
+from ..access.permissions import Permission
+from ..db import pagination, sqlstates
 from ..db.base import BaseModel
 from ..db.fields import DigestField
+from ..db.writes import APPENDED, Writes
 from ..entities import base_rows, entities
-from ..exceptions import BadInput, Forbidden, NotWritable, NotWritten, UnknownEntity, UnknownId
+from ..exceptions import BadInput, Forbidden, NotWritable, NotWritten, StoreError, UnknownEntity, UnknownId
 from ..products import catalogue
 from ..products.product import DataProduct
+from ..telemetry import metrics
 from . import truth
 from .predictions import Prediction
 
@@ -95,9 +100,20 @@ class FeedbackManager(models.Manager["Feedback"]):
 
         Raises UnknownId, UnknownEntity, BadInput; NotOneRow where several rows have the key.
         """
+        acting.require(Permission.FEEDBACK, product.name)
         checked_comment(comment)
-        values = {"answer": answer, "observed_at": observed_at, "comment": comment or ""}
-        return _write_if_possible(product, lambda writes: self._give(product, about, author, values, writes))
+        values = {
+            "answer": answer,
+            "observed_at": observed_at,
+            "comment": comment or "",
+            "groups": groups.names_of(author),
+        }
+        result = _write_if_possible(
+            product, lambda writes: self._give(product, about, author, values, writes)
+        )
+        if result.created:
+            _count_after_commit(product, "given")
+        return result
 
     def _give(
         self, product: DataProduct, about: About, author: str, values: Mapping[str, Any], writes: bool
@@ -105,8 +121,9 @@ class FeedbackManager(models.Manager["Feedback"]):
         subject, inserted = self._subject(product, about, writes)
         latest = self._latest(product, subject.id, author)
         self._store_table_label(product, subject)
-        is_same = latest and all(getattr(latest, name) == value for name, value in values.items())
-        feedback = latest if latest and is_same else self._append(product, subject, author, **values)
+        feedback = (
+            latest if latest and latest.says(values) else self._append(product, subject, author, **values)
+        )
         changed = inserted + self._write_truth(product, subject)
         if inserted:
             base_rows.check_written(product, subject.base)
@@ -117,14 +134,15 @@ class FeedbackManager(models.Manager["Feedback"]):
 
         Raises UnknownId, Forbidden unless it is the actor's own or the actor speaks for all.
         """
+        acting.require(Permission.FEEDBACK, product.name)
         return _write_if_possible(product, lambda writes: self._retract(product, pk, actor, writes))
 
     def _retract(self, product: DataProduct, pk: int, actor: Actor, writes: bool) -> FeedbackResult:
         feedback = self.find(product, pk)
         if feedback is None or feedback.author == TABLE:
             raise _no_feedback(product)
-        if not actor.may_speak_for(feedback.author):
-            raise Forbidden("Only its author may take a feedback back.", argument=("id",))
+        if not actor.may_speak_for(feedback.author, product.name):
+            raise Forbidden("Only its author may take a feedback back.", argument=("feedback",))
         _lock(product, feedback.subject)
         feedback = self.select_for_update(of=("self",)).get(pk=pk)
         if feedback.retracted_at:
@@ -135,8 +153,22 @@ class FeedbackManager(models.Manager["Feedback"]):
         )
         self._store_table_label(product, subject)
         self.filter(pk=pk).update(retracted_at=Now())
+        _count_after_commit(product, "retracted")
         feedback.refresh_from_db()
         return FeedbackResult(feedback, False, self._write_truth(product, subject))
+
+    def listed(self, product: DataProduct) -> "models.QuerySet[Feedback]":
+        """List the feedback on entities that the actor of this thread may see, with `validity` to be filtered by."""
+        rows = self.filter(product=product.name, answer__isnull=False)
+        if not product.join.sees_all(acting.current()):
+            rows = rows.filter(Q(entity=None) | base_rows.is_key_of_row(product, "entity"))
+        return rows.alias(validity=_validity())
+
+    def predictions_of(self, rows: "Sequence[Feedback]") -> dict[int, Prediction]:
+        """Get the predictions that feedback was given to, by its number, as far as the actor may see them."""
+        predictions = Prediction.objects.in_bulk({row.prediction_id for row in rows if row.prediction_id})
+        pagination.share_lookups(list(predictions.values()))
+        return {row.pk: predictions[row.prediction_id] for row in rows if row.prediction_id in predictions}
 
     def find(self, product: DataProduct, pk: int) -> "Feedback | None":
         """Find a feedback; None where there is none, or where the actor of this thread may not see its entity."""
@@ -144,6 +176,17 @@ class FeedbackManager(models.Manager["Feedback"]):
         if feedback is None or feedback.entity is None:
             return feedback
         return None if base_rows.concealed(product, [feedback.entity]) else feedback
+
+    def from_people(self) -> "models.QuerySet[Feedback]":
+        """Select the feedback of people and programs: not what the table had before."""
+        return self.exclude(author=TABLE)
+
+    def visible(self, product: DataProduct) -> "models.QuerySet[Feedback]":
+        """Select a product's feedback of people and programs about what the actor of this thread may see."""
+        rows = self.from_people().filter(product=product.name)
+        if product.join.sees_all(acting.current()):
+            return rows
+        return rows.filter(Q(entity=None) | base_rows.is_key_of_row(product, "entity"))
 
     def seen(self) -> dict[str, Any]:
         """Describe the feedback that this transaction sees, so that all other can be counted later.
@@ -158,10 +201,11 @@ class FeedbackManager(models.Manager["Feedback"]):
         return {"last": last, "unseen": unseen}
 
     def table_says(self, product: DataProduct, base: Any, label: Any) -> int:
-        """Write a label that was edited in the table; it counts unless the majority of feedback says otherwise.
+        """Write a label that was edited in the table; it counts unless feedback says otherwise.
 
         `base` is locked. Returns how many rows of the feature tables changed.
         """
+        truth.hold_policy(product)
         key = str(base.pk)
         subject = _Subject(truth.subject_of_entity(product, key), entity=key, base=base)
         if not self.filter(product=product.name, subject=subject.id).exists():
@@ -226,13 +270,21 @@ class FeedbackManager(models.Manager["Feedback"]):
             return
         label = product.stored_answer(entities.read_label(product, subject.base))
         latest = self._latest(product, subject.id, TABLE)
-        if latest is None or label not in (latest.answer, self._written(product, subject, latest)):
+        if latest is None or not self._was_written(product, subject, latest, label):
             self._append(product, subject, TABLE, answer=label)
 
     def _written(self, product: DataProduct, subject: _Subject, latest: "Feedback") -> str | None:
         """The label that was written to the label column last; `latest` is the latest feedback of TABLE."""
         agreed = truth.find_truths(product, [subject.id]).get(subject.id)
         return agreed.answer if agreed and agreed.answer is not None else latest.answer
+
+    def _was_written(
+        self, product: DataProduct, subject: _Subject, latest: "Feedback", label: str | None
+    ) -> bool:
+        """Return True if a label of the label column is what was written there, be it by a policy before this one."""
+        if label in (latest.answer, self._written(product, subject, latest)):
+            return True
+        return label is not None and label == truth.find_answers_before(product, [subject.id]).get(subject.id)
 
     def _append(self, product: DataProduct, subject: _Subject, author: str, **values: Any) -> "Feedback":
         return self.create(
@@ -257,6 +309,10 @@ class FeedbackManager(models.Manager["Feedback"]):
 class Feedback(BaseModel):
     """One statement of an author about the label of a subject. Rows are appended; retracting marks a row."""
 
+    web_writes = Writes(insert=True, delete=True, update=("prediction_id", "retracted_at"))
+    #: Labels of imported files.
+    worker_writes = APPENDED
+
     product = models.CharField(max_length=40)
     subject = DigestField()
     entity = models.TextField(null=True)
@@ -270,6 +326,9 @@ class Feedback(BaseModel):
     observed_at = models.DateTimeField(null=True)
     comment = models.TextField(blank=True)
     retracted_at = models.DateTimeField(null=True)
+    #: The groups that the author was in when it was given, by name and in order; null of TABLE, and where they were not
+    #: recorded.
+    groups = ArrayField(models.CharField(max_length=150), null=True)
 
     #: COUNTS, SUPERSEDED or RETRACTED; follows from all feedback on the subject, see `about_subjects`.
     status: str
@@ -280,7 +339,8 @@ class Feedback(BaseModel):
         indexes = [
             models.Index(fields=["product", "subject", "author", "-id"], name="feedback_by_subject"),
             models.Index(fields=["product", "entity"], name="feedback_by_entity"),
-            models.Index(fields=["product", "created_at"], name="feedback_by_age"),
+            models.Index(fields=["product", "created_at", "id"], name="feedback_by_age"),
+            models.Index(fields=["product", "author", "-created_at", "-id"], name="feedback_by_author"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -291,43 +351,98 @@ class Feedback(BaseModel):
     def __str__(self) -> str:
         return f"{self.author}: {self.answer}"
 
+    def says(self, values: Mapping[str, Any]) -> bool:
+        """Return True if it has these values; groups that were not recorded are no difference."""
+        same = (
+            getattr(self, name) in (value, None if name == "groups" else value)
+            for name, value in values.items()
+        )
+        return all(same)
+
     def entity_of(self) -> entities.Entity | None:
-        """The entity's row as it is now; None if it is about no entity, or the row is gone."""
-        product = catalogue.get(self.product)
-        return entities.find(product, [self.entity]).get(self.entity) if self.entity is not None else None
+        """The entity's row as it is now; None if it is about no entity, or the row is gone.
+
+        Raises the error of an entity that cannot be read.
+        """
+        entity = pagination.lookup_for_page(self, "entity", _entities_of)
+        if isinstance(entity, StoreError):
+            raise type(entity)(entity.message)
+        return entity
 
     def status_of(self) -> str:
         """The status, which follows from all feedback on the subject."""
         if not hasattr(self, "status"):
-            rows = about_subjects(catalogue.get(self.product), [self.subject])[self.subject]
-            self.status = next(row.status for row in rows if row.pk == self.pk)
+            self.status = pagination.lookup_for_page(self, "status", _statuses_of)
         return self.status
+
+
+def _by_product(rows: Sequence[Feedback]) -> Iterator[tuple[DataProduct, list[Feedback]]]:
+    for name in {row.product for row in rows}:
+        yield catalogue.get(name), [row for row in rows if row.product == name]
+
+
+def _entities_of(rows: Sequence[Feedback]) -> dict[int, entities.Entity | StoreError]:
+    by_key: dict[int, entities.Entity | StoreError] = {}
+    for product, members in _by_product(rows):
+        of_members = entities.find_each(product, sorted({row.entity for row in members if row.entity}))
+        by_key |= {row.pk: of_members[row.entity] for row in members if row.entity in of_members}
+    return by_key
+
+
+def _statuses_of(rows: Sequence[Feedback]) -> dict[int, str]:
+    statuses: dict[int, str] = {}
+    for product, members in _by_product(rows):
+        subjects = about_subjects(product, (row.subject for row in members))
+        statuses |= {row.pk: row.status for about in subjects.values() for row in about}
+    return statuses
+
+
+def _validity() -> Case:
+    """The status of feedback in SQL, as `_set_status` has it."""
+    on_subject = {"product": OuterRef("product"), "subject": OuterRef("subject")}
+    voices = truth.Voice.objects.filter(**on_subject)
+    newer = Feedback.objects.filter(**on_subject, author=TABLE, retracted_at=None, pk__gt=OuterRef("pk"))
+    is_deciding = Exists(voices.filter(pk=OuterRef("pk"), counts=True))
+    is_newest_of_table = Q(author=TABLE) & ~Exists(newer) & ~Exists(voices)
+    return Case(
+        When(retracted_at__isnull=False, then=Value(RETRACTED)),
+        When(is_deciding | is_newest_of_table, then=Value(COUNTS)),
+        default=Value(SUPERSEDED),
+        output_field=models.TextField(),
+    )
 
 
 def about_subjects(product: DataProduct, subjects: Iterable[str]) -> dict[str, list[Feedback]]:
     """All feedback on each subject, newest first, with its `status`; nulls of TABLE are left out."""
-    rows = Feedback.objects.filter(product=product.name, subject__in=set(subjects)).order_by("-pk")
+    subjects = set(subjects)
+    rows = Feedback.objects.filter(product=product.name, subject__in=subjects).order_by("-pk")
     by_subject: dict[str, list[Feedback]] = {}
-    for row in rows:
+    for row in pagination.share_lookups(list(rows)):
         by_subject.setdefault(row.subject, []).append(row)
+    voices = truth.Voice.objects.filter(product=product.name, subject__in=subjects)
+    counts = dict(voices.values_list("pk", "counts"))
     for of_subject in by_subject.values():
-        _set_status(of_subject)
+        _set_status(of_subject, counts)
     return {
         subject: [row for row in of_subject if row.answer is not None]
         for subject, of_subject in by_subject.items()
     }
 
 
-def _set_status(rows: list[Feedback]) -> None:
-    """Count each author's latest feedback; that of TABLE only if nobody else gave any."""
-    people = {row.author for row in rows if row.author != TABLE and not row.retracted_at}
-    superseded = {TABLE} if people else set()
+def _set_status(rows: list[Feedback], counts: Mapping[int, bool]) -> None:
+    """Set the status of all feedback on a subject, newest first.
+
+    Args:
+        counts: the numbers of the authors' latest words, and whether they decide. TABLE's newest counts where there are
+            none.
+    """
+    newest = next((row for row in rows if row.author == TABLE and not row.retracted_at), None)
+    of_table = newest if newest and not any(row.pk in counts for row in rows) else None
     for row in rows:
         if row.retracted_at:
             row.status = RETRACTED
         else:
-            row.status = SUPERSEDED if row.author in superseded else COUNTS
-            superseded.add(row.author)
+            row.status = COUNTS if row is of_table or counts.get(row.pk) else SUPERSEDED
 
 
 def _write_if_possible(product: DataProduct, act: Callable[[bool], FeedbackResult]) -> FeedbackResult:
@@ -342,14 +457,19 @@ def _write_if_possible(product: DataProduct, act: Callable[[bool], FeedbackResul
     except (DatabaseError, NotWritten) as error:
         if not product.writes_labels or not (isinstance(error, NotWritten) or sqlstates.is_unwritable(error)):
             raise
-        refusal = _describe_refusal(product, error)
+        refusal = describe_refusal(product, error)
     with transaction.atomic():
         result = act(False)
     log.warning("%s", refusal)
     return replace(result, not_written=refusal)
 
 
-def _describe_refusal(product: DataProduct, error: Exception) -> NotWritable:
+def _count_after_commit(product: DataProduct, change: str) -> None:
+    transaction.on_commit(lambda: metrics.FEEDBACK.add(1, product.name, change))
+
+
+def describe_refusal(product: DataProduct, error: Exception) -> NotWritable:
+    """Build what is said of feedback that is stored and not written, for the error that refused it."""
     reason = sqlstates.get_reason(error) if isinstance(error, DatabaseError) else str(error).rstrip(".")
     return NotWritable(
         f"The label column of {product} was not written: {reason}. The feedback is stored all the same and "
@@ -375,11 +495,12 @@ def _find_base(product: DataProduct, key: str | None, refusal: UnknownId, writes
 
 
 def _no_feedback(product: DataProduct) -> UnknownId:
-    return UnknownId(f"No feedback on {product} has this id.", argument=("id",))
+    return UnknownId(f"No feedback on {product} has this id.", argument=("feedback",))
 
 
 def _lock(product: DataProduct, subject: str) -> None:
-    """Serialize concurrent feedback on a subject, also if there is no row to lock."""
+    """Serialize concurrent feedback on a subject, also if there is no row to lock, and hold the product's policy."""
+    truth.hold_policy(product)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{product.name} {subject}"])
 

@@ -1,24 +1,23 @@
 """Predictions: stored answers, one row for the same features, subject and model version."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, OuterRef, Q
 
 from learning.kinds import is_storable
 
 from ..access import acting
-from ..db import base
+from ..db import base, searches
 from ..db.fields import DigestField, JSONField
+from ..db.writes import Writes
 from ..entities import base_rows
 from ..exceptions import BadInput
 from ..products import catalogue
 from ..products.product import DataProduct
-from . import truth
+from . import prediction_filters
 
 #: Characters that a reference or a key may have.
 LONGEST = 200
@@ -27,47 +26,29 @@ LONGEST = 200
 class PredictionQuerySet(models.QuerySet["Prediction"]):
     """Predictions by what they are about, what was answered, and when."""
 
-    def matching(
-        self,
-        product: DataProduct | None = None,
-        entity: str | None = None,
-        reference: str | None = None,
-        model: int | None = None,
-        answer: str | None = None,
-        labelled: bool | None = None,
-        confidence_below: float | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> "PredictionQuerySet":
-        """Filter by every condition that is not None; `since` is inclusive, `until` exclusive."""
-        conditions = {
-            "product": product and product.name,
-            # The index is on the subject.
-            "subject": truth.subject_of_entity(product, entity) if product and entity is not None else None,
-            "entity": entity,
-            "reference": reference,
-            "model_id": model,
-            "answer": answer,
-            "confidence__lt": confidence_below,
-            "created_at__gte": since,
-            "created_at__lt": until,
-        }
-        rows = self.filter(**{name: value for name, value in conditions.items() if value is not None})
-        return rows if labelled is None else rows.filter(_is_labelled() if labelled else ~_is_labelled())
+    def matching(self, product: DataProduct, **conditions: Any) -> "PredictionQuerySet":
+        """Filter the predictions of a product by PredictionConditions, all of which must hold.
+
+        Only served ones, unless a condition says otherwise.
+        """
+        wanted = prediction_filters.PredictionConditions(**conditions)
+        return self.filter(*prediction_filters.compile(product, wanted), product=product.name)
+
+    def served(self) -> "PredictionQuerySet":
+        """Predictions that somebody was answered with: all but those that a version made beside the champion."""
+        return self.filter(served=True)
 
     def others(self, prediction: "Prediction") -> "PredictionQuerySet":
         """Other predictions about the same subject."""
         return self.filter(product=prediction.product, subject=prediction.subject).exclude(pk=prediction.pk)
 
-    def with_known_confidence(self, ascending: bool) -> "PredictionQuerySet":
-        """Add `known_confidence` to order by, which puts predictions without a confidence last."""
-        beyond = 2.0 if ascending else -1.0
-        return self.annotate(known_confidence=Coalesce("confidence", Value(beyond)))
+    def about_subject(self, product: DataProduct, subject: str) -> "PredictionQuerySet":
+        """Predictions about a subject."""
+        return self.filter(product=product.name, subject=subject)
 
-    def with_truth(self, product: DataProduct, answer: str) -> "PredictionQuerySet":
-        """Filter by the label that the majority of feedback gives the subject."""
-        truths = truth.Truth.objects.filter(product=product.name, subject=OuterRef("subject"), answer=answer)
-        return self.filter(Exists(truths))
+    def asked_by(self, author: str) -> "PredictionQuerySet":
+        """Select what this author asked for."""
+        return self.filter(Exists(PredictionAsker.objects.filter(prediction=OuterRef("pk"), author=author)))
 
 
 class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # type: ignore[misc]
@@ -88,14 +69,27 @@ class PredictionManager(models.Manager.from_queryset(PredictionQuerySet)):  # ty
         return rows
 
 
-def _is_labelled() -> Q:
-    """The condition that feedback has a majority for a label of the subject."""
-    truths = truth.Truth.objects.filter(product=OuterRef("product"), subject=OuterRef("subject"))
-    return Q(Exists(truths.filter(answer__isnull=False)))
+class PredictionAsker(base.BaseModel):
+    """An author who asked for a prediction without being allowed to view the product's."""
+
+    pk = models.CompositePrimaryKey("prediction_id", "author")
+    #: The row goes with its prediction, by the constraint of the table.
+    prediction = models.ForeignKey(
+        "store.Prediction", models.DO_NOTHING, related_name="askers", db_constraint=False
+    )
+    author = models.CharField(max_length=200)
+
+    class Meta:
+        default_permissions = ()
 
 
 class Prediction(base.BaseModel):
     """A stored prediction: the instance as served, the answer, and the version that gave it."""
+
+    #: What was answered never changes.
+    web_writes = worker_writes = Writes(
+        insert=True, delete=True, update=("updated_at", "times_asked", "served")
+    )
 
     #: A hash of version, subject and canonical features.
     id = DigestField(primary_key=True)
@@ -116,7 +110,11 @@ class Prediction(base.BaseModel):
     output = JSONField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
+    #: 0 if it was not served.
     times_asked = models.PositiveIntegerField(default=1)
+    #: False while the version has made it beside the champion, whose answer was returned: it counts in no list or
+    #: total of what was answered. It becomes true when the version itself is asked for it.
+    served = models.BooleanField(default=True, db_default=True)
 
     #: Shared by the predictions of a page; set by `serving.prefetch.attach_prefetch`.
     prefetch: Any
@@ -125,13 +123,36 @@ class Prediction(base.BaseModel):
 
     class Meta:
         indexes = [
-            models.Index(fields=["product", "-created_at", "-id"], name="predictions_newest_first"),
-            models.Index(fields=["product", "subject"], name="predictions_by_subject"),
+            # Has what charts count by, so that predictions are counted without being read.
             models.Index(
-                fields=["product", "reference"],
+                fields=["product", "-created_at", "-id"],
+                include=["answer", "model", "served"],
+                name="predictions_newest_first",
+            ),
+            models.Index(fields=["product", "subject"], name="predictions_by_subject"),
+            # Of searches, too: texts by their beginnings.
+            models.Index(
+                F("product"),
+                searches.searchable("reference"),
                 condition=Q(reference__isnull=False),
                 name="predictions_by_reference",
             ),
+            models.Index(
+                F("product"),
+                searches.searchable("entity"),
+                condition=Q(entity__isnull=False),
+                name="predictions_by_entity",
+            ),
+            # Of orders. Without the product, whose comparisons would cost as much as the index.
+            models.Index(
+                fields=["confidence", "id"],
+                condition=Q(confidence__isnull=False),
+                name="predictions_by_confidence",
+            ),
+            models.Index(
+                fields=["value", "id"], condition=Q(value__isnull=False), name="predictions_by_value"
+            ),
+            models.Index(fields=["product", "updated_at", "id"], name="predictions_by_update"),
             BrinIndex(fields=["created_at"], name="predictions_by_age"),
         ]
 

@@ -5,6 +5,9 @@ import logging
 from django.conf import settings
 from django.db import connection, transaction
 
+from ..access import audit
+from ..access.audit import Act
+
 log = logging.getLogger(__name__)
 
 #: Rows of one transaction: it holds no lock for longer than a writer would wait gladly.
@@ -50,4 +53,8 @@ def _batch(days: int) -> int:
         if not cursor.fetchone()[0]:
             return 0
         cursor.execute(DELETE, {"days": days, "batch": BATCH})
-        return cursor.rowcount
+        removed = int(cursor.rowcount)
+    if removed:
+        reason = f"Nobody has asked for these predictions in {days} days."
+        audit.record(Act.DELETE, reason=reason, details={"count": removed})
+    return removed

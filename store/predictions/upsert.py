@@ -11,6 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, connection
 
 from learning.model import Answer, ClassAnswer, ClusterAnswer, ValueAnswer
 
+from ..db.arrays import write_array
 from ..products.product import DataProduct
 from . import truth
 from .predictions import Prediction
@@ -19,17 +20,26 @@ from .predictions import Prediction
 SEPARATOR = "\x1e"
 
 #: Stores rows. Whole columns come as one text each: what a driver makes of lists takes three times as long.
-INSERT = r"""
+_INSERT_ROWS = r"""
 INSERT INTO store_prediction (id, product, model_id, subject, entity, reference, features, answer, value, confidence,
-    output, created_at, updated_at, times_asked)
-SELECT id, %(product)s::text, %(model)s::bigint, subject, entity, reference, features::jsonb, answer, value, confidence,
-    output::jsonb, now(), now(), asked
-FROM unnest(%(id)s::uuid[], %(subject)s::uuid[], %(entity)s::text[], %(reference)s::text[],
+    output, created_at, updated_at, times_asked, served)
+SELECT id, %(product)s::text, model, subject, entity, reference, features::jsonb, answer, value, confidence,
+    output::jsonb, now(), now(), {times_asked}, {served}
+FROM unnest(%(id)s::uuid[], %(model)s::bigint[], %(subject)s::uuid[], %(entity)s::text[], %(reference)s::text[],
     string_to_array(%(features)s, E'\x1e'), %(answer)s::text[], %(value)s::float8[], %(confidence)s::float8[],
     string_to_array(%(output)s, E'\x1e', ''), %(asked)s::int[])
-    AS row (id, subject, entity, reference, features, answer, value, confidence, output, asked)
+    AS row (id, model, subject, entity, reference, features, answer, value, confidence, output, asked)
+"""
+
+#: Stores what is served. A row that was not served before is from now on.
+INSERT = f"""{_INSERT_ROWS.format(times_asked="asked", served="true")}
 ON CONFLICT (id) DO UPDATE
-SET updated_at = now(), times_asked = store_prediction.times_asked + excluded.times_asked
+SET updated_at = now(), times_asked = store_prediction.times_asked + excluded.times_asked, served = true
+"""
+
+#: Stores what is not served. Rows that exist stay as they are.
+INSERT_UNSERVED = f"""{_INSERT_ROWS.format(times_asked="0", served="false")}
+ON CONFLICT (id) DO NOTHING
 """
 
 #: INSERT, which returns the time of the statement, and the rows that existed before: only those have been locked, by
@@ -43,12 +53,31 @@ UNION ALL
 SELECT id::text, created_at, updated_at, times_asked, answer, value, confidence, output::text FROM stored WHERE before
 """
 
-#: UPSERT, parsed and planned once for a connection, and how it is then run.
-NAMES = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", UPSERT)))
-PREPARE = f"PREPARE record (text, bigint, {', '.join(['text'] * (len(NAMES) - 2))}) AS " + UPSERT % {
-    name: f"${place}" for place, name in enumerate(NAMES, 1)
-}
-EXECUTE = f"EXECUTE record ({', '.join(f'%({name})s' for name in NAMES)})"
+#: UPSERT, which also notes who asked: callers who may not view the product read back what they asked for themselves.
+UPSERT_ASKED = UPSERT.replace(
+    "\n)\nSELECT NULL",
+    """
+), noted AS (
+    INSERT INTO store_predictionasker (prediction_id, author)
+    SELECT * FROM unnest(%(asked_id)s::uuid[], %(asker)s::text[]) ON CONFLICT DO NOTHING
+)
+SELECT NULL""",
+)
+
+
+def _prepared(name: str, statement: str) -> tuple[str, str]:
+    """Build the command that has a connection parse and plan a statement once, and the one that then runs it."""
+    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
+    places = {parameter: f"${place}" for place, parameter in enumerate(names, 1)}
+    types = ", ".join(["text"] * len(names))
+    execute = f"EXECUTE {name} ({', '.join(f'%({parameter})s' for parameter in names)})"
+    return f"PREPARE {name} ({types}) AS {statement % places}", execute
+
+
+_PREPARE, EXECUTE = _prepared("record", UPSERT)
+_PREPARE_ASKED, EXECUTE_ASKED = _prepared("record_asked", UPSERT_ASKED)
+#: Prepares both statements.
+PREPARE = f"{_PREPARE};\n{_PREPARE_ASKED}"
 
 
 class ValidRequest(NamedTuple):
@@ -61,6 +90,8 @@ class ValidRequest(NamedTuple):
     instance: Sequence[Any]
     entity: str | None = None
     reference: str | None = None
+    #: The author who reads it back, where nobody may but those who view the product; None: nobody does.
+    asker: str | None = None
 
 
 class Output(NamedTuple):
@@ -73,28 +104,54 @@ class Output(NamedTuple):
     output: Any
 
 
+class IdentifiedRequests:
+    """Requests with their features as they are stored, and the subjects that they are about."""
+
+    def __init__(self, product: DataProduct, requests: Sequence[ValidRequest]):
+        self.requests = requests
+        self.features = [product.stored_features(request.instance) for request in requests]
+        #: The features as JSON.
+        self.texts = [orjson.dumps(features).decode() for features in self.features]
+        self.subjects = [
+            _subject(product, request, text) for request, text in zip(requests, self.texts, strict=True)
+        ]
+
+
 class PredictionBatch:
-    """Predictions of one version that one statement stores: its parameters, and how to read what it returns."""
+    """Predictions that one statement stores: its parameters, and how to read what it returns."""
 
     def __init__(
-        self, product: DataProduct, version: Any, requests: Sequence[ValidRequest], answers: Sequence[Answer]
+        self,
+        product: DataProduct,
+        version: Any,
+        requests: Sequence[ValidRequest],
+        answers: Sequence[Answer],
+        identified: IdentifiedRequests | None = None,
     ):
-        self.product, self.version, self.requests = product, version, requests
-        self.features = [product.stored_features(request.instance) for request in requests]
-        texts = [orjson.dumps(features).decode() for features in self.features]
-        self.subjects = [
-            _subject(product, request, text) for request, text in zip(requests, texts, strict=True)
-        ]
+        """Build the rows.
+
+        Args:
+            version: that of all predictions, or a list with that of each.
+            identified: the requests, where their subjects are known already.
+        """
+        identified = identified or IdentifiedRequests(product, requests)
+        self.product, self.requests, self.features = product, requests, identified.features
+        self.subjects, texts = identified.subjects, identified.texts
+        self.versions: list[Any] = version if isinstance(version, list) else [version] * len(requests)
         self.ids = [
             truth.digest(f"{version.pk}\0{subject}\0{text}")
-            for subject, text in zip(self.subjects, texts, strict=True)
+            for version, subject, text in zip(self.versions, self.subjects, texts, strict=True)
         ]
-        classes = version.signature["classes"]
-        self.outputs = [_output(answer, classes) for answer in answers]
+        self.outputs = [
+            encode_answer(answer, version.signature["classes"])
+            for answer, version in zip(answers, self.versions, strict=True)
+        ]
         #: The number of requests of this batch for each id.
         self.counts = Counter(self.ids)
+        #: True where a caller reads back what it asked for.
+        self.has_askers = any(request.asker for request in requests)
         #: Of UPSERT and INSERT.
-        self.parameters = self._parameters(texts)
+        self.parameters = self._parameters(texts) | (self._askers() if self.has_askers else {})
 
     def __len__(self) -> int:
         return len(self.requests)
@@ -106,21 +163,27 @@ class PredictionBatch:
         outputs = [self.outputs[place] for place in places]
         return {
             "product": self.product.name,
-            "model": self.version.pk,
             # Nothing in them is to be escaped.
             "id": f"{{{','.join([self.ids[place] for place in places])}}}",
+            "model": write_array([self.versions[place].pk for place in places]),
             "subject": f"{{{','.join([self.subjects[place] for place in places])}}}",
-            "entity": _array([self.requests[place].entity for place in places]),
-            "reference": _array([self.requests[place].reference for place in places]),
+            "entity": write_array([self.requests[place].entity for place in places]),
+            "reference": write_array([self.requests[place].reference for place in places]),
             "features": SEPARATOR.join([texts[place] for place in places]),
-            "answer": _array([output.answer for output in outputs]),
-            "value": _array([output.value for output in outputs]),
-            "confidence": _array([output.confidence for output in outputs]),
+            "answer": write_array([output.answer for output in outputs]),
+            "value": write_array([output.value for output in outputs]),
+            "confidence": write_array([output.confidence for output in outputs]),
             "output": SEPARATOR.join(
                 ["" if output.output is None else orjson.dumps(output.output).decode() for output in outputs]
             ),
-            "asked": _array([self.counts[self.ids[place]] for place in places]),
+            "asked": write_array([self.counts[self.ids[place]] for place in places]),
         }
+
+    def _askers(self) -> dict[str, str]:
+        """The parameters of UPSERT_ASKED: each author with what it asked for, in one order for all statements."""
+        pairs = sorted({(id, r.asker) for id, r in zip(self.ids, self.requests, strict=True) if r.asker})
+        ids = ",".join([id for id, _ in pairs])
+        return {"asked_id": f"{{{ids}}}", "asker": write_array([asker for _, asker in pairs])}
 
     def stored(self, returned: Iterable[tuple[Any, ...]]) -> list[Prediction]:
         """The predictions in the requests' order, by what UPSERT returned.
@@ -131,27 +194,22 @@ class PredictionBatch:
         stored: dict[str, tuple[Output, datetime, datetime, int]] = {
             id: (output, now, now, self.counts[id]) for id, output in zip(self.ids, self.outputs, strict=True)
         }
+        versions = dict(zip(self.ids, self.versions, strict=True)) if before else {}
         for id, created, updated, times, *output in before:
-            stored[id] = self._output_before(*output), created, updated, times
+            classes = versions[id].signature["classes"]
+            stored[id] = _output_before(classes, *output), created, updated, times
         return [self._prediction(place, *stored[id]) for place, id in enumerate(self.ids)]
-
-    def _output_before(
-        self, answer: str, value: float | None, confidence: float | None, text: str | None
-    ) -> Output:
-        output = None if text is None else orjson.loads(text)
-        if output is not None and (classes := self.version.signature["classes"]):
-            output = {label: output[label] for label in classes}  # jsonb has an order of its own
-        return Output(answer, value, confidence, output)
 
     def _prediction(
         self, place: int, output: Output, created: datetime, updated: datetime, times_asked: int
     ) -> Prediction:
-        _, entity, reference = self.requests[place]
+        _, entity, reference, _ = self.requests[place]
+        version = self.versions[place]
         answer, value, confidence, json = output
         values = {
             "id": self.ids[place],
             "product": self.product.name,
-            "model_id": self.version.pk,
+            "model_id": version.pk,
             "subject": self.subjects[place],
             "entity": entity,
             "reference": reference,
@@ -163,8 +221,9 @@ class PredictionBatch:
             "created_at": created,
             "updated_at": updated,
             "times_asked": times_asked,
+            "served": True,
         }
-        return Prediction.from_values(DEFAULT_DB_ALIAS, values, {"model": self.version})
+        return Prediction.from_values(DEFAULT_DB_ALIAS, values, {"model": version})
 
 
 def store(batch: PredictionBatch) -> list[Prediction]:
@@ -175,7 +234,7 @@ def store(batch: PredictionBatch) -> list[Prediction]:
     if not batch:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(UPSERT, batch.parameters)
+        cursor.execute(UPSERT_ASKED if batch.has_askers else UPSERT, batch.parameters)
         return batch.stored(cursor.fetchall())
 
 
@@ -186,6 +245,13 @@ def insert(batch: PredictionBatch) -> None:
             cursor.execute(INSERT, batch.parameters)
 
 
+def insert_unserved(batch: PredictionBatch) -> None:
+    """Store a batch that was predicted beside what was served, once each."""
+    if batch:
+        with connection.cursor() as cursor:
+            cursor.execute(INSERT_UNSERVED, batch.parameters)
+
+
 def _subject(product: DataProduct, request: ValidRequest, features: str) -> str:
     if request.entity is not None:
         return truth.subject(product, "entity", request.entity)
@@ -194,7 +260,18 @@ def _subject(product: DataProduct, request: ValidRequest, features: str) -> str:
     return truth.subject(product, "features", features)
 
 
-def _output(answer: Answer, classes: Sequence[str]) -> Output:
+def _output_before(
+    classes: Sequence[str], answer: str, value: float | None, confidence: float | None, text: str | None
+) -> Output:
+    """Read the columns of an answer that was stored before."""
+    output = None if text is None else orjson.loads(text)
+    if output is not None and classes:
+        output = {label: output[label] for label in classes}  # jsonb has an order of its own
+    return Output(answer, value, confidence, output)
+
+
+def encode_answer(answer: Answer, classes: Sequence[str]) -> Output:
+    """Encode an answer of a version with these classes as it is stored."""
     match answer:
         case ClassAnswer(label, confidence, probabilities):
             return Output(label, None, confidence, dict(zip(classes, probabilities, strict=True)))
@@ -202,15 +279,3 @@ def _output(answer: Answer, classes: Sequence[str]) -> Output:
             return Output(repr(value), value, None, None)
         case ClusterAnswer(cluster, distances):
             return Output(str(cluster), None, None, distances)
-
-
-def _array(values: Sequence[str | float | None]) -> str:
-    """An array as PostgreSQL reads it."""
-    return f"{{{','.join(map(_element, values))}}}"
-
-
-def _element(value: str | float | None) -> str:
-    if isinstance(value, str):
-        escaped = value.replace("\\", r"\\").replace('"', r"\"")
-        return f'"{escaped}"'
-    return "NULL" if value is None else repr(value)

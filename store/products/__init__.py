@@ -4,6 +4,7 @@ An app's `products.py` imports from here.
 """
 
 from .features import Age, Before, Category, Join, Latest, Recency, Trend
+from .form_fields import FormField
 from .indicators import Choices
 from .json_paths import Json
 from .product import DataProduct
@@ -14,6 +15,7 @@ __all__ = [
     "Category",
     "Choices",
     "DataProduct",
+    "FormField",
     "Join",
     "Json",
     "Latest",

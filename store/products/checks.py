@@ -1,7 +1,7 @@
 """Checks of declared products: each problem is a sentence that says what to change."""
 
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -12,15 +12,21 @@ from django.db.models.sql import Query
 
 from learning import checks as learning
 from learning.kinds import canonical_text, substitute_for_field
+from learning.metrics import OF_TASK, SEVERAL_CLASSES, TWO_CLASSES, suggest
+from learning.promote import OnEvidence
+from learning.retrain import AfterFeedback, QualityBelow
+from learning.truth import DEFAULT, POLICIES
 
 from ..access.actors import ANONYMOUS, Actor
 from ..db import team
 from ..exceptions import InvalidJoin
-from . import times
+from . import forms, times
 from .columns import Choice, TypedColumn
 from .features import Latest, Path, Trend, resolve_path
 from .product import LABEL, ROWS, WRITES, DataProduct
 
+#: Characters of a rule as it is written, at most.
+LONGEST_RULE = 200
 #: A quoted name in SQL that is neither qualified nor an alias that a query gives to a column.
 NAME = re.compile(r'(?<![."\w])(?<!AS )"(\w+)"')
 
@@ -57,10 +63,16 @@ def find_problems(product: DataProduct) -> Iterator[str]:
         yield _refuse_key(key)
         return
     features_compile = yield from _features(product)
+    yield from _indexed(product)
     yield from _tables(product, features_compile)
+    retired_compile = yield from _retired(product)
     label_fits = yield from _label(product)
     for column in product.columns if features_compile else ():
         yield from _choices(column.name, column.choices)
+    if features_compile:
+        yield from forms.find_problems(product)
+    for former in product.retired if retired_compile else ():
+        yield from _choices(former.name, former.choices)
     if label_fits:
         yield from _choices(f"label={product.join.label!r}", product.labels)
     yield from _writes(product)
@@ -68,6 +80,8 @@ def find_problems(product: DataProduct) -> Iterator[str]:
     yield from _time(product)
     yield from _group(product)
     yield from _retrain(product)
+    yield from _promote(product)
+    yield from _truth(product)
     if features_compile and label_fits:
         labels = tuple(label.text for label in product.labels) if product.problem.has_classes else None
         yield from learning.check_problem(product.problem, labels)
@@ -103,6 +117,35 @@ def _features(product: DataProduct) -> Generator[str, None, bool]:
             compiles = False
         yield from _leak(product, name)
     return compiles
+
+
+def _indexed(product: DataProduct) -> Iterator[str]:
+    """Yield the names that are indexed and are no features."""
+    for name in product.indexed_features:
+        if name not in product.join.features:
+            yield f"indexed_features: {name!r} is no feature: name some of {', '.join(product.join.features)}."
+
+
+def _retired(product: DataProduct) -> Generator[str, None, bool]:
+    """Yield the problems of the retired features. Returns: True where every one compiles."""
+    if not isinstance(product.retired_features, Mapping | None):
+        yield 'retired_features is no mapping: write {"name": what it was declared as, or a Django field}.'
+        return False
+    if both := sorted({*(product.retired_features or ())}.intersection(product.join.features)):
+        yield f"{both[0]} is both a feature and retired: remove it from features or from retired_features."
+        return False
+    try:
+        columns = product.retired
+    except InvalidJoin as error:
+        yield f"retired_features: {error} Where its column is gone, write a Django field, as models.FloatField()."
+        return False
+    for column in columns:
+        if column.kind is None:
+            yield (
+                f"retired_features: {column.name} is a {type(column.field).__name__}, which was never a feature: write "
+                "the field that it had."
+            )
+    return all(column.kind for column in columns)
 
 
 def _is_closed(query: Query) -> bool:
@@ -314,6 +357,49 @@ def _group(product: DataProduct) -> Iterator[str]:
 def _retrain(product: DataProduct) -> Iterator[str]:
     for rule in product.retrain:
         if rule.needs_labels and not product.learns_from_labels:
-            yield f"retrain={rule} waits for feedback, which a clustering does not take: use Every."
+            yield f"retrain={rule} waits for labels, which a clustering does not have: use Every or OlderThan."
+        elif isinstance(rule, QualityBelow):
+            yield from _quality_rule(product, rule)
+        if len(str(rule)) > LONGEST_RULE:
+            yield f"retrain={rule} is written in more than {LONGEST_RULE} characters: shorten what it names."
     if len(set(map(str, product.retrain))) < len(product.retrain):
         yield "retrain has the same rule twice: remove one."
+    if product.retrain_budget and not product.retrain:
+        yield f"retrain_budget={product.retrain_budget} limits the builds of rules, and there is none: remove it."
+
+
+def _quality_rule(product: DataProduct, rule: QualityBelow) -> Iterator[str]:
+    """Check that the metric of a rule can be measured of this product."""
+    names, labels = OF_TASK[product.task], list(product.label_by_text)
+    if rule.label is not None and rule.label not in labels:
+        listed = ", ".join(labels) or "none"
+        yield f"retrain={rule} names {rule.label!r}, which is not a class of {product}. Its classes: {listed}."
+    elif rule.label is None and rule.metric not in names:
+        yield f"retrain={rule}: {rule.metric!r} does not score a {product.task.lower()}. {suggest(rule.metric, names)}"
+    elif rule.label is None and rule.metric in TWO_CLASSES and len(labels) > 2:
+        yield f"retrain={rule}: {rule.metric!r} is of two classes, and there are {len(labels)}: name a class by label=."
+    elif rule.metric in SEVERAL_CLASSES and len(labels) == 2:
+        yield f"retrain={rule}: {rule.metric!r} is of three classes or more."
+
+
+def _promote(product: DataProduct) -> Iterator[str]:
+    if product.promote is None:
+        return
+    if not isinstance(product.promote, OnEvidence):
+        yield f"promote={product.promote!r} is no rule: write OnEvidence(least=…) of learning.promote."
+        return
+    if not product.learns_from_labels:
+        yield f"promote={product.promote} waits for labels, which a clustering does not have: remove it."
+    for rule in product.retrain:
+        if isinstance(rule, AfterFeedback) and rule.count <= product.promote.least:
+            yield (
+                f"promote={product.promote} waits for more labels than {rule} builds again after, and each build takes "
+                f"the place of the one before: wait for fewer than {rule.count}."
+            )
+
+
+def _truth(product: DataProduct) -> Iterator[str]:
+    if not isinstance(product.truth, POLICIES):
+        yield f"truth={product.truth!r} is no policy: write Majority(), Latest() or Priority(…) of learning.truth."
+    elif not product.learns_from_labels and product.truth != DEFAULT:
+        yield f"truth={product.truth} is about feedback, which a clustering does not take: remove it."

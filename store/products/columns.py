@@ -4,11 +4,12 @@ import re
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
+from django.core.validators import BaseValidator, MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import connection, models
 
 from learning.columns import Column
@@ -146,6 +147,31 @@ class TypedColumn:
             low, high = [*low, -most], [*high, most]
         values = [v() if callable(v) else v for v in low], [v() if callable(v) else v for v in high]
         return max(values[0], default=None), min(values[1], default=None)
+
+    @property
+    def moment_limits(self) -> tuple[date | None, date | None]:
+        """The first and the last day or moment, by the validators; those that are computed are so at each call."""
+        if not self.field_kind.has_date:
+            return None, None
+        earliest, latest = self._moment_validators
+        return max(map(self._moment, earliest), default=None), min(map(self._moment, latest), default=None)
+
+    def _moment(self, validator: BaseValidator) -> date:
+        """The limit of a validator as the column's values are: a day, or a moment with an offset."""
+        limit = validator.limit_value
+        value = limit() if callable(limit) else limit
+        if self.field_kind.is_day:
+            return value.date() if isinstance(value, datetime) else value
+        moment = value if isinstance(value, datetime) else datetime.combine(value, time.min)
+        return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+    @cached_property
+    def _moment_validators(self) -> tuple[list[MinValueValidator], list[MaxValueValidator]]:
+        validators = self.field.validators
+        return (
+            [v for v in validators if isinstance(v, MinValueValidator)],
+            [v for v in validators if isinstance(v, MaxValueValidator)],
+        )
 
     @property
     def _largest_decimal(self) -> Decimal | None:

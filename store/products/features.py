@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import InvalidOperation
 from functools import cached_property
+from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -1083,6 +1084,15 @@ class Join:
             )
 
     @cached_property
+    def own_relations(self) -> frozenset[tuple[Hop, ...]]:
+        """The relations to rows that refer to the base row one to one: they belong to it alone."""
+        paths = filter(None, (*(column.path for column in self.inputs), self.label_path, self.at_path))
+        chains = (
+            tuple(takewhile(lambda hop: hop.one_to_one and hop.auto_created, path.hops)) for path in paths
+        )
+        return frozenset(chain[:depth] for chain in chains for depth in range(1, len(chain) + 1))
+
+    @cached_property
     def required_rows(self) -> tuple[str, ...]:
         """The reverse one-to-one relations that every complete instance has, as lookup paths."""
         relations: dict[str, None] = {}
@@ -1105,6 +1115,10 @@ class Join:
     def inputs_of(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Annotate `rows` with their inputs alone: a computed feature of one row cannot fail those of the others."""
         return self._annotated(rows, self.inputs)
+
+    def with_features(self, rows: QuerySet[Any], columns: Iterable[Feature]) -> QuerySet[Any]:
+        """Annotate `rows` with some features as `feature_<name>`."""
+        return self._annotated(rows, columns)
 
     def _annotated(self, rows: QuerySet[Any], columns: Iterable[Feature]) -> QuerySet[Any]:
         return rows.order_by().annotate(

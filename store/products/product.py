@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from math import isfinite
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
@@ -16,11 +16,15 @@ from learning.exceptions import ExemplarError
 from learning.kinds import normal_form
 from learning.model import Signature
 from learning.problem import Problem
-from learning.retrain import Rule
+from learning.promote import OnEvidence
+from learning.retrain import Budget, Rule
+from learning.truth import DEFAULT, Policy
 
 from ..exceptions import BadInput, Faults, NotFinite, StoreError
 from .choices import Choice, list_classes
+from .columns import TypedColumn
 from .features import Feature, Join
+from .form_fields import DERIVED, FormField
 
 #: What Exemplar may write into a product's tables.
 ROWS, LABEL, NOTHING = WRITES = ("rows", "label", "none")
@@ -48,11 +52,26 @@ class DataProduct:
     classes: Mapping[Any, str] | type[models.Choices] | None = None
     #: Labels that stored rows still hold and that are no longer among the label's `choices` or `classes`.
     retired_labels: Sequence[str] = ()
+    #: Former features by name, each as it was declared, or as a Django field where its column is gone. Clients may go
+    #: on giving them: what is given is ignored, never stored.
+    retired_features: Mapping[str, Any] | None = None
+    #: Features by which stored predictions are often filtered: each has an index, by which rare values are listed at
+    #: once. Run `migrate` after a change.
+    indexed_features: Sequence[str] = ()
     #: Rules that start builds; without any, builds start on request only.
     retrain: Sequence[Rule] = ()
+    #: How many builds there may be in a time, so that rules start no more; None: as many as the rules start.
+    retrain_budget: Budget | None = None
+    #: When the winner of a build serves in place of a champion; None: at once, unless it is held for a person.
+    promote: OnEvidence | None = None
+    #: Whose word counts where several people gave feedback about one subject: `Majority`, `Latest` or `Priority` of
+    #: `learning.truth`. After a change, `./dev settle` applies it to what is stored.
+    truth: Policy = DEFAULT
     #: What may be written into its tables: `"rows"`: rows and labels; `"label"`: the label column of rows that exist;
     #: `"none"`: nothing. Feedback is stored and learned from in any case.
     writes: Literal["rows", "label", "none"] = "rows"
+    #: How a form shows features, by name; what is not declared follows from the columns.
+    form: Mapping[str, FormField] | None = None
 
     def __str__(self) -> str:
         return self.title or self.name.replace("_", " ").capitalize()
@@ -80,6 +99,16 @@ class DataProduct:
         return self.join.columns
 
     @cached_property
+    def declared_columns(self) -> tuple[Feature, ...]:
+        """The features in the order of their declaration, in which people see them."""
+        columns = {column.name: column for column in self.columns}
+        return tuple(columns[name] for name in self.join.features)
+
+    def form_field(self, name: str) -> FormField:
+        """Find how a form shows a feature, as far as that is declared."""
+        return (self.form or {}).get(name, DERIVED)
+
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
@@ -91,6 +120,24 @@ class DataProduct:
     @cached_property
     def input_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.inputs)
+
+    @cached_property
+    def retired(self) -> tuple[TypedColumn, ...]:
+        """The retired features, in the order of their names. All may be null."""
+        retired = self.retired_features or {}
+        fields = {name: value for name, value in retired.items() if isinstance(value, models.Field)}
+        columns = [TypedColumn(name=name, field=value, nullable=True) for name, value in fields.items()]
+        if declared := {name: value for name, value in retired.items() if name not in fields}:
+            # With the features: an expression over them was computed, and was no input.
+            join = replace(self.join, features={**self.join.features, **declared})
+            names = [name for name in join.features if name not in self.join.features]
+            columns += [replace(join.column(name), nullable=True) for name in names]
+        return tuple(sorted(columns, key=attrgetter("name")))
+
+    @cached_property
+    def retired_inputs(self) -> tuple[TypedColumn, ...]:
+        """The retired features that a caller gave, in the order of their names."""
+        return tuple(column for column in self.retired if getattr(column, "computation", None) is None)
 
     @cached_property
     def labels(self) -> tuple[Choice, ...]:
@@ -240,14 +287,23 @@ class DataProduct:
     def restore_instance(self, features: Mapping[str, Any]) -> Mapping[str, Any]:
         """Decode stored features to values as the tables hold them, by name."""
         decoded = {
-            column.name: column.from_json(features.get(column.name)) for column in self._encoded_columns
+            column.name: column.from_json(features.get(column.name)) for column in self._decoded_columns
         }
         return {**features, **decoded} if decoded else features
+
+    def restore_row(self, features: Mapping[str, Any]) -> list[Any]:
+        """Decode stored features to an instance in the columns' order; None for those that it does not have."""
+        return list(map(self.restore_instance(features).get, self.feature_names))
 
     @cached_property
     def _encoded_columns(self) -> tuple[Feature, ...]:
         """The columns whose values are not JSON values."""
         return tuple(column for column in self.columns if not column.is_plain)
+
+    @cached_property
+    def _decoded_columns(self) -> tuple[TypedColumn, ...]:
+        """The columns whose stored values must be decoded, with those of older predictions."""
+        return self._encoded_columns + tuple(column for column in self.retired if not column.is_plain)
 
     def answer_of(self, label: Any, argument: Sequence[str | int] = ()) -> str:
         """Encode a label as stored text: the choice's value, or the number's shortest decimal.

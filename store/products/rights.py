@@ -4,7 +4,7 @@ PostgreSQL itself tells what a join reads: a view depends on each table, column 
 may be created by a role that may read none of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from .product import NOTHING, ROWS, DataProduct
 #: The schemas of Exemplar's own tables and of snapshots, which the role may do everything in.
 OWN_SCHEMAS = (OWN_SCHEMA, "snapshots")
 
-SELECT, INSERT, UPDATE, USAGE, EXECUTE = "SELECT", "INSERT", "UPDATE", "USAGE", "EXECUTE"
+SELECT, INSERT, UPDATE, DELETE, USAGE, EXECUTE = "SELECT", "INSERT", "UPDATE", "DELETE", "USAGE", "EXECUTE"
 
 VIEW = sql.Identifier("pg_temp", "exemplar_join")
 
@@ -109,15 +109,30 @@ class Right:
 
 
 def list_rights(product: DataProduct) -> list[Right]:
-    """List the rights that a product needs, in the order in which they are granted.
+    """List the rights that a product needs in a team's tables, in the order in which they are granted.
 
     Raises: DatabaseError where a table is missing, or where the role may not see its schema.
     """
+    return sort_rights(right for right in list_all(product) if right.schema not in OWN_SCHEMAS)
+
+
+def list_all(product: DataProduct, writes: bool = True) -> list[Right]:
+    """List the rights that a product needs, in tables of Exemplar's own schema too.
+
+    Args:
+        writes: False for those to read alone.
+
+    Raises: DatabaseError as `list_rights` does.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
-        rights = [*_list_read(product, cursor), *_list_written(product, cursor)]
-    team = {right for right in rights if right.schema not in OWN_SCHEMAS}
-    schemas = {Right(right.schema, "", USAGE, kind="SCHEMA") for right in team}
-    return [*sorted(schemas), *sorted(_merge(team))]
+        return [*_list_read(product, cursor), *(_list_written(product, cursor) if writes else ())]
+
+
+def sort_rights(rights: Iterable[Right]) -> list[Right]:
+    """Merge and sort rights, after those to use their schemas."""
+    merged = sorted(_merge(set(rights)))
+    schemas = {Right(right.schema, "", USAGE, kind="SCHEMA") for right in merged}
+    return [*sorted(schemas), *merged]
 
 
 def list_missing(product: DataProduct) -> list[Right]:
@@ -189,16 +204,29 @@ def _list_written(product: DataProduct, cursor: Any) -> Iterator[Right]:
     """List the rights to write, and to read what is written."""
     if product.writes == NOTHING or product.join.is_grouped:
         return
+    deleted = {product.join.model, *(relation[-1].related_model for relation in product.join.own_relations)}
     for model, columns in _written_columns(product).items():
         schema, table = _find_table(model, cursor)
         yield Right(schema, table, UPDATE, tuple(columns))
         if product.writes != ROWS:
             continue
         every = tuple(str(field.column) for field in model._meta.concrete_fields)
-        yield Right(schema, table, SELECT, every)
+        yield Right(schema, table, SELECT, (*every, *_list_row_versions(schema, table, cursor)))
         if product.writable:
             yield Right(schema, table, INSERT, every)
+            if model in deleted:
+                yield Right(schema, table, DELETE)
             yield from _list_sequences(model, cursor)
+
+
+def _list_row_versions(schema: str, table: str, cursor: Any) -> list[str]:
+    """List the column by which a load of files tells new rows from others; a view has none."""
+    cursor.execute(
+        "SELECT attname FROM pg_attribute WHERE attname = 'xmax' AND attrelid = "
+        "to_regclass(quote_ident(%s) || '.' || quote_ident(%s))",
+        [schema, table],
+    )
+    return [name for (name,) in cursor.fetchall()]
 
 
 def _written_columns(product: DataProduct) -> Mapping[type[models.Model], set[str]]:

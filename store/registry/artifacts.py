@@ -43,12 +43,15 @@ def seal(
     libraries: dict[str, str],
     signature: SignatureJSON,
     serving: dict[str, str] | None,
+    key: str | None = None,
 ) -> str:
     """Compute the HMAC, in hexadecimal, over an artifact's digest, library versions and signature.
 
     Args:
         serving: versions of the libraries that what serves needs; None where a release before did not record them.
+        key: the key to sign with; None: the first one.
     """
     sealed = [digest, libraries, signature] if serving is None else [digest, libraries, signature, serving]
     text = json.dumps(sealed, sort_keys=True, separators=(",", ":"))
-    return hmac.new(settings.EXEMPLAR_SIGNING_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
+    signing = settings.EXEMPLAR_SIGNING_KEY[0] if key is None else key
+    return hmac.new(signing.encode(), text.encode(), hashlib.sha256).hexdigest()

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import ProgrammingError, connection, models, transaction
 
 from ..db import sqlstates
+from ..db.pagination import PageRequest
 from ..entities import entities
 from ..exceptions import ModelDoesNotFit, StoreError
 from ..products import catalogue
@@ -102,7 +103,7 @@ def check_tables(pending: bool) -> Iterator[DeployFinding]:
     for product in catalogue.products():
         try:
             with transaction.atomic():
-                entities.page(product, 1, None)
+                entities.page(product, PageRequest(first=1))
         except ProgrammingError as error:
             pending = pending and sqlstates.is_missing(error)
             yield DeployFinding(MIGRATIONS, _describe_refusal(product, error, pending), breaks=not pending)

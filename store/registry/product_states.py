@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from ..access.permissions import CODENAMES
 from ..db.base import BaseModel
 
 
@@ -26,6 +27,8 @@ class ProductState(BaseModel):
 
     class Meta:
         verbose_name = "product"
+        #: What grantees may be granted; django-guardian keeps the grants on one product by this table's rows.
+        permissions = CODENAMES  # type: ignore[assignment]  # the stubs want lazy strings, too
 
     def __str__(self) -> str:
         return self.product

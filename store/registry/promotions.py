@@ -3,11 +3,18 @@
 from django.db import models, transaction
 from django.db.models.functions import Now
 
+from ..access import acting, audit
+from ..access.audit import Act
+from ..access.permissions import Permission
 from ..db.base import BaseModel
+from ..db.writes import APPENDED
 from ..exceptions import BadInput, ChampionChanged, Conflict, ForeignModel, ModelDoesNotFit, NoChampion
 from ..jobs import events
+from ..notices.deliveries import Delivery
+from ..notices.kinds import EventKind
 from ..products import catalogue
 from .product_states import ProductState
+from .trials import Trial
 from .versions import ModelVersion
 
 
@@ -25,6 +32,7 @@ class PromotionManager(models.Manager["Promotion"]):
 
         Raises: ForeignModel; ChampionChanged; ModelDoesNotFit; Conflict where it serves already; BadInput.
         """
+        acting.require(Permission.PROMOTE, model.product)
         state = ProductState.objects.lock(model.product)
         if believed:
             self._check_believed(state, believed)
@@ -40,6 +48,7 @@ class PromotionManager(models.Manager["Promotion"]):
 
         Raises: ForeignModel; ChampionChanged; NoChampion where no version came before; ModelDoesNotFit; BadInput.
         """
+        acting.require(Permission.PROMOTE, product)
         state = ProductState.objects.lock(catalogue.get(product).name)
         self._check_believed(state, believed)
         last = self._standing(state.product)[-1]
@@ -93,7 +102,7 @@ class PromotionManager(models.Manager["Promotion"]):
         rollback: bool = False,
         hold: str = "",
     ) -> "Promotion":
-        """Switch the locked `state` to `model`, and notify every web process after the commit."""
+        """Switch the locked `state` to `model`, end a trial, and notify every web process after the commit."""
         promotion = self.create(
             product=state.product,
             model=model,
@@ -104,12 +113,18 @@ class PromotionManager(models.Manager["Promotion"]):
         )
         state.champion, state.hold = model, hold
         state.save()
+        Trial.objects.end_by_promotion(state, reason, by)
+        act = Act.ROLL_BACK if rollback else Act.PROMOTE
+        audit.record(act, product=state.product, ids=[model, promotion], reason=reason)
+        promotion.notify()
         events.publish_after_commit("promotion", product=state.product, promotion=promotion.pk)
         return promotion
 
 
 class Promotion(BaseModel):
     """The moment from which a version serves: instead of which one, by whom and why."""
+
+    web_writes = worker_writes = APPENDED
 
     product = models.CharField(max_length=40)
     model = models.ForeignKey(ModelVersion, models.PROTECT, related_name="promotions")
@@ -126,6 +141,19 @@ class Promotion(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.product}: version {self.model.number} serves"
+
+    def notify(self) -> None:
+        """Tell the receivers of events, in the transaction of the promotion."""
+        kind = EventKind.MODEL_ROLLED_BACK if self.rollback else EventKind.MODEL_PROMOTED
+        data = {
+            "message": f"Version {self.model.number} of {self.product} serves. {self.reason}",
+            "product": self.product,
+            "version": self.model.number,
+            "previous": self.previous.number if self.previous else None,
+            "reason": self.reason,
+            "by": self.by,
+        }
+        Delivery.objects.record(kind, self.product, data)
 
 
 def _checked_reason(reason: str) -> str:

@@ -18,6 +18,7 @@ from learning.kinds import is_storable, normal_form
 from ..db import sqlstates
 from ..db.base import BaseModel
 from ..db.fields import DigestField
+from ..db.writes import APPENDED
 from ..exceptions import BadInput
 from ..predictions import truth
 from ..products.choices import Choice, name_choices
@@ -48,6 +49,8 @@ FROM (SELECT DISTINCT product, jsonb_array_elements(signature -> 'columns') AS f
 
 class ServedChoice(BaseModel):
     """A value of a label or a category that the API has served."""
+
+    web_writes = worker_writes = APPENDED
 
     #: A hash of product, column and value.
     id = DigestField(primary_key=True)
@@ -180,13 +183,14 @@ def _columns(product: DataProduct) -> Iterable[str]:
     """The label, if it has classes, and the features that have choices."""
     if product.labels:
         yield LABEL
-    yield from (column.name for column in product.columns if column.choices)
+    yield from (column.name for column in (*product.columns, *product.retired) if column.choices)
 
 
 def _declared(product: DataProduct, column: str) -> tuple[Choice, ...]:
     if column == LABEL:
         return product.labels
-    return next(feature.choices for feature in product.columns if feature.name == column)
+    columns = (*product.columns, *product.retired)
+    return next(feature.choices for feature in columns if feature.name == column)
 
 
 def _read() -> Record:

@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now, Substr
 
@@ -17,12 +18,15 @@ from ..db import pagination
 from ..db.base import BaseModel
 from ..db.fields import JSONField
 from ..db.row_cache import RowCache
+from ..db.writes import NOTHING
 from ..exceptions import ModelDoesNotFit, UnknownId
 from ..products.product import DataProduct
 from . import artifacts
 from .product_states import ProductState
 
 CHAMPION, CHALLENGER, RETIRED = "CHAMPION", "CHALLENGER", "RETIRED"
+#: Of a version in a trial that has not ended.
+SHADOW, SPLIT = "SHADOW", "SPLIT"
 
 #: Bytes of an artifact that one query reads.
 CHUNK_BYTES = 4 * 1024 * 1024
@@ -31,12 +35,15 @@ _intervals: RowCache[int, Intervals | None] = RowCache(100)
 
 
 class Status(models.Func):
-    """The status of a version, derived from promotions. Plain SQL: Django's expressions take longer to compile than
-    PostgreSQL takes to answer.
+    """The status of a version, derived from promotions and trials.
+
+    Plain SQL: Django's expressions take longer to compile than PostgreSQL takes to answer.
     """
 
     template = f"""CASE
         WHEN EXISTS (SELECT FROM store_productstate WHERE champion_id = %(expressions)s) THEN '{CHAMPION}'
+        WHEN EXISTS (SELECT FROM store_trial WHERE model_id = %(expressions)s AND ended_at IS NULL)
+            THEN (SELECT kind FROM store_trial WHERE model_id = %(expressions)s AND ended_at IS NULL)
         WHEN EXISTS (SELECT FROM store_promotion WHERE model_id = %(expressions)s) THEN '{RETIRED}'
         ELSE '{CHALLENGER}' END"""
     output_field = models.TextField()
@@ -61,10 +68,9 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
             raise UnknownId("No model version has this id.", argument=(argument,))
         return version
 
-    def with_status(self, product: str, status: list[str] | None = None) -> models.QuerySet["ModelVersion"]:
-        """List the product's versions that have one of these statuses."""
-        rows = self.filter(product=product)
-        return rows if status is None else rows.alias(derived=Status("pk")).filter(derived__in=status)
+    def with_roles(self) -> models.QuerySet["ModelVersion"]:
+        """Select versions with their status as `role`, to be filtered by."""
+        return self.alias(role=Status("pk"))
 
     def status_of(self, versions: "Iterable[ModelVersion]") -> dict[int, str]:
         """Get the status of each version, by primary key."""
@@ -116,6 +122,8 @@ class ModelVersionManager(models.Manager["ModelVersion"]):
 class ModelVersion(BaseModel):
     """A fitted model with its recipe, build time and score. The row never changes."""
 
+    web_writes = NOTHING
+
     product = models.CharField(max_length=40)
     number = models.PositiveIntegerField()
     build = models.ForeignKey("store.Build", models.PROTECT, related_name="models")
@@ -156,10 +164,13 @@ class ModelVersion(BaseModel):
     size = models.PositiveIntegerField()
     #: SHA-256 of the artifact, in hexadecimal.
     digest = models.CharField(max_length=64)
-    #: HMAC over digest, signature and both kinds of versions, by the signing key.
+    #: HMAC over digest, signature and both kinds of versions, by a signing key. `./dev resign` renews it.
     seal = models.CharField(max_length=64)
     #: When retention deleted the artifact of a version that never served; null while it is stored.
     dropped_at = models.DateTimeField(null=True)
+
+    #: The status as this process serves it, of a version that answers; see `serving.splits`.
+    role_here = CHAMPION
 
     objects = ModelVersionManager()
     unchanging = True
@@ -167,7 +178,6 @@ class ModelVersion(BaseModel):
     class Meta:
         base_manager_name = "objects"
         verbose_name = "version"
-        permissions = [("promote_modelversion", "Can let versions serve, and roll back")]
         constraints = [
             models.UniqueConstraint(fields=["product", "number"], name="one_version_per_number"),
             models.UniqueConstraint(fields=["build", "candidate"], name="one_version_per_candidate"),
@@ -178,7 +188,7 @@ class ModelVersion(BaseModel):
 
     @property
     def status(self) -> str:
-        """CHAMPION, RETIRED or CHALLENGER; read once for all rows of a page."""
+        """CHAMPION, SHADOW, SPLIT, RETIRED or CHALLENGER; read once for all rows of a page."""
         status: str = pagination.lookup_for_page(self, "status", ModelVersion.objects.status_of)
         return status
 
@@ -203,7 +213,7 @@ class ModelVersion(BaseModel):
             return f"{version.capitalize()} was fitted for another declaration: {'; '.join(obstacles)}. Build again."
         if changed := self._changed_libraries(whole):
             return f"{version.capitalize()} was fitted with {', '.join(changed)}; build again."
-        if not hmac.compare_digest(self.seal, self._expected_seal()):
+        if self.find_key() is None:
             return f"The seal of {version} was made with another key; build again."
         return None
 
@@ -218,8 +228,16 @@ class ModelVersion(BaseModel):
             return changed_versions(self.versions)
         return unreadable_versions(self.serving_versions)
 
-    def _expected_seal(self) -> str:
-        return artifacts.seal(self.digest, self.versions, self.signature, self.serving_versions)
+    def find_key(self) -> int | None:
+        """Find the signing key that made the seal, by its place in the setting; None where none of them did."""
+        for place, key in enumerate(settings.EXEMPLAR_SIGNING_KEY):
+            if hmac.compare_digest(self.seal.encode(), self.sign(key).encode()):
+                return place
+        return None
+
+    def sign(self, key: str) -> str:
+        """Compute the seal by a key."""
+        return artifacts.seal(self.digest, self.versions, self.signature, self.serving_versions, key)
 
     def knows_all(self, product: DataProduct) -> bool:
         """Return True where the version can serve `product`, and has learned from all that its features may be."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import ParamSpec, TypeVar
 
-from ..builds.builds import Build, BuildEvent
+from ..builds.builds import Build, BuildEvent, EventCursors
 from ..db import threads
 from ..db.unreachable import UNREACHABLE
 from ..exceptions import UnknownId
@@ -44,7 +44,7 @@ async def build_events(pk: int, cursor: str | None = None) -> AsyncIterator[Buil
             pending = await _next(pk, cursor, published)
 
 
-async def _read(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+async def read_when_reachable(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Read rows for a stream that has begun, which waits for a PostgreSQL that is gone or frozen instead of ending."""
     while True:
         try:
@@ -56,13 +56,14 @@ async def _read(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
 async def _next(pk: int, cursor: str | None, published: Event | None) -> Events:
     """Get the next events: the published one where it follows `cursor`, else those in the rows."""
     if published is None:
-        return await _read(_events, pk, cursor)
+        return await read_when_reachable(_events, pk, cursor)
     if published["kind"] != "build_event" or published["build"] != pk:
         return []
-    sequence, last = published["event"]["sequence"], int(cursor or 0)
+    sequence = published["event"]["sequence"]
+    last = 0 if cursor is None else EventCursors(pk).sequence(cursor)
     if sequence == last + 1:
         return [BuildEvent.from_json(published["event"])]
-    return [] if sequence <= last else await _read(_events, pk, cursor)
+    return [] if sequence <= last else await read_when_reachable(_events, pk, cursor)
 
 
 def _events(pk: int, cursor: str | None) -> Events:
@@ -79,7 +80,7 @@ async def job_changes(kind: type[J], pk: int) -> AsyncIterator[J]:
     async with hub.subscription() as subscriber:
         last: J | None = None
         while last is None or not last.ended:
-            read = threads.run if last is None else _read
+            read = threads.run if last is None else read_when_reachable
             row = await read(kind._default_manager.filter(pk=pk).first)
             if row is None:
                 raise UnknownId("No job has this id.", argument=("job",))
@@ -109,7 +110,7 @@ async def build_changes(product: str | None = None) -> AsyncIterator[Build]:
                 continue
             if product not in (None, event["product"]):
                 continue
-            if changed := await _read(Build.objects.filter(pk=event["build"]).first):
+            if changed := await read_when_reachable(Build.objects.filter(pk=event["build"]).first):
                 yield changed
 
 
@@ -126,7 +127,7 @@ async def promotion_events(product: str | None = None) -> AsyncIterator[Promotio
         while True:
             event = await subscriber.next(POLL_SECONDS)
             if event is None or event["kind"] == "promotion":
-                for promotion in await _read(_promotions, product, newest):
+                for promotion in await read_when_reachable(_promotions, product, newest):
                     yield promotion
                     newest = promotion.pk
 

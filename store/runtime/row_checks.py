@@ -6,6 +6,7 @@ from django.db import DatabaseError, ProgrammingError, connection
 
 from ..db import sqlstates
 from ..exceptions import StoreError
+from ..predictions import policy_checks
 from ..products import catalogue
 from ..products.product import DataProduct
 from ..snapshots import checks, snapshots
@@ -22,6 +23,7 @@ def check() -> None:
     """Plan the query of each product's rows, and count those whose keys nothing keeps unique; log what is wrong."""
     for product in catalogue.products():
         _check_columns(product)
+        _check_policy(product)
         if reason := _reason(product):
             _repeated[product.name] = reason
             log.error("Rows of %s are repeated, and neither read nor written: %s", product, reason)
@@ -50,6 +52,15 @@ def _check_columns(product: DataProduct) -> None:
         return  # the declaration is wrong, as `check` says, or the server is gone
     else:
         _unreadable.pop(product.name, None)
+
+
+def _check_policy(product: DataProduct) -> None:
+    try:
+        with checks.limited():
+            for problem in policy_checks.find_problems(product):
+                log.warning("%s: %s", product, problem)
+    except (StoreError, DatabaseError):
+        return  # its tables cannot be read, as another check says
 
 
 def _reason(product: DataProduct) -> str:

@@ -9,21 +9,30 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
-from rq import Worker
+from django.db import connection
+from rq import Queue, Worker
+from rq.executions import Execution
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from ..db import sqlstates
+from ..access import performers
+from ..db.repeating import repeat
 from ..jobs import jobs, leases, queue, temporary_folders
 from ..jobs.queue import RENAMED_FUNCTIONS
+from ..notices import sender, sending
 from ..products import catalogue
-from . import maintenance
+from ..telemetry import tracing
+from . import maintenance, shadow_processes, starts
 
 log = logging.getLogger(__name__)
 
-#: What jobs run, and what the maintenance thread imports when it first asks a rule: a process must not be forked while
-#: another thread imports.
-PRELOAD = [*(function.rpartition(".")[0] for function in queue.JOB_FUNCTIONS.values()), "croniter"]
+#: What jobs run, and what the threads of maintenance and of the sender import when they first need it: a process must
+#: not be forked while another thread imports.
+PRELOAD = [
+    *(function.rpartition(".")[0] for function in queue.JOB_FUNCTIONS.values()),
+    "croniter",
+    *sending.MODULES,
+]
 
 
 class JobWorker(Worker):
@@ -57,6 +66,11 @@ class JobWorker(Worker):
         connection.close()
         super().main_work_horse(job, queue)
 
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """Run a job in its work-horse, as part of the request that asked for it."""
+        with tracing.running_job(job.id.partition("-")[0], job.meta):
+            return super().perform_job(job, queue, execution)
+
     def handle_work_horse_killed(self, job: Any, retpid: int, ret_val: int, rusage: Any) -> None:
         """Abandon the attempt by its row, since RQ calls no failure callback here."""
         for kind in maintenance.KINDS:
@@ -69,8 +83,14 @@ class JobWorker(Worker):
 def work() -> None:
     """Run jobs until a signal stops the worker."""
     catalogue.log_refusals()
+    performers.identify_process("worker", "WORKER")
+    starts.record_start("worker")
     stopped = threading.Event()
     threading.Thread(target=_maintain_forever, args=[stopped], name="maintenance", daemon=True).start()
+    threading.Thread(target=sender.send_forever, args=[stopped], name="sender", daemon=True).start()
+    threading.Thread(
+        target=shadow_processes.keep_running, args=[stopped], name="shadows", daemon=True
+    ).start()
     JobWorker(name=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}").work(
         logging_level="WARNING"
     )
@@ -78,14 +98,10 @@ def work() -> None:
 
 
 def _maintain_forever(stopped: threading.Event) -> None:
-    while not stopped.wait(jobs.MAINTENANCE_INTERVAL):
-        try:
-            temporary_folders.delete_abandoned()
-            maintenance.tick()
-        except (DatabaseError, InterfaceError) as error:
-            log.warning("%s", sqlstates.explain(error))
-        except Exception:  # one failure must not end maintenance for the life of the worker
-            log.exception("Maintenance failed; it is tried again in %g s.", jobs.MAINTENANCE_INTERVAL)
-        finally:
-            # The connection belongs to this thread: a forked work-horse must not find it open.
-            connection.close()
+    failed = f"Maintenance failed; it is tried again in {jobs.MAINTENANCE_INTERVAL:g} s."
+    repeat(_maintain, stopped, jobs.MAINTENANCE_INTERVAL, log, failed)
+
+
+def _maintain() -> None:
+    temporary_folders.delete_abandoned()
+    maintenance.tick()

@@ -12,12 +12,15 @@ from django.db.models import Q
 
 from learning.exceptions import ExemplarError
 
+from ..access import acting
+from ..access.audit import Act
+from ..access.permissions import Permission
 from ..db import memory
 from ..entities import base_rows, bulk_validation, entities
 from ..entities.entities import Entity
 from ..exceptions import StoreError
-from ..jobs import events, leases, queue
-from ..jobs.jobs import FAILED, STATUSES, SUCCEEDED, UNFINISHED, Job, JobManager
+from ..jobs import leases, queue
+from ..jobs.jobs import RUNNING, STATUSES, SUCCEEDED, UNFINISHED, JobManager, PlainJob
 from ..predictions import upsert
 from ..predictions.upsert import PredictionBatch, ValidRequest
 from ..products import catalogue
@@ -45,11 +48,20 @@ class Scored(NamedTuple):
 class ScoringManager(JobManager["Scoring"]):
     """Scorings, of which a product has one unfinished at most."""
 
+    def messages_of(self, jobs: "Sequence[Scoring]") -> dict[int, str]:
+        """Say how many entities each scoring has predicted, by primary key."""
+        counts = {
+            job.pk: f"{job.scored:,} entities are predicted, {job.refused:,} are refused." for job in jobs
+        }
+        stated = {job.pk for job in jobs if job.status in (RUNNING, SUCCEEDED)}
+        return super().messages_of(jobs) | {pk: counts[pk] for pk in stated}
+
     def request(self, product: DataProduct, by: str) -> tuple["Scoring", bool]:
         """Get the product's unfinished scoring, or begin one; returns it, and True if it was begun by this call.
 
         Raises: NoChampion or ModelDoesNotFit if no version could predict.
         """
+        acting.require(Permission.BUILD, product.name)
         version = champions.get_champion(product).version
 
         def begin() -> Scoring:
@@ -60,10 +72,11 @@ class ScoringManager(JobManager["Scoring"]):
         return self.get_or_start(product.name, begin)
 
 
-class Scoring(Job):
-    """One pass over all entities. Stored predictions stay when it is interrupted."""
+class Scoring(PlainJob):
+    """One pass over all entities. Stored predictions stay when it is interrupted or cancelled."""
 
     KIND = "scoring"
+    CANCEL = Act.CANCEL_SCORING
 
     #: The version that predicts: the champion when it was requested.
     model = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
@@ -89,18 +102,6 @@ class Scoring(Job):
 
     def __str__(self) -> str:
         return f"Scoring {self.pk} of {self.product}"
-
-    def tell(self) -> None:
-        events.publish_after_commit("job", job=self.pk, product=self.product)
-
-    def end(self, status: str) -> None:
-        """Set the end; the caller holds the row."""
-        self.close(status)
-        self.refresh_from_db()
-        self.tell()
-
-    def failed(self, error: ExemplarError) -> None:
-        self.end(FAILED)
 
 
 def run_job(pk: int) -> None:

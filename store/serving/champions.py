@@ -8,8 +8,9 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import DatabaseError, InterfaceError, ProgrammingError, connection, transaction
 
@@ -20,6 +21,7 @@ from learning.model import Model
 
 from ..builds.builds import Build
 from ..db import memory, sqlstates
+from ..db.pagination import PageRequest
 from ..entities import entities
 from ..exceptions import ModelDoesNotFit, NoChampion
 from ..jobs import events
@@ -29,6 +31,7 @@ from ..products import catalogue
 from ..products.product import DataProduct
 from ..registry.product_states import ProductState
 from ..registry.versions import ModelVersion
+from ..telemetry import metrics
 
 if TYPE_CHECKING:
     import redis
@@ -52,6 +55,31 @@ class InferenceTime:
         return self.first + (rows - 1) * self.further
 
 
+class BatchStages(NamedTuple):
+    """The metrics of the batches of one product."""
+
+    wait: metrics.Distribution
+    predict: metrics.Distribution
+    store: metrics.Distribution
+    rows: metrics.Distribution
+    predictions: metrics.Sum
+
+    @classmethod
+    def of(cls, product: str) -> "BatchStages":
+        """Get the metrics of a product's batches."""
+        wait, predict, store = (
+            metrics.BATCH_SECONDS.of(product, stage) for stage in ("wait", "predict", "store")
+        )
+        return cls(wait, predict, store, metrics.BATCH_ROWS.of(product), metrics.PREDICTIONS.of(product))
+
+    def observe(self, rows: int, predict: float, store: float) -> None:
+        """Count a batch by the seconds of its stages."""
+        self.predict.observe(predict)
+        self.store.observe(store)
+        self.rows.observe(rows)
+        self.predictions.add(rows)
+
+
 @dataclass(frozen=True, eq=False)
 class Champion:
     """A version that serves, with its loaded model; a request uses one champion from beginning to end."""
@@ -61,6 +89,11 @@ class Champion:
     model: Model
     #: Measured when the model was loaded.
     pace: InferenceTime = InferenceTime()
+
+    @cached_property
+    def stages(self) -> BatchStages:
+        """The metrics of its batches."""
+        return BatchStages.of(self.product.name)
 
 
 @dataclass(frozen=True)
@@ -98,7 +131,7 @@ def get_champion(product: DataProduct) -> Champion:
 
 def _what_next(product: DataProduct, build: Build | None) -> str:
     if build is None:
-        return f'request a build with requestBuild(product: "{product.name}").'
+        return f'request a build with requestBuild(input: {{product: "{product.name}"}}).'
     if build.status in UNFINISHED:
         return f"build {build.number} is {build.status} ({build.percent:.0f} %); try again when it has ended."
     return f"build {build.number} ended as {build.status}. {build.problem_message or build.decision}"
@@ -175,13 +208,18 @@ def _recorded() -> dict[str, int]:
 
 def _loaded(product: DataProduct, version: ModelVersion) -> Champion | UnservableVersion:
     try:
-        model = version.load(product)
+        champion = load_version(product, version)
     except ModelDoesNotFit as refusal:
         log.warning("%s", refusal)
         return UnservableVersion(version, str(refusal))
-    champion = Champion(product, version, model, _warmed(product, model))
     log.info("Version %s of %s serves.", version.number, product.name)
     return champion
+
+
+def load_version(product: DataProduct, version: ModelVersion) -> Champion:
+    """Load a version as what serves: warmed up, with its inference time. Raises ModelDoesNotFit."""
+    model = version.load(product)
+    return Champion(product, version, model, _warmed(product, model))
 
 
 def _warmed(product: DataProduct, model: Model) -> InferenceTime:
@@ -205,7 +243,7 @@ def _sample_row(product: DataProduct) -> Sequence[Any] | None:
     """Read the product's first row; None where there is none, or none that can be read and is valid."""
     try:
         with transaction.atomic():
-            rows = entities.page(product, 1, None).nodes
+            rows = entities.page(product, PageRequest(first=1)).nodes
         return product.clean_stored(rows[0].inputs) if rows else None
     except (ExemplarError, ProgrammingError) as error:
         log.warning(

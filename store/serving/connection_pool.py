@@ -10,7 +10,7 @@ import psycopg2
 from django.db import connection as django_connection
 from psycopg2.extensions import POLL_OK, POLL_WRITE
 
-from ..db.postgresql import asynchronous
+from ..db.postgresql import asynchronous, poolers
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 TIMEOUT = 5.0
 #: Seconds between the first two attempts to connect, and at most: the pause doubles with each failure.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+
+#: What `limit` says, before a statement that a pooler passes on. Several statements are one transaction.
+LIMITS = f"SET LOCAL statement_timeout = {TIMEOUT * 1000:.0f}; SET LOCAL timezone = 'UTC';"
 
 Tuples = list[tuple[Any, ...]]
 
@@ -30,8 +33,10 @@ class PooledConnection:
     """One connection of the pool, or its place while it is lost. Each statement commits by itself."""
 
     def __init__(self, prepared: str, on_lost: "Callable[[PooledConnection], None]"):
-        #: Run once on every new connection.
+        #: Run once on every new connection, unless a pooler stands between.
         self.prepared = prepared
+        #: True where a pooler stands between: what was prepared and set for one statement is not there for the next.
+        self.is_pooled = False
         self.on_lost = on_lost
         self.connection: Any = None
         self.socket = -1
@@ -41,19 +46,26 @@ class PooledConnection:
         """Open the connection. Raises psycopg2.Error and OSError."""
         loop = asyncio.get_running_loop()
         # On a thread, as resolving a host's name blocks; not on the pool of `threads`, which may wait for PostgreSQL.
-        self.connection = await loop.run_in_executor(None, open_connection, self.prepared)
+        self.connection, self.is_pooled = await loop.run_in_executor(None, open_connection, self.prepared)
         self.socket = self.connection.fileno()
         # Also while no statement runs, to learn when PostgreSQL closes the connection.
         loop.add_reader(self.socket, self.advance)
 
-    async def run(self, statement: str, parameters: Mapping[str, Any]) -> Tuples:
+    async def run(
+        self, statement: str, parameters: Mapping[str, Any], unprepared: str | None = None
+    ) -> Tuples:
         """Run a statement, and return its rows once it is committed.
+
+        Args:
+            unprepared: the same statement where nothing is prepared; None: it needs nothing that is.
 
         Raises: ConnectionLost, after which it may have been committed or not, and PostgreSQL's errors.
         """
         if self.connection is None:
             raise ConnectionLost("The connection to PostgreSQL was lost before its turn.")
         loop = asyncio.get_running_loop()
+        if self.is_pooled:
+            statement = f"{LIMITS} {unprepared or statement}"
         cursor = self.connection.cursor()
         self.answer = loop.create_future()
         timer = loop.call_later(TIMEOUT, self.expire)
@@ -135,11 +147,13 @@ class ConnectionPool:
         for pooled in self.all:
             pooled.close()
 
-    async def run(self, statement: str, parameters: Mapping[str, Any]) -> Tuples:
+    async def run(
+        self, statement: str, parameters: Mapping[str, Any], unprepared: str | None = None
+    ) -> Tuples:
         """Run a statement on the next free connection. Raises ConnectionLost at once while there is none."""
         pooled = await self.next_free()
         try:
-            return await pooled.run(statement, parameters)
+            return await pooled.run(statement, parameters, unprepared)
         finally:
             if pooled.connection is not None:
                 self.release(pooled)
@@ -148,6 +162,11 @@ class ConnectionPool:
     def is_connected(self) -> bool:
         """True while there is at least one connection."""
         return any(pooled.connection for pooled in self.all)
+
+    def count(self) -> dict[str, int]:
+        """Count the connections by their state."""
+        lost = sum(pooled.connection is None for pooled in self.all)
+        return {"free": len(self.free), "busy": len(self.all) - len(self.free) - lost, "lost": lost}
 
     async def next_free(self) -> PooledConnection:
         if self.free:
@@ -195,14 +214,20 @@ class ConnectionPool:
                 return
 
 
-def open_connection(prepared: str) -> Any:
-    """Open an asynchronous connection and run `prepared` on it. Blocks, for TIMEOUT at most."""
-    return asynchronous.open_connection(connection_parameters(), prepared, TIMEOUT)
+def open_connection(prepared: str) -> tuple[Any, bool]:
+    """Open an asynchronous connection and run `prepared` on it, unless a pooler stands between.
+
+    Blocks, for a few times TIMEOUT at most. Returns: the connection, and True where a pooler stands between.
+    """
+    parameters: dict[str, Any] = django_connection.get_connection_params()
+    del parameters["cursor_factory"]
+    route = poolers.find_route(parameters)
+    if route.is_pooled:
+        return asynchronous.open_connection(route.adapt(parameters), "", TIMEOUT), True
+    return asynchronous.open_connection(limit(parameters), prepared, TIMEOUT), False
 
 
-def connection_parameters() -> dict[str, Any]:
-    """Django's parameters, with a time limit on the server: statements that have timed out here shall not run on."""
-    values: dict[str, Any] = django_connection.get_connection_params()
-    del values["cursor_factory"]
-    options = f"{values.get('options', '')} -c statement_timeout={TIMEOUT * 1000:.0f} -c timezone=UTC"
-    return values | {"options": options.strip()}
+def limit(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Add a time limit on the server: statements that have timed out here shall not run on."""
+    options = f"{parameters.get('options', '')} -c statement_timeout={TIMEOUT * 1000:.0f} -c timezone=UTC"
+    return parameters | {"options": options.strip()}

@@ -1,6 +1,7 @@
 """Dispatcher: predicts the requests of one event loop in batches, and stores each batch in one statement."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,7 @@ from ..predictions import upsert
 from ..predictions.predictions import Prediction
 from ..predictions.upsert import ValidRequest
 from ..products.product import DataProduct
+from ..telemetry import tracing
 from . import predict
 from .champions import Champion
 from .connection_pool import ConnectionLost, ConnectionPool
@@ -38,7 +40,7 @@ class PredictionDispatcher:
     def __init__(self) -> None:
         self.connections = ConnectionPool(CONNECTIONS, upsert.PREPARE)
         self.predictions: MicroBatcher[Champion, ValidRequest, Prediction] = MicroBatcher(
-            self._predict_batch, fatal=ConnectionLost
+            self._predict_batch, fatal=ConnectionLost, observe_wait=_observe_wait
         )
         self.validations: MicroBatcher[DataProduct, PredictionRequest, ValidRequest | ExemplarError] = (
             MicroBatcher(_validate_on_thread, DATABASE_ERRORS)
@@ -87,13 +89,27 @@ class PredictionDispatcher:
 
     async def _predict_batch(self, champion: Champion, requests: Sequence[ValidRequest]) -> list[Prediction]:
         """Predict with one model and store in one statement; returns once that is committed."""
-        size = len(requests)
-        if champion.pace.microseconds(size) + size * PER_ROW <= LONGEST_ON_LOOP:
+        size, stages, started = len(requests), champion.stages, time.perf_counter()
+        if predict.estimate_microseconds(champion, size) + size * PER_ROW <= LONGEST_ON_LOOP:
             batch = predict.compute(champion, requests)
         else:
             loop = asyncio.get_running_loop()
             batch = await loop.run_in_executor(self.model_threads, predict.compute, champion, requests)
-        return batch.stored(await self.connections.run(upsert.EXECUTE, batch.parameters))
+        statement, unprepared = (
+            (upsert.EXECUTE_ASKED, upsert.UPSERT_ASKED)
+            if batch.has_askers
+            else (upsert.EXECUTE, upsert.UPSERT)
+        )
+        parameters, predicted = batch.parameters, time.perf_counter()
+        returned = await self.connections.run(statement, parameters, unprepared)
+        stored = time.perf_counter()
+        stages.observe(size, predicted - started, stored - predicted)
+        tracing.add_batch(champion.product.name, size, started, predicted, stored)
+        return batch.stored(returned)
+
+
+def _observe_wait(champion: Champion, seconds: float) -> None:
+    champion.stages.wait.observe(seconds)
 
 
 async def _validate_on_thread(

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any, Generic, TypeVar
 
 from ..exceptions import Cancelled, Overloaded
+from ..telemetry import tracing
 
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
@@ -35,11 +36,17 @@ class PendingRequest(Generic[Item, Result]):
     gone: Callable[[], bool]
     #: The event loop's time of the request.
     since: float
+    #: The span that the request belongs to; None without one.
+    span: Any
 
 
 def never_gone() -> bool:
     """The default of `gone`: the client is there."""
     return False
+
+
+def ignore_wait(key: Any, seconds: float) -> None:
+    """The default of `observe_wait`: nobody measures how long requests wait."""
 
 
 class MicroBatcher(Generic[Key, Item, Result]):
@@ -53,9 +60,12 @@ class MicroBatcher(Generic[Key, Item, Result]):
         self,
         work: Callable[[Key, Sequence[Item]], Awaitable[Sequence[Result]]],
         fatal: type[Exception] | tuple[type[Exception], ...] = (),
+        observe_wait: Callable[[Key, float], None] = ignore_wait,
     ):
         self.work = work
         self.fatal = fatal
+        #: Called with the seconds that the oldest request of a batch has waited.
+        self.observe_wait = observe_wait
         self.waiting: dict[Key, deque[PendingRequest[Item, Result]]] = {}
         self.sizes: Counter[Key] = Counter()
         #: The sizes of the batches that run, by key.
@@ -83,7 +93,7 @@ class MicroBatcher(Generic[Key, Item, Result]):
         loop = asyncio.get_running_loop()
         results: asyncio.Future[Sequence[Result]] = loop.create_future()
         queue = self.waiting.setdefault(key, deque())
-        queue.append(PendingRequest(items, results, gone, loop.time()))
+        queue.append(PendingRequest(items, results, gone, loop.time(), tracing.current_span()))
         self.sizes[key] += len(items)
         if len(queue) == 1 or (key in self.running and self._may_start(key)):
             loop.call_soon(self.dispatch, key)  # not now, so that requests of this turn join the batch
@@ -122,6 +132,8 @@ class MicroBatcher(Generic[Key, Item, Result]):
         return batch
 
     async def _run(self, key: Key, batch: "list[PendingRequest[Item, Result]]", size: int) -> None:
+        tracing.join([request.span for request in batch])
+        self.observe_wait(key, asyncio.get_running_loop().time() - batch[0].since)
         try:
             await self._work_on(key, batch)
         finally:

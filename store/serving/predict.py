@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 from learning.exceptions import ExemplarError
 
+from ..access import acting
+from ..access.actors import ANONYMOUS, Actor
+from ..access.permissions import Permission
 from ..entities import base_rows, entities
 from ..entities.entities import Entity
 from ..exceptions import Faults, IncompleteEntity, StoreError, UnknownEntity
@@ -16,6 +19,7 @@ from ..predictions import upsert
 from ..predictions.predictions import Prediction, checked_name
 from ..predictions.upsert import PredictionBatch, ValidRequest
 from ..products.product import DataProduct
+from . import splits
 from .champions import Champion
 from .prefetch import attach_prefetch
 
@@ -38,8 +42,11 @@ class PredictionRequest(NamedTuple):
 
 def predict(champion: Champion, requests: Sequence[PredictionRequest]) -> list[Prediction | ExemplarError]:
     """Predict and store each request, on this thread's connection; a refused request has its error in its place."""
-    validated = validate(champion.product, requests)
+    validated = note_asker(
+        validate(champion.product, requests), find_asker(acting.current(), champion.product)
+    )
     predictions = upsert.store(compute(champion, accepted(validated)))
+    champion.stages.predictions.add(len(predictions))
     return merge(validated, attach_prefetch(predictions))
 
 
@@ -67,6 +74,25 @@ def validate(
     rows = entities.find_each(product, from_tables) if from_tables else {}
     keys = _find_keys(product, named) if named else None
     return [_validate(product, request, rows, keys) for request in requests]
+
+
+def find_asker(actor: Actor | None, product: DataProduct) -> str | None:
+    """Find the author who reads back what this actor asks for; None where that needs no note, or nobody can tell who.
+
+    Whoever may view the product reads all of its predictions, and callers without any credential are one author.
+    """
+    if actor is None or actor.author == ANONYMOUS or actor.may(Permission.VIEW, product.name):
+        return None
+    return actor.author
+
+
+def note_asker(
+    validated: Sequence[ValidRequest | ExemplarError], asker: str | None
+) -> Sequence[ValidRequest | ExemplarError]:
+    """Have the valid requests name who asks."""
+    if asker is None:
+        return validated
+    return [r._replace(asker=asker) if isinstance(r, ValidRequest) else r for r in validated]
 
 
 def _find_keys(product: DataProduct, named: Collection[str]) -> Collection[str] | None:
@@ -100,9 +126,19 @@ def accepted(validated: Sequence[ValidRequest | ExemplarError]) -> list[ValidReq
 
 
 def compute(champion: Champion, requests: Sequence[ValidRequest]) -> PredictionBatch:
-    """Run the model on the requests. Nothing is stored yet."""
+    """Run the model on the requests, or in a split that of each subject. Nothing is stored yet."""
+    if split := splits.find(champion):
+        return splits.compute(split, champion, requests)
     answers = champion.model.predict([request.instance for request in requests])
     return PredictionBatch(champion.product, champion.version, requests, answers)
+
+
+def estimate_microseconds(champion: Champion, rows: int) -> float:
+    """Estimate the time of `compute` in the models."""
+    microseconds = champion.pace.microseconds(rows)
+    if split := splits.find(champion):
+        microseconds += split.challenger.pace.microseconds(rows)
+    return microseconds
 
 
 def merge(

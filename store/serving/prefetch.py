@@ -5,7 +5,7 @@ from functools import cached_property
 
 from learning.evaluation.intervals import Intervals
 
-from ..db.pagination import WeakRows
+from ..db.pagination import WeakRows, lookup_for_page, share_lookups
 from ..entities import entities
 from ..entities.entities import Entity
 from ..exceptions import StoreError
@@ -15,6 +15,7 @@ from ..predictions.predictions import Prediction
 from ..predictions.truth import Truth
 from ..products import catalogue
 from ..registry.versions import ModelVersion
+from . import would_be
 
 
 class Prefetch:
@@ -22,6 +23,8 @@ class Prefetch:
 
     def __init__(self, predictions: Sequence[Prediction]):
         self.predictions = WeakRows(predictions)
+        #: By product and version: the answers by the stored predictions' ids, or the refusal.
+        self._would_be: dict[tuple[str, int | None], dict[str, Prediction] | StoreError] = {}
 
     def _by_product(self) -> Iterable[tuple[str, list[Prediction]]]:
         names = {prediction.product for prediction in self.predictions}
@@ -55,6 +58,30 @@ class Prefetch:
         """The intervals around the values of each version, by its key."""
         return ModelVersion.objects.intervals_of({p.model_id for p in self.predictions})
 
+    def would_be(self, prediction: Prediction, key: int | None) -> Prediction | None:
+        """Get the answer of another version, of all predictions of the page at once; None where it has none.
+
+        Raises as `would_be.predict` does.
+        """
+        name = prediction.product
+        if (name, key) not in self._would_be:
+            self._would_be[name, key] = self._find_would_be(name, key)
+        answers = self._would_be[name, key]
+        if isinstance(answers, StoreError):
+            raise type(answers)(answers.message, argument=answers.argument)
+        return answers.get(prediction.id)
+
+    def _find_would_be(self, name: str, key: int | None) -> dict[str, Prediction] | StoreError:
+        try:
+            answers = would_be.predict(
+                catalogue.get(name), key, [row for row in self.predictions if row.product == name]
+            )
+        except StoreError as error:
+            return error
+        share_lookups(list(answers.values()))
+        attach_prefetch(list(answers.values()))
+        return answers
+
     def entity_of(self, prediction: Prediction) -> Entity | None:
         """The entity that the prediction is about; None if it is about none, or the row is gone.
 
@@ -66,7 +93,7 @@ class Prefetch:
         return entity
 
     def truth_of(self, prediction: Prediction) -> str | None:
-        """The label that counts for the prediction, as text: the majority of feedback, else the table's label."""
+        """The label that counts for the prediction, as text: what feedback says, else the table's label."""
         agreed = self.truths.get(prediction.subject)
         if agreed and agreed.answer is not None:
             return agreed.answer
@@ -92,8 +119,14 @@ def prefetch_of(prediction: Prediction) -> Prefetch:
 
 def truth_of_entity(entity: Entity) -> str | None:
     """The label that counts for the entity, as text."""
-    subject = truth.subject_of_entity(entity.product, entity.key)
-    agreed = truth.find_truths(entity.product, [subject]).get(subject)
+    agreed: Truth | None = lookup_for_page(entity, "truth", _truths_of)
     return (
         agreed.answer if agreed and agreed.answer is not None else entity.product.stored_answer(entity.label)
     )
+
+
+def _truths_of(rows: Sequence[Entity]) -> dict[str, Truth]:
+    product = rows[0].product
+    by_subject = {truth.subject_of_entity(product, entity.key): entity.key for entity in rows}
+    truths = truth.find_truths(product, by_subject)
+    return {by_subject[subject]: agreed for subject, agreed in truths.items()}

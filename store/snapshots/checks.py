@@ -10,6 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, transaction
 from ..db import sqlstates
 from ..entities.unique_keys import KeyCounts
 from ..exceptions import StoreError
+from ..predictions import policy_checks
 from ..products import catalogue
 from ..products.features import Feature
 from ..products.product import DataProduct
@@ -45,6 +46,15 @@ def check_product(product: DataProduct) -> Iterator[checks.CheckMessage]:
             for problem in repeated_rows.find_unwritable(product):
                 yield checks.Warning(
                     _sentence(product, problem), obj=product.join.queryset.model, id="exemplar.W009"
+                )
+        with limited():
+            for problem in policy_checks.find_problems(product):
+                yield checks.Warning(
+                    _sentence(product, problem), obj=product.join.queryset.model, id="exemplar.W011"
+                )
+            for problem in policy_checks.find_unknown_groups(product):
+                yield checks.Error(
+                    _sentence(product, problem), obj=product.join.queryset.model, id="exemplar.E006"
                 )
         for values in find_stored(product):
             yield checks.Warning(

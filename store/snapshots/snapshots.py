@@ -14,6 +14,7 @@ from learning.exceptions import NoRows, OneClass, TimedOut, TooFewInstances
 
 from ..db.base import BaseModel
 from ..db.fields import JSONField
+from ..db.writes import NOTHING, Writes
 from ..entities import base_rows
 from ..entities.unique_keys import KeyCounts
 from ..exceptions import RowsMultiplied
@@ -76,6 +77,9 @@ class SnapshotManager(models.Manager["Snapshot"]):
 
 class Snapshot(BaseModel):
     """One frozen join, with counts that account for every row."""
+
+    web_writes = NOTHING
+    worker_writes = Writes(insert=True, update=("analysis", "dropped_at"))
 
     product = models.CharField(max_length=40)
     number = models.PositiveIntegerField()
@@ -254,12 +258,12 @@ FROM ({joined}) i LEFT JOIN store_truth t ON t.product = %s AND t.entity = i.sna
 
 
 def _examples(product: DataProduct, columns: Sequence[Feature]) -> tuple[str, list[Any]]:
-    """Compile the newest labelled prediction of each subject that is not an entity, cast to the features' types."""
-    cast = "".join(f",\n{_cast_sql(column)}" for column in columns)
+    """Compile the newest served prediction of each labelled subject that is no entity, cast to the features' types."""
+    cast = "".join(f",\n{cast_sql(column, 'p.features', '%s')}" for column in columns)
     statement = f"""
         SELECT DISTINCT ON (p.subject) NULL::text, p.id, {_answer_sql(product)}, p.created_at, NULL::text{cast}
         FROM store_prediction p JOIN store_truth t ON t.product = p.product AND t.subject = p.subject
-        WHERE p.product = %s AND p.entity IS NULL AND {_answer_sql(product)} IS NOT NULL
+        WHERE p.product = %s AND p.served AND p.entity IS NULL AND {_answer_sql(product)} IS NOT NULL
         ORDER BY p.subject, p.created_at DESC, p.id"""
     return statement, [*(column.name for column in columns for _ in range(2)), product.name]
 
@@ -272,11 +276,16 @@ def _answer_sql(product: DataProduct) -> str:
     return "CASE WHEN pg_input_is_valid(t.answer, 'float8') THEN t.answer::float8::text END"
 
 
-def _cast_sql(column: Feature) -> str:
-    """Cast a stored feature to the declared type; null where it no longer fits a changed declaration."""
-    kind = _sql_type(column)
+def cast_sql(column: Feature, features: str, name: str) -> str:
+    """Cast a stored feature to the declared type; null where it no longer fits a changed declaration.
+
+    Args:
+        features: SQL of the stored instance.
+        name: SQL of the feature's name; it comes twice.
+    """
+    kind, text = _sql_type(column), f"{features} ->> {name}"
     # Cast again: CASE drops the precision of a numeric.
-    value = f"(CASE WHEN pg_input_is_valid(p.features ->> %s, '{kind}') THEN (p.features ->> %s)::{kind} END)::{kind}"
+    value = f"(CASE WHEN pg_input_is_valid({text}, '{kind}') THEN ({text})::{kind} END)::{kind}"
     template = select_stored(column.field)
     return template.format(value) if template else value
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.backends.postgresql import base
 
-from . import versions
+from . import poolers, versions
 from .introspection import DatabaseIntrospection
 from .watchdog import watchdog
 
@@ -18,7 +18,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         versions.check(self.pg_version)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        watchdog.check()
-        connection = super().get_new_connection(conn_params)
-        watchdog.watch(connection, conn_params)
+        parameters = watchdog.admit(conn_params)
+        route = poolers.find_route(parameters)
+        parameters = route.adapt(parameters)
+        connection = super().get_new_connection(parameters)
+        watchdog.watch(connection, parameters, route.is_pooled)
         return connection

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
 
-from .asynchronous import NoAnswer, open_connection
+from .asynchronous import NoAnswer, list_hosts, name_host, open_connection
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +26,18 @@ DEADLINE = 5.0
 TICK = 0.5
 
 
+DEFAULT_PORT = "5432"
+#: A host and its port.
+Server = tuple[str, str]
+
+
 class WatchedConnection:
     """A synchronous connection of psycopg2, seen from another thread."""
 
     def __init__(self, connection: Any):
         self.connection = weakref.ref(connection)
+        #: The one of several hosts that accepted the connection.
+        self.server: Server = connection.info.host or "", str(connection.info.port)
         # A duplicate: the number of a socket that its owner has closed may by then be another's.
         self.socket = socket.socket(fileno=os.dup(connection.fileno()))
 
@@ -63,10 +70,12 @@ class Watchdog:
         self.watched: set[WatchedConnection] = set()
         #: Those that waited at the last tick.
         self.waiting: set[WatchedConnection] = set()
-        #: True from the first question that the server did not answer to the next that it does.
-        self.frozen = False
-        #: By which the server is asked.
+        #: Servers from the first question that they did not answer to the next that they do.
+        self.frozen: set[Server] = set()
+        #: By which servers are asked.
         self.parameters: dict[str, Any] = {}
+        #: A pooler is asked for no more than to be let in: its connections to the server may all be in use.
+        self.statement = "SELECT 1"
 
     def start_over(self) -> None:
         """Forget the connections and the thread: a process that was forked has neither."""
@@ -74,14 +83,23 @@ class Watchdog:
             each.socket.close()
         vars(self).update(vars(Watchdog()))
 
-    def check(self) -> None:
-        """Check that the server is not known to be frozen. Raises psycopg2.OperationalError."""
-        if self.frozen:
-            raise psycopg2.OperationalError("PostgreSQL does not answer.")
+    def admit(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return the parameters without hosts that are known to be frozen.
 
-    def watch(self, connection: Any, parameters: dict[str, Any]) -> None:
+        Raises: psycopg2.OperationalError where no other is left.
+        """
+        if not (frozen := set(self.frozen)):
+            return parameters
+        hosts = list_hosts(parameters)
+        left = [(host, port) for host, port in hosts if (host, port or DEFAULT_PORT) not in frozen]
+        if len(hosts) < 2 or not left:
+            raise psycopg2.OperationalError("PostgreSQL does not answer.")
+        return name_host(parameters, *map(",".join, zip(*left, strict=True)))
+
+    def watch(self, connection: Any, parameters: dict[str, Any], is_pooled: bool = False) -> None:
         """Watch a connection, opened with these parameters, until it is closed."""
         self.parameters = {name: value for name, value in parameters.items() if name != "cursor_factory"}
+        self.statement = "" if is_pooled else "SELECT 1"
         self.watched.add(WatchedConnection(connection))
         with self.lock:
             if self.thread is None:
@@ -97,15 +115,15 @@ class Watchdog:
                 log.exception("The connections to PostgreSQL could not be watched; it is tried again.")
 
     def tick(self) -> None:
-        """Ask the server if a statement has waited since the last tick; end those that wait for a frozen one."""
+        """Ask a server if a statement has waited for it since the last tick; end those that wait for a frozen one."""
         self._forget_closed()
         waiting = {each for each in list(self.watched) if each.is_waiting}
-        if self.frozen or waiting & self.waiting:
-            self._note(frozen=not self._is_answering())
+        suspects = {each.server for each in waiting & self.waiting} | self.frozen
+        self._note({server for server in suspects if not self._is_answering(server)})
         self.waiting = waiting
         if self.frozen:
             for each in list(self.watched):
-                if each.is_waiting:
+                if each.server in self.frozen and each.is_waiting:
                     each.cut()
 
     def _forget_closed(self) -> None:
@@ -114,20 +132,23 @@ class Watchdog:
                 self.watched.discard(each)
                 each.socket.close()
 
-    def _is_answering(self) -> bool:
-        """Ask the server; a refusal is an answer, too."""
+    def _is_answering(self, server: Server) -> bool:
+        """Ask a server; a refusal is an answer, too."""
+        host, port = server
+        is_named = host and "hostaddr" not in self.parameters
+        parameters = name_host(self.parameters, host, port) if is_named else self.parameters
         try:
-            open_connection(self.parameters, "SELECT 1", DEADLINE - 3 * TICK).close()
+            open_connection(parameters, self.statement, DEADLINE - 3 * TICK).close()
         except NoAnswer:
             return False
         except psycopg2.Error:
             pass
         return True
 
-    def _note(self, frozen: bool) -> None:
-        if frozen and not self.frozen:
+    def _note(self, frozen: set[Server]) -> None:
+        if frozen - self.frozen:
             log.warning("PostgreSQL does not answer: statements that wait for it are ended.")
-        if self.frozen and not frozen:
+        if self.frozen - frozen:
             log.warning("PostgreSQL answers again.")
         self.frozen = frozen
 

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -22,6 +22,9 @@ from store.ingest.progress import show_progress
 from store.products import catalogue
 from store.products.product import DataProduct
 from store.scaffold import accepting
+
+#: The counts of a load.
+Summary = TypeVar("Summary")
 
 
 class Cancellable(Protocol):
@@ -222,14 +225,14 @@ def run_anew(*arguments: str) -> None:
         sys.exit(process.returncode)
 
 
-def run_interruptibly(load: Callable[[], LoadSummary]) -> LoadSummary:
+def run_interruptibly(load: Callable[[], Summary]) -> Summary:
     """Run `load` in a thread, so that Ctrl-C cancels a running statement.
 
     Raises: KeyboardInterrupt after the transaction was rolled back.
     """
     running: list[Cancellable] = []
 
-    def run() -> LoadSummary:
+    def run() -> Summary:
         try:
             connection.ensure_connection()
             running.append(connection.connection)
@@ -239,7 +242,7 @@ def run_interruptibly(load: Callable[[], LoadSummary]) -> LoadSummary:
             connection.close()
 
     with ThreadPoolExecutor(1) as pool:
-        future: Future[LoadSummary] = pool.submit(run)
+        future: Future[Summary] = pool.submit(run)
         try:
             return future.result()
         except KeyboardInterrupt:

@@ -1,5 +1,7 @@
 """Command that writes a build's report as one self-contained HTML file."""
 
+import base64
+import hashlib
 from argparse import ArgumentParser
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from learning.exceptions import ExemplarError
 from store.builds import report
 from store.products import catalogue
 
-STYLE = Path(__file__).parents[2] / "static" / "store" / "pages.css"
+STATIC = Path(__file__).parents[2] / "static" / "store"
+STYLE_SHEETS = (STATIC / "report.css", STATIC / "pages.css")
 
 
 class Command(BaseCommand):
@@ -34,7 +37,7 @@ class Command(BaseCommand):
             content = report.build_report(catalogue.get(product), build)
         except ExemplarError as error:
             raise CommandError(str(error)) from error
-        page = render_to_string("store/report.html", {"report": content, "style": STYLE.read_text()})
+        page = render(content)
         folder = settings.EXEMPLAR_STATE / "reports"
         path = (to or folder / f"{product}-{content.build.number}.html").absolute()
         try:
@@ -44,3 +47,10 @@ class Command(BaseCommand):
             raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
         self.stdout.write(f"Wrote the report of build {content.build.number} of {product} to:")
         self.stdout.write(str(path))
+
+
+def render(content: report.Report) -> str:
+    """Render the page with its style, the only thing in it that a browser runs: scripts and loads are refused."""
+    style = "".join(file.read_text() for file in STYLE_SHEETS)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return render_to_string("store/report.html", {"report": content, "style": style, "digest": digest})

@@ -4,8 +4,11 @@ import sys
 from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from learning.exceptions import ExemplarError
+from store.access import audit
+from store.access.audit import Act
 from store.scaffold import app
 
 
@@ -29,8 +32,13 @@ class Command(BaseCommand):
             if not files and not (tables and drop_data):
                 raise CommandError(_describe_absence(name, tables))
             self.confirm(name, len(files), tables if drop_data else [], yes)
-            if drop_data:
-                app.drop_tables(name)
+            with transaction.atomic():
+                # Of an app that has made no tables, its migrations are all that is there: with their records, a later
+                # app of this name would get no tables either.
+                if drop_data or not tables:
+                    app.drop_tables(name)
+                if drop_data and tables:
+                    audit.record(Act.DELETE, product=name, details={"tables": tables})
             app.remove_folder(name)
         except (ExemplarError, OSError) as error:
             raise CommandError(str(error)) from error

@@ -20,9 +20,13 @@ from project.processes import members
 from store.builds.builds import Build, BuildEvent
 from store.builds.candidates import Candidate, FoldScore, Score
 from store.builds.runner import run, run_job
-from store.exceptions import BadInput, BuildEnded, NoChampion, UnknownId
+from store.db.pagination import PageRequest
+from store.exceptions import BadInput, JobEnded, NoChampion, UnknownId
 from store.jobs import jobs, leases, queue
 from store.jobs.jobs import CANCELLED, FAILED, READY, RUNNING, SUCCEEDED, Superseded
+from store.notices.deliveries import Delivery
+from store.notices.kinds import EventKind
+from store.notices.receivers import Receiver
 from store.products import catalogue
 from store.products.product import DataProduct
 from store.registry.product_states import ProductState
@@ -175,7 +179,7 @@ def test_a_running_build_that_is_cancelled_writes_nothing_any_more(stay: DataPro
 def test_an_ended_job_cannot_be_cancelled(stay: DataProduct) -> None:
     build = request(stay)
     Build.objects.cancel(build.pk, "bob")
-    with pytest.raises(BuildEnded, match="Build 1 of stay has already ended as CANCELLED"):
+    with pytest.raises(JobEnded, match="Build 1 of stay has already ended as CANCELLED"):
         Build.objects.cancel(build.pk, "bob")
     with pytest.raises(UnknownId):
         Build.objects.cancel(0, "bob")
@@ -188,7 +192,7 @@ def test_a_build_is_cancelled_once_by_two_at_once(stay: DataProduct) -> None:
     def cancel() -> bool:
         try:
             return bool(Build.objects.cancel(build.pk, "bob"))
-        except BuildEnded:
+        except JobEnded:
             return False
 
     assert sorted(at_once(cancel, cancel, cancel)) == [False, False, True]
@@ -277,18 +281,21 @@ def test_events_come_in_pages_without_loss(stay: DataProduct) -> None:
         build.add_event("CandidateScored", f"{number}", percent=float(10 * number))
     seen, cursor, more = [], None, True
     while more:
-        page = BuildEvent.objects.page(build, 3, cursor)
+        page = BuildEvent.objects.page(build, PageRequest(first=3, after=cursor))
         seen += [event.message for event in page.nodes]
         cursor, more = page.cursor(page.nodes[-1]), page.has_next
     assert seen == [str(number) for number in range(7)]
     assert page.total() == 7
-    assert [event.message for event in BuildEvent.objects.after(build.pk, "5")] == ["5", "6"]
+    assert [event.message for event in BuildEvent.objects.after(build.pk, f"{build.pk}.5")] == ["5", "6"]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", "9" * 10, "\0"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "-1", "5", ".", "1.", "{}.", "{}.-1", "{}.1.5", "{}.٣", "{}." + "9" * 10, "\0"]
+)
 def test_an_invalid_cursor_of_events_is_refused(stay: DataProduct, cursor: str) -> None:
-    with pytest.raises(BadInput, match="no cursor of a build's events"):
-        BuildEvent.objects.page(request(stay), None, cursor)
+    with pytest.raises(BadInput, match="no cursor of this build's events"):
+        build = request(stay)
+        BuildEvent.objects.page(build, PageRequest(after=cursor.format(build.pk)))
 
 
 def test_progress_never_goes_back(stay: DataProduct) -> None:
@@ -355,7 +362,9 @@ def test_a_model_that_serves_in_spite_of_an_objection_says_so(stay: DataProduct,
     )
 
 
-def test_a_build_after_a_rollback_is_held_until_a_person_promotes(stay: DataProduct) -> None:
+def test_a_build_after_a_rollback_is_held_until_a_person_promotes(stay: DataProduct, settings: Any) -> None:
+    settings.EXEMPLAR_WEBHOOK_NETWORKS = ["127.0.0.0/8"]
+    Receiver.objects.create_webhook("stay", "http://127.0.0.1/", [EventKind.MODEL_HELD], "ann")
     examples(30)
     first = built(stay).model
     operate(relapsed=True, age=70)
@@ -369,6 +378,9 @@ def test_a_build_after_a_rollback_is_held_until_a_person_promotes(stay: DataProd
     assert "waits for a person" in held.decision and "Rolled back by ann: It was worse." in held.decision
     assert " on rows held out of " in held.decision and "is of other rows" in held.decision
     assert held.model and ModelVersion.objects.champion_of("stay") == first
+    event = Delivery.objects.get().data
+    assert (event["build"], event["version"]) == (held.number, held.model.number)
+    assert "waits for a person" in event["message"]
 
     Promotion.objects.promote(held.model, "Looked at it.", "ann")
     assert ProductState.objects.get(product="stay").hold == ""

@@ -8,10 +8,11 @@ import psycopg2
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection, transaction
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from store.db.postgresql import versions
+from tests.drawing import draws
 
 #: Types of columns that files are loaded into, with and without length and precision.
 TYPES = [
@@ -61,7 +62,7 @@ def fetch(statement: str, *parameters: Any) -> list[Any]:
 
 
 @pytest.mark.django_db
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=draws(10))
 @given(cells=st.lists(CELLS, min_size=1, max_size=20))
 @example(cells=["abcd", "123.456", "1234.5", "12345678901234567890", "[1, 2]", '{"a": 1}', "{1,2}", "t"])
 def test_the_stand_in_says_what_the_input_of_a_table_says(cells: list[str]) -> None:

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Barrier
 
 import pytest
 from django.conf import settings
@@ -14,6 +13,7 @@ from store.db import threads
 from store.db.postgresql import watchdog
 from store.db.unreachable import UNREACHABLE
 from tests.freezing import frozen
+from tests.store.pools import close_connections
 from tests.waiting import PATIENCE, eventually
 
 pytestmark = [
@@ -48,22 +48,18 @@ class Pool(ThreadPoolExecutor):
     def call(self, function: Callable[..., object], *arguments: object) -> "Future[object]":
         return self.submit(threads.call, function, *arguments)
 
-    def close_connections(self) -> None:
-        together = Barrier(THREADS)
-
-        def close() -> None:
-            connection.close()
-            together.wait(PATIENCE)  # so that no thread closes twice, and another one not at all
-
-        for each in [self.submit(close) for _ in range(THREADS)]:
-            each.result()
-
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
     with Pool(THREADS) as opened:
         yield opened
-        opened.close_connections()
+        close_connections(opened)
+    with connection.cursor() as cursor:
+        # The server goes on with what nobody waits for any more, and the database could not be dropped.
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%pg_sleep%'"
+        )
 
 
 def postmaster() -> int:
@@ -105,8 +101,8 @@ def test_a_statement_that_takes_long_is_waited_for(pool: Pool, monkeypatch: pyte
     asked: list[bool] = []
     is_answering = watchdog.Watchdog._is_answering
 
-    def record(self: watchdog.Watchdog) -> bool:
-        asked.append(is_answering(self))
+    def record(self: watchdog.Watchdog, server: watchdog.Server) -> bool:
+        asked.append(is_answering(self, server))
         return asked[-1]
 
     monkeypatch.setattr(watchdog, "TICK", 0.1)

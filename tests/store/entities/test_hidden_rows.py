@@ -14,6 +14,7 @@ from django.db.models import Count
 from learning.exceptions import ExemplarError
 from store import ingest
 from store.access.actors import Actor
+from store.db.pagination import PageRequest
 from store.entities import base_rows, entities
 from store.entities.entities import KEEP
 from store.exceptions import Conflict, NotWritable
@@ -97,7 +98,7 @@ def prediction_shown(world: World, key: str) -> object:
 
 
 def page(world: World, key: str) -> object:
-    rows = entities.page(world.product, 10, None)
+    rows = entities.page(world.product, PageRequest(first=10))
     return list(map(shown, rows.nodes)), rows.total()
 
 

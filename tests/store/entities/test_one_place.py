@@ -11,8 +11,13 @@ OWN_MEANS = re.compile(
     r"join\.(queryset|rows)\b(?!\.(model|query)\b)"
     r"|\bmodel\._(base|default)_manager|\bmodel\.objects|_meta\.model\b|QuerySet\(model="
 )
-#: The declaration, which compiles the queryset; the one place; and counts of whole tables.
-MAY = ("store/products/", "store/entities/base_rows.py", "store/entities/unique_keys.py")
+#: The declaration, which compiles the queryset; the one place; counts of whole tables; and what goes with a row of it.
+MAY = (
+    "store/products/",
+    "store/entities/base_rows.py",
+    "store/entities/unique_keys.py",
+    "store/entities/deletion.py",
+)
 
 
 def means(source: str) -> list[str]:

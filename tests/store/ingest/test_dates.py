@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection, models
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg2 import sql
 
@@ -15,6 +16,7 @@ from learning.problem import Classification
 from store.ingest.casts import Cast
 from store.ingest.loading import load
 from store.products import DataProduct, Join
+from tests.drawing import draws
 from tests.samples.models import Sample
 
 pytestmark = pytest.mark.django_db
@@ -98,7 +100,7 @@ def read(field: Any, cell: str, day_first: bool | None) -> Any:
 #: Days whose years of two digits are understood.
 days = st.dates(date(1970, 1, 1), date(2069, 12, 31))
 given_days = given(form=st.sampled_from(FORMS), day=days, day_first=st.booleans())
-many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(max_examples=draws(40))
 
 
 @many
@@ -144,6 +146,15 @@ def test_a_date_of_unknown_order_is_asked_about(cell: str) -> None:
 )
 def test_what_is_no_day_is_refused(cell: str) -> None:
     assert read(models.DateField(), cell, True).startswith("is no date")
+
+
+def test_a_day_or_moment_beyond_its_limits_is_refused() -> None:
+    first = models.DateField(validators=[MinValueValidator(date(1900, 1, 1))])
+    assert read(first, "1900-01-01", None) == date(1900, 1, 1)
+    assert read(first, "31.12.1899", True) == "must be 1900-01-01 at the earliest"
+    last = models.DateTimeField(validators=[MaxValueValidator(datetime(2030, 6, 1, 12, tzinfo=UTC))])
+    assert read(last, "2030-06-01 12:00", None) == datetime(2030, 6, 1, 12, tzinfo=UTC)
+    assert read(last, "2030-06-01T11:30-02:00", None) == "must be 2030-06-01 12:00 UTC at the latest"
 
 
 def test_a_file_may_mix_the_forms(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from store.ingest import files
 from store.ingest.files import FileError
 from store.ingest.files.dialects import MAX_CELL_LENGTH
+from tests.drawing import draws
 
 Rows = Sequence[Sequence[str]]
 
@@ -59,7 +60,7 @@ def header(rows: Rows) -> Rows:
     st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
     st.sampled_from(["\n", "\r\n"]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=draws(40))
 def test_cells_in_quotes_are_read_as_they_were_written(
     rows: Rows, delimiter: str, quote: str, quoting: Any, end: str
 ) -> None:
@@ -72,7 +73,7 @@ def test_cells_in_quotes_are_read_as_they_were_written(
 @given(
     tables(HOSTILE_CELLS), st.sampled_from(",;\t|"), st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=draws(40))
 def test_quotes_behind_backslashes_are_read_as_they_were_written(
     rows: Rows, delimiter: str, quoting: Any
 ) -> None:
@@ -85,7 +86,7 @@ def test_quotes_behind_backslashes_are_read_as_they_were_written(
 
 
 @given(tables(MESSAGES), st.sampled_from(",;\t|"), WORDS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=draws(60))
 @example([['"Hello" she said', "a"], ['he said "maybe', "b"], ['5" screen', "c"]], "\t", "w")
 @example([['"begins here', "a"], ["b", "b"], ['ends here"', "c"]], ",", "w")
 def test_bare_quotes_are_characters_where_nothing_is_quoted(rows: Rows, delimiter: str, word: str) -> None:
@@ -97,7 +98,7 @@ def test_bare_quotes_are_characters_where_nothing_is_quoted(rows: Rows, delimite
 
 
 @given(st.text(alphabet="ab\n\t,;\"'\\ ", max_size=60), st.sampled_from(["utf-8", "utf-16", "cp1252"]))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=draws(60))
 def test_any_text_is_read_or_refused_with_a_sentence(text: str, encoding: str) -> None:
     try:
         read(text, encoding)

@@ -104,7 +104,7 @@ def test_a_key_is_required_where_the_table_generates_none(diabetes: DataProduct)
 def test_nothing_is_written_where_a_feature_is_invalid(stay: DataProduct) -> None:
     with pytest.raises(OutOfRange) as raised:
         create(stay, age=0)
-    assert raised.value.argument == ("row", "features", "age")
+    assert raised.value.argument == ("features", "age")
     with pytest.raises(BadInput, match="Urgency must be one of planned, 1st, not 'never'"):
         create(stay, urgency="never")
     assert not Operation.objects.exists()

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from store.ingest import files, staging
 from store.ingest.files import FileError, Layout
+from tests.drawing import draws
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +59,7 @@ def test_line_ends_within_texts_of_json_are_stored(tmp_path: Path, text: str) ->
     assert staged(files.sniff(path)) == [[text, "1"]] * 2
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=draws(30))
 @given(
     header=st.lists(TITLES, min_size=2, max_size=2),
     rows=st.lists(st.lists(CELLS, min_size=2, max_size=2), min_size=1, max_size=4),

@@ -90,8 +90,8 @@ def test_feedback_on_an_entity_is_feedback_on_later_predictions_too(stay: DataPr
     key = str(operate().pk)
     give(stay, "True", entity=key)
     prediction = predicted(stay, entity=key)
-    assert list(Prediction.objects.all().matching(labelled=True)) == [prediction]
-    assert list(Prediction.objects.all().with_truth(stay, "True")) == [prediction]
+    assert list(Prediction.objects.matching(stay, labelled=True)) == [prediction]
+    assert list(Prediction.objects.matching(stay, truth={"eq": "True"})) == [prediction]
 
 
 def test_feedback_on_a_reference_holds_for_all_its_predictions(stay: DataProduct) -> None:
@@ -107,7 +107,7 @@ def test_feedback_without_a_subject_holds_for_equal_features(stay: DataProduct) 
     give(stay, "True", prediction=first.pk)
     second = predicted(stay)
     assert second.pk != first.pk
-    assert list(Prediction.objects.order_by("created_at").matching(labelled=True)) == [first, second]
+    assert set(Prediction.objects.matching(stay, labelled=True)) == {first, second}
 
 
 def test_feedback_about_an_unknown_subject_is_refused(stay: DataProduct, relapse: DataProduct) -> None:

@@ -138,14 +138,17 @@ def test_predictions_are_filtered_by_their_answer(
         stay, served, question(stay, {"entity": key}), question(stay, {"reference": "form"})
     )
     rows = Prediction.objects.all()
-    assert list(rows.matching(stay, entity=key)) == [about_entity]
-    assert list(rows.matching(stay, reference="form")) == [about_form]
+    assert list(rows.matching(stay, entity={"eq": key})) == [about_entity]
+    assert list(rows.matching(stay, reference={"in": ["form", "other"]})) == [about_form]
+    assert list(rows.matching(stay, reference={"is_null": True})) == [about_entity]
     assert not rows.matching(relapse).exists()
-    assert not rows.matching(answer="False").exists()
-    assert rows.matching(confidence_below=0.76, model=served.pk, answer="True").count() == 2
-    assert rows.matching(confidence_below=0.75).count() == 0
+    assert not rows.matching(stay, answer={"eq": "False"}).exists()
+    wanted = {"confidence": {"lt": 0.76}, "model_id": {"eq": served.pk}, "answer": {"in": ["True"]}}
+    assert rows.matching(stay, **wanted).count() == 2
+    assert rows.matching(stay, confidence={"lt": 0.75}).count() == 0
     when = about_entity.created_at
-    assert (rows.matching(since=when).count(), rows.matching(until=when).count()) == (2, 0)
+    assert rows.matching(stay, created_at={"gte": when}).count() == 2
+    assert rows.matching(stay, created_at={"lt": when}).count() == 0
 
 
 def test_predictions_about_one_subject_know_each_other(stay: DataProduct, served: ModelVersion) -> None:
@@ -163,8 +166,8 @@ def test_a_tie_is_no_label(stay: DataProduct, served: ModelVersion) -> None:
     [row] = record(stay, served, question(stay))
     for author, answer in [("ann", "True"), ("bob", "False")]:
         Feedback.objects.give(stay, About(prediction=row.pk), answer, author)
-    assert list(Prediction.objects.all().matching(labelled=True)) == []
-    assert list(Prediction.objects.all().matching(labelled=False)) == [row]
+    assert list(Prediction.objects.matching(stay, labelled=True)) == []
+    assert list(Prediction.objects.matching(stay, labelled=False)) == [row]
 
 
 @pytest.fixture
@@ -201,7 +204,7 @@ def test_a_deleted_prediction_returns_under_its_id_with_its_subjects_feedback(
     erasure.remove_predictions(Prediction.objects.all())
     [again] = record(stay, served, question(stay, {"reference": "form"}))
     assert (again.pk, again.times_asked) == (spoken_of[1].pk, 1)
-    assert list(Prediction.objects.all().matching(labelled=True)) == [again]
+    assert list(Prediction.objects.matching(stay, labelled=True)) == [again]
 
 
 @pytest.mark.django_db(transaction=True)

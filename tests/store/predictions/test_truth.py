@@ -158,12 +158,12 @@ def test_a_retired_label_of_the_table_is_restored_as_it_was() -> None:
 
 def test_truth_is_shown_wherever_the_entity_is(stay: DataProduct) -> None:
     operation = operate(relapsed=True)
-    entity = get(stay, str(operation.pk))
-    assert prefetch.truth_of_entity(entity) == "True"
+    key = str(operation.pk)
+    assert prefetch.truth_of_entity(get(stay, key)) == "True"
     say(stay, operation, "ann", "False")
-    assert prefetch.truth_of_entity(entity) == "False"
+    assert prefetch.truth_of_entity(get(stay, key)) == "False"
     say(stay, operation, "bob", "True")
-    assert prefetch.truth_of_entity(get(stay, str(operation.pk))) == "True"
+    assert prefetch.truth_of_entity(get(stay, key)) == "True"
 
 
 def test_products_over_the_same_rows_have_truths_of_their_own(

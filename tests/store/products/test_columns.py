@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from store.exceptions import BadInput, NotFinite, OutOfRange, SeveralFaults, StoreError
@@ -39,6 +39,24 @@ def test_text_is_composed() -> None:
 def test_times_are_in_utc() -> None:
     noon_in_riga = datetime(2024, 5, 17, 12, tzinfo=timezone(timedelta(hours=3)))
     assert cleaned(models.DateTimeField(), noon_in_riga).isoformat() == "2024-05-17T09:00:00+00:00"
+
+
+def test_days_and_moments_lie_between_the_validators_limits() -> None:
+    days = models.DateField(validators=[MinValueValidator(date(1900, 1, 1)), MaxValueValidator(latest_day)])
+    assert cleaned(days, date(1900, 1, 1)) == date(1900, 1, 1)
+    with pytest.raises(OutOfRange, match="must lie between 1900-01-01 and 2030-06-01, not 1899-12-31"):
+        cleaned(days, date(1899, 12, 31))
+    moments = models.DateTimeField(validators=[MaxValueValidator(date(2030, 6, 1))])
+    with pytest.raises(OutOfRange, match="must be 2030-06-01 00:00 UTC at the latest"):
+        cleaned(moments, datetime(2030, 6, 1, 0, 1, tzinfo=UTC))
+    # Half past one in Riga is still the day before.
+    assert cleaned(moments, datetime(2030, 6, 1, 1, 30, tzinfo=timezone(timedelta(hours=3)))).day == 31
+    assert column(moments).moment_limits == (None, datetime(2030, 6, 1, tzinfo=UTC))
+
+
+def latest_day() -> date:
+    """A limit that is computed, as today would be."""
+    return date(2030, 6, 1)
 
 
 @pytest.mark.parametrize("field", [models.FloatField(), models.DecimalField(max_digits=5, decimal_places=2)])

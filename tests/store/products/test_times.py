@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db.models import Count, Sum
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning.problem import Classification
@@ -15,6 +15,7 @@ from store.exceptions import InvalidJoin
 from store.products import Before, DataProduct, Join, Latest, Recency
 from store.products.checks import find_problems
 from store.snapshots.snapshots import Snapshot
+from tests.drawing import draws
 from tests.samples.models import Event, Sample
 
 from ..conftest import drop_snapshots
@@ -37,7 +38,7 @@ DAYS = MOMENTS.map(datetime.date)
 #: Columns with a time: of the sample, and of its events.
 TIMES = ["moment", "day"]
 
-many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(max_examples=draws(15))
 
 
 def declare(zone: str | None = None, at: str | None = "moment", **features: Any) -> DataProduct:

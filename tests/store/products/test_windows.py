@@ -18,12 +18,13 @@ from django.db.models import (
     Window,
 )
 from django.db.models.functions import Lag, Rank
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store.exceptions import InvalidJoin
 from store.products import checks
 from store.products.features import Before
+from tests.drawing import draws
 from tests.market.models import Customer, Order
 from tests.market.rows import customer, product_of, served_values, snapshot_values
 
@@ -45,7 +46,7 @@ def values_of(features: dict[str, Any], rows: Any = None, **more: Any) -> dict[s
     st.integers(1, 4),
     st.sampled_from([None, 3, 20.5]),
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=draws(8))
 def test_only_the_newest_rows_of_the_last_days_count(
     orders: list[tuple[int, int]], last: int, days: float | None
 ) -> None:

@@ -20,6 +20,7 @@ from learning.problem import Classification
 from store.ingest import files
 from store.ingest.files import FileError
 from store.scaffold.inference import ColumnOptions, InferredColumn, InferredTable, Role, infer_table
+from tests.drawing import draws
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_ages_that_do_not_repeat_in_a_small_file_are_a_feature(path: Path, ages:
     assert column(path, ages, "age").role is Role.FEATURE
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=draws(10))
 @given(
     kind=st.sampled_from(["code", "number", "age", "word"]),
     rows=st.integers(5, 400),

@@ -20,7 +20,8 @@ from learning.problem import Clustering
 from schema.composition import compose
 from schema.core import names
 from schema.core.context import Context
-from store.access import actors
+from store.access import resolver
+from store.db.pagination import PageRequest
 from store.entities import base_rows, entities
 from store.ingest.files import FileError
 from store.products import Category, Json, catalogue, checks
@@ -232,7 +233,7 @@ def test_every_column_is_read_through_the_api(
     columns = {names.field(column.name): column for column in product.columns}
     node = f"label features {{ {' '.join(columns)} }}"
     query = f"{{ oddity {{ entities(first: 4) {{ edges {{ node {{ {node} }} }} }} }} }}"
-    context = Context(actors.find_actor(None), HTTPConnection({"type": "http", "headers": []}))
+    context = Context(resolver.find_session_actor(None), HTTPConnection({"type": "http", "headers": []}))
     result = compose([product]).execute_sync(query, context_value=context)
     assert not result.errors, result.errors
     first, *_, last = [
@@ -242,7 +243,7 @@ def test_every_column_is_read_through_the_api(
     bare = next(name for name, column in columns.items() if column.field.column == "bare")
     assert isinstance(first["features"][bare], float)
     assert all(value is not None for value in last["features"].values())
-    for entity in entities.page(product, 4, None).nodes:
+    for entity in entities.page(product, PageRequest(first=4)).nodes:
         assert len(product.clean_stored(entity.inputs)) == len(columns)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import DatabaseError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -42,6 +43,19 @@ def test_a_refusal_leaves_no_folder_where_nothing_was_ever_migrated(folder: Path
         cursor.execute(f"DROP TABLE {MigrationRecorder.Migration._meta.db_table}")
     refuse(InvalidApp("no"))
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("tables", [[], ["oddity_visit"]], ids=["without tables", "with a table"])
+def test_migrations_are_forgotten_with_an_app_unless_its_tables_stay(folder: Path, tables: list[str]) -> None:
+    scaffold.write_files("oddity", SOURCES)
+    recorder = MigrationRecorder(connection)
+    recorder.record_applied("oddity", "0001_initial")
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"CREATE TABLE {table} ()")
+    call_command("rmproduct", "oddity", yes=True)
+    assert recorder.migration_qs.filter(app="oddity").exists() == bool(tables)
 
 
 def test_a_refusal_leaves_no_folder_where_the_database_is_gone(

@@ -6,9 +6,9 @@ import pytest
 from django.db import transaction
 
 from store.entities import entities
-from store.exceptions import NoChampion
+from store.exceptions import JobEnded, NoChampion, UnknownId
 from store.jobs import leases
-from store.jobs.jobs import SUCCEEDED, Superseded
+from store.jobs.jobs import CANCELLED, SUCCEEDED, Superseded
 from store.models import Prediction, Promotion, Scoring
 from store.products.product import DataProduct
 from store.serving import batch_scoring, champions
@@ -113,6 +113,44 @@ def test_a_superseded_attempt_writes_nothing(champion, stay):
         slow.hold()
     leases.run_with_lease(slow, lambda finished: batch_scoring._through(slow, finished))
     assert not Prediction.objects.exists()
+
+
+def test_a_cancelled_scoring_never_starts(champion, stay):
+    scoring = requested(stay)
+    cancelled = Scoring.objects.cancel(scoring.pk, by="ann")
+    assert cancelled.status == CANCELLED and cancelled.ended_at
+    assert Scoring.objects.claim(scoring.pk) is None
+    batch_scoring.run_job(scoring.pk)  # as the queue still has it
+    assert not Prediction.objects.exists()
+    with pytest.raises(JobEnded, match="has already ended as CANCELLED"):
+        Scoring.objects.cancel(scoring.pk, by="bob")
+    assert Scoring.objects.request(stay, by="ann")[1]
+
+
+def test_a_running_scoring_stops_between_two_chunks(champion, stay, monkeypatch):
+    scoring = claimed(requested(stay))
+    advance = batch_scoring._advance
+
+    def cancel_afterwards(*args: Any) -> None:
+        advance(*args)
+        transaction.on_commit(lambda: Scoring.objects.cancel(scoring.pk, by="ann"))
+
+    monkeypatch.setattr(batch_scoring, "_advance", cancel_afterwards)
+    batch_scoring.run(scoring)
+    scoring.refresh_from_db()
+    # The chunk that was committed stays.
+    assert (scoring.status, scoring.scored, Prediction.objects.count()) == (CANCELLED, 10, 10)
+
+
+def test_a_scoring_that_has_ended_is_not_cancelled(champion, stay):
+    scoring = claimed(requested(stay))
+    batch_scoring.run(scoring)
+    with pytest.raises(JobEnded):
+        Scoring.objects.cancel(scoring.pk, by="ann")
+    with pytest.raises(UnknownId):
+        Scoring.objects.cancel(scoring.pk + 1, by="ann")
+    scoring.refresh_from_db()
+    assert scoring.status == SUCCEEDED
 
 
 def test_a_version_that_does_not_fit_ends_it_with_a_reason(champion, stay):

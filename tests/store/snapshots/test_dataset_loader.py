@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.db.models import Avg, CharField, Count, F, FloatField, TextField, Value
 from django.db.models.functions import Cast, Concat
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning import dataset as learning
@@ -22,6 +22,7 @@ from store.products.product import DataProduct
 from store.snapshots import column_codecs, copy_reader, dataset_loader
 from store.snapshots.snapshots import SYSTEM_COLUMNS, Snapshot
 from tests.clinic.models import Anamnesis, Operation, Ward
+from tests.drawing import draws
 
 from ..conftest import HOUR, NOON, declared, examples, operate
 from .test_snapshots import predicted
@@ -167,7 +168,7 @@ def test_types_that_are_rarely_met_are_those_of_a_frame(kind: Kind, type_: str) 
     check(kind, type_, [*values, None], tuple(values) if kind is Kind.CATEGORY else ())
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=draws(15))
 @given(
     st.lists(
         st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1
@@ -179,7 +180,7 @@ def test_any_text_arrives_as_it_was(values: list[str | None]) -> None:
     check(Kind.CATEGORY, "text", values, tuple(dict.fromkeys(v for v in values[::2] if v is not None)))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=draws(15))
 @given(st.lists(st.none() | st.datetimes(timezones=st.timezones()), min_size=1))
 def test_any_time_arrives_as_it_was(values: list[datetime | None]) -> None:
     utc = [value and value.replace(tzinfo=UTC).isoformat() for value in values]

@@ -9,9 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, Value
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from store.db.pagination import PageRequest
 from store.entities import entities, unique_keys
 from store.exceptions import NotOneRow, RowsMultiplied
 from store.predictions.feedback import About, Feedback
@@ -22,6 +23,7 @@ from store.products.product import DataProduct
 from store.serving import predict, prefetch
 from store.snapshots import checks, preview, snapshots
 from store.snapshots.snapshots import Snapshot
+from tests.drawing import draws
 
 from ..team import Customer, Line, Order, Profile, customers, lines, team
 
@@ -157,7 +159,7 @@ def test_a_repeated_row_is_read_by_nobody(rows: None) -> None:
     with pytest.raises(RowsMultiplied, match="have the key 1 more than once"):
         entities.find(repeated, ["1"])
     with pytest.raises(RowsMultiplied):
-        entities.page(repeated, 5, None)
+        entities.page(repeated, PageRequest(first=5))
     with pytest.raises(RowsMultiplied):
         entities.after(repeated, None, 5)
 
@@ -182,7 +184,7 @@ SHAPES: list[Callable[[Any], Any]] = [
 ]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=draws(10))
 @given(st.data())
 def test_rows_are_refused_where_an_entity_comes_twice_and_nowhere_else(
     team: None, data: st.DataObject

@@ -1,0 +1,1 @@
+"""Comparisons of model versions on stored instances."""

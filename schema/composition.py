@@ -25,12 +25,14 @@ from .queries import Query
 from .subscriptions import Subscription
 from .types import diagnostics, events
 from .types.builds import Candidate
-from .types.jobs import Scoring
+from .types.comparisons import Comparison
+from .types.jobs import Import, Scoring
 from .types.registry import Promotion
 from .types.snapshots import Snapshot
+from .types.trials import Trial
 
 #: Types of nodes that no field of a root type leads to.
-NODES = [Snapshot, Candidate, Promotion, Scoring]
+NODES = [Snapshot, Candidate, Promotion, Scoring, Import, Comparison, Trial]
 
 
 def compose_served() -> Schema:

@@ -42,9 +42,13 @@ query %(prefix)sExplore {
     title description task metric writable
     champion { number family hyperparameters { name value } metric score builtAt }
     builds(first: 3) { edges { node { number status decision model { number score } } } }
+    predictionCounts(by: [DAY]) { start count }
     predictions(first: 3) { totalCount edges { node { answer confidence createdAt } } }
     labels { name value title }
-    features { name kind title unit required computedFrom minimum maximum choices { name title } }
+    features {
+      name kind group title unit required computedFrom minimum maximum step default example
+      typicalRange { low median high } choices { name title }
+    }
   }
 }"""
 PREDICT = """
@@ -69,9 +73,38 @@ mutation %(prefix)sFeedback($input: %(prefix)sFeedbackInput!) {
     entity { key label value truth }
   }
 }"""
+NEXT_TO_LABEL = """
+query %(prefix)sNextToLabel($first: Int, $after: String) {
+  %(field)s {
+    nextToLabel(first: $first, after: $after) {
+      totalCount
+      nodes {
+        position reason uncertainty label value reference
+        prediction { id createdAt }
+        entity { key }
+      }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}"""
+QUALITY = """
+query %(prefix)sQuality($since: DateTime) {
+  %(field)s {
+    quality(since: $since) {
+      predictions labelled counted disputed coverage medianDelaySeconds
+      leftOut { reason n }
+      promised { metric value low high n }
+      measured { metric label value low high n method }
+      estimated { metric value low high n method }
+      clusters { cluster n share low high meanDistance }
+      history(by: DAY) { start predictions labelled counted measured { metric label value n } }
+    }
+    champion { number quality(since: $since) { predictions counted measured { metric label value low high n } } }
+  }
+}"""
 BUILD = """
 mutation %(prefix)sBuild {
-  requestBuild(product: "%(name)s") { started build { id number status percent } }
+  requestBuild(input: { product: "%(name)s" }) { started build { id number status percent } }
 }"""
 PROGRESS = """
 subscription %(prefix)sBuildProgress($build: ID!) {
@@ -85,19 +118,36 @@ subscription %(prefix)sBuildProgress($build: ID!) {
     ... on BuildFailed { problem { code message } }
   }
 }"""
+COMPARISON = """
+mutation %(prefix)sComparison($models: [ID!]!) {
+  compareModels(input: { product: "%(name)s", models: $models }) {
+    started
+    job {
+      id status percent message
+      instances labelled counted flippedShare
+      leftOut { reason n }
+      measures { metric label first second difference low high n method }
+      flips(first: 5) { nodes { answers { answerText confidence } truthText entity reference } }
+    }
+  }
+}"""
 #: The query whose answer fills the variables: one entity, and the newest build.
 EXAMPLE = """
 { %(field)s {
   name
   entities(first: 1) { edges { node { key label value features { %(columns)s } } } }
   builds(first: 1) { edges { node { id } } }
+  models(first: 2) { nodes { id } }
 } }"""
 
 NOTES = {
     "Explore": "The question, the champion with its score, builds, predictions and features.",
     "Predict": "Predict from features. The variables are a row of the tables; the prediction is stored.",
     "Feedback": "Give the right label of a row: the next build learns from it.",
+    "NextToLabel": "What has no label yet, in the order in which labels would teach most. Give them in the tab before.",
+    "Quality": "How good what was predicted has turned out to be, beside what was promised and what is estimated.",
     "Build": "Request a build, and follow it in the next tab.",
+    "Comparison": "Compare the two newest versions on stored instances; `job(id:)` has the result.",
     "BuildProgress": "Follow the events of the newest build.",
 }
 
@@ -138,7 +188,15 @@ def tabs(field: str, actor: Actor) -> list[dict[str, str]]:
         rendered.append(tab("Predict", PREDICT, texts, {"features": features, "entity": entity.get("key")}))
     if f"{field}Feedback" in mutations():
         rendered.append(tab("Feedback", FEEDBACK, texts, {"input": confirming_feedback(texts, entity)}))
-    return [*rendered, tab("Build", BUILD, texts, {}), tab("BuildProgress", PROGRESS, texts, build)]
+        rendered.append(tab("NextToLabel", NEXT_TO_LABEL, texts, {"first": 20}))
+    rendered.append(tab("Quality", QUALITY, texts, {"since": None}))
+    versions = [node["id"] for node in (example.get("models") or {}).get("nodes", [])]
+    return [
+        *rendered,
+        tab("Build", BUILD, texts, {}),
+        tab("BuildProgress", PROGRESS, texts, build),
+        tab("Comparison", COMPARISON, texts, {"models": versions[::-1]}),
+    ]
 
 
 def inputs_to_send(product: str, features: JSONObject) -> JSONObject:
@@ -159,11 +217,14 @@ def template_names(field: str) -> dict[str, str]:
     product = cast(GraphQLObjectType, graphql_schema().type_map[products()[field]])
     predict = product.fields.get("predict")
     features = cast(GraphQLInputObjectType | None, predict and get_named_type(predict.args["features"].type))
+    current = (
+        [name for name, field in features.fields.items() if not field.deprecation_reason] if features else []
+    )
     return {
         "field": field,
         "prefix": products()[field].removesuffix("Product"),
         "features": features.name if features else "",
-        "columns": " ".join(features.fields) if features else "__typename",
+        "columns": " ".join(current) or "__typename",
     }
 
 

@@ -40,6 +40,9 @@ from graphql.execution import Executor
 from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
+from learning.exceptions import TimedOut
+from store.db import deadlines
+
 from .collect_fields import (
     MOST_CONDITIONS,
     NotCompiled,
@@ -49,6 +52,8 @@ from .collect_fields import (
     fragments_of,
 )
 
+#: Forms of one document that are cached, at most: each combination of values in @skip and @include has one.
+MAX_COMPILED = 32
 #: The metadata of a field that writes rows: it must not be executed twice.
 WRITES = {"writes": True}
 #: In the metadata of a field: the function that returns its values for all objects at once.
@@ -125,6 +130,7 @@ class ColumnarCompiler:
         keys, serializers = list(collected), [self.field(type_, nodes) for nodes in collected.values()]
 
         def serialize(objects: Column, execution: Execution) -> Column:
+            deadlines.check()
             if not objects or not serializers:
                 return [{} for _ in objects]
             columns = [serialize_field(objects, execution) for serialize_field in serializers]
@@ -362,12 +368,16 @@ class ColumnarQueries:
         decisions = {condition: variables.get(condition) for condition in self.conditions[name]}
         key = (name, tuple(decisions.values()))
         if key not in self.compiled:
+            if len(self.compiled) >= MAX_COMPILED:
+                self.compiled.clear()
             self.compiled[key] = self.compile(operation, decisions)
         serialize = self.compiled[key]
         try:
             return None if serialize is None else serialize([executor.root_value], Execution(executor))[0]
         except NotCompiled:
             self.compiled[key] = None
+        except TimedOut:
+            raise
         except Exception:  # the standard execution meets the same error and reports it
             pass
         return None

@@ -25,6 +25,7 @@ from strawberry.schema.schema_converter import CustomGraphQLEnumType
 from learning.exceptions import ExemplarError
 from store.products import limits
 from store.products.product import DataProduct
+from store.registry.retired_features import note_use
 from store.serving.predict import Path, PredictionRequest
 
 from ..core import names
@@ -35,6 +36,8 @@ Coerce: TypeAlias = Callable[[object], object]
 
 #: Types of JSON that GraphQL's Float accepts; orjson accepts neither NaN nor infinity.
 NUMBERS: frozenset[type] = frozenset({float, int})
+#: The members of an item to predict.
+ITEM_FIELDS = frozenset({"features", "entity", "reference"})
 
 
 class NotEligible(Exception):
@@ -73,6 +76,12 @@ class InputReader:
         #: The values of fields that are left out; one that must be said is of no type that is accepted.
         self.absent = product.absent_inputs
         self.field_names = frozenset(self.fields)
+        #: The retired features by field, with the coercions that say whether the standard path would accept a value.
+        self.retired = {
+            (field := names.field(column.name)): (column.name, coercer(input_fields[field].type))
+            for column in product.retired_inputs
+        }
+        self.product = product.name
         #: None: a single column, for which itemgetter returns no tuple.
         self.pick = itemgetter(*self.fields) if len(self.fields) > 1 else None
         types = [input_fields[field].type for field in self.fields]
@@ -113,27 +122,62 @@ class InputReader:
             except KeyError:
                 pass
         if not features.keys() <= self.field_names:
-            raise NotEligible
+            self.ignore_retired(features)
         return list(map(features.get, self.fields, self.absent))
 
-    def request(
-        self, features: object, entity: object = ABSENT, reference: object = ABSENT, path: Path = ()
-    ) -> PredictionRequest:
-        """The request of the arguments of `predict`. Raises NotEligible."""
-        return PredictionRequest(
-            self.instance(features), optional_text(entity), optional_text(reference), path
-        )
+    def ignore_retired(self, features: dict[str, object]) -> None:
+        """Note the use of retired features. Raises NotEligible for a field or a value that is not accepted."""
+        for field in features.keys() - self.field_names:
+            if field not in self.retired:
+                raise NotEligible
+            name, coerce = self.retired[field]
+            coerce(features[field])
+            note_use(self.product, name)
+
+    def requests(self, field: str, values: object, path: Path) -> list[PredictionRequest]:
+        """The requests of a field that predicts. Raises NotEligible.
+
+        Args:
+            field: `predict`, `predictFor`, `predictMany` or `predictForMany`.
+            values: the field's arguments, or its input object, which stands at `path`.
+        """
+        match field:
+            case "predict":
+                return [self.row(values, path)]
+            case "predictFor":
+                return [entity_request(only(values, "entity"), (*path, "entity"))]
+            case "predictMany":
+                rows = enumerate(items(only(values, "rows")))
+                return [self.row(row, (*path, "rows", place)) for place, row in rows]
+        keys = enumerate(items(only(values, "entities")))
+        return [entity_request(key, (*path, "entities", place)) for place, key in keys]
+
+    def item(self, item: object, path: Path, product: str) -> PredictionRequest:
+        """The request of an item that also names this product. Raises NotEligible."""
+        if type(item) is not dict or item.get("product") != product:
+            raise NotEligible
+        return self.row({name: value for name, value in item.items() if name != "product"}, path)
 
     def row(self, row: object, path: Path) -> PredictionRequest:
-        """The request of an item of `predictMany`. Raises NotEligible."""
-        if type(row) is not dict or not row.keys() <= {"features", "entity", "reference"}:
+        """The request of one item. Raises NotEligible."""
+        if type(row) is not dict or not row.keys() <= ITEM_FIELDS:
             raise NotEligible
-        return self.request(row.get("features"), row.get("entity"), row.get("reference"), path)
+        entity, reference = row.get("entity"), row.get("reference")
+        return PredictionRequest(
+            self.instance(row.get("features")), optional_text(entity), optional_text(reference), path
+        )
 
 
 def entity_request(key: object, path: Path) -> PredictionRequest:
-    """The request of the argument of `predictFor`, or of an item of `predictForMany`. Raises NotEligible."""
+    """The request of one row's key. Raises NotEligible."""
     return PredictionRequest(entity=text(key), path=path)
+
+
+def only(values: object, name: str) -> object:
+    """The only member of arguments or of an input object. Raises NotEligible."""
+    if type(values) is not dict or values.keys() != {name}:
+        raise NotEligible
+    return values[name]
 
 
 def items(value: object) -> Sequence[object]:

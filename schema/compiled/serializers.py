@@ -17,6 +17,7 @@ from graphql import (
     GraphQLOutputType,
     get_named_type,
     get_nullable_type,
+    is_interface_type,
     is_leaf_type,
     is_list_type,
     is_non_null_type,
@@ -41,8 +42,10 @@ JSON_TYPES: Mapping[str, type] = {"String": str, "ID": str, "Boolean": bool, "Fl
 class SerializerFactory:
     """Builds the serializers of a valid document's selections, for one set of conditions."""
 
-    def __init__(self, scope: Scope):
+    def __init__(self, scope: Scope, concrete: Mapping[str, GraphQLObjectType] | None = None):
         self.scope = scope
+        #: The only types of the objects of interfaces, by the interfaces' names.
+        self.concrete = concrete or {}
 
     def object(self, type_: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Serialize:
         """The serializer of objects of this type. Raises NotCompiled if a field is not local."""
@@ -57,6 +60,10 @@ class SerializerFactory:
         definition = parent.fields.get(name)
         if definition is None:
             raise NotCompiled
+        return self.value_field(definition, nodes)
+
+    def value_field(self, definition: GraphQLField, nodes: Sequence[FieldNode]) -> Serialize:
+        """The serializer of a field with this definition, as `field` does it."""
         read = local_reader(definition)
         if is_leaf_type(get_nullable_type(definition.type)):
             return leaf_field(read, definition.type)
@@ -74,8 +81,9 @@ class SerializerFactory:
             return optional(lambda values: [item(value) for value in values], nullable)
         if is_leaf_type(type_):
             return optional(type_.coerce_output_value, nullable)
-        if is_object_type(type_):
-            return optional(self.object(type_, nodes), nullable)
+        object_type = self.concrete.get(type_.name, type_) if is_interface_type(type_) else type_
+        if is_object_type(object_type):
+            return optional(self.object(object_type, nodes), nullable)
         raise NotCompiled
 
 

@@ -9,9 +9,15 @@ import strawberry
 
 from learning import kinds
 from learning.diagnostics import DiagnosticKind
-from store.access.actors import Permission
+from learning.evaluation.paired_measure import IntervalMethod
+from store.access import audit
+from store.access.permissions import Permission
 from store.builds.candidates import ScorePart
+from store.comparisons.exclusions import DESCRIPTIONS as EXCLUSIONS
+from store.comparisons.exclusions import Exclusion
+from store.notices import kinds as notices
 from store.products.product import LABEL, NOTHING, ROWS
+from store.runtime.product_changes import ProductChange
 
 #: The kinds that the API names.
 _KINDS = {kind: kind for kind in kinds.registered() if kind.learned_as is kind}
@@ -21,18 +27,31 @@ else:
     FeatureKind = Enum("FeatureKind", _KINDS)
 
 __all__ = [
+    "AuditAct",
+    "AuditKind",
+    "BuildOrderField",
+    "CandidateOrderField",
+    "DeliveryStatus",
     "DiagnosticKind",
     "Direction",
+    "EntityOrderField",
+    "EventKind",
+    "Exclusion",
     "FeatureKind",
+    "FeedbackOrderField",
     "FeedbackStatus",
     "IntervalBasis",
+    "IntervalMethod",
+    "JobOrderField",
     "JobStatus",
     "ModelOrderField",
     "ModelStatus",
     "Permission",
     "PredictionOrderField",
+    "ProductChange",
     "ScorePart",
     "Task",
+    "TrialKind",
     "Writes",
 ]
 
@@ -83,8 +102,8 @@ class Writes(Enum):
 register_enum(
     Writes,
     {
-        "ROWS": "Rows are written where `writable` says so; the label column holds the majority of feedback.",
-        "LABEL": "The label column of rows that exist holds the majority of feedback; nothing else is written.",
+        "ROWS": "Rows are written where `writable` says so; the label column holds what feedback says.",
+        "LABEL": "The label column of rows that exist holds what feedback says; nothing else is written.",
         "NONE": "Nothing is written: what feedback says is `truth`, while `label` stays what the table has.",
     },
 )
@@ -106,6 +125,20 @@ register_enum(
         "FEATURES": "On the predicted number and on features.",
     },
 )
+
+
+register_enum(
+    IntervalMethod,
+    {
+        "TANGO": "Tango's score interval of a difference of two paired shares (1998): it has a width even where no "
+        "instance tells the versions apart.",
+        "DELONG": "DeLong, DeLong and Clarke-Pearson's variance of correlated areas under ROC curves (1988).",
+        "DELTA": "The delta method: the influence of each instance on the difference.",
+        "BOOTSTRAP": "Instances drawn with replacement, for both versions together.",
+    },
+)
+
+register_enum(Exclusion, EXCLUSIONS, "Why a truth does not count in a comparison.", name="ExclusionReason")
 
 
 class Direction(Enum):
@@ -144,11 +177,13 @@ register_enum(
 
 
 class ModelStatus(Enum):
-    """The role of a model version in its product. It follows from the promotions."""
+    """The role of a model version in its product. It follows from the promotions and the trials."""
 
     CHALLENGER = "CHALLENGER"
     CHAMPION = "CHAMPION"
     RETIRED = "RETIRED"
+    SHADOW = "SHADOW"
+    SPLIT = "SPLIT"
 
 
 register_enum(
@@ -157,6 +192,24 @@ register_enum(
         "CHALLENGER": "It has never served; it can be promoted.",
         "CHAMPION": "It serves the product's predictions now.",
         "RETIRED": "It served before another version was promoted; it can be promoted again.",
+        "SHADOW": "It predicts beside the champion, without serving.",
+        "SPLIT": "It answers for a share of the subjects.",
+    },
+)
+
+
+class TrialKind(Enum):
+    """The kind of a trial."""
+
+    SHADOW = "SHADOW"
+    SPLIT = "SPLIT"
+
+
+register_enum(
+    TrialKind,
+    {
+        "SHADOW": "The version predicts beside the champion, and serves nobody.",
+        "SPLIT": "The version answers for a share of the subjects.",
     },
 )
 
@@ -179,6 +232,59 @@ register_enum(
 )
 
 
+class BuildOrderField(Enum):
+    """The field by which builds are ordered."""
+
+    NUMBER = "number"
+    REQUESTED_AT = "requested_at"
+    ENDED_AT = "ended_at"
+
+
+ORDER_OF_JOBS = {
+    "REQUESTED_AT": "The time of the request.",
+    "ENDED_AT": "The time at which it ended. Those that have not ended come last in either direction.",
+}
+register_enum(
+    BuildOrderField,
+    {"NUMBER": "The build's number, which grows by one for each build of a product.", **ORDER_OF_JOBS},
+)
+
+
+class JobOrderField(Enum):
+    """The field by which builds and batch scorings are ordered."""
+
+    REQUESTED_AT = "requested_at"
+    ENDED_AT = "ended_at"
+
+
+register_enum(JobOrderField, ORDER_OF_JOBS)
+
+
+class CandidateOrderField(Enum):
+    """The field by which candidates are ordered."""
+
+    POSITION = "position"
+    SCORE = "score"
+
+
+register_enum(
+    CandidateOrderField,
+    {
+        "POSITION": "The place in which it was drawn.",
+        "SCORE": "The score in the search. Candidates without one come last in either direction.",
+    },
+)
+
+
+class FeedbackOrderField(Enum):
+    """The field by which feedback is ordered."""
+
+    CREATED_AT = "created_at"
+
+
+register_enum(FeedbackOrderField, {"CREATED_AT": "The time at which it was stored."})
+
+
 register_enum(
     ScorePart,
     {
@@ -195,7 +301,8 @@ class PredictionOrderField(Enum):
 
     CREATED_AT = "created_at"
     UPDATED_AT = "updated_at"
-    CONFIDENCE = "known_confidence"
+    CONFIDENCE = "confidence"
+    VALUE = "value"
 
 
 register_enum(
@@ -203,7 +310,37 @@ register_enum(
     {
         "CREATED_AT": "The time of the first request for the prediction.",
         "UPDATED_AT": "The time of the latest request for the prediction.",
-        "CONFIDENCE": "The probability of the predicted label. Predictions without one come last in either direction.",
+        "CONFIDENCE": "The probability of the predicted label. Only predictions that have one are listed.",
+        "VALUE": "The predicted number. Only predictions that have one are listed.",
+    },
+)
+
+
+class EntityOrderField(Enum):
+    """The field by which the rows of a product are ordered."""
+
+    KEY = "pk"
+    AT = "order_at"
+    LABEL = "order_label"
+
+
+register_enum(
+    EntityOrderField,
+    {
+        "KEY": "The primary key.",
+        "AT": "The time of the event. Only rows that have one are listed.",
+        "LABEL": "The value of the label column. Only rows that have one are listed.",
+    },
+)
+
+
+register_enum(
+    ProductChange,
+    {
+        "CHAMPION": "Another version serves.",
+        "BUILD": "A build was requested, has begun or has ended.",
+        "HOLD": "Automatic promotion is on hold, or no longer.",
+        "TRIAL": "A shadow or a split has begun or ended.",
     },
 )
 
@@ -219,9 +356,70 @@ class FeedbackStatus(Enum):
 register_enum(
     FeedbackStatus,
     {
-        "COUNTS": "It is its author's latest statement about the subject and contributes to the truth.",
-        "SUPERSEDED": "Its author has given newer feedback about the same subject.",
+        "COUNTS": "It is its author's latest statement about the subject, and among those that decide on the truth.",
+        "SUPERSEDED": "It does not decide: its author has given newer feedback about the same subject, or the policy "
+        "of the product goes by the feedback of others.",
         "RETRACTED": "Its author has taken it back.",
+    },
+)
+
+
+class AuditKind(Enum):
+    """The kind of an act's author."""
+
+    PERSON = "PERSON"
+    PROGRAM = "PROGRAM"
+    ANONYMOUS = "ANONYMOUS"
+    COMMAND = "COMMAND"
+    WORKER = "WORKER"
+    RULE = "RULE"
+    SERVER = "SERVER"
+
+
+register_enum(
+    AuditKind,
+    {
+        "PERSON": "A user who is logged in.",
+        "PROGRAM": "A program, by its token.",
+        "ANONYMOUS": "A caller whom nobody knows.",
+        "COMMAND": "A command, run by a user of the operating system.",
+        "WORKER": "A worker, in a build.",
+        "RULE": "A rule of a product that decides when it learns again.",
+        "SERVER": "A web process by itself, at its start or in its maintenance.",
+    },
+)
+
+AuditAct = audit.Act
+register_enum(
+    AuditAct,
+    {act.name: sentence for act, sentence in audit.DESCRIPTIONS.items()},
+    "What was done, by an entry of the audit log.",
+    name="AuditAct",
+)
+
+EventKind = notices.EventKind
+register_enum(
+    EventKind,
+    {kind.name: sentence for kind, sentence in notices.DESCRIPTIONS.items()},
+    "What has happened, by the `type` of what is sent to receivers.",
+    name="EventKind",
+)
+
+
+class DeliveryStatus(Enum):
+    """The state of a delivery. DELIVERED and FAILED are final."""
+
+    WAITING = "WAITING"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+
+
+register_enum(
+    DeliveryStatus,
+    {
+        "WAITING": "It will be sent, or tried again.",
+        "DELIVERED": "The receiver has accepted it.",
+        "FAILED": "It was given up after the last attempt, or the receiver wants nothing any more.",
     },
 )
 
@@ -231,7 +429,7 @@ register_enum(
         "VIEW": "Read the product, its models, builds and predictions.",
         "PREDICT": "Request predictions.",
         "FEEDBACK": "Give and retract feedback.",
-        "BUILD": "Request and cancel builds, and request batch scoring.",
+        "BUILD": "Request and cancel builds, batch scorings and comparisons of versions.",
         "PROMOTE": "Promote a model version and roll back to the previous one.",
         "DELETE": "Delete predictions.",
         "ERASE": "Erase all stored data about an entity.",

@@ -18,6 +18,7 @@ from learning.exceptions import ExemplarError
 from learning.lazy_imports import LazyModule
 from store.db import full_disks, sqlstates
 from store.exceptions import BadInput, Overloaded, SeveralFaults, Unavailable
+from store.telemetry import metrics, requests
 
 from . import names
 from .enums import register_enum
@@ -61,7 +62,7 @@ class ErrorCode(enum.Enum):
     STALE_VERSION = "STALE_VERSION"
     CHAMPION_CHANGED = "CHAMPION_CHANGED"
     FOREIGN_MODEL = "FOREIGN_MODEL"
-    BUILD_ENDED = "BUILD_ENDED"
+    JOB_ENDED = "JOB_ENDED"
     NO_ROWS = "NO_ROWS"
     TOO_FEW_INSTANCES = "TOO_FEW_INSTANCES"
     ONE_CLASS = "ONE_CLASS"
@@ -77,6 +78,7 @@ class ErrorCode(enum.Enum):
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
     TOO_COMPLEX = "TOO_COMPLEX"
+    PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
     INTERNAL = "INTERNAL"
 
 
@@ -87,27 +89,37 @@ class BadRequest(ExemplarError):
 
 
 class TooComplex(ExemplarError):
-    """The document is larger or deeper than one request may be."""
+    """The document is larger or deeper than one request may be, or may cost more."""
 
     code = "TOO_COMPLEX"
+
+
+class PersistedQueryNotFound(ExemplarError):
+    """The server does not have the document with this hash: send the hash once more, with the document."""
+
+    code = "PERSISTED_QUERY_NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotFound")  # the word by which clients know that they have to
 
 
 #: For each code, the exception that describes it.
 EXCEPTIONS: tuple[type[ExemplarError], ...] = (
     BadRequest,
     TooComplex,
+    PersistedQueryNotFound,
     learning.exceptions.NoRows,
     learning.exceptions.OneClass,
     learning.exceptions.TimedOut,
     learning.exceptions.TooFewInstances,
     store.exceptions.BadInput,
-    store.exceptions.BuildEnded,
     store.exceptions.Cancelled,
     store.exceptions.ChampionChanged,
     store.exceptions.Conflict,
     store.exceptions.Forbidden,
     store.exceptions.ForeignModel,
     store.exceptions.IncompleteEntity,
+    store.exceptions.JobEnded,
     store.exceptions.ModelDoesNotFit,
     store.exceptions.NoChampion,
     store.exceptions.NotFinite,
@@ -115,6 +127,7 @@ EXCEPTIONS: tuple[type[ExemplarError], ...] = (
     store.exceptions.NotWritable,
     store.exceptions.OutOfRange,
     store.exceptions.Overloaded,
+    store.exceptions.RateLimited,
     store.exceptions.RowsMultiplied,
     store.exceptions.StaleVersion,
     store.exceptions.Unauthenticated,
@@ -130,7 +143,6 @@ register_enum(
     {exception.code: first_paragraph(exception) for exception in EXCEPTIONS}
     | {
         "OUT_OF_MEMORY": "A fit needs more memory than it may take.",
-        "RATE_LIMITED": "Reserved: there is no limit on requests per second yet.",
         "INTERNAL": "An unexpected error. Report `extensions.id`: the server's log has the details under it.",
     },
 )
@@ -254,12 +266,17 @@ def internal_error(cause: BaseException) -> InternalError:
     """Log the traceback of `cause` under a new id, and return the error that has only that id."""
     refusal = InternalError()
     refusal.id = secrets.token_hex(6)
-    logger.error("Internal error %s", refusal.id, exc_info=cause)
+    logger.error(
+        "Internal error %s", refusal.id, exc_info=cause, extra={"error": refusal.id, "code": refusal.code}
+    )
     return refusal
 
 
 def extensions_of(refusal: ExemplarError) -> dict[str, object]:
     """The error's `extensions`, without entries that are empty."""
+    metrics.REFUSALS.add(1, refusal.code)
+    if (record := requests.current.get()) and not record.code:
+        record.code = refusal.code
     entries = {
         "code": refusal.code,
         "argument": list(refusal.argument),
@@ -267,5 +284,11 @@ def extensions_of(refusal: ExemplarError) -> dict[str, object]:
         "maximum": refusal.maximum,
         "retryAfter": refusal.retry_after,
         "id": getattr(refusal, "id", None),
+        "cursor": getattr(refusal, "cursor", None),
     }
     return {name: value for name, value in entries.items() if value is not None and value != []}
+
+
+def body_of(refusal: ExemplarError) -> dict[str, object]:
+    """The body of an answer to a request that is refused before anything is executed."""
+    return {"errors": [{"message": refusal.message, "extensions": extensions_of(refusal)}]}

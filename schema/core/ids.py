@@ -20,10 +20,14 @@ from .names import prefix
 #: A root of a GraphQL type with an id.
 NodeRoot: TypeAlias = DataProduct | Entity | Model
 
-JobModel: TypeAlias = type[models.Build] | type[models.Scoring]
+JobModel: TypeAlias = (
+    type[models.Build] | type[models.Comparison] | type[models.Import] | type[models.Scoring]
+)
 
 #: Models of jobs by the names of their types.
-JOBS: dict[str, JobModel] = {"Build": models.Build, "Scoring": models.Scoring}
+JOBS: dict[str, JobModel] = {
+    model.__name__: model for model in (models.Build, models.Comparison, models.Import, models.Scoring)
+}
 
 
 def typename(node: NodeRoot) -> str:
@@ -67,6 +71,11 @@ def encode(kind: str, key: str) -> strawberry.ID:
     """The id of the object of this type with this key."""
     text = binascii.b2a_base64(f"{kind}:{key}".encode(), newline=False)
     return strawberry.ID(text.translate(URL_SAFE).decode().rstrip("="))
+
+
+def list_name(type_: str, field: str, owner: str) -> str:
+    """The name that the cursors of a list carry: of the field of a type, on the object with the id `owner`."""
+    return f"{type_}.{field} {owner}"
 
 
 def split(id: str) -> tuple[str, str] | None:

@@ -153,7 +153,8 @@ def expected(type_: GraphQLInputType) -> str:
     if is_list_type(type_):
         return "a list"
     if is_input_object_type(type_):
-        return f"an object with the fields {listed(list(type_.fields))}"
+        current = [name for name, field in type_.fields.items() if not field.deprecation_reason]
+        return f"an object with the fields {listed(current)}"
     if is_enum_type(type_):
         return one_of([name for name, member in type_.values.items() if not member.deprecation_reason])
     return WORDS.get(cast(GraphQLLeafType, type_).name) or f"a value of {type_}"

@@ -12,18 +12,22 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from cross_web import HTTPException
+from django.conf import settings
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from store.access.credentials import Credentials, read_credentials
+from store.access.rate_limiter import Allowance
 from store.db import threads
+from store.telemetry.requests import RequestRecord
 
 from . import negotiation
 
 T = TypeVar("T")
 
-#: Bytes of a body. 10,000 rows of thirty features in one request are 10 MB, with long names and spaces 20.
-LARGEST_BODY = 64 * 1024 * 1024
+#: Bytes of a WebSocket's message. Larger requests belong into HTTP, which decodes them on a thread.
+LARGEST_MESSAGE = 1024 * 1024
 #: Bytes that are decoded within a millisecond; a larger body is decoded on a thread.
 LARGE_BODY = 128 * 1024
 #: Under which an ASGI scope's extensions hold the request.
@@ -47,6 +51,11 @@ class RequestHead:
     def get(self, name: bytes) -> str:
         """The first value of a header; empty where the request has none."""
         return self.first.get(name, b"").decode("latin-1")
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """The session or the token that the request brings, not verified yet. Raises Unauthenticated."""
+        return read_credentials(self.headers)
 
     @cached_property
     def media_type(self) -> str | None:
@@ -79,6 +88,8 @@ PARAMETERS: Mapping[str, tuple[type, ...]] = {
     "variables": (dict, NoneType),
     "operationName": (str, NoneType),
     "extensions": (dict, NoneType),
+    "documentId": (str, NoneType),
+    "id": (str, NoneType),
 }
 
 
@@ -89,6 +100,8 @@ class Parameters(NamedTuple):
     variables: dict[str, Any] | None
     operation_name: str | None
     extensions: dict[str, Any] | None
+    #: The document's id in the manifest of trusted documents.
+    document_id: str | None
     #: False where the JSON holds what its standard does not allow, as NaN, or halves of surrogate pairs.
     strict: bool
 
@@ -102,15 +115,35 @@ class GraphQLRequest:
         receive: Receive,
         body: bytes | None = None,
         gone: Callable[[], bool] | None = None,
+        address: str = "",
     ):
+        self.record = RequestRecord(head.first.get(b"x-request-id"))
         self.head = head
+        #: The client's address; empty where it has none.
+        self.address = address
+        #: By which the operation was counted; None where it was not, or has no limit.
+        self.allowance: Allowance | None = None
+        #: What its stream counts for; None where it has none.
+        self.slot: Any = None
+        #: Bytes that its body may have, which depend on who asks.
+        self.largest_body: int = settings.EXEMPLAR_STRANGER_BODY
         self.receive = receive
         #: None until it is received.
         self.body = body
         self._gone = gone
+        #: The document that was executed on the standard path without errors, and the data; None where none was.
+        self.answered: tuple[Any, Mapping[str, Any]] | None = None
         #: True once the fast path has left the request to the standard path.
         self.declined = False
         self._parameters: Parameters | Exception | None = None
+
+    @property
+    def length(self) -> int:
+        """The bytes of the body, as far as they are known before it is received."""
+        if self.body is not None:
+            return len(self.body)
+        declared = self.head.get(b"content-length")
+        return int(declared) if declared.isdecimal() else 0
 
     @property
     def is_large(self) -> bool:
@@ -132,8 +165,12 @@ class GraphQLRequest:
             return parameters_of_query(self.head.query_string)
         if not self.head.has_json_body:
             raise HTTPException(415, "Send application/json in UTF-8.")
+        if self.head.get(b"content-encoding") not in ("", "identity"):
+            raise HTTPException(415, "Send the body as it is, without Content-Encoding.")
+        if self.length > self.largest_body:
+            raise too_large(self.largest_body)
         if self.body is None:
-            self.body = await receive_body(self.receive)
+            self.body = await receive_body(self.receive, self.largest_body)
         return await self.run(parameters_of_body, self.body)
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:
@@ -161,12 +198,18 @@ def request_of(scope: Scope, receive: Receive) -> GraphQLRequest:
     extensions = scope.setdefault("extensions", {})
     if EXTENSION not in extensions:
         head = RequestHead(scope["method"], scope.get("query_string", b""), scope["headers"])
-        extensions[EXTENSION] = GraphQLRequest(head, receive)
+        address, _ = scope.get("client") or ("", 0)
+        extensions[EXTENSION] = GraphQLRequest(head, receive, address=address)
     request: GraphQLRequest = extensions[EXTENSION]
     return request
 
 
-async def receive_body(receive: Receive) -> bytes:
+def too_large(most: int) -> HTTPException:
+    """The error for a body of more bytes than the caller may send."""
+    return HTTPException(413, f"The body may have {most} bytes; send several requests.")
+
+
+async def receive_body(receive: Receive, most: int) -> bytes:
     """Receive a body to its end. Raises HTTPException if it is too large, ClientDisconnect if it breaks off."""
     chunks: list[bytes] = []
     size, more = 0, True
@@ -176,8 +219,8 @@ async def receive_body(receive: Receive) -> bytes:
             raise ClientDisconnect
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > LARGEST_BODY:
-            raise HTTPException(413, f"The body may have {LARGEST_BODY} bytes; send several requests.")
+        if size > most:
+            raise too_large(most)
         chunks.append(chunk)
         more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -207,8 +250,8 @@ def parameters_of(values: Mapping[str, Any], strict: bool) -> Parameters:
     sent = list(map(values.get, PARAMETERS))
     if not all(map(isinstance, sent, PARAMETERS.values())):
         raise HTTPException(400, _describe_wrong_type(values))
-    query, variables, operation_name, extensions = sent
-    return Parameters(query, variables, operation_name or None, extensions, strict)
+    query, variables, operation_name, extensions, document_id, id = sent
+    return Parameters(query, variables, operation_name or None, extensions, document_id or id, strict)
 
 
 def _describe_wrong_type(values: Mapping[str, Any]) -> str:

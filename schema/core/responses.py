@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import Any, TypeAlias
+
+from django.conf import settings
 
 from . import negotiation
 
@@ -15,9 +18,12 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
-    "Vary": "Accept, Cookie",
+    "Vary": "Accept, Authorization, Cookie",
     "X-Content-Type-Options": "nosniff",
 }
+
+if settings.SECURE_HSTS_SECONDS:
+    HEADERS["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}"
 
 METHODS = "GET, POST, OPTIONS"
 
@@ -27,6 +33,7 @@ STATUS = {
     "FORBIDDEN": HTTPStatus.FORBIDDEN,
     "RATE_LIMITED": HTTPStatus.TOO_MANY_REQUESTS,
     "OVERLOADED": HTTPStatus.SERVICE_UNAVAILABLE,
+    "TIMED_OUT": HTTPStatus.SERVICE_UNAVAILABLE,
     "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
     "INTERNAL": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -41,4 +48,4 @@ def status_of(errors: Sequence[JSONObject], media_type: str) -> int:
 def retry(response: JSONObject) -> dict[str, str]:
     """The header `Retry-After`, if an error has such a delay."""
     waits = [error.get("extensions", {}).get("retryAfter", 0) for error in response.get("errors", ())]
-    return {"Retry-After": str(round(max(waits)))} if any(waits) else {}
+    return {"Retry-After": str(ceil(max(waits)))} if any(waits) else {}

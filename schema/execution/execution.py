@@ -1,29 +1,41 @@
 """Execution: resolvers are plain functions on the database's threads; only subscriptions run on the event loop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
-from functools import partial
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from functools import partial, wraps
 from typing import Any, cast
 
 import strawberry
-from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, GraphQLSyntaxError
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    located_error,
+)
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, StreamResult
 from strawberry.types import ExecutionContext
+from strawberry.types.execution import PreExecutionError
 
-from store.access.acting import acting_as
-from store.db import threads
+from learning.exceptions import TimedOut
+from store.access.acting import Origin, acting_as
+from store.db import deadlines, threads
 from store.db.unreachable import UNREACHABLE
-from store.exceptions import BadInput
+from store.exceptions import BadInput, Overloaded
 from store.products.product import DataProduct
 
 from ..compiled import ColumnarQueries
 from ..core.context import Context
 from ..core.errors import RETRY_AFTER, root_cause, translate_all
 from ..core.inputs import variable_refusals
+from ..core.permissions import Rules
 from . import documents
 
+WAITED = "The operation waited for its turn as long as it may take: try again."
 #: The sentence about a value that is nested too deeply to be described.
 TOO_DEEP = "A variable is nested more deeply than any input: check it against its type."
 
@@ -58,14 +70,17 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
             # JSON may have a thousand levels, and a message about a value renders all of them.
             return [GraphQLError(TOO_DEEP, original_error=BadInput(TOO_DEEP))]
         executor = cast(Executor, built)
-        executor.columnar = schema._strawberry_schema.document_cache.columnar_queries(document)  # type: ignore[attr-defined]
+        cached = schema._strawberry_schema.document_cache  # type: ignore[attr-defined]
+        executor.columnar = cached.columnar_queries(document, getattr(context_value, "actor", None))
         return unpinned(executor)
 
     #: Builds the executor of the same event once more; None for an operation.
     rebuild: "Callable[[], Executor] | None" = None
 
     def build_per_event_executor(self, payload: object) -> "Executor":
-        event = unpinned(cast(Executor, super().build_per_event_executor(payload)))
+        event = cast(Executor, super().build_per_event_executor(payload))
+        if isinstance(event.context_value, Context):
+            event.context_value = event.context_value.for_event()
         event.rebuild = partial(self.build_per_event_executor, payload)
         return event
 
@@ -80,8 +95,21 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     def execute_synchronously(self, serially: bool | None) -> ExecutionResult:
         """The result, of rows that the caller may see."""
         context = self.context_value
-        with acting_as(context.actor if isinstance(context, Context) else None):
-            return self._execute_for_actor(serially)
+        if not isinstance(context, Context):
+            with acting_as(None):
+                return self._execute_for_actor(serially)
+        if time.monotonic() > context.until:
+            return failed(Overloaded(WAITED, retry_after=RETRY_AFTER))
+        try:
+            with acting_as(context.actor, self._origin(context)), deadlines.ending_at(context.until):
+                return self._execute_for_actor(serially)
+        except TimedOut as error:
+            return failed(error)
+
+    def _origin(self, context: Context) -> Origin:
+        """The origin of the operation, for the audit log."""
+        client, name = getattr(context.request, "client", None), self.operation.name
+        return Origin(address=client.host if client else "", operation=name.value if name else "")
 
     def _execute_for_actor(self, serially: bool | None) -> ExecutionResult:
         """The result: by the columnar executor if it can, otherwise by graphql-core."""
@@ -89,6 +117,16 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         if data is not None:
             return cast(ExecutionResult, self.finish(self.build_response(data)))
         return cast(ExecutionResult, super().execute_operation(serially))
+
+    def collect_and_execute_subfields(self, *args: Any) -> Any:
+        """Execute the selections of one object, in time."""
+        deadlines.check()
+        return super().collect_and_execute_subfields(*args)
+
+
+def failed(error: Exception) -> ExecutionResult:
+    """The result of an operation that was stopped, or not begun."""
+    return ExecutionResult(None, [GraphQLError(str(error), original_error=error)])
 
 
 async def execute_event(executor: Executor, rebuild: Callable[[], Executor]) -> ExecutionResult:
@@ -136,18 +174,55 @@ class Schema(strawberry.Schema):
         )
         #: The products whose types it has.
         self.products = tuple(products)
-        self.document_cache = documents.DocumentCache(self._schema, products)
+        rules = Rules(self._schema, products)
+        rules.guard()
+        locate_errors_of_streams(self._schema)
+        self.document_cache = documents.DocumentCache(self._schema, products, rules)
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         translate_all(errors)
 
-    async def read_ahead(self, text: str) -> None:
-        """Cache a document on a thread, since a stream is executed on the event loop."""
-        with suppress(GraphQLSyntaxError):
-            await threads.run(self.document_cache.get, text)
-
     async def stream(self, query: str | None, *args: Any, **options: Any) -> StreamResult:
-        await self.read_ahead(query or "")
+        """The results of an operation, whose document is read on a thread: a stream runs on the event loop."""
+        if query:
+            try:
+                documents.prepared.set((query, await threads.run(self.document_cache.get, query)))
+            except GraphQLError as error:
+                return refuse(error)
         return await super().stream(query, *args, **options)
+
+
+async def refuse(error: GraphQLError) -> StreamResult:
+    """The results of an operation whose document was refused: the one error."""
+    translate_all(errors := [error])
+    yield PreExecutionError(data=None, errors=errors)
+
+
+def locate_errors_of_streams(schema: GraphQLSchema) -> None:
+    """Have the error that ends a stream name the stream's field, as errors of all other fields do."""
+    for field in schema.subscription_type.fields.values() if schema.subscription_type else ():
+        field.subscribe = located(field.subscribe)
+
+
+def located(subscribe: Callable[..., Any] | None) -> Callable[..., Any]:
+    """The stream, whose errors have a path."""
+    assert subscribe is not None  # Strawberry gives every field one
+
+    @wraps(subscribe)
+    async def events(source: object, info: GraphQLResolveInfo, **arguments: Any) -> AsyncIterator[Any]:
+        opened = subscribe(source, info, **arguments)
+        stream = await opened if asyncio.iscoroutine(opened) else opened
+
+        async def yielded() -> AsyncIterator[Any]:
+            try:
+                async with aclosing(stream):
+                    async for event in stream:
+                        yield event
+            except Exception as error:
+                raise located_error(error, info.field_nodes, info.path.as_list()) from error
+
+        return yielded()
+
+    return events

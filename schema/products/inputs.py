@@ -11,7 +11,11 @@ from store.products.features import Feature
 from ..core import names
 from ..core.inputs import INPUT_COLUMN
 from ..types.nodes import UNSET
-from .type_factory import ProductTypes, category_suffix, describe_column
+from .type_factory import RETIRED, ProductTypes, category_suffix, describe_column, list_of
+
+#: Ends the description of an optional input field that may be null and may not be left out.
+MUST_BE_SAID = "Required: null where it has no value."
+KEY = "The row's primary key. Leave it out if the database numbers the rows."
 
 
 def make_enums(t: ProductTypes) -> None:
@@ -20,7 +24,7 @@ def make_enums(t: ProductTypes) -> None:
     if product.labels:
         description = f"The labels of {product}. Members are only ever added."
         t.enum("", "Label", description, retired=list(map(str, product.retired_labels)))
-    for column in product.columns:
+    for column in (*product.columns, *product.retired):
         if column.choices:
             t.enum(column.name, category_suffix(column.name), describe_column(column))
 
@@ -31,7 +35,7 @@ def make_inputs(t: ProductTypes) -> None:
     t.make(
         strawberry.input,
         "Features",
-        {column.name: _feature(t, column) for column in columns},
+        {column.name: _feature(t, column) for column in columns} | _retired(t),
         f"The features of one instance of {t.product}. Null and absent values are unknown values."
         + _describe_computed(t),
     )
@@ -41,13 +45,13 @@ def make_inputs(t: ProductTypes) -> None:
         {
             column.name: (t.annotation(column) | None, optional(describe_column(column), column))
             for column in columns
-        },
+        }
+        | _retired(t),
         "The features to change: an absent field keeps its value, null clears it if the column may be null.",
     )
     _make_rows(t)
     if t.product.learns_from_labels:
         _make_feedback(t)
-    _make_filter(t)
 
 
 def _describe_computed(t: ProductTypes) -> str:
@@ -71,8 +75,19 @@ def _feature(t: ProductTypes, column: Feature) -> tuple[object, object]:
         return t.annotation(column), required(describe_column(column), column)
     description = describe_column(column)
     if column.required:
-        description += " Required: null where it has no value."
+        description += f" {MUST_BE_SAID}"
     return t.annotation(column) | None, optional(description, column)
+
+
+def _retired(t: ProductTypes) -> dict[str, tuple[object, object]]:
+    """Build the fields of retired features, which only clients that know them of old still give."""
+    return {
+        column.name: (
+            t.annotation(column) | None,
+            strawberry.field(default=UNSET, description=describe_column(column), deprecation_reason=RETIRED),
+        )
+        for column in t.product.retired_inputs
+    }
 
 
 def _make_rows(t: ProductTypes) -> None:
@@ -93,23 +108,80 @@ def _make_rows(t: ProductTypes) -> None:
                 ),
             ),
         },
-        "One item of `predictMany`.",
+        "One item to predict.",
     )
-    row: dict[str, tuple[object, object]] = {
-        "key": (
-            strawberry.ID | None,
-            optional("The row's primary key. Leave it out if the database numbers the rows."),
-        ),
+    rows = f"A row of the feature tables of {t.product}."
+    t.make(strawberry.input, "EntityInput", _row_fields(t, KEY), rows)
+    t.make(strawberry.input, "CreateInput", _row_fields(t, KEY), "The new row.")
+    t.make(
+        strawberry.input,
+        "ReplaceInput",
+        _row_fields(t, "The primary key of the row.") | {"version": _version()},
+        "The whole row, with its key.",
+    )
+    t.make(strawberry.input, "PatchInput", _changes(t), "The row, and its changes.")
+    t.make(
+        strawberry.input,
+        "DeleteInput",
+        {
+            "entity": (strawberry.ID, required("The primary key of the row.")),
+            "version": _version(),
+            "dry_run": (
+                bool,
+                strawberry.field(
+                    default=False, description="True: delete nothing, and return what is about the row."
+                ),
+            ),
+        },
+        "The row to delete.",
+    )
+    t.make(
+        strawberry.input,
+        "UpsertManyInput",
+        {"rows": (list_of(t.EntityInput), required("The rows, at most 10,000."))},
+        "The rows to insert or overwrite.",
+    )
+
+
+def _row_fields(t: ProductTypes, key: str) -> dict[str, tuple[object, object]]:
+    """Build the fields of a whole row; `key` describes its key."""
+    fields: dict[str, tuple[object, object]] = {
+        "key": (strawberry.ID | None, optional(key)),
         "features": (t.Features, required("The row's features.")),
     }
     if t.product.learns_from_labels:
-        row[t.label_name] = (
+        fields[t.label_name] = (
             t.label | None,
             optional("The row's label; null if it is not known yet.", t.product.join.label_column),
         )
     if t.product.join.at:
-        row["at"] = datetime.datetime, required("The time of the event that the row describes.")
-    t.make(strawberry.input, "EntityInput", row, f"A row of the feature tables of {t.product}.")
+        fields["at"] = datetime.datetime, required("The time of the event that the row describes.")
+    return fields
+
+
+def _changes(t: ProductTypes) -> dict[str, tuple[object, object]]:
+    """Build the fields of the changes of a row."""
+    fields: dict[str, tuple[object, object]] = {
+        "entity": (strawberry.ID, required("The primary key of the row.")),
+        "features": (
+            t.FeaturesPatch | None,
+            optional("The features to change. Leave it out to change none."),
+        ),
+    }
+    if t.product.learns_from_labels:
+        description = "The new label; null clears it. Leave it out to keep it."
+        fields[t.label_name] = t.label | None, optional(description, t.product.join.label_column)
+    if t.product.join.at:
+        description = "The new time of the event. Leave it out to keep it."
+        fields["at"] = datetime.datetime | None, optional(description)
+    return fields | {"version": _version()}
+
+
+def _version() -> tuple[object, object]:
+    return str | None, optional(
+        "The `version` with which the row was read: if the row has changed since, it is left as it is and "
+        "STALE_VERSION is the error. Leave it out to write in any case."
+    )
 
 
 def _make_feedback(t: ProductTypes) -> None:
@@ -137,6 +209,18 @@ def _make_feedback(t: ProductTypes) -> None:
         },
         "One statement about the right label of a subject.",
     )
+    t.make(
+        strawberry.input,
+        "FeedbackManyInput",
+        {"inputs": (list_of(t.FeedbackInput), required("The feedbacks, at most 10,000."))},
+        "The feedbacks to store.",
+    )
+    t.make(
+        strawberry.input,
+        "FeedbackRetractInput",
+        {"feedback": (strawberry.ID, required("The id of the feedback."))},
+        "The feedback to retract.",
+    )
 
 
 @strawberry.input(one_of=True, description="The subject of a feedback: exactly one field must be given.")
@@ -144,40 +228,3 @@ class FeedbackTarget:
     prediction: strawberry.ID | None = optional("The id of a prediction.")
     entity: strawberry.ID | None = optional("The primary key of a row.")
     reference: str | None = optional("The reference that earlier predictions were requested with.")
-
-
-def _make_filter(t: ProductTypes) -> None:
-    fields: dict[str, tuple[object, object]] = {
-        "entity": (strawberry.ID | None, optional("Only predictions about the row with this primary key.")),
-        "reference": (str | None, optional("Only predictions about this reference.")),
-        "model": (strawberry.ID | None, optional("Only predictions of the model version with this id.")),
-        "since": (datetime.datetime | None, optional("Only predictions created at this time or later.")),
-        "until": (datetime.datetime | None, optional("Only predictions created before this time.")),
-    }
-    if t.product.labels:
-        fields |= {
-            "label": (t.label | None, optional("Only predictions of this label.")),
-            "truth": (
-                t.label | None,
-                optional("Only predictions whose subject has this label by the majority of feedback."),
-            ),
-            "confidence_below": (
-                float | None,
-                optional("Only predictions whose label has a lower probability than this, 0 to 1."),
-            ),
-        }
-    if t.product.learns_from_labels:
-        fields["labelled"] = (
-            bool | None,
-            optional(
-                "True: only predictions whose subject has feedback with a majority label. False: only the others."
-            ),
-        )
-    else:
-        fields["cluster"] = int | None, optional("Only predictions of this cluster; −1 is noise.")
-    t.make(
-        strawberry.input,
-        "PredictionFilter",
-        fields,
-        f"Conditions on predictions of {t.product}; all that are given must hold.",
-    )

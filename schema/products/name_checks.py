@@ -23,7 +23,7 @@ def name_problems(product: DataProduct) -> Iterator[str]:
             f"its name must be lower case, of ASCII letters, digits and single underscores, begin with a letter, be no "
             f"keyword and have at most {MAX_NAME} characters, as 'heart_attack'."
         )
-    for name in product.join.features:
+    for name in _feature_names(product):
         if not _is_plain(name):
             yield (
                 f"the feature {name!r} cannot be a GraphQL field: use lower case ASCII letters, digits and single "
@@ -34,6 +34,11 @@ def name_problems(product: DataProduct) -> Iterator[str]:
     yield from _equal_in_camel_case(product)
 
 
+def _feature_names(product: DataProduct) -> list[str]:
+    """List the names of the features, then those of the retired ones."""
+    return [*product.join.features, *(product.retired_features or ())]
+
+
 def _is_plain(name: str) -> bool:
     """Check that the camel case of a name is unique: "a__b" and "a_b" would become one name."""
     plain = name.isascii() and name.isidentifier() and name == name.lower() and not keyword.iskeyword(name)
@@ -41,17 +46,22 @@ def _is_plain(name: str) -> bool:
 
 
 def _equal_in_camel_case(product: DataProduct) -> Iterator[str]:
-    for shared in sorted(names.duplicates(map(names.field, product.join.features))):
-        both = " and ".join(repr(name) for name in product.join.features if names.field(name) == shared)
+    for shared in sorted(names.duplicates(map(names.field, _feature_names(product)))):
+        both = " and ".join(repr(name) for name in _feature_names(product) if names.field(name) == shared)
         yield f"the features {both} would be one GraphQL field, {shared}: rename one."
-    suffixes = [*SUFFIXES, *map(category_suffix, _categories(product))]
-    for shared in sorted(names.duplicates(suffixes)):
+    for shared in sorted(names.duplicates(_suffixes(product))):
         yield f"an enum {names.prefix(product.name)}{shared} would be made twice: rename that feature."
+
+
+def _suffixes(product: DataProduct) -> list[str]:
+    """List the ends of the names of the product's types."""
+    categories = list(map(category_suffix, _categories(product)))
+    return [*SUFFIXES, *categories, *(f"{category}Condition" for category in categories)]
 
 
 def _categories(product: DataProduct) -> list[str]:
     try:
-        return [column.name for column in product.columns if column.choices]
+        return [column.name for column in (*product.columns, *product.retired) if column.choices]
     except InvalidJoin:
         return []
 
@@ -83,9 +93,8 @@ def _already_used(
 
 def _type_names(product: DataProduct) -> list[str]:
     prefix = names.prefix(product.name)
-    suffixes = [*SUFFIXES, *map(category_suffix, _categories(product))]
     pages = [f"{node}{part}" for node in ("Prediction", "Entity") for part in ("Connection", "Edge")]
-    return [prefix + suffix for suffix in (*suffixes, *pages)]
+    return [prefix + suffix for suffix in (*_suffixes(product), *pages)]
 
 
 def _field_names(product: DataProduct) -> list[str]:

@@ -4,32 +4,40 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from operator import methodcaller
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 import strawberry
 
 from learning.problem import Classification, Clustering, Problem, Regression, problem_type
 from store import models
+from store.access.actors import ANONYMOUS, Actor
+from store.access.permissions import Permission
 from store.db import pagination
+from store.db.pagination import Page, PageRequest
 from store.entities.entities import Entity as EntityRow
 from store.exceptions import OutOfRange
 from store.predictions.predictions import PredictionQuerySet
+from store.products.columns import TypedColumn
 from store.products.features import Feature
 from store.products.product import DataProduct
+from store.registry.retired_features import note_use
 from store.serving import prefetch
 
 from ..compiled import COLUMN, LOCAL
-from ..core import names
-from ..types.nodes import UNSET, After, First, connection
+from ..core import ids, names
+from ..types import values
+from ..types.nodes import UNSET, list_field, relation, unset_to_none
 from ..types.prediction_interfaces import (
     Entity,
     Feedback,
     Prediction,
     PredictionOrder,
     order_columns,
+    prediction_of,
     with_order,
 )
-from .type_factory import ProductTypes, connection_of, describe_column, list_of
+from ..types.registry import ModelVersion
+from .type_factory import RETIRED_VALUE, ProductTypes, describe_column, list_of
 
 #: A label as GraphQL has it: a member of the label's enum, or a number.
 Label: TypeAlias = Enum | float | None
@@ -47,7 +55,8 @@ def make_outputs(t: ProductTypes) -> None:
     t.make(
         strawberry.type,
         "Instance",
-        {column.name: _feature(t, column) for column in t.product.columns},
+        {column.name: _feature(t, column) for column in t.product.columns}
+        | {column.name: _retired_feature(t, column) for column in t.product.retired},
         "The features of a row or a stored prediction. All are nullable, whatever the input requires: older "
         "predictions lack features that were added later.",
     )
@@ -66,10 +75,18 @@ def make_outputs(t: ProductTypes) -> None:
             f"One author's statement about the right label of a subject of {t.product}.",
             (Feedback,),
         )
+    if problem_type(t.product.task) is Classification:
+        _make_probability(t)
+    t.make(
+        strawberry.type,
+        "WouldBe",
+        _would_be_fields(t),
+        f"What a version of {t.product} would answer to the features of a stored prediction.",
+    )
     t.make(
         strawberry.type,
         "Prediction",
-        _prediction_fields(t) | ANSWER_FIELDS[problem_type(t.product.task)](t),
+        _prediction_fields(t) | _would_be_field(t) | ANSWER_FIELDS[problem_type(t.product.task)](t),
         f"A stored prediction of {t.product}: what was asked, what was answered, and by which model version.",
         (Prediction,),
     )
@@ -89,6 +106,27 @@ def _feature(t: ProductTypes, column: Feature) -> object:
         feature,
         graphql_type=t.annotation(column) | None,
         description=describe_column(column) + _describe_computation(column),
+        metadata={COLUMN: features, LOCAL: True},
+    )
+
+
+def _retired_feature(t: ProductTypes, column: TypedColumn) -> object:
+    """Build the field of a retired feature, which older predictions have; each use of it is noted."""
+    convert, read = t.converters[column.name], methodcaller("get", column.name)
+
+    def feature(self: object) -> object:
+        note_use(t.product.name, column.name)
+        return convert(read(self))
+
+    def features(instances: Sequence[object]) -> list[object]:
+        note_use(t.product.name, column.name)
+        return list(map(convert, map(read, instances)))
+
+    return strawberry.field(
+        feature,
+        graphql_type=t.annotation(column) | None,
+        description=describe_column(column),
+        deprecation_reason=RETIRED_VALUE,
         metadata={COLUMN: features, LOCAL: True},
     )
 
@@ -114,15 +152,10 @@ def _entity_fields(t: ProductTypes) -> Fields:
     def features(self: EntityRow) -> Mapping[str, object]:
         return self.features
 
-    @strawberry.field(
-        graphql_type=connection_of(t.lazy("Prediction")) | None,
-        description="The stored predictions about the row, newest first.",
-    )
-    def predictions(
-        self: EntityRow, first: First = 20, after: After = UNSET, order_by: Order = UNSET
-    ) -> object:
-        rows = models.Prediction.objects.matching(t.product, entity=self.key)
-        return prediction_page([rows], order_by, first, after)
+    @list_field(t.lazy("Prediction"), description="The stored predictions about the row, newest first.")
+    def predictions(self: EntityRow, page: PageRequest, order_by: Order = UNSET) -> Page[models.Prediction]:
+        rows = models.Prediction.objects.matching(t.product, entity={"eq": self.key})
+        return prediction_page([rows], order_by, page)
 
     fields = _product_field(t) | {"features": features, "predictions": predictions}
     if t.product.join.at:
@@ -144,7 +177,7 @@ def _entity_labels(t: ProductTypes) -> Fields:
 
     @strawberry.field(
         graphql_type=t.label | None,
-        description="The label that counts: the majority of feedback, else the label column; null if neither has one.",
+        description="The label that counts: what feedback says, else the label column; null if neither has one.",
     )
     def truth(self: EntityRow) -> Label:
         return label_of(t, prefetch.truth_of_entity(self))
@@ -159,7 +192,7 @@ def _feedback_fields(t: ProductTypes) -> Fields:
         "prediction was deleted.",
     )
     def prediction(self: models.Feedback) -> models.Prediction | None:
-        return self.prediction
+        return prediction_of(self)
 
     @strawberry.field(
         graphql_type=t.Entity | None,
@@ -194,15 +227,53 @@ def _prediction_fields(t: ProductTypes) -> Fields:
     def features(self: models.Prediction) -> Mapping[str, object]:
         return t.product.restore_instance(self.features)
 
-    @strawberry.field(
-        graphql_type=connection_of(t.lazy("Prediction")) | None,
-        description="Other predictions about the same subject, newest first.",
-    )
-    def others(self: models.Prediction, first: First = 20, after: After = UNSET) -> object:
-        return prediction_page([models.Prediction.objects.others(self)], None, first, after)
+    @list_field(t.lazy("Prediction"), description="Other predictions about the same subject, newest first.")
+    def others(self: models.Prediction, page: PageRequest) -> Page[models.Prediction]:
+        return prediction_page([models.Prediction.objects.others(self)], None, page)
 
     fields = _product_field(t) | {"entity": entity, "features": features, "others": others}
     return fields | (_prediction_labels(t) if t.product.learns_from_labels else {})
+
+
+def _would_be_field(t: ProductTypes) -> Fields:
+    @strawberry.field(
+        graphql_type=t.WouldBe | None,
+        description="What another version would answer to the same features, as they were then. It is computed when it "
+        "is selected, and not stored. Null if the stored features lack one that the version needs, or it has no finite "
+        "answer.",
+    )
+    def would_be(
+        self: models.Prediction,
+        model: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(
+                description="The id of a version of the product. Leave it out for the champion."
+            ),
+        ] = UNSET,
+    ) -> models.Prediction | None:
+        wanted = unset_to_none(model)
+        key = None if wanted is None else ids.number(wanted, "ModelVersion", ("model",))
+        return prefetch.prefetch_of(self).would_be(self, key)
+
+    return {"would_be": would_be}
+
+
+def _would_be_fields(t: ProductTypes) -> Fields:
+    @strawberry.field(
+        description="The answer as people read it: the title of a label, a number with its unit."
+    )
+    def answer_text(self: models.Prediction) -> str:
+        return values.answer_text(t.product, self.answer) or self.answer
+
+    fields: Fields = {
+        "model": (ModelVersion, relation("model", "The version that would answer so.")),
+        "answer": (
+            str,
+            strawberry.field(description="The predicted label, number or cluster, as text."),
+        ),
+        "answer_text": answer_text,
+    }
+    return fields | ANSWER_FIELDS[problem_type(t.product.task)](t)
 
 
 def _prediction_labels(t: ProductTypes) -> Fields:
@@ -215,7 +286,7 @@ def _prediction_labels(t: ProductTypes) -> Fields:
 
     @strawberry.field(
         graphql_type=t.label | None,
-        description="The label of its subject that counts: the majority of feedback, else the label column; null if "
+        description="The label of its subject that counts: what feedback says, else the label column; null if "
         "neither has one.",
     )
     def truth(self: models.Prediction) -> Label:
@@ -240,7 +311,7 @@ class Probability(NamedTuple):
     probability: float
 
 
-def _class_fields(t: ProductTypes) -> Fields:
+def _make_probability(t: ProductTypes) -> None:
     t.make(
         strawberry.type,
         "Probability",
@@ -254,6 +325,8 @@ def _class_fields(t: ProductTypes) -> Fields:
         "The probability of one label.",
     )
 
+
+def _class_fields(t: ProductTypes) -> Fields:
     labels = t.labels
 
     @strawberry.field(
@@ -365,11 +438,30 @@ def label_of(t: ProductTypes, answer: str | None) -> Label:
     return None if value is None else float(value)
 
 
+def readable(rows: PredictionQuerySet, actor: Actor, product: str) -> PredictionQuerySet:
+    """Limit a product's predictions to what the actor reads back: all for a viewer, else what it asked for itself.
+
+    Raises Unauthenticated, Forbidden for callers whom nobody can tell from others.
+    """
+    if actor.may(Permission.VIEW, product):
+        return rows
+    if actor.author == ANONYMOUS:
+        actor.refuse(Permission.VIEW, product)
+    return rows.asked_by(actor.author)
+
+
+def prediction_list(rows: PredictionQuerySet) -> list[models.Prediction]:
+    """The newest of the predictions, as many as a page has by default; they share one prefetch."""
+    newest = pagination.page(rows, order_columns(None)).nodes
+    prefetch.attach_prefetch(newest)
+    return newest
+
+
 def prediction_page(
-    parts: Sequence[PredictionQuerySet], order: PredictionOrder | None, first: int | None, after: str | None
-) -> Any:
-    """The connection of a page of the predictions in all querysets; its rows share one prefetch."""
+    parts: Sequence[PredictionQuerySet], order: PredictionOrder | None, request: PageRequest
+) -> Page[models.Prediction]:
+    """A page of the predictions in all querysets; its rows share one prefetch."""
     rows = [with_order(part, order) for part in parts]
-    page = pagination.page_of(rows, order_columns(order), first, after or None)
+    page = pagination.page_of(rows, order_columns(order), request)
     prefetch.attach_prefetch(page.nodes)
-    return connection(page)
+    return page

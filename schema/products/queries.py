@@ -6,9 +6,9 @@ import strawberry
 
 from learning.exceptions import ExemplarError
 from store import models
+from store.db.pagination import Page, PageRequest
 from store.entities import entities
 from store.entities.entities import Entity as EntityRow
-from store.predictions.predictions import PredictionQuerySet
 from store.products.limits import check_size
 from store.products.product import DataProduct
 from store.serving import champions, predict
@@ -16,11 +16,18 @@ from store.serving.predict import Path, PredictionRequest
 
 from ..compiled import WRITES
 from ..core.context import Info
-from ..types.nodes import UNSET, After, First, connection, unset_to_none
-from ..types.prediction_interfaces import version_number
+from ..types.list_filters import FeedbackFilter, FeedbackOrder, Filter, OrderBy
+from ..types.nodes import UNSET, list_field, unset_to_none
+from ..types.prediction_interfaces import EntityOrder, feedback_page
 from ..types.products import DataProduct as Product
-from .outputs import Fields, Order, prediction_page
-from .type_factory import ProductTypes, column_values, connection_of, list_of
+from ..types.products import Key
+from .charts import chart_fields
+from .examples import example_fields
+from .filters import entity_page, matching
+from .generic_lists import generic_lists
+from .label_queue import label_queue_fields
+from .outputs import Fields, Order, prediction_page, readable
+from .type_factory import ProductTypes, column_values, list_of
 
 Entity = Annotated[
     strawberry.ID | None,
@@ -35,7 +42,6 @@ Reference = Annotated[
         "refer to it."
     ),
 ]
-Key = Annotated[strawberry.ID, strawberry.argument(description="The primary key of the row.")]
 
 
 def make_query(t: ProductTypes) -> None:
@@ -43,7 +49,7 @@ def make_query(t: ProductTypes) -> None:
     t.make(
         strawberry.type,
         "Product",
-        _predict_fields(t) | _read_fields(t),
+        _predict_fields(t) | _read_fields(t) | generic_lists() | example_fields(t) | chart_fields(t),
         t.product.description or f"The data product {t.product}.",
         (Product,),
     )
@@ -61,7 +67,7 @@ def request_of(
     product: DataProduct, features: Any, entity: Any, reference: Any, path: Path = ()
 ) -> PredictionRequest:
     """The request of typed inputs, which stand at `path` in the client's input."""
-    instance = product.instance(column_values(features))
+    instance = product.instance(column_values(product, features))
     return PredictionRequest(instance, unset_to_none(entity), unset_to_none(reference), path)
 
 
@@ -148,14 +154,14 @@ def _predict_fields(t: ProductTypes) -> Fields:
 
 
 def _read_fields(t: ProductTypes) -> Fields:
-    @strawberry.field(
-        graphql_type=connection_of(t.Prediction) | None,
+    @list_field(
+        t.Prediction,
         description="The stored predictions that match the filter, newest first unless `orderBy` says otherwise.",
     )
     def predictions(
         self: DataProduct,
-        first: First = 20,
-        after: After = UNSET,
+        info: Info,
+        page: PageRequest,
         filter: Annotated[
             object,
             strawberry.argument(
@@ -164,8 +170,9 @@ def _read_fields(t: ProductTypes) -> Fields:
             ),
         ] = UNSET,
         order_by: Order = UNSET,
-    ) -> object:
-        return prediction_page([matching(self, filter)], order_by, first, after)
+    ) -> Page[models.Prediction]:
+        rows = readable(matching(self, filter), info.context.actor, self.name)
+        return prediction_page([rows], order_by, page)
 
     @strawberry.field(
         graphql_type=t.Entity | None, description="The row with this primary key; null if there is none."
@@ -173,24 +180,43 @@ def _read_fields(t: ProductTypes) -> Fields:
     def entity(self: DataProduct, key: Key) -> EntityRow | None:
         return entities.find(self, [key]).get(key)
 
-    @strawberry.field(
-        graphql_type=connection_of(t.Entity) | None,
-        description="The rows of the product, in the order of their primary keys.",
+    @list_field(
+        t.Entity,
+        description="The rows that match the filter, in the order of their primary keys unless `orderBy` says "
+        "otherwise.",
     )
-    def entities_(self: DataProduct, first: First = 20, after: After = UNSET) -> object:
-        return connection(entities.page(self, first, after or None))
+    def entities_(
+        self: DataProduct,
+        page: PageRequest,
+        filter: Annotated[
+            object,
+            strawberry.argument(
+                graphql_type=t.EntityFilter | None, description="The rows to list. Leave it out for all."
+            ),
+        ] = UNSET,
+        order_by: Annotated[
+            EntityOrder | None,
+            strawberry.argument(description="The order. Leave it out for that of the primary keys."),
+        ] = UNSET,
+    ) -> Page[EntityRow]:
+        return entity_page(self, filter, order_by or EntityOrder(), page)
 
-    return {"predictions": predictions, "entity": entity, "entities": entities_}
+    return {"predictions": predictions, "entity": entity, "entities": entities_} | (
+        _feedback_field(t) | label_queue_fields(t) if t.product.learns_from_labels else {}
+    )
 
 
-def matching(product: DataProduct, filter: object) -> PredictionQuerySet:
-    """The predictions that match a product's filter. Raises UnknownId, WrongKindOfId."""
-    conditions = {name: value for name, value in vars(filter).items() if value is not UNSET} if filter else {}
-    conditions["model"] = version_number(conditions.get("model"))
-    if (label := conditions.pop("label", None)) is not None:
-        conditions["answer"] = str(label.value)
-    if (cluster := conditions.pop("cluster", None)) is not None:
-        conditions["answer"] = str(cluster)
-    truth = conditions.pop("truth", None)
-    rows = models.Prediction.objects.matching(product, **conditions)
-    return rows if truth is None else rows.with_truth(product, str(truth.value))
+def _feedback_field(t: ProductTypes) -> Fields:
+    @list_field(
+        t.Feedback,
+        description="The feedback on the product, newest first unless `orderBy` says otherwise.",
+    )
+    def feedback(
+        self: DataProduct,
+        page: PageRequest,
+        filter: Filter[FeedbackFilter] = UNSET,
+        order_by: OrderBy[FeedbackOrder] = UNSET,
+    ) -> Page[models.Feedback]:
+        return feedback_page([self], filter, order_by, page)
+
+    return {"feedback": feedback}

@@ -13,20 +13,24 @@ import strawberry
 from django.core.exceptions import ValidationError
 
 from store.products.columns import TypedColumn
-from store.products.features import Feature
 from store.products.product import DataProduct
 from store.registry import served_choices
+from store.registry.retired_features import note_use
 from store.registry.served_choices import NamedChoice
 
 from ..core import names
 from ..core.enums import register_enum
-from ..types.nodes import UNSET, Connection
+from ..types.nodes import UNSET, Edge
 from . import namespace
 
 T = TypeVar("T")
 
 #: Why members are deprecated whose value is declared no longer.
 NO_CHOICE = "It is no choice any more: only older rows have it."
+#: Why fields are deprecated whose feature is retired.
+RETIRED = "It is no feature any more: what is given is ignored, never stored."
+#: Why a feature of older predictions is deprecated.
+RETIRED_VALUE = "It is no feature any more: only older predictions have it."
 
 
 @dataclass
@@ -69,9 +73,10 @@ class ProductTypes:
     @cached_property
     def converters(self) -> dict[str, Callable[[object], object]]:
         """By column, the function that converts a stored value for GraphQL."""
-        return {column.name: self._converter(column) for column in self.product.columns}
+        columns = (*self.product.columns, *self.product.retired)
+        return {column.name: self._converter(column) for column in columns}
 
-    def _converter(self, column: Feature) -> Callable[[object], object]:
+    def _converter(self, column: TypedColumn) -> Callable[[object], object]:
         """A category's value becomes a member of its enum, or null if no enum has served it."""
         if not column.choices:
             return finite_or_none
@@ -123,7 +128,7 @@ class ProductTypes:
         setattr(namespace, self.prefix + suffix, type_)
         return type_
 
-    def annotation(self, column: Feature) -> Any:
+    def annotation(self, column: TypedColumn) -> Any:
         """The Python type that stands for a column's GraphQL type, without null."""
         if column.choices:
             return self.enums[column.name]
@@ -136,9 +141,9 @@ def list_of(type_: object) -> Any:
     return cast(Any, list)[type_]
 
 
-def connection_of(type_: object) -> Any:
-    """The connection type of a type that is built at start-up."""
-    return cast(Any, Connection)[type_]
+def edge_type(type_: object) -> Any:
+    """The type of the edges of a list of a type that is built at start-up."""
+    return cast(Any, Edge)[type_]
 
 
 def finite_or_none(value: object) -> object:
@@ -181,10 +186,18 @@ def describe_choice(choice: NamedChoice, retired: bool) -> str:
     return f"{choice.title}{stored}{': retired, only older rows have it' if retired else ''}."
 
 
-def column_values(features: object) -> dict[str, object]:
-    """The values of an input of features by column, enum members as their values; absent fields are left out."""
-    return {
+def column_values(product: DataProduct, features: object) -> dict[str, object]:
+    """The values of an input of features by column, enum members as their values.
+
+    Fields that are absent are left out, and so are retired ones, whose use is noted.
+    """
+    values = {
         name: value.value if isinstance(value, Enum) else value
         for name, value in vars(features).items()
         if value is not UNSET
     }
+    for column in product.retired_inputs:
+        if column.name in values:
+            note_use(product.name, column.name)
+            del values[column.name]
+    return values

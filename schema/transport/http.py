@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 from cross_web import HTTPException
-from django.conf import settings
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketState
 from strawberry.asgi import GraphQL
@@ -27,19 +30,33 @@ from strawberry.subscriptions import (
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from store.access import actors
+from store.access.actors import Actor
+from store.access.credentials import NOBODY, Credentials, read_credentials
+from store.access.rate_limiter import NO_HEADERS
 from store.db import threads
-from store.exceptions import Unauthenticated
+from store.exceptions import Forbidden, Unauthenticated
+from store.telemetry import metrics, requests, streams
 
+from ..compiled import operation_labels
 from ..core import negotiation, security
-from ..core.context import Context
-from ..core.errors import BadRequest, extensions_of, refusal_of
-from ..core.request import EXTENSION, RequestHead, decode_json, request_of
+from ..core.context import Context, next_deadline
+from ..core.cors import Cors
+from ..core.errors import BadRequest, body_of, refusal_of
+from ..core.request import EXTENSION, GraphQLRequest, RequestHead, decode_json, request_of
 from ..core.responses import HEADERS, METHODS, STATUS, JSONObject, retry, status_of
+from ..execution.document_store import name_of
 from ..execution.execution import Schema
-from . import websocket
+from . import http_caching, websocket
+from .admission import SLOT, Admission
 from .fast_path import FastPath, send_reply
 
+#: Parameters that other APIs take tokens by.
+TOKENS_IN_URL = frozenset({"access_token", "token", "authorization", "api_key"})
+#: PUT and DELETE are of the mode of GraphQL over server-sent events in which one connection carries several streams.
+OTHER_METHOD = (
+    "Send GraphQL requests by POST or GET. Each stream of server-sent events has a connection of its own "
+    "(`singleConnection: false`); a WebSocket carries several."
+)
 #: The operations that a method may execute; the transport of a stream has its own rule.
 KINDS = {"GET": {OperationType.QUERY}, "POST": {OperationType.QUERY, OperationType.MUTATION}}
 
@@ -83,9 +100,12 @@ class GraphQLApp(GraphQL[Context, None]):
             ],
             connection_init_wait_timeout=websocket.INIT_TIMEOUT,
             max_subscriptions_per_connection=None,
-            allowed_origins=settings.CSRF_TRUSTED_ORIGINS,
+            allowed_origins=["*"],  # `security` has checked it
         )
-        self.fast_path = FastPath(schema.document_cache, self.encode_json)
+        self.admission = Admission()
+        #: The standard path, for pages of other origins too.
+        self.cors = Cors(self.answer)
+        self.fast_path = FastPath(schema.document_cache, self.encode_json, self.cors, self.admission)
 
     def serve(self, schema: Schema) -> None:
         """Serve this schema from now on."""
@@ -93,27 +113,44 @@ class GraphQLApp(GraphQL[Context, None]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await self.connect(WebSocket(scope, receive, send))
+            with streams.opened("websocket"):
+                await self.connect(WebSocket(scope, receive, send))
             return
         request = request_of(scope, receive)
         try:
             if not request.declined and (reply := await self.fast_path.reply(request)):
                 await send_reply(reply, send)
             else:
-                await self.answer(scope, receive, send)
+                await self.cors(scope, receive, send)
+                self.observe(request)
         finally:
             # The request refers to the scope by `receive`: without this cycle its body is freed at once.
             del scope["extensions"][EXTENSION]
 
+    def observe(self, request: GraphQLRequest) -> None:
+        """Count a request that the standard path has answered, unless it was a stream."""
+        record = request.record
+        if request.head.media_type not in STREAMS:
+            operation = record.operation or operation_labels.INVALID
+            metrics.REQUEST_SECONDS.of("standard", operation).observe(time.perf_counter() - record.started)
+
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self.respond(Request(scope, receive))
-        for name, value in HEADERS.items():
+        request = request_of(scope, receive)
+        allowance = request.allowance.headers() if request.allowance else NO_HEADERS
+        for name, value in (*HEADERS.items(), *allowance.items()):
             response.headers[name] = value
+        if request.answered:
+            response = await http_caching.finish(request.head, response, *request.answered)
         try:
-            await response(scope, receive, send)
+            with streams.opened("http") if isinstance(response, StreamingResponse) else nullcontext():
+                await response(scope, receive, send)
         except asyncio.CancelledError:
             # The server stops and its grace period is over: end the stream properly.
             await send({"type": "http.response.body"})
+        finally:
+            if request.slot:
+                request.slot.leave()
 
     async def respond(self, request: Request) -> Response:
         """Respond to a request; an unexpected exception becomes an internal error with an id."""
@@ -134,36 +171,62 @@ class GraphQLApp(GraphQL[Context, None]):
         head = head_of(request)
         if not security.is_served(head.get(b"host")):
             raise HTTPException(400, "This Host is not one that is served here.")
+        if not security.is_secure(request):
+            raise HTTPException(403, "Send this by HTTPS: what is sent without it can be read on the way.")
         if request.method not in ("GET", "POST"):
-            raise HTTPException(405, "Send GraphQL requests by POST or GET.")
+            raise HTTPException(405, OTHER_METHOD)
         if head.media_type is None:
             raise HTTPException(
                 406, f"Accept {negotiation.RESPONSE}, {negotiation.JSON} or {negotiation.EVENTS}."
             )
-        if request.method == "POST":
+        if any(name in TOKENS_IN_URL for name, _ in parse_qsl(head.query_string.decode("latin-1"))):
+            raise Unauthenticated(
+                "A token in a URL ends in logs and histories: send Authorization: Bearer TOKEN."
+            )
+        security.check_reader(head)
+        if head.credentials.session and request.method == "POST":
             security.check_forgery(request)
 
     async def connect(self, socket: WebSocket) -> None:
-        """Run the operations of a socket until it is closed; reject it if the host is not served."""
-        if not security.is_served(socket.headers.get("host", "")):
+        """Run the operations of a socket until it is closed; reject it before if it may not be opened."""
+        if not security.may_open(socket):
             await self.reject_websocket(socket)
             return
+        try:
+            security.check_page(socket)
+        except Forbidden as forbidden:
+            await websocket.close_with_reason(socket, forbidden.message)
+            return
+        socket.scope[SLOT] = slot = self.admission.sockets.slot()
         try:
             await self.run(socket)
         except Exception as error:
             refusal = refusal_of(error)
             if socket.application_state == WebSocketState.CONNECTED:
                 await socket.close(SOCKET_CLOSES.get(refusal.code, websocket.INTERNAL), refusal.message[:100])
+        finally:
+            slot.leave()
 
     async def get_context(self, request: HTTPConnection, response: object) -> Context:
         """The context with the caller. Raises Unauthenticated if the caller may not use the API at all."""
-        key = security.session_key(request)
-        # A request without a session needs no query.
-        actor = await threads.run(actors.find_actor, key) if key else actors.find_actor(None)
-        if not actor.admitted:
-            raise Unauthenticated
-        cross_site = isinstance(request, Request) and head_of(request).may_be_cross_site
-        return Context(actor, request, cross_site=cross_site)
+        head = head_of(request) if isinstance(request, Request) else None
+        credentials = head.credentials if head else read_credentials(request.headers.raw)
+        actor = await self.find_caller(request, credentials)
+        if record := requests.current.get():
+            record.actor = actor.author
+        if head or credentials is not NOBODY:  # over a socket, the token may come with the first message
+            actor.check_admitted()
+        cross_site = head is not None and head.may_be_cross_site
+        return Context(actor, request, cross_site=cross_site, credentials=credentials, until=next_deadline())
+
+    async def find_caller(self, connection: HTTPConnection, credentials: Credentials) -> Actor:
+        """Find the caller, and count the request or the socket. Raises Unauthenticated, RateLimited, Overloaded."""
+        if isinstance(connection, Request):
+            return await self.admission.find_and_admit(request_of(connection.scope, connection.receive))
+        address = websocket.address_of(connection)
+        actor = await self.admission.find(credentials, address)
+        self.admission.enter_socket(connection.scope[SLOT], actor, address)
+        return actor
 
     async def get_sub_response(self, request: Request) -> Response:  # type: ignore[override]
         """The response that headers and the negotiated media type are set on."""
@@ -205,22 +268,31 @@ class GraphQLApp(GraphQL[Context, None]):
         sub_response: Response,
     ) -> Any:
         """The result, executed on one thread of the database's pool; for a stream, its results as they come."""
-        if not request_data.query:
+        read = request_of(request.scope, request.receive)
+        name = name_of(request_data.extensions, (await read.parameters()).document_id)
+        query = await self.admission.documents.get(request_data.query, name, context.actor)
+        if not query:
             raise HTTPException(400, "There is no `query` in the request.")
+        request_data = replace(request_data, query=query)
         if request_data.protocol != "http":
+            read.slot = self.admission.subscriptions.slot()
+            self.admission.enter_stream(read.slot, context.actor, read.address)
             return await super().execute_operation(
                 request, request_adapter, request_data, context, root_value, sub_response
             )
         execute = partial(
             self.schema.execute_sync,
-            request_data.query,
+            query,
             variable_values=request_data.variables,
             context_value=context,
             operation_name=request_data.operation_name,
             allowed_operation_types=KINDS[request.method],
             operation_extensions=request_data.extensions,
         )
-        return await threads.run(execute_or_explain, execute)
+        result = await threads.run(execute_or_explain, execute)
+        if not result.errors:
+            read.answered = self.schema.document_cache.get(query), result.data or {}
+        return result
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """The response map; it has no `data` if nothing was executed."""
@@ -238,9 +310,8 @@ class GraphQLApp(GraphQL[Context, None]):
     def refuse(self, request: Request, error: Exception, status: int | None = None) -> Response:
         """The response to a request that is refused before execution."""
         refusal = refusal_of(error)
-        body = {"errors": [{"message": refusal.message, "extensions": extensions_of(refusal)}]}
         status = status or STATUS.get(refusal.code, HTTPStatus.BAD_REQUEST)
-        return self.encoded(body, status, head_of(request).answer_type)
+        return self.encoded(body_of(refusal), status, head_of(request).answer_type)
 
     def encoded(self, body: JSONObject, status: int, media_type: str) -> Response:
         headers = retry(body) | ({"Allow": METHODS} if status == HTTPStatus.METHOD_NOT_ALLOWED else {})
@@ -248,7 +319,12 @@ class GraphQLApp(GraphQL[Context, None]):
 
 
 #: Close codes of a socket by error codes.
-SOCKET_CLOSES = {"UNAUTHENTICATED": websocket.FORBIDDEN, "UNAVAILABLE": websocket.TRY_AGAIN_LATER}
+SOCKET_CLOSES = {
+    "UNAUTHENTICATED": websocket.FORBIDDEN,
+    "UNAVAILABLE": websocket.TRY_AGAIN_LATER,
+    "OVERLOADED": websocket.TRY_AGAIN_LATER,
+    "RATE_LIMITED": websocket.TRY_AGAIN_LATER,
+}
 
 
 def head_of(request: Request) -> RequestHead:

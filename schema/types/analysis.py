@@ -59,7 +59,7 @@ class FeatureAnalysis:
         if analysis is None:
             return None
         declared = catalogue.get(product)
-        features = {column.name: Feature.from_column(declared, column) for column in declared.columns}
+        features = {feature.column: feature for feature in Feature.list_all(declared)}
         return [cls._from_statistics(f, features, analysis) for f in analysis.features if f.name in features]
 
     @classmethod

@@ -9,16 +9,15 @@ import strawberry
 from store import models
 from store.builds.candidates import SEARCH, Measurement
 from store.db import pagination
+from store.db.pagination import Page, PageRequest
 
 from .jobs import Job
+from .list_filters import CandidateFilter, CandidateOrder, Filter, OrderBy, columns_of, select
 from .nodes import (
     UNSET,
-    After,
-    Connection,
-    First,
     LazyProduct,
     Node,
-    connection,
+    list_field,
     product_field,
     relation,
     row_type,
@@ -116,28 +115,26 @@ class Build(Job, Node):
     def decision(self: models.Build) -> str | None:
         return self.decision or None
 
-    @strawberry.field(
-        graphql_type=Connection[Candidate] | None,
-        description="Its candidates, in the order in which they were drawn.",
+    @list_field(
+        Candidate,
+        description="Its candidates, in the order in which they were drawn unless `orderBy` says otherwise.",
     )
-    def candidates(self: models.Build, first: First = 20, after: After = UNSET) -> object:
-        rows = self.candidates.prefetch_related("folds")
-        return connection(pagination.page(rows, ("position", "pk"), first, after or None))
+    def candidates(
+        self: models.Build,
+        page: PageRequest,
+        filter: Filter[CandidateFilter] = UNSET,
+        order_by: OrderBy[CandidateOrder] = UNSET,
+    ) -> Page[models.Candidate]:
+        rows = select(models.Candidate.objects.of_build(self), filter)
+        return pagination.page(rows, columns_of(order_by, ("position", "pk")), page)
 
-    @strawberry.field(
-        graphql_type=Connection[LazyEvent] | None,
+    @list_field(
+        LazyEvent,
         description="Its events, oldest first. Get those that follow by the subscription `buildProgress` with the last "
         "cursor.",
     )
-    def events(
-        self: models.Build,
-        first: Annotated[
-            int | None,
-            strawberry.argument(description="The number of events on the page: 1 to 500, by default 100."),
-        ] = 100,
-        after: After = UNSET,
-    ) -> object:
-        return connection(models.BuildEvent.objects.page(self, first, after or None))
+    def events(self: models.Build, page: PageRequest) -> Page[models.BuildEvent]:
+        return models.BuildEvent.objects.page(self, page)
 
 
 @row_type(models.RetrainDecision, description="A decision of a retraining rule at one moment.")

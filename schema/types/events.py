@@ -6,7 +6,6 @@ import strawberry
 
 from store import models
 
-from ..core import ids
 from .builds import Build, Candidate
 from .diagnostics import Diagnostic
 from .nodes import Node, relation
@@ -18,7 +17,7 @@ from .snapshots import Snapshot
 @strawberry.interface(
     description="A step that a build has done. More kinds may be added: keep a default branch that shows `message`."
 )
-class BuildEvent:
+class BuildEvent(Node):
     cursor: str = strawberry.field(
         description="The event's position: pass it as `after` to continue behind it."
     )
@@ -31,20 +30,11 @@ class BuildEvent:
     final: bool = strawberry.field(description="True for the last event of a build, and only for that.")
 
     @strawberry.field(
-        description="An opaque id for caches: an event that is sent again has the same. `node` does not find events."
-    )
-    def id(self: models.BuildEvent) -> strawberry.ID:
-        return ids.node_id(self)
-
-    @strawberry.field(
         graphql_type=Build,
         description="The build: select fields of it to keep them current in the client's cache.",
     )
     def build(self: models.BuildEvent) -> models.Build:
         return self.build
-
-    resolve_type = Node.resolve_type
-    is_type_of = Node.is_type_of
 
 
 @strawberry.type(description="The build has started, and has a time limit.")

@@ -1,21 +1,29 @@
 """Interfaces and filters of predictions, feedback and entities of all products."""
 
 import datetime
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import strawberry
+from strawberry.scalars import JSON
 
 from store import models
+from store.db import pagination
+from store.db.pagination import Page, PageRequest
 from store.entities.entities import Entity as EntityRow
 from store.predictions.predictions import PredictionQuerySet
-from store.products import catalogue, limits
-from store.registry import served_choices
+from store.products.product import DataProduct as DeclaredProduct
 from store.serving import prefetch
 
-from ..core import ids
-from ..core.enums import Direction, FeedbackStatus, PredictionOrderField
-from .nodes import UNSET, Node, product_field, relation, unset_to_none
+from ..compiled import LOCAL
+from ..core import ids, names
+from ..core.enums import Direction, EntityOrderField, FeedbackStatus, PredictionOrderField
+from .list_filters import FeedbackOrder, columns_of, select
+from .nodes import Edge, Node, product_field, product_of, relation
 from .products import DataProduct
 from .registry import ModelVersion
+from .values import Cell, FeatureValue, answer_as_json, answer_text, cells_of
 
 
 @strawberry.interface(
@@ -27,6 +35,30 @@ class Entity(Node):
         return strawberry.ID(self.key)
 
     product: DataProduct = strawberry.field(description="The data product it belongs to.")
+
+    @strawberry.field(
+        graphql_type=list[FeatureValue],
+        description="The row's features in declared order, in the same form for all products. The product's own type "
+        "has them typed.",
+    )
+    def feature_values(self: EntityRow) -> list[Cell]:
+        return cells_of(self.product, self.features)
+
+    @strawberry.field(
+        description="The value of the label column as people read it; null if it has none, or there is no such column."
+    )
+    def label_text(self: EntityRow) -> str | None:
+        product = self.product
+        return answer_text(product, product.stored_answer(self.label)) if product.learns_from_labels else None
+
+    @strawberry.field(
+        description="The label that counts as people read it: what feedback says, else the label column. Null if "
+        "neither has one."
+    )
+    def truth_text(self: EntityRow) -> str | None:
+        product = self.product
+        return answer_text(product, prefetch.truth_of_entity(self)) if product.learns_from_labels else None
+
     version: str = strawberry.field(
         description="A hash of the row: pass it to the mutation that changes the row, so that another client's change "
         "in between is refused with STALE_VERSION and not overwritten."
@@ -43,14 +75,57 @@ class Prediction(Node):
     answer: str = strawberry.field(
         description="The predicted label, number or cluster, as text. The product's own type has it typed."
     )
+
+    @strawberry.field(
+        description="The answer as people read it: the title of a label, a number with its unit.",
+        metadata={LOCAL: True},
+    )
+    def answer_text(self: models.Prediction) -> str:
+        return answer_text(product_of(self), self.answer) or self.answer
+
+    @strawberry.field(
+        graphql_type=JSON | None,
+        description="The answer as `feedback` takes it, to say that it is right: a label's name in the enum, a number. "
+        "Null if the product can no longer answer so.",
+        metadata={LOCAL: True},
+    )
+    def answer_value(self: models.Prediction) -> Any:
+        return answer_as_json(product_of(self), self.answer)
+
     confidence: float | None = strawberry.field(
         description="The probability of the predicted label, 0 to 1; null unless the task is CLASSIFICATION."
     )
+
+    @strawberry.field(
+        graphql_type=list[FeatureValue],
+        description="The features that were predicted from, as they were then, in declared order and in the same form "
+        "for all products. The product's own type has them typed.",
+        metadata={LOCAL: True},
+    )
+    def feature_values(self: models.Prediction) -> list[Cell]:
+        product = product_of(self)
+        return cells_of(product, product.restore_instance(self.features))
+
+    @strawberry.field(
+        description="The label of its subject that counts, as people read it: what feedback says, else the label "
+        "column. Null if neither has one."
+    )
+    def truth_text(self: models.Prediction) -> str | None:
+        product = product_of(self)
+        if not product.learns_from_labels:
+            return None
+        return answer_text(product, prefetch.prefetch_of(self).truth_of(self))
+
     model: ModelVersion = relation("model", "The model version that predicted.", local=True)
     created_at: datetime.datetime = strawberry.field(description="The time of the first request.")
     updated_at: datetime.datetime = strawberry.field(description="The time of the latest request.")
     times_asked: int = strawberry.field(
-        description="The number of requests with the same features, about the same subject, to the same version."
+        description="The number of requests with the same features, about the same subject, to the same version; 0 if "
+        "it was not served."
+    )
+    served: bool = strawberry.field(
+        description="True if somebody was answered with it; false if its version made it in a shadow, beside what was "
+        "served, and was not asked for it since. Lists and counts leave out what was not served."
     )
     product: DataProduct = product_field()
 
@@ -80,6 +155,13 @@ class Feedback(Node):
     answer: str = strawberry.field(
         description="The label or number that the author gave, as text. The product's own type has it typed."
     )
+
+    @strawberry.field(
+        description="The answer as people read it: the title of a label, a number with its unit."
+    )
+    def answer_text(self: models.Feedback) -> str:
+        return answer_text(product_of(self), self.answer) or self.answer or ""
+
     author: str = strawberry.field(
         description="The author's name; `TABLE` for the value that the label column had before any feedback."
     )
@@ -95,7 +177,7 @@ class Feedback(Node):
         "prediction was deleted.",
     )
     def prediction(self: models.Feedback) -> models.Prediction | None:
-        return self.prediction
+        return prediction_of(self)
 
     @strawberry.field(
         graphql_type=Entity | None,
@@ -113,89 +195,70 @@ class Feedback(Node):
         return self.comment or None
 
 
+def prediction_of(feedback: models.Feedback) -> models.Prediction | None:
+    """The prediction that feedback was given to; those of a page share one prefetch."""
+
+    def find(rows: Sequence[models.Feedback]) -> dict[int, models.Prediction]:
+        by_feedback = models.Feedback.objects.predictions_of(rows)
+        prefetch.attach_prefetch(list(by_feedback.values()))
+        return by_feedback
+
+    return pagination.lookup_for_page(feedback, "prediction", find)
+
+
+def feedback_page(
+    products: Sequence[DeclaredProduct], filter: object, order: FeedbackOrder | None, page: PageRequest
+) -> Page[models.Feedback]:
+    """A page of the feedback on products, newest first without an order."""
+    rows = [select(models.Feedback.objects.listed(product), filter) for product in products]
+    return pagination.page_of(rows, columns_of(order, NEWEST_FIRST), page)
+
+
 @strawberry.input(description="The order of predictions.")
 class PredictionOrder:
     field: PredictionOrderField = strawberry.field(description="The field to order by.")
     direction: Direction = strawberry.field(default=Direction.DESC, description="The direction of the order.")
 
 
+@strawberry.input(description="The order of the rows of a product.")
+class EntityOrder:
+    field: EntityOrderField = strawberry.field(
+        default=EntityOrderField.KEY, description="The field to order by."
+    )
+    direction: Direction = strawberry.field(default=Direction.ASC, description="The direction of the order.")
+
+
+#: The order of predictions in a list that asks for none.
+NEWEST_FIRST = ("-created_at", "-pk")
+
+
 def order_columns(order: PredictionOrder | None) -> tuple[str, ...]:
     """The columns that predictions are ordered by, none ever null, the last of them unique; newest first by default."""
     if not order:
-        return ("-created_at", "-pk")
+        return NEWEST_FIRST
     sign = order.direction.value
     return (f"{sign}{order.field.value}", f"{sign}pk")
 
 
+def edge_of(prediction: models.Prediction, field: str = "predictions") -> Edge[models.Prediction]:
+    """The edge of a prediction in this list of all predictions of its product, newest first."""
+    return Edge(page=unread_list(prediction.product, field, NEWEST_FIRST), node=prediction)
+
+
+def edge_of_entity(entity: EntityRow) -> Edge[EntityRow]:
+    """The edge of an entity in the list of all, by their keys."""
+    return Edge(page=unread_list(entity.product.name, "entities", ("pk",)), node=entity)
+
+
+@cache
+def unread_list(product: str, field: str, order: tuple[str, ...]) -> Page[Any]:
+    """A list of a product's object, of which nothing was read."""
+    type_ = names.prefix(product) + "Product"
+    return pagination.unread(order, ids.list_name(type_, field, ids.encode(type_, product)))
+
+
 def with_order(rows: PredictionQuerySet, order: PredictionOrder | None) -> PredictionQuerySet:
-    """The predictions with the column to order by: all of them, those without a value last."""
-    if order and order.field is PredictionOrderField.CONFIDENCE:
-        return rows.with_known_confidence(ascending=order.direction is Direction.ASC)
+    """The predictions that have a value to order by."""
+    if order and order.field in (PredictionOrderField.CONFIDENCE, PredictionOrderField.VALUE):
+        return rows.filter(**{f"{order.field.value}__isnull": False})
     return rows
-
-
-@strawberry.input(description="Conditions on predictions; all that are given must hold.")
-class PredictionFilter:
-    product: str = strawberry.field(description="The name of the product.")
-    entity: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="Only predictions about the row with this primary key."
-    )
-    model: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="Only predictions of the model version with this id."
-    )
-    answer: str | None = strawberry.field(
-        default=UNSET,
-        description="Only predictions with this answer: a label's name in the enum or its value, a number, or the "
-        "number of a cluster.",
-    )
-    labelled: bool | None = strawberry.field(
-        default=UNSET,
-        description="True: only predictions whose subject has feedback with a majority label. False: only the others.",
-    )
-    since: datetime.datetime | None = strawberry.field(
-        default=UNSET, description="Only predictions created at this time or later."
-    )
-    until: datetime.datetime | None = strawberry.field(
-        default=UNSET, description="Only predictions created before this time."
-    )
-
-    def rows(self, path: tuple[str, ...] = ("filter",)) -> PredictionQuerySet:
-        """The predictions that match. Raises UnknownProduct, UnknownId, WrongKindOfId, BadInput."""
-        product = catalogue.get(self.product, (*path, "product"))
-        return models.Prediction.objects.matching(
-            product,
-            entity=unset_to_none(self.entity),
-            model=version_number(unset_to_none(self.model), path),
-            answer=served_choices.find_answer(product, unset_to_none(self.answer), (*path, "answer")),
-            labelled=unset_to_none(self.labelled),
-            since=unset_to_none(self.since),
-            until=unset_to_none(self.until),
-        )
-
-
-def version_number(model: str | None, path: tuple[str, ...] = ("filter",)) -> int | None:
-    """The number of the model version that a filter names. Raises UnknownId, WrongKindOfId."""
-    return None if model is None else ids.number(model, "ModelVersion", (*path, "model"))
-
-
-@strawberry.input(one_of=True, description="A selection of predictions: by id or by filter.")
-class PredictionSelection:
-    ids: list[strawberry.ID] | None = strawberry.field(
-        default=UNSET,
-        description="The predictions' ids, at most 10,000. Ids of deleted predictions are ignored.",
-    )
-    filter: PredictionFilter | None = strawberry.field(
-        default=UNSET, description="All predictions that match this filter."
-    )
-
-    def rows(self) -> PredictionQuerySet:
-        """The selected predictions. Raises UnknownId, WrongKindOfId, UnknownProduct, OutOfRange."""
-        if self.filter:
-            return self.filter.rows(("which", "filter"))
-        wanted = self.ids or []
-        limits.check_size(wanted, "which", "ids")
-        return models.Prediction.objects.filter(pk__in=[_digest(*pair) for pair in enumerate(wanted)])
-
-
-def _digest(place: int, id: str) -> str:
-    return ids.digest(id, "*Prediction", ("which", "ids", place))

@@ -1,26 +1,31 @@
 """The registry: model versions and their promotions."""
 
 import datetime
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 import strawberry
+from strawberry.scalars import JSON
 
 from learning.evaluation import intervals
 from store import models
 from store.builds.candidates import Measurement
 from store.db import pagination
+from store.quality import live
 
 from ..compiled import LOCAL
-from ..core.enums import Direction, ModelOrderField, ModelStatus, ScorePart
+from ..core.enums import ModelStatus, ScorePart
 from .diagnostics import Diagnostic, DiagnosticKind
 from .intervals import Intervals
-from .nodes import UNSET, LazyProduct, Node, product_field, relation, row_type, unset_to_none
+from .nodes import UNSET, LazyProduct, Node, product_field, product_of, relation, row_type, unset_to_none
+from .quality import LiveQuality, SinceThen, UntilThen
 from .snapshots import Snapshot
 
 if TYPE_CHECKING:
     from .builds import Build
+    from .comparisons import Comparison
 
+LazyComparison: TypeAlias = Annotated["Comparison", strawberry.lazy("schema.types.comparisons")]
 LazyBuild: TypeAlias = Annotated["Build", strawberry.lazy("schema.types.builds")]
 
 Metric = Annotated[
@@ -37,12 +42,12 @@ Part = Annotated[
 @strawberry.type(description="One hyperparameter of an estimator.")
 class Hyperparameter:
     name: str = strawberry.field(description="The parameter's name.")
-    value: str = strawberry.field(description="The parameter's value, as text.")
+    value: JSON | None = strawberry.field(description="The parameter's value: a number, a text, a list …")
 
     @classmethod
     def list_all(cls, values: Mapping[str, object]) -> "list[Hyperparameter]":
         """The hyperparameters by name."""
-        return [cls(name=name, value=str(value)) for name, value in sorted(values.items())]
+        return [cls(name=name, value=cast(JSON, value)) for name, value in sorted(values.items())]
 
 
 @strawberry.type(description="The value of one metric.")
@@ -92,17 +97,6 @@ class Calibration:
         )
 
 
-@strawberry.input(description="The order of model versions.")
-class ModelOrder:
-    field: ModelOrderField = strawberry.field(description="The field to order by.")
-    direction: Direction = strawberry.field(default=Direction.DESC, description="The direction of the order.")
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The database columns to order by, the last of them unique."""
-        return (f"{self.direction.value}{self.field.value}", f"{self.direction.value}pk")
-
-
 @row_type(
     models.ModelVersion,
     description="A fitted model in the registry. It never changes; only `status` follows from the promotions.",
@@ -147,9 +141,10 @@ class ModelVersion(Node):
     snapshot: Snapshot | None = relation("snapshot", "The examples that it was fitted on.")
     product: LazyProduct = product_field()
 
-    # A version that predicts is the champion here; for a moment the registry may have another already.
+    # That of a version that predicts is known here; for a moment the registry may have another already.
     @strawberry.field(
-        description="Its role in the product now.", metadata={LOCAL: lambda version: ModelStatus.CHAMPION}
+        description="Its role in the product now.",
+        metadata={LOCAL: lambda version: ModelStatus(version.role_here)},
     )
     def status(self: models.ModelVersion) -> ModelStatus:
         return ModelStatus(self.status)
@@ -227,6 +222,15 @@ class ModelVersion(Node):
         return stored and Intervals.of(stored)
 
     @strawberry.field(
+        graphql_type=LiveQuality | None,
+        description="How good what it has predicted has turned out to be, also what was not served.",
+    )
+    def quality(
+        self: models.ModelVersion, since: SinceThen = UNSET, until: UntilThen = UNSET
+    ) -> live.LiveQuality:
+        return live.find(product_of(self), self, unset_to_none(since), unset_to_none(until))
+
+    @strawberry.field(
         description="The labels that it can predict, as in `Choice.value`; null unless the task is CLASSIFICATION.",
         metadata={LOCAL: True},
     )
@@ -248,4 +252,45 @@ class Promotion(Node):
     reason: str = strawberry.field(description="The reason, as its author or the build gave it.")
     by: str = strawberry.field(description="Its author: a user's name, or that of the build.")
     at: datetime.datetime = strawberry.field(description="The time of the promotion.")
+
+    @strawberry.field(
+        graphql_type=LazyComparison | None,
+        description="The newest comparison of its two versions that has succeeded; null without one.",
+    )
+    def comparison(self: models.Promotion) -> models.Comparison | None:
+        def find(rows: Sequence[models.Promotion]) -> dict[int, models.Comparison]:
+            pairs = {row.pk: (row.previous_id, row.model_id) for row in rows if row.previous_id}
+            newest = models.Comparison.objects.newest_of(list(pairs.values()))
+            pagination.share_lookups(list(newest.values()))
+            return {pk: newest[pair] for pk, pair in pairs.items() if pair in newest}
+
+        comparison: models.Comparison | None = pagination.lookup_for_page(self, "comparison", find)
+        return comparison
+
     product: LazyProduct = product_field()
+
+
+@row_type(
+    models.PendingPromotion,
+    description="A version that serves once a comparison on stored instances shows that it is not worse than the "
+    "champion beyond noise.",
+)
+class PendingPromotion:
+    model: ModelVersion = relation("model", "The version that waits.")
+    champion: ModelVersion = relation("champion", "The version that serves, with which it is compared.")
+    least: int | None = strawberry.field(
+        resolver=lambda self: self.least,
+        description="The number of labels that is needed; null if the product no longer waits for evidence.",
+    )
+    counted: int = strawberry.field(
+        description="The number of labels in the newest comparison that neither version has learned from."
+    )
+    message: str = strawberry.field(description="What it waits for, as a sentence to show to people.")
+    started_at: datetime.datetime = strawberry.field(description="The time at which it began to wait.")
+
+    @strawberry.field(
+        graphql_type=LazyComparison | None,
+        description="The newest comparison; null if there was nothing to replay.",
+    )
+    def comparison(self: models.PendingPromotion) -> models.Comparison | None:
+        return self.comparison

@@ -13,17 +13,22 @@ import pytest
 import strawberry
 import uvicorn
 from django.db import OperationalError
+from django.utils.timezone import now
 from strawberry.types import Info
 
 from learning.model import ClassAnswer
 from schema.execution.execution import Schema
 from schema.transport.http import GraphQLApp
 from store import models
+from store.access.permissions import Grants
+from store.db import threads
 from store.exceptions import OutOfRange
 from store.predictions import upsert
 from store.predictions.feedback import About
 from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products import catalogue
+from tests.store.pools import close_connections
+from tests.waiting import PATIENCE
 
 
 @strawberry.enum
@@ -157,6 +162,13 @@ class Subscription:
             yield Tick(number=number)
 
     @strawberry.subscription
+    async def refused_after(self, number: int) -> AsyncIterator[Tick]:
+        """Ticks until there is no more."""
+        for tick in range(number):
+            yield Tick(number=tick)
+        raise OutOfRange("There is no more.", argument=("number",), maximum=number)
+
+    @strawberry.subscription
     async def forever(self) -> AsyncIterator[Tick]:
         me = object()
         listening.add(me)
@@ -185,6 +197,7 @@ def serve(app: Any) -> Iterator[str]:
         server.should_exit = True
         thread.join(10)
         listener.close()
+        close_connections(threads.pool)
 
 
 @pytest.fixture(scope="session")
@@ -195,7 +208,8 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def client(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, headers={"Accept": "application/graphql-response+json"}) as client:
+    headers = {"Accept": "application/graphql-response+json"}
+    with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) as client:
         yield client
 
 
@@ -215,8 +229,8 @@ def registry(db: None) -> list[models.ModelVersion]:
     versions: list[models.ModelVersion] = []
     for number in range(1, 9):
         snapshot = models.Snapshot.objects.create(
-            product="tumor", number=number, rows_in=1, incomplete=0, fingerprint="", sql=""
-        )
+            product="tumor", number=number, rows_in=1, incomplete=0, fingerprint="", sql="", dropped_at=now()
+        )  # it has no table
         build = models.Build.objects.create(
             product="tumor",
             number=number,
@@ -263,3 +277,11 @@ def predictions(registry: list[models.ModelVersion]) -> list[Any]:
     for prediction in stored:
         models.Feedback.objects.give(product, About(prediction=prediction.pk), "malignant", "tests")
     return stored
+
+
+@pytest.fixture
+def closed(settings, monkeypatch) -> None:
+    """A server on which strangers may do nothing, without a database to say so."""
+    settings.EXEMPLAR_OPEN = False
+    monkeypatch.setattr("store.access.resolver.load_stranger_grants", Grants)
+    monkeypatch.setattr("store.access.resolver.load_stranger_rates", lambda: ("", ""))

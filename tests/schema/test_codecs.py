@@ -12,7 +12,7 @@ from unicodedata import normalize
 import pandas as pd
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learning.columns import frame
@@ -31,6 +31,7 @@ from store.products import DataProduct, Join, catalogue
 from store.serving import predict
 from store.serving.predict import PredictionRequest
 from store.snapshots.snapshots import Snapshot
+from tests.drawing import draws
 from tests.samples.models import Sample
 
 from ..store.conftest import drop_snapshots, version
@@ -43,11 +44,11 @@ FEATURES = [
 
 READ = f"""query($key: ID!) {{ sample {{ entity(key: $key) {{
     features {{ {" ".join(map(names.field, FEATURES))} }} }} }} }}"""
-CREATE = "mutation($row: SampleEntityInput!) { sampleCreate(row: $row) { created } }"
+CREATE = "mutation($row: SampleCreateInput!) { sampleCreate(input: $row) { created } }"
 PATCH = """mutation($key: ID!, $features: SampleFeaturesPatch!) {
-    samplePatch(entity: $key, features: $features) { changed } }"""
+    samplePatch(input: {entity: $key, features: $features}) { changed } }"""
 UPSERT = """mutation($rows: [SampleEntityInput!]!) {
-    sampleUpsertMany(rows: $rows) { inserted updated unchanged } }"""
+    sampleUpsertMany(input: {rows: $rows}) { inserted updated unchanged } }"""
 
 #: A value as somebody writes it: it need not be in the form in which all ways have it.
 Raw = dict[str, Any]
@@ -216,7 +217,7 @@ def ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ways]:
     drop_snapshots()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=draws(8))
 @given(raw=raw_rows())
 def test_a_value_is_the_same_by_whatever_way_it_was_written(ways: Ways, raw: Raw) -> None:
     Sample.objects.all().delete()

@@ -40,6 +40,15 @@ def test_every_type_field_argument_and_enum_value_is_described() -> None:
     assert list(undescribed(compose([catalogue.get(name) for name in EXAMPLES])._schema)) == []
 
 
+def test_mutations_are_of_one_style() -> None:
+    mutation = compose([catalogue.get(name) for name in EXAMPLES])._schema.mutation_type
+    assert mutation
+    for name, field in mutation.fields.items():
+        title = f"{name[:1].upper()}{name[1:]}"
+        arguments = {argument: str(definition.type) for argument, definition in field.args.items()}
+        assert (arguments, str(field.type)) == ({"input": f"{title}Input!"}, f"{title}Payload")
+
+
 def test_two_schemas_of_the_same_products_are_equal() -> None:
     assert composed() == composed()
 

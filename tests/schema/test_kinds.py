@@ -14,7 +14,7 @@ from django.db import connection, models, transaction
 from django.db.models import Value
 from django.db.models.functions import Cast as SqlCast
 from graphql import get_nullable_type
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from psycopg2 import sql
 
@@ -30,6 +30,7 @@ from store.exceptions import StoreError
 from store.ingest.casts import Cast
 from store.snapshots import column_codecs, copy_reader, dataset_loader
 from store.snapshots.snapshots import _sql_type
+from tests.drawing import draws
 
 from ..store.conftest import declared
 
@@ -168,7 +169,7 @@ def ways_of(kind: Kind) -> Ways:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", DECLARED)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=draws(10))
 @given(data=st.data())
 def test_a_value_is_the_same_on_every_path(kind: Kind, data: st.DataObject) -> None:
     with transaction.atomic():
@@ -217,7 +218,7 @@ def assert_served(cells: Any, column: Any, kind: Kind, choices: int) -> None:
 
 
 @pytest.mark.django_db
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=draws(30))
 @given(
     text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
     | st.text(st.sampled_from(f"{BLANKS}a\u0301")),

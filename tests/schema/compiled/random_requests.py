@@ -57,13 +57,16 @@ class Drawing:
     # -- Documents --
 
     def request(self) -> Request:
-        fields = [self.product_field() for _ in range(1 + self.chance(0.1))]
+        kind = "mutation" if self.chance(0.3) else "query"
+        draw = self.mutation if kind == "mutation" else self.product_field
+        fields = [draw() for _ in range(1 + self.chance(0.1))]
         if self.chance(0.2):
             fields.append("__typename")
         selection = " ".join(fields)
         declared = " ".join(f"${name}: {type_}" for name, (type_, _) in self.variables.items())
         name = "Ask" if declared or self.chance(0.5) else ""
-        head = f"query {name}({declared})" if declared else f"query {name}" if name else ""
+        is_short = kind == "query" and not name
+        head = f"{kind} {name}({declared})" if declared else "" if is_short else f"{kind} {name}"
         variables = {name: value for name, (_, value) in self.variables.items() if value is not ...}
         if self.chance(0.05):
             variables["stranger"] = 5
@@ -80,27 +83,67 @@ class Drawing:
         self.random.shuffle(asks)
         return f"{alias}{names.field(self.product.name)} {{ {' '.join(asks)} }}"
 
+    def mutation(self) -> str:
+        alias = f"m{self.random.randrange(99)}: " if self.chance(0.5) else ""
+        if self.chance(0.3):
+            return f"{alias}{self.generic()}"
+        kind = self.random.choice(ASKING)
+        field = f"{names.field(self.product.name)}P{kind[1:]}"
+        type_ = f"{self.prefix}P{kind[1:]}Input!"
+        value = {name: value for name, _, value in self.values(kind)}
+        if self.chance(self.badness):
+            value = self.random.choice([None, {}, {**value, "nothing": 1}, BAD])
+        payload = f"{self.prefix}P{kind[1:]}Payload"
+        selection = self.spread(payload, self.payload_leaves("Many" in kind), [payload])
+        return f"{alias}{field}(input: {self.written(type_, value)}){self.condition(0.1)} {selection}"
+
+    def generic(self) -> str:
+        value = {"product": self.spoiled(self.product.name)}
+        value |= {name: value for name, _, value in self.values("predict")}
+        written = self.written("PredictInput!", value)
+        interface = [
+            *GENERIC_LEAVES,
+            "... on Prediction { answer }",
+            f"... on {self.prefix}Prediction {{ id }}",
+        ]
+        node = " ".join(self.random.sample(interface, 4))
+        selection = [f"prediction {{ {node} }}", f"predictionEdge {{ cursor node {{ {node} }} }}"]
+        selection += ["__typename", "product { id title }", "product { __typename typePrefix }"]
+        chosen = self.random.sample(selection, 2)
+        return f"predict(input: {written}){self.condition(0.1)} {{ {' '.join(chosen)} }}"
+
+    def payload_leaves(self, many: bool) -> list[str]:
+        one, edge = ("predictions", "predictionEdges") if many else ("prediction", "predictionEdge")
+        constants = ["id", "name", "title", "__typename"]
+        return [
+            *[f"p{self.random.randrange(9999)}: {one} {self.selection()}" for _ in range(2)],
+            f"e{self.random.randrange(9999)}: {edge} {{ cursor node {self.selection()} }}",
+            f"{edge} {{ cursor }}",
+            f"product {{ {' '.join(self.random.sample(constants, 2))} }}",
+            "__typename",
+        ]
+
     def asking(self) -> str:
         alias = f"a{self.random.randrange(99)}: " if self.chance(0.5) else ""
-        kind = self.random.choice(["predict", "predict", "predictMany", "predictFor", "predictForMany"])
+        kind = self.random.choice(ASKING)
         text = f"{alias}{kind}({self.arguments(kind)}){self.condition(0.1)} {self.selection()}"
         if self.chance(0.1):
             return f"... on {self.prefix}Product {{ {text} }}"
         return text
 
     def arguments(self, kind: str) -> str:
-        features = f"{self.prefix}Features!"
+        return ", ".join(f"{name}: {self.written(type_, value)}" for name, type_, value in self.values(kind))
+
+    def values(self, kind: str) -> list[tuple[str, str, Any]]:
         match kind:
             case "predict":
-                given = [("features", features, self.features())]
-                given += [(name, type_, value) for name, type_, value in self.about() if self.chance(0.5)]
+                about = [each for each in self.about() if self.chance(0.5)]
+                return [("features", f"{self.prefix}Features!", self.features()), *about]
             case "predictMany":
-                given = [("rows", f"[{self.prefix}PredictInput!]!", self.rows())]
+                return [("rows", f"[{self.prefix}PredictInput!]!", self.rows())]
             case "predictFor":
-                given = [("entity", "ID!", self.key())]
-            case _:
-                given = [("entities", "[ID!]!", [self.key() for _ in range(self.random.randrange(4))])]
-        return ", ".join(f"{name}: {self.written(type_, value)}" for name, type_, value in given)
+                return [("entity", "ID!", self.key())]
+        return [("entities", "[ID!]!", [self.key() for _ in range(self.random.randrange(4))])]
 
     def about(self) -> list[tuple[str, str, Any]]:
         return [
@@ -127,9 +170,21 @@ class Drawing:
         return literal(value)
 
     def types(self, type_: str) -> dict[str, str]:
-        if type_.startswith(f"{self.prefix}PredictInput"):
-            return {"features": f"{self.prefix}Features!", "entity": "ID", "reference": "String"}
-        return {names.field(c.name): self.type_of(c) for c in self.product.inputs}
+        if type_ == "JSON!":
+            return {}
+        match type_.removeprefix(self.prefix).rstrip("!"):
+            case "PredictInput" if not type_.startswith(self.prefix):
+                return {"product": "String!", "features": "JSON!", "entity": "ID", "reference": "String"}
+            case "PredictInput":
+                return {"features": f"{self.prefix}Features!", "entity": "ID", "reference": "String"}
+            case "PredictForInput":
+                return {"entity": "ID!"}
+            case "PredictManyInput":
+                return {"rows": f"[{self.prefix}PredictInput!]!"}
+            case "PredictForManyInput":
+                return {"entities": "[ID!]!"}
+        columns = (*self.product.inputs, *self.product.retired_inputs)
+        return {names.field(c.name): self.type_of(c) for c in columns}
 
     def type_of(self, column: TypedColumn) -> str:
         assert column.kind is not None
@@ -199,7 +254,11 @@ class Drawing:
             "timesAsked",
             "__typename",
         ]
-        found += [self.nested("features", [names.field(c.name) for c in self.product.columns])]
+        found += [
+            self.nested(
+                "features", [names.field(c.name) for c in (*self.product.columns, *self.product.retired)]
+            )
+        ]
         found += [self.nested("model", MODEL)]
         match self.product.task:
             case "CLASSIFICATION":
@@ -241,6 +300,7 @@ class Drawing:
 
     def features(self) -> Any:
         given = {names.field(c.name): self.value(c) for c in self.product.inputs}
+        given |= {names.field(c.name): self.value(c) for c in self.product.retired_inputs if self.chance(0.3)}
         if self.chance(self.badness):
             for _ in range(self.random.choice([1, 1, 2, 4])):
                 self.spoil(given)
@@ -280,6 +340,11 @@ class Drawing:
         )
 
 
+GENERIC_LEAVES = [
+    "id", "answer", "answerText", "answerValue", "confidence", "reference", "__typename", "model { number }",
+    "featureValues { name value text }",
+]  # fmt: skip
+ASKING = ["predict", "predict", "predictMany", "predictFor", "predictForMany"]
 #: Of types whose literals in a document are those of JSON.
 PLAIN = {"Float", "Int", "Boolean", "String", "ID", "Date", "DateTime", "Time", "Decimal", "BigInt"}
 LEVELS = ("0.5", "0.77", "0.9", "1.5")

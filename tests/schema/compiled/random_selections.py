@@ -20,7 +20,7 @@ from graphql import (
 
 #: By the name of a scalar, what is given for it: mostly what is there.
 GIVEN: dict[str, list[str]] = {
-    "Int": ["1", "2", "3", "5", "0", "101"],
+    "Int": ["1", "2", "3", "5", "0", "1001"],
     "Float": ["0.5", "0.9", "2.0"],
     "Boolean": ["true", "false"],
     "String": ['"tumor"', '"tumor"', '"roc_auc"', '"nobody"'],
@@ -79,7 +79,8 @@ class Selecting:
         wanted = [
             f"{name}: {self.given(argument.type, argument)}"
             for name, argument in definition.args.items()
-            if is_required_argument(argument) or (name != "after" and self.random.random() < 0.2)
+            if is_required_argument(argument)
+            or (name not in ("after", "before") and self.random.random() < 0.2)
         ]
         return f"({', '.join(wanted)})" if wanted else ""
 

@@ -23,12 +23,13 @@ from store.predictions import upsert
 from store.predictions.upsert import PredictionBatch
 from store.products import catalogue
 from store.serving import champions, predict
+from tests.drawing import draws
 from tests.schema.compiled.oracle import Oracle, intervals
 from tests.schema.compiled.random_requests import Drawing
 from tests.schema.compiled.random_selections import Selecting
 from tests.store.conftest import version
 
-QUERIES = 300
+QUERIES = draws(100)
 CONTEXT = Context(Actor(author="tests", superuser=True), HTTPConnection({"type": "http", "headers": []}))
 
 
@@ -73,14 +74,15 @@ def test_both_executors_return_the_same(told: Told, predictions: list[Any]) -> N
         assert walked == executed, f"seed {seed}: {query}"
         good += executed.endswith(", []]")
     # Else nothing has been compared.
-    assert good > QUERIES / 3 and told.walked > good * 0.8
+    assert good > QUERIES / 4 and told.walked > good * 0.8
 
 
 @pytest.mark.parametrize("name", ["stay", "relapse", "diabetes", "wine", "manual"])
 def test_columns_and_answers_of_every_kind_are_walked(told: Told, db: None, name: str) -> None:
     product, prefix = catalogue.get(name), names.prefix(name)
     drawing, reader = Drawing(Random(name), product, [], badness=0.0), InputReader(schema._schema, product)
-    requests = [reader.request(drawing.features(), reference=f"r{n}") for n in range(6)]
+    rows = [{"features": drawing.features(), "reference": f"r{n}"} for n in range(6)]
+    requests = [reader.row(row, ()) for row in rows]
     valid = predict.accepted(predict.validate(product, requests))
     assert len(valid) == 6
     oracle = Oracle(signature=product.signature, family="x", hyperparameters={}, estimator=None)
@@ -121,7 +123,7 @@ def test_a_page_is_walked(told: Told, predictions: list[Any], query: str) -> Non
     [
         "{ __schema { queryType { name } } }",
         '{ __type(name: "Build") { name } }',
-        "mutation { deletePredictions(which: {ids: []}) { __typename } }",
+        "mutation { deletePredictions(input: {ids: []}) { __typename } }",
         "{ tumor { models(first: 0) { totalCount } name } }",
     ],
 )

@@ -21,6 +21,7 @@ from learning.estimators.families import Candidate as Recipe
 from learning.model import ClassAnswer
 from learning.problem import Classification
 from schema.compiled import operations
+from schema.core import names
 from schema.core.request import EXTENSION, GraphQLRequest, RequestHead
 from schema.schema import schema
 from schema.transport.fast_path import Reply
@@ -202,7 +203,7 @@ def body(query: str = ASK, features: Any = STAY_FEATURES, **more: Any) -> bytes:
         (False, body(features=None), {}),
         (False, body()[:-1], {}),
         (False, b"[]", {}),
-        (False, body("mutation { cancelBuild(id: \"x\") { build { id } } }"), {}),
+        (False, body("mutation { cancelJob(input: {job: \"x\"}) { job { id } } }"), {}),
         (False, body(ASK.replace("label", "truth")), {}),
         # A variable is checked although what reads it is left out.
         (False, body(ASK.replace("label", "label x: id @skip(if: true)").replace("(if: true)", "(if: $features)")), {}),
@@ -406,3 +407,155 @@ async def test_a_version_of_a_narrower_declaration_is_served_alike_by_both_ways(
         assert isinstance(expected, ClassAnswer)
         assert answer["confidence"] == pytest.approx(expected.confidence, abs=1e-12)
     assert ways.taken == 1 + len(UNSEEN)
+
+
+PREDICT = "mutation Ask($input: StayPredictInput!) { stayPredict(input: $input) "
+ITEM = {"features": STAY_FEATURES}
+
+
+async def test_a_get_never_executes_a_mutation(ways: Ways) -> None:
+    query = {"query": PREDICT + "{ prediction { id } } }", "variables": json.dumps({"input": ITEM})}
+    hot, ordinary = await ways.both(b"", method="GET", query=urlencode(query), x_exemplar_preflight="1")
+    assert hot == ordinary
+    assert (hot.status, ways.taken) == (405, 0)
+    assert not await with_rows(Prediction.objects.exists)
+
+
+async def test_the_fields_of_a_mutation_are_executed_one_after_the_other(ways: Ways) -> None:
+    query = (
+        PREDICT
+        + "{ prediction { timesAsked } } again: stayPredict(input: $input) { prediction { timesAsked } } }"
+    )
+    for way, first in ((ways.app, 1), (ways.ordinary, 3)):
+        answer = await ways.ask(way, body(query, variables={"input": ITEM}))
+        asked = [payload["prediction"]["timesAsked"] for payload in json.loads(answer.body)["data"].values()]
+        assert asked == [first, first + 1]
+    assert ways.taken == 1
+
+
+async def test_the_edges_of_new_predictions_are_those_of_the_list(ways: Ways) -> None:
+    listed = "{ stay { predictions(first: 2) { edges { cursor node { id } } } } }"
+    many = """mutation($rows: [StayPredictInput!]!) { stayPredictMany(input: {rows: $rows}) {
+        predictionEdges { cursor node { id } } } }"""
+    rows = [{"features": STAY_FEATURES | {"age": age}} for age in (7, 8, 7)]
+    hot, ordinary = await ways.both(body(many, variables={"rows": rows}))
+    assert hot == ordinary
+    edges = json.loads(hot.body)["data"]["stayPredictMany"]["predictionEdges"]
+    stored = json.loads((await ways.ask(ways.app, body(listed))).body)["data"]["stay"]["predictions"]["edges"]
+    assert edges[0] == edges[2] != edges[1]
+    assert sorted(edges[:2], key=str) == sorted(stored, key=str)
+    assert ways.taken == 1
+
+
+async def test_each_list_of_a_payload_names_the_items_that_were_refused(ways: Ways) -> None:
+    many = """mutation($rows: [StayPredictInput!]!) { stayPredictMany(input: {rows: $rows}) {
+        predictions { answer } edges: predictionEdges { cursor } product { title } } }"""
+    rows = [{"features": STAY_FEATURES | {"age": age}} for age in (7, -7)]
+    hot, ordinary = await ways.both(body(many, variables={"rows": rows}))
+    assert hot == ordinary
+    answer = json.loads(hot.body)
+    assert answer["data"]["stayPredictMany"]["predictions"][1] is None
+    assert [error["path"] for error in answer["errors"]] == [
+        ["stayPredictMany", "predictions", 1],
+        ["stayPredictMany", "edges", 1],
+    ]
+    assert answer["errors"][0]["extensions"]["argument"] == ["input", "rows", "1", "features", "age"]
+    assert ways.taken == 1
+
+
+GENERIC = "mutation($input: PredictInput!) { predict(input: $input) { %s } }"
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+async def test_features_as_json_have_the_faults_of_typed_ones(name: str, ways: Ways) -> None:
+    product = catalogue.get(name)
+    prefix, field = names.prefix(name), names.field(name)
+    typed = f"mutation($input: {prefix}PredictInput!) {{ {field}Predict(input: $input) {{ prediction {{ id }} }} }}"
+    reported = 0
+    for seed in range(25):
+        drawing = Drawing(Random(f"{name} {seed}"), product, (), badness=0.8)
+        features = drawing.features()
+        asked = {"features": features, "reference": drawing.random.choice(["form", "x" * 300])}
+        own = await ways.ask(ways.ordinary, body(typed, variables={"input": asked}))
+        generic = GENERIC % "prediction { id }"
+        any_ = await ways.ask(ways.app, body(generic, variables={"input": {"product": name, **asked}}))
+        told, expected = faults_in(any_), faults_in(own)
+        assert told == expected, f"seed {seed}: {features}"
+        reported += len(told)
+    assert reported > 20
+
+
+def faults_in(response: Response) -> list[Any]:
+    """The sentences, codes and paths of the errors; only the code where the request was refused as a whole."""
+    errors = json.loads(response.body).get("errors", [])
+    return [[error["message"], error["extensions"]] for error in errors]
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+async def test_generic_values_are_those_of_the_typed_fields(name: str, ways: Ways) -> None:
+    product = catalogue.get(name)
+    fields = [names.field(column.name) for column in product.declared_columns]
+    typed = f"... on {names.prefix(name)}Prediction {{ features {{ {' '.join(fields)} }} }}"
+    query = (
+        GENERIC
+        % f"prediction {{ answer answerText answerValue featureValues {{ name value text }} {typed} }}"
+    )
+    for seed in range(5):
+        features = Drawing(Random(f"{name} {seed}"), product, (), badness=0.0).features()
+        asked = {"product": name, "features": features}
+        answer = await ways.ask(ways.app, body(query, variables={"input": asked}))
+        prediction = json.loads(answer.body)["data"]["predict"]["prediction"]
+        values = {each["name"]: each["value"] for each in prediction["featureValues"]}
+        assert list(values) == fields
+        assert values == prediction["features"]
+        for each in prediction["featureValues"]:
+            assert (each["text"] is None) == (each["value"] is None), each
+        again = asked | {"features": {name: values[name] for name in map(names.field, product.input_names)}}
+        same = await ways.ask(ways.app, body(query, variables={"input": again}))
+        assert json.loads(same.body)["data"]["predict"]["prediction"] == prediction
+    assert ways.taken == 10
+
+
+async def test_one_document_predicts_of_the_product_that_its_variables_name(
+    ways: Ways, unstamped: None
+) -> None:
+    query = GENERIC % "prediction { __typename answerText } product { __typename title }"
+    for name in ("stay", "bill", "nothing", "stay"):
+        product = catalogue.find(name) or catalogue.get("stay")
+        features = Drawing(Random(name), product, (), badness=0.0).features()
+        item = {"product": name, "features": features}
+        hot, ordinary = await ways.both(body(query, variables={"input": item}))
+        assert hot == ordinary
+        answer = json.loads(hot.body)
+        if name == "nothing":
+            assert answer["errors"][0]["extensions"] == {
+                "code": "UNKNOWN_PRODUCT",
+                "argument": ["input", "product"],
+            }
+        else:
+            assert answer["data"]["predict"]["prediction"]["__typename"] == f"{names.prefix(name)}Prediction"
+    assert ways.taken == 3
+
+
+async def test_any_product_lists_its_predictions_and_rows(ways: Ways) -> None:
+    key = await with_rows(lambda: str(operate(age=50).pk))
+    item = {"product": "stay", "features": STAY_FEATURES, "entity": key}
+    edge = GENERIC % "predictionEdge { cursor node { id } } prediction { model { id } }"
+    payload = json.loads((await ways.ask(ways.app, body(edge, variables={"input": item}))).body)["data"][
+        "predict"
+    ]
+    listed = """query($filter: PredictionFilter, $key: ID!) { product(name: "stay") {
+        genericPredictions(first: 5, filter: $filter) { totalCount edges { cursor node { id } } }
+        genericEntities(first: 1) { nodes { key featureValues { name text } } }
+        entity(key: $key) { __typename key labelText } } }"""
+    model = {"eq": payload["prediction"]["model"]["id"]}
+    for conditions in (None, {"model": model}, {"product": "stay", "entity": {"eq": key}}):
+        asked = body(listed, variables={"filter": conditions, "key": key})
+        product = json.loads((await ways.ask(ways.app, asked)).body)["data"]["product"]
+        assert product["genericPredictions"] == {"totalCount": 1, "edges": [payload["predictionEdge"]]}
+        assert product["entity"] == {"__typename": "StayEntity", "key": key, "labelText": None}
+    values = {each["name"]: each["text"] for each in product["genericEntities"]["nodes"][0]["featureValues"]}
+    assert values["age"] == "50"
+    asked = body(listed, variables={"filter": {"product": "bill"}, "key": key})
+    other = json.loads((await ways.ask(ways.app, asked)).body)
+    assert other["errors"][0]["extensions"] == {"code": "BAD_INPUT", "argument": ["filter", "product"]}

@@ -5,7 +5,15 @@ import time
 import pytest
 from graphql import get_introspection_query
 
-from schema.execution.documents import MAX_ALIASES, MAX_DEPTH, DocumentCache
+from schema.execution.documents import (
+    MAX_ALIASES,
+    MAX_CACHED_LENGTH,
+    MAX_DEPTH,
+    MAX_LENGTH,
+    MAX_OPERATIONS,
+    MAX_TOKENS,
+    DocumentCache,
+)
 from tests.schema.conftest import schema
 
 
@@ -91,3 +99,40 @@ def test_two_operations_without_a_name_are_refused(ask):
 )
 def test_a_document_that_selects_predictions_is_recognised(query, predicts):
     assert DocumentCache(schema._schema).get(query).predicts is predicts
+
+
+def chain(length: int) -> str:
+    fragments = [f"fragment F{n} on Query {{ ...F{n + 1} }}" for n in range(length)]
+    return " ".join(["{ ...F0 }", *fragments, f"fragment F{length} on Query {{ hello }}"])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "#" + "a" * MAX_LENGTH + "\n{ hello }",
+        "{" + "hello " * MAX_TOKENS + "}",
+        "{ hello " * 5_000,
+        "{" + "hello " * 6_500 + "}",
+        "{" + "hello " * 1_900 + "}",
+        " ".join(f"query A{n} {{ hello }}" for n in range(MAX_OPERATIONS + 1)),
+        chain(1_000),
+    ],
+)
+def test_what_is_over_a_limit_is_too_complex(ask, query):
+    (error,) = ask(query)["errors"]
+    assert error["extensions"]["code"] == "TOO_COMPLEX"
+
+
+async def test_a_stream_reads_its_document_once(monkeypatch):
+    texts = []
+    read = DocumentCache.read
+    monkeypatch.setattr(DocumentCache, "read", lambda cache, text: texts.append(text) or read(cache, text))
+    text = "{ hello }" + " " * MAX_CACHED_LENGTH
+    results = [result async for result in await schema.stream(text, context_value=None)]
+    assert results[0].data == {"hello": "Hello, world"}
+    assert texts == [text]
+
+
+async def test_a_stream_refuses_a_document_that_is_too_long():
+    results = [result async for result in await schema.stream(" " * (MAX_LENGTH + 1), context_value=None)]
+    assert results[0].errors[0].extensions["code"] == "TOO_COMPLEX"

@@ -11,7 +11,7 @@ import strawberry
 from django.apps import apps
 from django.db.models import F, Func
 from django.test import RequestFactory
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from learning.problem import Classification
@@ -25,6 +25,7 @@ from store.products import catalogue, system_checks
 from store.products.features import Join
 from store.products.product import DataProduct
 from store.serving import champions
+from tests.drawing import draws
 
 from ...store.conftest import declared
 
@@ -241,7 +242,7 @@ ANY_NAME = (
 PATHS = st.sampled_from(["cost", "urgency"])
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=draws(6))
 @given(st.dictionaries(ANY_NAME, PATHS, min_size=1, max_size=25), ANY_NAME)
 @example(dict.fromkeys(NAMES, "cost"), "clinic")
 @example(dict.fromkeys(NAMES, "urgency"), "clinic")

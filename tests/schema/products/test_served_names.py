@@ -15,7 +15,7 @@ from schema.composition import compose
 from schema.core.context import Context
 from schema.execution.execution import Schema
 from store import models
-from store.access import actors
+from store.access import resolver
 from store.entities import bulk_validation, entities
 from store.predictions import upsert
 from store.predictions.upsert import PredictionBatch, ValidRequest
@@ -81,7 +81,7 @@ def test_the_schema_is_composed_again_only_where_the_record_differs(
 
 def ask(schema: Schema, query: str, **variables: Any) -> Any:
     """The data of an answer without errors: from the columnar executor and from graphql-core."""
-    actor = actors.find_actor(None)
+    actor = resolver.find_session_actor(None)
     context = Context(actor, HTTPConnection({"type": "http", "headers": []}))
     result = schema.execute_sync(query, variables, context_value=context)
     assert not result.errors, result.errors
@@ -150,16 +150,14 @@ def test_old_answers_that_were_never_served_are_null_and_keep_their_text(
 def test_predictions_are_filtered_by_a_name_or_a_value(survey: DataProduct, old: models.Prediction) -> None:
     served_choices.use(RECORD)
     schema = compose([survey])
-    count = (
-        'query($answer: String!) { predictions(filter: {product: "survey", answer: $answer}) { totalCount } }'
-    )
+    count = 'query($answer: String!) { predictions(filter: {product: "survey", answer: {eq: $answer}}) { totalCount } }'
     for answer, expected in (("NEW", 1), ("new", 1), ("LE_50K", 0), ("<=50K", 0)):
         assert ask(schema, count, answer=answer)["predictions"]["totalCount"] == expected
-    context = Context(actors.find_actor(None), HTTPConnection({"type": "http", "headers": []}))
+    context = Context(resolver.find_session_actor(None), HTTPConnection({"type": "http", "headers": []}))
     result = schema.execute_sync(count, {"answer": "CLASS_1"}, context_value=context)
     [error] = result.errors or []
     assert error.message == "'CLASS_1' is no label of survey: it takes LE_50K, GT_50K, NEW."
-    assert error.extensions == {"code": "BAD_INPUT", "argument": ["filter", "answer"]}
+    assert error.extensions == {"code": "BAD_INPUT", "argument": ["filter", "answer", "eq"]}
 
 
 def test_a_former_member_is_no_input(survey: DataProduct) -> None:
@@ -171,7 +169,7 @@ def test_a_former_member_is_no_input(survey: DataProduct) -> None:
 @pytest.mark.django_db
 def test_rows_that_are_blank_are_written_and_read(survey: DataProduct) -> None:
     schema = compose([survey])
-    create = """mutation { surveyCreate(row: {features: {mood: BLANK, rating: MINUS_1, size: 1}, label: GT_50K}) {
+    create = """mutation { surveyCreate(input: {features: {mood: BLANK, rating: MINUS_1, size: 1}, label: GT_50K}) {
         entity { label features { mood rating } } } }"""
     assert ask(schema, create)["surveyCreate"]["entity"] == {
         "label": "GT_50K",
@@ -192,7 +190,7 @@ def test_scores_of_an_unknown_metric_or_label_are_refused(
     registry: list[models.ModelVersion], arguments: str, sentence: str
 ) -> None:
     query = f'{{ product(name: "tumor") {{ champion {{ scores({arguments}) {{ value }} }} }} }}'
-    context = Context(actors.find_actor(None), HTTPConnection({"type": "http", "headers": []}))
+    context = Context(resolver.find_session_actor(None), HTTPConnection({"type": "http", "headers": []}))
     [error] = served.schema.execute_sync(query, context_value=context).errors or []
     assert error.message == sentence
     assert (error.extensions or {})["code"] == "BAD_INPUT"

@@ -4,10 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from graphql import parse
 
 from schema.compiled.input_coercion import InputReader, NotEligible
-from schema.compiled.plans import plan
 from schema.composition import compose
 from schema.core.context import Context
 from store.access.actors import Actor
@@ -84,7 +82,7 @@ def test_what_is_no_list_of_texts_is_refused_with_what_it_takes(
 
 
 def test_the_fast_path_takes_sets(loyalty: DataProduct) -> None:
-    assert plan(compose([loyalty])._schema, [loyalty], parse(PREDICT), None) is not None
+    assert compose([loyalty]).document_cache.make_plan(PREDICT, None) is not None
 
 
 def test_the_schema_names_the_kind_where_a_product_has_it(loyalty: DataProduct) -> None:

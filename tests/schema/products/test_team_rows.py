@@ -17,7 +17,7 @@ __all__ = ["team"]
 FEEDBACK = (
     'mutation { teamFeedback(input: {about: {entity: "7"}, label: YES}) { created featureRowsChanged } }'
 )
-PATCH = 'mutation { teamPatch(entity: "7", features: {%s: 9}) { changed } }'
+PATCH = 'mutation { teamPatch(input: {entity: "7", features: {%s: 9}}) { changed } }'
 
 
 def codes(product: DataProduct, document: str) -> tuple[Any, list[Any]]:

@@ -18,7 +18,7 @@ from ...store.conftest import version
 pytestmark = pytest.mark.django_db
 
 FEATURES = {"age": 61, "note": "", "urgency": "PLANNED", "cost": 10}
-CREATE = """mutation($row: StayEntityInput!) { stayCreate(row: $row) {
+CREATE = """mutation($row: StayCreateInput!) { stayCreate(input: $row) {
     entity { key features { woken } } changed } }"""
 PREDICT = "query($features: StayFeatures!) { stay { predict(features: $features) { features { woken } } } }"
 

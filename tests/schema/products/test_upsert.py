@@ -20,9 +20,8 @@ from tests.clinic.models import Anamnesis, Operation
 
 pytestmark = pytest.mark.django_db
 
-UPSERT = (
-    "mutation($rows: [TumorEntityInput!]!) { tumorUpsertMany(rows: $rows) { inserted updated unchanged } }"
-)
+UPSERT = """mutation($input: TumorUpsertManyInput!) {
+  tumorUpsertMany(input: $input) { inserted updated unchanged } }"""
 FEATURES = [f"{prefix}_{f.name}" for prefix in ("mean", "error", "worst") for f in Nuclei._meta.get_fields()]
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 
@@ -35,7 +34,7 @@ def row(key: str, label: str | None = "BENIGN", **features: Any) -> dict[str, An
 
 def upsert(rows: list[dict[str, Any]]) -> Any:
     context = Context(Actor(author="tests", superuser=True), None)
-    return schema.execute_sync(UPSERT, {"rows": rows}, context_value=context)
+    return schema.execute_sync(UPSERT, {"input": {"rows": rows}}, context_value=context)
 
 
 def counts(result: Any) -> tuple[int, int, int]:
@@ -66,16 +65,16 @@ def test_a_label_that_is_left_out_stays_and_a_null_clears_it() -> None:
 def test_one_bad_row_refuses_all_and_is_named() -> None:
     result = upsert([row("A"), row("B"), row("C"), row("D", meanRadius=-1)])
     assert refusal(result)["code"] == "OUT_OF_RANGE"
-    assert refusal(result)["argument"] == ["rows", "3", "features", "meanRadius"]
+    assert refusal(result)["argument"] == ["input", "rows", "3", "features", "meanRadius"]
     assert not Biopsy.objects.exists()
 
 
 def test_a_key_that_repeats_or_cannot_be_one_is_named() -> None:
-    assert refusal(upsert([row("A"), row("A")]))["argument"] == ["rows", "1", "key"]
-    assert refusal(upsert([row("A"), row("x" * 21)]))["argument"] == ["rows", "1", "key"]
+    assert refusal(upsert([row("A"), row("A")]))["argument"] == ["input", "rows", "1", "key"]
+    assert refusal(upsert([row("A"), row("x" * 21)]))["argument"] == ["input", "rows", "1", "key"]
     keyless = row("A")
     del keyless["key"]
-    assert refusal(upsert([keyless]))["argument"] == ["rows", "0", "key"]
+    assert refusal(upsert([keyless]))["argument"] == ["input", "rows", "0", "key"]
 
 
 def test_more_rows_than_allowed_are_refused() -> None:

@@ -9,7 +9,7 @@ from django.db import OperationalError
 from schema.core import negotiation
 from store.access.actors import Actor
 from tests.schema.conftest import listening
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 JSON, RESPONSE, EVENTS = "application/json", "application/graphql-response+json", "text/event-stream"
 MULTIPART = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0"
@@ -180,10 +180,13 @@ def test_a_stream_ends_with_its_client(client):
 
 def test_a_session_needs_the_token_of_its_cookie(url, monkeypatch):
     monkeypatch.setattr(
-        "store.access.actors.find_actor", lambda key: Actor(author=key or "anonymous", superuser=True)
+        "store.access.resolver.resolve",
+        lambda credentials: Actor(author=credentials.session or "anonymous", superuser=True),
     )
     token = "a" * 32
-    with httpx.Client(base_url=url, cookies={"sessionid": "s" * 32, "csrftoken": token}) as client:
+    with httpx.Client(
+        base_url=url, cookies={"sessionid": "s" * 32, "csrftoken": token}, timeout=PATIENCE
+    ) as client:
         assert client.post("", json={"query": "{ hello }"}).status_code == 403
         assert (
             client.post("", json={"query": "{ hello }"}, headers={"X-CSRFToken": "b" * 32}).status_code == 403
@@ -196,8 +199,7 @@ def test_a_session_needs_the_token_of_its_cookie(url, monkeypatch):
         assert client.post("", json={"query": "{ hello }"}, headers=here).status_code == 200
 
 
-def test_an_unauthorised_request_is_unauthenticated(client, settings):
-    settings.EXEMPLAR_OPEN = False
+def test_an_unauthorised_request_is_unauthenticated(client, closed):
     response = client.post("", json={"query": "{ hello }"})
     assert response.status_code == 401
     assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
@@ -207,7 +209,8 @@ def test_a_database_that_is_down_while_finding_the_actor_is_unavailable(client, 
     def actor(key):
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr("store.access.actors.find_actor", actor)
+    monkeypatch.setattr("store.access.resolver.cached", lambda credentials: None)
+    monkeypatch.setattr("store.access.resolver.resolve", actor)
     response = client.post("", json={"query": "{ hello }"})
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "2"

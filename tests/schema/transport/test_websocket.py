@@ -159,8 +159,10 @@ def test_a_client_that_has_gone_is_not_listened_for(open_socket):
 
 
 def test_a_page_of_another_site_cannot_open_a_socket(open_socket, url):
-    with pytest.raises(InvalidStatus), open_socket(origin="http://evil.example"):
-        pass
+    with open_socket(origin="http://evil.example") as socket, pytest.raises(ConnectionClosed) as info:
+        socket.init()
+    assert info.value.rcvd.code == 4403
+    assert "'http://evil.example'" in info.value.rcvd.reason and "EXEMPLAR_ORIGINS" in info.value.rcvd.reason
     with open_socket(origin=url.removesuffix("/graphql/")) as socket:
         socket.init()
 
@@ -186,13 +188,12 @@ def test_the_legacy_protocol_is_not_spoken(open_socket):
         assert socket.closed() == 4406
 
 
-def test_an_unauthorised_socket_is_refused(open_socket, settings):
-    settings.EXEMPLAR_OPEN = False
+def test_an_unauthorised_socket_is_refused(open_socket, closed):
     with open_socket() as socket:
+        socket.send({"type": "connection_init"})
         assert socket.closed() == 4403
 
 
-def test_a_session_that_ended_starts_no_operation(socket, settings):
-    settings.EXEMPLAR_OPEN = False
+def test_a_session_that_ended_starts_no_operation(socket, closed):
     socket.subscribe("{ hello }")
     assert socket.closed() == 4403

@@ -1,0 +1,1 @@
+"""Files over HTTP, beside GraphQL: rows to download, with the same callers, rights, filters and codes."""

@@ -1,5 +1,8 @@
 #!/usr/bin/env python
-"""Run a worker: it takes jobs from the queue and runs them, on this host or on another."""
+"""Run a worker: it takes jobs from the queue and runs them, on this host or on another.
+
+With `shadow` and the number of a trial, run that shadow, as a worker does for each one.
+"""
 
 import gc
 import os
@@ -13,13 +16,21 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     django.setup()
     # Models exist only after the set-up.
+    from django.conf import settings
+
+    from project import logs
     from project.commands import check_server
+    from store.runtime import shadow_processes
     from store.runtime.worker import work
 
+    if settings.EXEMPLAR_LOG == "json":
+        logs.log_uncaught()
     gc.freeze()
     gc.enable()
     try:
         check_server()
     except ImproperlyConfigured as error:
         sys.exit(f"exemplar: {error}")
+    if sys.argv[1:2] == ["shadow"]:
+        sys.exit(shadow_processes.run(int(sys.argv[2])))
     work()

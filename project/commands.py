@@ -11,6 +11,7 @@ from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.executor import MigrationExecutor
 
 from project import state
+from store.access import performers
 from store.db import sqlstates
 from store.db.unreachable import UNREACHABLE
 from store.products import system_checks
@@ -23,6 +24,8 @@ def execute(arguments: list[str]) -> None:
     right; Unusable if the server is gone.
     """
     check_server()
+    if arguments[1:2] != ["web"]:
+        performers.identify_command()
     if arguments[1:2] != ["check"]:
         system_checks.level = checks.WARNING
     try:

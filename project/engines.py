@@ -140,6 +140,9 @@ class PostgreSQL:
             # Otherwise each 16 MB of a new database's log are written twice, and commits wait for the first time.
             "wal_init_zero": "off",
         }
+        if float((self.cluster / "PG_VERSION").read_text()) >= 18:
+            # With worker processes for it, PostgreSQL 18.4 can wait for ever in the recovery after a crash.
+            options["io_method"] = "sync"
         if not self.durable:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         return Child(
@@ -355,14 +358,20 @@ def starting(folder: Path, engines: Sequence[Engine], holder: str) -> Iterator[C
         try:
             stack.enter_context(state.hold(folder, holder))
         except state.InUse:
-            stack.enter_context(state.join(folder))
-            yield partial(_wait_for_others, engines)
+            joined = stack.enter_context(ExitStack())
+            joined.enter_context(state.join(folder))
+            yield partial(_wait_for_others, folder, engines, holder, stack, joined)
             return
-        children: list[Child] = []
-        stack.callback(stop, children)
-        launch(engines, children)
-        stack.callback(_wait_for_joiners, folder, children)
-        yield partial(wait_until_all_ready, engines, children)
+        yield partial(wait_until_all_ready, engines, _launch_for(stack, folder, engines))
+
+
+def _launch_for(stack: ExitStack, folder: Path, engines: Sequence[Engine]) -> list[Child]:
+    """Start the engines, which are stopped with the stack, once no other command uses them."""
+    children: list[Child] = []
+    stack.callback(stop, children)
+    launch(engines, children)
+    stack.callback(_wait_for_joiners, folder, children)
+    return children
 
 
 def _wait_for_joiners(folder: Path, children: Sequence[Child]) -> None:
@@ -371,13 +380,27 @@ def _wait_for_joiners(folder: Path, children: Sequence[Child]) -> None:
         state.wait_for_joiners(folder)
 
 
-def _wait_for_others(engines: Sequence[Engine]) -> None:
-    """Return when the engines that another process starts answer. Raises Unusable."""
+def _wait_for_others(
+    folder: Path, engines: Sequence[Engine], holder: str, stack: ExitStack, joined: ExitStack
+) -> None:
+    """Return when the engines that another process starts answer.
+
+    That process may have been stopping them when this one joined it: then they are started here.
+
+    Raises: Unusable.
+    """
     until = time.monotonic() + START_SECONDS
     while not all(engine.is_ready() for engine in engines):
         if time.monotonic() > until:
             raise state.Unusable("The engines in the state folder do not answer.")
-        time.sleep(0.1)
+        try:
+            stack.enter_context(state.hold(folder, holder))
+        except state.InUse:
+            time.sleep(0.1)
+        else:
+            joined.close()  # nobody waits for itself
+            wait_until_all_ready(engines, _launch_for(stack, folder, engines))
+            return
 
 
 def _package_folder(name: str) -> Path:

@@ -1,15 +1,79 @@
-"""Log handler that a client cannot flood: lines of one kind come once a second at most, with the number left out."""
+"""Logs: lines of text or of JSON that name their request, and a handler that a client cannot flood with them."""
 
+import json
 import logging
+import sys
 import threading
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+import orjson
+
+from store.telemetry import requests
 
 #: Loggers whose lines clients cause: a line of such a logger is of the kind of its template, whatever its arguments.
-CAUSED_BY_CLIENTS = ("django.request", "django.security", "schema", "strawberry", "uvicorn")
+CAUSED_BY_CLIENTS = ("django.request", "django.security", "schema", "store.access", "strawberry", "uvicorn")
 #: Kinds that are remembered, at most.
 MAX_KINDS = 1_000
+
+
+#: What a line of JSON has beside its message, where the line was logged with it.
+DETAILS = ("method", "path", "status", "duration", "code", "error")
+
+
+class LineFormatter(logging.Formatter):
+    """Lines of text; those of a request end with its id."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        line = super().formatMessage(record)
+        fields = getattr(record, "request_fields", {})
+        return f"{line} (request {fields['request']})" if "request" in fields else line
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        details = {name: getattr(record, name, None) for name in DETAILS}
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "request_fields", {}),
+            **{name: value for name, value in details.items() if value is not None},
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return encode(entry)
+
+
+def encode(entry: dict[str, Any]) -> str:
+    """Encode a line of JSON."""
+    try:
+        return orjson.dumps(entry, default=str).decode()
+    except TypeError:  # half surrogate pairs from clients
+        return json.dumps(entry, default=str)
+
+
+def line_of(level: str, logger: str, message: str) -> str:
+    """Make a line of JSON without a logger: for processes that have none."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return encode({"time": now, "level": level, "logger": logger, "message": message})
+
+
+def log_uncaught() -> None:
+    """Have what ends the process by an exception logged as a line, instead of printed as a traceback."""
+
+    def log(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        logging.getLogger(__name__).critical("The process ends.", exc_info=(kind, error, trace))
+
+    sys.excepthook = log
+    logging.captureWarnings(True)
 
 
 @dataclass
@@ -39,6 +103,9 @@ class ThrottledHandler(logging.StreamHandler):  # type: ignore[type-arg]  # gene
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line or count it. The caller holds the handler's lock."""
+        request = requests.current.get()
+        # Now, since the line of a count is written by another thread.
+        record.request_fields = request.describe() if request else {}
         try:
             self.write_or_count(record)
         except Exception:  # a line with wrong arguments must not end what it tells of

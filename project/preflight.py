@@ -13,16 +13,13 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ProjectState
 
 from project.management.commands.migrate import has_earlier_users
-from schema.composition import compose_served
 from schema.schema_changes import check_schema
 from store.db import team
-from store.registry import served_choices
 from store.registry.deploy_checks import (
     MIGRATIONS,
     DeployFinding,
     check_champions,
     check_tables,
-    last_served_sdl,
 )
 
 
@@ -32,8 +29,7 @@ def check_deploy() -> Iterator[DeployFinding]:
     pending = list_pending()
     yield from check_tables(bool(pending))
     yield from _check_migrations(pending)
-    served_choices.load_record()
-    yield from check_schema(last_served_sdl(), compose_served()._schema)
+    yield from check_schema()
 
 
 def list_pending() -> list[str]:

@@ -1,44 +1,50 @@
 """Pages outside of the admin: GraphiQL, with queries that run unchanged."""
 
+import secrets
+
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.db import Error
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
+from project.headers import build_policy
 from schema import graphiql_queries
-from store.access import actors
+from store.access.actors import Actor
+from store.access.caller_limits import is_among
+from store.access.middleware import actor_of
 from store.products import catalogue
-
-#: The page loads only from this host; GraphiQL's editors create style sheets while they run.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
-    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-)
 
 
 @never_cache
 @ensure_csrf_cookie
 def graphiql(request: HttpRequest) -> HttpResponse:
-    """Render GraphiQL for users who may query; redirect others to the login."""
-    actor = actors.find_actor(request.session.session_key)
-    if not actor.admitted:
-        return redirect_to_login(request.get_full_path(), "/admin/login/")
+    """Render GraphiQL for callers who may query and whom EXEMPLAR_GRAPHIQL names; redirect others to the login."""
+    if settings.EXEMPLAR_GRAPHIQL == "nobody":
+        raise Http404("EXEMPLAR_GRAPHIQL shows this page to nobody.")
+    actor = actor_of(request)
+    if not actor.admitted or not is_among(actor, settings.EXEMPLAR_GRAPHIQL):
+        return redirect_to_login(request.get_full_path())
     products = graphiql_queries.products()
     chosen = next((name for name in products if name == request.GET.get("product")), next(iter(products), ""))
+    nonce = secrets.token_urlsafe(16)
     context = {
+        "nonce": nonce,
         "products": products,
         "chosen": chosen,
         "refusals": catalogue.refusals(),
         "page": {"product": chosen, "tabs": list_tabs(chosen, actor)},
     }
     response = render(request, "project/graphiql.html", context)
-    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    # GraphiQL's dialogs write a style sheet while they run, and its own style sheet has its fonts in it.
+    styles = {"style-src": f"'self' 'nonce-{nonce}'", "font-src": "'self' data:"}
+    response["Content-Security-Policy"] = build_policy(styles)
     return response
 
 
-def list_tabs(product: str, actor: actors.Actor) -> list[dict[str, str]]:
+def list_tabs(product: str, actor: Actor) -> list[dict[str, str]]:
     """List the tabs of a product; none if the database cannot be reached, so that the page still opens."""
     try:
         return graphiql_queries.tabs(product, actor) if product else []

@@ -100,12 +100,12 @@ def check_feedback_is_learned(first: Build) -> None:
 
 def check_refusals() -> None:
     for mutation in (
-        'churnCreate(row: {key: "99", features: {age: 1, city: C, paid: 1}}) { created }',
-        'churnReplace(row: {key: "1", features: {age: 1, city: C, paid: 1}}) { created }',
-        'churnPatch(entity: "1", label: YES) { changed }',
-        'renewalCreate(row: {key: "99", features: {age: 1}}) { created }',
-        'renewalUpsertMany(rows: [{key: "1", features: {age: 1}}]) { updated }',
-        'renewalPatch(entity: "1", features: {age: 2}) { changed }',
+        'churnCreate(input: {key: "99", features: {age: 1, city: C, paid: 1}}) { created }',
+        'churnReplace(input: {key: "1", features: {age: 1, city: C, paid: 1}}) { created }',
+        'churnPatch(input: {entity: "1", label: YES}) { changed }',
+        'renewalCreate(input: {key: "99", features: {age: 1}}) { created }',
+        'renewalUpsertMany(input: {rows: [{key: "1", features: {age: 1}}]}) { updated }',
+        'renewalPatch(input: {entity: "1", features: {age: 2}}) { changed }',
     ):
         assert refused(f"mutation {{ {mutation} }}") == "NOT_WRITABLE", mutation
     try:
@@ -127,7 +127,7 @@ def check_labels_are_written() -> None:
 
 
 def check_deletion(ids: list[str]) -> None:
-    delete = "mutation($ids: [ID!]!) { deletePredictions(which: {ids: $ids}) { deletedIds } }"
+    delete = "mutation($ids: [ID!]!) { deletePredictions(input: {ids: $ids}) { deletedIds } }"
     assert set(ask(delete, ids=ids)["deletePredictions"]["deletedIds"]) == set(ids)
     assert not Prediction.objects.exists()
 

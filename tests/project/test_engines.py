@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from signal import SIGKILL
 
@@ -103,3 +104,14 @@ def execute(postgres: PostgreSQL, statement: str) -> tuple[object, ...] | None:
             return cursor.fetchone() if cursor.description else None
     finally:
         connection.close()
+
+
+def test_engines_that_are_being_stopped_are_started_by_who_has_joined_them(engine_folder: Path) -> None:
+    engine = Valkey(engine_folder)
+    with ExitStack() as first:
+        first.enter_context(state.hold(engine_folder, "the first"))
+        with engines.starting(engine_folder, [engine], "the second") as wait:
+            first.close()  # it had seen nobody, and has stopped them
+            wait()
+            assert engine.is_ready()
+    assert not engine.is_ready()

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connections
 
 from project import engines as embedded
+from tests.keys import KEYS
 from tests.system import ROOT, outer_environment, state_folder
 from tests.waiting import BUILD_PATIENCE
 
@@ -125,8 +126,7 @@ def run(server: dict[str, Any], app: Path, user: str, password: str, *arguments:
         "REDIS_URL": embedded.Valkey(settings.EXEMPLAR_STATE).url,
         "EXEMPLAR_PRODUCTS": str(app),
         "EXEMPLAR_STATE": str(state_folder()),
-        "EXEMPLAR_SIGNING_KEY": "key",
-        "SECRET_KEY": "secret",
+        **KEYS,
     }
     return subprocess.run(
         [sys.executable, *arguments],

@@ -8,10 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
-from graphql import build_schema
 
 from schema.schema import schema
-from schema.schema_changes import check_schema
 from store.models import ServedSchema
 from store.products import catalogue
 from store.products.product import DataProduct
@@ -171,38 +169,6 @@ def test_a_field_that_clients_use_and_that_is_gone_breaks() -> None:
     assert not passed
     assert "Field Query.gone was removed. Requests that use it will be refused." in said
     assert preflight("--allow", "schema")[0]
-
-
-SERVED = "type Query { colour: Colour, size(unit: Unit): Int } enum Colour { RED GREEN } enum Unit { CM }"
-
-
-@pytest.mark.parametrize(
-    ("new", "breaks", "sentence"),
-    [
-        (SERVED.replace("GREEN", "GREEN BLUE"), False, "Enum value Colour.BLUE was added."),
-        (SERVED.replace(" GREEN", ""), True, "Enum value Colour.GREEN was removed."),
-        (
-            SERVED.replace("unit: Unit", "unit: Unit!"),
-            True,
-            "Argument Query.size(unit:) has changed type from Unit to Unit!.",
-        ),
-        (
-            SERVED.replace("): Int", ", at: Int!): Int"),
-            True,
-            "A required argument Query.size(at:) was added.",
-        ),
-        (
-            SERVED.replace("): Int", ", at: Int): Int"),
-            False,
-            "An optional argument Query.size(at:) was added.",
-        ),
-    ],
-)
-def test_changes_of_the_schema_are_told_by_what_they_do_to_clients(
-    new: str, breaks: bool, sentence: str
-) -> None:
-    [finding] = check_schema(SERVED, build_schema(new))
-    assert (finding.breaks, sentence in finding.text) == (breaks, True), finding.text
 
 
 def test_the_schema_that_was_served_last_is_the_one_to_compare_with() -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.system import ROOT, outer_environment
 
+pytestmark = pytest.mark.engine
+
 #: Each takes a tenth of a second and more to import, or belongs to those that do.
 HEAVY = {
     "catboost",

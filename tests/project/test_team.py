@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg2
@@ -30,6 +30,7 @@ from store.products.checks import find_problems
 from store.registry.deploy_checks import MIGRATIONS
 from store.scaffold import app
 from tests.beside import TEAM
+from tests.keys import KEYS
 from tests.system import ROOT, outer_environment
 
 
@@ -48,20 +49,22 @@ class Database:
 
     def exemplar(self, *arguments: str) -> str:
         """Run a command of Exemplar."""
+        return self.run(str(ROOT / "manage.py"), *arguments)
+
+    def run(self, *command: str, **variables: str) -> str:
+        """Run Python with Exemplar's settings."""
         query = "&".join(f"{key}={value}" for key, value in self.dsn.items() if key != "dbname")
         accounts = self.user_model.partition(".")[0]
-        return run(
-            str(ROOT / "manage.py"),
-            *arguments,
-            DATABASE_URL=f"postgresql:///{self.dsn['dbname']}?{query}",
-            EXEMPLAR_PRODUCTS=",".join(filter(None, ["orders.apps.OrdersConfig", accounts])),
-            EXEMPLAR_USER_MODEL=self.user_model,
-            EXEMPLAR_STATE=str(settings.EXEMPLAR_STATE),
-            EXEMPLAR_SIGNING_KEY="key",
-            SECRET_KEY="secret",
-            REDIS_URL=settings.REDIS_URL,
-            PYTHONPATH=str(TEAM),
-        )
+        own = {
+            "DATABASE_URL": f"postgresql:///{self.dsn['dbname']}?{query}",
+            "EXEMPLAR_PRODUCTS": ",".join(filter(None, ["orders.apps.OrdersConfig", accounts])),
+            "EXEMPLAR_USER_MODEL": self.user_model,
+            "EXEMPLAR_STATE": str(settings.EXEMPLAR_STATE),
+            **KEYS,
+            "REDIS_URL": settings.REDIS_URL,
+            "PYTHONPATH": str(TEAM),
+        }
+        return run(*command, **own | variables)
 
     def dump(self) -> str:
         """Dump the team's schema with its rows, without the key that pg_dump draws for each dump."""
@@ -79,7 +82,14 @@ def run(*command: str, **variables: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(params=["accounts.User", ""], ids=["custom", "stock"])
+#: With Django's own user model it is slow: its tables are other names alone.
+USER_MODELS = [
+    pytest.param("accounts.User", id="custom"),
+    pytest.param("", id="stock", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(params=USER_MODELS)
 def database(engines: None, request: pytest.FixtureRequest) -> Iterator[Database]:
     server = {**PostgreSQL(settings.EXEMPLAR_STATE).dsn, "dbname": "postgres"}
     with closing(psycopg2.connect(**server)) as administrator, administrator.cursor() as cursor:
@@ -127,7 +137,7 @@ returns, users = catalogue.get("returns"), get_user_model().objects
 features = ["feature_owner", "feature_city", "feature_watched_by", "feature_buyers"]
 rows = list(returns.join.instances().order_by("pk").values_list(*features))
 client = Client(headers={"host": "localhost"})
-client.force_login(users.get())
+client.force_login(users.get(is_superuser=True))
 pages = [client.get(path).status_code for path in ("/admin/", "/admin/exemplar/user/", "/admin/auth/group/")]
 
 
@@ -149,7 +159,7 @@ told = {
     "checks": [str(message) for message in checks.run_checks() if message.level >= checks.ERROR],
     "rows": rows,
     "snapshot": snapshots.join_sql(returns),
-    "users": list(users.values_list("username", flat=True)),
+    "users": list(users.exclude(username="anonymous").values_list("username", flat=True)),
     "pages": pages,
     "team's pages": admitted,
     "refused": [
@@ -182,6 +192,41 @@ def test_each_reads_and_changes_its_own_tables_only(database: Database) -> None:
     assert database.dump() == before
 
 
+#: The life of the product, as in `tests.shops.life`.
+LIFE = [str(ROOT / "tests" / "shops" / "life.py"), "returns", "7", "YES"]
+CLERK = {"user": "team_clerk", "password": "secret"}
+MORE_ROWS = """
+from django.contrib.auth import get_user_model
+from orders.models import Order
+for number in range(80):
+    owner = get_user_model().objects.order_by("pk")[number % 2]
+    Order.objects.create(
+        owner=owner, group_id=1, subject_id=1, amount=number % 20, returned="yes" if number % 20 > 11 else "no"
+    )
+"""
+
+
+def test_a_role_with_the_printed_rights_changes_the_label_alone(database: Database) -> None:
+    database.team("migrate")
+    database.team("shell", "-c", ROWS)
+    database.team("shell", "-c", MORE_ROWS)
+    with closing(psycopg2.connect(**database.dsn)) as owner, owner.cursor() as cursor:
+        owner.autocommit = True
+        cursor.execute(f"CREATE ROLE {CLERK['user']} LOGIN PASSWORD '{CLERK['password']}'")
+        try:
+            cursor.execute("REVOKE ALL ON DATABASE team FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC")
+            cursor.execute(database.exemplar("sql", "grants", "--role", CLERK["user"]))
+            clerks = replace(database, dsn=database.dsn | CLERK)
+            clerks.exemplar("prepare")
+            before = database.dump().splitlines()
+            clerks.run(*LIFE, EXEMPLAR_QUICK_BUILDS="on", PYTHONPATH=f"{TEAM}:{ROOT}")
+            after = database.dump().splitlines()
+        finally:
+            cursor.execute(f"DROP OWNED BY {CLERK['user']} CASCADE; DROP ROLE {CLERK['user']}")
+    [old], [new] = set(before) - set(after), set(after) - set(before)
+    assert old.startswith("7\t") and new == re.sub(r"\bno\b", "yes", old)
+
+
 EARLIER = """
 ALTER TABLE exemplar_user RENAME TO auth_user;
 ALTER TABLE exemplar_user_groups RENAME TO auth_user_groups;
@@ -199,7 +244,7 @@ def test_the_users_of_an_earlier_release_stay(db: None) -> None:
     assert not [finding for finding in check_deploy() if finding.breaks and finding.part == MIGRATIONS]
     for _ in range(2):  # the second time there is nothing to do
         migrate.rename_users(connection)
-        assert users.get().username == "ann"
+        assert users.get(is_superuser=True).username == "ann"
         assert migrate.USERS in MigrationRecorder(connection).applied_migrations()
 
 

@@ -1,5 +1,8 @@
 """Django's `migrate`, in the schema `exemplar` and by one process at a time."""
 
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -9,10 +12,15 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 
 from store.db.team import OWN_SCHEMA
+from store.predictions import feature_indexes, policies
+from store.products import catalogue
 from store.products.rights import OWN_SCHEMAS
 
 #: Number of the advisory lock; any that no other program locks in this database.
 LOCK = 7263911
+
+#: Seconds between two attempts to take it.
+POLL_SECONDS = 0.2
 
 #: The first migration of Exemplar's own users.
 USERS = ("exemplar", "0001_initial")
@@ -28,21 +36,45 @@ ALTER TABLE exemplar.django_admin_log ALTER COLUMN user_id TYPE bigint;
 UPDATE exemplar.django_content_type SET app_label = 'exemplar' WHERE app_label = 'auth' AND model = 'user';
 """
 
+#: Options with which not everything is migrated.
+PARTIAL = ("app_label", "plan", "check_unapplied", "prune")
+
 
 class Command(migrate.Command):
     """Migrate while holding an advisory lock."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options.get("database") or DEFAULT_DB_ALIAS]
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-        try:
+        with advisory_lock(connection):
             create_schema(connection)
             rename_users(connection)
             super().handle(*args, **options)
-        finally:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+            if not any(options.get(name) for name in PARTIAL):
+                feature_indexes.synchronise(catalogue.products())
+                policies.insert_missing(catalogue.products())
+
+
+@contextmanager
+def advisory_lock(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Hold the advisory lock meanwhile, by a transaction on a connection of its own.
+
+    A lock of the session would not do: behind a pooler each statement may have another session.
+    """
+    with closing(connection.copy()) as holder:
+        holder.set_autocommit(False)
+        while not try_lock(holder):
+            holder.rollback()  # whoever waits in a transaction takes a connection of the pooler's from who migrates
+            time.sleep(POLL_SECONDS)
+        yield
+        holder.rollback()
+
+
+def try_lock(connection: BaseDatabaseWrapper) -> bool:
+    """Take the advisory lock until the transaction ends. Returns: False where another process holds it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        return bool(cursor.fetchone()[0])
 
 
 def create_schema(connection: BaseDatabaseWrapper) -> None:
@@ -55,15 +87,16 @@ def create_schema(connection: BaseDatabaseWrapper) -> None:
             cursor.execute("SELECT to_regnamespace(%s) IS NULL", [name])
             if cursor.fetchone() == (True,):
                 cursor.execute(f"CREATE SCHEMA {name}")
-        cursor.execute("SET search_path TO exemplar")
-        MigrationRecorder(connection).ensure_schema()
-        cursor.execute("RESET search_path")
         cursor.execute("SELECT current_schema()")
         if cursor.fetchone() != (OWN_SCHEMA,):
             raise CommandError(
-                f"Tables would not be created in the schema {OWN_SCHEMA}: this connection has another search_path. A "
-                "pooler between must pass the startup parameter `options` on; or connect to PostgreSQL itself."
+                f"Tables would not be created in the schema {OWN_SCHEMA}: this connection has another search_path. "
+                "Take it out of DATABASE_URL, or let the role use the schema: ./dev sql grants prints how."
             )
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL search_path TO exemplar")
+        MigrationRecorder(connection).ensure_schema()
+        cursor.execute("RESET search_path")  # also where a caller's transaction goes on
 
 
 def has_earlier_users(connection: BaseDatabaseWrapper) -> bool:

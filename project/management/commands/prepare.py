@@ -4,8 +4,11 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand
+from django.db import transaction
 
 from project import state
+from store.access import audit
+from store.access.audit import Act
 
 
 class Command(BaseCommand):
@@ -26,4 +29,6 @@ def create_administrator() -> None:
     users = get_user_model().objects
     if not users.filter(is_superuser=True).exists():
         password = state.get_secret(settings.EXEMPLAR_STATE, "admin-password", size=12)
-        users.create_superuser("admin", password=password)
+        with transaction.atomic():
+            administrator = users.create_superuser("admin", password=password)
+            audit.record(Act.CHANGE_ACCOUNT, ids=[administrator], reason="The first administrator.")

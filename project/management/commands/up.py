@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import sys
 import time
 import urllib.request
@@ -17,7 +18,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from learning.lazy_imports import LazyModule
-from project import engines, state
+from project import engines, logs, state
 from project.listening import bind
 from project.processes import Child
 from project.supervisor import Supervisor, numbered_names
@@ -179,8 +180,12 @@ def wait_until_healthy(supervisor: Supervisor, listener: socket.socket) -> None:
 
 def is_healthy(url: str) -> bool:
     """Return True if a GET of the URL, without a proxy, has the status 200."""
+    # A certificate is for the name that clients use, and this process is asked by its address.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as response:
+        with urllib.request.build_opener(*handlers).open(url, timeout=5) as response:
             return bool(response.status == 200)
     except OSError:
         return False
@@ -190,7 +195,8 @@ def build_url(listener: socket.socket) -> str:
     """Build the URL under which this machine reaches a listening socket."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if settings.EXEMPLAR_TLS_CERT else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def print_welcome(listener: socket.socket) -> None:
@@ -237,5 +243,7 @@ def signals_as_interrupts() -> Iterator[None]:
 
 def report(sentence: str) -> None:
     """Print a sentence at once; where its file can take no more, what it reports goes on all the same."""
+    if settings.EXEMPLAR_LOG == "json":
+        sentence = logs.line_of("INFO", "project.supervisor", sentence.strip())
     with suppress(OSError):
         print(sentence, flush=True)

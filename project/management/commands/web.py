@@ -11,8 +11,12 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from project import logs
+from project.front import certificates
+from project.front.limits import build_connections
 from project.listening import bind
 from project.transport import Protocol
+from schema.core.request import LARGEST_MESSAGE
 from store.db import memory
 
 #: Seconds in which responses may end at the shutdown; a stream never ends by itself.
@@ -32,7 +36,13 @@ class Command(BaseCommand):
 
     def handle(self, *, port: int, fd: int | None, after: int | None, **options: object) -> None:
         memory.limit_arenas()
+        if settings.EXEMPLAR_LOG == "json":
+            logs.log_uncaught()
         listener = bind(settings.EXEMPLAR_HOST, port) if fd is None else socket.socket(fileno=fd)
+        Protocol.others = build_connections()
+        Protocol.certificate = certificates.from_settings(
+            settings.EXEMPLAR_TLS_CERT, settings.EXEMPLAR_TLS_KEY
+        )
         # This takes most of the start, and needs no database.
         Protocol.fast_path = importlib.import_module("project.asgi").application.graphql.fast_path
         if after is not None:
@@ -52,6 +62,7 @@ def build_configuration() -> uvicorn.Config:
         "project.asgi:application",
         loop="uvloop",
         http=Protocol,
+        ws_max_size=LARGEST_MESSAGE,
         lifespan="on",
         log_config=None,  # the settings configure it
         access_log=False,

@@ -4,6 +4,15 @@
 
   const page = JSON.parse(document.getElementById("page").textContent);
 
+  // Dialogs write a style sheet while they run: the page's policy allows those with the nonce of this script.
+  const { nonce } = document.currentScript;
+  const createElement = document.createElement.bind(document);
+  document.createElement = function (name, options) {
+    const element = createElement(name, options);
+    if (name === "style") element.nonce = nonce;
+    return element;
+  };
+
   function cookie(name) {
     const found = document.cookie.split("; ").find((part) => part.startsWith(name + "="));
     return found ? decodeURIComponent(found.slice(name.length + 1)) : "";

@@ -7,6 +7,8 @@ import inspect
 import os
 import re
 import shutil
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,17 +19,31 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management.commands import flush
 from django.db.backends.postgresql.operations import DatabaseOperations
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from learning.fits.process_pool import FitProcesses
 from project import engines as embedded
+from store.access import performers
+from store.registry import served_choices
+from tests.drawing import draws
 from tests.system import ROOT, System, copied, state_folder
 from tests.waiting import BUILD_PATIENCE, PATIENCE, eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 HAS_BROWSER = bool(CHROMIUM and DRIVER)
+
+# A machine's pace fails no test; what fixtures of a function hold, the tests that draw examples leave as it was.
+hypothesis_settings.register_profile(
+    "exemplar",
+    max_examples=draws(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+hypothesis_settings.load_profile("exemplar")
 
 
 @pytest.fixture(scope="session")
@@ -56,12 +72,24 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
         yield
 
 
+#: The table whose triggers let nothing go.
+AUDIT = "exemplar_auditentry"
+
+
 def statements_that_delete(
     operations: DatabaseOperations, style: Any, tables: Iterable[str], **_: Any
 ) -> list[str]:
     kept = {"auth_permission", "django_content_type"}
-    # Foreign keys are checked when the transaction ends.
-    return [f"DELETE FROM {operations.quote_name(table)}" for table in tables if table not in kept]
+    # Foreign keys are checked when the transaction ends. Predictions go first: their trigger marks counted hours.
+    ordered = sorted(tables, key=lambda table: table != "store_prediction")
+    statements = [f"DELETE FROM {operations.quote_name(table)}" for table in ordered if table not in kept]
+    if AUDIT not in ordered:
+        return statements
+    return [
+        f"ALTER TABLE {AUDIT} DISABLE TRIGGER USER",
+        *statements,
+        f"ALTER TABLE {AUDIT} ENABLE TRIGGER USER",
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +98,24 @@ def no_models_of_tests() -> Iterator[None]:
     before = registered_models()
     yield
     assert registered_models() == before, "Use isolate_apps."
+
+
+@pytest.fixture(autouse=True)
+def same_performer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process act as what it was before, although a test ran a command or a worker in it."""
+    monkeypatch.setattr(performers, "_process", performers._process)
+
+
+@pytest.fixture(autouse=True)
+def same_contract() -> Iterator[None]:
+    """Have this process serve the schema and the names of choices as before, although a test recorded others."""
+    record, served = served_choices._record, sys.modules.get("schema.schema")
+    schema = getattr(served, "schema", None)
+    yield
+    if served_choices._record is not record:
+        served_choices.use(record)
+    if served and schema:
+        served.schema = schema  # type: ignore[attr-defined]
 
 
 def registered_models() -> dict[str, set[str]]:
@@ -105,7 +151,7 @@ def grow(folder: Path) -> None:
         system.stop()
 
 
-GROWN = "{ products { champion { id } builds(status: [READY, RUNNING]) { totalCount } } }"
+GROWN = "{ products { champion { id } builds(filter: { status: { in: [READY, RUNNING] } }) { totalCount } } }"
 
 
 def has_grown(product: dict[str, Any]) -> bool:
@@ -131,6 +177,26 @@ def exemplar(grown: Path) -> Iterator[System]:
         system.stop()
 
 
+@pytest.fixture(scope="session")
+def closed_exemplar(grown: Path) -> Iterator[System]:
+    """A running Exemplar in which strangers may do nothing, shared by all tests of who may do what."""
+    system = System(copied(grown), EXEMPLAR_OPEN="off")
+    try:
+        yield system.start()
+    finally:
+        system.stop()
+
+
+@pytest.fixture(scope="session")
+def fragile(grown: Path) -> Iterator[System]:
+    """A running Exemplar whose processes are killed, shared by all tests that do."""
+    system = System(copied(grown))
+    try:
+        yield system.start()
+    finally:
+        system.stop()
+
+
 @pytest.fixture
 def system() -> Iterator[System]:
     """An Exemplar of the test's own, not started yet."""
@@ -145,7 +211,9 @@ def system() -> Iterator[System]:
 def browser() -> Iterator[webdriver.Chrome]:
     """Chromium without a window; the test is skipped where there is none, except in CI."""
     if not HAS_BROWSER:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("Chromium or chromedriver is missing")
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(
+            "Chromium or chromedriver is missing: install chromium and chromedriver"
+        )
     os.environ["SE_OFFLINE"] = "true"  # or selenium calls home for a driver
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
@@ -180,7 +248,7 @@ ORDER = ("slow", "system", "engine", "unit")
 WINNERS = {"tumor_winner", "wine_winner", "patient_winner", "cluster_winner", "twelve_classes"}
 #: Fixtures by which a test is known to need a whole system or its commands, or else an engine, processes that fit, or
 #: a winner.
-SYSTEM = {"grown", "system", "browser", "copy"}
+SYSTEM = {"grown", "system", "browser", "copy", "node"}
 ENGINE = {"engines", "db", "transactional_db", "engine_folder", "tumor_steps"} | WINNERS
 
 
@@ -195,12 +263,31 @@ def speed(item: pytest.Item) -> str:
     return "engine" if fixtures & ENGINE or item.get_closest_marker("django_db") else "unit"
 
 
+#: The systems that modules share.
+SYSTEMS = ("exemplar", "closed_exemplar", "fragile")
+
+
 @functools.cache
+def words(module: str) -> set[str]:
+    return set(re.findall(r"\w+", (ROOT / module).read_text()))
+
+
 def group(module: str) -> str:
-    """Return what runs in one process: the modules of the shared system, those of the same winners, or one module."""
-    if re.search(r"\bexemplar\b", (ROOT / module).read_text()):
-        return "exemplar"
+    """Return what runs in one process: the modules of a shared system, those of the same winners, or one module."""
+    for system in SYSTEMS:
+        if system in words(module):
+            return system
     return "winners" if Path(module).parent.name == "diagnostics" else module
+
+
+def place(item: pytest.Item) -> tuple[int, int]:
+    """Return what sorts tests: by their speed, and so that nobody waits for the grown system while one grows it.
+
+    The modules of the shared system come first, beside them those that need no grown one.
+    """
+    module = item.nodeid.partition("::")[0]
+    waits = bool(words(module) & {"grown", *SYSTEMS})
+    return ORDER.index(speed(item)), 0 if group(module) == "exemplar" else 1 + waits
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -221,17 +308,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark tests before any are selected by their marks; sort them once their order is drawn."""
     for item in items:
         mark(item)
-    if not (config.option.markexpr or slow_ones_are_named(config)):
+    if not ("slow" in config.option.markexpr or slow_ones_are_named(config)):
         config.hook.pytest_deselected(items=[item for item in items if speed(item) == "slow"])
         items[:] = [item for item in items if speed(item) != "slow"]
     yield
-    items.sort(key=lambda item: ORDER.index(speed(item)))
+    items.sort(key=place)
 
 
 def mark(item: pytest.Item) -> None:
     item.add_marker(speed(item))
-    if "browser" in getattr(item, "fixturenames", ()):
-        item.add_marker(pytest.mark.browser)
+    for needed in NEEDED:
+        if needed in getattr(item, "fixturenames", ()):
+            item.add_marker(needed)
     if inspect.iscoroutinefunction(test := getattr(item, "obj", None)):
         item.obj = bounded(test)  # type: ignore[attr-defined]
 
@@ -278,12 +366,19 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["shared"] = str(node.config.stash[SHARED])
 
 
+#: Fixtures and marks whose tests are skipped where something is missing on this machine.
+NEEDED = ("browser", "node", "installed", "pooler")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "browser" in report.keywords]
-    if skipped and not HAS_BROWSER:
-        terminalreporter.section("NOT TESTED IN A BROWSER", red=True, bold=True)
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if set(NEEDED) & set(report.keywords)
+    )
+    if reasons:
+        terminalreporter.section("NOT TESTED", red=True, bold=True)
+    for reason, count in reasons.items():
         terminalreporter.write_line(
-            f"{len(skipped)} browser tests were skipped: install chromium and chromedriver, then run ./dev test again.",
-            red=True,
-            bold=True,
+            f"{count} tests were skipped. {reason}, then run ./dev test again.", red=True, bold=True
         )

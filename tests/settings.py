@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests import beside
+from tests import beside, keys
 
 #: What says how many threads OpenMP's and OpenBLAS's pools have; read when NumPy and scikit-learn are loaded.
 COMPUTE_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -20,8 +20,7 @@ for name in COMPUTE_THREADS:
 os.environ |= {
     "EXEMPLAR_STATE": tempfile.mkdtemp(prefix="exemplar-tests-"),
     "EXEMPLAR_OPEN": "on",
-    "EXEMPLAR_SIGNING_KEY": "the tests' key",
-    "SECRET_KEY": "the tests' secret",
+    **keys.KEYS,
     **beside.ENVIRONMENT,
 }
 atexit.register(shutil.rmtree, os.environ["EXEMPLAR_STATE"], ignore_errors=True)
@@ -30,7 +29,7 @@ from project.settings import *  # noqa: E402, F403
 from project.settings import BASE_DIR, EXEMPLAR_FOREIGN, INSTALLED_APPS  # noqa: E402
 
 # The examples, also where DATABASE_URL is set, and no product of the user's.
-OWN = {"project", "store", "schema", *EXEMPLAR_FOREIGN}
+OWN = {"guardian", "project", "store", "schema", *EXEMPLAR_FOREIGN}
 INSTALLED_APPS = [name for name in INSTALLED_APPS if "." in name or name in OWN]
 for folder in (BASE_DIR / "examples").glob("*/products.py"):
     if f"examples.{folder.parent.name}" not in INSTALLED_APPS:

@@ -27,10 +27,15 @@ UNSET = {
 }
 
 
+#: Tests send more than people and programs do; those of the limits set their own.
+UNLIMITED = dict.fromkeys(("EXEMPLAR_RATE", "EXEMPLAR_STRANGER_RATE", "EXEMPLAR_STRANGER_QUOTA"), "unlimited")
+
+
 class System:
     """What `./dev up` starts in `root`, in the state folder `folder`; `settings` are environment variables.
 
-    Builds are quick unless `quick` is False: few tests are about what is found by a search.
+    Rates are unlimited unless they are set. Builds are quick unless `quick` is False: few tests are about what is found
+    by a search.
     """
 
     def __init__(self, folder: Path, *arguments: str, root: Path = ROOT, quick: bool = True, **settings: str):
@@ -44,6 +49,7 @@ class System:
             **outer_environment(root),
             "EXEMPLAR_STATE": str(folder),
             "EXEMPLAR_QUICK_BUILDS": "on" if quick else "off",
+            **UNLIMITED,
             **settings,
         }
         self.supervisor = Child(

@@ -28,7 +28,7 @@ def admin(exemplar: System, browser: Chrome) -> Iterator[Chrome]:
     if "login" in browser.current_url:
         fill(browser, "username", "admin")
         fill(browser, "password", (exemplar.folder / "admin-password").read_text())
-        browser.find_element(By.CSS_SELECTOR, "input[type=submit]").click()
+        browser.find_element(By.CSS_SELECTOR, "form button").click()
         WebDriverWait(browser, PATIENCE).until(lambda driver: "login" not in driver.current_url)
     yield browser
     browser.set_window_size(1400, 900)

@@ -37,6 +37,13 @@ def test_a_benchmark_prints_one_table_and_deletes_its_engines() -> None:
     assert all(step in process.stdout for step in ("new rows", "the same again", "every row changed"))
 
 
+def test_exports_are_measured_beside_a_bare_copy() -> None:
+    process = run_benchmark("export", "--rows", "20000", "--repeats", "1")
+    assert process.returncode == 0, process.stderr
+    assert "Export of 20,000 predictions" in process.stdout
+    assert all(f"│ {line}" in process.stdout for line in ("bare COPY", "csv", "jsonl"))
+
+
 def test_snapshot_and_dataset_are_measured_beside_psql() -> None:
     process = run_benchmark("build", "--rows", "2000", "--repeats", "1")
     assert process.returncode == 0, process.stderr
@@ -130,3 +137,23 @@ def test_an_unknown_benchmark_is_reported_in_one_sentence() -> None:
     process = run_benchmark("nothing")
     assert process.returncode == 1
     assert process.stderr.startswith("./dev bench NAME: there ")
+
+
+def test_hostile_clients_are_listed_with_what_they_cost() -> None:
+    process = run_benchmark("hostile", "heads", "--case", "Host")
+    assert process.returncode == 0, process.stderr
+    assert "two Host headers" in process.stdout and "(!)" not in process.stdout
+
+
+def test_what_is_known_of_predictions_is_measured_beside_bare_sql() -> None:
+    process = run_benchmark("truth", "--rows", "20000", "--repeats", "1", "--labels", "20")
+    assert process.returncode == 0, process.stderr
+    lines = ("quality of a month", "drift of a month", "first page of nextToLabel", "20 labels in one call",
+             "20,000 labels of a file", "comparison of")  # fmt: skip
+    assert all(f"│ {line}" in process.stdout for line in lines)
+
+
+def test_labels_in_the_order_of_the_queue_are_measured_beside_random_ones() -> None:
+    process = run_benchmark("labelling", "--seeds", "1", "--rounds", "2")
+    assert process.returncode == 0, process.stderr
+    assert all(f"│ {name}" in process.stdout for name in ("breast cancer", "digits"))

@@ -22,7 +22,10 @@ TASKS = set(PROBLEMS)
 
 def modules() -> list[Path]:
     files = [file for folder in FOLDERS for file in sorted((ROOT / folder).rglob("*.py"))]
-    return [file for file in [*files, ROOT / "worker.py"] if "migrations" not in file.parts]
+    # Packages of Node.js bring modules of Python, too.
+    return [
+        file for file in [*files, ROOT / "worker.py"] if not {"migrations", "node_modules"} & set(file.parts)
+    ]
 
 
 def chosen_by(tree: ast.AST) -> Iterator[ast.expr]:

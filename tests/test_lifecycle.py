@@ -19,6 +19,9 @@ mutation Say($input: TumorFeedbackInput!) { tumorFeedback(input: $input) {
   created featureRowsChanged feedback { id label author status }
   entity { label truth } prediction { truth disputed } } }"""
 
+#: What other tests have asked, and said about it, would be among the rows.
+FORGET = """mutation { deletePredictions(input: {filter: { product: "tumor" }}) { count } }"""
+
 #: Scores that the examples' first champions have at least: ROC AUC, R², separation, accuracy.
 LEAST = {"tumor": 0.99, "diabetes": 0.45, "wine": 0.22, "manual": 0.75}
 
@@ -36,9 +39,7 @@ def test_a_product_is_built_serves_and_learns_from_feedback(exemplar: System) ->
     first = champion(exemplar)
     assert first["score"] >= 0.99
 
-    # Other tests may have asked about this biopsy already: begin without.
-    forget = """mutation { deletePredictions(which: { filter: { product: "tumor", entity: "B-0001" } }) { count } }"""
-    data(exemplar.ask(forget))
+    data(exemplar.ask(FORGET))
 
     # Predict, twice: the same row.
     asked = predict_for(exemplar, "B-0001")
@@ -71,13 +72,14 @@ def test_a_product_is_built_serves_and_learns_from_feedback(exemplar: System) ->
     assert [other["id"] for other in nodes(newer["others"])] == [asked["id"]]
 
     # Taking it back gives the old value back.
-    retract = "mutation($id: ID!) { tumorFeedbackRetract(id: $id) { feedback { status } entity { label } } }"
+    retract = """mutation($id: ID!) { tumorFeedbackRetract(input: {feedback: $id}) {
+        feedback { status } entity { label } } }"""
     back = data(exemplar.ask(retract, {"id": said["feedback"]["id"]}))["tumorFeedbackRetract"]
     assert back == {"feedback": {"status": "RETRACTED"}, "entity": {"label": "MALIGNANT"}}
     assert predict_for(exemplar, "B-0001")["truth"] == "MALIGNANT"
 
     # Predictions go on request.
-    delete = "mutation($ids: [ID!]!) { deletePredictions(which: {ids: $ids}) { count deletedIds } }"
+    delete = "mutation($ids: [ID!]!) { deletePredictions(input: {ids: $ids}) { count deletedIds } }"
     gone = data(exemplar.ask(delete, {"ids": [asked["id"], newer["id"]]}))["deletePredictions"]
     assert gone["count"] == 2 and set(gone["deletedIds"]) == {asked["id"], newer["id"]}
     assert data(exemplar.ask("query($id: ID!) { node(id: $id) { id } }", {"id": asked["id"]}))["node"] is None
@@ -86,6 +88,7 @@ def test_a_product_is_built_serves_and_learns_from_feedback(exemplar: System) ->
 
 def test_a_build_reports_every_step(exemplar: System) -> None:
     champion(exemplar)
+    data(exemplar.ask(FORGET))
     built = build(exemplar, options={"candidates": 8})
     events = nodes(built["events"])
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
@@ -151,7 +154,7 @@ def build(
 ) -> dict[str, Any]:
     """A build that was begun now, at its end."""
     request = """mutation($p: String!, $options: BuildOptions) {
-        requestBuild(product: $p, options: $options) { started build { id } } }"""
+        requestBuild(input: {product: $p, options: $options}) { started build { id } } }"""
     variables = {"p": product, "options": options}
     requested = data(system.ask(request, variables))["requestBuild"]
     while not requested["started"]:
@@ -169,6 +172,12 @@ def ended(system: System, id: str, seconds: float = BUILD_PATIENCE) -> dict[str,
             return dict(found)
         assert time.monotonic() < until, "the build does not end"
         time.sleep(0.2)
+
+
+def await_answer(system: System) -> None:
+    """Wait until the web process answers at all: the first champion is loaded a moment after it is promoted."""
+    query = '{ tumor { predictFor(entity: "B-0002") { id } } }'
+    assert eventually(lambda: "errors" not in system.ask(query), BUILD_PATIENCE)
 
 
 def await_champion(system: System, number: int) -> None:

@@ -64,7 +64,7 @@ def test_pages_leave_no_connections_behind(exemplar: System):
 def test_the_tabs_of_a_product_run_as_they_are(exemplar: System, product):
     wait_for_a_champion(exemplar, product)
     tabs = tabs_of(exemplar, product)
-    for kind in ("Explore", "Predict"):
+    for kind in ("Explore", "Predict", "Quality", *(["NextToLabel"] if "NextToLabel" in tabs else [])):
         answer = exemplar.ask(tabs[kind]["query"], json.loads(tabs[kind]["variables"] or "{}"))
         assert "errors" not in answer
     progress = tabs["BuildProgress"]

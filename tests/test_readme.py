@@ -13,18 +13,22 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 
 def test_the_operations_of_the_readme_run(exemplar: System) -> None:
     champion(exemplar)
-    form, predict, correct, look_back, learn, watch = re.findall(r"```graphql\n(.*?)```", README, re.DOTALL)
+    form, predict, correct, look_back, judge, learn, watch = re.findall(
+        r"```graphql\n(.*?)```", README, re.DOTALL
+    )
     assert len(data(exemplar.ask(form))["tumor"]["features"]) == 30
     prediction = data(exemplar.ask(predict, {"features": features(exemplar)}))["tumor"]["predict"]["id"]
     corrected = data(exemplar.ask(correct, {"prediction": prediction}))["tumorFeedback"]
     assert corrected["prediction"]["truth"] == "BENIGN"
     assert data(exemplar.ask(look_back))["tumor"]["predictions"]["totalCount"] >= 1
+    quality = data(exemplar.ask(judge))["tumor"]["quality"]
+    assert quality["predictions"] >= quality["counted"] >= 1
     build = data(exemplar.ask(learn))["requestBuild"]["build"]["id"]
     body = {"query": watch, "variables": {"build": build}}
     stream = exemplar.client.post("/graphql/", json=body, headers={"Accept": "text/event-stream"})
     events = [json.loads(line[6:]) for line in stream.text.splitlines() if line.startswith("data: {")]
     assert events[-1]["data"]["buildProgress"]["final"] is True
-    delete = "mutation($ids: [ID!]!) { deletePredictions(which: {ids: $ids}) { count } }"
+    delete = "mutation($ids: [ID!]!) { deletePredictions(input: {ids: $ids}) { count } }"
     assert data(exemplar.ask(delete, {"ids": [prediction]}))["deletePredictions"]["count"] == 1
 
 

@@ -9,15 +9,31 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from store.db import pagination
 from tests.system import System
 from tests.test_lifecycle import champion, data, ended, nodes
+from tests.test_under_load import FEATURES
 from tests.waiting import PATIENCE
 
 Event = dict[str, Any]
 
 WATCH = """subscription($build: ID!, $after: String) { buildProgress(build: $build, after: $after) {
   __typename id cursor sequence percent message final build { id status } } }"""
-REQUEST = """mutation { requestBuild(product: "wine", options: { candidates: 2, families: ["kmeans"] }) {
+STORED = """subscription($after: String, $filter: PredictionFilter) {
+  predictionStored(product: "diabetes", after: $after, filter: $filter) {
+    cursor product { name } prediction { id reference } predictionEdge { cursor node { id } } } }"""
+GIVEN = """subscription($after: String) {
+  feedbackGiven(product: "diabetes", after: $after) { cursor product { name } feedback { id answer } } }"""
+CHANGED = """subscription($after: String) {
+  productChanged(product: "wine", after: $after) { cursor changes product { id } } }"""
+PREDICT = """mutation($features: DiabetesFeatures!, $reference: String!) {
+  diabetesPredict(input: { features: $features, reference: $reference }) { prediction { id } } }"""
+CORRECT = """mutation($reference: String!) {
+  diabetesFeedback(input: { about: { reference: $reference }, value: 99 }) { feedback { id } } }"""
+FORGET = "mutation($ids: [ID!]!) { deletePredictions(input: { ids: $ids }) { count } }"
+#: A cursor before all events.
+EPOCH = pagination.encode(["2000-01-01T00:00:00+00:00", None])
+REQUEST = """mutation { requestBuild(input: {product: "wine", options: { candidates: 2, families: ["kmeans"] }}) {
   started build { id } } }"""
 
 
@@ -133,7 +149,7 @@ def test_an_ended_build_is_streamed_again_from_any_event(exemplar: System, built
 def test_behind_the_final_event_a_stream_ends(exemplar: System, built: str, follow: Any) -> None:
     last = stored(exemplar, built)[-1]
     assert follow(exemplar, built, after=last["cursor"]) == []
-    assert follow(exemplar, built, after="999999999") == []
+    assert follow(exemplar, built, after=last["cursor"].partition(".")[0] + ".999999999") == []
 
 
 def test_a_reconnected_subscriber_misses_nothing(exemplar: System) -> None:
@@ -172,12 +188,12 @@ def test_promotions_reach_subscribers(exemplar: System) -> None:
     build = begun(exemplar)
     ended(exemplar, build)
     serving = champion(exemplar, "wine")["id"]
-    query = "{ wine { models(status: [CHALLENGER, RETIRED]) { edges { node { id } } } } }"
+    query = "{ wine { models(filter: { status: { in: [CHALLENGER, RETIRED] } }) { edges { node { id } } } } }"
     other = nodes(data(exemplar.ask(query))["wine"]["models"])[0]["id"]
     with socket_to(exemplar) as socket:
         socket.subscribe("1", 'subscription { promotions(product: "wine") { reason model { id } } }')
         # A subscription does not say that it has begun: one behind it that ends at once does.
-        socket.subscribe("2", WATCH, build=build, after="999999999")
+        socket.subscribe("2", WATCH, build=build, after=stored(exemplar, build)[-1]["cursor"])
         assert list(socket.results("2")) == []
         for model, reason in ((other, "to be told"), (serving, "as it was")):
             promote(exemplar, model, reason)
@@ -187,7 +203,7 @@ def test_promotions_reach_subscribers(exemplar: System) -> None:
 
 def promote(system: System, model: str, reason: str) -> None:
     query = """mutation($model: ID!, $reason: String!) {
-      promote(model: $model, reason: $reason) { promotion { id } } }"""
+      promote(input: {model: $model, reason: $reason}) { promotion { id } } }"""
     data(system.ask(query, {"model": model, "reason": reason}))
 
 
@@ -204,6 +220,9 @@ def promote(system: System, model: str, reason: str) -> None:
         ("subscription($p: String) { builds(product: $p) { id } }", {"p": "nothing"}, "UNKNOWN_PRODUCT", "product"),
         ("subscription($p: String) { builds(product: $p) { id } }", {"p": ""}, "UNKNOWN_PRODUCT", "product"),
         ("subscription($p: String) { promotions(product: $p) { id } }", {"p": ""}, "UNKNOWN_PRODUCT", "product"),
+        ('subscription { feedbackGiven(product: "") { cursor } }', {}, "UNKNOWN_PRODUCT", "product"),
+        (STORED, {"after": "garbage"}, "BAD_INPUT", "after"),
+        ("subscription { productChanged(after: \"1\") { cursor } }", {}, "BAD_INPUT", "after"),
     ],
 )  # fmt: skip
 def test_a_subscription_to_nothing_is_refused(
@@ -218,11 +237,13 @@ def test_a_subscription_to_nothing_is_refused(
     lines = exemplar.client.post("/graphql/", json=body, headers=headers).text.splitlines()
     for (error,) in (errors, json.loads(lines[1].removeprefix("data: "))["errors"]):
         assert (error["extensions"]["code"], error["extensions"]["argument"]) == (code, [argument])
+    assert errors == json.loads(lines[1].removeprefix("data: "))["errors"]
+    assert error.get("path") or code == "BAD_INPUT"
 
 
 def test_a_re_scoring_is_requested_and_watched_to_its_end(exemplar: System) -> None:
     champion(exemplar, "wine")
-    request = """mutation { scoreTable(product: "wine") { started job {
+    request = """mutation { scoreTable(input: {product: "wine"}) { started job {
       __typename id status product { name } model { number } } } }"""
     watch = """subscription($job: ID!) { jobProgress(job: $job) {
       __typename id status percent ... on Scoring { scored refused } } }"""
@@ -237,5 +258,42 @@ def test_a_re_scoring_is_requested_and_watched_to_its_end(exemplar: System) -> N
     assert last == {"status": "SUCCEEDED", "percent": 100.0, "scored": 178, "refused": 0}
     stored = "query($id: ID!) { node(id: $id) { ... on Scoring { scored model { number } } } }"
     assert data(exemplar.ask(stored, {"id": job["id"]}))["node"]["scored"] == 178
-    wrong = exemplar.ask('mutation { scoreTable(product: "nothing") { started } }')
+    wrong = exemplar.ask('mutation { scoreTable(input: {product: "nothing"}) { started } }')
     assert wrong["errors"][0]["extensions"]["code"] == "UNKNOWN_PRODUCT"
+
+
+def test_live_lists_hear_of_what_is_stored(exemplar: System) -> None:
+    champion(exemplar, "diabetes")
+
+    def predict(reference: str) -> str:
+        values = {"features": FEATURES, "reference": reference}
+        return str(data(exemplar.ask(PREDICT, values))["diabetesPredict"]["prediction"]["id"])
+
+    ids = [predict("live 1")]
+    correct = {"reference": "live 1"}
+    feedback = data(exemplar.ask(CORRECT, correct))["diabetesFeedback"]["feedback"]["id"]
+    with socket_to(exemplar) as socket:
+        socket.subscribe("1", STORED, after=EPOCH, filter={"reference": {"in": ["live 1", "live 2"]}})
+        first = data(socket.receive()["payload"])["predictionStored"]
+        ids.append(predict("live 2"))
+        second = data(socket.receive()["payload"])["predictionStored"]
+        socket.send(type="complete", id="1")
+        socket.subscribe("2", GIVEN, after=first["cursor"])
+        given = data(socket.receive()["payload"])["feedbackGiven"]
+    assert [event["prediction"] for event in (first, second)] == [
+        {"id": id, "reference": f"live {number}"} for number, id in enumerate(ids, 1)
+    ]
+    assert first["predictionEdge"]["node"]["id"] == ids[0] and first["product"] == {"name": "diabetes"}
+    assert given["feedback"] == {"id": feedback, "answer": "99.0"}
+    data(exemplar.ask(FORGET, {"ids": ids}))
+
+
+def test_a_product_that_has_changed_is_heard_of(exemplar: System) -> None:
+    champion(exemplar, "wine")
+    with socket_to(exemplar) as socket:
+        socket.subscribe("1", CHANGED, after=EPOCH)
+        before = data(socket.receive()["payload"])["productChanged"]
+        assert before["changes"] == ["CHAMPION", "BUILD", "HOLD"]
+        build = begun(exemplar)
+        assert "BUILD" in data(socket.receive()["payload"])["productChanged"]["changes"]
+    ended(exemplar, build)

@@ -1,6 +1,11 @@
-"""The tutorial's commands and queries do what it says, in their order, in a copy of the project."""
+"""The tutorial's commands and queries do what it says, in their order, in a copy of the project.
+
+The walk is slow; each change is tried with the commands' options and the documents alone. What they do is tested with
+other files in `test_newproduct.py` and `test_deploy.py`.
+"""
 
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,7 +14,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.management import get_commands, load_command_class
+from django.db import models
+from django.test.utils import isolate_apps
+from graphql import parse, validate
 
+from learning.problem import Classification
+from schema.composition import compose
+from store.products import DataProduct, Join
 from tests.system import ROOT, System, copied
 from tests.test_lifecycle import data
 
@@ -41,6 +53,50 @@ def system(copy: Path, grown: Path) -> Iterator[System]:
         system.stop()
 
 
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", TUTORIAL, re.DOTALL)
+
+
+def test_every_command_of_the_tutorial_exists_with_its_options() -> None:
+    commands = [shlex.split(parts(text)[0])[1:] for text in blocks("console")]
+    assert [name for name in dict.fromkeys(name for name, *_ in commands) if name != "shell"] == [
+        "newproduct",
+        "preview",
+        "build",
+        "up",
+        "ingest",
+        "rmproduct",
+    ]
+    for name, *arguments in commands:
+        load_command_class(get_commands()[name], name).create_parser("./dev", name).parse_args(arguments)
+
+
+def test_every_document_of_the_tutorial_is_valid_for_a_product_with_its_features() -> None:
+    with isolate_apps("tests.samples"):
+
+        class Flower(models.Model):
+            flower = models.IntegerField(primary_key=True)
+            sepal_length, sepal_width = models.FloatField(), models.FloatField()
+            petal_length, petal_width = models.FloatField(), models.FloatField()
+            species = models.CharField(
+                max_length=10,
+                null=True,
+                choices=[(name, name) for name in ("setosa", "versicolor", "virginica")],
+            )
+
+            class Meta:
+                app_label = "samples"
+
+        lengths = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+        join = Join(Flower.objects.all(), {name: name for name in lengths}, label="species")
+        schema = compose([DataProduct(name="iris", join=join, problem=Classification())])._schema
+    documents = blocks("graphql")
+    assert len(documents) > 4
+    for text in documents:
+        assert validate(schema, parse(text)) == []
+
+
+@pytest.mark.slow
 def test_the_tutorial_works(system: System, copy: Path) -> None:
     answers: dict[str, Any] = {}
     for kind, text in re.findall(r"```(console|graphql)\n(.*?)```", TUTORIAL, re.DOTALL):

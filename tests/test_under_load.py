@@ -4,18 +4,15 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 from signal import SIGKILL
 from typing import Any
 
 import httpx
-import pytest
 
-from tests.system import System, copied
+from tests.system import System
 from tests.test_lifecycle import data, nodes
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 ASK = """query($features: DiabetesFeatures!) { diabetes { predict(features: $features) {
   id value features { age } model { number } } } }"""
@@ -25,16 +22,6 @@ FEATURES = {
 }  # fmt: skip
 STORED = """query($ids: [ID!]!) { nodes(ids: $ids) { ... on DiabetesPrediction {
   id value features { age } model { number } } } }"""
-
-
-@pytest.fixture(scope="module")
-def busy(grown: Path) -> Iterator[System]:
-    """A system of which much is asked."""
-    system = System(copied(grown))
-    try:
-        yield system.start()
-    finally:
-        system.stop()
 
 
 class Load:
@@ -59,7 +46,7 @@ class Load:
             thread.join()
 
     def ask(self) -> None:
-        with httpx.Client(base_url=self.system.url, trust_env=False, timeout=30) as client:
+        with httpx.Client(base_url=self.system.url, trust_env=False, timeout=PATIENCE) as client:
             while not self.stop.is_set():
                 number = next(self.numbers)
                 features = FEATURES | {"age": 19 + number % 60, "glucose": 60 + number // 60 % 60}
@@ -90,25 +77,25 @@ def versions(system: System) -> list[dict[str, Any]]:
     return nodes(data(system.ask(query))["diabetes"]["models"])
 
 
-def test_versions_are_switched_under_load_and_every_answer_is_of_the_one_it_names(busy: System) -> None:
-    assert eventually(lambda: len(versions(busy)) > 1)
-    promote = 'mutation($model: ID!) { promote(model: $model, reason: "load") { promotion { id } } }'
-    with Load(busy) as load:
+def test_versions_are_switched_under_load_and_every_answer_is_of_the_one_it_names(fragile: System) -> None:
+    assert eventually(lambda: len(versions(fragile)) > 1)
+    promote = 'mutation($model: ID!) { promote(input: {model: $model, reason: "load"}) { promotion { id } } }'
+    with Load(fragile) as load:
         for turn in range(8):
-            known = versions(busy)
-            busy.ask(promote, {"model": known[turn % len(known)]["id"]})
+            known = versions(fragile)
+            fragile.ask(promote, {"model": known[turn % len(known)]["id"]})
             time.sleep(0.5)
     assert not load.refusals
     assert len({answer["model"]["number"] for answer in load.answers}) > 1
-    assert stored(busy, load.answers)
+    assert stored(fragile, load.answers)
 
 
-def test_when_postgresql_is_killed_nothing_that_was_answered_is_lost(busy: System) -> None:
-    with Load(busy) as load:
+def test_when_postgresql_is_killed_nothing_that_was_answered_is_lost(fragile: System) -> None:
+    with Load(fragile) as load:
         assert eventually(lambda: len(load.answers) > 50)
-        os.kill(busy.process("postgres"), SIGKILL)
+        os.kill(fragile.process("postgres"), SIGKILL)
         assert eventually(lambda: load.refusals["UNAVAILABLE"])
         answered = len(load.answers)
         assert eventually(lambda: len(load.answers) > answered + 100)
     assert set(load.refusals) <= {"UNAVAILABLE", "OVERLOADED"}
-    assert stored(busy, load.answers)
+    assert stored(fragile, load.answers)

@@ -1,7 +1,7 @@
 """The data product: progression of diabetes after one year, from the patient and the serum table."""
 
 from learning.problem import Regression
-from store.products import DataProduct, Join
+from store.products import DataProduct, FormField, Join
 
 from .models import Patient
 
@@ -26,4 +26,14 @@ diabetes = DataProduct(
         label="progression",
     ),
     problem=Regression(metric="r2", candidates=8),
+    form={
+        "bmi": FormField(step=0.1, example=24.5),
+        "blood_pressure": FormField(step=1),
+        "total_cholesterol": FormField(group="Lipids", step=1),
+        "ldl": FormField(group="Lipids", step=0.1),
+        "hdl": FormField(group="Lipids", step=1),
+        "cholesterol_ratio": FormField(group="Lipids", step=0.01),
+        "log_triglycerides": FormField(group="Lipids", step=0.01),
+        "glucose": FormField(group="Sugar", step=1),
+    },
 )

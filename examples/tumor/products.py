@@ -2,12 +2,14 @@
 
 from learning.problem import Classification
 from learning.retrain import AfterFeedback, Every
-from store.products import DataProduct, Join
+from store.products import DataProduct, FormField, Join
 
 from .models import Biopsy, Nuclei
 
 MEASURES = [field.name for field in Nuclei._meta.get_fields()]
 TABLES = {"mean": "means", "error": "errors", "worst": "worst"}
+#: What a form offers: radius and texture to a tenth, the areas as whole numbers.
+STEPS = {"radius": 0.1, "texture": 0.1, "perimeter": 0.1, "area": 1}
 
 tumor = DataProduct(
     name="tumor",
@@ -28,4 +30,9 @@ tumor = DataProduct(
         Every("0 3 * * *"),
         AfterFeedback(50),
     ],  # at 03:00 UTC; after 50 items of feedback that change a label
+    form={
+        f"{prefix}_{measure}": FormField(step=STEPS.get(measure, 0.001))
+        for prefix in TABLES
+        for measure in MEASURES
+    },
 )

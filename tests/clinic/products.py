@@ -1,5 +1,6 @@
 """Products over the same base: with aggregates, with rows that can be written, and with computed features."""
 
+from django.db import models
 from django.db.models import Avg, Case, Count, F, Value, When
 from django.db.models.functions import Coalesce, Concat, ExtractYear, NullIf
 
@@ -26,6 +27,11 @@ relapse = DataProduct(
         at="done_at",
     ),
     problem=Classification(families=("baseline", "linear"), candidates=2, folds=3, pictures=0.0),
+    retired_features={
+        "admitted": models.DateField(),
+        "shift": models.CharField(max_length=5, choices=[("day", "by day"), ("night", "by night")]),
+        "weight": models.FloatField(help_text="Weight in kg"),
+    },
 )
 
 stay = DataProduct(

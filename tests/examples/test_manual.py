@@ -90,6 +90,7 @@ def test_docstrings_are_loaded_once_with_valid_values() -> None:
         docstring.clean_fields()
 
 
+@pytest.mark.slow
 def test_models_of_words_score_far_better_than_the_baseline(exemplar: System) -> None:
     champion(exemplar, "manual")
     built = build(exemplar, "manual", options={"candidates": 6})

@@ -1,0 +1,80 @@
+"""Two web processes share the limits of a caller, and each counts alone while Valkey does not answer."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.system import System, state_folder
+from tests.waiting import PATIENCE, eventually
+
+QUOTA, PROCESSES = 160, 2
+#: What one process admits ahead of the others, and reserves.
+SHARE = QUOTA // 16
+GUESS = {"Authorization": "Bearer ex_guess"}
+
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def limited() -> Iterator[System]:
+    """An Exemplar of two web processes, with a quota for strangers."""
+    system = System(state_folder(), f"--web={PROCESSES}", EXEMPLAR_STRANGER_QUOTA=f"{QUOTA}/day")
+    try:
+        yield system.start()
+    finally:
+        system.stop()
+
+
+def answers(system: System, address: str, tries: int, **headers: str) -> list[httpx.Response]:
+    """Ask from an address of this machine, each time by a new connection: either process may accept it."""
+    transport = httpx.HTTPTransport(local_address=address)
+    with httpx.Client(
+        base_url=system.url, transport=transport, headers={"Connection": "close"} | headers, timeout=PATIENCE
+    ) as client:
+        return [client.post("/graphql/", json={"query": "{ __typename }"}) for _ in range(tries)]
+
+
+def admitted(system: System, address: str) -> int:
+    """How many of many requests from an address are admitted."""
+    statuses = [answer.status_code for answer in answers(system, address, 3 * QUOTA)]
+    assert set(statuses) == {200, 429}
+    return statuses.count(200)
+
+
+def test_the_processes_share_a_quota(limited):
+    assert QUOTA - PROCESSES * SHARE <= admitted(limited, "127.0.0.2") <= QUOTA + PROCESSES * SHARE
+
+
+def test_each_process_counts_alone_while_valkey_does_not_answer(limited):
+    valkey = limited.process("valkey")
+    os.kill(valkey, signal.SIGSTOP)
+    try:
+        assert QUOTA < admitted(limited, "127.0.0.3") <= PROCESSES * QUOTA
+    finally:
+        os.kill(valkey, signal.SIGCONT)
+    assert eventually(lambda: answers(limited, "127.0.0.7", 4) and shares_again(limited))
+    assert QUOTA - PROCESSES * SHARE <= admitted(limited, "127.0.0.4") <= QUOTA + PROCESSES * SHARE
+
+
+def shares_again(system: System) -> bool:
+    """Every process that has counted alone has reached Valkey since."""
+    return system.output.count("all processes share") == system.output.count("counts requests alone")
+
+
+def test_a_credential_that_does_not_hold_counts_for_its_address(limited):
+    statuses = [answer.status_code for answer in answers(limited, "127.0.0.5", 2 * QUOTA, **GUESS)]
+    assert set(statuses) == {401, 429}
+    assert statuses.count(401) <= QUOTA + PROCESSES * SHARE
+
+
+def test_a_refusal_has_the_headers_by_which_a_client_waits(limited):
+    refused = answers(limited, "127.0.0.6", 2 * QUOTA)[-1]
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.headers["RateLimit"].startswith('"quota";r=0;t=')
+    assert refused.headers["RateLimit-Policy"] == f'"quota";q={QUOTA};w=86400'
+    assert refused.json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"

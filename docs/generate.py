@@ -22,14 +22,15 @@ from django.core.management.base import BaseCommand  # noqa: E402
 
 import benchmarks.__main__  # noqa: E402
 import project.settings  # noqa: E402
-from docs import numbers, source  # noqa: E402
-from learning import kinds, metrics, problem, retrain  # noqa: E402
+from docs import numbers, permissions, source  # noqa: E402
+from learning import kinds, metrics, problem, retrain, truth  # noqa: E402
 from learning.estimators.families import LIBRARIES, boosters, catalogue  # noqa: E402
 from learning.estimators.families.family import Family  # noqa: E402
 from learning.exceptions import ExemplarError  # noqa: E402
 from schema.core import errors, inputs  # noqa: E402
 from schema.schema import schema  # noqa: E402
 from store.products import features, indicators, json_paths, product  # noqa: E402
+from store.telemetry.metrics import MOST_SERIES, OF_PROCESS, OTHER, Histogram, Metric  # noqa: E402
 
 ROOT: Path = settings.BASE_DIR
 FOLDER = ROOT / "docs" / "reference"
@@ -47,9 +48,10 @@ PRODUCTS = (
     json_paths.Json,
     indicators.Choices,
 )
-RULES: tuple[type, ...] = get_args(retrain.Rule)
+RULES: tuple[type, ...] = (*get_args(retrain.Rule), retrain.Budget)
+POLICIES: tuple[type, ...] = truth.POLICIES
 #: All classes whose options the reference lists.
-DECLARATIONS: tuple[type, ...] = (*PRODUCTS, problem.Problem, *TASKS, *RULES)
+DECLARATIONS: tuple[type, ...] = (*PRODUCTS, problem.Problem, *TASKS, *RULES, *POLICIES)
 #: Speeds of the tests.
 SPEEDS = ("unit", "engine", "system", "slow")
 #: What `./dev` does itself, without manage.py.
@@ -119,7 +121,7 @@ def default_of(setting: source.Declared) -> str:
     calls = [node for node in ast.walk(ast.parse(setting.value)) if isinstance(node, ast.Call)]
     reading = next(call for call in calls if call.args and ast.unparse(call.args[0]) == f"'{setting.name}'")
     constants = [node for node in reading.args[1:2] if isinstance(node, ast.Constant)]
-    secret = ast.unparse(reading.func) == "secret"
+    secret = ast.unparse(reading.func) == "read_keys"  # whose second argument names a file
     return code(str(constants[0].value)) if constants and not secret else ""
 
 
@@ -233,8 +235,18 @@ def kinds_page() -> str:
 def rules_page() -> str:
     return page(
         "Rules",
-        "When a product learns again: `DataProduct(retrain=[…])`; the rules are in `learning.retrain`.",
+        "When a product learns again: `DataProduct(retrain=[…], retrain_budget=…)`; the rules and the budget are in "
+        "`learning.retrain`.",
         *(part for rule in RULES for part in section(rule)),
+    )
+
+
+def policies_page() -> str:
+    return page(
+        "Truth policies",
+        "Whose word counts where several people gave feedback: `DataProduct(truth=…)`; the policies are in "
+        "`learning.truth`. `./dev settle` applies a changed one to what is stored.",
+        *(part for policy in POLICIES for part in section(policy)),
     )
 
 
@@ -299,6 +311,46 @@ def remark(metric: str) -> str:
     return "three classes or more" if metric in metrics.SEVERAL_CLASSES else ""
 
 
+def monitoring_page() -> str:
+    counted = [metric for metric in Metric.declared.values() if metric in OF_PROCESS]
+    facts = [metric for metric in Metric.declared.values() if metric not in OF_PROCESS]
+    heads = ("metric", "kind", "labels", "meaning")
+    return page(
+        "Monitoring",
+        "The metrics at `/metrics`. [Watch it](../how-to/watching.md) says how they are scraped.",
+        "## Of each web process",
+        "Their label `process` is web-1, web-2 and so on. All combinations of a metric's other labels after the first "
+        f"{MOST_SERIES} are counted together, as `{OTHER}`.",
+        table(heads, map(metric_row, counted)),
+        "## Facts",
+        "They are the same whichever process is asked: PostgreSQL and Valkey hold them.",
+        table(heads, map(metric_row, facts)),
+        "## Buckets",
+        table(("metric", "upper bounds"), map(bucket_row, filter(is_histogram, counted))),
+    )
+
+
+def metric_row(metric: Metric) -> tuple[str, ...]:
+    return (
+        code(exposed_name(metric)),
+        metric.kind,
+        ", ".join(map(code, metric.labels)),
+        metric.meaning,
+    )
+
+
+def exposed_name(metric: Metric) -> str:
+    return f"{metric.name}_total" if metric.kind == "counter" else metric.name
+
+
+def is_histogram(metric: Metric) -> bool:
+    return isinstance(metric, Histogram)
+
+
+def bucket_row(metric: Any) -> tuple[str, str]:
+    return code(metric.name), ", ".join(f"{bound:g}" for bound in metric.bounds)
+
+
 def families_page() -> str:
     parts = []
     for task, known in all_families().items():
@@ -361,9 +413,12 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "problems": problems_page,
     "kinds": kinds_page,
     "rules": rules_page,
+    "policies": policies_page,
     "errors": errors_page,
+    "permissions": permissions.render,
     "metrics": metrics_page,
     "families": families_page,
+    "monitoring": monitoring_page,
     "modules": modules_page,
 }
 

@@ -70,9 +70,8 @@ class Disturbances:
                     self.errors.append(repr(error))
 
     def _build(self) -> None:
-        request = (
-            'mutation { requestBuild(product: "tumor", options: {candidates: 4, seconds: 10}) { started } }'
-        )
+        request = """mutation {
+            requestBuild(input: {product: "tumor", options: {candidates: 4, seconds: 10}}) { started } }"""
         self._ask(request)
         newest = self._ask(NEWEST)["tumor"]["builds"]["edges"][0]["node"]["number"]
         # Includes builds that a retraining rule has started.
@@ -84,11 +83,13 @@ class Disturbances:
         others = [edge["node"]["id"] for edge in answer["models"]["edges"]]
         others = [id for id in others if id != answer["champion"]["id"]]
         if others:
-            self._switch("promote(model: $id, reason: $reason)", others[next(self._turn) % len(others)])
+            self._switch(
+                "promote(input: {model: $id, reason: $reason})", others[next(self._turn) % len(others)]
+            )
 
     def _rollback(self) -> None:
         champion = self._ask(VERSIONS)["tumor"]["champion"]["id"]
-        self._switch('rollback(product: "tumor", champion: $id, reason: $reason)', champion)
+        self._switch('rollback(input: {product: "tumor", champion: $id, reason: $reason})', champion)
 
     def _switch(self, field: str, id: str) -> None:
         mutation = f"mutation($id: ID!, $reason: String!) {{ {field} {{ promotion {{ id }} }} }}"

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 
 #: Script of wrk that posts bodies which differ in one number. Each thread has a counter with a range of its own.
 SCRIPT = """
@@ -22,7 +23,7 @@ function setup(thread) threads = threads + 1; thread:set("first", threads * 1000
 function init(args) number = first end
 function request()
     number = number + 1
-    return wrk.format("POST", nil, {["Content-Type"] = "application/json"}, [==[BEFORE]==] .. number .. [==[AFTER]==])
+    return wrk.format("POST", nil, HEADERS, [==[BEFORE]==] .. number .. [==[AFTER]==])
 end
 """
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -37,6 +38,8 @@ class Load:
     #: The parts of the body before and after the number that differs in each request.
     before: str
     after: str
+    #: Besides those that every request has.
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(port: int, path: str, body: str, varied: str) -> Load:
@@ -71,7 +74,14 @@ def measure(load: Load, connections: int, seconds: float, first: int) -> LoadRes
 
 
 def _measure_with_wrk(wrk: str, load: Load, connections: int, seconds: float, first: int) -> LoadResult:
-    script = SCRIPT.replace("FIRST", str(first)).replace("BEFORE", load.before).replace("AFTER", load.after)
+    headers = {"Content-Type": "application/json", **load.headers}
+    values = {
+        "FIRST": str(first),
+        "HEADERS": "{" + ", ".join(f'["{name}"] = [==[{value}]==]' for name, value in headers.items()) + "}",
+        "BEFORE": load.before,
+        "AFTER": load.after,
+    }
+    script = re.sub("|".join(values), lambda match: values[match[0]], SCRIPT)
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)
         file.flush()
@@ -115,9 +125,8 @@ def _measure_in_process(load: Load, connections: int, seconds: float, first: int
 
 async def _post(load: Load, numbers: "list[int]", until: float, times: list[float]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", load.port)
-    head = (
-        f"POST {load.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: "
-    )
+    more = "".join(f"{name}: {value}\r\n" for name, value in load.headers.items())
+    head = f"POST {load.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{more}Content-Length: "
     while (started := time.perf_counter()) < until:
         numbers[0] += 1
         body = f"{load.before}{numbers[0]}{load.after}"

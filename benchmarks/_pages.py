@@ -1,4 +1,4 @@
-"""Two pages of a frontend, as queries of our API and of PostGraphile's: the registry and the predictions."""
+"""Pages of a frontend, as queries of our API and of PostGraphile's: the registry, and predictions by conditions."""
 
 import json
 import math
@@ -48,18 +48,33 @@ REGISTRY = Page(
     times=MODELS,
 )
 FEATURES = "age calls minutes bill megabytes score overdue roams plan city"
-ANSWERS = Page(
-    name=f"{PREDICTIONS} predictions",
-    ours=f"""{{ mixed {{ predictions(first: {PREDICTIONS}) {{ edges {{ node {{
-        id label confidence createdAt timesAsked probabilities {{ label probability }} features {{ {FEATURES} }}
-        model {{ number family }} }} }} pageInfo {{ hasNextPage endCursor }} }} }} }}""",
-    postgraphile=f"""{{ allStorePredictions(first: {PREDICTIONS}, orderBy: CREATED_AT_DESC, condition: {{
-        product: "mixed"}}) {{ edges {{ node {{ nodeId answer confidence createdAt timesAsked output features
-        storeModelversionByModelId {{ number family }} }} }} pageInfo {{ hasNextPage endCursor }} }} }}""",
-    field="timesAsked",
-    times=PREDICTIONS,
+
+
+def _build_predictions(name: str, ours: str, postgraphile: str) -> Page:
+    """Build a page of predictions that meet a condition, as each API writes it."""
+    return Page(
+        name=name,
+        ours=f"""{{ mixed {{ predictions(first: {PREDICTIONS}{ours}) {{ edges {{ node {{
+            id label confidence createdAt timesAsked probabilities {{ label probability }} features {{ {FEATURES} }}
+            model {{ number family }} }} }} pageInfo {{ hasNextPage endCursor }} }} }} }}""",
+        postgraphile=f"""{{ allStorePredictions(first: {PREDICTIONS}, orderBy: CREATED_AT_DESC, condition: {{
+            product: "mixed"{postgraphile}}}) {{ edges {{ node {{ nodeId answer confidence createdAt timesAsked output
+            features storeModelversionByModelId {{ number family }} }} }} pageInfo {{ hasNextPage endCursor }} }} }}""",
+        field="timesAsked",
+        times=PREDICTIONS,
+    )
+
+
+ANSWERS = _build_predictions(f"{PREDICTIONS} predictions", "", "")
+OF_LABEL = _build_predictions(
+    f"{PREDICTIONS} predictions of a label", ", filter: {label: {eq: STAYS}}", ', answer: "stays"'
 )
-PAGES = (REGISTRY, ANSWERS)
+WITHOUT_REFERENCE = _build_predictions(
+    f"{PREDICTIONS} without a reference",
+    ", filter: {reference: {isNull: true}}",
+    ", reference: null",
+)
+PAGES = (REGISTRY, ANSWERS, OF_LABEL, WITHOUT_REFERENCE)
 
 
 def fill_tables() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schema.core import names
+from store.db.pagination import PageRequest
 from store.entities import entities
 from store.products.choices import name_choices
 from store.products.product import DataProduct
@@ -18,7 +19,7 @@ ANSWER = "id label confidence probabilities { label probability } timesAsked mod
 
 def get_features(product: DataProduct) -> Features:
     """Get the features of the first row without a missing value."""
-    rows = entities.page(product, 100, None).nodes
+    rows = entities.page(product, PageRequest(first=100)).nodes
     return next(row.features for row in rows if None not in row.features.values())
 
 

@@ -17,7 +17,7 @@ from django.core.management import call_command
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import _bulk_load, _champions, _footprint, _requests, _servers
+from benchmarks import _authenticated, _bulk_load, _champions, _footprint, _requests, _servers
 from benchmarks._load import Load, LoadResult, load, measure
 from benchmarks._peer_servers import FLOOR, PEER_SERVERS, PeerServer
 from benchmarks.mixed import loader
@@ -175,6 +175,10 @@ def _render_cells(comparison: Comparison, connections: int, peers: Sequence[str]
 def main() -> None:
     """Measure and print a table."""
     options = _parse_options()
+    if options.authenticated:
+        PRODUCTS[options.products[0]]()
+        _authenticated.run(options)
+        return
     peers = [PEER_SERVERS[name] for name in options.peers]
     comparisons = []
     for product in options.products:
@@ -200,5 +204,10 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--connections", nargs="+", type=int, default=list(CONNECTIONS))
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--authenticated",
+        action="store_true",
+        help="instead: callers with a token and with a session beside strangers, of the first product and family",
+    )
     parser.add_argument("--requests", type=int, default=40, help="of a thousand rows each")
     return parser.parse_args()

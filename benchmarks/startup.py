@@ -46,7 +46,7 @@ PATIENCE = 120.0
 FLOWERS = "flower,petal,sepal,species\n" + "\n".join(
     f"{n},{n % 7 / 2},{n % 11},{'rose' if n % 7 > 3 else 'iris'}" for n in range(200)
 )
-REQUEST_BUILD = 'mutation { requestBuild(product: "manual") { started build { id } } }'
+REQUEST_BUILD = 'mutation { requestBuild(input: {product: "manual"}) { started build { id } } }'
 #: Seconds from the request of the newest build to its first step.
 FIRST_STEP = """
 SELECT EXTRACT(EPOCH FROM min(event.at) - build.requested_at)

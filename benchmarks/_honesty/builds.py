@@ -66,7 +66,7 @@ def _shrink(candidate: Candidate) -> Candidate:
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What a build said."""
+    """Steps of a build, and what they say."""
 
     steps: list[Step] = field(default_factory=list)
 
@@ -115,12 +115,12 @@ class Outcome:
 
     @property
     def serves_first(self) -> bool:
-        """Whether the model would serve where none has served before."""
+        """True if the model would serve where none has served before."""
         return self.decided.winner is not None and not self.decided.holds_first
 
     @property
     def is_held(self) -> bool:
-        """Whether the model waits for a person where a champion serves."""
+        """True if the model waits for a person where a champion serves."""
         return self.decided.hold_reason is not None
 
     @property

@@ -17,7 +17,7 @@ FAMILY = 0.01
 
 @dataclass(frozen=True)
 class Share:
-    """How often something happened."""
+    """Share of the cases in which something happened."""
 
     hits: int
     n: int
@@ -73,7 +73,7 @@ class Mean:
 
 @dataclass(frozen=True, kw_only=True)
 class Promise:
-    """What was promised, and what came true."""
+    """Promised range of a quantity, and its value that came true."""
 
     #: What the number is.
     quantity: str

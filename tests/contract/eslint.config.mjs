@@ -10,7 +10,7 @@ const VALUES = [
   ...["Intervals", "Interval", "LevelCoverage", "PartCoverage", "ClusterDistance", "LabelShare", "Retraining"],
   ...["UndeclaredValues", "FeatureAnalysis", "FeatureCorrelation", "AuditDetail", "FeatureValue", "TypicalRange"],
   ...["LiveQuality", "QualityBucket", "Measure", "LeftOut", "ClusterShare", "FeatureDrift", "AnswerDrift", "Skew", "FeatureSkew"],
-  ...["PairedMeasure", "ComparisonExclusion", "FlippedAnswer", "TrialDifference", "PendingPromotion"],
+  ...["PairedMeasure", "ComparisonExclusion", "ComparisonFlip", "FlippedAnswer", "TrialDifference", "PendingPromotion"],
   ...["ProductPermissions", "PredictionStored", "FeedbackGiven", "ProductChanged"],
 ];
 

@@ -32,6 +32,7 @@ from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products.product import DataProduct
 from store.registry.promotions import Promotion
 from store.registry.served_schemas import AcceptedSchema
+from store.registry.trials import Trial
 from store.registry.versions import ModelVersion
 from store.runtime import starts
 from store.serving.batch_scoring import Scoring
@@ -130,6 +131,16 @@ def accept_schema(stay: DataProduct) -> None:
     AcceptedSchema.objects.accept("type Query", ["A field was removed."], "Nobody reads it.", "ann")
 
 
+def start_trial(stay: DataProduct) -> None:
+    promote(stay)
+    Trial.objects.start_shadow(version(stay), "To see.", "ann")
+
+
+def end_trial(stay: DataProduct) -> None:
+    start_trial(stay)
+    Trial.objects.end("stay", "Seen.", "ann")
+
+
 def resign(stay: DataProduct) -> None:
     registered = version(stay)
     ModelVersion.objects.filter(pk=registered.pk).update(seal=registered.sign("the older key"))
@@ -158,6 +169,8 @@ ACTS: dict[Act, tuple[Callable[[DataProduct], object], str, str]] = {
     Act.CANCEL_SCORING: (cancel_scoring, "stay", "Too slow."),
     Act.REQUEST_COMPARISON: (request_comparison, "stay", ""),
     Act.CANCEL_COMPARISON: (cancel_comparison, "stay", "Too slow."),
+    Act.START_TRIAL: (start_trial, "stay", "To see."),
+    Act.END_TRIAL: (end_trial, "stay", "Seen."),
     Act.IMPORT: (import_file, "stay", ""),
     Act.CANCEL_IMPORT: (cancel_import, "stay", "Another file."),
     Act.DELETE: (delete, "stay", ""),

@@ -51,9 +51,7 @@ EXCEPTIONS: dict[str, str] = {
     **dict.fromkeys(
         (
             "store.builds.builds.Build.cancelled",
-            "store.comparisons.comparisons.Comparison.cancelled",
-            "store.ingest.imports.Import.cancelled",
-            "store.serving.batch_scoring.Scoring.cancelled",
+            "store.jobs.jobs.PlainJob.cancelled",
         ),
         "is called by JobManager.cancel alone, which records",
     ),

@@ -25,6 +25,7 @@ django = get_asgi_application()
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 
 from project import contract_gate  # noqa: E402
+from project.console.api import api  # noqa: E402
 from project.contract_gate import ContractGate  # noqa: E402
 from project.headers import PageHeaders  # noqa: E402
 from project.metrics import Metrics  # noqa: E402
@@ -279,6 +280,7 @@ async def record_schema() -> None:
 
 # Django and Starlette type the same ASGI differently.
 graphql = GraphQLApp(served.schema)
+api.serve(graphql)
 gate = ContractGate()
 metrics = Metrics()
 files: dict[str, ASGIApp] = {"/export/": Exports(graphql), "/import/": Imports(graphql)}

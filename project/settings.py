@@ -487,6 +487,7 @@ INSTALLED_APPS = list(
     dict.fromkeys(
         [
             "project",  # first: it loads a team's apps, and its `migrate` makes the schema
+            "project.console",
             "project.administration.AdministrationConfig",
             "django.contrib.auth",
             "django.contrib.contenttypes",
@@ -494,6 +495,7 @@ INSTALLED_APPS = list(
             "django.contrib.messages",
             "django.contrib.staticfiles",
             "django.contrib.humanize",
+            "django_htmx",
             "guardian",
             "store.access",
             "store",
@@ -513,6 +515,7 @@ MIDDLEWARE = [
     "store.access.middleware.ActingMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
 ]
 
 TEMPLATES: list[dict[str, object]] = [
@@ -530,6 +533,7 @@ TEMPLATES: list[dict[str, object]] = [
 ]
 
 ROOT_URLCONF = "project.urls"
+CSRF_FAILURE_VIEW = "project.console.errors.stale_form"
 ASGI_APPLICATION = "project.asgi.application"
 DEBUG = False
 USE_TZ = True

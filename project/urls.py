@@ -1,18 +1,19 @@
-"""URLs that Django serves: the admin, the pages for logging in, and GraphiQL's page.
+"""URLs that Django serves: the console, the admin, and the pages for logging in.
 
 The ASGI application answers all else of `/graphql/`.
 """
 
 from django.contrib import admin
-from django.urls import path
-from django.views.generic import RedirectView
+from django.urls import include, path
 
+from .console import errors
 from .login import Login, Logout, finish_login, log_in_at_provider
-from .views import graphiql
+
+handler400, handler403, handler404 = errors.bad_request, errors.forbidden, errors.not_found
+handler500 = errors.failed
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/graphql/")),
-    path("graphql/", graphiql),
+    path("", include("project.console.urls")),
     path("login/", Login.as_view(), name="login"),
     path("login/provider/", log_in_at_provider, name="login-provider"),
     path("login/callback/", finish_login, name="login-callback"),

@@ -34,7 +34,7 @@ def test_an_address_without_its_slash_leads_to_the_one_with_it(exemplar: System)
     response = exemplar.client.get("/graphql?query=%7B__typename%7D")
     assert response.status_code == 308
     assert response.headers["Location"].endswith("/graphql/?query=%7B__typename%7D")
-    assert exemplar.client.get("/").headers["Location"] == "/graphql/"
+    assert exemplar.client.get("/products/tumor/try").headers["Location"] == "/products/tumor/try/"
 
 
 def test_static_files_are_served_and_nothing_beside_them(exemplar: System):

@@ -187,6 +187,24 @@ class GraphQLApp(GraphQL[Context, None]):
         if head.credentials.session and request.method == "POST":
             security.check_forgery(request)
 
+    async def execute(
+        self, document: str, variables: JSONObject, actor: Actor, connection: HTTPConnection
+    ) -> ExecutionResult:
+        """Execute an operation of a page of this process, which counts as any other one of its caller.
+
+        Its errors are translated. Raises RateLimited.
+        """
+        await self.admission.admit_operation(actor, requests.address_of(connection.scope))
+        context = Context(actor, connection, until=next_deadline())
+        execute = partial(
+            self.schema.execute_sync,
+            document,
+            variable_values=dict(variables),
+            context_value=context,
+            allowed_operation_types=KINDS["POST"],
+        )
+        return await threads.run(execute_or_explain, execute)
+
     async def connect(self, socket: WebSocket) -> None:
         """Run the operations of a socket until it is closed; reject it before if it may not be opened."""
         if not security.may_open(socket):

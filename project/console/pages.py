@@ -1,0 +1,103 @@
+"""What all pages have in common: who may open them, their frame, and what is shown where an operation was refused."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeAlias
+from urllib.parse import urlencode
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render as render_template
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import ensure_csrf_cookie
+
+from schema.core.responses import STATUS
+from store.access.middleware import actor_of
+
+from .api import JSONObject, Refused, answers_of, fetch
+from .sections import list_general, list_sections
+
+P = ParamSpec("P")
+#: A view of the console: a function of the request and the arguments of its path.
+View: TypeAlias = Callable[Concatenate[HttpRequest, P], HttpResponse]
+#: The operation that the frame of each page asks.
+FRAME = "Frame"
+#: Titles of the pages that say that an operation was refused, by its code.
+TITLES = {
+    "FORBIDDEN": "You may not see this",
+    "UNAVAILABLE": "Something that Exemplar needs cannot be reached",
+    "OVERLOADED": "Exemplar is busy",
+    "RATE_LIMITED": "Too many requests",
+    "TIMED_OUT": "This takes too long",
+    "UNKNOWN_PRODUCT": "There is no such product",
+    "INTERNAL": "Something went wrong",
+}
+#: Seconds after which a page is loaded again that could not be shown for a reason that passes.
+RETRY_SECONDS = {"UNAVAILABLE": 5, "OVERLOADED": 5}
+
+
+def page(view: View[P]) -> View[P]:
+    """Open a page to callers who may do anything at all; render what an operation was refused for."""
+
+    @never_cache
+    @ensure_csrf_cookie
+    @wraps(view)
+    def respond(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        try:
+            if not actor_of(request).admitted:
+                return redirect_to_login(request.get_full_path())
+            return view(request, *args, **kwargs)
+        except Refused as refused:
+            return refuse(request, refused)
+
+    return respond
+
+
+def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:
+    """Render the page that says why there is no other one; strangers are sent to the login."""
+    if refused.code == "UNAUTHENTICATED":
+        return redirect_to_login(request.get_full_path())
+    context = {
+        "title": TITLES.get(refused.code, "This cannot be shown"),
+        "problems": refused.problems,
+        "retry": RETRY_SECONDS.get(refused.code),
+    }
+    status = 404 if refused.code in ("UNKNOWN_PRODUCT", "UNKNOWN_ID") else STATUS.get(refused.code, 400)
+    return render_template(request, "console/refusal.html", context, status=int(status))
+
+
+def render(
+    request: HttpRequest, template: str, context: Mapping[str, Any], product: str = "", status: int = 200
+) -> HttpResponse:
+    """Render a page in its frame, or, for htmx, a part of it: the template decides by `request.htmx`.
+
+    `product` is the name of the product that the page is about; `permissions` are the caller's on it.
+    """
+    frame = fetch(request, FRAME)
+    chosen = next((each for each in frame["products"] if each["name"] == product), None)
+    permissions = set(chosen["viewerPermissions"]) if chosen else set()
+    asked = [answer for answer in answers_of(request) if answer.operation.name != FRAME]
+    complete = {
+        "viewer": frame["viewer"],
+        "products": frame["products"],
+        "product": chosen,
+        "permissions": permissions,
+        "sections": list_sections(request, product, permissions) if chosen else (),
+        "general": list_general(request),
+        "queries": [(answer, answer.curl(request.build_absolute_uri("/graphql/"))) for answer in asked],
+        **context,
+    }
+    return render_template(request, template, complete, status=status)
+
+
+def require(node: JSONObject | None, what: str) -> JSONObject:
+    """Return an object that an operation has found. Raises Http404 where there is none."""
+    if node is None:
+        raise Http404(what)
+    return node
+
+
+def link(path: str, parameters: Mapping[str, object]) -> str:
+    """Build a link with those parameters that have a value."""
+    query = urlencode({name: value for name, value in parameters.items() if value not in (None, "")})
+    return f"{path}?{query}" if query else path

@@ -1,0 +1,108 @@
+"""Inspection of a page in a browser: what no page of the console may have, at every width and in both schemes."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.contract import packages
+from tests.system import System
+from tests.waiting import PATIENCE
+
+#: Widths of a desk's and of a phone's screen, in pixels.
+WIDE, NARROW = 1400, 400
+#: Rules of accessibility that pages keep: WCAG 2.2 at the levels A and AA, and what axe calls best practice.
+TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+VIOLATIONS = """
+const done = arguments[arguments.length - 1];
+axe.run(document, { runOnly: arguments[0], resultTypes: ["violations"] })
+  .then((results) => done(results.violations.map((violation) =>
+    `${violation.id}: ${violation.help}: ${violation.nodes.map((node) => node.html.slice(0, 160)).join(" | ")}`)))
+  .catch((error) => done([String(error)]));
+"""
+#: What ends beyond the right edge, unless it is in a part that scrolls by itself.
+CUT = """
+const width = document.documentElement.clientWidth;
+const scrolls = (element) =>
+  element && (getComputedStyle(element).overflowX !== "visible" || scrolls(element.parentElement));
+return [...document.body.querySelectorAll("*:not(svg *, .skip, .visually-hidden)")]
+  .filter((element) => element.checkVisibility() && element.getBoundingClientRect().width > 0)
+  .filter((element) => element.getBoundingClientRect().right > width + 1 && !scrolls(element.parentElement))
+  .map((element) => element.outerHTML.slice(0, 160));
+"""
+LOADED = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
+IS_SETTLED = (
+    "return document.readyState === 'complete' && !document.querySelector('.htmx-request, .htmx-settling')"
+)
+
+
+@dataclass
+class Page:
+    """A page of the console, in a browser."""
+
+    browser: Chrome
+    system: System
+
+    def open(self, path: str, width: int = WIDE, dark: bool = False) -> None:
+        """Open a page at a width, in a scheme of colours, and wait until its parts are there."""
+        screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.browser.get_log("browser")  # of the page before
+        self.browser.get(self.system.url + path)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until no part is being loaded."""
+        self.wait(lambda: self.browser.execute_script(IS_SETTLED))
+
+    def wait(self, condition: Any, seconds: float = PATIENCE) -> Any:
+        return WebDriverWait(self.browser, seconds).until(lambda _: condition())
+
+    def find(self, selector: str) -> Any:
+        """The first element; raises NoSuchElementException."""
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def find_all(self, selector: str) -> list[Any]:
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    @property
+    def text(self) -> str:
+        return str(self.find("main").text)
+
+    def list_faults(self) -> list[str]:
+        """List what is wrong with the page as it is on the screen."""
+        errors = [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] != "INFO"]
+        at_home = (self.system.url, "data:")
+        elsewhere = [name for name in self.browser.execute_script(LOADED) if not name.startswith(at_home)]
+        cut = self.browser.execute_script(CUT)
+        self.browser.execute_script(axe())
+        violations = self.browser.execute_async_script(VIOLATIONS, list(TAGS))
+        return [*errors, *elsewhere, *(f"cut: {element}" for element in cut), *violations]
+
+    def replay(self) -> dict[str, Any]:
+        """Send the operations of "This page as GraphQL" as a client does; return the answers by operation."""
+        answers = {}
+        for section in self.find_all("[data-operation]"):
+            document, variables = (
+                each.get_attribute("textContent")
+                for each in section.find_elements(By.CSS_SELECTOR, "pre")[:2]
+            )
+            answers[section.get_attribute("data-operation")] = self.system.ask(
+                str(document), json.loads(str(variables))
+            )
+        return answers
+
+    def shoot(self, file: Path) -> None:
+        """Save a picture of the whole page."""
+        self.browser.save_screenshot(str(file))
+
+
+def axe() -> str:
+    """Read axe-core, which is installed for tests only."""
+    return (packages.install(packages.CONTRACT) / "axe-core" / "axe.min.js").read_text()

@@ -1,0 +1,51 @@
+"""What holds for every page: no fault wide and narrow, light and dark, and the GraphQL that it shows runs."""
+
+import pytest
+from graphql import parse, validate
+
+from project.console import operations
+from schema import schema as served
+from tests.console.inspection import NARROW, WIDE, Page
+
+#: Every page that is opened by its address alone.
+PAGES = (
+    "/",
+    "/new/",
+    "/account/",
+    *(
+        f"/products/tumor/{section}/"
+        for section in ("try", "predictions", "correct", "builds", "models", "quality", "data", "settings")
+    ),
+    # A regression and a clustering, where pages differ by the task.
+    *(
+        f"/products/{product}/{section}/"
+        for product in ("diabetes", "wine")
+        for section in ("try", "predictions", "models", "quality")
+    ),
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_no_fault(page: Page, path: str) -> None:
+    for width, dark in ((WIDE, False), (NARROW, True)):
+        page.open(path, width, dark)
+        assert page.list_faults() == [], (width, dark)
+
+
+@pytest.mark.script("console/console.js")
+def test_moments_are_shown_in_the_readers_words(page: Page) -> None:
+    page.open("/")
+    page.wait(lambda: " ago" in page.text or "now" in page.text)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_graphql_of_a_page_runs(page: Page, path: str) -> None:
+    page.open(path)
+    assert [name for name, answer in page.replay().items() if "errors" in answer] == []
+
+
+@pytest.mark.parametrize("operation", operations.list_operations(), ids=lambda operation: operation.name)
+def test_an_operation_is_valid(operation: operations.Operation) -> None:
+    document = parse(operation.text)
+    assert validate(served.schema._schema, document) == []
+    assert document.definitions[0].name.value == operation.name

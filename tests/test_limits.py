@@ -38,6 +38,17 @@ def answers(system: System, address: str, tries: int, **headers: str) -> list[ht
         return [client.post("/graphql/", json={"query": "{ __typename }"}) for _ in range(tries)]
 
 
+def test_a_page_counts_as_the_operations_that_it_executes(limited):
+    transport = httpx.HTTPTransport(local_address="127.0.0.8")
+    with httpx.Client(base_url=limited.url, transport=transport, timeout=PATIENCE) as client:
+        pages = [client.get("/") for _ in range(QUOTA)]
+    statuses = [page.status_code for page in pages]
+    assert set(statuses) == {200, 429}
+    assert statuses.count(200) <= (QUOTA + PROCESSES * SHARE) // 2
+    assert int(pages[-1].headers["Retry-After"]) > 0
+    assert "Too many requests" in pages[-1].text
+
+
 def admitted(system: System, address: str) -> int:
     """How many of many requests from an address are admitted."""
     statuses = [answer.status_code for answer in answers(system, address, 3 * QUOTA)]

@@ -35,13 +35,21 @@ class Problem:
     argument: tuple[str, ...] = ()
     #: Under which the log has an unexpected error; empty for others.
     id: str = ""
+    #: Seconds after which the same may be asked again; None where that would not help.
+    retry_after: float | None = None
 
     @classmethod
     def of(cls, error: GraphQLError) -> "Problem":
         """Get the problem of an error that is translated."""
         extensions = error.extensions or {}
         argument = tuple(map(str, extensions.get("argument", ())))
-        return cls(str(extensions.get("code")), error.message, argument, str(extensions.get("id", "")))
+        return cls(
+            code=str(extensions.get("code")),
+            message=error.message,
+            argument=argument,
+            id=str(extensions.get("id", "")),
+            retry_after=extensions.get("retryAfter"),
+        )
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import wraps
+from math import ceil
 from typing import Any, Concatenate, ParamSpec, TypeAlias
 from urllib.parse import urlencode
 
@@ -63,7 +64,10 @@ def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:
         "retry": RETRY_SECONDS.get(refused.code),
     }
     status = 404 if refused.code in ("UNKNOWN_PRODUCT", "UNKNOWN_ID") else STATUS.get(refused.code, 400)
-    return render_template(request, "console/refusal.html", context, status=int(status))
+    response = render_template(request, "console/refusal.html", context, status=int(status))
+    if wait := refused.problems[0].retry_after:
+        response["Retry-After"] = str(ceil(wait))
+    return response
 
 
 def render(

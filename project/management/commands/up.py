@@ -203,6 +203,7 @@ def print_welcome(listener: socket.socket) -> None:
     """Print the URLs, the account and a first query."""
     url = build_url(listener)
     report("\nExemplar runs. Ctrl-C stops it.")
+    report(f"  Console   {url}/")
     report(f"  GraphiQL  {url}/graphql/")
     report(f"  Admin     {url}/admin/   {describe_account()}")
     report(f"  Try       {QUERY}\n")

@@ -57,7 +57,9 @@ class Mutation(AccessMutation, GenericMutation, ReceiverMutation, TrialMutation)
     ) -> RequestBuildPayload | None:
         product, options = catalogue.get(input.product), unset_to_none(input.options)
         values = {name: unset_to_none(value) for name, value in vars(options).items()} if options else None
-        build, started = models.Build.objects.request(product, info.context.actor.author, values)
+        build, started = models.Build.objects.request(
+            product, info.context.actor.author, values, reason=input.reason
+        )
         return RequestBuildPayload(build=build, started=started, product=product)
 
     @mutation(
@@ -70,7 +72,7 @@ class Mutation(AccessMutation, GenericMutation, ReceiverMutation, TrialMutation)
         input: Annotated[CancelJobInput, strawberry.argument(description="The job to cancel.")],
     ) -> CancelJobPayload | None:
         kind, number = ids.job(input.job)
-        job = kind.objects.cancel(number, info.context.actor.author)
+        job = kind.objects.cancel(number, info.context.actor.author, input.reason)
         return CancelJobPayload(job=job, product=catalogue.find(job.product))
 
     @mutation(

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import strawberry
 
+from learning.estimators.families import family_names
+from learning.problem import Problem as Declared
 from store import models
+from store.builds import leaderboard
 from store.builds.candidates import SEARCH, Measurement
 from store.db import pagination
 from store.db.pagination import Page, PageRequest
@@ -70,10 +73,44 @@ class Candidate(Node):
         return pagination.lookup_for_page(self, ("scores", *conditions), find)
 
     @strawberry.field(
+        description="The standard error of `score`, by its folds and corrected for the rows that their models share. "
+        "Null below two scored folds."
+    )
+    def standard_error(self: models.Candidate) -> float | None:
+        error: float | None = pagination.lookup_for_page(self, "error", leaderboard.standard_errors)
+        return error
+
+    @strawberry.field(
+        description="The mean score over the fresh folds of the final round; null unless it was in that round."
+    )
+    def final_score(self: models.Candidate) -> float | None:
+        return _standing(self).final_score
+
+    @strawberry.field(
+        graphql_type=ModelVersion | None, description="The version that was fitted from it; null without one."
+    )
+    def model(self: models.Candidate) -> models.ModelVersion | None:
+        return _standing(self).model
+
+    @strawberry.field(
+        description="Its outcome in a few words to show to people: that it won, and why although another has a higher "
+        "score; that it was registered; why it is out. Empty for all others."
+    )
+    def remark(self: models.Candidate) -> str:
+        return _standing(self).remark
+
+    @strawberry.field(
         description="The reason why it was dropped, such as a fit that failed; null if it was not."
     )
     def problem(self: models.Candidate) -> Problem | None:
         return Problem.find(self)
+
+
+def _standing(candidate: models.Candidate) -> leaderboard.Competitor:
+    standing: leaderboard.Competitor = pagination.lookup_for_page(
+        candidate, "standing", leaderboard.standings
+    )
+    return standing
 
 
 @row_type(
@@ -85,6 +122,7 @@ class Build(Job, Node):
     requested_by: str = strawberry.field(
         description="The author of the request: a user's name, or a retraining rule as it is declared."
     )
+    reason: str = strawberry.field(description="Why it was requested; empty if nobody said so.")
     seed: int = strawberry.field(
         description="The seed of its random numbers: the same data and seed repeat it."
     )
@@ -135,6 +173,33 @@ class Build(Job, Node):
     )
     def events(self: models.Build, page: PageRequest) -> Page[models.BuildEvent]:
         return models.BuildEvent.objects.page(self, page)
+
+
+@strawberry.type(description="What a build does unless its request has other options.")
+class BuildDefaults:
+    candidates: int = strawberry.field(description="The number of candidates to draw, at most.")
+    seconds: float | None = strawberry.field(
+        description="The time limit of a build, in seconds; null without one."
+    )
+    families: list[str] = strawberry.field(
+        description="The families of estimators to draw candidates from, in the order in which they are tried."
+    )
+    available_families: list[str] = strawberry.field(
+        description="All families for the product's task that are installed: the values of `BuildOptions.families`."
+    )
+    auto_promote: bool = strawberry.field(description="False: a person must promote the winner.")
+
+    @classmethod
+    def of(cls, problem: Declared) -> "BuildDefaults":
+        """The options that a problem declares."""
+        available = family_names.names(problem.task)
+        return cls(
+            candidates=problem.budget,
+            seconds=problem.seconds,
+            families=list(problem.families or available),
+            available_families=list(available),
+            auto_promote=problem.auto_promote,
+        )
 
 
 @row_type(models.RetrainDecision, description="A decision of a retraining rule at one moment.")

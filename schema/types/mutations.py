@@ -49,6 +49,9 @@ class RequestBuildInput:
     options: BuildOptions | None = strawberry.field(
         default=UNSET, description="Options of this build. Leave it out to build as declared."
     )
+    reason: str = strawberry.field(
+        default="", description="The reason, which is stored with the build; it may be empty."
+    )
 
 
 @strawberry.type(description="The product's unfinished build.")
@@ -69,6 +72,7 @@ class CancelJobInput:
     job: strawberry.ID = strawberry.field(
         description="The id of the build, the batch scoring, the comparison or the import."
     )
+    reason: str = strawberry.field(default="", description="The reason, for the log; it may be empty.")
 
 
 @strawberry.type(description="The job that was cancelled.")

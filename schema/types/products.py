@@ -20,7 +20,7 @@ from ..compiled import LOCAL
 from ..core import names
 from ..core.context import Info
 from ..core.enums import Permission, Task, Writes
-from .builds import Build, RetrainDecision
+from .builds import Build, BuildDefaults, RetrainDecision
 from .charts import (
     BinNumber,
     BuildCount,
@@ -128,6 +128,10 @@ class DataProduct(Node):
     @strawberry.field(description="The product's name for people.", metadata={LOCAL: True})
     def title(self: DeclaredProduct) -> str:
         return str(self)
+
+    @strawberry.field(description="What a build of the product does unless its request has other options.")
+    def build_defaults(self: DeclaredProduct) -> BuildDefaults:
+        return BuildDefaults.of(self.problem)
 
     @strawberry.field(description="The kind of answer that it predicts.")
     def task(self: DeclaredProduct) -> Task:

@@ -9,12 +9,12 @@ from django.db.models import F, QuerySet, Sum
 
 from learning.estimators.families import Candidate as Recipe
 from learning.exceptions import ExemplarError
-from learning.selection.noise import ROUNDING
+from learning.selection.noise import ROUNDING, standard_error
 from learning.selection.reasons import explain_rank
 
 from ..registry.versions import ModelVersion
 from .builds import Build
-from .candidates import CONTEST, SERVED, Candidate, FoldScore, Measurement, Score
+from .candidates import CONTEST, SEARCH, SERVED, Candidate, FoldScore, Measurement, Score
 
 #: Metrics that tables list first.
 FAMILIAR_METRICS = (
@@ -83,6 +83,36 @@ def leaderboard(build: Build) -> list[Competitor]:
     )
 
 
+def standings(candidates: Sequence[Candidate]) -> dict[int, Competitor]:
+    """Map the primary keys of candidates, which may be of several builds, to their lines of the leaderboard."""
+    lines: dict[int, Competitor] = {}
+    for build in Build.objects.filter(pk__in={candidate.build_id for candidate in candidates}):
+        own = [candidate for candidate in candidates if candidate.build_id == build.pk]
+        models = {model.candidate_id: model for model in build.models.filter(candidate__in=own)}
+        entrants = Candidate.objects.filter(build=build, folds__round=CONTEST).distinct()
+        results = _final_results(build, entrants)
+        lines |= {
+            candidate.pk: _competitor(candidate, models.get(candidate.pk), results, build)
+            for candidate in own
+        }
+    return lines
+
+
+def standard_errors(candidates: Sequence[Candidate]) -> dict[int, float]:
+    """Map the primary keys of candidates to the standard errors of their scores in the search, by their folds."""
+    errors: dict[int, float] = {}
+    for build in Build.objects.filter(pk__in={candidate.build_id for candidate in candidates}):
+        own = [candidate.pk for candidate in candidates if candidate.build_id == build.pk]
+        ratio = _ratio(build) if build.snapshot is not None else None
+        scores: dict[int, list[float]] = {}
+        rows = FoldScore.objects.filter(candidate__in=own, round=SEARCH)
+        for candidate, score in rows.values_list("candidate_id", "score"):
+            scores.setdefault(candidate, []).append(score)
+        if ratio is not None:
+            errors |= {pk: standard_error(each, ratio) for pk, each in scores.items() if len(each) > 1}
+    return errors
+
+
 def _with_seconds(candidates: QuerySet[Candidate]) -> QuerySet[Candidate]:
     return candidates.annotate(total_seconds=Sum(F("folds__fit_seconds") + F("folds__predict_seconds")))
 
@@ -110,7 +140,7 @@ def _competitor(
         recipe=str(candidate.recipe),
         search_score=candidate.score,
         final_score=result.score if result else None,
-        seconds=candidate.total_seconds,
+        seconds=candidate.total_seconds if hasattr(candidate, "total_seconds") else candidate.seconds,
         model=model,
         remark=_explain_win(result, results.values(), build) if won else _remark(candidate, model),
         won=won,

@@ -11,7 +11,7 @@ const VALUES = [
   ...["UndeclaredValues", "FeatureAnalysis", "FeatureCorrelation", "AuditDetail", "FeatureValue", "TypicalRange"],
   ...["LiveQuality", "QualityBucket", "Measure", "LeftOut", "ClusterShare", "FeatureDrift", "AnswerDrift", "Skew", "FeatureSkew"],
   ...["PairedMeasure", "ComparisonExclusion", "ComparisonFlip", "FlippedAnswer", "TrialDifference", "PendingPromotion"],
-  ...["ProductPermissions", "PredictionStored", "FeedbackGiven", "ProductChanged"],
+  ...["ProductPermissions", "PredictionStored", "FeedbackGiven", "ProductChanged", "BuildDefaults"],
 ];
 
 export default [

@@ -18,6 +18,7 @@ from .core import ids
 from .core.context import Info
 from .core.mutation import mutation
 from .generic import GenericMutation
+from .labelling import LabellingMutation
 from .receivers import ReceiverMutation
 from .trials import TrialMutation
 from .types.mutations import (
@@ -43,7 +44,7 @@ from .types.nodes import unset_to_none
     description="All changes. Every field is nullable, so that the error of one does not hide the stored results of "
     "others."
 )
-class Mutation(AccessMutation, GenericMutation, ReceiverMutation, TrialMutation):
+class Mutation(AccessMutation, GenericMutation, LabellingMutation, ReceiverMutation, TrialMutation):
     @mutation(
         "Request a build: learn a new model from the tables as they are now. If a build of the product is unfinished, "
         "that one is returned."

@@ -105,6 +105,7 @@ DOCUMENTS = {
         { prediction { id } } }""",
     "Mutation.feedback": """mutation { feedback(
         input: {product: "tumor", about: {reference: "unheard of"}, answer: "BENIGN"}) { created } }""",
+    "Mutation.claimCase": 'mutation { claimCase(input: {product: "tumor", cases: []}) { position } }',
     "Mutation.tumorPredict": "mutation { tumorPredict(input: {features: $features}) { prediction { id } } }",
     "Mutation.tumorPredictMany": """mutation { tumorPredictMany(input: {rows: [{features: $features}]})
         { predictions { id } } }""",

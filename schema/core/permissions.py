@@ -85,6 +85,7 @@ MUTATION: Mapping[str, Rule] = {
     "deletePredictions": rule(Permission.DELETE, inside=True),
     "predict": rule(PREDICT, inside=True),
     "feedback": rule(FEEDBACK, inside=True),
+    "claimCase": rule(FEEDBACK, inside=True),
     **dict.fromkeys(("createToken", "grant", "revoke"), rule(Permission.ADMINISTER, inside=True)),
     **dict.fromkeys(
         (

@@ -14,6 +14,11 @@ class Operation:
     name: str
     text: str
 
+    @property
+    def is_mutation(self) -> bool:
+        """True if it changes something, so that it is not to be repeated to look at the page again."""
+        return self.text.startswith("mutation")
+
 
 @cache
 def load(name: str) -> Operation:

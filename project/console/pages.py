@@ -80,13 +80,17 @@ def render(
     frame = fetch(request, FRAME)
     chosen = next((each for each in frame["products"] if each["name"] == product), None)
     permissions = set(chosen["viewerPermissions"]) if chosen else set()
-    asked = [answer for answer in answers_of(request) if answer.operation.name != FRAME]
+    asked = [
+        answer
+        for answer in answers_of(request)
+        if answer.operation.name != FRAME and not answer.operation.is_mutation
+    ]
     complete = {
         "viewer": frame["viewer"],
         "products": frame["products"],
         "product": chosen,
         "permissions": permissions,
-        "sections": list_sections(request, product, permissions) if chosen else (),
+        "sections": list_sections(request, product, permissions, chosen["task"]) if chosen else (),
         "general": list_general(request),
         "queries": [(answer, answer.curl(request.build_absolute_uri("/graphql/"))) for answer in asked],
         **context,

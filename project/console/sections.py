@@ -17,6 +17,8 @@ OF_PRODUCT = (
     ("data", "Data", ("VIEW",)),
     ("settings", "Settings", ("VIEW",)),
 )
+#: The tasks that have no use for a section: clusters have no labels to correct.
+WITHOUT = {"correct": ("CLUSTERING",)}
 #: The pages about no product: the name of the page, its title.
 GENERAL = (("home", "Home"), ("new", "New product"), ("graphiql", "GraphiQL"), ("account", "Your account"))
 
@@ -30,12 +32,12 @@ class Entry:
     is_current: bool
 
 
-def list_sections(request: HttpRequest, product: str, permissions: Collection[str]) -> list[Entry]:
+def list_sections(request: HttpRequest, product: str, permissions: Collection[str], task: str) -> list[Entry]:
     """List the sections of a product that a caller with these permissions may open."""
     return [
         Entry(title, url := reverse(f"console:{name}", args=[product]), request.path.startswith(url))
         for name, title, needed in OF_PRODUCT
-        if not set(needed).isdisjoint(permissions)
+        if not set(needed).isdisjoint(permissions) and task not in WITHOUT.get(name, ())
     ]
 
 

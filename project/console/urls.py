@@ -29,8 +29,8 @@ app_name = "console"
 def product(request: HttpRequest, product: str) -> HttpResponse:
     """Redirect to the first section of a product that the caller may open."""
     products = fetch(request, "Frame")["products"]
-    permissions = next((each["viewerPermissions"] for each in products if each["name"] == product), ())
-    sections = list_sections(request, product, permissions)
+    chosen = next((each for each in products if each["name"] == product), None)
+    sections = list_sections(request, product, chosen["viewerPermissions"], chosen["task"]) if chosen else ()
     return HttpResponseRedirect(sections[0].url if sections else reverse("console:home"))
 
 

@@ -116,16 +116,23 @@ def find_product(request: Request, actor: Actor, name: str) -> DataProduct:
 def read_options(request: Request) -> dict[str, Any]:
     """Read the parameters of the URL. Raises BadInput, OutOfRange."""
     sent = parse_qsl(request.url.query, keep_blank_values=True)
-    options = {"name": "", "maxRejects": "0", "dayFirst": ""} | dict(sent)
-    if len(options) > 3 or len(dict(sent)) < len(sent):
-        raise BadInput("An import takes the parameters name, maxRejects and dayFirst, each once.")
+    options = {"name": "", "maxRejects": "0", "dayFirst": "", "dryRun": "false"} | dict(sent)
+    if len(options) > 4 or len(dict(sent)) < len(sent):
+        raise BadInput("An import takes the parameters name, maxRejects, dayFirst and dryRun, each once.")
     number, order = options["maxRejects"], options["dayFirst"]
     if not (number.isascii() and number.isdecimal() and len(number) < 8 and int(number) <= MOST_REJECTS):
         message = f"`maxRejects` is a number of rows, at most {MOST_REJECTS}."
         raise OutOfRange(message, argument=("maxRejects",), minimum=0, maximum=MOST_REJECTS)
     if order and order not in ORDERS:
         raise BadInput("`dayFirst` is true, false, or left out.", argument=("dayFirst",))
-    return {"name": options["name"], "max_rejects": int(number), "day_first": ORDERS.get(order)}
+    if options["dryRun"] not in ORDERS:
+        raise BadInput("`dryRun` is true, false, or left out.", argument=("dryRun",))
+    return {
+        "name": options["name"],
+        "max_rejects": int(number),
+        "day_first": ORDERS.get(order),
+        "dry_run": ORDERS[options["dryRun"]],
+    }
 
 
 async def receive_into(file: IO[bytes], request: Request) -> str:
@@ -218,6 +225,7 @@ def describe(job: models.Import) -> dict[str, Any]:
         "id": ids.node_id(job),
         "product": job.product,
         "name": job.name,
+        "dryRun": job.dry_run,
         "status": job.status,
         "percent": job.percent,
         "message": job.message,

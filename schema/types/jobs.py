@@ -111,6 +111,9 @@ class Scoring(Job, Node):
 )
 class Import(Job, Node):
     name: str = strawberry.field(description="The file's name, as its client has it.")
+    dry_run: bool = strawberry.field(
+        description="True: nothing is loaded, and the numbers say what would be, if no row changes meanwhile."
+    )
     message: str = strawberry.field(description="What it does at the moment; empty at its end.")
     inserted: int = strawberry.field(description="The number of new rows.")
     updated: int = strawberry.field(description="The number of rows that have changed.")

@@ -65,7 +65,7 @@ class ImportManager(JobManager["Import"]):
         """Store a file and begin to import it, or get the unfinished import of the same file.
 
         Args:
-            options: `name`, `max_rejects` and `day_first`, as the columns have them.
+            options: `name`, `max_rejects`, `day_first` and `dry_run`, as the columns have them.
 
         Returns: the import, and whether this call has begun it.
         Raises: BadInput for an empty or a compressed file; what `check_allowed` raises.
@@ -76,15 +76,20 @@ class ImportManager(JobManager["Import"]):
             with transaction.atomic():
                 job = self.create(product=product.name, requested_by=by, size=size, digest=digest, **options)
                 ImportPart.objects.store(job, file)
-                audit.record(
-                    Act.IMPORT, product=product.name, ids=[job], details={"name": job.name, "size": size}
-                )
+                if not job.dry_run:
+                    details = {"name": job.name, "size": size}
+                    audit.record(Act.IMPORT, product=product.name, ids=[job], details=details)
                 job.tell()
                 job.enqueue_after_commit()
                 return job, True
         except IntegrityError:
             # Only the unique constraint knows about files that others have just sent.
-            same = self.filter(product=product.name, digest=digest, status__in=UNFINISHED).first()
+            same = self.filter(
+                product=product.name,
+                digest=digest,
+                dry_run=options.get("dry_run", False),
+                status__in=UNFINISHED,
+            ).first()
             return (same, False) if same else self.request(product, by, file, **options)
 
 
@@ -119,6 +124,8 @@ class Import(PlainJob):
     max_rejects = models.PositiveIntegerField(default=0)
     #: True where 03/04/2024 is in April; null: found out from each column.
     day_first = models.BooleanField(null=True)
+    #: True: load nothing, and only count what would be loaded.
+    dry_run = models.BooleanField(default=False, db_default=False)
     #: What it does at the moment, or has done.
     message = models.TextField(blank=True)
     inserted = models.BigIntegerField(default=0)
@@ -137,7 +144,7 @@ class Import(PlainJob):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["product", "digest"],
+                fields=["product", "digest", "dry_run"],
                 condition=Q(status__in=UNFINISHED),
                 name="one_unfinished_import_per_file",
             ),
@@ -272,16 +279,21 @@ def _load(job: Import, finished: threading.Event) -> None:
 def _load_file(
     job: Import, product: DataProduct, path: Path, rejects: Path, finished: threading.Event
 ) -> None:
-    """Load the file, and end the job in the same transaction."""
+    """Load the file, and end the job in the same transaction; a dry run takes the loaded rows back before."""
     with _reporting(job) as listener, transaction.atomic():
-        summary = loading.load(
-            product,
-            [path],
-            max_rejects=job.max_rejects,
-            day_first=job.day_first,
-            progress=listener,
-            rejects=rejects,
-        )
+        with transaction.atomic():
+            summary = loading.load(
+                product,
+                [path],
+                max_rejects=job.max_rejects,
+                day_first=job.day_first,
+                progress=listener,
+                rejects=rejects,
+            )
+            if job.dry_run:
+                with loading.translate_database_errors():
+                    connection.check_constraints()  # which wait for the end of the transaction
+                transaction.set_rollback(True)
         finished.set()
         job.store_rejects(rejects)
         job.succeed(summary)

@@ -66,6 +66,14 @@ def test_a_file_is_sent_and_its_job_is_followed(client: httpx.Client) -> None:
     assert (node["name"], node["status"], node["inserted"]) == ("biopsies.csv", "SUCCEEDED", 2)
 
 
+def test_a_dry_run_says_what_a_file_would_do(client: httpx.Client) -> None:
+    answer = client.post("tumor?dryRun=true&maxRejects=9", content=BROKEN, headers=CSV).json()
+    run(answer)
+    done = client.get(answer["id"]).json()
+    assert (done["dryRun"], done["inserted"], done["rejected"]) == (True, 2, 2)
+    assert not Biopsy.objects.exists()
+
+
 def test_a_form_brings_one_file_and_rejected_rows_are_downloaded(client: httpx.Client) -> None:
     response = client.post("tumor?maxRejects=2", files={"any": ("../../etc/biopsies.csv", BROKEN)})
     answer = response.json()
@@ -86,6 +94,7 @@ def test_a_form_brings_one_file_and_rejected_rows_are_downloaded(client: httpx.C
         ("tumor", b"", (400, "BAD_INPUT")),
         ("tumor?maxRejects=-1", BIOPSIES, (400, "OUT_OF_RANGE")),
         ("tumor?dayFirst=maybe", BIOPSIES, (400, "BAD_INPUT")),
+        ("tumor?dryRun=maybe", BIOPSIES, (400, "BAD_INPUT")),
         ("tumor?sheet=2", BIOPSIES, (400, "BAD_INPUT")),
     ],
 )

@@ -108,6 +108,20 @@ def test_rejected_rows_are_listed_whether_the_others_are_loaded_or_not(tumor: Da
         assert "B-3" not in listed[1] and "yesterday" in listed[1]
 
 
+def test_a_dry_run_counts_as_the_import_does_and_leaves_nothing(tumor: DataProduct) -> None:
+    tried = run(request(tumor, BROKEN, max_rejects=9, dry_run=True))
+    assert (tried.status, counts(tried)) == ("SUCCEEDED", (2, 0, 0, 2))
+    assert not Biopsy.objects.exists() and not AuditEntry.objects.filter(act="IMPORT").exists()
+    assert b"".join(ImportPart.objects.read(tried, is_reject_list=True)).count(b"\n") == 3
+    done = run(request(tumor, BROKEN, max_rejects=9))
+    assert counts(done) == counts(tried) and Biopsy.objects.count() == 2
+
+
+def test_a_dry_run_is_another_job_than_the_import_of_the_same_file(tumor: DataProduct) -> None:
+    jobs = [request(tumor, dry_run=dry_run).pk for dry_run in (True, False, True)]
+    assert jobs[0] == jobs[2] != jobs[1]
+
+
 @pytest.mark.parametrize("content", [b"", b"\x1f\x8b" + b"x" * 20])
 def test_what_is_empty_or_compressed_is_refused_at_once(tumor: DataProduct, content: bytes) -> None:
     with pytest.raises(BadInput):

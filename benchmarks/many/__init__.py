@@ -1,0 +1,1 @@
+"""Fifty data products over one table, for the pages that list them all."""

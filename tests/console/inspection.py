@@ -1,12 +1,15 @@
 """Inspection of a page in a browser: what no page of the console may have, at every width and in both schemes."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from selenium.webdriver import Chrome
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.contract import packages
@@ -34,6 +37,36 @@ return [...document.body.querySelectorAll("*:not(svg *, .skip, .visually-hidden)
   .filter((element) => element.getBoundingClientRect().right > width + 1 && !scrolls(element.parentElement))
   .map((element) => element.outerHTML.slice(0, 160));
 """
+#: What the keyboard must reach; of a group of radio buttons it reaches one.
+REACHABLE = """
+const seen = new Set();
+return [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")]
+  .filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled)
+  .filter((element) => element.tabIndex >= 0 && element.type !== "hidden")
+  .filter((element) => element.type !== "radio" || (!seen.has(element.name) && seen.add(element.name)))
+  .map((element) => {
+    element.dataset.reach = element.type === "radio" ? element.name : String(seen.size + Math.random());
+    for (const other of document.getElementsByName(element.name ?? "-")) {
+      if (other.type === "radio") other.dataset.reach = element.name;
+    }
+    return [element.dataset.reach, element.outerHTML.slice(0, 160)];
+  });
+"""
+#: Begins at the page's start, and remembers what gets the focus.
+RECORD_FOCUS = """
+document.activeElement?.blur();
+getSelection().removeAllRanges();
+window.reached = [];
+document.addEventListener("focusin", (event) => window.reached.push(event.target.dataset.reach));
+"""
+#: The text that people read, without documents for programs.
+READ = """
+const copy = document.querySelector("main").cloneNode(true);
+for (const part of copy.querySelectorAll("pre, code, .queries, script, textarea")) part.remove();
+return copy.textContent;
+"""
+#: Names as programs have them: `mean_radius`, `ROC_AUC`.
+CODE_NAME = re.compile(r"\b(?:[a-z]+(?:_[a-z0-9]+)+|[A-Z]{2,}(?:_[A-Z]+)+)\b")
 LOADED = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
 IS_SETTLED = (
     "return document.readyState === 'complete' && !document.querySelector('.htmx-request, .htmx-settling')"
@@ -84,6 +117,18 @@ class Page:
         self.browser.execute_script(axe())
         violations = self.browser.execute_async_script(VIOLATIONS, list(TAGS))
         return [*errors, *elsewhere, *(f"cut: {element}" for element in cut), *violations]
+
+    def list_unreachable(self) -> list[str]:
+        """List what the keyboard alone does not reach."""
+        elements = dict(self.browser.execute_script(REACHABLE))
+        self.browser.execute_script(RECORD_FOCUS)
+        ActionChains(self.browser, duration=0).send_keys(Keys.TAB * (len(elements) + 5)).perform()
+        reached = set(self.browser.execute_script("return window.reached"))
+        return [html for name, html in elements.items() if name not in reached]
+
+    def list_code_names(self) -> list[str]:
+        """List names that only programs should read."""
+        return sorted(set(CODE_NAME.findall(str(self.browser.execute_script(READ)))))
 
     def replay(self) -> dict[str, Any]:
         """Send the operations of "This page as GraphQL" as a client does; return the answers by operation."""

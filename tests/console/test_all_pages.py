@@ -32,6 +32,13 @@ def test_a_page_has_no_fault(page: Page, path: str) -> None:
         assert page.list_faults() == [], (width, dark)
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_for_people_with_a_keyboard_and_without_code(page: Page, path: str) -> None:
+    page.open(path)
+    assert page.list_unreachable() == []
+    assert page.list_code_names() == []
+
+
 @pytest.mark.script("console/console.js")
 def test_moments_are_shown_in_the_readers_words(page: Page) -> None:
     page.open("/")

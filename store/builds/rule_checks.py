@@ -15,12 +15,13 @@ from ..products.product import DataProduct
 #: Seconds between two evaluations of a costly rule, by whichever process comes first.
 INTERVAL = 60
 
-#: Takes a rule for the process that runs it; a time in the future is of a clock that was set back.
+#: Takes a rule for the process that runs it. A time further ahead than two processes read the clock apart is of a
+#: clock that was set back.
 CLAIM = """
 INSERT INTO store_rulecheck AS checked (product, rule, checked_at, crossed)
 VALUES (%(product)s, %(rule)s, %(now)s, false)
 ON CONFLICT (product, rule) DO UPDATE SET checked_at = excluded.checked_at
-WHERE checked.checked_at NOT BETWEEN %(since)s AND %(now)s
+WHERE checked.checked_at NOT BETWEEN %(since)s AND %(ahead)s
 RETURNING id
 """
 
@@ -32,6 +33,7 @@ class RuleCheckManager(models.Manager["RuleCheck"]):
         """Take a rule for this process; returns whether nobody has evaluated it in the last INTERVAL seconds."""
         since = now - timedelta(seconds=INTERVAL) + timedelta(microseconds=1)
         parameters: dict[str, Any] = {"product": product.name, "rule": str(rule), "now": now, "since": since}
+        parameters["ahead"] = now + timedelta(seconds=INTERVAL)
         with connection.cursor() as cursor:
             cursor.execute(CLAIM, parameters)
             return cursor.fetchone() is not None

@@ -76,9 +76,11 @@ class LabelQueueManager(models.Manager["LabelQueue"]):
     def _take_turn(self, product: DataProduct) -> "LabelQueue | None":
         """Get the queue if it is this caller's turn to look for changes: that of one process each LOOK_SECONDS."""
         rows = self.filter(product=product.name)
-        # Before a generation, at each call; and where the database's clock was set back.
-        is_due = Q(looked_at=None) | Q(generation=0) | Q(looked_at__gt=Now())
-        is_due |= Q(looked_at__lt=Now() - timedelta(seconds=LOOK_SECONDS))
+        # Before a generation, at each call; and where the database's clock was set back, by more than another process
+        # may have read it later than this one.
+        pause = timedelta(seconds=LOOK_SECONDS)
+        is_due = Q(looked_at=None) | Q(generation=0) | Q(looked_at__gt=Now() + pause)
+        is_due |= Q(looked_at__lt=Now() - pause)
         if rows.filter(is_due).update(looked_at=Now()):
             return rows.get()
         if not rows.exists():

@@ -217,8 +217,12 @@ def test_a_costly_rule_is_evaluated_now_and_then(watched, monkeypatch):
     at_once(*[lambda: look(now)] * 10)
     look(now + timedelta(seconds=rule_checks.INTERVAL - 1))
     assert len(evaluated) == 1
+    second = timedelta(seconds=1)
     look(now + timedelta(seconds=rule_checks.INTERVAL))
-    look(now)  # the clock was set back
+    # A process that read the clock before another one.
+    look(now + timedelta(seconds=rule_checks.INTERVAL) - second)
+    assert len(evaluated) == 2
+    look(now - second)  # the clock was set back
     assert len(evaluated) == 3
 
 

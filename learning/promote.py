@@ -54,6 +54,14 @@ class OnEvidence:
     def __str__(self) -> str:
         return f"OnEvidence(least={self.least})"
 
+    def describe(self) -> str:
+        """Describe in a sentence when the winner of a build serves."""
+        labels = "1 label" if self.least == 1 else f"{self.least:,} labels"
+        return (
+            f"The winner of a build serves once {labels} that neither version has learned from show that it is not "
+            "worse than the champion beyond noise."
+        )
+
     def judge(self, evidence: ComparedScores) -> Verdict:
         """Judge a new version."""
         counted, metric = evidence.counted, evidence.metric

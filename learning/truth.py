@@ -20,6 +20,10 @@ def _quorum(quorum: int) -> str:
     return f"quorum={quorum}" if quorum != 1 else ""
 
 
+def _describe_quorum(quorum: int) -> str:
+    return f" There is no truth before {quorum:,} people have spoken." if quorum != 1 else ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Majority:
     """The label that most people say, each by the latest word that was not taken back; a tie is no truth."""
@@ -35,6 +39,10 @@ class Majority:
 
     def __str__(self) -> str:
         return f"Majority({_quorum(self.quorum)})"
+
+    def describe(self) -> str:
+        """Describe in a sentence whose word counts."""
+        return f"The label that most people say counts; a tie is no truth.{_describe_quorum(self.quorum)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +60,10 @@ class Latest:
 
     def __str__(self) -> str:
         return f"Latest({_quorum(self.quorum)})"
+
+    def describe(self) -> str:
+        """Describe in a sentence whose word counts."""
+        return f"The newest word of anybody counts.{_describe_quorum(self.quorum)}"
 
 
 @dataclass(frozen=True, init=False)
@@ -85,6 +97,14 @@ class Priority:
     def __str__(self) -> str:
         more = [f"quorum={self.quorum}"] if self.quorum != 1 else []
         return f"Priority({', '.join([*map(repr, self.groups), *more])})"
+
+    def describe(self) -> str:
+        """Describe in a sentence whose word counts."""
+        groups = ", ".join(self.groups)
+        return (
+            f"The majority in the first of these groups in which anybody spoke counts: {groups}; everybody else comes "
+            f"last.{_describe_quorum(self.quorum)}"
+        )
 
 
 Policy = Majority | Latest | Priority

@@ -24,6 +24,7 @@ from .types.jobs import Job
 from .types.nodes import UNSET, Node, list_field
 from .types.prediction_filters import PredictionFilter
 from .types.prediction_interfaces import Prediction
+from .types.product_settings import RefusedProduct
 from .types.products import DataProduct
 from .types.registry import ModelVersion
 from .types.viewer import Viewer
@@ -82,6 +83,14 @@ class Query(AccessQuery, ReceiverQuery, ListsQuery):
         if product:
             check(ANY, info.context.actor, product.name)
         return product
+
+    @strawberry.field(
+        description="What is declared as a product and not served, with the reasons. Empty for callers who may not "
+        "VIEW all products."
+    )
+    def refused_products(self, info: Info) -> list[RefusedProduct]:
+        may_view = info.context.actor.may(VIEW, None)
+        return [RefusedProduct.of(refusal) for refusal in catalogue.refusals()] if may_view else []
 
     @strawberry.field(graphql_type=Build | None, description="The build with this id; null if there is none.")
     def build(

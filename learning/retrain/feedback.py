@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from ..exceptions import InvalidRule
-from .rule import BaseRule, RuleInputs, RuleResult
+from .rule import BaseRule, RuleInputs, RuleResult, count_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class AfterFeedback(BaseRule):
 
     def __str__(self) -> str:
         return self._write(str(self.count))
+
+    def _describe(self) -> str:
+        return f"After {count_of(self.count, 'feedback item')} about labels since the newest snapshot"
 
     def evaluate(self, inputs: RuleInputs) -> RuleResult:
         """Evaluate the rule: due once there is enough feedback."""

@@ -77,6 +77,10 @@ class QualityBelow(BaseRule):
         """The metric in words, with its class."""
         return self.metric if self.label is None else f"{self.metric} of {self.label}"
 
+    def _describe(self) -> str:
+        predictions = f"at least {count_of(self.least, 'labelled prediction')} of the last {self.days:g} days"
+        return f"Once {self.subject} is below {self.value:g} on {predictions}"
+
     def evaluate(self, inputs: RuleInputs) -> RuleResult:
         """Evaluate the rule: due while the value is below the floor and there are enough new truths."""
         facts = inputs.quality
@@ -131,6 +135,10 @@ class Drift(BaseRule):
         least = () if self.least == 500 else (f"least={self.least}",)
         days = () if self.days == 7 else (f"days={self.days:g}",)
         return self._write(f"{self.threshold:g}", *least, *days)
+
+    def _describe(self) -> str:
+        predictions = f"at least {count_of(self.least, 'prediction')} of the last {self.days:g} days"
+        return f"Once a feature drifts by a distance of {self.threshold:g} or more on {predictions}"
 
     def evaluate(self, inputs: RuleInputs) -> RuleResult:
         """Evaluate the rule: due while a feature drifts and there are enough new predictions."""

@@ -111,6 +111,15 @@ class BaseRule:
         """
         return None if self.pause is None or newest is None else newest + self.pause
 
+    def describe(self) -> str:
+        """Describe in a sentence when the rule requests a build."""
+        pause = "" if self.pause is None else f", at least {describe_time(self.pause)} after the newest build"
+        return f"{self._describe()}{pause}."
+
+    def _describe(self) -> str:
+        """Describe the rule without its pause, and without the point."""
+        raise NotImplementedError
+
     def _check_pause(self) -> None:
         if self.pause is not None and (not isinstance(self.pause, timedelta) or self.pause < timedelta(0)):
             raise InvalidRule(

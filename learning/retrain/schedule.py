@@ -44,6 +44,12 @@ class Every(BaseRule):
     def __str__(self) -> str:
         return self._write(repr(self.cron))
 
+    def _describe(self) -> str:
+        minute, hour, *rest = self.cron.split()
+        if rest == ["*"] * 3 and minute.isdigit() and hour.isdigit():
+            return f"Every day at {int(hour):02}:{int(minute):02} UTC"
+        return f"By the schedule {self.cron} (minute, hour, day, month, weekday) in UTC"
+
     def due(self, now: datetime) -> datetime:
         """Compute the last due moment that is not later than `now`."""
         # Starts from the next one, because croniter searches strictly before.
@@ -82,6 +88,9 @@ class OlderThan(BaseRule):
 
     def __str__(self) -> str:
         return self._write(f"days={self.days:g}")
+
+    def _describe(self) -> str:
+        return f"Once the newest rows that a build has learned from are {self.days:g} days old"
 
     def evaluate(self, inputs: RuleInputs) -> RuleResult:
         """Evaluate the rule: due once the version is too old, a day after a build that failed."""

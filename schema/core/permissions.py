@@ -73,6 +73,7 @@ QUERY: Mapping[str, Rule] = {
     "tokens": rule(Permission.ADMINISTER, inside=True),
     "auditLog": rule(Permission.ADMINISTER, inside=True),
     "receivers": rule(Permission.ADMINISTER, inside=True),
+    "refusedProducts": ANY_INSIDE,
 }
 MUTATION: Mapping[str, Rule] = {
     "requestBuild": rule(BUILD, inside=True),
@@ -141,6 +142,7 @@ FIELDS: Mapping[str, Mapping[str, Rule]] = {
                 "trial",
                 "trials",
                 "retraining",
+                "settings",
                 "entity",
                 "entities",
                 "examples",

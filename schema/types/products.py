@@ -56,6 +56,7 @@ from .list_filters import (
     select,
 )
 from .nodes import UNSET, Node, list_field
+from .product_settings import ProductSettings, settings_of
 from .quality import LiveQuality, OfModel, SinceThen, UntilThen, find_quality
 from .registry import ModelVersion, PendingPromotion, Promotion
 from .trials import Trial
@@ -344,6 +345,12 @@ class DataProduct(Node):
     )
     def retraining(self: DeclaredProduct) -> "Retraining | None":
         return Retraining(product=self) if self.retrain else None
+
+    @strawberry.field(
+        description="What the declaration and the server's settings say about how it learns, serves and is stored."
+    )
+    def settings(self: DeclaredProduct, info: Info) -> ProductSettings | None:
+        return settings_of(self, info)
 
 
 @strawberry.type(

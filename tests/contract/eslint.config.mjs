@@ -11,6 +11,7 @@ const VALUES = [
   ...["UndeclaredValues", "FeatureAnalysis", "FeatureCorrelation", "AuditDetail", "FeatureValue", "TypicalRange"],
   ...["LiveQuality", "QualityBucket", "Measure", "LeftOut", "ClusterShare", "FeatureDrift", "AnswerDrift", "Skew", "FeatureSkew"],
   ...["PairedMeasure", "ComparisonExclusion", "ComparisonFlip", "FlippedAnswer", "TrialDifference", "PendingPromotion"],
+  ...["ProductSettings", "DeclaredRule", "DeclaredOption", "RefusedProduct"],
   ...["ProductPermissions", "PredictionStored", "FeedbackGiven", "ProductChanged", "BuildDefaults"],
 ];
 

@@ -17,6 +17,7 @@ from store.serving import predict
 from store.serving.predict import PredictionRequest
 
 from .compiled import LOCAL
+from .core import ids, names
 from .core.context import Info
 from .core.mutation import mutation
 from .products.feedback_mutations import feedback_values, payload
@@ -106,6 +107,17 @@ class FeedbackPayload:
     )
 
 
+@strawberry.input(description="The feedback to retract, of any product.")
+class FeedbackRetractInput:
+    product: str = required("The name of the product.")
+    feedback: strawberry.ID = required("The id of the feedback.")
+
+
+@strawberry.type(description="The result of a retraction, of any product.")
+class FeedbackRetractPayload(FeedbackPayload):
+    pass
+
+
 @strawberry.type
 class GenericMutation:
     """Mutations that take the name of a product, and values as JSON."""
@@ -146,6 +158,19 @@ class GenericMutation:
         values = feedback_values(product, info.context.actor, input, answer)
         result = models.Feedback.objects.give(product, **values)
         return FeedbackPayload(product=product, **payload(result))
+
+    @mutation(
+        "Retract a feedback, of any product: it stays stored and no longer counts. Retracting it again changes nothing."
+    )
+    def feedback_retract(
+        self,
+        info: Info,
+        input: Annotated[FeedbackRetractInput, strawberry.argument(description="The feedback to retract.")],
+    ) -> FeedbackRetractPayload | None:
+        product = permitted(input.product, Permission.FEEDBACK)
+        number = ids.number(input.feedback, f"{names.prefix(product.name)}Feedback", ("feedback",))
+        result = models.Feedback.objects.retract(product, number, info.context.actor)
+        return FeedbackRetractPayload(product=product, **payload(result))
 
 
 def permitted(name: str, permission: Permission) -> DeclaredProduct:

@@ -63,6 +63,7 @@ DOCUMENTS = {
     "TumorProduct.genericEntities": '{ product(name: "tumor") { genericEntities(first: 1) { nodes { key } } } }',
     "TumorProduct.entity": "{ tumor { entity(key: $key) { key } } }",
     "TumorProduct.predictionCounts": "{ tumor { predictionCounts(by: [DAY]) { count } } }",
+    "TumorProduct.genericPredictionCounts": "{ tumor { genericPredictionCounts(by: [LABEL]) { count } } }",
     "TumorProduct.feedbackCounts": "{ tumor { feedbackCounts(by: [DAY]) { count } } }",
     "TumorProduct.featureHistogram": """{ tumor { featureHistogram(feature: "meanRadius", of: [ENTITIES])
         { bins { entities } } } }""",
@@ -108,6 +109,8 @@ DOCUMENTS = {
     "Mutation.feedback": """mutation { feedback(
         input: {product: "tumor", about: {reference: "unheard of"}, answer: "BENIGN"}) { created } }""",
     "Mutation.claimCase": 'mutation { claimCase(input: {product: "tumor", cases: []}) { position } }',
+    "Mutation.feedbackRetract": """mutation { feedbackRetract(input: {product: "tumor", feedback: $build})
+        { created } }""",
     "Mutation.tumorPredict": "mutation { tumorPredict(input: {features: $features}) { prediction { id } } }",
     "Mutation.tumorPredictMany": """mutation { tumorPredictMany(input: {rows: [{features: $features}]})
         { predictions { id } } }""",

@@ -48,7 +48,7 @@ LIST_SIZE = 10
 
 Variables: TypeAlias = Mapping[str, Any]
 #: Fields that cost more than one value: another version predicts, or predictions are measured.
-COSTS: Mapping[str, int] = {"wouldBe": 10, "quality": 100}
+COSTS: Mapping[str, int] = {"wouldBe": 10, "genericWouldBe": 10, "quality": 100}
 
 #: A number, or its computation from the variables of a request.
 Cost: TypeAlias = int | Callable[[Variables], int]

@@ -85,8 +85,7 @@ MUTATION: Mapping[str, Rule] = {
     **dict.fromkeys(("startShadow", "startSplit", "endTrial"), rule(Permission.PROMOTE, inside=True)),
     "deletePredictions": rule(Permission.DELETE, inside=True),
     "predict": rule(PREDICT, inside=True),
-    "feedback": rule(FEEDBACK, inside=True),
-    "claimCase": rule(FEEDBACK, inside=True),
+    **dict.fromkeys(("feedback", "feedbackRetract", "claimCase"), rule(FEEDBACK, inside=True)),
     **dict.fromkeys(("createToken", "grant", "revoke"), rule(Permission.ADMINISTER, inside=True)),
     **dict.fromkeys(
         (
@@ -156,13 +155,17 @@ FIELDS: Mapping[str, Mapping[str, Rule]] = {
             rule(VIEW),
         ),
         **dict.fromkeys(("predictions", "genericPredictions"), rule(VIEW, PREDICT)),
-        **dict.fromkeys(("predictionCounts", "feedbackCounts", "featureHistogram", "quality"), rule(VIEW)),
+        **dict.fromkeys(("predictionCounts", "genericPredictionCounts"), rule(VIEW)),
+        **dict.fromkeys(("feedbackCounts", "featureHistogram", "quality"), rule(VIEW)),
         **dict.fromkeys(("build", "builds", "buildCounts"), rule(VIEW, BUILD)),
         "jobs": rule(VIEW, BUILD, FEEDBACK),
     },
-    "Prediction": dict.fromkeys(
-        ("entity", "feedback", "others", "truth", "truthText", "disputed", "wouldBe"), rule(VIEW)
-    ),
+    "Prediction": {
+        **dict.fromkeys(("entity", "feedback", "truth", "truthText", "disputed"), rule(VIEW)),
+        **dict.fromkeys(("others", "genericOthers", "wouldBe", "genericWouldBe"), rule(VIEW)),
+        # It answers what a caller may ask in any case.
+        "whatIf": rule(VIEW, PREDICT),
+    },
     "Entity": dict.fromkeys(
         ("features", "featureValues", "label", "labelText", "truth", "truthText", "at", "predictions"),
         rule(VIEW),

@@ -29,7 +29,10 @@ from ..types.charts import (
 )
 from ..types.columns import find_column
 from ..types.nodes import UNSET
+from ..types.prediction_filters import PredictionFilter
+from ..types.products import GENERIC_PREDICTION_COUNTS, GenericFilter
 from .filters import matching
+from .generic_lists import matching_generic
 from .outputs import Fields
 from .type_factory import ProductTypes, list_of
 
@@ -39,7 +42,11 @@ Groups = Annotated[list[PredictionCountBy], ByArgument]
 def chart_fields(t: ProductTypes) -> Fields:
     """Build the types of counts, and the product's fields that count."""
     _make_counts(t)
-    fields = {"prediction_counts": _prediction_counts(t), "feature_histogram": _feature_histogram(t)}
+    fields = {
+        "prediction_counts": _prediction_counts(t),
+        "generic_prediction_counts": _generic_prediction_counts(t),
+        "feature_histogram": _feature_histogram(t),
+    }
     if t.product.learns_from_labels:
         fields["feedback_counts"] = _feedback_counts(t)
     return fields
@@ -108,6 +115,19 @@ def _prediction_counts(t: ProductTypes) -> object:
         return [_prediction_count(t, group, column, versions) for group in groups]
 
     return prediction_counts
+
+
+def _generic_prediction_counts(t: ProductTypes) -> object:
+    @strawberry.field(graphql_type=list[PredictionCount] | None, description=GENERIC_PREDICTION_COUNTS)
+    def generic_prediction_counts(
+        self: DataProduct, by: Groups, filter: GenericFilter = UNSET
+    ) -> list[object]:
+        rows = matching_generic(self, filter or PredictionFilter())
+        groups = counts.count_predictions(self, rows, by, times_of(None, None, None))
+        versions = find_versions(groups)
+        return [_prediction_count(t, group, None, versions) for group in groups]
+
+    return generic_prediction_counts
 
 
 def _prediction_count(t: ProductTypes, group: Count, column: Feature | None, versions: Versions) -> object:

@@ -34,6 +34,7 @@ from ..types.prediction_filters import (
     CONFIDENCE,
     FEATURES,
     FILTER,
+    OF_CLASSES,
     OF_LABELS,
     SHARED,
     TRUTH,
@@ -121,10 +122,14 @@ def _answers(t: ProductTypes) -> Members:
         return {"cluster": _member(ClusterCondition, "Conditions on the number of the cluster; −1 is noise.")}
     own: Members = {"truth": _member(_label_condition(t), TRUTH)} | _shared(OF_LABELS)
     if t.product.labels:
-        return own | {
-            "label": _member(t.LabelCondition, "Conditions on the predicted label."),
-            "confidence": _member(FloatCondition, CONFIDENCE),
-        }
+        return (
+            own
+            | _shared(OF_CLASSES)
+            | {
+                "label": _member(t.LabelCondition, "Conditions on the predicted label."),
+                "confidence": _member(FloatCondition, CONFIDENCE),
+            }
+        )
     return own | {"value": _member(FloatCondition, VALUE)}
 
 

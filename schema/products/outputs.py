@@ -15,7 +15,6 @@ from store.access.permissions import Permission
 from store.db import pagination
 from store.db.pagination import Page, PageRequest
 from store.entities.entities import Entity as EntityRow
-from store.exceptions import OutOfRange
 from store.predictions.predictions import PredictionQuerySet
 from store.products.columns import TypedColumn
 from store.products.features import Feature
@@ -24,9 +23,10 @@ from store.registry.retired_features import note_use
 from store.serving import prefetch
 
 from ..compiled import COLUMN, LOCAL
-from ..core import ids, names
+from ..core import names
 from ..types import values
-from ..types.nodes import UNSET, list_field, relation, unset_to_none
+from ..types.answers import USUAL_LEVEL, ClusterDistance, Interval, Level, OfVersion, would_be_of
+from ..types.nodes import UNSET, list_field, relation
 from ..types.prediction_interfaces import (
     Entity,
     Feedback,
@@ -242,18 +242,8 @@ def _would_be_field(t: ProductTypes) -> Fields:
         "is selected, and not stored. Null if the stored features lack one that the version needs, or it has no finite "
         "answer.",
     )
-    def would_be(
-        self: models.Prediction,
-        model: Annotated[
-            strawberry.ID | None,
-            strawberry.argument(
-                description="The id of a version of the product. Leave it out for the champion."
-            ),
-        ] = UNSET,
-    ) -> models.Prediction | None:
-        wanted = unset_to_none(model)
-        key = None if wanted is None else ids.number(wanted, "ModelVersion", ("model",))
-        return prefetch.prefetch_of(self).would_be(self, key)
+    def would_be(self: models.Prediction, model: OfVersion = UNSET) -> models.Prediction | None:
+        return would_be_of(self, model)
 
     return {"would_be": would_be}
 
@@ -359,48 +349,10 @@ def _number_fields(t: ProductTypes) -> Fields:
         description="The interval that contains the true value with this probability; null if the model version has "
         "none."
     )
-    def interval(
-        self: models.Prediction,
-        level: Annotated[
-            float, strawberry.argument(description="The probability, between 0 and 1, exclusive.")
-        ] = 0.9,
-    ) -> Interval | None:
+    def interval(self: models.Prediction, level: Level = USUAL_LEVEL) -> Interval | None:
         return Interval.around(self, level)
 
     return {"value": (float | None, value), "interval": interval}
-
-
-@strawberry.type(
-    description="A prediction interval. It comes from the errors on rows that were not used for fitting. Its width is "
-    "the same for all rows, or depends on the predicted number or on features as well: see `ModelVersion.intervals`."
-)
-class Interval:
-    low: float = strawberry.field(description="The lower end, not below `Intervals.least`.")
-    high: float = strawberry.field(description="The upper end, not above `Intervals.most`.")
-    level: float = strawberry.field(description="The probability that was asked for.")
-    coverage: float | None = strawberry.field(
-        description="The share of true values that such intervals contained when the model was built. Only measured at "
-        "the levels 0.5, 0.8, 0.9 and 0.95; null at all others. It is that before `Intervals.widening`."
-    )
-
-    @classmethod
-    def around(cls, prediction: models.Prediction, level: float) -> "Interval | None":
-        """The interval around a prediction; None if its version has none. Raises OutOfRange."""
-        if not 0 < level < 1:
-            raise OutOfRange(f"A level lies between 0 and 1, not at {level:g}.", argument=("level",))
-        intervals = prefetch.prefetch_of(prediction).intervals.get(prediction.model_id)
-        if intervals is None or prediction.value is None:
-            return None
-        low, high = intervals.interval(prediction.value, level, prediction.features)
-        return cls(low=low, high=high, level=level, coverage=intervals.coverage.get(f"{level:g}"))
-
-
-@strawberry.type(description="The distance of an instance from the centre of one cluster.")
-class ClusterDistance:
-    cluster: int = strawberry.field(description="The number of the cluster, from 0.")
-    distance: float = strawberry.field(
-        description="The Euclidean distance in the space of standardised features."
-    )
 
 
 def _cluster_fields(t: ProductTypes) -> Fields:
@@ -416,8 +368,7 @@ def _cluster_fields(t: ProductTypes) -> Fields:
         description="The distance from the centre of each cluster, by cluster.", metadata={LOCAL: True}
     )
     def distances(self: models.Prediction) -> list[ClusterDistance]:
-        output = self.output if isinstance(self.output, list | tuple) else ()
-        return [ClusterDistance(cluster=cluster, distance=d) for cluster, d in enumerate(output)]
+        return ClusterDistance.list_all(self)
 
     return {"cluster": cluster, "distances": distances}
 

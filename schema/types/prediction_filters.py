@@ -56,6 +56,13 @@ OF_LABELS: dict[str, tuple[Any, str]] = {
     ),
     "disputed": (bool, "True: the authors of feedback about its subject disagree. False: they do not."),
 }
+#: Those of filters where answers are classes.
+OF_CLASSES: dict[str, tuple[Any, str]] = {
+    "wrong": (
+        bool,
+        "True: feedback gives its subject another label than was predicted. False: feedback confirms the label.",
+    ),
+}
 CONFIDENCE = "Conditions on the probability of the predicted label, 0 to 1."
 VALUE = "Conditions on the predicted number."
 #: The features that it was predicted from, and the label that counts, as every filter calls them.
@@ -70,7 +77,7 @@ def optional_member(description: str) -> Any:
 
 def shared_member(name: str) -> Any:
     """Build a member that filters share."""
-    return optional_member((SHARED | OF_LABELS)[name][1])
+    return optional_member((SHARED | OF_LABELS | OF_CLASSES)[name][1])
 
 
 @strawberry.input(
@@ -91,6 +98,7 @@ class PredictionFilter:
     truth: StringCondition | None = optional_member(f"{TRUTH} A name or a value, as in `answer`.")
     labelled: bool | None = shared_member("labelled")
     disputed: bool | None = shared_member("disputed")
+    wrong: bool | None = shared_member("wrong")
     confidence: FloatCondition | None = optional_member(CONFIDENCE)
     created_at: DateTimeCondition | None = shared_member("created_at")
     features: list[FeatureCondition] | None = optional_member(FEATURES)
@@ -135,6 +143,11 @@ class PredictionFilter:
                 condition, partial(_read_answer, product, as_number=name == "truth"), faults, (*path, name)
             )
         wanted["value"] = read_condition(self.value)
+        if wanted.get("wrong") is not None and not product.labels:
+            message = (
+                f"{product} predicts no labels, of which some are wrong: filter by `truth` or the answer."
+            )
+            faults.errors.append(BadInput(message, argument=(*path, "wrong")))
         wanted["features"] = _read_features(product, self.features or [], faults, (*path, "features"))
         faults.check()
         return models.Prediction.objects.matching(product, **wanted)
@@ -143,7 +156,7 @@ class PredictionFilter:
 def read_shared(filter: object, faults: Faults, path: Path) -> dict[str, Any]:
     """Read the members that all filters of predictions share; faults are collected."""
     members = read_members(filter)
-    wanted = {name: members[name] for name in (*OF_LABELS, "served") if name in members}
+    wanted = {name: members[name] for name in (*OF_LABELS, *OF_CLASSES, "served") if name in members}
     for name in ("entity", "reference", "confidence", "created_at"):
         condition = wanted[name] = read_condition(members.get(name))
         filter_values.check_size(condition, faults, (*path, name))

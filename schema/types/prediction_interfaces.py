@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from strawberry.scalars import JSON
@@ -19,8 +19,9 @@ from store.serving import prefetch
 from ..compiled import LOCAL
 from ..core import ids, names
 from ..core.enums import Direction, EntityOrderField, FeedbackStatus, PredictionOrderField
+from .answers import AnswerFields, WouldBeFields
 from .list_filters import FeedbackOrder, columns_of, select
-from .nodes import Edge, Node, product_field, product_of, relation
+from .nodes import Edge, Node, list_field, product_field, product_of, relation
 from .products import DataProduct
 from .registry import ModelVersion
 from .values import Cell, FeatureValue, answer_as_json, answer_text, cells_of
@@ -68,7 +69,7 @@ class Entity(Node):
 @strawberry.interface(
     description="A stored prediction: what was asked, what was answered, and by which model version."
 )
-class Prediction(Node):
+class Prediction(AnswerFields, WouldBeFields, Node):
     reference: str | None = strawberry.field(
         description="The caller's own name for the subject, such as an order number; null if none was given."
     )
@@ -148,6 +149,16 @@ class Prediction(Node):
     def disputed(self: models.Prediction) -> bool:
         truth = prefetch.prefetch_of(self).truths.get(self.subject)
         return bool(truth and truth.disputed)
+
+    @list_field(
+        Annotated["Prediction", strawberry.lazy("schema.types.prediction_interfaces")],
+        description="Other predictions about the same subject, newest first, in one form for all products: those of "
+        "`others` of the product's own type.",
+    )
+    def generic_others(self: models.Prediction, page: PageRequest) -> Page[models.Prediction]:
+        others = pagination.page(models.Prediction.objects.others(self), NEWEST_FIRST, page)
+        prefetch.attach_prefetch(others.nodes)
+        return others
 
 
 @strawberry.interface(description="One author's statement about the right label of a subject.")

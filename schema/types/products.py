@@ -107,6 +107,10 @@ GENERIC_NEXT_TO_LABEL = (
     "What to label next, in one form for all products: that of `nextToLabel` of the product's own type. Empty where it "
     "learns without labels."
 )
+GENERIC_PREDICTION_COUNTS = (
+    "The number of predictions that match a filter, by groups, in the order of time and values: those of "
+    "`predictionCounts` of the product's own type."
+)
 
 
 @strawberry.interface(
@@ -207,6 +211,14 @@ class DataProduct(Node):
         time_zone: TimeZone = UNSET,
         feature: FeatureName = UNSET,
         bins: BinNumber = DEFAULT_BINS,
+    ) -> list[PredictionCount] | None:
+        raise NotImplementedError
+
+    @strawberry.field(description=GENERIC_PREDICTION_COUNTS)
+    def generic_prediction_counts(
+        self: DeclaredProduct,
+        by: Annotated[list[PredictionCountBy], ByArgument],
+        filter: GenericFilter = UNSET,
     ) -> list[PredictionCount] | None:
         raise NotImplementedError
 

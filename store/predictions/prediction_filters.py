@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from django.db.models import F, Q, TextField, Value
+from django.db.models import Exists, F, OuterRef, Q, TextField, Value
 from django.db.models.functions import Lower
 from django.db.models.lookups import In
 
@@ -39,6 +39,8 @@ class PredictionConditions:
     labelled: bool | None = None
     #: True: the authors of feedback on the subject disagree.
     disputed: bool | None = None
+    #: True: feedback gives the subject another label than was predicted. False: feedback confirms it.
+    wrong: bool | None = None
     #: True: somebody was answered with it. False: a version has made it beside the champion. None: no condition.
     served: bool | None = True
     #: How the key or the reference begins, in upper or lower case.
@@ -95,4 +97,8 @@ def _truths(product: DataProduct, wanted: PredictionConditions) -> Q:
         truths = truth.Truth.objects.filter(product=product.name, disputed=True)
         is_disputed = Q(subject__in=truths.values("subject"))
         matched &= is_disputed if wanted.disputed else ~is_disputed
+    if wanted.wrong is not None:
+        about_it = agreed.filter(subject=OuterRef("subject"))
+        same = Q(label=OuterRef("answer"))
+        matched &= Q(Exists(about_it.exclude(same) if wanted.wrong else about_it.filter(same)))
     return matched

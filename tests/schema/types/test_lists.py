@@ -69,7 +69,7 @@ def lists() -> Iterator[tuple[str, str]]:
 
 
 #: Measured for each node by itself, which its cost says.
-MEASURED = {"quality", "difference", "wouldBe"}
+MEASURED = {"quality", "difference", "wouldBe", "genericWouldBe"}
 LISTS = [(parent, name) for parent, name in lists() if parent in PLACES]
 
 

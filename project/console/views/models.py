@@ -12,4 +12,14 @@ def models(request: HttpRequest, product: str) -> HttpResponse:
     return render(request, "console/base.html", {"title": "models"}, product)
 
 
-urls = [path("products/<str:product>/models/", models, name="models")]
+@page
+def model(request: HttpRequest, product: str, number: int) -> HttpResponse:
+    """Show the page."""
+    return render(request, "console/base.html", {"title": "models"}, product)
+
+
+urls = [
+    path("products/<str:product>/models/", models, name="models"),
+    path("products/<str:product>/models/compare/", models, name="compare"),
+    path("products/<str:product>/models/<int:number>/", model, name="model"),
+]

@@ -1,0 +1,125 @@
+"""The pages of builds: one is requested, watched to its end, cancelled, and refused at its fields."""
+
+import re
+from typing import Any
+
+import pytest
+
+from project.console import build_progress
+from project.console.views import builds
+from schema.core.errors import ErrorCode
+from tests.console.inspection import Page
+from tests.test_lifecycle import data
+
+WIDE = "/products/tumor/builds/"
+MARK = "window.mark = 'the page that was opened'"
+MARKED = "return window.mark"
+
+
+def request_build(page: Page, **fields: str) -> None:
+    """Fill the form and send it."""
+    page.open(WIDE)
+    page.find("details.disclosure summary").click()
+    for name, value in fields.items():
+        page.find(f"[name={name}]").send_keys(value)
+    page.find("details.disclosure button").click()
+
+
+def state(page: Page) -> str:
+    return str(page.find("#build").get_attribute("data-state"))
+
+
+@pytest.mark.script("console/builds.js")
+def test_a_build_is_watched_to_its_end(page: Page) -> None:
+    request_build(page, candidates="2", reason="New rows since Monday")
+    page.wait(lambda: page.find_all("#build"))
+    page.browser.execute_script(MARK)
+    assert "New rows since Monday" in page.text
+    page.wait(lambda: page.find_all("[data-since]") or state(page) == "SUCCEEDED")
+    page.wait(lambda: state(page) == "SUCCEEDED", 120)
+    assert page.browser.execute_script(MARKED) == "the page that was opened", "it was loaded again"
+    page.settle()
+    assert re.search(r"Chose|Kept", page.find(".decision").text)
+    assert "±" in page.find("#leaderboard").text
+    page.wait(lambda: not page.find_all("#cancel"))
+    assert page.list_faults() == []
+    assert [name for name, answer in page.replay().items() if "errors" in answer] == []
+    page.open(page.browser.current_url.removeprefix(page.system.url), 400, dark=True)
+    assert page.list_faults() == []
+
+
+def test_a_build_is_cancelled_with_a_reason(page: Page) -> None:
+    request_build(page)
+    page.wait(lambda: page.find_all("#cancel input[name=reason]"))[0].send_keys("Wrong rows")
+    page.find("#cancel button").click()
+    page.wait(lambda: page.find_all("#build") and state(page) == "CANCELLED")
+    assert "Wrong rows" in page.text and "was cancelled" in page.text
+    cancelled = page.browser.current_url.removeprefix(page.system.url)
+    page.open(cancelled)
+    assert page.list_faults() == []
+
+
+def test_what_is_wrong_with_a_form_stands_at_its_fields(page: Page) -> None:
+    before = count_builds(page)
+    request_build(page, candidates="many", seconds="soon")
+    page.wait(lambda: page.find_all("#fault-candidates"))
+    assert "whole number" in page.find("#fault-candidates").text
+    assert page.find("#candidates").get_attribute("value") == "many"
+    request_build(page, candidates="-1", seconds="0")
+    page.wait(lambda: page.find_all("#fault-candidates") and page.find_all("#fault-seconds"))
+    assert count_builds(page) == before
+
+
+def test_a_second_request_leads_to_the_build_that_runs(page: Page) -> None:
+    query = 'mutation { requestBuild(input: {product: "tumor"}) { build { id number } } }'
+    running: dict[str, Any] = data(page.system.ask(query))["requestBuild"]["build"]
+    request_build(page, candidates="2")
+    page.wait(lambda: page.find_all("#build"))
+    assert page.browser.current_url.endswith(f"/{running['number']}/")
+    assert "had not ended yet" in page.text
+    data(
+        page.system.ask(
+            "mutation($id: ID!) { cancelJob(input: {job: $id}) { job { id } } }", {"id": running["id"]}
+        )
+    )
+
+
+def test_a_build_that_does_not_exist_is_a_sentence(page: Page) -> None:
+    response = page.system.client.get(f"{WIDE}9999/")
+    assert response.status_code == 404 and "There is no build 9999." in response.text
+
+
+def test_the_form_says_how_long_builds_take(page: Page) -> None:
+    page.open(WIDE)
+    assert "The last" in page.find("details.disclosure").get_attribute("textContent")
+
+
+def test_a_list_without_rows_says_what_to_do(page: Page) -> None:
+    page.open(f"{WIDE}?status=FAILED")
+    assert "No build is failed" in page.text and "Show all builds" in page.text
+
+
+def test_remedies_are_for_codes_that_exist() -> None:
+    assert [code for code in builds.REMEDIES if code not in ErrorCode.__members__] == []
+
+
+def test_steps_that_are_left_out_take_no_time() -> None:
+    build = {
+        "number": 1,
+        "status": "SUCCEEDED",
+        "requestedAt": "2026-01-01T00:00:00Z",
+        "startedAt": "2026-01-01T00:00:10Z",
+        "endedAt": "2026-01-01T00:01:00Z",
+        "model": None,
+        "begin": {"nodes": []},
+    }
+    times = [step.elapsed for step in build_progress.list_steps(build, [])]
+    assert times == [10, 50, 0, 0, 0]
+
+
+def count_builds(page: Page) -> int:
+    return int(
+        data(page.system.ask('{ product(name: "tumor") { builds { totalCount } } }'))["product"]["builds"][
+            "totalCount"
+        ]
+    )

@@ -43,7 +43,8 @@ class CandidateManager(models.Manager["Candidate"]):
     def of_build(self, build: Build) -> models.QuerySet["Candidate"]:
         """List a build's candidates with their folds, and `scored` to be filtered by."""
         scored = models.ExpressionWrapper(Q(score__isnull=False), output_field=models.BooleanField())
-        return self.filter(build=build).prefetch_related("folds").alias(scored=scored)
+        folds = models.Prefetch("folds", FoldScore.objects.defer("predictions", "warnings"))
+        return self.filter(build=build).prefetch_related(folds).alias(scored=scored)
 
     def ended(self, candidates: Iterable[int]) -> set[int]:
         """Find which of these candidates belong to builds that have ended, so that their scores are final."""

@@ -123,6 +123,12 @@ def ask(request: HttpRequest, name: str, variables: Mapping[str, object] | None 
     return answer
 
 
+def announce(request: HttpRequest, name: str, variables: Mapping[str, object] | None = None) -> None:
+    """List an operation with those of a page that a part of it asks once it is loaded."""
+    given = {key: value for key, value in (variables or {}).items() if value is not None}
+    answers_of(request).append(Answer(load(name), given))
+
+
 def fetch(request: HttpRequest, name: str, variables: Mapping[str, object] | None = None) -> JSONObject:
     """Execute an operation of which all is needed, and return its data. Raises Refused."""
     answer = ask(request, name, variables)

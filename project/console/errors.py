@@ -10,7 +10,7 @@ from schema.core.errors import refusal_of
 from schema.core.responses import STATUS
 
 from .api import Problem
-from .pages import RETRY_SECONDS, TITLES
+from .pages import RETRY_SECONDS, TITLES, is_part
 
 
 def show(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:
@@ -56,4 +56,5 @@ def failed(request: HttpRequest) -> HttpResponse:
         "retry": RETRY_SECONDS.get(refusal.code),
         "user": None,
     }
-    return render(request, "console/refusal.html", context, status=int(STATUS.get(refusal.code, 500)))
+    template = "console/parts/problems.html" if is_part(request) else "console/refusal.html"
+    return render(request, template, context, status=int(STATUS.get(refusal.code, 500)))

@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render as render_template
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
+from django_htmx.http import HttpResponseClientRefresh
 
 from schema.core.responses import STATUS
 from store.access.middleware import actor_of
@@ -45,6 +46,8 @@ def page(view: View[P]) -> View[P]:
     @wraps(view)
     def respond(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
+            if not actor_of(request).admitted and is_part(request):
+                return HttpResponseClientRefresh()  # the page itself then leads to the login
             if not actor_of(request).admitted:
                 return redirect_to_login(request.get_full_path())
             return view(request, *args, **kwargs)
@@ -52,6 +55,11 @@ def page(view: View[P]) -> View[P]:
             return refuse(request, refused)
 
     return respond
+
+
+def is_part(request: HttpRequest) -> bool:
+    """Return True if htmx loads a part of a page."""
+    return "HX-Request" in request.headers and "HX-Boosted" not in request.headers
 
 
 def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:
@@ -64,7 +72,8 @@ def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:
         "retry": RETRY_SECONDS.get(refused.code),
     }
     status = 404 if refused.code in ("UNKNOWN_PRODUCT", "UNKNOWN_ID") else STATUS.get(refused.code, 400)
-    response = render_template(request, "console/refusal.html", context, status=int(status))
+    template = "console/parts/problems.html" if is_part(request) else "console/refusal.html"
+    response = render_template(request, template, context, status=int(status))
     if wait := refused.problems[0].retry_after:
         response["Retry-After"] = str(ceil(wait))
     return response
@@ -96,6 +105,11 @@ def render(
         **context,
     }
     return render_template(request, template, complete, status=status)
+
+
+def render_part(request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponse:
+    """Render a part of a page, which htmx loads, without the frame."""
+    return render_template(request, template, {**context})
 
 
 def require(node: JSONObject | None, what: str) -> JSONObject:

@@ -23,6 +23,7 @@ AUTOMATIC = {"auto_now", "auto_now_add"}
 
 #: What is of this process alone, and what no row is compared with.
 OWN = {
+    "project/console/windows.py": "from which day on a page shows what there is",
     "project/logs.py": "the moment of a log line",
     "schema/execution/document_store.py": "which documents were used last, in Valkey",
     "store/access/rate_limiter.py": "windows of limits, which are shared through Valkey",

@@ -119,6 +119,32 @@ def create_private_folder(folder: Path, owner: tuple[int, int] | None = None) ->
     return folder
 
 
+def request_restart(folder: Path) -> None:
+    """Request that the supervisor of a state folder starts its web processes and workers anew."""
+    (folder / "restart").touch()
+
+
+def take_restart_request(folder: Path) -> bool:
+    """Return True once for each request to start processes anew."""
+    try:
+        (folder / "restart").unlink()
+    except OSError:
+        return False
+    return True
+
+
+def is_supervised(folder: Path) -> bool:
+    """Return True while `./dev up` holds the lock of a state folder."""
+    try:
+        with (folder / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return (folder / "lock").read_text().startswith("./dev up")
+    except OSError:
+        return False
+    return False
+
+
 @contextmanager
 def hold(folder: Path, holder: str) -> Iterator[None]:
     """Hold the lock of the state folder in the name of `holder`; the process's end releases it in any case.

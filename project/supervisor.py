@@ -28,10 +28,23 @@ class SupervisedChild:
     failures: int = 0
     #: Time of the next start; None while it runs.
     due: float | None = None
+    #: True from the request to start it anew until it has ended.
+    ends_by_request: bool = False
+
+    def renew(self) -> None:
+        """Request the child's end once, so that it finishes its work; the tick afterwards starts it again."""
+        # A second signal would end a worker in the middle of a build.
+        if self.child.alive and not self.ends_by_request:
+            self.ends_by_request = True
+            self.child.send_signal(self.child.signals[0])
 
     def tick(self, report: Callable[[str], None]) -> bool:
         """Report the child's end, or start it again when that is due; return True if it was started."""
         now = time.monotonic()
+        if self.due is None and not self.child.alive and self.ends_by_request:
+            self.ends_by_request = False
+            self.child.kill_descendants()
+            self.due = now
         if self.due is None and not self.child.alive:
             self._plan_restart(now, f"ended ({self.child.end})", report)
         if self.due is None or now < self.due:
@@ -65,6 +78,7 @@ class Supervisor:
         self.report = report
         self.supervised: list[SupervisedChild] = []
         self.space = DiskSpace(folder)
+        self.folder = folder
         self.pid_file = folder / "processes.json"
         #: True while `pid_file` has not the newest process ids.
         self.stale = False
@@ -80,8 +94,10 @@ class Supervisor:
         self._write_pids()
 
     def tick(self) -> None:
-        """Reap orphans, report a full disk, and start again the children that are due."""
+        """Reap orphans, report a full disk, and start again the children that are due, or for which it is requested."""
         self.space.tick(self.report)
+        if state.take_restart_request(self.folder):
+            self.renew("web", "worker")
         reap([each.child.pid for each in self.supervised])
         if [each for each in self.supervised if each.tick(self.report)] or self.stale:
             self._write_pids()
@@ -91,6 +107,13 @@ class Supervisor:
         while True:
             self.tick()
             time.sleep(0.1)
+
+    def renew(self, *names: str) -> None:
+        """Have the processes of these names finish their work, end, and start again."""
+        self.report(f"Starting {' and '.join(names)} anew, as was requested.")
+        for each in self.supervised:
+            if each.child.name.partition("-")[0] in names:
+                each.renew()
 
     def stop(self, *names: str) -> None:
         """Stop the processes of these names side by side, and supervise them no longer."""

@@ -9,12 +9,19 @@ from signal import SIGKILL, SIGTERM
 
 import pytest
 
+from project import state
 from project.processes import Child, members
 from project.supervisor import DiskSpace, Supervisor
 from tests.disks import small_disk
 from tests.waiting import PATIENCE, alive, eventually
 
 SLEEP = "import time; time.sleep(60)"
+FINISHING = f"""
+import signal
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), exit(0)))
+print("up", flush=True)
+{SLEEP}
+""".replace("import signal", "import signal, time", 1)
 STUBBORN = f"import signal; signal.signal(15, signal.SIG_IGN); print(1, flush=True); {SLEEP}"
 # In a process group of its own, as a work-horse is.
 WITH_GRANDCHILD = f"""
@@ -85,6 +92,24 @@ def test_a_child_that_dies_is_started_again_after_ever_longer_pauses(child: Chil
     assert not child.alive
     supervisor.stop("child")
     assert not supervisor.supervised
+
+
+def test_a_child_is_started_anew_by_request_once_it_has_ended_its_work(tmp_path: Path) -> None:
+    child = Child(name="web", command=[sys.executable, "-c", FINISHING], log=tmp_path / "log")
+    reports: list[str] = []
+    supervisor = Supervisor(tmp_path, reports.append)
+    supervisor.start(child)
+    try:
+        first = child.pid
+        assert eventually(lambda: "up" in (tmp_path / "log").read_text())
+        for _ in range(2):  # the second request comes while the first is under way, and does not break it off
+            state.request_restart(tmp_path)
+            supervisor.tick()
+            assert child.alive
+        assert eventually(lambda: supervisor.tick() or child.pid != first)
+        assert reports == ["Starting web and worker anew, as was requested."] * 2
+    finally:
+        supervisor.stop("web")
 
 
 def test_a_supervisor_outlives_a_disk_without_room_and_says_so(child: Child, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from signal import SIGKILL
 
 import pytest
 
+from project import state
 from tests.keys import KEYS
 from tests.system import ROOT, System, state_folder
 from tests.waiting import PATIENCE, alive, eventually
@@ -59,6 +60,21 @@ def test_every_killed_process_is_started_again(fragile: System, name: str) -> No
     assert restarts(fragile, name)
     assert fragile.output.count(report) == before + 1
     assert fragile.ask("{ products { name } }")["data"]["products"]
+
+
+def test_web_and_worker_are_started_anew_by_request_and_no_request_is_lost(fragile: System) -> None:
+    before = {name: fragile.process(name) for name in ("web", "worker", "postgres", "valkey")}
+    assert state.is_supervised(fragile.folder)
+    state.request_restart(fragile.folder)
+    assert eventually(lambda: not alive(before["web"]) and not alive(before["worker"]))
+    # The socket is the supervisor's: who asks meanwhile waits.
+    assert fragile.ask("{ products { name } }")["data"]["products"]
+    assert eventually(lambda: fragile.process("web") != before["web"])
+    assert eventually(lambda: fragile.process("worker") != before["worker"])
+    assert {name: fragile.process(name) for name in ("postgres", "valkey")} == {
+        name: before[name] for name in ("postgres", "valkey")
+    }
+    assert eventually(lambda: fragile.status("/ready") == 200)
 
 
 def test_a_second_up_names_the_first(fragile: System) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from ..ingest.files import FileError, Layout, field_names
 from ..ingest.progress import ProgressListener, ignore, read_with_progress
 from .inference import ColumnOptions, InferredTable, infer_table
+from .inference.options import find_column
 from .inference.repeats import find_repeats, merge_repeats
-from .inference.roles import find_column
 
 
 def infer_tables(
@@ -23,7 +23,7 @@ def infer_tables(
     if options.label and not _has_column(base, options.label):
         find_column(base, options.label)  # raises with the columns of the file
     key = options.entity or _find_shared_column(base, others)
-    for column in options.leave_out:
+    for column in (*options.leave_out, *options.use, *options.kinds):
         if not any(_has_column(layout, column) for layout in layouts):
             find_column(base, column)
     base_table = _infer_base(base, _restrict(replace(options, entity=key), base), progress)
@@ -40,9 +40,12 @@ def _has_column(layout: Layout, column: str | None) -> bool:
 
 
 def _restrict(options: ColumnOptions, layout: Layout) -> ColumnOptions:
-    """Restrict the columns to leave out to those that the file has."""
+    """Restrict the wishes for columns to those that the file has."""
     return replace(
-        options, leave_out=tuple(column for column in options.leave_out if _has_column(layout, column))
+        options,
+        leave_out=tuple(column for column in options.leave_out if _has_column(layout, column)),
+        use=tuple(column for column in options.use if _has_column(layout, column)),
+        kinds={column: kind for column, kind in options.kinds.items() if _has_column(layout, column)},
     )
 
 

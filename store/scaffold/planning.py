@@ -78,6 +78,8 @@ class PlannedApp:
     """A Django app that is not written yet."""
 
     name: str
+    #: The product's title; "": its name as words.
+    title: str = ""
     #: The base rows first.
     models: tuple[PlannedModel, ...]
     #: "Classification", "Regression" or "Clustering".

@@ -129,7 +129,7 @@ def render_products(app: PlannedApp) -> str:
             "",
             f"{app.name} = DataProduct(",
             f'    name="{app.name}",',
-            f'    title="{app.name.replace("_", " ").capitalize()}",',
+            f"    title={quote(app.title or app.name.replace('_', ' ').capitalize())},",
             f"    description={quote(build_question(app))},",
             "    join=Join(",
             f"        {app.base.name}.objects.all(),",

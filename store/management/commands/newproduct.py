@@ -1,9 +1,11 @@
 """Command that writes a product's app, from files or over existing tables."""
 
+import json
 import shlex
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -13,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
 from learning.exceptions import ExemplarError
+from learning.kinds import Kind, registered
 from store import scaffold
 from store.ingest import files
 from store.ingest.progress import show_progress
@@ -35,6 +38,10 @@ class Options(TypedDict):
     entity: list[str]
     time: str | None
     leave_out: list[str]
+    use: list[str]
+    kind: list[tuple[str, Kind]]
+    title: str
+    plan: bool
     task: str | None
     sheet: list[str]
     no_header: bool
@@ -67,6 +74,10 @@ class Command(BaseCommand):
             help="the task of the product; default: the one that fits the label",
         )
         add_file_arguments(parser)
+        parser.add_argument("--title", default="", help="the product's title; default: its name as words")
+        parser.add_argument(
+            "--plan", action="store_true", help="write nothing, and print as JSON what would be written"
+        )
         parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
     def add_column_arguments(self, parser: ArgumentParser) -> None:
@@ -92,17 +103,46 @@ class Command(BaseCommand):
             metavar="COLUMN",
             help="columns that are no features",
         )
+        parser.add_argument(
+            "--use",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="COLUMN",
+            help="columns that are features although they look like identifiers, or like copies of the label",
+        )
+        parser.add_argument(
+            "--kind",
+            action="append",
+            type=_read_kind,
+            default=[],
+            metavar="COLUMN=KIND",
+            help="the kind of a column's values, where the inferred one is not meant, as code=text; once for each",
+        )
 
     def handle(self, *, name: str, yes: bool, **options: Unpack[Options]) -> None:
         if bool(options["files"]) == bool(options["table"]):
             raise CommandError("Name the files with the product's rows, or its tables with --table.")
         try:
+            if options["plan"]:
+                self.print_plan(name, options)
+                return
             scaffold.check_name(name)
             (self.from_tables if options["table"] else self.from_files)(name, yes, options)
         except (ExemplarError, OSError) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing was written.") from None
+
+    def print_plan(self, name: str, options: Options) -> None:
+        """Print the plan of an app over files. Raises CommandError for tables of the database."""
+        if options["table"]:
+            raise CommandError(
+                "--plan is for files: the overview of --table is printed before its confirmation."
+            )
+        layouts = files.sniff_all(options["files"], options["sheet"], no_header=options["no_header"])
+        tables = joining.infer_tables(layouts, _column_options(options, _get_entity(options)))
+        self.stdout.write(json.dumps(scaffold.describe(name, tables, options["task"])))
 
     def from_files(self, name: str, yes: bool, options: Options) -> None:
         layouts = files.sniff_all(options["files"], options["sheet"], no_header=options["no_header"])
@@ -112,7 +152,7 @@ class Command(BaseCommand):
             tables = infer_tables(layouts, options)
         # Print it before the plan: a refusal is understood from the reasons why columns are left out.
         self.print_overview(tables)
-        app = scaffold.plan_app(name, tables, options["task"])
+        app = replace(scaffold.plan_app(name, tables, options["task"]), title=options["title"].strip())
         load_command = _render_load_command(name, tables, options)
         self.confirm(app, yes)
         with scaffold.undo_on_failure(name):
@@ -180,6 +220,16 @@ class Command(BaseCommand):
             self.stdout.write("./dev up builds and serves the product.")
 
 
+def _read_kind(text: str) -> tuple[str, Kind]:
+    """Read a column and the kind of its values. Raises ArgumentTypeError."""
+    column, _, code = text.rpartition("=")
+    kind = next((kind for kind in registered() if kind.lower() == code.strip().lower()), None)
+    if not column or kind is None:
+        names = ", ".join(kind.lower() for kind in registered())
+        raise ArgumentTypeError(f"{text!r} is not COLUMN=KIND, where KIND is one of {names}")
+    return column, kind
+
+
 def infer_tables(layouts: Sequence[files.Layout], options: Options) -> list[InferredTable]:
     """Infer the tables of the files, and show meanwhile how far they are read."""
     with show_progress(sys.stderr.isatty()) as progress:
@@ -211,6 +261,8 @@ def _column_options(options: Options, entity: str | None) -> ColumnOptions:
         entity=entity,
         time=options["time"],
         leave_out=tuple(options["leave_out"]),
+        use=tuple(options["use"]),
+        kinds=dict(options["kind"]),
         day_first=options["day_first"],
     )
 

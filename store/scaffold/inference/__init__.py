@@ -2,7 +2,8 @@
 
 from .column import InferredColumn, InferredTable, Role
 from .column_statistics import FileStatistics, collect_statistics
-from .roles import ColumnOptions, infer_table
+from .options import ColumnOptions
+from .roles import infer_table
 
 __all__ = [
     "ColumnOptions",

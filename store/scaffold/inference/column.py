@@ -35,6 +35,8 @@ class InferredColumn:
     role: Role = Role.FEATURE
     #: Reasons for the role, and irregularities, a phrase each.
     remarks: tuple[str, ...] = ()
+    #: The kinds that the caller may choose instead.
+    kinds: tuple[Kind, ...] = ()
     #: The number of empty cells and of cells that stand for a missing value, as `n/a`.
     missing: int
     #: The number of different values; an estimate, within a few percent, beyond 65,536.

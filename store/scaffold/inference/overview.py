@@ -33,18 +33,28 @@ def _title(table: InferredTable) -> str:
 
 def _render_cells(column: InferredColumn) -> tuple[str, ...]:
     distinct = f"≈ {column.distinct:,}" if column.distinct > 1 << 16 else f"{column.distinct:,}"
+    return (
+        _shorten(column.header) or "(none)",
+        describe_type(column),
+        f"{column.missing:,}" if column.missing else "",
+        distinct,
+        _shorten(column.example),
+        describe_role(column),
+    )
+
+
+def describe_type(column: InferredColumn) -> str:
+    """Describe the kind of a column's values."""
+    return "nothing" if column.type.is_text and not column.distinct else column.type.described
+
+
+def describe_role(column: InferredColumn) -> str:
+    """Describe what a column becomes, with the remarks about it."""
     role = column.role.value
     if column.role is not Role.LEFT_OUT and column.name != column.header:
         role = f"{role} {column.name}"
     remarks = "; ".join(column.remarks)
-    return (
-        _shorten(column.header) or "(none)",
-        "nothing" if column.type.is_text and not column.distinct else column.type.described,
-        f"{column.missing:,}" if column.missing else "",
-        distinct,
-        _shorten(column.example),
-        f"{role}: {remarks}" if remarks else role,
-    )
+    return f"{role}: {remarks}" if remarks else role
 
 
 def _shorten(text: str) -> str:

@@ -1,7 +1,7 @@
 """Types and roles of columns, inferred from their statistics."""
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from learning.analysis import PROSE, SURE, is_identifier
@@ -13,6 +13,7 @@ from . import forms
 from .column import InferredColumn, InferredTable, Role
 from .column_statistics import ColumnStatistics, Contradiction, FileStatistics, collect_statistics
 from .forms import YES_OR_NO, ZERO_OR_ONE
+from .options import ColumnOptions, ColumnWishes, find_column
 
 #: Values of a category; a column of text with more is text.
 MAX_CATEGORIES = 50
@@ -24,18 +25,6 @@ MAX_CLASSES = 100
 MAX_INTEGER_CLASSES = 10
 #: The remark about a column that the caller leaves out.
 AS_ASKED = "as you asked"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ColumnOptions:
-    """The caller's choice of columns, by header, name or number."""
-
-    label: str | None = None
-    entity: str | None = None
-    time: str | None = None
-    leave_out: tuple[str, ...] = ()
-    #: True where 03/04/2024 is in April; None: infer it from the other dates of the file.
-    day_first: bool | None = None
 
 
 def infer_table(
@@ -53,7 +42,7 @@ def infer_table(
         Role.KEY: find_column(layout, options.entity),
         Role.TIME: find_column(layout, options.time),
     }
-    left_out = {find_column(layout, column) for column in options.leave_out}
+    wishes = ColumnWishes.of(layout, options)
     statistics = collect_statistics(layout, rows, places[Role.LABEL])
     if not statistics.rows:
         raise FileError(f"{layout.path} has a header and no rows.")
@@ -61,7 +50,7 @@ def infer_table(
     labels, first_lines = _count_labels(statistics, places[Role.LABEL])
     table = InferredTable(
         layout=layout,
-        columns=tuple(_infer_columns(statistics, places, left_out, order, options.label)),
+        columns=tuple(_infer_columns(statistics, places, wishes, order, options.label)),
         rows=statistics.rows,
         day_first=order.of_file,
         unclear_date=order.unclear,
@@ -71,19 +60,6 @@ def infer_table(
     )
     _check_roles(table, statistics)
     return table
-
-
-def find_column(layout: Layout, column: str | None) -> int | None:
-    """Find the place of the column with this header, name or number; None for None. Raises FileError."""
-    if column is None:
-        return None
-    for titles in (layout.header, files.field_names(layout.header)):
-        if column in titles:
-            return titles.index(column)
-    if column.isdecimal() and int(column) < len(layout.header):
-        return int(column)
-    names = ", ".join(layout.header[:30]) + (", …" if len(layout.header) > 30 else "")
-    raise FileError(f"{layout.path}, line 1: no column is called {column!r}; it has {names}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +113,7 @@ def _infer_day_order(columns: Sequence[ColumnStatistics], chosen: bool | None) -
 def _infer_columns(
     statistics: FileStatistics,
     places: Mapping[Role, int | None],
-    left_out: Container[int | None],
+    wishes: ColumnWishes,
     order: _DayOrder,
     label: str | None,
 ) -> Iterator[InferredColumn]:
@@ -145,12 +121,38 @@ def _infer_columns(
     for place, (values, name) in enumerate(zip(statistics.columns, names, strict=True)):
         role = next((role for role, chosen in places.items() if chosen == place), Role.FEATURE)
         column = _infer_column(values, name, role, order.of_column(values))
+        if kind := wishes.kinds.get(place):
+            column = _change_kind(column, values, kind)
         if role is Role.FEATURE:
             is_copy = place in statistics.copies and _is_copy(
                 values, statistics.columns[places[Role.LABEL] or 0]
             )
-            column = _infer_role(column, values, place in left_out, is_copy, label)
+            is_wanted = place in wishes.used
+            column = _infer_role(column, values, place in wishes.left_out, is_copy, label, is_wanted)
         yield column
+
+
+def _change_kind(column: InferredColumn, statistics: ColumnStatistics, kind: Kind) -> InferredColumn:
+    """Give a column the kind that the caller wishes. Raises FileError where its values are of no such kind."""
+    if kind not in column.kinds:
+        named = ", ".join(sorted(kind.lower() for kind in column.kinds)) or "nothing else"
+        raise FileError(
+            f"{statistics.layout.path}, column {column.header}: its values cannot be {kind.lower()}; "
+            f"they can be {named}."
+        )
+    if kind is column.type:
+        return column
+    return replace(column, type=kind, remarks=(AS_ASKED,), values=_sort_values(statistics, kind))
+
+
+def list_kinds(statistics: ColumnStatistics, inferred: Kind, role: Role) -> tuple[Kind, ...]:
+    """List the kinds that a column may be declared as: every value is a text, and few values are choices."""
+    if role in (Role.KEY, Role.TIME) or not statistics.cells:
+        return ()
+    as_texts = (Kind.TEXT, Kind.OPEN_CATEGORY) if role is not Role.LABEL else ()
+    as_choices = (Kind.CATEGORY,) if _has_few_values(statistics) or role is Role.LABEL else ()
+    matched = tuple(form for form in statistics.forms if isinstance(form, Kind) and form.is_quantity)
+    return tuple(dict.fromkeys((inferred, *matched[:1], *as_choices, *as_texts)))
 
 
 def _infer_column(
@@ -163,6 +165,7 @@ def _infer_column(
         type=type_,
         role=role,
         remarks=tuple(remarks),
+        kinds=list_kinds(statistics, type_, role),
         missing=statistics.missing,
         distinct=statistics.distinct,
         unique=statistics.hashes.unique,
@@ -268,10 +271,20 @@ def _is_boolean(statistics: ColumnStatistics, role: Role) -> bool:
 
 
 def _infer_role(
-    column: InferredColumn, statistics: ColumnStatistics, is_left_out: bool, is_copy: bool, label: str | None
+    column: InferredColumn,
+    statistics: ColumnStatistics,
+    is_left_out: bool,
+    is_copy: bool,
+    label: str | None,
+    is_wanted: bool = False,
 ) -> InferredColumn:
-    """Make the column a feature, or leave it out with the reason as a remark."""
-    if reason := _find_reason_to_leave_out(column, statistics, is_left_out, is_copy, label):
+    """Make the column a feature, or leave it out with the reason as a remark.
+
+    Args:
+        is_wanted: True if the caller uses it although it looks like an identifier or a copy.
+    """
+    reason = _find_reason_to_leave_out(column, statistics, is_left_out, is_copy, label)
+    if reason and not (is_wanted and _is_arguable(column, statistics)):
         return replace(column, role=Role.LEFT_OUT, remarks=(*column.remarks, reason))
     is_prose = statistics.words >= PROSE * statistics.cells
     if column.is_open:
@@ -281,6 +294,12 @@ def _infer_role(
         remark = f"{column.distinct:,} different values are too many to choose from: read as words"
         return replace(column, remarks=(*column.remarks, remark))
     return column
+
+
+def _is_arguable(column: InferredColumn, statistics: ColumnStatistics) -> bool:
+    """Return True unless nothing could be learned from the column in any case."""
+    is_constant = column.distinct == 1 and not column.missing
+    return bool(column.distinct) and not is_constant and statistics.place not in statistics.layout.lists
 
 
 def _find_reason_to_leave_out(

@@ -26,6 +26,7 @@ from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: 
 
 from project import contract_gate  # noqa: E402
 from project.console.api import api  # noqa: E402
+from project.console.uploads import UPLOAD, Uploads  # noqa: E402
 from project.contract_gate import ContractGate  # noqa: E402
 from project.headers import PageHeaders  # noqa: E402
 from project.metrics import Metrics  # noqa: E402
@@ -101,6 +102,7 @@ class Application:
         #: By the beginning of the path.
         self.files = files
         self.pages = PageHeaders(pages)
+        self.uploads = PageHeaders(Uploads(pages))
         self.checks = PageHeaders(self.check)
         self.gate = gate
         self.endpoints: dict[str, Callable[[Request], Awaitable[Response]]] = {
@@ -153,6 +155,8 @@ class Application:
             await (self.gate.refuse() if self.gate.changes else self.graphql)(scope, receive, send)
         elif files := self.find_files(scope):
             await (self.gate.refuse() if self.gate.changes else files)(scope, receive, send)
+        elif scope["path"] == UPLOAD:
+            await self.uploads(scope, receive, send)
         else:
             await self.pages(scope, receive, send)
 

@@ -214,7 +214,8 @@ EXEMPLAR_EXPORTS: int = read_number("EXEMPLAR_EXPORTS", 2, least=1)
 #: Seconds that an export may take, with what its client needs to read it; then it is broken off.
 EXEMPLAR_EXPORT_TIME_LIMIT: int = read_number("EXEMPLAR_EXPORT_TIME_LIMIT", 3_600, least=1)
 
-#: Bytes of a file that is sent to be imported, at most. It is stored in PostgreSQL until it is loaded.
+#: Bytes of a file that is sent to be imported, at most. It is stored in PostgreSQL until it is loaded. The files of a
+#: new product may have as many together; they are in the state folder until it is written.
 EXEMPLAR_UPLOAD: int = read_number("EXEMPLAR_UPLOAD", 268_435_456, least=1)
 
 #: The manifest of trusted documents, as graphql-codegen's persisted-documents.json or Relay's persisted queries:

@@ -24,7 +24,7 @@ from project.front import connections, refusals
 from project.front.bodies import Body, ChunkedBody, Malformed
 from project.front.certificates import Certificate
 from project.front.connections import Connections
-from project.front.heads import END, GRAPHQL, IMPORTS, MAX_HEAD, MAX_URL, Head, read
+from project.front.heads import END, GRAPHQL, MAX_HEAD, MAX_URL, UPLOADS, Head, read
 from project.front.refusals import Rejection
 from project.front.sockets import Socket
 from schema.core.request import EXTENSION, GraphQLRequest
@@ -253,7 +253,7 @@ class Protocol(HttpToolsProtocol):
     def begin(self, head: Head, data: bytes) -> None:
         """Have uvicorn read a request, and the application answer it."""
         self.largest = self.limit_of(head.path)
-        self.is_upload = head.path.startswith(IMPORTS)
+        self.is_upload = head.path.startswith(UPLOADS)
         if (head.length or 0) > self.largest:
             self.refuse(refusals.LARGE_BODY)
             return
@@ -272,7 +272,7 @@ class Protocol(HttpToolsProtocol):
 
     def limit_of(self, path: bytes) -> int:
         """Return how many bytes the body of a request for a path may have."""
-        if path.startswith(IMPORTS):
+        if path.startswith(UPLOADS):
             return self.others.largest_upload
         return self.others.largest_body if path == GRAPHQL else LARGEST_FORM
 

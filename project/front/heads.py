@@ -24,8 +24,8 @@ END = b"\r\n\r\n"
 
 #: The path of the API.
 GRAPHQL = b"/graphql/"
-#: The paths of what receives files.
-IMPORTS = b"/import/"
+#: The paths of what receives files: rows to import, and the data of a new product.
+UPLOADS = (b"/import/", b"/new/upload/")
 #: Headers by which a client offers another protocol.
 OFFERS = {b"upgrade", b"http2-settings"}
 #: Headers of requests that uvicorn reads: it knows whose forwarded addresses are to be believed.

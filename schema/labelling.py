@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from store.access.actors import ANONYMOUS
 from store.exceptions import OutOfRange
 from store.predictions import case_claims
 from store.products import catalogue
@@ -60,6 +61,9 @@ class LabellingMutation:
             message = f"The name of a screen has at most {case_claims.LONGEST} characters."
             raise OutOfRange(message, argument=("screen",), maximum=case_claims.LONGEST)
         cases = [about(names.prefix(product.name), case) for case in input.cases]
-        position, shared = case_claims.claim(product, cases, info.context.actor.author, screen)
+        actor = info.context.actor
+        # A stranger is another author once the browser has a session; the screen stays the same.
+        author = ANONYMOUS if actor.anonymous and screen else actor.author
+        position, shared = case_claims.claim(product, cases, author, screen)
         seconds = case_claims.SECONDS if shared and position is not None else None
         return ClaimCasePayload(position=position, seconds=seconds, product=product)

@@ -110,13 +110,13 @@ class Api:
 api = Api()
 
 
-def ask(request: HttpRequest, name: str, variables: Mapping[str, object] | None = None) -> Answer:
-    """Execute an operation for the person of a page; the answer may have problems.
+def ask(request: HttpRequest, name: str | Operation, variables: Mapping[str, object] | None = None) -> Answer:
+    """Execute an operation for the person of a page, by its name or as it is composed; the answer may have problems.
 
     The page shows it with its other operations. Variables whose value is None are left out.
     """
     given = {key: value for key, value in (variables or {}).items() if value is not None}
-    answer = Answer(load(name), given)
+    answer = Answer(load(name) if isinstance(name, str) else name, given)
     answers_of(request).append(answer)
     assert isinstance(request, ASGIRequest)
     async_to_sync(api.execute)(answer, actor_of(request), HTTPConnection(dict(request.scope)))
@@ -129,7 +129,9 @@ def announce(request: HttpRequest, name: str, variables: Mapping[str, object] | 
     answers_of(request).append(Answer(load(name), given))
 
 
-def fetch(request: HttpRequest, name: str, variables: Mapping[str, object] | None = None) -> JSONObject:
+def fetch(
+    request: HttpRequest, name: str | Operation, variables: Mapping[str, object] | None = None
+) -> JSONObject:
     """Execute an operation of which all is needed, and return its data. Raises Refused."""
     answer = ask(request, name, variables)
     if answer.problems or answer.data is None:

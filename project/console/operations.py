@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from schema.graphiql_queries import prune
+
 FOLDER = Path(__file__).parent / "documents"
+#: Operations of a product's own types: `<Type>` and `<field>` stand where its names do.
+OF_PRODUCT = FOLDER / "of_product"
 
 
 @dataclass(frozen=True)
@@ -29,3 +33,19 @@ def load(name: str) -> Operation:
 def list_operations() -> list[Operation]:
     """List all operations, in the order of their names."""
     return [load(file.stem) for file in sorted(FOLDER.glob("*.graphql"))]
+
+
+@cache
+def compose(name: str, prefix: str) -> Operation:
+    """Compose an operation of the types with this prefix, without the fields that the product does not have.
+
+    Raises FileNotFoundError.
+    """
+    text = (OF_PRODUCT / f"{name}.graphql").read_text().strip()
+    named = text.replace("<Type>", prefix).replace("<field>", prefix[:1].lower() + prefix[1:])
+    return Operation(name, prune(named))
+
+
+def list_composed(prefix: str) -> list[Operation]:
+    """List all operations of the types with this prefix, in the order of their names."""
+    return [compose(file.stem, prefix) for file in sorted(OF_PRODUCT.glob("*.graphql"))]

@@ -22,6 +22,8 @@ PAGES = (
         for product in ("diabetes", "wine")
         for section in ("try", "predictions", "models", "quality")
     ),
+    "/products/diabetes/correct/",
+    "/products/wine/correct/",
 )
 
 

@@ -54,7 +54,9 @@ def _list_of_product(product: JSONObject) -> Iterator[Notice]:
     builds = (product["builds"] or {}).get("nodes") or []
     if builds:
         yield from _list_of_build(product, builds[0])
-    if product["champion"] is None and "VIEW" in product["viewerPermissions"] and not _is_building(builds):
+    # Builds are null where they could not be listed, and then nothing is known of a champion either.
+    is_known = "VIEW" in product["viewerPermissions"] and product["builds"] is not None
+    if product["champion"] is None and is_known and not _is_building(builds):
         yield _notice(
             product, "bad", "No version serves, so nothing can be predicted.", "builds", "Build one"
         )

@@ -14,9 +14,10 @@ from .pages import RETRY_SECONDS, TITLES, is_part
 
 
 def show(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:
-    """Render a page with one sentence."""
+    """Render a page with one sentence; where htmx loads a part of a page, the sentence alone."""
     context = {"title": title, "problems": [Problem(str(status), message)]}
-    return render(request, "console/refusal.html", context, status=status)
+    template = "console/parts/problems.html" if is_part(request) else "console/refusal.html"
+    return render(request, template, context, status=status)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

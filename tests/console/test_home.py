@@ -1,13 +1,14 @@
 """The first page: it lists products at once, loads their figures one by one, and says what wants attention."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.test import AsyncRequestFactory
 
 from project.console import pages
-from project.console.api import Answer, Api, answers_of
+from project.console.api import Answer, Api, Problem
 from project.console.attention import describe_drift, list_notices
 from project.console.views import home as views
 from tests.console.inspection import Page
@@ -170,17 +171,24 @@ def answered(monkeypatch: pytest.MonkeyPatch, products: int, query: str = "") ->
         executed.append(answer.operation.name)
         answer.data = {"viewer": {"name": None, "anonymous": True}, "products": listed}
 
-    class Anybody:
-        admitted = True
-
     monkeypatch.setattr(Api, "execute", execute)
+    path = f"/?{urlencode({'q': query})}" if query else "/"
+    return as_anybody(monkeypatch, views.home, path), executed
+
+
+class Anybody:
+    """An actor who may do anything."""
+
+    admitted = True
+
+
+def as_anybody(monkeypatch: pytest.MonkeyPatch, view: Any, path: str, *arguments: str) -> str:
+    """The page that a view renders."""
     monkeypatch.setattr(pages, "actor_of", lambda request: Anybody())
     monkeypatch.setattr("project.console.api.actor_of", lambda request: Anybody())
-    request = AsyncRequestFactory().get("/", {"q": query} if query else {})
+    request = AsyncRequestFactory().get(path)
     request.user = AnonymousUser()
-    html = views.home(request).content.decode()
-    assert {answer.operation.name for answer in answers_of(request)} >= set(executed)
-    return html, executed
+    return str(view(request, *arguments).content.decode())
 
 
 def test_the_page_itself_executes_two_operations_however_many_products(
@@ -202,6 +210,26 @@ def test_cards_can_be_searched(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_product_the_page_says_how_to_make_one(monkeypatch: pytest.MonkeyPatch) -> None:
     html, _ = answered(monkeypatch, 0)
     assert "Make a product from a file" in html and "./dev newproduct" in html
+
+
+def test_what_could_not_be_looked_up_is_no_news() -> None:
+    assert texts(champion=None, builds=None, settings=None) == []
+
+
+def test_while_the_database_is_away_a_card_says_so_once_and_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nothing = {"champion": None, "quality": None, "predictionCounts": None, "builds": None}
+
+    async def execute(api: Api, answer: Answer, *_: object) -> None:
+        answer.data = {"product": EMPTY | nothing}
+        answer.problems = [Problem("UNAVAILABLE", "The database cannot be reached.") for _ in range(3)]
+        answer.problems.append(Problem("FORBIDDEN", "You may not see the champion."))
+
+    monkeypatch.setattr(Api, "execute", execute)
+    html = as_anybody(monkeypatch, views.card, "/home/cards/tumor/", "tumor")
+    assert html.count("The database cannot be reached.") == 1 and "delay:5s" in html
+    assert "You may not" not in html and "No version serves" not in html
 
 
 def test_a_card_of_no_product_is_not_found(exemplar: System) -> None:

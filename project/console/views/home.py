@@ -10,11 +10,13 @@ from ..api import Answer, JSONObject, announce, ask, fetch
 from ..attention import list_notices
 from ..charts import sparkline
 from ..measures import bounded, find_measure
-from ..pages import page, render, render_part, require
+from ..pages import RETRY_SECONDS, page, render, render_part, require
 from ..windows import start_of_day
 
 #: Days of the cards' figures, and of what wants attention.
 CARD_DAYS, ATTENTION_DAYS = 30, 7
+#: Codes of refusals for want of a permission.
+NO_PERMISSION = ("FORBIDDEN", "UNAUTHENTICATED")
 #: So many products have a search.
 MANY = 6
 
@@ -32,6 +34,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "title": "Home",
         "cards": cards,
         "total": len(products),
+        "is_live": any("VIEW" in each["viewerPermissions"] for each in products),
         "q": query,
         "has_search": bool(query) or len(products) > MANY,
     }
@@ -42,9 +45,9 @@ def home(request: HttpRequest) -> HttpResponse:
 def card(request: HttpRequest, product: str) -> HttpResponse:
     """Show the figures of a product."""
     answer = ask(request, "HomeCard", {"product": product, **_since(CARD_DAYS)})
-    found = require((answer.data or {}).get("product"), f"No product is called {product}.")
-    context = {"card": found, "problems": _list_problems(answer)}
-    return render_part(request, "console/parts/home_card.html", context | _figures(request, found))
+    product_card = require((answer.data or {}).get("product"), f"No product is called {product}.")
+    context = {"card": product_card, **_list_problems(answer)}
+    return render_part(request, "console/parts/home_card.html", context | _figures(request, product_card))
 
 
 @page
@@ -52,7 +55,7 @@ def attention(request: HttpRequest) -> HttpResponse:
     """List what wants attention, over all products."""
     answer = ask(request, "Attention", _since(ATTENTION_DAYS))
     data = answer.data or {"refusedProducts": [], "products": []}
-    context = {"notices": list_notices(data), "problems": _list_problems(answer), "days": ATTENTION_DAYS}
+    context = {"notices": list_notices(data), **_list_problems(answer), "days": ATTENTION_DAYS}
     return render_part(request, "console/parts/home_attention.html", context)
 
 
@@ -101,9 +104,11 @@ def _since(days: int) -> JSONObject:
     return {"since": start_of_day(days).isoformat()}
 
 
-def _list_problems(answer: Answer) -> list[object]:
-    """List the problems that are no lack of a permission: what the caller may not see is left out."""
-    return [problem for problem in answer.problems if problem.code not in ("FORBIDDEN", "UNAUTHENTICATED")]
+def _list_problems(answer: Answer) -> JSONObject:
+    """List the problems that are no lack of a permission, each once: what the caller may not see is left out."""
+    problems = {problem.message: problem for problem in answer.problems if problem.code not in NO_PERMISSION}
+    retry = any(problem.code in RETRY_SECONDS for problem in problems.values())
+    return {"problems": list(problems.values()), "retry": retry}
 
 
 def _matches(product: JSONObject, query: str) -> bool:

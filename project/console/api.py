@@ -115,8 +115,8 @@ def ask(request: HttpRequest, name: str | Operation, variables: Mapping[str, obj
 
     The page shows it with its other operations. Variables whose value is None are left out.
     """
-    given = {key: value for key, value in (variables or {}).items() if value is not None}
-    answer = Answer(load(name) if isinstance(name, str) else name, given)
+    values = {key: value for key, value in (variables or {}).items() if value is not None}
+    answer = Answer(load(name) if isinstance(name, str) else name, values)
     answers_of(request).append(answer)
     assert isinstance(request, ASGIRequest)
     async_to_sync(api.execute)(answer, actor_of(request), HTTPConnection(dict(request.scope)))
@@ -125,8 +125,8 @@ def ask(request: HttpRequest, name: str | Operation, variables: Mapping[str, obj
 
 def announce(request: HttpRequest, name: str, variables: Mapping[str, object] | None = None) -> None:
     """List an operation with those of a page that a part of it asks once it is loaded."""
-    given = {key: value for key, value in (variables or {}).items() if value is not None}
-    answers_of(request).append(Answer(load(name), given))
+    values = {key: value for key, value in (variables or {}).items() if value is not None}
+    answers_of(request).append(Answer(load(name), values))
 
 
 def fetch(

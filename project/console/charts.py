@@ -91,7 +91,7 @@ def lines(
     if not values:
         return mark_safe("")
     frame = Frame(len(labels), min(values), max(values), height=height)
-    parts = [_axes(frame, labels)]
+    parts = [draw_axes(frame, labels)]
     for mark in marks:
         x = frame.x(mark.place)
         line = '<line class="mark" x1="{}" x2="{}" y1="{}" y2="{}"><title>{}</title></line>'
@@ -113,7 +113,7 @@ def lines(
             dots = ((x, y, colour) for x, y in points if len(points) == 1)
             parts.append(format_html_join("", '<circle class="dot {2}" cx="{0}" cy="{1}" r="3"/>', dots))
     parts.append(_hits(frame, labels, series))
-    return _svg(title, frame, parts)
+    return draw_svg(title, frame, parts)
 
 
 def bars(title: str, labels: Sequence[str], series: Sequence[Series], height: int = 200) -> SafeString:
@@ -123,7 +123,7 @@ def bars(title: str, labels: Sequence[str], series: Sequence[Series], height: in
         return mark_safe("")
     frame = Frame(len(labels), min(0.0, *values), max(0.0, *values), height=height)
     width = frame.step * 0.8 / len(series)
-    parts = [_axes(frame, labels)]
+    parts = [draw_axes(frame, labels)]
     for number, each in enumerate(series):
         rectangles = []
         for place, value in enumerate(each.values):
@@ -136,7 +136,7 @@ def bars(title: str, labels: Sequence[str], series: Sequence[Series], height: in
         bar = '<rect class="bar {5}" x="{0}" y="{1}" width="{2}" height="{3}"><title>{4}</title></rect>'
         colour = f"s{number % 6 + 1}"
         parts.append(format_html_join("", bar, ((*rectangle, colour) for rectangle in rectangles)))
-    return _svg(title, frame, parts)
+    return draw_svg(title, frame, parts)
 
 
 def sparkline(title: str, values: Sequence[float]) -> SafeString:
@@ -150,7 +150,7 @@ def sparkline(title: str, values: Sequence[float]) -> SafeString:
     bar = '<rect class="bar s1" x="{}" y="{}" width="{}" height="{}"/>'
     bottom = frame.y(0)
     rectangles = ((x, y, width, round(bottom - y, 1)) for x, y, width, _ in places)
-    return _svg(title, frame, [format_html_join("", bar, rectangles)])
+    return draw_svg(title, frame, [format_html_join("", bar, rectangles)])
 
 
 def format_value(value: float) -> str:
@@ -158,7 +158,8 @@ def format_value(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
 
 
-def _axes(frame: Frame, labels: Sequence[str]) -> SafeString:
+def draw_axes(frame: Frame, labels: Sequence[str]) -> SafeString:
+    """Draw the values of the vertical axis and the labels of the horizontal one."""
     right = frame.width - frame.right
     line = (
         '<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>'
@@ -208,7 +209,8 @@ def _points(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x},{y}" for x, y in points)
 
 
-def _svg(title: str, frame: Frame, parts: Sequence[SafeString]) -> SafeString:
+def draw_svg(title: str, frame: Frame, parts: Sequence[SafeString]) -> SafeString:
+    """Draw the element around the parts of a chart."""
     return format_html(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>',
         frame.width,

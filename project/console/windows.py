@@ -69,9 +69,9 @@ def read_window(parameters: Mapping[str, str]) -> Window:
     by = by if by in dict(PARTS) else ""
     if since or until:
         return Window("", since, until, by or _parts_of(since, until), tuple(problems))
-    asked = parameters.get("window", "")
+    choice = parameters.get("window", "")
     name, _, length, parts = next(
-        (each for each in CHOICES if each[0] == asked), next(each for each in CHOICES if each[0] == DEFAULT)
+        (each for each in CHOICES if each[0] == choice), next(each for each in CHOICES if each[0] == DEFAULT)
     )
     if length is None:
         return Window(name, None, None, by or parts, tuple(problems))

@@ -19,8 +19,8 @@ NOTHING = "–"
 
 @register.filter
 def number(value: float | str | None, digits: int = 3) -> str:
-    """Format a number with so many significant digits, and thousands apart."""
-    if value is None:
+    """Format a number with so many significant digits, and thousands apart; a template's absent value is none."""
+    if value is None or value == "":
         return NOTHING
     numeric = float(value)
     if not math.isfinite(numeric):

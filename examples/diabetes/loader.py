@@ -1,9 +1,17 @@
 """Loads scikit-learn's diabetes set (Efron, Hastie, Johnstone and Tibshirani, 2004) into the tables."""
 
+from typing import TYPE_CHECKING
+
 from django.db import transaction
-from sklearn.datasets import load_diabetes
+
+from learning.lazy_imports import LazyModule
 
 from .models import Patient, Serum
+
+if TYPE_CHECKING:
+    from sklearn import datasets
+else:
+    datasets = LazyModule("sklearn.datasets")  # no start but the first one needs it
 
 PATIENT = ["age", "sex", "bmi", "blood_pressure"]
 SERUM = ["total_cholesterol", "ldl", "hdl", "cholesterol_ratio", "log_triglycerides", "glucose"]
@@ -14,7 +22,7 @@ def load() -> int:
     """Fill the tables where they are empty; return how many patients were written."""
     if Patient.objects.exists():
         return 0
-    data = load_diabetes(scaled=False)
+    data = datasets.load_diabetes(scaled=False)
     rows = data.data.tolist()
     patients = [
         Patient(number=f"P-{number:04}", progression=target, **dict(zip(PATIENT, row, strict=False)))

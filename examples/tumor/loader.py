@@ -1,12 +1,18 @@
 """Loads scikit-learn's Wisconsin breast-cancer set (Street, Wolberg and Mangasarian, 1993) into the tables."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.utils import timezone
-from sklearn.datasets import load_breast_cancer
+
+from learning.lazy_imports import LazyModule
 
 from .models import Biopsy, CellMeans, Nuclei, StandardErrors, WorstValues
+
+if TYPE_CHECKING:
+    from sklearn import datasets
+else:
+    datasets = LazyModule("sklearn.datasets")  # no start but the first one needs it
 
 
 @transaction.atomic
@@ -14,7 +20,7 @@ def load() -> int:
     """Fill the tables where they are empty; return how many biopsies were written."""
     if Biopsy.objects.exists():
         return 0
-    data = load_breast_cancer()
+    data = datasets.load_breast_cancer()
     now = timezone.now()
     biopsies = [
         Biopsy(number=f"B-{row:04}", taken_at=now, diagnosis=str(data.target_names[target]))

@@ -30,6 +30,8 @@ HEAVY = {
     "yellowbrick",
 }
 SET_UP = "import django; django.setup();"
+#: Modules that each start imports to see whether there is anything to load.
+LOADERS = sorted((ROOT / "examples").glob("*/loader.py"))
 
 
 def imported(statements: str, folder: Path) -> set[str]:
@@ -57,6 +59,11 @@ def test_commands_of_rows_are_imported_without_libraries_that_learn(tmp_path: Pa
     names = ("ingest", "newproduct", "preview", "report", "rmproduct")
     commands = "".join(f"import store.management.commands.{name};" for name in names)
     assert not imported(SET_UP + commands, tmp_path / "state") & HEAVY
+
+
+def test_a_start_with_loaded_examples_imports_no_library_of_those_that_learn(tmp_path: Path) -> None:
+    loaders = "".join(f"import {'.'.join(file.relative_to(ROOT).with_suffix('').parts)};" for file in LOADERS)
+    assert not imported(SET_UP + loaders, tmp_path / "state") & HEAVY
 
 
 def test_a_web_process_imports_libraries_with_the_models_that_need_them(tmp_path: Path) -> None:

@@ -60,6 +60,11 @@ class Frame:
         share = (value - self.lowest) / ((self.highest - self.lowest) or 1)
         return round(self.top + inner * (1 - share), 1)
 
+    def along(self, value: float) -> float:
+        """The distance of a value from the left, where values lie along the horizontal axis."""
+        share = (value - self.lowest) / ((self.highest - self.lowest) or 1)
+        return round(self.left + (self.width - self.left - self.right) * share, 1)
+
     @property
     def step(self) -> float:
         """The width of one place."""
@@ -78,7 +83,12 @@ def list_ticks(lowest: float, highest: float, about: int = 4) -> list[float]:
 
 
 def lines(
-    title: str, labels: Sequence[str], series: Sequence[Series], marks: Sequence[Mark] = (), height: int = 200
+    title: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    marks: Sequence[Mark] = (),
+    height: int = 200,
+    width: int = 640,
 ) -> SafeString:
     """Draw lines over labelled places, with bands for intervals; what happened stands as dashed verticals."""
     values = [
@@ -90,7 +100,7 @@ def lines(
     ]
     if not values:
         return mark_safe("")
-    frame = Frame(len(labels), min(values), max(values), height=height)
+    frame = Frame(len(labels), min(values), max(values), width=width, height=height)
     parts = [draw_axes(frame, labels)]
     for mark in marks:
         x = frame.x(mark.place)
@@ -151,6 +161,14 @@ def sparkline(title: str, values: Sequence[float]) -> SafeString:
     bottom = frame.y(0)
     rectangles = ((x, y, width, round(bottom - y, 1)) for x, y, width, _ in places)
     return draw_svg(title, frame, [format_html_join("", bar, rectangles)])
+
+
+def draw_on_axis(title: str, frame: Frame, parts: SafeString) -> SafeString:
+    """Draw parts above a horizontal axis of values: they stand at `frame.along(value)`."""
+    bottom = frame.height - frame.bottom
+    rows = ((frame.along(tick), bottom, frame.height - 6, format_value(tick)) for tick in frame.ticks)
+    tick = '<line class="grid" x1="{0}" x2="{0}" y1="4" y2="{1}"/><text x="{0}" y="{2}" text-anchor="middle">{3}</text>'
+    return draw_svg(title, frame, [format_html_join("", tick, rows), parts])
 
 
 def format_value(value: float) -> str:

@@ -1,0 +1,115 @@
+"""Values in forms: how JSON of the API is written for people, and read again."""
+
+import csv
+import io
+import json
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+from .api import JSONObject
+
+#: A slider reaches so far beyond where nine tenths of the values lie, as a share of that range.
+BEYOND = 0.25
+
+
+def find_bounds(feature: JSONObject) -> tuple[float, float] | None:
+    """Find the range in which a number is moved; None if nothing says where its values lie."""
+    least, most, typical = feature["minimum"], feature["maximum"], feature["typicalRange"]
+    if typical is not None and typical["high"] > typical["low"]:
+        beyond = BEYOND * (typical["high"] - typical["low"])
+        low, high = typical["low"] - beyond, typical["high"] + beyond
+        low, high = low if least is None else max(low, least), high if most is None else min(high, most)
+    elif least is not None and most is not None:
+        low, high = least, most
+    else:
+        return None
+    return (low, high) if low < high else None
+
+
+def round_step(rough: float) -> float:
+    """Round a step down to 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return float(f"{max(factor for factor in (1, 2, 5) if factor * power <= rough * 1.000001) * power:.12g}")
+
+
+def is_number(text: str) -> bool:
+    """Check if a text is a finite number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def read_number(text: str) -> Any:
+    """Read a number, whole where it is; another text stays as it is."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text) if is_number(text) else text
+
+
+def with_offset(text: str) -> str:
+    """Complete a moment without an offset: it is in UTC."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return text if parsed.tzinfo else parsed.replace(tzinfo=UTC).isoformat()
+
+
+def to_text(value: Any) -> str:
+    """Write a JSON value of the API as the text of a form's field."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return format(value, ".15g")
+        case list():
+            return ", ".join(map(str, value))
+        case str() if value[10:11] == "T":
+            return _without_offset(value)
+    return str(value)
+
+
+def _without_offset(text: str) -> str:
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    moment = parsed.astimezone(UTC) if parsed.tzinfo else parsed
+    return moment.strftime("%Y-%m-%dT%H:%M:%S" if moment.second else "%Y-%m-%dT%H:%M")
+
+
+def simplify(name: str) -> str:
+    """Reduce a name to its letters and digits, so that `mean_radius` and `Mean radius` are one."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def read_row(text: str) -> dict[str, str]:
+    """Read a pasted row: a JSON object, or a header and a row of CSV or TSV. Raises ValueError with a sentence."""
+    text = text.strip()
+    if text.startswith(("{", "[")):
+        return _read_object(text)
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) < 2:
+        raise ValueError("Paste two lines, the names of the columns and the values, or one JSON object.")
+    delimiter = max("\t;,", key=lines[0].count)
+    names, values, *_ = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)
+    if len(names) != len(values):
+        raise ValueError(f"The first line has {len(names)} columns, and the second has {len(values)}.")
+    return dict(zip(names, values, strict=True))
+
+
+def _read_object(text: str) -> dict[str, str]:
+    try:
+        row = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"This is no JSON: {error.msg} in line {error.lineno}.") from error
+    row = row[0] if isinstance(row, list) and row else row
+    row = row.get("features", row) if isinstance(row, dict) else row
+    if not isinstance(row, dict):
+        raise ValueError("Paste one JSON object, with a member for each feature.")
+    return {name: to_text(value) for name, value in row.items()}

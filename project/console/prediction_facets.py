@@ -14,7 +14,7 @@ MOST_ENTRIES = 12
 
 
 @dataclass(frozen=True)
-class Entry:
+class FacetEntry:
     """One value with its count, and the address of the list with it as a condition, or without."""
 
     title: str
@@ -30,7 +30,7 @@ class Facet:
     """The counts by one property."""
 
     title: str
-    entries: Sequence[Entry]
+    entries: Sequence[FacetEntry]
 
 
 def list_facets(filter: PredictionFilter, product: str, counted: JSONObject) -> list[Facet]:
@@ -53,12 +53,12 @@ def list_facets(filter: PredictionFilter, product: str, counted: JSONObject) -> 
 
 def list_entries(
     filter: PredictionFilter, product: str, key: str, rows: Sequence[tuple[str, str, int]]
-) -> list[Entry]:
+) -> list[FacetEntry]:
     """List the values of one property."""
     total = sum(count for *_, count in rows) or 1
     ordered = sorted(rows, key=lambda row: -row[2])[:MOST_ENTRIES]
     return [
-        Entry(
+        FacetEntry(
             title,
             value,
             count,

@@ -20,14 +20,14 @@ def delete(request: HttpRequest, product: str) -> HttpResponse:
     filter = read_filter(request, product, request.POST)
     target = link(reverse("console:predictions", args=[product]), list_parameters(request))
     ids = request.POST.getlist("id")
+    # The list leaves out what was not served, so that is spared here, too.
+    matched = {"product": product, "served": True} | filter.input
     if filter.faults or not (ids or request.POST.get("all")):
         reason = (
             "the filter has a condition that cannot be read" if filter.faults else "check predictions first"
         )
         messages.warning(request, f"Nothing was deleted: {reason}.")
         return HttpResponseRedirect(target)
-    # The list leaves out what was not served, so that is spared here, too.
-    matched = {"product": product, "served": True} | filter.input
     which: JSONObject = {"filter": matched} if request.POST.get("all") else {"ids": ids}
     counts = remove(request, which, dry=True)
     if request.POST.get("confirmed") == str(counts["count"]):

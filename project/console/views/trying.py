@@ -23,7 +23,7 @@ LONGEST_LINK = 4_000
 SUBJECT = ("entity", "reference")
 
 
-class Case:
+class Trying:
     """What is tried: the form, with the subject, and the answer to it."""
 
     def __init__(self, request: HttpRequest, product: str):
@@ -117,7 +117,7 @@ class Case:
 @page
 def try_page(request: HttpRequest, product: str) -> HttpResponse:
     """Show the form, filled from the address; predict what was sent, or read what was pasted."""
-    case = Case(request, product)
+    case = Trying(request, product)
     if request.method == "POST":
         act = ACTIONS.get(request.POST.get("action", ""), predict)
         return act(case)
@@ -132,7 +132,7 @@ def try_page(request: HttpRequest, product: str) -> HttpResponse:
     return case.show()
 
 
-def predict(case: Case) -> HttpResponse:
+def predict(case: Trying) -> HttpResponse:
     """Predict, and show the answer; what is wrong stands at its field."""
     case.read(case.request.POST.dict())
     item: dict[str, Any] = {"product": case.product, "features": case.form.features}
@@ -149,7 +149,7 @@ def predict(case: Case) -> HttpResponse:
     return case.show()
 
 
-def paste(case: Case) -> HttpResponse:
+def paste(case: Trying) -> HttpResponse:
     """Fill the form from a pasted row."""
     case.pasted = case.request.POST.get("pasted", "")
     try:
@@ -165,7 +165,7 @@ def paste(case: Case) -> HttpResponse:
 
 
 #: What the forms of the page do, by their parameter `action`.
-ACTIONS: Mapping[str, Callable[[Case], HttpResponse]] = {"predict": predict, "paste": paste}
+ACTIONS: Mapping[str, Callable[[Trying], HttpResponse]] = {"predict": predict, "paste": paste}
 
 
 @page
@@ -173,7 +173,7 @@ ACTIONS: Mapping[str, Callable[[Case], HttpResponse]] = {"predict": predict, "pa
 def what_if(request: HttpRequest, product: str) -> HttpResponse:
     """Show how the answer of a stored prediction moves with one feature."""
     id = request.GET.get("prediction", "")
-    case = Case(request, product)
+    case = Trying(request, product)
     case.fill_from_prediction(id, shows_answer=True)
     assert case.answer is not None
     movable = [each for each in case.form.fields if list_values(each)]

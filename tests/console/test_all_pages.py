@@ -24,6 +24,11 @@ PAGES = (
     ),
     "/products/diabetes/correct/",
     "/products/wine/correct/",
+    "/products/tumor/data/upload/",
+    "/products/tumor/data/snapshots/",
+    "/products/tumor/data/snapshots/1/",
+    "/products/tumor/data/new/",
+    "/products/wine/data/",
 )
 
 

@@ -27,7 +27,7 @@ ATTRIBUTE = "console_answers"
 
 @dataclass
 class Problem:
-    """What is wrong with an operation, or with one argument of it."""
+    """A fault of an operation, or of one argument of it."""
 
     code: str
     message: str

@@ -189,24 +189,24 @@ def draw_axes(frame: Frame, labels: Sequence[str]) -> SafeString:
     )
     # About one label for each 70 units has room.
     every = max(1, math.ceil(len(labels) * 70 / (right - frame.left)))
-    shown = ((frame.x(place), frame.height - 6, labels[place]) for place in range(0, len(labels), every))
+    texts = ((frame.x(place), frame.height - 6, labels[place]) for place in range(0, len(labels), every))
     return format_html_join("", line, rows) + format_html_join(
-        "", '<text x="{}" y="{}" text-anchor="middle">{}</text>', shown
+        "", '<text x="{}" y="{}" text-anchor="middle">{}</text>', texts
     )
 
 
 def _hits(frame: Frame, labels: Sequence[str], series: Sequence[Series]) -> SafeString:
     rows = []
     for place, label in enumerate(labels):
-        said = [
+        values = [
             f"{each.title} {format_value(value)}"
             for each in series
             if place < len(each.values) and (value := each.values[place]) is not None
         ]
-        if said:
+        if values:
             x = round(frame.x(place) - frame.step / 2, 1)
             rows.append(
-                (x, frame.top, round(frame.step, 1), frame.height - frame.top - frame.bottom, label, said)
+                (x, frame.top, round(frame.step, 1), frame.height - frame.top - frame.bottom, label, values)
             )
     hit = '<rect class="hit" x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect>'
     return format_html_join("", hit, ((*row[:5], ", ".join(row[5])) for row in rows))

@@ -1,4 +1,4 @@
-"""What all pages have in common: who may open them, their frame, and what is shown where an operation was refused."""
+"""The common parts of all pages: who may open them, their frame, and what is shown where an operation was refused."""
 
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -89,7 +89,7 @@ def render(
     frame = fetch(request, FRAME)
     chosen = next((each for each in frame["products"] if each["name"] == product), None)
     permissions = set(chosen["viewerPermissions"]) if chosen else set()
-    asked = [
+    answers = [
         answer
         for answer in answers_of(request)
         if answer.operation.name != FRAME and not answer.operation.is_mutation
@@ -101,7 +101,7 @@ def render(
         "permissions": permissions,
         "sections": list_sections(request, product, permissions, chosen["task"]) if chosen else (),
         "general": list_general(request),
-        "queries": [(answer, answer.curl(request.build_absolute_uri("/graphql/"))) for answer in asked],
+        "queries": [(answer, answer.curl(request.build_absolute_uri("/graphql/"))) for answer in answers],
         **context,
     }
     return render_template(request, template, complete, status=status)
@@ -112,10 +112,10 @@ def render_part(request: HttpRequest, template: str, context: Mapping[str, Any])
     return render_template(request, template, {**context})
 
 
-def require(node: JSONObject | None, what: str) -> JSONObject:
+def require(node: JSONObject | None, message: str) -> JSONObject:
     """Return an object that an operation has found. Raises Http404 where there is none."""
     if node is None:
-        raise Http404(what)
+        raise Http404(message)
     return node
 
 

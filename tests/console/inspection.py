@@ -122,7 +122,9 @@ class Page:
         """List what the keyboard alone does not reach."""
         elements = dict(self.browser.execute_script(REACHABLE))
         self.browser.execute_script(RECORD_FOCUS)
-        ActionChains(self.browser, duration=0).send_keys(Keys.TAB * (len(elements) + 5)).perform()
+        # A field for a date has a stop for each of its parts.
+        stops = len(elements) + 5 + 4 * len(self.find_all("input[type^=date]"))
+        ActionChains(self.browser, duration=0).send_keys(Keys.TAB * stops).perform()
         reached = set(self.browser.execute_script("return window.reached"))
         return [html for name, html in elements.items() if name not in reached]
 

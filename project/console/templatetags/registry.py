@@ -1,38 +1,38 @@
 """Filters of the pages about builds and model versions: recipes, scores and metrics as people read them."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
-from django.utils.text import capfirst
 
+from .. import wording
 from .console import number, seconds, words
 
 register = template.Library()
 
-#: Names of metrics for people, where the words of their names are not enough.
-METRICS = {
-    "roc_auc": "ROC AUC",
-    "roc_auc_ovr": "ROC AUC, one class against the rest",
-    "r2": "R²",
-    "f1": "F1",
-    "f1_macro": "F1, mean of the classes",
-    "neg_log_loss": "Log loss, negative",
-    "neg_brier_score": "Brier score, negative",
-    "neg_mean_absolute_error": "Mean absolute error, negative",
-    "neg_median_absolute_error": "Median absolute error, negative",
-    "neg_mean_squared_error": "Mean squared error, negative",
-    "neg_root_mean_squared_error": "Root of the mean squared error, negative",
-}
+#: Stands among the scores of a class and is none.
+SUPPORT = "support"
+#: Names as programs have them, in sentences.
+CODE_NAME = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
 #: Values of hyperparameters are shortened to so many letters.
 MOST_LETTERS = 60
+
+
+def is_loss(metric: str) -> bool:
+    """Return whether less is better: of an error or a loss that is not negated."""
+    return not metric.startswith("neg_") and any(word in metric for word in ("error", "loss", "brier"))
 
 
 @register.filter
 def metric_title(name: str | None) -> str:
     """Write the name of a metric for people."""
-    return METRICS.get(name or "") or capfirst(words(name or ""))
+    name = name or ""
+    if name == SUPPORT:
+        return "Rows of a fold"
+    title = wording.metric_title(name)
+    return f"{title}, less is better" if is_loss(name) else title
 
 
 @register.filter
@@ -90,6 +90,30 @@ def why_won(remark: str) -> str:
     if not reason:
         return "it has the highest score of the final round."
     return f"{reason}."
+
+
+@register.filter
+def prose(text: str) -> str:
+    """Write names of metrics and hyperparameters in a sentence of the API as people read them."""
+    return CODE_NAME.sub(lambda match: spaced(match[0]), wording.write_metrics(text))
+
+
+@register.filter
+def spaced(name: str) -> str:
+    """Write the name of a hyperparameter with spaces."""
+    return name.replace("_", " ")
+
+
+@register.filter
+def trial(kind: str) -> str:
+    """Write the kind of a trial as a word."""
+    return {"SHADOW": "Shadow", "SPLIT": "Split"}.get(kind, kind)
+
+
+@register.filter
+def at(values: Sequence[Any], place: int) -> Any:
+    """Get a value by its place."""
+    return values[place]
 
 
 @register.filter

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from math import ceil
 from typing import Any, Concatenate, ParamSpec, TypeAlias
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render as render_template
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django_htmx.http import HttpResponseClientRefresh
@@ -49,12 +51,22 @@ def page(view: View[P]) -> View[P]:
             if not actor_of(request).admitted and is_part(request):
                 return HttpResponseClientRefresh()  # the page itself then leads to the login
             if not actor_of(request).admitted:
-                return redirect_to_login(request.get_full_path())
+                return ask_to_log_in(request)
             return view(request, *args, **kwargs)
         except Refused as refused:
             return refuse(request, refused)
 
     return respond
+
+
+def ask_to_log_in(request: HttpRequest) -> HttpResponse:
+    """Redirect to the login, and from there back to the page; to that with the form if a form was sent."""
+    if request.method != "POST":
+        return redirect_to_login(request.get_full_path())
+    messages.warning(request, "You were not logged in any more, so nothing was changed. Send the form again.")
+    sender = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(sender, {request.get_host()}, request.is_secure())
+    return redirect_to_login(urlunsplit(("", "", *urlsplit(sender)[2:])) if is_ours else "/")
 
 
 def is_part(request: HttpRequest) -> bool:
@@ -65,7 +77,7 @@ def is_part(request: HttpRequest) -> bool:
 def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:
     """Render the page that says why there is no other one; strangers are sent to the login."""
     if refused.code == "UNAUTHENTICATED":
-        return redirect_to_login(request.get_full_path())
+        return ask_to_log_in(request)
     context = {
         "title": TITLES.get(refused.code, "This cannot be shown"),
         "problems": refused.problems,

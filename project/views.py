@@ -10,6 +10,9 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
+from project.console.api import JSONObject, Refused, fetch
+from project.console.pages import FRAME
+from project.console.sections import list_general
 from project.headers import build_policy
 from schema import graphiql_queries
 from store.access.actors import Actor
@@ -27,13 +30,17 @@ def graphiql(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     if not actor.admitted or not is_among(actor, settings.EXEMPLAR_GRAPHIQL):
         return redirect_to_login(request.get_full_path())
-    products = graphiql_queries.products()
-    chosen = next((name for name in products if name == request.GET.get("product")), next(iter(products), ""))
+    frame = read_frame(request)
+    titles = {product["name"]: product["title"] for product in frame["products"]}
+    chosen = next((name for name in titles if name == request.GET.get("product")), next(iter(titles), ""))
     nonce = secrets.token_urlsafe(16)
     context = {
+        **frame,
+        "general": list_general(request),
         "nonce": nonce,
-        "products": products,
+        "title": "GraphiQL",
         "chosen": chosen,
+        "chosen_title": titles.get(chosen, ""),
         "refusals": catalogue.refusals(),
         "page": {"product": chosen, "tabs": list_tabs(chosen, actor)},
     }
@@ -42,6 +49,15 @@ def graphiql(request: HttpRequest) -> HttpResponse:
     styles = {"style-src": f"'self' 'nonce-{nonce}'", "font-src": "'self' data:"}
     response["Content-Security-Policy"] = build_policy(styles)
     return response
+
+
+def read_frame(request: HttpRequest) -> JSONObject:
+    """Read what the frame of a page shows; without the database, the names that are declared."""
+    try:
+        return fetch(request, FRAME)
+    except Refused:
+        products = [{"name": name, "title": name} for name in graphiql_queries.products()]
+        return {"viewer": {"name": None, "anonymous": True}, "products": products}
 
 
 def list_tabs(product: str, actor: Actor) -> list[dict[str, str]]:

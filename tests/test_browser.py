@@ -150,10 +150,11 @@ def test_every_product_can_be_reached_on_a_phone(page: Page, exemplar: System, w
         page.browser.get(f"{exemplar.url}/graphql/")
         page.wait(lambda: page.tabs)
         assert page.browser.execute_script(OVERHANG) <= 0
-        page.browser.find_element(By.LINK_TEXT, product).click()
+        page.browser.find_element(By.CSS_SELECTOR, "details.products summary").click()
+        page.browser.find_element(By.CSS_SELECTOR, f".products-body a[href='?product={product}']").click()
         page.wait(lambda product=product: f"product={product}" in page.browser.current_url)
         page.wait(lambda: page.tabs)
-        assert page.browser.find_element(By.CSS_SELECTOR, "nav [aria-current]").text == product
+        assert page.browser.find_element(By.ID, "chosen").text == product.capitalize()
 
 
 def test_every_product_has_tabs(page: Page, exemplar: System):

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+from urllib.parse import quote, urlencode
 
 from asgiref.sync import async_to_sync
 from django.core.handlers.asgi import ASGIRequest
@@ -65,6 +66,12 @@ class Answer:
     def variables_text(self) -> str:
         """The variables as JSON for people."""
         return json.dumps(self.variables, indent=2, ensure_ascii=False)
+
+    @property
+    def fragment(self) -> str:
+        """The fragment of an address by which GraphiQL opens the operation: browsers send it to no server."""
+        parts = {"query": self.operation.text, "variables": self.variables_text}
+        return urlencode(parts, quote_via=quote)
 
     def curl(self, url: str) -> str:
         """Render the command by which a shell asks the same."""

@@ -80,7 +80,8 @@ def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:
         return ask_to_log_in(request)
     context = {
         "title": TITLES.get(refused.code, "This cannot be shown"),
-        "problems": refused.problems,
+        # Each part of a page that needs what is away says so.
+        "problems": list({problem.message: problem for problem in refused.problems}.values()),
         "retry": RETRY_SECONDS.get(refused.code),
     }
     status = 404 if refused.code in ("UNKNOWN_PRODUCT", "UNKNOWN_ID") else STATUS.get(refused.code, 400)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -14,13 +15,15 @@ SECRET = re.compile(r'<pre id="secret"[^>]*>([^<]+)</pre>')
 WHO = "{ viewer { name permissions { product { name } permissions } } }"
 
 
-def log_in(system: System, name: str = "admin", password: str = "") -> httpx.Client:
-    client = httpx.Client(base_url=system.url, trust_env=False, timeout=60)
-    client.get("/login/")
-    password = password or (system.folder / "admin-password").read_text()
-    answer = post(client, "/login/", username=name, password=password)
-    assert answer.status_code == 302, answer.text
-    return client
+@contextmanager
+def log_in(system: System, name: str = "admin", password: str = "") -> Iterator[httpx.Client]:
+    """Log in as a browser does."""
+    with httpx.Client(base_url=system.url, trust_env=False, timeout=60) as client:
+        client.get("/login/")
+        password = password or (system.folder / "admin-password").read_text()
+        answer = post(client, "/login/", username=name, password=password)
+        assert answer.status_code == 302, answer.text
+        yield client
 
 
 def post(client: httpx.Client, path: str, **form: object) -> httpx.Response:
@@ -111,7 +114,8 @@ def test_a_password_is_changed_in_the_frame(labeller: httpx.Client, closed_exemp
     )
     assert changed.status_code == 302
     assert "Your password is changed." in labeller.get("/account/").text
-    log_in(closed_exemplar, "lab", "another lighthouse").close()
+    with log_in(closed_exemplar, "lab", "another lighthouse"):
+        pass
 
 
 def test_the_audit_log_has_filters_in_its_address(admin: httpx.Client) -> None:

@@ -4,6 +4,11 @@
 
   const page = JSON.parse(document.getElementById("page").textContent);
 
+  // An operation that another page hands over is in the fragment of the address, which browsers send to no server.
+  const handed = new URLSearchParams(location.hash.slice(1));
+  if (handed.get("query")) page.tabs.unshift({ query: handed.get("query"), variables: handed.get("variables") || "{}" });
+  addEventListener("hashchange", () => location.reload());
+
   // Dialogs write a style sheet while they run: the page's policy allows those with the nonce of this script.
   const { nonce } = document.currentScript;
   const createElement = document.createElement.bind(document);
@@ -52,8 +57,50 @@
     return requested && variables.build === prepared ? { ...params, variables: { ...variables, build: requested } } : params;
   }
 
+  // GraphiQL shows the last event of a subscription; the log has all of them, the newest ones if they are many.
+  const log = document.getElementById("events");
+  const list = document.getElementById("event-list");
+  const MOST_EVENTS = 1000;
+  let count = 0;
+
+  function note(answer, started) {
+    count += 1;
+    const item = document.createElement("li");
+    const number = document.createElement("b");
+    number.textContent = `#${count}, ${((performance.now() - started) / 1000).toFixed(1)} s  `;
+    item.append(number, JSON.stringify(answer.data === undefined ? answer : answer.data), "\n");
+    list.append(item);
+    if (list.childElementCount > MOST_EVENTS) list.firstElementChild.remove();
+    list.scrollTop = list.scrollHeight;
+    document.getElementById("event-count").textContent = count.toLocaleString();
+    log.hidden = false;
+  }
+
+  document.getElementById("event-clear").addEventListener("click", () => {
+    list.replaceChildren();
+    count = 0;
+    document.getElementById("event-count").textContent = "0";
+  });
+
+  // Not a generator: its `return` would wait for the next event, and the stop button with it.
+  function logged(events) {
+    const started = performance.now();
+    const iterator = events[Symbol.asyncIterator]();
+    return {
+      [Symbol.asyncIterator]() { return this; },
+      async next() {
+        const step = await iterator.next();
+        if (!step.done) note(step.value, started);
+        return step;
+      },
+      return: async (value) => (iterator.return ? iterator.return(value) : { done: true, value }),
+      throw: async (error) => (iterator.throw ? iterator.throw(error) : Promise.reject(error)),
+    };
+  }
+
   async function fetcher(params, options) {
     const answer = await send(watch(params), options);
+    if (answer && answer[Symbol.asyncIterator]) return logged(answer);
     const build = answer && answer.data && answer.data.requestBuild && answer.data.requestBuild.build;
     requested = build ? build.id : requested;
     return answer;

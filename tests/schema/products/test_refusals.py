@@ -125,6 +125,7 @@ def test_readiness_and_the_page_name_what_is_not_served(
     request = RequestFactory().get("/graphql/")
     request.session = SimpleNamespace(session_key=None)  # type: ignore[assignment]
     monkeypatch.setattr(views, "list_tabs", lambda *_: [])  # these need the database
+    monkeypatch.setattr(views, "read_frame", lambda _: {"viewer": {"anonymous": True}, "products": []})
     page = views.graphiql(request).content.decode()
     assert "<b>gone</b> is not served: &#x27;price&#x27;" in page
     assert "the secret of the team" not in page

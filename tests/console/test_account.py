@@ -29,7 +29,7 @@ def log_in(system: System, name: str = "admin", password: str = "") -> Iterator[
 def post(client: httpx.Client, path: str, **form: object) -> httpx.Response:
     """Send a form from the page of the account."""
     token = client.cookies.get("csrftoken", "")
-    headers = {"Referer": f"{client.base_url}account/"}
+    headers = {"Referer": str(client.base_url.join("/account/"))}
     return client.post(path, data={"csrfmiddlewaretoken": token, **form}, headers=headers)
 
 
@@ -81,7 +81,7 @@ def test_what_is_wrong_with_a_token_stands_at_its_field(admin: httpx.Client) -> 
     assert "Give a whole number of days" in page
     assert 'value="kept"' in page
     page = post(admin, "/account/tokens/", name="admin", permissions=["VIEW"], days="0").text
-    assert 'id="days-fault">A token expires in the future' in page
+    assert 'id="days-fault">A token ends after 1 to' in page
     assert "UNKNOWN" not in post(admin, "/account/tokens/ex_none/revoke/").text
 
 

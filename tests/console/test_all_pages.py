@@ -12,7 +12,6 @@ PAGES = (
     "/",
     "/new/",
     "/account/",
-    "/audit/",
     *(
         f"/products/tumor/{section}/"
         for section in ("try", "predictions", "correct", "builds", "models", "quality", "data", "settings")

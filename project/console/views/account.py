@@ -13,9 +13,10 @@ from django.views.decorators.http import require_POST
 
 from store.access.admin import record_change
 from store.access.audit import DESCRIPTIONS
-from store.access.permissions import TITLES
+from store.access.middleware import actor_of
+from store.access.permissions import TITLES, Permission
 
-from ..api import Answer, JSONObject, ask, fetch
+from ..api import Answer, JSONObject, Refused, ask, fetch
 from ..pages import page, render
 from ..paging import list_pages, page_of
 
@@ -176,6 +177,8 @@ def audit(request: HttpRequest) -> HttpResponse:
     }
     answer = ask(request, "Audit", {**page_of(request, AUDIT_ROWS), "filter": wanted})
     log = (answer.data or {}).get("auditLog")
+    if answer.problems and not may_administer_any(request):
+        raise Refused(answer.problems)
     context = {
         "title": "Audit log",
         "entries": [drop_empty_details(entry) for entry in log["nodes"]] if log else [],
@@ -185,6 +188,11 @@ def audit(request: HttpRequest) -> HttpResponse:
         "acts": ACTS,
     }
     return render(request, "console/audit.html", context)
+
+
+def may_administer_any(request: HttpRequest) -> bool:
+    """Return True for administrators of some product, who are asked which one they mean."""
+    return actor_of(request).may_somewhere(Permission.ADMINISTER)
 
 
 def drop_empty_details(entry: JSONObject) -> JSONObject:

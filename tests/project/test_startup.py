@@ -66,6 +66,19 @@ def test_a_start_with_loaded_examples_imports_no_library_of_those_that_learn(tmp
     assert not imported(SET_UP + loaders, tmp_path / "state") & HEAVY
 
 
+def test_commands_of_access_run_without_the_schema(tmp_path: Path) -> None:
+    calls = "from django.core.management import load_command_class as load;"
+    for name, *arguments in (
+        ("token", "list"),
+        ("grant", "ann", "VIEW"),
+        ("revoke", "ann", "VIEW"),
+        ("who",),
+    ):
+        calls += f"command = load('store', '{name}'); command.handle = lambda **options: None;"
+        calls += f"command.run_from_argv(['manage.py', '{name}', *{arguments}]);"
+    assert not imported(SET_UP + calls, tmp_path / "state") & (HEAVY | {"graphql", "strawberry"})
+
+
 def test_a_web_process_imports_libraries_with_the_models_that_need_them(tmp_path: Path) -> None:
     web = f"{SET_UP} import project.management.commands.web, project.asgi;"
     assert not imported(web, tmp_path / "state") & HEAVY

@@ -17,6 +17,8 @@ from store.products import catalogue
 
 class Command(BaseCommand):
     help = "Make, list, rotate and revoke the tokens of programs. A token's secret is shown once, when it is made."
+    # Who may do what depends on no declaration, and the checks compose the whole schema.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("act", choices=("create", "list", "rotate", "revoke"), help="what to do")

@@ -14,6 +14,8 @@ from store.access.permissions import OPEN, Permission
 
 class Command(BaseCommand):
     help = "Show who may do what: grants of users, programs, groups and strangers."
+    # Who may do what depends on no declaration, and the checks compose the whole schema.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", nargs="?", help="only what holds on this product")

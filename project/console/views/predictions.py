@@ -76,7 +76,7 @@ def list_page(
 
 def list_flags(filter: PredictionFilter) -> list[JSONObject]:
     """List the conditions that are true or false, which this product has."""
-    if filter.task == "CLUSTERING":
+    if filter.task == "CLUSTERING" or not filter.may_view:
         return []
     titles = {"wrong": "Right or wrong by feedback", "labelled": "Feedback", "disputed": "Disputes"}
     return [

@@ -232,3 +232,20 @@ def test_labels_are_in_reach_of_a_thumb(page: Page, asked: Asked) -> None:
         assert button.rect["height"] >= 44
         top = page.browser.execute_script("return arguments[0].getBoundingClientRect().bottom", button)
         assert top <= page.browser.execute_script("return innerHeight")
+
+
+def test_a_case_stays_where_a_form_is_out_of_date_or_the_server_is_away(page: Page, asked: Asked) -> None:
+    [prediction] = asked(count=1)
+    page.open(PAGE)
+    page.browser.delete_cookie("csrftoken")
+    page.find("[data-shortcut='1']").click()
+    page.wait(lambda: page.find_all("#correct-problem .problems"))
+    assert page.find("input[name=prediction]").get_attribute("value") == prediction
+    page.open(PAGE)
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/correct/*"]})
+    page.find("[data-shortcut='1']").click()
+    page.wait(lambda: "The server cannot be reached" in page.text)
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["https://*", "wss://*"]})
+    page.find("[data-shortcut='1']").click()
+    page.wait(lambda: "Stored: Benign." in page.text)
+    assert len(words(page.system, prediction)) == 1

@@ -20,6 +20,22 @@ document.addEventListener("keydown", (event) => {
   else element.click();
 });
 
+// What is no next case, as a session that has ended or a server that is away, is said above the case, which stays.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target.id !== "correct" || event.detail.xhr.responseText.includes('id="correct"')) return;
+  event.detail.target = document.getElementById("correct-problem");
+  event.detail.selectOverride = ".problems";
+  event.detail.swapOverride = "innerHTML";
+});
+document.addEventListener("htmx:sendError", () => {
+  const problem = document.createElement("div");
+  problem.className = "problems";
+  problem.setAttribute("role", "alert");
+  problem.textContent = "The server cannot be reached, so nothing was stored. Try again.";
+  document.getElementById("correct-problem")?.replaceChildren(problem);
+  scrollTo({ top: 0 });
+});
+
 // The next case begins at its top, and a screen reader hears its name.
 document.addEventListener("htmx:afterSettle", () => {
   const title = document.querySelector("#correct #case-title");

@@ -77,5 +77,11 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-import-now]");
   if (button) send({ maxRejects: button.dataset.importNow });
 });
+// While the server is away, the state that was read last stays, and is asked for again.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target.id === "import-state" && !event.detail.xhr.responseText.includes('id="import-state"')) {
+    event.detail.shouldSwap = false;
+  }
+});
 document.addEventListener("htmx:afterSettle", complete);
 complete();

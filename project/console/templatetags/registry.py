@@ -57,7 +57,7 @@ def duration(value: float | None) -> str:
 @register.filter
 def signed(value: float | None) -> str:
     """Format a difference with its sign."""
-    return number(value) if value is None or value < 0 else f"+{number(value)}"
+    return number(value) if value is None or value <= 0 else f"+{number(value)}"
 
 
 @register.filter

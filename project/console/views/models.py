@@ -3,6 +3,8 @@
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 
+from schema.core.responses import STATUS
+
 from .. import model_tables
 from ..api import JSONObject, Problem, fetch
 from ..charts import Series, lines
@@ -108,8 +110,14 @@ def model(request: HttpRequest, product: str, number: int) -> HttpResponse:
         "problems": problems,
         "form": request.POST if problems else {},
     }
-    status = 409 if any(problem.code in promotions.STALE for problem in problems) else 400
-    return render(request, "console/model.html", context, product, status if problems else 200)
+    return render(request, "console/model.html", context, product, _status_of(problems))
+
+
+def _status_of(problems: list[Problem]) -> int:
+    """Return the status of a page that says why nothing was done; 200 where nothing was refused."""
+    if not problems:
+        return 200
+    return 409 if problems[0].code in promotions.STALE else int(STATUS.get(problems[0].code, 400))
 
 
 @page

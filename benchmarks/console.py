@@ -25,6 +25,7 @@ from store.predictions.predictions import Prediction
 #: Milliseconds and kilobytes of a page, at most.
 MOST_MS, MOST_KB = 100, 100
 SECTIONS = ("try", "predictions", "correct", "builds", "models", "quality", "data", "settings")
+QUEUES = ("disputed", "unsure", "newest")
 #: An element that loads itself from an address.
 PART = re.compile(r"<[^>]*hx-get=\"([^\"]+)\"[^>]*>")
 LOADS = re.compile(r"hx-trigger=\"[^\"]*(load|revealed)")
@@ -40,7 +41,10 @@ def list_pages() -> dict[str, str]:
         "a prediction": f"/products/mixed/predictions/{ids.encode('MixedPrediction', newest.pk)}/",
         "a version": "/products/mixed/models/1/",
         "two versions": "/products/mixed/models/compare/?a=1&b=2",
-        "a row": "/products/mixed/data/1/",
+        **{f"correct, {queue}": f"/products/mixed/correct/?queue={queue}" for queue in QUEUES},
+        "rows, by a feature": "/products/mixed/data/?feature=age&is=from&value=60&order=-key",
+        "a row": "/products/mixed/data/row/?key=1",
+        "snapshots": "/products/mixed/data/snapshots/",
     }
     return pages
 

@@ -46,6 +46,13 @@ class RowField:
         return self.feature["kind"] in ("NUMBER", "INTEGER")
 
     @property
+    def hint(self) -> str:
+        """The description, unless the title says the same."""
+        text = str(self.feature["description"] or "")
+        bare = text.removesuffix(f" [{self.feature['unit']}]")
+        return "" if bare.lower() == self.feature["title"].lower() else bare
+
+    @property
     def is_changed(self) -> bool:
         """True if the person has changed it."""
         return self.text.replace("\r\n", "\n") != self.before.replace("\r\n", "\n")

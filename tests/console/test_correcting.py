@@ -13,6 +13,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 
 from tests.console.inspection import NARROW, WIDE, Page
 from tests.system import System
+from tests.test_access import log_in_to
 from tests.test_lifecycle import champion, data
 from tests.waiting import PATIENCE
 
@@ -150,6 +151,26 @@ def test_a_case_that_somebody_labelled_meanwhile_says_so(
     assert "Stored: Malignant." in agreed.text and len(words(exemplar, prediction)) == 2
     disputed = person().get("/products/tumor/correct/?queue=disputed")
     assert shown(disputed) == prediction and "What others say (2)" in disputed.text
+
+
+def test_who_has_spoken_is_not_asked_again_in_another_browser(
+    exemplar: System, asked: Asked, person: Person
+) -> None:
+    [prediction] = asked(count=1)
+    for author, answer in (("bob", "BENIGN"), ("eve", "MALIGNANT")):
+        word = {"product": "tumor", "about": {"prediction": prediction}, "answer": answer, "author": author}
+        data(exemplar.ask(SAY, {"input": word}))
+    address = "/products/tumor/correct/?queue=disputed"
+    browsers = [person(), person()]
+    for browser in browsers:
+        browser.follow_redirects = False
+        log_in_to(browser, exemplar.folder)
+        browser.follow_redirects = True
+    page = browsers[0].get(address)
+    assert shown(page) == prediction
+    browsers[0].post(address, data=fields(page) | {"answer": "MALIGNANT"}, headers={"Referer": str(page.url)})
+    assert sorted(word["author"] for word in words(exemplar, prediction)) == ["admin", "bob", "eve"]
+    assert "Nothing waits here." in browsers[1].get(address).text
 
 
 def test_a_case_that_was_deleted_meanwhile_is_passed_over(

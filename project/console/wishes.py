@@ -22,8 +22,9 @@ OPTIONS = {
 }
 #: The choice of no column to predict; no column has this name here.
 NOTHING = "*"
-#: Columns that the page shows with their controls; others are taken as they were understood.
-MOST_COLUMNS = 150
+#: Columns that the page shows with their controls, as its HTML is sent within 100 kB; others are taken as they were
+#: understood.
+MOST_COLUMNS = 80
 #: Tasks as the command has them, and the one that needs no column to predict.
 TASKS = tuple(task.task.lower() for task in (Classification, Regression, Clustering))
 WITHOUT_LABEL = Clustering.task.lower()

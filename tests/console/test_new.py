@@ -168,6 +168,18 @@ def test_an_upload_that_is_broken_off_leaves_nothing(client: httpx.Client, works
     assert drafts(workshop) == before
 
 
+def test_a_file_of_many_columns_is_a_page_of_usual_size(client: httpx.Client, tmp_path: Path) -> None:
+    header = ",".join([*(f"column{number}" for number in range(600)), "answer"])
+    rows = [
+        ",".join([*(str(number * row % 97 / 7) for number in range(600)), str(row % 2)]) for row in range(40)
+    ]
+    (tmp_path / "wide.csv").write_text("\n".join([header, *rows]))
+    page = send(client, tmp_path / "wide.csv")
+    assert len(page.content) < 100_000
+    assert "521 more columns are taken as they were understood." in page.text
+    assert '<option value="answer">' in page.text
+
+
 def test_a_draft_can_be_deleted(client: httpx.Client, workshop: System, passengers: Path) -> None:
     page = send(client, passengers)
     token = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}

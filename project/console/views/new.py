@@ -169,6 +169,7 @@ def describe_plan(draft: Draft, wishes: Wishes, plan: dict[str, Any], problem: s
         "columns": rows,
         "more": len(columns) - len(rows),
         "choices": [(name, column["header"] or name) for _, column, name in columns],
+        "is_wide": len(columns) > MOST_COLUMNS,
         "unclear_date": next(filter(None, (table["unclear_date"] for table in plan.get("tables", ()))), ""),
         "is_workbook": any(name.lower().endswith((".xlsx", ".xlsm", ".ods")) for name in draft.file_names),
         "sentences": [to_words(refusal) for refusal in refusals if refusal],

@@ -1,6 +1,7 @@
 """A running Exemplar that trusts an identity provider: its tokens at the API, and people in a browser."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests import identity_provider
 from tests.identity_provider import IdentityProvider
-from tests.system import System, state_folder
+from tests.system import System, copied
 from tests.waiting import PATIENCE, eventually
 
 WHO = "{ viewer { name anonymous } }"
@@ -25,9 +26,9 @@ def idp() -> Iterator[IdentityProvider]:
 
 
 @pytest.fixture(scope="module")
-def closed(idp: IdentityProvider) -> Iterator[System]:
+def closed(grown: Path, idp: IdentityProvider) -> Iterator[System]:
     system = System(
-        state_folder(),
+        copied(grown),
         EXEMPLAR_OPEN="off",
         EXEMPLAR_WORKERS="0",
         EXEMPLAR_OIDC_ADMINISTRATORS="admins",

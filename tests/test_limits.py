@@ -3,11 +3,12 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.system import System, state_folder
+from tests.system import System, copied
 from tests.waiting import PATIENCE, eventually
 
 QUOTA, PROCESSES = 160, 2
@@ -20,9 +21,11 @@ pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="module")
-def limited() -> Iterator[System]:
-    """An Exemplar of two web processes, with a quota for strangers."""
-    system = System(state_folder(), f"--web={PROCESSES}", EXEMPLAR_STRANGER_QUOTA=f"{QUOTA}/day")
+def limited(grown: Path) -> Iterator[System]:
+    """An Exemplar of two web processes, with a quota for strangers; without workers, which nobody needs here."""
+    system = System(
+        copied(grown), f"--web={PROCESSES}", "--workers=0", EXEMPLAR_STRANGER_QUOTA=f"{QUOTA}/day"
+    )
     try:
         yield system.start()
     finally:

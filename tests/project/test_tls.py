@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from project.front import certificates
 from project.front.certificates import Certificate
 from project.state import Unusable
-from tests.system import System, state_folder
+from tests.system import System, copied
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.system
@@ -47,10 +47,10 @@ def write_certificate(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def secure(grown: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     certificate, key = write_certificate(tmp_path_factory.mktemp("tls"), "localhost")
     names = {"EXEMPLAR_TLS_CERT": str(certificate), "EXEMPLAR_TLS_KEY": str(key)}
-    system = System(state_folder(), "--workers=0", **names)
+    system = System(copied(grown), "--workers=0", **names)
     system.client.close()
     system.url = f"https://localhost:{system.port}"
     trust = ssl.create_default_context(cafile=str(certificate))

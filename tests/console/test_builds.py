@@ -99,6 +99,21 @@ def test_a_list_without_rows_says_what_to_do(page: Page) -> None:
     assert "No build is failed" in page.text and "Show all builds" in page.text
 
 
+#: Asks for the list of a product that does not exist, as its live part would.
+REFUSED = """
+const part = document.querySelector("[data-live]");
+htmx.ajax("GET", "/products/absent/builds/", { source: part, target: "#builds", select: "#builds" });
+"""
+
+
+@pytest.mark.script("console/console.js")
+def test_a_part_that_is_refused_stays_with_the_reason(page: Page) -> None:
+    page.open(WIDE)
+    page.browser.execute_script(REFUSED)
+    page.wait(lambda: page.find_all("[data-refused]"))
+    assert page.find("[data-refused]").text and page.find("#builds table")
+
+
 def test_remedies_are_for_codes_that_exist() -> None:
     assert [code for code in builds.REMEDIES if code not in ErrorCode.__members__] == []
 

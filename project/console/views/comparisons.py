@@ -45,6 +45,7 @@ def compare(request: HttpRequest, product: str) -> HttpResponse:
         "title": "Versions " + " and ".join(str(side["number"]) for side in sides),
         "data": data,
         "sides": sides,
+        "options": _list_options(data["newest"]["nodes"], sides),
         "numbers": dict(zip(SIDES, (a, b, *rest), strict=False)),
         "differing": [row for row in recipe if row.differs],
         "same": [row for row in recipe if not row.differs],
@@ -56,6 +57,12 @@ def compare(request: HttpRequest, product: str) -> HttpResponse:
         "job": None if rest else _find_job(data["jobs"]["nodes"], a, b),
     }
     return render(request, "console/compare.html", context, product)
+
+
+def _list_options(newest: list[JSONObject], sides: list[JSONObject]) -> list[JSONObject]:
+    """List the versions to choose from: the newest, and those that are compared."""
+    listed = {each["number"] for each in newest}
+    return [*newest, *(side for side in sides if side["number"] not in listed)]
 
 
 def _choose(request: HttpRequest, product: str, numbers: list[int]) -> HttpResponse:

@@ -82,6 +82,22 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
+// An answer without the part that was asked for is a refusal: the part stays, and the reason stands before it.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { requestConfig, serverResponse, target } = event.detail;
+  const select = requestConfig?.elt.getAttribute("hx-select");
+  for (const reason of document.querySelectorAll("[data-refused]")) reason.remove();
+  if (!select || event.detail.xhr.status < 400) return;
+  const answer = new DOMParser().parseFromString(serverResponse, "text/html");
+  if (answer.querySelector(select)) return;
+  event.detail.shouldSwap = false;
+  const reason = document.createElement("p");
+  reason.className = "problems";
+  reason.role = "alert";
+  reason.dataset.refused = "";
+  reason.textContent = answer.querySelector(".problems")?.textContent ?? "This part cannot be loaded now.";
+  target.before(reason);
+});
 document.addEventListener("htmx:afterRequest", (event) => { delete event.target.dataset?.sent; });
 document.addEventListener("htmx:afterSettle", (event) => { showMoments(event.target.parentElement ?? document); listen(); });
 // Wide windows show the menu at the side, always.

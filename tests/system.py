@@ -20,6 +20,9 @@ from tests import beside
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
+#: What a copy of the project leaves out: bytecode that is being written. The rest is copied along, or each process of
+#: a copy compiles all modules once more.
+UNFINISHED = shutil.ignore_patterns("*.pyc.*")
 #: Of the tests' environment and of the caller's, these are not for the system.
 UNSET = {
     *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE"),

@@ -21,7 +21,7 @@ from project.engines import PostgreSQL
 from tests.keys import KEYS
 from tests.shops import FILMS, MUSIC
 from tests.store.ingest.workbook import write_workbook
-from tests.system import ROOT, outer_environment, state_folder
+from tests.system import ROOT, UNFINISHED, outer_environment, state_folder
 from tests.waiting import PATIENCE
 
 PARTS = ("learning", "store", "schema", "project", "manage.py", "worker.py")
@@ -78,7 +78,7 @@ def copied_project(folder: Path) -> Path:
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / part, ignore=UNFINISHED)
         else:
             shutil.copy(source, folder)
     return folder

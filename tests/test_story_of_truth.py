@@ -81,7 +81,7 @@ def system(tmp_path: Path, grown: Path) -> Iterator[System]:
     """Exemplar with the tumors, which build when live accuracy falls, and promote on evidence."""
     root = copied_project(tmp_path / "project")
     shutil.copytree(
-        ROOT / "examples", root / "examples", ignore=shutil.ignore_patterns("node_modules", "__pycache__")
+        ROOT / "examples", root / "examples", ignore=shutil.ignore_patterns("node_modules", "*.pyc.*")
     )
     replace_in(
         root / "examples" / "tumor" / "products.py",

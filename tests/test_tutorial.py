@@ -22,7 +22,7 @@ from graphql import parse, validate
 from learning.problem import Classification
 from schema.composition import compose
 from store.products import DataProduct, Join
-from tests.system import ROOT, System, copied
+from tests.system import ROOT, UNFINISHED, System, copied
 from tests.test_lifecycle import data
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
@@ -37,7 +37,7 @@ def copy(tmp_path: Path) -> Path:
         pytest.skip("the tutorial starts with ./dev, and there is no environment that ./dev made")
     for name in OURS:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=UNFINISHED)
         elif (ROOT / name).exists():
             shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")

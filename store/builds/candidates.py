@@ -168,6 +168,12 @@ class FoldScoreManager(models.Manager["FoldScore"]):
         rows = list(self.filter(candidate=candidate, round__in=(SERVED, CONTEST)).order_by("fold"))
         return [row for row in rows if row.round == SERVED] or rows
 
+    def served_scores(self, candidate: int) -> list[float]:
+        """List the scores of the same folds, without the predictions that their rows have."""
+        rows = self.filter(candidate=candidate, round__in=(SERVED, CONTEST)).order_by("fold")
+        scores = list(rows.values_list("round", "score"))
+        return [score for round, score in scores if round == SERVED] or [score for _, score in scores]
+
     def load(self, build: Build) -> dict[tuple[str, str, int], FoldScored]:
         """Load the folds that earlier attempts have scored, by candidate key, round and fold."""
         rows = self.filter(candidate__build=build).exclude(round=SERVED)

@@ -154,7 +154,7 @@ class LiveQuality(QualityOf):
         if version is None:
             return None
         candidate: Any = version.candidate
-        scores = [fold.score for fold in candidate.folds.served(candidate.pk)]
+        scores = candidate.folds.served_scores(candidate.pk)
         snapshot = version.snapshot
         rows = snapshot.rows - snapshot.unlabelled if self.product.learns_from_labels else snapshot.rows
         bounds = _corrected_interval(version.score, scores, self.product.problem.folds_for(snapshot.rows))

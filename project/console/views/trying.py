@@ -30,7 +30,8 @@ class Trying:
         self.request, self.product = request, product
         self.permissions = find_permissions(request, product)
         data = ask(request, "Try", {"product": product, "view": self.may_view})
-        if data.data is None or data.problems:
+        # Examples come from the tables, which may be away: the form does without them.
+        if data.data is None or (data.problems and data.data["product"] is None):
             raise Refused(data.problems)
         self.about: JSONObject = require(data.data["product"], "There is no such product.")
         self.form = FeatureForm.of(self.about["features"])

@@ -37,7 +37,8 @@ def list_pages() -> dict[str, str]:
     pages = {"home": "/", "new": "/new/", "account": "/account/"}
     pages |= {section: f"/products/mixed/{section}/" for section in SECTIONS}
     pages |= {
-        "predictions, by confidence": "/products/mixed/predictions/?order=confidence",
+        "predictions, by confidence": "/products/mixed/predictions/?sort=unsure",
+        "wrong predictions": "/products/mixed/predictions/?wrong=yes",
         "a prediction": f"/products/mixed/predictions/{ids.encode('MixedPrediction', newest.pk)}/",
         "a version": "/products/mixed/models/1/",
         "two versions": "/products/mixed/models/compare/?a=1&b=2",

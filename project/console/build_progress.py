@@ -50,7 +50,8 @@ def list_steps(build: JSONObject, ended: Iterable[JSONObject]) -> list[BuildStep
     steps = []
     for place, title in enumerate(STEPS):
         values = [value for each in past if (value := each[place]) is not None]
-        begin, is_done = moments[place], moments[place + 1] is not None
+        begin = moments[place]
+        is_done = begin is not None and moments[place + 1] is not None
         now = running and not is_done and begin is not None
         state = "done" if is_done else "now" if now else "ahead"
         steps.append(

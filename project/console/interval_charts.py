@@ -13,7 +13,7 @@ ROW, TITLES, WIDTH = 32, 130, 440
 
 
 @dataclass(frozen=True)
-class Row:
+class IntervalRow:
     """A value with its interval."""
 
     title: str
@@ -24,7 +24,7 @@ class Row:
     is_estimate: bool = False
 
 
-def intervals(title: str, rows: Sequence[Row]) -> SafeString:
+def intervals(title: str, rows: Sequence[IntervalRow]) -> SafeString:
     """Draw values as dots and their intervals as lines, each row under the other on one axis."""
     values = [value for row in rows for value in (row.value, row.low, row.high) if value is not None]
     if not values:
@@ -50,7 +50,7 @@ def _draw_scale(frame: Frame, height: int) -> SafeString:
     return format_html_join("", line, ticks)
 
 
-def _draw_row(frame: Frame, place: int, row: Row) -> SafeString:
+def _draw_row(frame: Frame, place: int, row: IntervalRow) -> SafeString:
     y = ROW * place + ROW // 2 + 2
     colour = f"s{place % 6 + 1}"
     parts = [format_html('<text class="strong" x="0" y="{}">{}</text>', y + 4, row.title)]

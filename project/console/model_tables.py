@@ -23,7 +23,7 @@ FIRST = (
 
 
 @dataclass(frozen=True)
-class Row:
+class ModelRow:
     """One line of a table: a title, and a value of each column."""
 
     title: str
@@ -51,32 +51,32 @@ class Difference:
     folds: int
 
 
-def by_fold(model: JSONObject) -> tuple[list[str], list[Row]]:
+def by_fold(model: JSONObject) -> tuple[list[str], list[ModelRow]]:
     """Return the columns and the rows of the scores of a version by fold: each metric with its mean."""
     folds = sorted({each["fold"] for each in model["folds"]})
     values = {(each["metric"], each["fold"]): each["value"] for each in (*model["means"], *model["folds"])}
     names = order((each["metric"] for each in model["means"]), model["metric"])
-    rows = [Row(metric_title(name), [values.get((name, fold)) for fold in (None, *folds)]) for name in names]
+    rows = [ModelRow(metric_title(name), [values.get((name, fold)) for fold in (None, *folds)]) for name in names]
     return ["Mean", *(f"Fold {fold + 1}" for fold in folds)], rows
 
 
-def by_class(model: JSONObject, titles: dict[str, str]) -> tuple[list[str], list[Row]]:
+def by_class(model: JSONObject, titles: dict[str, str]) -> tuple[list[str], list[ModelRow]]:
     """Return the columns and the rows of the scores of a version by class, as means over the folds."""
     names = list(dict.fromkeys(each["metric"] for each in model["classes"]))
     values = {(each["label"], each["metric"]): each["value"] for each in model["classes"]}
     labels = list(dict.fromkeys(each["label"] for each in model["classes"]))
-    rows = [Row(titles.get(label, label), [values.get((label, name)) for name in names]) for label in labels]
+    rows = [ModelRow(titles.get(label, label), [values.get((label, name)) for name in names]) for label in labels]
     return [metric_title(name) for name in names], rows
 
 
-def compare_recipes(models: Sequence[JSONObject]) -> list[Row]:
+def compare_recipes(models: Sequence[JSONObject]) -> list[ModelRow]:
     """List what versions were made from and by, what differs first."""
     sides = [dict(_describe(model)) for model in models]
     names = list(dict.fromkeys(name for side in sides for name in side))
     rows = []
     for name in names:
         values = [side.get(name) for side in sides]
-        rows.append(Row(name, values, any(value != values[0] for value in values)))
+        rows.append(ModelRow(name, values, any(value != values[0] for value in values)))
     return sorted(rows, key=lambda row: not row.differs)
 
 

@@ -113,10 +113,10 @@ class WhatIf:
             for each, row in column.items():
                 size = row[title] if title == "probability" else -row[title]
                 peak[each] = max(peak.get(each, size), size)
-        shown = sorted(peak, key=lambda each: -peak[each])[:MOST_LINES]
+        largest = sorted(peak, key=lambda each: -peak[each])[:MOST_LINES]
         return [
             Series(self._title(each, columns), [column.get(each, {}).get(title) for column in columns])
-            for each in shown
+            for each in largest
         ]
 
     @property

@@ -8,7 +8,7 @@ import pytest
 
 from project.console import windows
 from project.console.charts import Mark, Series
-from project.console.interval_charts import Row, intervals, stacked_bars
+from project.console.interval_charts import IntervalRow, intervals, stacked_bars
 from project.console.measures import bounded, compare_with_promised
 from project.console.quality_history import History
 from project.console.templatetags.quality import json_value, p_value
@@ -152,7 +152,7 @@ def test_promotions_and_builds_are_happenings_of_the_history() -> None:
 
 
 def test_an_estimate_is_drawn_open() -> None:
-    chart = intervals("Quality", [Row("Live", 0.9, 0.8, 1.0), Row("Estimate", 0.95, is_estimate=True)])
+    chart = intervals("Quality", [IntervalRow("Live", 0.9, 0.8, 1.0), IntervalRow("Estimate", 0.95, is_estimate=True)])
     assert chart.count("open") == 1 and "Live: 0.9 (0.8 to 1)" in chart
     assert intervals("Quality", []) == ""
 

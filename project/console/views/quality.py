@@ -5,7 +5,7 @@ from django.urls import path
 from django.utils.safestring import SafeString
 
 from ..api import JSONObject, announce, fetch
-from ..interval_charts import Row, intervals
+from ..interval_charts import IntervalRow, intervals
 from ..measures import Measure, bounded, compare_with_promised, find_measure, has_value
 from ..pages import page, render, render_part, require
 from ..quality_request import QualityQuery
@@ -80,7 +80,7 @@ def _summarize(request: HttpRequest, query: QualityQuery) -> JSONObject:
 def _draw_intervals(metric: str, promised: Measure, live: Measure, estimated: Measure) -> SafeString:
     named = (("Promised", promised), ("Live", live), ("Estimate, no labels", estimated))
     rows = [
-        Row(title, measure["value"], measure["low"], measure["high"], is_estimate=measure is estimated)
+        IntervalRow(title, measure["value"], measure["low"], measure["high"], is_estimate=measure is estimated)
         for title, measure in named
         if measure is not None and has_value(measure)
     ]
@@ -89,7 +89,7 @@ def _draw_intervals(metric: str, promised: Measure, live: Measure, estimated: Me
 
 def _draw_clusters(clusters: list[JSONObject]) -> SafeString:
     rows = [
-        Row(
+        IntervalRow(
             f"Cluster {each['cluster']}" if each["cluster"] >= 0 else "Noise",
             each["share"],
             each["low"],

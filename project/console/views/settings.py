@@ -50,7 +50,7 @@ WRITES = {
 
 
 @dataclass(frozen=True)
-class Option:
+class DescribedOption:
     """An option of the problem, in words."""
 
     title: str
@@ -108,11 +108,11 @@ def _order(options: list[JSONObject]) -> list[JSONObject]:
     )
 
 
-def _describe(option: JSONObject) -> Option:
+def _describe(option: JSONObject) -> DescribedOption:
     name, value = option["name"], option["value"]
     title, usual = OPTIONS.get(name, (name.replace("_", " ").capitalize(), "as usual"))
     text = usual if value in (None, "", {}, []) else _format(name, value)
-    return Option(title, text, option["declared"], name)
+    return DescribedOption(title, text, option["declared"], name)
 
 
 def _format(name: str, value: object) -> str:

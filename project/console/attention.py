@@ -1,4 +1,4 @@
-"""What wants a person's attention: sentences about products, each with the page where to act on it."""
+"""Notices for people: sentences about products, each with the page where to act on it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

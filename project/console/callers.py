@@ -1,4 +1,4 @@
-"""What the caller of a page may do, where the operation to ask depends on it."""
+"""Permissions of the caller of a page, where the operation to ask depends on them."""
 
 from django.http import HttpRequest
 

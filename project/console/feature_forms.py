@@ -183,7 +183,7 @@ class FeatureForm:
 
     @property
     def texts(self) -> dict[str, str]:
-        """What the fields hold, by their names, without those that are empty."""
+        """Get the texts of the fields by their names, without those that are empty."""
         return {each.name: each.text for each in self.fields if each.text}
 
     @property

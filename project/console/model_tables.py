@@ -56,7 +56,9 @@ def by_fold(model: JSONObject) -> tuple[list[str], list[ModelRow]]:
     folds = sorted({each["fold"] for each in model["folds"]})
     values = {(each["metric"], each["fold"]): each["value"] for each in (*model["means"], *model["folds"])}
     names = order((each["metric"] for each in model["means"]), model["metric"])
-    rows = [ModelRow(metric_title(name), [values.get((name, fold)) for fold in (None, *folds)]) for name in names]
+    rows = [
+        ModelRow(metric_title(name), [values.get((name, fold)) for fold in (None, *folds)]) for name in names
+    ]
     return ["Mean", *(f"Fold {fold + 1}" for fold in folds)], rows
 
 
@@ -65,7 +67,9 @@ def by_class(model: JSONObject, titles: dict[str, str]) -> tuple[list[str], list
     names = list(dict.fromkeys(each["metric"] for each in model["classes"]))
     values = {(each["label"], each["metric"]): each["value"] for each in model["classes"]}
     labels = list(dict.fromkeys(each["label"] for each in model["classes"]))
-    rows = [ModelRow(titles.get(label, label), [values.get((label, name)) for name in names]) for label in labels]
+    rows = [
+        ModelRow(titles.get(label, label), [values.get((label, name)) for name in names]) for label in labels
+    ]
     return [metric_title(name) for name in names], rows
 
 

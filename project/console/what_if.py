@@ -1,4 +1,4 @@
-"""How an answer moves with one feature: the values that are tried, a chart, and a table of the answers."""
+"""The answer as one feature moves: the values that are tried, a chart, and a table of the answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

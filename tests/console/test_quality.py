@@ -152,7 +152,9 @@ def test_promotions_and_builds_are_happenings_of_the_history() -> None:
 
 
 def test_an_estimate_is_drawn_open() -> None:
-    chart = intervals("Quality", [IntervalRow("Live", 0.9, 0.8, 1.0), IntervalRow("Estimate", 0.95, is_estimate=True)])
+    chart = intervals(
+        "Quality", [IntervalRow("Live", 0.9, 0.8, 1.0), IntervalRow("Estimate", 0.95, is_estimate=True)]
+    )
     assert chart.count("open") == 1 and "Live: 0.9 (0.8 to 1)" in chart
     assert intervals("Quality", []) == ""
 

@@ -80,7 +80,9 @@ def _summarize(request: HttpRequest, query: QualityQuery) -> JSONObject:
 def _draw_intervals(metric: str, promised: Measure, live: Measure, estimated: Measure) -> SafeString:
     named = (("Promised", promised), ("Live", live), ("Estimate, no labels", estimated))
     rows = [
-        IntervalRow(title, measure["value"], measure["low"], measure["high"], is_estimate=measure is estimated)
+        IntervalRow(
+            title, measure["value"], measure["low"], measure["high"], is_estimate=measure is estimated
+        )
         for title, measure in named
         if measure is not None and has_value(measure)
     ]

@@ -24,7 +24,7 @@ SUBJECT = ("entity", "reference")
 
 
 class Trying:
-    """What is tried: the form, with the subject, and the answer to it."""
+    """The case that is tried: the form, with the subject, and the answer to it."""
 
     def __init__(self, request: HttpRequest, product: str):
         self.request, self.product = request, product

@@ -15,6 +15,7 @@ from tests.test_newproduct import copied_project, passengers
 from tests.waiting import BUILD_PATIENCE, eventually
 
 __all__ = ["passengers"]
+pytestmark = pytest.mark.system
 
 #: What a page has that goes on by itself.
 WAITING = 'hx-trigger="every'

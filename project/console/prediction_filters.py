@@ -12,6 +12,7 @@ from .api import JSONObject, fetch
 from .callers import find_permissions
 from .form_values import is_number, read_number, simplify, to_text
 from .pages import require
+from .tasks import Task
 
 #: The conditions on features that one form has.
 MOST_FEATURES = 5
@@ -130,7 +131,7 @@ class PredictionFilter:
         """The filter as the product's own type has it, for exports."""
         conditions = dict(self.shared)
         if answer := self.text("answer"):
-            clusters = self.task == "CLUSTERING"
+            clusters = not Task(self.task).has_truths
             conditions["cluster" if clusters else "label"] = {"eq": int(answer) if clusters else answer}
         if truth := self.text("truth"):
             conditions["truth"] = {"eq": truth}

@@ -4,6 +4,7 @@ from django.http import HttpRequest
 
 from .api import JSONObject
 from .pages import require
+from .tasks import Task
 from .windows import Window, read_window
 
 
@@ -41,10 +42,10 @@ class QualityQuery:
     def history_variables(self, about: JSONObject) -> JSONObject:
         """The variables of the operation that asks for the history, for a product with its task and metric."""
         groups = [self.window.by]
-        if about["task"] != "REGRESSION":
+        if not Task(about["task"]).predicts_numbers:
             groups.append("LABEL")
         if self.model is not None:
             groups.append("MODEL")
         # The measures of classes are listed in any case.
-        metrics = [] if self.label or about["task"] == "CLUSTERING" else [self.metric or about["metric"]]
+        metrics = [] if self.label or not Task(about["task"]).has_truths else [self.metric or about["metric"]]
         return {**self.variables, "by": self.window.by, "metrics": metrics, "groups": groups}

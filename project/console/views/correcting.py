@@ -11,6 +11,7 @@ from ..cases import Case, Waiting, find_queue, list_queues, list_waiting, load_c
 from ..labelling_sessions import LabellingSession, Step
 from ..operations import compose
 from ..pages import link, page, render, require
+from ..tasks import Task
 
 #: Digits of the keyboard by which a label is given.
 KEYS = 9
@@ -52,7 +53,7 @@ def choose_case(
             return case, about
     about = {}
     for about, cases in list_waiting(request, product, find_queue(request.GET.get("queue")), session.seen):
-        if about["task"] == "CLUSTERING":
+        if not Task(about["task"]).has_truths:
             break
         claimed = claim(request, product, cases, session.screen)  # of none: frees the case before
         if claimed and (case := load_case(request, product, claimed)):
@@ -133,7 +134,7 @@ def give_label(request: HttpRequest, product: str, session: LabellingSession) ->
 
 def read_answer(about: JSONObject, text: str) -> object:
     """Read the answer of a form: the name of a label, or a number; what is none is refused by the API."""
-    if about["task"] != "REGRESSION":
+    if not Task(about["task"]).predicts_numbers:
         return text
     try:
         return float(text.replace(",", "."))
@@ -170,7 +171,7 @@ def note(session: LabellingSession, case: Case, stored: JSONObject, task: str) -
         session.seen.append(case.waiting.subject)
         session.notice = ("info", f"You had said “{text}” already: nothing was stored anew.")
         return
-    compared = task == "CLASSIFICATION" and case.answer_text is not None
+    compared = Task(task).predicts_labels and case.answer_text is not None
     agreed = case.answer_text == text if compared else None
     model = (
         "" if agreed is None else f" The model {'agreed' if agreed else f'had said “{case.answer_text}”'}."

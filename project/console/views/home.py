@@ -11,6 +11,7 @@ from ..attention import list_notices
 from ..charts import sparkline
 from ..measures import bounded, find_measure
 from ..pages import RETRY_SECONDS, page, render, render_part, require
+from ..tasks import Task
 from ..windows import start_of_day
 
 #: Days of the cards' figures, and of what wants attention.
@@ -78,7 +79,7 @@ def _figures(request: HttpRequest, card: JSONObject) -> JSONObject:
 
 def _count_words(request: HttpRequest, card: JSONObject, build: JSONObject | None) -> int | None:
     """Count the feedback since the newest snapshot; None where nobody may give any."""
-    if card["task"] == "CLUSTERING" or "VIEW" not in card["viewerPermissions"]:
+    if not Task(card["task"]).has_truths or "VIEW" not in card["viewerPermissions"]:
         return None
     snapshots = (each and each["snapshot"] for each in (build, card["champion"]))
     learned = max((each["takenAt"] for each in snapshots if each), default=None)

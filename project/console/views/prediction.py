@@ -13,6 +13,7 @@ from ..api import JSONObject, Problem, Refused, ask, fetch
 from ..callers import find_permissions
 from ..form_values import is_number
 from ..pages import link, page, render, require
+from ..tasks import Task
 
 BASE = "products/<str:product>/predictions/<str:id>/"
 
@@ -66,7 +67,7 @@ def subject_of(node: JSONObject) -> str:
 def judge(node: JSONObject, task: str) -> str:
     """Judge an answer by the truth: `right`, `wrong`, or empty where that is not known or no yes or no."""
     truth = node.get("truthText")
-    if truth is None or task != "CLASSIFICATION":
+    if truth is None or not Task(task).predicts_labels:
         return ""
     return "right" if truth == node["answerText"] else "wrong"
 

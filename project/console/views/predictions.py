@@ -12,6 +12,7 @@ from ..api import JSONObject, Refused, ask, fetch
 from ..pages import link, page, render
 from ..prediction_facets import list_facets
 from ..prediction_filters import COMPARISONS, FLAGS, PredictionFilter, read_filter
+from ..tasks import Task
 from . import deleting
 from . import prediction as one
 
@@ -76,13 +77,13 @@ def list_page(
 
 def list_flags(filter: PredictionFilter) -> list[JSONObject]:
     """List the conditions that are true or false, which this product has."""
-    if filter.task == "CLUSTERING" or not filter.may_view:
+    if not Task(filter.task).has_truths or not filter.may_view:
         return []
     titles = {"wrong": "Right or wrong by feedback", "labelled": "Feedback", "disputed": "Disputes"}
     return [
         {"name": name, "title": titles[name], "yes": yes, "no": no, "chosen": filter.text(name)}
         for name, (yes, no) in FLAGS.items()
-        if name != "wrong" or filter.task == "CLASSIFICATION"
+        if name != "wrong" or Task(filter.task).predicts_labels
     ]
 
 
@@ -94,8 +95,8 @@ def facets(request: HttpRequest, product: str) -> HttpResponse:
     variables = {
         "product": product,
         "filter": filter.input,
-        "answers": filter.task != "REGRESSION",
-        "truths": filter.task == "CLASSIFICATION",
+        "answers": not Task(filter.task).predicts_numbers,
+        "truths": Task(filter.task).predicts_labels,
     }
     counted = fetch(request, "PredictionFacets", variables)["product"]
     context = {

@@ -9,6 +9,7 @@ from ..interval_charts import IntervalRow, intervals
 from ..measures import Measure, bounded, compare_with_promised, find_measure, has_value
 from ..pages import page, render, render_part, require
 from ..quality_request import QualityQuery
+from ..tasks import Task
 from ..windows import CHOICES, PARTS
 from ..wording import metric_title
 from . import quality_parts
@@ -134,7 +135,7 @@ def versions(request: HttpRequest, product: str) -> HttpResponse:
     about = require(
         fetch(request, "QualityTask", {"product": product})["product"], "There is no such product."
     )
-    metrics = [] if about["task"] == "CLUSTERING" else [about["metric"]]
+    metrics = [] if not Task(about["task"]).has_truths else [about["metric"]]
     variables = {"product": product, **query.window.variables, "metrics": metrics}
     compared = fetch(request, "QualityVersions", variables)["product"]
     rows = [

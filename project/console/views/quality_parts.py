@@ -13,6 +13,7 @@ from ..measures import bounded, find_measure
 from ..pages import page, render_part, require
 from ..quality_history import History
 from ..quality_request import QualityQuery
+from ..tasks import Task
 from ..windows import PARTS
 
 #: Examples of differing values that a feature shows.
@@ -39,7 +40,7 @@ def history(request: HttpRequest, product: str) -> HttpResponse:
         "metric": metric,
         "label_title": titles.get(query.label or "", query.label),
         "chart": parts.draw_measure(metric, query.label, bounded(quality["promised"]), marks),
-        "coverage": parts.draw_coverage(marks) if about["task"] != "CLUSTERING" else "",
+        "coverage": parts.draw_coverage(marks) if Task(about["task"]).has_truths else "",
         "volume": parts.draw_volume(counts, titles, marks),
         "volumes": volumes,
         "happenings": happenings,
@@ -52,7 +53,7 @@ def history(request: HttpRequest, product: str) -> HttpResponse:
 
 def _title_labels(about: JSONObject) -> dict[str, str]:
     """Get the titles of a product's labels, or of its clusters, by their texts."""
-    if about["task"] == "CLUSTERING":
+    if not Task(about["task"]).has_truths:
         numbers = {each["answer"] for each in about["predictionCounts"] or ()}
         return {number: "Noise" if number == "-1" else f"Cluster {number}" for number in numbers}
     return {each["value"]: each["title"] for each in about["labels"] or ()}

@@ -136,6 +136,14 @@ def test_a_count_sets_its_condition_and_takes_it_away(asked: Asked, client: http
     assert [url for url in links(counts, LIST + r"\?[^\"]*") if "version=" not in url]
 
 
+def test_truths_are_counted_on_request_alone(asked: Asked, client: httpx.Client) -> None:
+    asked.ask(0)
+    counts = client.get(f"{LIST}facets/", params={"q": asked.prefix})
+    assert "Truth by feedback" not in counts.text
+    [offered] = {url for url in links(counts, r"\?[^\"]*") if "truths=yes" in url}
+    assert "Truth by feedback" in client.get(f"{LIST}facets/{offered}").text
+
+
 def test_a_condition_that_cannot_be_read_is_said(client: httpx.Client) -> None:
     for parameters, sentence in (
         ({"confidence_from": "high"}, "no number"),

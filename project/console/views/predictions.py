@@ -90,19 +90,21 @@ def list_flags(filter: PredictionFilter) -> list[JSONObject]:
 @page
 @require_safe
 def facets(request: HttpRequest, product: str) -> HttpResponse:
-    """Count what the filter matches, by answer, truth and version."""
+    """Count what the filter matches, by answer and version; by truth where that is requested, as it takes longer."""
     filter = read_filter(request, product, request.GET)
+    has_truths = Task(filter.task).predicts_labels
     variables = {
         "product": product,
         "filter": filter.input,
         "answers": not Task(filter.task).predicts_numbers,
-        "truths": Task(filter.task).predicts_labels,
+        "truths": has_truths and "truths" in request.GET,
     }
     counted = fetch(request, "PredictionFacets", variables)["product"]
     context = {
         "title": "Predictions by group",
         "total": sum(each["count"] for each in counted["versions"]),
         "groups": list_facets(filter, product, counted),
+        "offers_truths": has_truths and "truths" not in request.GET,
     }
     return render(request, "console/prediction_facets.html", context, product)
 

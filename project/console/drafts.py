@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from threading import Thread
 from typing import IO, Any
@@ -29,8 +30,8 @@ from .wishes import Wishes
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 #: Characters that no name of a file has here: of control, and those that part folders.
 UNNAMED = re.compile(r"[\x00-\x1f\x7f/\\]+")
-#: Characters of a file's name, at most.
-LONGEST_NAME = 100
+#: Bytes of a file's name, at most: file systems have 255, and some are for what tells equal names apart.
+LONGEST_NAME = 200
 #: Seconds after which a draft is deleted that nobody has touched.
 LIFETIME = 86_400
 #: Seconds that reading the files, and writing the app, may take.
@@ -122,7 +123,7 @@ class Draft:
                     state.request_restart(settings.EXEMPLAR_STATE)
 
     def _execute(self, *options: str, seconds: float) -> dict[str, Any]:
-        command = [*self.wishes.list_arguments(self.file_names), *options]
+        command = self.wishes.list_arguments(self.file_names, *options)
         try:
             ended = subprocess.run(
                 [sys.executable, str(settings.BASE_DIR / "manage.py"), *command],
@@ -137,6 +138,8 @@ class Draft:
         except subprocess.TimeoutExpired:
             minutes = round(seconds / 60)
             return {"output": "", "problem": f"This took longer than {minutes} minutes and was broken off."}
+        except (OSError, ValueError) as error:  # as for an argument that is too long, or has a null byte
+            return {"output": "", "problem": f"The command cannot be run with these choices: {error}."}
         problem = None if ended.returncode == 0 else find_sentence(ended.stderr)
         return {"output": ended.stdout, "problem": problem}
 
@@ -196,9 +199,12 @@ def name_files(names: Iterable[str]) -> Iterator[str]:
     """Yield a name for each file that is valid in a folder, and no other's."""
     used: set[str] = set()
     for sent in names:
-        name = UNNAMED.sub("-", sent).strip(". -")[-LONGEST_NAME:].lstrip(". -") or "file"
-        while name.casefold() in used:
-            name = f"other-{name}"
+        end = UNNAMED.sub("-", sent).strip(". -").encode(errors="ignore")[-LONGEST_NAME:]
+        plain = name = end.decode(errors="ignore").lstrip(". -") or "file"
+        for number in count(2):
+            if name.casefold() not in used:
+                break
+            name = f"{number}-{plain}"
         used.add(name.casefold())
         yield name
 

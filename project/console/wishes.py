@@ -52,8 +52,15 @@ class Wishes:
         """Convert to JSON."""
         return asdict(self)
 
-    def list_arguments(self, files: Sequence[str]) -> list[str]:
-        """List the arguments of manage.py. Values stand behind `=`, as they may begin with a hyphen."""
+    def list_arguments(self, files: Sequence[str], *more: str) -> list[str]:
+        """List the arguments of manage.py; `more` are options of the caller.
+
+        Names stand behind `--`: one that begins with a hyphen is an option else, and some options load code.
+        """
+        return ["newproduct", *self.list_options(), *more, "--", self.name, *files]
+
+    def list_options(self) -> list[str]:
+        """List the options of the command. Values stand behind `=`, as they may begin with a hyphen."""
         single = {
             "label": self.label,
             "entity": self.entity,
@@ -63,9 +70,6 @@ class Wishes:
             "title": self.title,
         }
         return [
-            "newproduct",
-            self.name,
-            *files,
             *(f"--{option}={value}" for option, value in single.items() if value),
             *(f"--leave-out={column}" for column in self.leave_out),
             *(f"--use={column}" for column in self.use),
@@ -76,7 +80,7 @@ class Wishes:
 
     def render_command(self, files: Sequence[str]) -> str:
         """Render the command for a shell that does the same."""
-        return shlex.join(["./dev", *self.list_arguments(files)])
+        return shlex.join(["./dev", "newproduct", self.name, *files, *self.list_options()])
 
 
 def name_column(column: Mapping[str, Any], columns: Sequence[Mapping[str, Any]]) -> str:

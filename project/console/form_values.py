@@ -11,6 +11,8 @@ from .api import JSONObject
 
 #: A slider reaches so far beyond where nine tenths of the values lie, as a share of that range.
 BEYOND = 0.25
+#: Digits of a whole number that counts something, at most: the API's integers have no more.
+MOST_DIGITS = 10
 
 
 def find_bounds(feature: JSONObject) -> tuple[float, float] | None:
@@ -39,6 +41,11 @@ def is_number(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
+
+
+def read_whole(text: str) -> int | None:
+    """Read the number of a version, a place or the like; None for what is none, or is larger than any."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS else None
 
 
 def read_number(text: str) -> Any:
@@ -97,7 +104,12 @@ def read_row(text: str) -> dict[str, str]:
     if len(lines) < 2:
         raise ValueError("Paste two lines, the names of the columns and the values, or one JSON object.")
     delimiter = max("\t;,", key=lines[0].count)
-    names, values, *_ = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)
+    try:
+        names, values, *_ = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)
+    except (csv.Error, ValueError) as error:
+        raise ValueError(
+            "This cannot be read as two lines: a quote may be open, or a value too long."
+        ) from error
     if len(names) != len(values):
         raise ValueError(f"The first line has {len(names)} columns, and the second has {len(values)}.")
     return dict(zip(names, values, strict=True))
@@ -108,8 +120,15 @@ def _read_object(text: str) -> dict[str, str]:
         row = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"This is no JSON: {error.msg} in line {error.lineno}.") from error
+    except (ValueError, RecursionError) as error:  # more digits, or more depth, than is ever read
+        raise ValueError("A number of this JSON is too long, or it is nested too deep.") from error
     row = row[0] if isinstance(row, list) and row else row
     row = row.get("features", row) if isinstance(row, dict) else row
     if not isinstance(row, dict):
         raise ValueError("Paste one JSON object, with a member for each feature.")
-    return {name: to_text(value) for name, value in row.items()}
+    texts = {name: to_text(value) for name, value in row.items()}
+    try:
+        "".join([*texts, *texts.values()]).encode()
+    except UnicodeEncodeError as error:  # JSON may have half a character, which no page can show
+        raise ValueError("This JSON has an escape that is half of a character.") from error
+    return texts

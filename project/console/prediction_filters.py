@@ -10,7 +10,7 @@ from django.http import HttpRequest, QueryDict
 
 from .api import JSONObject, fetch
 from .callers import find_permissions
-from .form_values import is_number, read_number, simplify, to_text
+from .form_values import is_number, read_number, read_whole, simplify, to_text
 from .pages import require
 from .tasks import Task
 
@@ -121,16 +121,17 @@ class PredictionFilter:
     def input(self) -> JSONObject:
         """The filter as the API takes it for any product."""
         conditions = dict(self.shared)
-        for name in ("answer", "truth"):
-            if text := self.text(name):
-                conditions[name] = {"eq": text}
+        if (answer := self.text("answer")) and not self._is_no_cluster(answer):
+            conditions["answer"] = {"eq": answer}
+        if truth := self.text("truth"):
+            conditions["truth"] = {"eq": truth}
         return conditions | ({"features": self.features} if self.features else {})
 
     @property
     def typed(self) -> JSONObject:
         """The filter as the product's own type has it, for exports."""
         conditions = dict(self.shared)
-        if answer := self.text("answer"):
+        if (answer := self.text("answer")) and not self._is_no_cluster(answer):
             clusters = not Task(self.task).has_truths
             conditions["cluster" if clusters else "label"] = {"eq": int(answer) if clusters else answer}
         if truth := self.text("truth"):
@@ -167,6 +168,13 @@ class PredictionFilter:
     def order_input(self) -> JSONObject | None:
         """The order as the API takes it."""
         return ORDERS[self.order][1]
+
+    def _is_no_cluster(self, text: str) -> bool:
+        """Return True, and note the fault, for the answer of a clustering that is no number of a cluster."""
+        if Task(self.task).has_truths or read_whole(text.removeprefix("-")) is not None:
+            return False
+        self.faults["answer"] = f"Clusters have numbers, and {text!r} is none."
+        return True
 
     def _model(self) -> str | None:
         number = self.text("version")

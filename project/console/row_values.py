@@ -16,7 +16,7 @@ def read_value(feature: JSONObject, text: str) -> object:
             return None
         case "BOOLEAN":
             return {"true": True, "false": False}.get(text.lower(), text)
-        case "INTEGER" if re.fullmatch(r"[+-]?\d+", text):
+        case "INTEGER" if re.fullmatch(r"[+-]?\d{1,300}", text):
             return int(text)
         case "NUMBER" | "INTEGER":
             return read_number(text)

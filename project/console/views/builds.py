@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 
 from .. import build_progress
 from ..api import JSONObject, Problem, ask, fetch
+from ..form_values import read_whole
 from ..pages import page, render, require
 from ..paging import list_pages, page_of
 from ..templatetags.console import seconds
@@ -77,7 +78,8 @@ def _read_form(request: HttpRequest, product: str) -> JSONObject:
     options: JSONObject = {}
     for name in NUMBERS:
         if text := request.POST.get(name, "").strip():
-            options[name] = int(text) if text.removeprefix("-").isdecimal() else text
+            whole = read_whole(text.removeprefix("-"))
+            options[name] = text if whole is None else -whole if text.startswith("-") else whole
     families = request.POST.getlist("families")
     if families != request.POST.get("declared", "").split(","):
         options["families"] = families

@@ -3,12 +3,13 @@
 from itertools import combinations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from .. import model_tables
 from ..api import JSONObject, ask, fetch
+from ..form_values import read_whole
 from ..interval_chart import Interval, intervals
 from ..pages import link, page, render, require
 from ..paging import list_pages, page_of
@@ -29,7 +30,7 @@ SIDES = ("a", "b", "c")
 def compare(request: HttpRequest, product: str) -> HttpResponse:
     """Show versions beside each other; begin with the champion and the newest where none is named."""
     texts = [*(request.GET.get(side, "") for side in SIDES), *sorted(request.GET.getlist("version"))]
-    numbers = [int(text) for text in texts if text.isdecimal()]
+    numbers = [number for number in map(read_whole, texts) if number is not None]
     if len(set(numbers)) < 2 or "version" in request.GET:
         return _choose(request, product, numbers)
     a, b, *rest = dict.fromkeys(numbers)
@@ -106,13 +107,13 @@ def _find_job(jobs: list[JSONObject], a: int, b: int) -> str | None:
 @require_POST
 def begin(request: HttpRequest, product: str) -> HttpResponse:
     """Begin the comparison of two versions on stored predictions."""
-    a, b = (request.POST.get(side, "") for side in SIDES[:2])
+    a, b = (read_whole(request.POST.get(side, "")) for side in SIDES[:2])
     address = link(reverse("console:compare", args=[product]), {"a": a, "b": b})
-    if not (a.isdecimal() and b.isdecimal()):
+    if a is None or b is None:
         messages.error(request, "Choose two versions first.")
         return HttpResponseRedirect(address)
     ids = require(
-        fetch(request, "ModelIds", {"product": product, "a": int(a), "b": int(b)})["product"],
+        fetch(request, "ModelIds", {"product": product, "a": a, "b": b})["product"],
         "There is no such product.",
     )
     models = [require(ids[side], "There is no such version.")["id"] for side in SIDES[:2]]
@@ -127,6 +128,8 @@ def comparison(request: HttpRequest, product: str, job: str) -> HttpResponse:
     """Render a comparison on stored predictions, as a part of the page of its versions."""
     data = fetch(request, "Comparison", {"product": product, "id": job, **page_of(request)})
     row = require(data["job"], "There is no such comparison.")
+    if row["__typename"] != "Comparison":
+        raise Http404("This task is no comparison.")
     titles = model_tables.titles_of((data["product"] or {}).get("labels"))
     context = {
         "title": "Comparison on stored predictions",

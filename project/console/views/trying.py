@@ -13,7 +13,7 @@ from ..answers import Shown, list_other_labels
 from ..api import JSONObject, Refused, ask, fetch
 from ..callers import find_permissions
 from ..feature_forms import FeatureForm
-from ..form_values import read_row
+from ..form_values import read_row, read_whole
 from ..pages import link, page, render, require
 from ..what_if import WhatIf, choose_feature, list_values
 
@@ -85,8 +85,9 @@ class Trying:
     def fill_from_example(self, place: str) -> None:
         """Fill the form from an example, counted from 1."""
         examples = self.about.get("examples") or []
-        if place.isdecimal() and 0 < int(place) <= len(examples):
-            self.form.fill(examples[int(place) - 1]["inputs"])
+        number = read_whole(place)
+        if number is not None and 0 < number <= len(examples):
+            self.form.fill(examples[number - 1]["inputs"])
 
     def link(self) -> str:
         """Build the address by which this case is opened again; empty if it would be too long."""

@@ -27,7 +27,7 @@ OF_ALL_PRODUCTS = frozenset({"Query.products", "Query.viewer"})
 #: The lists of all products on which the caller has the permission: it needs it on one.
 OF_ANY_PRODUCT = frozenset({"Query.models", "Query.builds", "Query.jobs", "Query.feedback"})
 #: The fields for which the permission is needed on all products.
-OF_EVERY_PRODUCT = frozenset({"Query.tokens"})
+OF_EVERY_PRODUCT = frozenset({"Query.tokens", "Query.refusedProducts"})
 #: The fields that the owner of a token may use for it, and the permission that all others need on the token's products.
 OF_OWNERS = {"Mutation.rotateToken": Permission.ADMINISTER, "Mutation.revokeToken": Permission.ADMINISTER}
 #: The groups that the migration makes, with the names of their permissions.

@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from store import models
+from store.access import acting
 from store.access.audit import Conditions
 from store.db import pagination
 from store.db.pagination import Page, PageRequest
@@ -85,12 +86,11 @@ class Query(AccessQuery, ReceiverQuery, ListsQuery):
         return product
 
     @strawberry.field(
-        description="What is declared as a product and not served, with the reasons. Empty for callers who may not "
-        "VIEW all products."
+        description="What is declared as a product and not served, with the reasons. Needs VIEW on all products."
     )
-    def refused_products(self, info: Info) -> list[RefusedProduct]:
-        may_view = info.context.actor.may(VIEW, None)
-        return [RefusedProduct.of(refusal) for refusal in catalogue.refusals()] if may_view else []
+    def refused_products(self) -> list[RefusedProduct] | None:
+        acting.require(VIEW, None)
+        return [RefusedProduct.of(refusal) for refusal in catalogue.refusals()]
 
     @strawberry.field(graphql_type=Build | None, description="The build with this id; null if there is none.")
     def build(

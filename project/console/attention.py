@@ -43,7 +43,7 @@ def list_notices(data: JSONObject) -> list[Notice]:
     """List what wants attention, the weightiest first."""
     notices = [
         Notice("bad", each["name"], f"It is declared and not served: {each['reason']} ./dev check says more.")
-        for each in data["refusedProducts"]
+        for each in data.get("refusedProducts") or ()
     ]
     for product in data["products"]:
         notices.extend(_list_of_product(product))

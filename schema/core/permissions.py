@@ -73,7 +73,7 @@ QUERY: Mapping[str, Rule] = {
     "tokens": rule(Permission.ADMINISTER, inside=True),
     "auditLog": rule(Permission.ADMINISTER, inside=True),
     "receivers": rule(Permission.ADMINISTER, inside=True),
-    "refusedProducts": ANY_INSIDE,
+    "refusedProducts": rule(VIEW, inside=True),
 }
 MUTATION: Mapping[str, Rule] = {
     "requestBuild": rule(BUILD, inside=True),

@@ -55,7 +55,7 @@ def card(request: HttpRequest, product: str) -> HttpResponse:
 def attention(request: HttpRequest) -> HttpResponse:
     """List what wants attention, over all products."""
     answer = ask(request, "Attention", _since(ATTENTION_DAYS))
-    data = answer.data or {"refusedProducts": [], "products": []}
+    data = answer.data or {"products": []}
     context = {"notices": list_notices(data), **_list_problems(answer), "days": ATTENTION_DAYS}
     return render_part(request, "console/parts/home_attention.html", context)
 

@@ -260,7 +260,7 @@ def test_a_case_stays_where_a_form_is_out_of_date_or_the_server_is_away(page: Pa
     page.open(PAGE)
     page.browser.delete_cookie("csrftoken")
     page.find("[data-shortcut='1']").click()
-    page.wait(lambda: page.find_all("#correct-problem .problems"))
+    page.wait(lambda: page.find_all(".problems[data-refused]"))
     assert page.find("input[name=prediction]").get_attribute("value") == prediction
     page.open(PAGE)
     page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/correct/*"]})

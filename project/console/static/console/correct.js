@@ -20,13 +20,7 @@ document.addEventListener("keydown", (event) => {
   else element.click();
 });
 
-// What is no next case, as a session that has ended or a server that is away, is said above the case, which stays.
-document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.target.id !== "correct" || event.detail.xhr.responseText.includes('id="correct"')) return;
-  event.detail.target = document.getElementById("correct-problem");
-  event.detail.selectOverride = ".problems";
-  event.detail.swapOverride = "innerHTML";
-});
+// A server that is away is said above the case, which stays.
 document.addEventListener("htmx:sendError", () => {
   const problem = document.createElement("div");
   problem.className = "problems";

@@ -110,7 +110,7 @@ def list_open(build: JSONObject) -> list[JSONObject]:
 def draw_best(build: JSONObject) -> SafeString:
     """Draw the best score of the search over the time since its begin."""
     points = list(_improvements(build))
-    if len(points) < 2:
+    if len({best for _, best in points}) < 2:  # a flat line says nothing
         return SafeString("")
     begin, end = points[0][0], max(points[-1][0], points[0][0] + 1)
     moments = [begin + (end - begin) * place / (PLACES - 1) for place in range(PLACES)]

@@ -132,6 +132,13 @@ def test_steps_that_are_left_out_take_no_time() -> None:
     assert times == [10, 50, 0, 0, 0]
 
 
+def test_why_a_row_won_is_not_said_twice() -> None:
+    winner = {"remark": "won: the other is higher by luck"}
+    assert builds._explain(winner, "Chose linear.") == "the other is higher by luck."
+    assert builds._explain(winner, "Chose linear. Note: the other is higher by luck, perhaps.") == ""
+    assert builds._explain(None, "") == ""
+
+
 def count_builds(page: Page) -> int:
     return int(
         data(page.system.ask('{ product(name: "tumor") { builds { totalCount } } }'))["product"]["builds"][

@@ -88,7 +88,7 @@ def test_the_list_has_what_was_promised_and_what_is_measured(page: Page) -> None
     page.open(LIST)
     page.wait(lambda: page.find_all("#versions .chart"))
     assert "serves" in page.find("tr.chosen").text
-    assert re.search(r"0\.\d+ \(0\.\d+ to [01]\.\d+\), n = \d+", page.find("tr.chosen").text)
+    assert re.search(r"0\.\d+\s+0\.\d+ to [01]\.?\d*, n = \d+", page.find("tr.chosen").text)
 
 
 def test_the_chosen_versions_are_compared(page: Page) -> None:
@@ -224,6 +224,34 @@ def test_less_is_better_of_a_loss() -> None:
     assert difference == model_tables.Difference(-0.25, 2, 2)
 
 
+@pytest.mark.parametrize(
+    ("metric", "less"),
+    [("pinball_0.1", True), ("davies_bouldin", True), ("neg_log_loss", False), ("d2_log_loss_score", False)],
+)
+def test_whether_less_is_better_follows_the_name(metric: str, less: bool) -> None:
+    assert registry.is_loss(metric) is less
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.474, "0.4740"), (-0.002867, "-0.0029"), (0.00001234, "0.00001234"), (43.691, "43.69"), (1.0, "1")],
+)
+def test_scores_below_one_have_the_same_decimals(value: float, text: str) -> None:
+    assert registry.score(value) == text
+
+
+def test_a_small_difference_has_one_digit() -> None:
+    assert [registry.signed(each) for each in (-0.000383, 0.168, 0.0)] == ["-0.0004", "+0.168", "0"]
+
+
+def test_the_comparison_says_why_the_champion_serves() -> None:
+    sides = [{"number": 4, "status": "CHAMPION"}, {"number": 5, "status": "CHALLENGER"}]
+    promotion = {"model": {"number": 4}, "reason": "Better"}
+    data = {"promotions": {"nodes": [promotion]}}
+    assert comparisons._find_promotion(data, sides) == promotion
+    assert comparisons._find_promotion(data, sides[1:]) is None
+
+
 def test_scores_of_other_rows_are_not_paired() -> None:
     sides = [{"snapshot": {"fingerprint": print}, "folds": [{"fold": 0}]} for print in ("a", "b")]
     assert not model_tables.share_rows(sides)
@@ -239,6 +267,11 @@ def test_names_are_written_for_people() -> None:
     assert registry.prose("max_iter=3 has roc_auc 0.9") == "max iter=3 has ROC AUC 0.9"
     members = [{"family": "linear", "weight": 0.75}, {"family": "kernel_svm", "weight": 0.25}]
     assert registry.recipe([{"name": "members", "value": members}]) == "0.75 linear + 0.25 kernel SVM"
+    recipe = [{"name": "members", "value": members}, {"name": "parts", "value": 3}]
+    assert registry.recipe(recipe) == "3 fold models of 0.75 linear + 0.25 kernel SVM"
+    assert registry.recipe([{"name": "learning_rate", "value": 0.1}]) == "learning rate 0.1"
+    assert registry.prose("l2_regularization=0.0") == "l2 regularization=0.0"
+    assert registry.author("Build 2 of diabetes") == "build 2" and registry.author("Mira") == "Mira"
     assert registry.why_won("won") != ""
 
 

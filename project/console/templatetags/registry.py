@@ -15,14 +15,28 @@ register = template.Library()
 #: Stands among the scores of a class and is none.
 SUPPORT = "support"
 #: Names as programs have them, in sentences.
-CODE_NAME = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
+CODE_NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
+#: Families of estimators whose names' words are not enough.
+FAMILIES = {
+    "svm": "SVM",
+    "kernel_svm": "kernel SVM",
+    "mlp": "neural network",
+    "hdbscan": "HDBSCAN",
+    "naive_bayes": "naive Bayes",
+}
+#: A build as the author of a promotion.
+BUILD = re.compile(r"^Build (\d+) of \S+$")
+#: Words in the names of metrics of which less is better.
+LOSSES = ("error", "loss", "brier", "pinball", "deviance", "davies_bouldin", "negative_likelihood")
+#: Scores below one have so many decimals; those that are nearer to 0 than the last of them have digits instead.
+DECIMALS = 4
 #: Values of hyperparameters are shortened to so many letters.
 MOST_LETTERS = 60
 
 
 def is_loss(metric: str) -> bool:
-    """Return whether less is better: of an error or a loss that is not negated."""
-    return not metric.startswith("neg_") and any(word in metric for word in ("error", "loss", "brier"))
+    """Return whether less is better: of an error or a loss that is neither negated nor compared with a baseline's."""
+    return not metric.startswith(("neg_", "d2_")) and any(word in metric for word in LOSSES)
 
 
 @register.filter
@@ -38,14 +52,15 @@ def metric_title(name: str | None) -> str:
 @register.filter
 def family(name: str) -> str:
     """Write the name of a family of estimators for people."""
-    titles = {"svm": "SVM", "kernel_svm": "kernel SVM", "mlp": "neural network", "hdbscan": "HDBSCAN"}
-    return titles.get(name) or words(name)
+    return FAMILIES.get(name) or words(name)
 
 
 @register.filter
 def score(value: float | None) -> str:
-    """Format a score: one digit more than other numbers have, as scores are compared."""
-    return number(value, 4)
+    """Format a score: one digit more than other numbers, and the same decimals below one, to compare them."""
+    if value is None or not 10**-DECIMALS <= abs(value) < 1:
+        return number(value, DECIMALS)
+    return f"{value:.{DECIMALS}f}"
 
 
 @register.filter
@@ -57,30 +72,41 @@ def duration(value: float | None) -> str:
 @register.filter
 def signed(value: float | None) -> str:
     """Format a difference with its sign."""
-    return number(value) if value is None or value <= 0 else f"+{number(value)}"
+    if value is None:
+        return number(value)
+    text = number(value, 3 if abs(value) >= 0.001 else 1)
+    return f"+{text}" if value > 0 else text
 
 
 @register.filter
 def parameter(value: Any) -> str:
     """Write the value of a hyperparameter."""
     if isinstance(value, float):
-        return number(value)
+        return without_zeros(number(value))
     if isinstance(value, list) and value and isinstance(value[0], dict) and "family" in value[0]:
         return " + ".join(f"{number(each.get('weight'), 2)} {family(each['family'])}" for each in value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"
 
 
+def without_zeros(text: str) -> str:
+    """Cut the zeros at the end of a number's decimals."""
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 @register.filter
 def recipe(hyperparameters: list[dict[str, Any]]) -> str:
-    """Write hyperparameters in one line."""
-    return ", ".join(_describe(each["name"], each["value"]) for each in hyperparameters)
+    """Write hyperparameters in one line; an ensemble's are its members, as a build's decision names them."""
+    values = {each["name"]: each["value"] for each in hyperparameters}
+    if members := values.pop("members", None):
+        parts = values.pop("parts", None)
+        first = f"{parts} fold models of {parameter(members)}" if parts else parameter(members)
+        return ", ".join([first, *(_describe(*each) for each in values.items())])
+    return ", ".join(_describe(*each) for each in values.items())
 
 
 def _describe(name: str, value: Any) -> str:
-    if name == "members":
-        return parameter(value)
-    return f"{name.replace('_', ' ')} {parameter(value)}"
+    return f"{spaced(name)} {parameter(value)}"
 
 
 @register.filter
@@ -96,6 +122,12 @@ def why_won(remark: str) -> str:
 def prose(text: str) -> str:
     """Write names of metrics and hyperparameters in a sentence of the API as people read them."""
     return CODE_NAME.sub(lambda match: spaced(match[0]), wording.write_metrics(text))
+
+
+@register.filter
+def author(name: str) -> str:
+    """Write who did something, in a sentence: a build without its product, which the page names already."""
+    return BUILD.sub(lambda match: f"build {match[1]}", name)
 
 
 @register.filter

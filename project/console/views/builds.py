@@ -14,6 +14,7 @@ from ..form_values import read_whole
 from ..pages import page, render, require
 from ..paging import list_pages, page_of
 from ..templatetags.console import seconds
+from ..templatetags.registry import why_won
 
 #: The states by which the list is filtered, as words.
 STATUSES = {
@@ -111,6 +112,7 @@ def build(request: HttpRequest, product: str, number: int) -> HttpResponse:
     row = require(data["build"], f"There is no build {number}.")
     leaders = build_progress.rank(row)
     events = row["events"]["nodes"]
+    winner = next((each for each in leaders if each["remark"].startswith("won")), None)
     previous = data["champion"]["number"] if data["champion"] else None
     context = {
         "title": f"Build {number}",
@@ -118,7 +120,8 @@ def build(request: HttpRequest, product: str, number: int) -> HttpResponse:
         "build": _with_times(row),
         "steps": build_progress.list_steps(row, data["ended"]["nodes"]),
         "leaders": leaders,
-        "winner": next((each for each in leaders if each["remark"].startswith("won")), None),
+        "winner": winner,
+        "why": _explain(winner, row["decision"] or ""),
         "open": build_progress.list_open(row) if row["unfinished"] else [],
         "chart": build_progress.draw_best(row),
         "events": events[::-1],
@@ -127,6 +130,12 @@ def build(request: HttpRequest, product: str, number: int) -> HttpResponse:
         "previous": previous if row["model"] and previous != row["model"]["number"] else None,
     }
     return render(request, "console/build.html", context, product)
+
+
+def _explain(winner: JSONObject | None, decision: str) -> str:
+    """Return why a candidate won; empty if the decision says the same already."""
+    reason = why_won(winner["remark"]) if winner else ""
+    return "" if reason.removesuffix(".") in decision else reason
 
 
 @page

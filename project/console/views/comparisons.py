@@ -48,6 +48,7 @@ def compare(request: HttpRequest, product: str) -> HttpResponse:
         "sides": sides,
         "options": _list_options(data["newest"]["nodes"], sides),
         "numbers": dict(zip(SIDES, (a, b, *rest), strict=False)),
+        "promotion": _find_promotion(data, sides),
         "differing": [row for row in recipe if row.differs],
         "same": [row for row in recipe if not row.differs],
         "scores": model_tables.compare_scores(sides, data["metric"]),
@@ -58,6 +59,12 @@ def compare(request: HttpRequest, product: str) -> HttpResponse:
         "job": None if rest else _find_job(data["jobs"]["nodes"], a, b),
     }
     return render(request, "console/compare.html", context, product)
+
+
+def _find_promotion(data: JSONObject, sides: list[JSONObject]) -> JSONObject | None:
+    """Find the promotion by which one of the versions serves; None if another one serves."""
+    numbers = {side["number"] for side in sides if side["status"] == "CHAMPION"}
+    return next((each for each in data["promotions"]["nodes"] if each["model"]["number"] in numbers), None)
 
 
 def _list_options(newest: list[JSONObject], sides: list[JSONObject]) -> list[JSONObject]:

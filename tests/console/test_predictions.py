@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from project.console.templatetags.console import rounded
 from tests.console.inspection import NARROW, WIDE, Page
 from tests.system import System
 from tests.test_lifecycle import champion, data
@@ -201,6 +202,21 @@ def test_another_version_answers_to_the_same_features(asked: Asked, client: http
     assert refused.status_code == 200 and "not an id" in refused.text
 
 
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("17.7040838855 px", "17.7041 px"),
+        ("1139.89012778", "1139.89"),
+        ("0.0833940662682", "0.0833941"),
+        ("0.25", "0.25"),
+        ("10.0.0.12345 is an address", "10.0.0.12345 is an address"),
+        (None, None),
+    ],
+)
+def test_values_of_many_decimals_are_rounded(text: str | None, short: str | None) -> None:
+    assert rounded(text) == short
+
+
 def test_what_is_deleted_is_counted_first(asked: Asked, client: httpx.Client) -> None:
     ids = [asked.ask(place)["id"] for place in range(3)]
     asked.say(0, "BENIGN")
@@ -211,6 +227,9 @@ def test_what_is_deleted_is_counted_first(asked: Asked, client: httpx.Client) ->
     assert "The number has changed since" in stale.text and "3 predictions</strong>" in stale.text
     deleted = send(client, f"{LIST}delete/", id=ids[:2], q=asked.prefix, confirmed="2")
     assert "2 predictions were deleted." in deleted.text and references(deleted) == [f"{asked.prefix}-002"]
+    one = send(client, f"{LIST}delete/", all="yes", q=asked.prefix)
+    assert "1 prediction</strong> will be deleted" in one.text and "Keep it" in one.text
+    assert f"The prediction about {asked.prefix}-002" in send(client, f"{LIST}delete/", id=[ids[2]]).text
     again = send(client, f"{LIST}delete/", id=ids[:2], q=asked.prefix, confirmed="2")
     assert "deleted already" in again.text
     last = send(client, f"{LIST}delete/", all="yes", q=asked.prefix, confirmed="1")

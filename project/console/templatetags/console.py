@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,10 @@ register = template.Library()
 
 #: What stands where there is no value.
 NOTHING = "–"
+#: A number of many decimals, with or without its unit.
+LONG_NUMBER = re.compile(r"(-?\d+\.\d{5,})( \S+)?")
+#: Digits of a feature's value that people read; the exact one shows on hover.
+MOST_DIGITS = 6
 
 
 @register.filter
@@ -79,6 +84,16 @@ def measured(measure: dict[str, Any] | None) -> str:
     if measure.get("low") is not None:
         text += f" ({number(measure['low'])} to {number(measure['high'])})"
     return f"{text}, n = {count(measure['n'])}" if "n" in measure else text
+
+
+@register.filter
+def rounded(text: str | None) -> str | None:
+    """Round a number of many decimals in the text of a value, with or without its unit; other texts stay."""
+    match = LONG_NUMBER.fullmatch(text or "")
+    if match is None:
+        return text
+    short = f"{float(match[1]):.{MOST_DIGITS}g}"
+    return text if "e" in short else f"{short}{match[2] or ''}"
 
 
 @register.filter

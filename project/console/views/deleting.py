@@ -6,8 +6,10 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from ..api import JSONObject, fetch
+from ..callers import find_permissions
 from ..pages import link, page, render
 from ..prediction_filters import PLACE, read_filter
+from .prediction import subject_of
 
 #: Parameters of the form that are sent anew with each step.
 OWN = ("csrfmiddlewaretoken", "confirmed")
@@ -38,11 +40,21 @@ def delete(request: HttpRequest, product: str) -> HttpResponse:
         "title": "Delete predictions",
         "about": filter.about,
         "counts": counts,
+        "subject": find_subject(request, product, which.get("ids", [])),
         "has_changed": "confirmed" in request.POST,
         "fields": [(name, text) for name, texts in request.POST.lists() if name not in OWN for text in texts],
         "back": target,
     }
     return render(request, "console/delete_predictions.html", context, product)
+
+
+def find_subject(request: HttpRequest, product: str, ids: list[str]) -> str:
+    """Name whom the one checked prediction is about; empty for several, and if only its features say so."""
+    if len(ids) != 1:
+        return ""
+    may_view = "VIEW" in find_permissions(request, product)
+    node = fetch(request, "PredictionSubject", {"prediction": ids[0], "view": may_view})["node"]
+    return subject_of(node) if node else ""
 
 
 def list_parameters(request: HttpRequest) -> dict[str, str]:

@@ -61,7 +61,7 @@ def group_features(
 def subject_of(node: JSONObject) -> str:
     """Name whom a prediction is about; empty if only its features say so."""
     entity = node.get("entity")
-    return str(entity["key"]) if entity else str(node["reference"] or "")
+    return str(entity["key"]) if entity else str(node.get("reference") or "")
 
 
 def judge(node: JSONObject, task: str) -> str:

@@ -1,7 +1,7 @@
 """Notices for people: sentences about products, each with the page where to act on it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.urls import reverse
 
@@ -40,13 +40,14 @@ class Notice:
 
 
 def list_notices(data: JSONObject) -> list[Notice]:
-    """List what wants attention, the weightiest first."""
+    """List what wants attention, the weightiest first. Metrics have their titles in all sentences."""
     notices = [
         Notice("bad", each["name"], f"It is declared and not served: {each['reason']} ./dev check says more.")
         for each in data.get("refusedProducts") or ()
     ]
     for product in data["products"]:
         notices.extend(_list_of_product(product))
+    notices = [replace(notice, text=write_metrics(notice.text)) for notice in notices]
     return sorted(notices, key=lambda notice: list(WEIGHTS).index(notice.weight))
 
 
@@ -80,9 +81,7 @@ def _list_of_build(product: JSONObject, build: JSONObject) -> Iterator[Notice]:
     model, champion = build["model"], product["champion"]
     if build["promoted"] is False and model and model["status"] == "CHALLENGER" and champion:
         text = first_sentences(build["decision"] or "")
-        yield Notice(
-            "warn", product["title"], write_metrics(text), _url(product, "models"), "See the versions"
-        )
+        yield Notice("warn", product["title"], text, _url(product, "models"), "See the versions")
 
 
 def _list_of_versions(product: JSONObject) -> Iterator[Notice]:
@@ -113,14 +112,16 @@ def _list_of_rules(product: JSONObject) -> Iterator[Notice]:
         if build := decision["build"]:
             text = f"A rule requested build {build['number']}: {decision['reason']}"
             url = f"{_url(product, 'builds')}{build['number']}/"
-            yield Notice("plain", product["title"], write_metrics(text), url, "See the build", decision["at"])
+            yield Notice("plain", product["title"], text, url, "See the build", decision["at"])
 
 
 def _list_of_quality(product: JSONObject, quality: JSONObject) -> Iterator[Notice]:
     live = find_measure(quality["measured"], product["metric"])
     if is_below_promised(live, quality["promised"]):
         text = compare_with_promised(live, quality["promised"])
-        yield _notice(product, "bad", f"{text} In the last 7 days.", "quality", "See the quality")
+        yield _notice(
+            product, "bad", f"{text} These are figures of the last 7 days.", "quality", "See the quality"
+        )
     if drifting := list_drifting(quality["drift"]):
         yield _notice(product, "warn", describe_drift(drifting), "quality", "See the drift")
     if disputed := quality["disputed"]:

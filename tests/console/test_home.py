@@ -78,8 +78,8 @@ def test_where_all_is_well_nothing_wants_attention() -> None:
             "Winners of builds wait for a person: It was rolled back.",
         ),
         (
-            {"pendingPromotion": {"message": "3 labels are lacking.", "model": {"number": 4}}},
-            "Version 4 waits for evidence. 3 labels are lacking.",
+            {"pendingPromotion": {"message": "Its roc_auc lacks 3 labels.", "model": {"number": 4}}},
+            "Version 4 waits for evidence. Its ROC AUC lacks 3 labels.",
         ),
         (
             {

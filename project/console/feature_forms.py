@@ -85,9 +85,10 @@ class FeatureField:
 
     @property
     def placeholder(self) -> str:
-        """A typical value, as an example."""
+        """A typical value, as an example: by its first words nobody takes it for one that was typed."""
         example = to_text(self.feature["example"])
-        return example if len(example) <= 80 else example[:79] + "…"
+        short = example if len(example) <= 80 else example[:79] + "…"
+        return f"such as {short}" if short else ""
 
     @property
     def slider(self) -> Slider | None:

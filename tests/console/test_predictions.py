@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from project.console.templatetags.console import rounded
+from project.console.templatetags.console import percent, rounded
 from tests.console.inspection import NARROW, WIDE, Page
 from tests.system import System
 from tests.test_lifecycle import champion, data
@@ -215,6 +215,14 @@ def test_another_version_answers_to_the_same_features(asked: Asked, client: http
 )
 def test_values_of_many_decimals_are_rounded(text: str | None, short: str | None) -> None:
     assert rounded(text) == short
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.9998, "> 99.9 %"), (1.0, "100.0 %"), (0.9994, "99.9 %"), (0.0002, "< 0.1 %"), (0.0, "0.0 %")],
+)
+def test_a_share_near_all_is_not_written_as_all(share: float, text: str) -> None:
+    assert percent(share, 1) == text
 
 
 def test_what_is_deleted_is_counted_first(asked: Asked, client: httpx.Client) -> None:

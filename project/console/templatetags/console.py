@@ -38,8 +38,15 @@ def number(value: float | str | None, digits: int = 3) -> str:
 
 @register.filter
 def percent(value: float | None, digits: int = 0) -> str:
-    """Format a share as a percentage."""
-    return NOTHING if value is None else f"{100 * value:.{digits}f} %"
+    """Format a share as a percentage; with decimals, what is nearly none or all is not written as 0 or 100."""
+    if value is None:
+        return NOTHING
+    least = 10.0**-digits
+    if digits and 0 < 100 * value < least / 2:
+        return f"< {least:.{digits}f} %"
+    if digits and 100 - least / 2 <= 100 * value < 100:
+        return f"> {100 - least:.{digits}f} %"
+    return f"{100 * value:.{digits}f} %"
 
 
 @register.filter

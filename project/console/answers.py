@@ -106,7 +106,7 @@ class Shown:
             y,
             self.text,
         )
-        return draw_on_axis(f"{self.text}, between {self.interval_text}", frame, parts)
+        return draw_on_axis(f"{self.text}, from {self.interval_text}", frame, parts)
 
 
 def round_for(value: float, width: float) -> str:

@@ -1,7 +1,8 @@
 """The common parts of all pages: who may open them, their frame, and what is shown where an operation was refused."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
+from http.client import METHOD_NOT_ALLOWED
 from math import ceil
 from typing import Any, Concatenate, ParamSpec, TypeAlias
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -18,7 +19,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from schema.core.responses import STATUS
 from store.access.middleware import actor_of
 
-from .api import JSONObject, Refused, answers_of, fetch
+from .api import JSONObject, Problem, Refused, answers_of, fetch
 from .sections import list_general, list_sections
 
 P = ParamSpec("P")
@@ -26,6 +27,8 @@ P = ParamSpec("P")
 View: TypeAlias = Callable[Concatenate[HttpRequest, P], HttpResponse]
 #: The operation that the frame of each page asks.
 FRAME = "Frame"
+#: Codes of refusals for want of a permission.
+DENIED = ("UNAUTHENTICATED", "FORBIDDEN")
 #: Titles of the pages that say that an operation was refused, by its code.
 TITLES = {
     "FORBIDDEN": "You may not see this",
@@ -52,7 +55,10 @@ def page(view: View[P]) -> View[P]:
                 return HttpResponseClientRefresh()  # the page itself then leads to the login
             if not actor_of(request).admitted:
                 return ask_to_log_in(request)
-            return view(request, *args, **kwargs)
+            response = view(request, *args, **kwargs)
+            return (
+                refuse_method(request, response) if response.status_code == METHOD_NOT_ALLOWED else response
+            )
         except Refused as refused:
             return refuse(request, refused)
 
@@ -72,6 +78,25 @@ def ask_to_log_in(request: HttpRequest) -> HttpResponse:
 def is_part(request: HttpRequest) -> bool:
     """Return True if htmx loads a part of a page."""
     return "HX-Request" in request.headers and "HX-Boosted" not in request.headers
+
+
+def refuse_method(request: HttpRequest, bare: HttpResponse) -> HttpResponse:
+    """Render the page for a method that an address does not take; a view answers it with an empty one."""
+    problem = Problem(
+        "METHOD_NOT_ALLOWED", "Nothing was done: use the form or the link of the page for this."
+    )
+    context = {"title": "This address is no page of its own", "problems": [problem]}
+    template = "console/parts/problems.html" if is_part(request) else "console/refusal.html"
+    response = render_template(request, template, context, status=bare.status_code)
+    response["Allow"] = bare["Allow"]
+    return response
+
+
+def require_permission(problems: Iterable[Problem]) -> None:
+    """Raise Refused if an operation was refused for want of a permission: no other input would help."""
+    problems = list(problems)
+    if any(problem.code in DENIED for problem in problems):
+        raise Refused(problems)
 
 
 def refuse(request: HttpRequest, refused: Refused) -> HttpResponse:

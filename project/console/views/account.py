@@ -16,8 +16,8 @@ from store.access.audit import DESCRIPTIONS
 from store.access.middleware import actor_of
 from store.access.permissions import TITLES, Permission
 
-from ..api import Answer, JSONObject, Refused, ask, fetch
-from ..pages import page, render
+from ..api import Answer, JSONObject, Refused, ask
+from ..pages import DENIED, page, render
 from ..paging import list_pages, page_of
 
 #: Rows of a page of own feedback, and of the audit log.
@@ -38,7 +38,11 @@ def account(request: HttpRequest) -> HttpResponse:
 
 def show_account(request: HttpRequest, **context: Any) -> HttpResponse:
     """Show the account with the outcome of a form."""
-    viewer = fetch(request, "Account", page_of(request, FEEDBACK_ROWS))["viewer"]
+    answer = ask(request, "Account", page_of(request, FEEDBACK_ROWS))
+    # Who gives feedback and may view nothing sees the own words, and not what they are about.
+    if answer.data is None or any(problem.code not in DENIED for problem in answer.problems):
+        raise Refused(answer.problems)
+    viewer = answer.data["viewer"]
     administered = [each["product"] for each in viewer["permissions"] if "ADMINISTER" in each["permissions"]]
     user = request.user
     return render(
@@ -62,8 +66,8 @@ def show_account(request: HttpRequest, **context: Any) -> HttpResponse:
     )
 
 
-@require_POST
 @page
+@require_POST
 def create_token(request: HttpRequest) -> HttpResponse:
     """Make a token, and show its secret this once."""
     form = {name: request.POST.get(name, "").strip() for name in ("name", "note", "days")}
@@ -110,8 +114,8 @@ def sort_problems(answer: Answer, form: dict[str, str]) -> dict[str, Any]:
     }
 
 
-@require_POST
 @page
+@require_POST
 def rotate_token(request: HttpRequest, prefix: str) -> HttpResponse:
     """Replace a token by a new one, and show its secret this once."""
     hours = request.POST.get("hours", "24")
@@ -121,8 +125,8 @@ def rotate_token(request: HttpRequest, prefix: str) -> HttpResponse:
     return show_account(request, made=payload, replaced=prefix, overlap=overlap, problems=answer.problems)
 
 
-@require_POST
 @page
+@require_POST
 def revoke_token(request: HttpRequest, prefix: str) -> HttpResponse:
     """Revoke a token for good."""
     answer = ask(request, "RevokeToken", {"input": {"prefix": prefix}})

@@ -10,7 +10,7 @@ from ..api import Answer, JSONObject, Problem, ask, fetch
 from ..cases import Case, Waiting, find_queue, list_queues, list_waiting, load_case
 from ..labelling_sessions import LabellingSession, Step
 from ..operations import compose
-from ..pages import link, page, render, require
+from ..pages import link, page, render, require, require_permission
 from ..tasks import Task
 
 #: Digits of the keyboard by which a label is given.
@@ -127,6 +127,7 @@ def give_label(request: HttpRequest, product: str, session: LabellingSession) ->
         return show(request, product, session, case, about, form=form, stale=True, status=409)
     answer = send_feedback(request, product, waiting, read_answer(about, form["answer"]), form["comment"])
     if answer.problems or answer.data is None:
+        require_permission(answer.problems)
         return show(request, product, session, case, about, form=form, **sort(answer.problems))
     note(session, case, answer.data["feedback"], about["task"])
     return go_on(request, product, session)
@@ -189,8 +190,10 @@ def skip(request: HttpRequest, product: str, session: LabellingSession) -> HttpR
     waiting = read_case(request.POST)
     if waiting:
         case = load_case(request, product, waiting)
-        subject = case.waiting.subject if case else waiting.subject
-        session.add(Step(subject, waiting.parameters))
+        if case is None:  # the session of a browser remembers none that was made up
+            session.notice = ("warning", "This case is not there any more: it was deleted.")
+            return go_on(request, product, session)
+        session.add(Step(case.waiting.subject, waiting.parameters))
         session.notice = ("info", "Skipped. It is not shown again in this session, unless you undo it.")
     return go_on(request, product, session)
 

@@ -7,9 +7,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ..api import JSONObject
+from store.access.permissions import Permission
+
+from ..api import JSONObject, Problem, Refused
+from ..callers import find_permissions
 from ..cases import current_words, group
-from ..pages import link, page, render
+from ..pages import link, page, render, require_permission
 from ..row_forms import RowForm
 from ..tables import CONDITIONS, MOST_COLUMNS, RowFilter, Table
 from . import imports, snapshots
@@ -26,6 +29,7 @@ def data(request: HttpRequest, product: str) -> HttpResponse:
     table = Table.load(request, product)
     rows = RowFilter(table, request.GET)
     answer = table.ask(request, "Rows", rows.variables())
+    require_permission(answer.problems)
     listed: JSONObject = ((answer.data or {}).get(table.root) or {}).get("entities") or {}
     shows_all = request.GET.get("columns") == "all"
     columns = table.features if shows_all else table.features[:MOST_COLUMNS]
@@ -70,7 +74,7 @@ def row(request: HttpRequest, product: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, product: str) -> HttpResponse:
     """Change a row, unless somebody else has changed it since it was read: then show both."""
-    table, key = Table.load(request, product), request.GET.get("key", "")
+    table, key = load_writable(request, product), request.GET.get("key", "")
     form = RowForm.of(table, table.load_row(request, key)[0])
     context = {"title": f"Change {key}", "table": table, "form": form, "key": key}
     if request.method != "POST":
@@ -89,6 +93,7 @@ def edit(request: HttpRequest, product: str) -> HttpResponse:
         return render(
             request, "console/row_form.html", context | {"differing": differing}, product, status=409
         )
+    require_permission(answer.problems)
     form.blame(answer.problems)
     return render(request, "console/row_form.html", context, product, status=400)
 
@@ -97,7 +102,7 @@ def edit(request: HttpRequest, product: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest, product: str) -> HttpResponse:
     """Create a row."""
-    table = Table.load(request, product)
+    table = load_writable(request, product)
     form = RowForm.of(table)
     context = {"title": "New row", "table": table, "form": form, "is_new": True}
     if request.method != "POST":
@@ -106,6 +111,7 @@ def create(request: HttpRequest, product: str) -> HttpResponse:
     written = [each for each in form.fields if each.text.strip() or each.feature["required"]]
     answer = table.ask(request, "CreateRow", {"input": {"features": {}} | form.inputs(written)})
     if answer.problems or answer.data is None:
+        require_permission(answer.problems)
         form.blame(answer.problems)
         return render(request, "console/row_form.html", context, product, status=400)
     key = answer.data[f"{table.root}Create"]["entity"]["key"]
@@ -126,6 +132,7 @@ def delete(request: HttpRequest, product: str) -> HttpResponse:
     if is_sent and not answer.problems:
         messages.success(request, f"{key} was deleted.")
         return HttpResponseRedirect(reverse("console:data", args=[product]))
+    require_permission(answer.problems)
     context = {
         "title": f"Delete {key}",
         "table": table,
@@ -137,6 +144,16 @@ def delete(request: HttpRequest, product: str) -> HttpResponse:
     return render(
         request, "console/row_delete.html", context, product, status=409 if answer.problems else 200
     )
+
+
+def load_writable(request: HttpRequest, product: str) -> Table:
+    """Load the columns for a form. Raises Refused for those whom the API lets write no rows."""
+    table = Table.load(request, product)
+    if Permission.FEEDBACK not in find_permissions(request, product):
+        raise Refused(
+            [Problem("FORBIDDEN", "Rows are written by those who may give feedback on this product.")]
+        )
+    return table
 
 
 def go_to(product: str, key: str) -> HttpResponseRedirect:

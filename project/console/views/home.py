@@ -10,14 +10,12 @@ from ..api import Answer, JSONObject, announce, ask, fetch
 from ..attention import list_notices
 from ..charts import sparkline
 from ..measures import bounded, find_measure
-from ..pages import RETRY_SECONDS, page, render, render_part, require
+from ..pages import DENIED, RETRY_SECONDS, page, render, render_part, require
 from ..tasks import Task
 from ..windows import start_of_day
 
 #: Days of the cards' figures, and of what wants attention.
 CARD_DAYS, ATTENTION_DAYS = 30, 7
-#: Codes of refusals for want of a permission.
-NO_PERMISSION = ("FORBIDDEN", "UNAUTHENTICATED")
 #: So many products have a search.
 MANY = 6
 
@@ -107,7 +105,7 @@ def _since(days: int) -> JSONObject:
 
 def _list_problems(answer: Answer) -> JSONObject:
     """List the problems that are no lack of a permission, each once: what the caller may not see is left out."""
-    problems = {problem.message: problem for problem in answer.problems if problem.code not in NO_PERMISSION}
+    problems = {problem.message: problem for problem in answer.problems if problem.code not in DENIED}
     retry = any(problem.code in RETRY_SECONDS for problem in problems.values())
     return {"problems": list(problems.values()), "retry": retry}
 

@@ -202,8 +202,8 @@ def show_start(request: HttpRequest, draft: Draft, wishes: Wishes) -> HttpRespon
     return render(request, "console/new_wait.html", context)
 
 
-@require_POST
 @page
+@require_POST
 def discard(request: HttpRequest, token: str) -> HttpResponse:
     """Delete a draft."""
     current = None if refuse_reason(request) else find_draft(token)

@@ -14,7 +14,7 @@ from ..api import JSONObject, Refused, ask, fetch
 from ..callers import find_permissions
 from ..feature_forms import FeatureForm
 from ..form_values import read_row, read_whole
-from ..pages import link, page, render, require
+from ..pages import link, page, render, require, require_permission
 from ..what_if import WhatIf, choose_feature, list_values
 
 #: An address that is longer is not offered as a link: mail programs and logs cut it.
@@ -141,6 +141,7 @@ def predict(case: Trying) -> HttpResponse:
     item |= {name: text for name, text in case.subject.items() if text}
     result = ask(case.request, "TryPredict", {"input": item})
     if result.problems or not result.data:
+        require_permission(result.problems)
         case.subject_faults = case.form.blame(result.problems, SUBJECT)
         return case.show_faults()
     prediction = result.data["predict"]["prediction"]

@@ -6,13 +6,15 @@ from typing import Any
 
 from django.http import HttpRequest, QueryDict
 
-from .api import Answer, JSONObject, ask, fetch
+from .api import Answer, JSONObject, Problem, Refused, ask, fetch
 from .operations import compose
 from .pages import require
 from .row_values import read_value
 
 #: Rows of a page of the list, and features that it shows unless all are asked for.
 SIZE, MOST_COLUMNS = 25, 8
+#: Conditions on features that one list has, at most: each is a link to the list without it.
+MOST_CONDITIONS = 20
 #: The conditions of a filter by the name that the address has: their title, and the API's member.
 CONDITIONS = {
     "is": ("is", "eq"),
@@ -120,6 +122,9 @@ class RowFilter:
         names, operators, values = (self.parameters.getlist(name) for name in ("feature", "is", "value"))
         by_name = {feature["name"]: feature for feature in self.table.features}
         complete = list(zip(names, operators, values, strict=False))
+        if len(complete) > MOST_CONDITIONS:
+            sentence = f"A list has at most {MOST_CONDITIONS} conditions on features: take some away."
+            raise Refused([Problem("BAD_INPUT", sentence)])
         return [
             Condition(by_name[name], operator, text, self._without(complete, place))
             for place, (name, operator, text) in enumerate(complete)

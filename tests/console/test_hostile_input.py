@@ -35,6 +35,8 @@ def client(exemplar: System) -> Iterator[httpx.Client]:
         ("/products/wine/predictions/?answer=x", 422),
         (f"/products/wine/predictions/?answer=-{ENDLESS}", 422),
         ("/products/wine/predictions/?answer=-1", 200),
+        (f"/products/tumor/data/?{'&'.join(['feature=meanRadius&is=from&value=1'] * 20)}", 200),
+        (f"/products/tumor/data/?{'&'.join(['feature=meanRadius&is=from&value=1'] * 21)}", 400),
     ],
 )
 def test_an_address_with_a_bad_number_is_refused_or_ignored(

@@ -66,6 +66,15 @@ def test_a_case_is_predicted_and_moved_along_one_feature(page: Page) -> None:
     assert page.find("#input-worstArea").get_attribute("value") in page.browser.current_url
 
 
+def test_on_a_phone_the_answer_is_in_sight_once_all_is_loaded(page: Page) -> None:
+    page.open("/products/diabetes/try/?example=1", NARROW)
+    page.find("#predict").click()
+    page.wait(lambda: page.find_all("#what-if-rows"))
+    page.settle()
+    script = "return document.querySelector('#answer .answer').getBoundingClientRect().top"
+    assert 0 <= page.browser.execute_script(script) < 300
+
+
 def test_all_faults_stand_at_their_fields_in_the_words_of_the_form(page: Page) -> None:
     page.open(f"{TRY}?example=1")
     page.find("#input-meanRadius").clear()

@@ -1,5 +1,7 @@
 """Drafts of new products: names and choices that were meant to do harm, or cannot be stored."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from project.console.drafts import LONGEST_NAME, create_draft, name_files
+from project.console.views.new import refuse_files
 from project.console.wishes import Wishes
 from store.management.commands.newproduct import Command
 
@@ -36,3 +39,22 @@ def test_each_file_has_a_name_that_file_systems_take() -> None:
     assert all(len(name.encode()) <= LONGEST_NAME + 4 for name in names)
     assert all("/" not in name and name[0] not in ".-" for name in names)
     assert names[0].endswith(".csv") and names[1:3] == ["a.csv", "2-a.csv"]
+
+
+def workbook(size: int) -> bytes:
+    """Pack a part of so many bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b"0" * size)
+    return packed.getvalue()
+
+
+def test_a_workbook_that_is_large_once_unpacked_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "EXEMPLAR_UPLOAD", 1_000_000)
+    bomb, plain = workbook(1_000_001), workbook(900_000)
+    assert len(bomb) < 2_000
+    assert "Unpacked" in refuse_files([SimpleUploadedFile("a.xlsx", bomb)])
+    assert refuse_files([SimpleUploadedFile("a.xlsx", plain)]) == ""
+    upload = SimpleUploadedFile("a.xlsx", plain)
+    assert refuse_files([upload]) == "" and upload.open().read() == plain
+    assert refuse_files([SimpleUploadedFile("a.xlsx", plain[:-10])]) == ""

@@ -3,6 +3,7 @@
 It is the one page that does not ask the API: it writes code, as `./dev newproduct` does, and shows that command.
 """
 
+import zipfile
 from typing import Any
 
 from django.conf import settings
@@ -73,9 +74,24 @@ def refuse_files(uploads: list[UploadedFile]) -> str:
         return "Choose a file first."
     if sum(upload.size or 0 for upload in uploads) > settings.EXEMPLAR_UPLOAD:
         return f"Files may have {settings.EXEMPLAR_UPLOAD:,} bytes together: use the command for larger ones."
+    if sum(map(measure_unpacked, uploads)) > settings.EXEMPLAR_UPLOAD:
+        return (
+            f"Unpacked, files may have {settings.EXEMPLAR_UPLOAD:,} bytes: use the command for larger ones."
+        )
     if empty := [upload.name for upload in uploads if not upload.size]:
         return f"{empty[0]} is empty."
     return ""
+
+
+def measure_unpacked(upload: UploadedFile) -> int:
+    """Measure a file as it is once it is unpacked, as a workbook says itself: 1 MB may be some GB."""
+    if not zipfile.is_zipfile(upload):
+        return upload.size or 0
+    try:
+        with zipfile.ZipFile(upload) as archive:
+            return sum(part.file_size for part in archive.infolist())
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):  # the command says what is wrong with it
+        return upload.size or 0
 
 
 @page

@@ -1,5 +1,6 @@
 """Drafts of new products: names and choices that were meant to do harm, or cannot be stored."""
 
+import gzip
 import io
 import zipfile
 from pathlib import Path
@@ -49,12 +50,15 @@ def workbook(size: int) -> bytes:
     return packed.getvalue()
 
 
-def test_a_workbook_that_is_large_once_unpacked_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_large_once_unpacked_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "EXEMPLAR_UPLOAD", 1_000_000)
     bomb, plain = workbook(1_000_001), workbook(900_000)
     assert len(bomb) < 2_000
     assert "Unpacked" in refuse_files([SimpleUploadedFile("a.xlsx", bomb)])
     assert refuse_files([SimpleUploadedFile("a.xlsx", plain)]) == ""
+    assert "Unpacked" in refuse_files([SimpleUploadedFile("a.csv.gz", gzip.compress(b"0" * 1_000_001))])
+    for whole in (gzip.compress(b"0" * 900_000), gzip.compress(b"0" * 2_000)[:-9], b"\x1f\x8bnone"):
+        assert refuse_files([SimpleUploadedFile("a.csv.gz", whole)]) == ""
     upload = SimpleUploadedFile("a.xlsx", plain)
     assert refuse_files([upload]) == "" and upload.open().read() == plain
     assert refuse_files([SimpleUploadedFile("a.xlsx", plain[:-10])]) == ""

@@ -3,7 +3,9 @@
 It is the one page that does not ask the API: it writes code, as `./dev newproduct` does, and shows that command.
 """
 
+import gzip
 import zipfile
+import zlib
 from typing import Any
 
 from django.conf import settings
@@ -27,6 +29,8 @@ from ..wishes import MOST_COLUMNS, NOTHING, TASKS, WITHOUT_LABEL, Wishes, list_c
 TITLE = "New product"
 #: Characters of a product's name, at most.
 LONGEST_NAME = 36
+#: With what files of gzip begin, and the bytes of one that are unpacked at once.
+GZIP, CHUNK = b"\x1f\x8b", 1_048_576
 NOT_SUPERVISED = (
     "A product is code beside manage.py, and its processes load it at their start. These processes are not run by "
     "./dev up on this machine, so this page cannot start them anew."
@@ -84,7 +88,10 @@ def refuse_files(uploads: list[UploadedFile]) -> str:
 
 
 def measure_unpacked(upload: UploadedFile) -> int:
-    """Measure a file as it is once it is unpacked, as a workbook says itself: 1 MB may be some GB."""
+    """Measure a file as it is once it is unpacked: 1 MB may be some GB. A workbook says it itself."""
+    upload.seek(0)
+    if upload.read(len(GZIP)) == GZIP:
+        return _measure_gzip(upload)
     if not zipfile.is_zipfile(upload):
         return upload.size or 0
     try:
@@ -92,6 +99,19 @@ def measure_unpacked(upload: UploadedFile) -> int:
             return sum(part.file_size for part in archive.infolist())
     except (zipfile.BadZipFile, NotImplementedError, ValueError):  # the command says what is wrong with it
         return upload.size or 0
+
+
+def _measure_gzip(upload: UploadedFile) -> int:
+    """Unpack a file as far as it may be large, and count."""
+    upload.seek(0)
+    size = 0
+    try:
+        with gzip.GzipFile(fileobj=upload) as unpacked:
+            while size <= settings.EXEMPLAR_UPLOAD and (chunk := unpacked.read(CHUNK)):
+                size += len(chunk)
+    except (OSError, EOFError, zlib.error):  # the command says what is wrong with it
+        return upload.size or 0
+    return size
 
 
 @page

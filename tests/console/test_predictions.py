@@ -119,6 +119,7 @@ def test_conditions_of_the_address_are_those_of_the_list_of_the_counts_and_of_th
     counts = client.get(f"{LIST}facets/", params=parameters).text
     assert "1 prediction" in counts and "Version" in counts
     [export] = links(page, r"/export/[^\"]*")
+    assert "formulas=escape" in export
     file = client.get(export)
     assert file.status_code == 200 and len(file.text.splitlines()) == 2
     right = client.get(LIST, params={"q": asked.prefix, "wrong": "no"})

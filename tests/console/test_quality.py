@@ -12,6 +12,7 @@ from project.console.interval_charts import IntervalRow, intervals, stacked_bars
 from project.console.measures import bounded, compare_with_promised
 from project.console.quality_history import History
 from project.console.templatetags.quality import json_value, p_value
+from project.console.views import quality_parts
 from project.console.wording import first_sentences, metric_title, write_metrics
 from tests.console.inspection import Page
 from tests.system import System
@@ -214,6 +215,13 @@ def test_a_label_makes_quality_and_the_page_shows_it_with_its_number(exemplar: S
     rows = list(csv.DictReader(get(exemplar, "tumor/quality/history.csv?window=24h").splitlines()))
     assert {"start", "predictions", "metric", "label", "low", "high", "n"} <= set(rows[0])
     assert sum(int(row["predictions"]) for row in rows if row["metric"] == "roc_auc" and not row["label"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"), [("=1+1", "'=1+1"), ("-a", "'-a"), (-0.5, -0.5), ("a-b", "a-b")]
+)
+def test_a_spreadsheet_takes_no_label_for_a_formula(cell: object, written: object) -> None:
+    assert quality_parts.escape_formula(cell) == written
 
 
 def test_what_there_is_not_is_refused_in_words(exemplar: System) -> None:

@@ -33,7 +33,10 @@ def predictions(request: HttpRequest, product: str) -> HttpResponse:
     filter = read_filter(request, product, request.GET)
     listed, faults = list_page(request, product, filter)
     columns = {each["feature"] for each in filter.features}
-    exported = {"filter": json.dumps(filter.typed)} if filter.typed else {}
+    # People open it in a spreadsheet, and texts are of whoever has asked.
+    exported = {"formulas": "escape"}
+    if filter.typed:
+        exported["filter"] = json.dumps(filter.typed)
     context = {
         "title": "Predictions",
         "about": filter.about,

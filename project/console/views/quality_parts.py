@@ -1,10 +1,13 @@
 """Parts of the page about quality, which are loaded by themselves: over time, drift and skew."""
 
 import csv
+import re
 from collections.abc import Iterator
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+
+from store.exports.formats import FORMULA
 
 from ..api import JSONObject, fetch
 from ..attention import is_drifting, list_drifting
@@ -90,8 +93,13 @@ def history_csv(request: HttpRequest, product: str) -> HttpResponse:
     for bucket in quality["history"] or ():
         counts = [bucket["start"], *(bucket[name] for name in COLUMNS)]
         for measure in bucket["measured"] or [{}]:
-            writer.writerow([*counts, *(measure.get(name) for name in MEASURES)])
+            writer.writerow([*counts, *(escape_formula(measure.get(name)) for name in MEASURES)])
     return response
+
+
+def escape_formula(value: object) -> object:
+    """Put an apostrophe before a text that a spreadsheet would take for a formula."""
+    return f"'{value}" if isinstance(value, str) and re.match(FORMULA, value) else value
 
 
 @page

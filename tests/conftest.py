@@ -236,6 +236,16 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 
 @pytest.fixture(autouse=True)
+def leaves_the_window_as_it_was(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Undo what a test has emulated: all tests of a process share one browser."""
+    yield
+    if "browser" in request.fixturenames:
+        driver = request.getfixturevalue("browser")
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+@pytest.fixture(autouse=True)
 def loads_its_script(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test with the mark `script` whose page has not loaded that script."""
     yield

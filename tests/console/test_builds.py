@@ -10,10 +10,17 @@ from project.console.views import builds
 from schema.core.errors import ErrorCode
 from tests.console.inspection import Page
 from tests.test_lifecycle import data
+from tests.waiting import BUILD_PATIENCE
 
 WIDE = "/products/tumor/builds/"
 MARK = "window.mark = 'the page that was opened'"
 MARKED = "return window.mark"
+UNFINISHED = "{ tumor { builds(filter: { status: { in: [READY, RUNNING] } }) { totalCount } } }"
+
+
+def wait_until_idle(page: Page) -> None:
+    """Wait for the builds that other tests have requested: a request while one runs leads to that one."""
+    page.wait(lambda: not data(page.system.ask(UNFINISHED))["tumor"]["builds"]["totalCount"], BUILD_PATIENCE)
 
 
 def request_build(page: Page, **fields: str) -> None:
@@ -31,12 +38,13 @@ def state(page: Page) -> str:
 
 @pytest.mark.script("console/builds.js")
 def test_a_build_is_watched_to_its_end(page: Page) -> None:
+    wait_until_idle(page)
     request_build(page, candidates="2", reason="New rows since Monday")
     page.wait(lambda: page.find_all("#build"))
     page.browser.execute_script(MARK)
     assert "New rows since Monday" in page.text
     page.wait(lambda: page.find_all("[data-since]") or state(page) == "SUCCEEDED")
-    page.wait(lambda: state(page) == "SUCCEEDED", 120)
+    page.wait(lambda: state(page) == "SUCCEEDED", BUILD_PATIENCE)
     assert page.browser.execute_script(MARKED) == "the page that was opened", "it was loaded again"
     page.settle()
     assert re.search(r"Chose|Kept", page.find(".decision").text)
@@ -49,6 +57,7 @@ def test_a_build_is_watched_to_its_end(page: Page) -> None:
 
 
 def test_a_build_is_cancelled_with_a_reason(page: Page) -> None:
+    wait_until_idle(page)
     request_build(page)
     page.wait(lambda: page.find_all("#cancel input[name=reason]"))[0].send_keys("Wrong rows")
     page.find("#cancel button").click()

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from .case import Case
 
 
-def document(name: str, text: Callable[[], str], *answers: str) -> Case:
+def document(name: str, text: Callable[[], str], *answers: str, growth: float = Case.growth) -> Case:
     """Build the case of a document."""
     return Case(
         name,
         lambda target: target.ask(target.document(text())),
         answers or ("400 TOO_COMPLEX", "200 TOO_COMPLEX"),
+        growth=growth,
     )
 
 
@@ -50,7 +51,8 @@ REFUSED = ("200 BAD_REQUEST", "400 BAD_REQUEST")
 
 CASES = (
     document("13 kB of one field", lambda: "{" + "a " * 6_500 + "}"),
-    document("a comment of 30 MB", lambda: "#" + "a" * 30_000_000 + "\n{ __typename }"),
+    # The body and the text of 30 MB each are there at once, until the text is refused.
+    document("a comment of 30 MB", lambda: "#" + "a" * 30_000_000 + "\n{ __typename }", growth=80.0),
     document("a name of 190 kB", lambda: "{ " + "a" * 190_000 + " }", *REFUSED),
     document("20,001 tokens", lambda: "{" + "a " * 20_000 + "}"),
     document("10,000 comments", lambda: "#\n" * 25_000 + "{ __typename }"),

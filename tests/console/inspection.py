@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -95,7 +96,9 @@ class Page:
         self.wait(lambda: self.browser.execute_script(IS_SETTLED))
 
     def wait(self, condition: Any, seconds: float = PATIENCE) -> Any:
-        return WebDriverWait(self.browser, seconds).until(lambda _: condition())
+        # A live part may be replaced between two looks at it.
+        patient = WebDriverWait(self.browser, seconds, ignored_exceptions=[StaleElementReferenceException])
+        return patient.until(lambda _: condition())
 
     def find(self, selector: str) -> Any:
         """The first element; raises NoSuchElementException."""

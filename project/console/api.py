@@ -122,9 +122,7 @@ def ask(request: HttpRequest, name: str | Operation, variables: Mapping[str, obj
 
     The page shows it with its other operations. Variables whose value is None are left out.
     """
-    values = {key: value for key, value in (variables or {}).items() if value is not None}
-    answer = Answer(load(name) if isinstance(name, str) else name, values)
-    answers_of(request).append(answer)
+    answer = _note(request, load(name) if isinstance(name, str) else name, variables)
     assert isinstance(request, ASGIRequest)
     async_to_sync(api.execute)(answer, actor_of(request), HTTPConnection(dict(request.scope)))
     return answer
@@ -132,8 +130,14 @@ def ask(request: HttpRequest, name: str | Operation, variables: Mapping[str, obj
 
 def announce(request: HttpRequest, name: str, variables: Mapping[str, object] | None = None) -> None:
     """List an operation with those of a page that a part of it asks once it is loaded."""
+    _note(request, load(name), variables)
+
+
+def _note(request: HttpRequest, operation: Operation, variables: Mapping[str, object] | None) -> Answer:
+    """Add an operation to those that a page shows, without the variables that have no value."""
     values = {key: value for key, value in (variables or {}).items() if value is not None}
-    answers_of(request).append(Answer(load(name), values))
+    answers_of(request).append(answer := Answer(operation, values))
+    return answer
 
 
 def fetch(

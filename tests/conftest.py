@@ -236,13 +236,14 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 
 @pytest.fixture(autouse=True)
-def leaves_the_window_as_it_was(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Undo what a test has emulated: all tests of a process share one browser."""
+def leaves_the_browser_as_it_was(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Undo what a test has emulated, and end its session: all tests of a process share one browser."""
     yield
     if "browser" in request.fixturenames:
         driver = request.getfixturevalue("browser")
         driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.system import System
 from tests.test_lifecycle import champion, data, nodes
-from tests.waiting import BUILD_PATIENCE, PATIENCE
+from tests.waiting import BUILD_PATIENCE, PATIENCE, waiting
 
 PAGES = (
     "/admin/",
@@ -29,10 +28,9 @@ def admin(exemplar: System, browser: Chrome) -> Iterator[Chrome]:
         fill(browser, "username", "admin")
         fill(browser, "password", (exemplar.folder / "admin-password").read_text())
         browser.find_element(By.CSS_SELECTOR, "form button").click()
-        WebDriverWait(browser, PATIENCE).until(lambda driver: "login" not in driver.current_url)
+        waiting(browser).until(lambda driver: "login" not in driver.current_url)
     yield browser
     browser.set_window_size(1400, 900)
-    browser.delete_all_cookies()
 
 
 def fill(browser: Chrome, name: str, text: str) -> None:
@@ -49,7 +47,7 @@ def text(browser: Chrome, selector: str = "body") -> str:
 
 
 def wait(browser: Chrome, said: str, seconds: float = PATIENCE) -> None:
-    WebDriverWait(browser, seconds).until(lambda _: said in text(browser))
+    waiting(browser, seconds).until(lambda _: said in text(browser))
 
 
 @pytest.mark.script("store/live.js")

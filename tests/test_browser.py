@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.system import System
-from tests.waiting import BUILD_PATIENCE, PATIENCE
+from tests.waiting import BUILD_PATIENCE, PATIENCE, waiting
 
 #: Seconds for a page to show something, and for the first build of a product to end.
 SOON, AFTER_A_BUILD = PATIENCE, BUILD_PATIENCE
@@ -51,7 +50,7 @@ class Page:
         )
 
     def wait(self, condition, seconds: float = SOON) -> None:
-        WebDriverWait(self.browser, seconds).until(lambda _: condition())
+        waiting(self.browser, seconds).until(lambda _: condition())
 
     def open(self, name: str) -> None:
         tabs = self.browser.find_elements(By.CSS_SELECTOR, "button.graphiql-tab-button")
@@ -92,7 +91,7 @@ def wait_for_a_champion(exemplar: System, browser: Chrome) -> None:
     def champion() -> bool:
         return bool(exemplar.ask("{ tumor { champion { id } } }")["data"]["tumor"]["champion"])
 
-    WebDriverWait(browser, AFTER_A_BUILD).until(lambda _: champion())
+    waiting(browser, AFTER_A_BUILD).until(lambda _: champion())
 
 
 def test_graphiql_loads_from_this_machine_alone(page: Page, exemplar: System):

@@ -10,7 +10,6 @@ import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -19,7 +18,7 @@ from tests.test_access import log_in
 from tests.test_browser import Page
 from tests.test_lifecycle import champion
 from tests.test_under_load import FEATURES
-from tests.waiting import PATIENCE, eventually
+from tests.waiting import PATIENCE, eventually, waiting
 
 SHOP, OTHER = "https://shop.example", "https://evil.example"
 #: What a proxy adds that has ended TLS.
@@ -219,7 +218,6 @@ def watched(exemplar: System, browser: Chrome) -> Iterator[Chrome]:
     log_in_by_cookie(exemplar, browser)
     yield browser
     browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", listener)
-    browser.delete_all_cookies()
 
 
 def log_in_by_cookie(system: System, browser: Chrome) -> None:
@@ -240,7 +238,7 @@ def test_a_violation_would_be_noticed(exemplar: System, watched: Chrome) -> None
     # A browser may look at a handler when it is called for the first time.
     watched.execute_script("document.body.lastElementChild.click()")
     directives = {"style-src-attr", "script-src-attr"}
-    WebDriverWait(watched, PATIENCE).until(
+    waiting(watched).until(
         lambda _: {violation.split()[0] for violation in violations(watched)} == directives
     )
 

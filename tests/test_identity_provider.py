@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
 from tests import identity_provider
 from tests.identity_provider import IdentityProvider
 from tests.system import System, copied
-from tests.waiting import PATIENCE, eventually
+from tests.waiting import eventually, waiting
 
 WHO = "{ viewer { name anonymous } }"
 
@@ -125,21 +124,18 @@ def test_a_user_who_is_deactivated_is_refused_within_seconds(closed: System, idp
 def test_a_person_logs_in_and_out_in_a_browser(
     closed: System, idp: IdentityProvider, browser: Chrome
 ) -> None:
-    wait = WebDriverWait(browser, PATIENCE)
+    wait = waiting(browser)
     idp.person = {"sub": "grace-1", "preferred_username": "grace", "groups": ["labellers"]}
-    try:
-        browser.get(f"{closed.url}/graphql/")
-        assert "/login/" in browser.current_url
-        browser.find_element(By.LINK_TEXT, "Log in with Example Corp").click()
-        wait.until(lambda driver: driver.title == "Example Corp")
-        browser.find_element(By.XPATH, "//button[.='Continue']").click()
-        wait.until(lambda driver: driver.current_url == f"{closed.url}/graphql/")
-        assert "oidc/grace" in browser.find_element(By.TAG_NAME, "header").text
-        browser.find_element(By.XPATH, "//button[.='Log out']").click()
-        wait.until(lambda driver: "logged out" in driver.page_source)
-        browser.find_element(By.LINK_TEXT, "Log out of Example Corp, too").click()
-        wait.until(lambda driver: driver.current_url.startswith(f"{idp.issuer}/end"))
-        browser.get(f"{closed.url}/graphql/")
-        assert "/login/" in browser.current_url
-    finally:
-        browser.delete_all_cookies()
+    browser.get(f"{closed.url}/graphql/")
+    assert "/login/" in browser.current_url
+    browser.find_element(By.LINK_TEXT, "Log in with Example Corp").click()
+    wait.until(lambda driver: driver.title == "Example Corp")
+    browser.find_element(By.XPATH, "//button[.='Continue']").click()
+    wait.until(lambda driver: driver.current_url == f"{closed.url}/graphql/")
+    assert "oidc/grace" in browser.find_element(By.TAG_NAME, "header").text
+    browser.find_element(By.XPATH, "//button[.='Log out']").click()
+    wait.until(lambda driver: "logged out" in driver.page_source)
+    browser.find_element(By.LINK_TEXT, "Log out of Example Corp, too").click()
+    wait.until(lambda driver: driver.current_url.startswith(f"{idp.issuer}/end"))
+    browser.get(f"{closed.url}/graphql/")
+    assert "/login/" in browser.current_url

@@ -4,6 +4,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import Chrome
+from selenium.webdriver.support.wait import WebDriverWait
+
 #: Seconds after which an event that did not come is a failure, on the slowest machine that runs the tests.
 PATIENCE = 120.0
 #: The same for a build of some candidates.
@@ -23,6 +27,11 @@ def eventually(condition: Callable[[], object], seconds: float = PATIENCE) -> bo
         time.sleep(pause)
         pause = min(0.5, 1.3 * pause)
     return True
+
+
+def waiting(browser: Chrome, seconds: float = PATIENCE) -> WebDriverWait[Chrome]:
+    """Return what waits for a condition on a page, whose elements may be replaced between two looks at them."""
+    return WebDriverWait(browser, seconds, ignored_exceptions=[StaleElementReferenceException])
 
 
 def alive(pid: int) -> bool:

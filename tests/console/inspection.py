@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.contract import packages
 from tests.system import System
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, waiting
 
 #: Widths of a desk's and of a phone's screen, in pixels.
 WIDE, NARROW = 1400, 400
@@ -96,9 +94,7 @@ class Page:
         self.wait(lambda: self.browser.execute_script(IS_SETTLED))
 
     def wait(self, condition: Any, seconds: float = PATIENCE) -> Any:
-        # A live part may be replaced between two looks at it.
-        patient = WebDriverWait(self.browser, seconds, ignored_exceptions=[StaleElementReferenceException])
-        return patient.until(lambda _: condition())
+        return waiting(self.browser, seconds).until(lambda _: condition())
 
     def find(self, selector: str) -> Any:
         """The first element; raises NoSuchElementException."""

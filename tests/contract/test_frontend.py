@@ -9,12 +9,11 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
-from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.system import System, free_port
 from tests.test_lifecycle import champion, data
 from tests.test_under_load import FEATURES
-from tests.waiting import BUILD_PATIENCE, PATIENCE
+from tests.waiting import BUILD_PATIENCE, PATIENCE, waiting
 
 from . import packages
 
@@ -100,7 +99,7 @@ class Page:
         self.browser = browser
 
     def wait(self, condition, seconds: float = PATIENCE) -> None:
-        WebDriverWait(self.browser, seconds).until(lambda _: condition())
+        waiting(self.browser, seconds).until(lambda _: condition())
 
     def text(self, selector: str) -> str:
         return "\n".join(found.text for found in self.browser.find_elements(By.CSS_SELECTOR, selector))
@@ -152,6 +151,7 @@ def page(site: str, exemplar: System, browser: Chrome, tmp_path: Path) -> Iterat
     page.wait(lambda: page.text(".features"))
     yield page
     browser.save_screenshot(str(tmp_path / "frontend.png"))
+    browser.execute_script("sessionStorage.clear()")
 
 
 def opened(browser: Chrome, site: str) -> bool:

@@ -282,7 +282,15 @@ SYSTEMS = ("exemplar", "closed_exemplar", "fragile")
 
 @functools.cache
 def words(module: str) -> set[str]:
-    return set(re.findall(r"\w+", (ROOT / module).read_text()))
+    """Return the words of a module, and those of the fixtures that it has of its folder."""
+    own = set(re.findall(r"\w+", (ROOT / module).read_text()))
+    fixtures = (ROOT / module).with_name("conftest.py")
+    if fixtures == Path(__file__) or not fixtures.exists():
+        return own
+    heads = re.findall(
+        r"^@pytest\.fixture.*\ndef (\w+)\((.*?)\) ->", fixtures.read_text(), re.MULTILINE | re.DOTALL
+    )
+    return own.union(*(re.findall(r"\w+", needed) for name, needed in heads if name in own))
 
 
 def group(module: str) -> str:

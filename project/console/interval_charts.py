@@ -1,4 +1,4 @@
-"""Charts of quality: values with their intervals on one axis, and bars that stand on each other."""
+"""Charts of values with their intervals on one axis, and of bars that stand on each other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ from django.utils.safestring import SafeString, mark_safe
 
 from .charts import Frame, Mark, Series, draw_axes, draw_svg, format_value
 
-#: Units of a row's height, of the space for titles, and of the chart's width: phones show it without scrolling.
-ROW, TITLES, WIDTH = 32, 130, 440
+#: Units of a row's height, of the least space for titles, and of the axis: phones show it without scrolling.
+ROW, TITLES, AXIS = 32, 130, 310
+#: Units of a letter of a title, at most.
+LETTER = 7.5
 
 
 @dataclass(frozen=True)
@@ -25,20 +27,27 @@ class IntervalRow:
 
 
 def intervals(title: str, rows: Sequence[IntervalRow]) -> SafeString:
-    """Draw values as dots and their intervals as lines, each row under the other on one axis."""
-    values = [value for row in rows for value in (row.value, row.low, row.high) if value is not None]
-    if not values:
+    """Draw values as dots and their intervals as lines, each row in a colour of its own; empty without any."""
+    return _draw(title, rows, [f"s{place % 6 + 1}" for place in range(len(rows))], [])
+
+
+def differences(title: str, rows: Sequence[IntervalRow]) -> SafeString:
+    """Draw differences as dots on their intervals, beside the line of no difference; empty without any."""
+    return _draw(title, rows, ["s1"] * len(rows), [0.0])
+
+
+def _draw(title: str, rows: Sequence[IntervalRow], colours: list[str], marks: list[float]) -> SafeString:
+    if not rows:
         return mark_safe("")
+    ends = [value for row in rows for value in (row.value, row.low, row.high) if value is not None] + marks
+    left = max(TITLES, round(LETTER * max(len(row.title) for row in rows)))
     height = ROW * len(rows) + 30
-    frame = Frame(1, min(values), max(values), width=WIDTH, height=height)
+    frame = Frame(1, min(ends), max(ends), width=left + AXIS, height=height, left=left, right=24)
     parts = [_draw_scale(frame, height)]
-    parts.extend(_draw_row(frame, place, row) for place, row in enumerate(rows))
+    line = '<line class="mark" x1="{0}" x2="{0}" y1="4" y2="{1}"/>'
+    parts.extend(format_html(line, frame.along(mark), height - 24) for mark in marks)
+    parts.extend(_draw_row(frame, *each) for each in zip(range(len(rows)), rows, colours, strict=True))
     return draw_svg(title, frame, parts)
-
-
-def _x(frame: Frame, value: float) -> float:
-    share = (value - frame.lowest) / ((frame.highest - frame.lowest) or 1)
-    return round(TITLES + (frame.width - TITLES - 24) * share, 1)
 
 
 def _draw_scale(frame: Frame, height: int) -> SafeString:
@@ -46,22 +55,21 @@ def _draw_scale(frame: Frame, height: int) -> SafeString:
         '<line class="grid" x1="{0}" x2="{0}" y1="4" y2="{1}"/>'
         '<text x="{0}" y="{2}" text-anchor="middle">{3}</text>'
     )
-    ticks = ((_x(frame, tick), height - 24, height - 8, format_value(tick)) for tick in frame.ticks)
+    ticks = ((frame.along(tick), height - 24, height - 8, format_value(tick)) for tick in frame.ticks)
     return format_html_join("", line, ticks)
 
 
-def _draw_row(frame: Frame, place: int, row: IntervalRow) -> SafeString:
+def _draw_row(frame: Frame, place: int, row: IntervalRow, colour: str) -> SafeString:
     y = ROW * place + ROW // 2 + 2
-    colour = f"s{place % 6 + 1}"
     parts = [format_html('<text class="strong" x="0" y="{}">{}</text>', y + 4, row.title)]
     text = f"{row.title}: {format_value(row.value)}"
     if row.low is not None and row.high is not None:
         text += f" ({format_value(row.low)} to {format_value(row.high)})"
         line = '<line class="interval {}" x1="{}" x2="{}" y1="{}" y2="{}"/>'
-        parts.append(format_html(line, colour, _x(frame, row.low), _x(frame, row.high), y, y))
+        parts.append(format_html(line, colour, frame.along(row.low), frame.along(row.high), y, y))
     dot = '<circle class="dot {}{}" cx="{}" cy="{}" r="6"><title>{}</title></circle>'
     open_dot = " open" if row.is_estimate else ""
-    parts.append(format_html(dot, colour, open_dot, _x(frame, row.value), y, text))
+    parts.append(format_html(dot, colour, open_dot, frame.along(row.value), y, text))
     return mark_safe("".join(parts))
 
 

@@ -6,20 +6,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from store.builds.leaderboard import sort_metrics
+
 from .api import JSONObject
 from .templatetags.registry import SUPPORT, family, is_loss, metric_title, parameter
-
-#: Metrics that tables list first, after the product's own.
-FIRST = (
-    "roc_auc",
-    "roc_auc_ovr",
-    "r2",
-    "separation",
-    "silhouette",
-    "accuracy",
-    "balanced_accuracy",
-    "f1_macro",
-)
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ def by_fold(model: JSONObject) -> tuple[list[str], list[ModelRow]]:
     """Return the columns and the rows of the scores of a version by fold: each metric with its mean."""
     folds = sorted({each["fold"] for each in model["folds"]})
     values = {(each["metric"], each["fold"]): each["value"] for each in (*model["means"], *model["folds"])}
-    names = order((each["metric"] for each in model["means"]), model["metric"])
+    names = sort_metrics((each["metric"] for each in model["means"]), model["metric"])
     rows = [
         ModelRow(metric_title(name), [values.get((name, fold)) for fold in (None, *folds)]) for name in names
     ]
@@ -108,7 +98,7 @@ def share_rows(models: Sequence[JSONObject]) -> bool:
 def compare_scores(models: Sequence[JSONObject], metric: str) -> list[ScoreRow]:
     """List the means of each metric that all versions have, with paired differences where folds are shared."""
     means = [{each["metric"]: each["value"] for each in model["means"]} for model in models]
-    names = order((name for name in means[0] if all(name in each for each in means)), metric)
+    names = sort_metrics((name for name in means[0] if all(name in each for each in means)), metric)
     paired = share_rows(models)
     return [
         ScoreRow(
@@ -145,12 +135,6 @@ def _difference(first: JSONObject, second: JSONObject, metric: str) -> Differenc
         return None
     better = sum(value < 0 if is_loss(metric) else value > 0 for value in values)
     return Difference(fmean(values), better, len(values))
-
-
-def order(names: Iterable[str], metric: str) -> list[str]:
-    """Sort metrics: the product's own first, then the familiar ones."""
-    first = [metric, metric.removeprefix("neg_"), *FIRST]
-    return sorted(set(names), key=lambda name: (first.index(name) if name in first else len(first), name))
 
 
 def pair_pictures(models: Sequence[JSONObject]) -> list[tuple[str, list[JSONObject | None]]]:

@@ -1,5 +1,6 @@
-"""The operations of pages: each a file that is named as its operation is."""
+"""The operations of pages: each a file that is named as its operation is, and so are fragments that several share."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from schema.graphiql_queries import prune
 FOLDER = Path(__file__).parent / "documents"
 #: Operations of a product's own types: `<Type>` and `<field>` stand where its names do.
 OF_PRODUCT = FOLDER / "of_product"
+FRAGMENTS = FOLDER / "fragments"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,13 @@ class Operation:
 @cache
 def load(name: str) -> Operation:
     """Load an operation by its name. Raises FileNotFoundError."""
-    return Operation(name, (FOLDER / f"{name}.graphql").read_text().strip())
+    text = (FOLDER / f"{name}.graphql").read_text().strip()
+    shared = (
+        FRAGMENTS / f"{fragment}.graphql" for fragment in dict.fromkeys(re.findall(r"\.\.\.([A-Z]\w*)", text))
+    )
+    return Operation(
+        name, "\n\n".join([text, *(file.read_text().strip() for file in shared if file.exists())])
+    )
 
 
 def list_operations() -> list[Operation]:

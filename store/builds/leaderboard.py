@@ -187,7 +187,7 @@ def by_fold(model: ModelVersion) -> ResultTable:
     measures = [m for m in _measures(model) if m.label is None]
     folds = sorted({m.fold for m in measures if m.fold is not None})
     values = {(m.metric, m.fold): m.value for m in measures}
-    names = _ordered({m.metric for m in measures}, model.metric)
+    names = sort_metrics({m.metric for m in measures}, model.metric)
     rows = [(name, [values.get((name, fold)) for fold in (None, *folds)]) for name in names]
     return ResultTable(columns=["mean", *(f"fold {fold + 1}" for fold in folds)], rows=rows)
 
@@ -209,7 +209,7 @@ def _measures(model: ModelVersion) -> list[Measurement]:
     return Score.objects.of_candidate(model.candidate_id, SERVED)
 
 
-def _ordered(names: Iterable[str], metric: str) -> list[str]:
+def sort_metrics(names: Iterable[str], metric: str) -> list[str]:
     """Sort metrics: the problem's own first, then the familiar ones."""
-    first = [metric.removeprefix("neg_"), *FAMILIAR_METRICS]
-    return sorted(names, key=lambda name: (first.index(name) if name in first else len(first), name))
+    first = [metric, metric.removeprefix("neg_"), *FAMILIAR_METRICS]
+    return sorted(set(names), key=lambda name: (first.index(name) if name in first else len(first), name))

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from django.http import Http404, HttpRequest
 
-from project.console import interval_chart, model_tables
+from project.console import interval_charts, model_tables
 from project.console.templatetags import registry
 from project.console.views import comparisons, models, promotions
 from schema import schema as served
@@ -258,9 +258,13 @@ def test_scores_of_other_rows_are_not_paired() -> None:
 
 
 def test_a_difference_is_drawn_on_its_interval() -> None:
-    drawn = interval_chart.intervals("Differences", [interval_chart.Interval("Accuracy", 0.1, -0.1, 0.3)])
-    assert "Accuracy: 0.1 (-0.1 to 0.3)" in drawn
-    assert interval_chart.intervals("Differences", []) == ""
+    drawn = interval_charts.differences(
+        "Differences", [interval_charts.IntervalRow("Accuracy", 0.2, 0.1, 0.3)]
+    )
+    assert "Accuracy: 0.2 (0.1 to 0.3)" in drawn
+    # The line of no difference stands where the axis begins.
+    assert 'class="mark" x1="130.0"' in drawn
+    assert interval_charts.differences("Differences", []) == ""
 
 
 def test_names_are_written_for_people() -> None:

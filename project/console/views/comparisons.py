@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from .. import model_tables
 from ..api import JSONObject, ask, fetch
 from ..form_values import read_whole
-from ..interval_chart import Interval, intervals
+from ..interval_charts import IntervalRow, differences
 from ..pages import link, page, render, require
 from ..paging import list_pages, page_of
 from ..templatetags.registry import metric_title
@@ -155,7 +155,7 @@ def _draw(measures: list[JSONObject], titles: dict[str, str]) -> str:
     """Draw the differences that have an interval, on the scale that shares have in common."""
     drawn = [each for each in measures if each["low"] is not None and not each["metric"].startswith("neg_")]
     rows = [
-        Interval(
+        IntervalRow(
             f"{titles.get(each['label'], each['label'])}: {metric_title(each['metric'])}"
             if each["label"]
             else metric_title(each["metric"]),
@@ -165,7 +165,7 @@ def _draw(measures: list[JSONObject], titles: dict[str, str]) -> str:
         )
         for each in drawn
     ]
-    return intervals("Differences with their intervals of 95 %", rows)
+    return differences("Differences with their intervals of 95 %", rows)
 
 
 def list_urls(start: str) -> list[object]:

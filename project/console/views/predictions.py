@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from ..api import JSONObject, Refused, ask, fetch
 from ..pages import link, page, render
+from ..paging import page_of
 from ..prediction_facets import list_facets
 from ..prediction_filters import COMPARISONS, FLAGS, PredictionFilter, read_filter
 from ..tasks import Task
@@ -58,10 +59,6 @@ def list_page(
     request: HttpRequest, product: str, filter: PredictionFilter
 ) -> tuple[JSONObject | None, list[str]]:
     """List a page of predictions, and what is wrong with the filter. Raises Refused."""
-    before, after = request.GET.get("before"), request.GET.get("after")
-    size: JSONObject = (
-        {"last": PAGE_SIZE, "before": before} if before else {"first": PAGE_SIZE, "after": after}
-    )
     variables: dict[str, Any] = {
         "product": product,
         "filter": filter.input,
@@ -71,7 +68,7 @@ def list_page(
     }
     if filter.faults:
         return None, list(filter.faults.values())
-    answer = ask(request, "Predictions", variables | size)
+    answer = ask(request, "Predictions", variables | page_of(request, PAGE_SIZE))
     if any(problem.code in PASSED_ON for problem in answer.problems):
         raise Refused(answer.problems)
     page = answer.data and answer.data["product"] and answer.data["product"]["genericPredictions"]

@@ -1,4 +1,4 @@
-"""What each index costs the statement that stores predictions, on copies of the table in turns."""
+"""Cost of each index to the statement that stores predictions, on copies of the table in turns."""
 
 import random
 import statistics

@@ -35,7 +35,7 @@ LIMITED, UNLIMITED = "with limits", "without"
 
 
 class Burst(NamedTuple):
-    """What one burst has measured."""
+    """Measurement of one burst."""
 
     #: Answers a second.
     rate: float

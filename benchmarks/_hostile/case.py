@@ -9,7 +9,7 @@ from .target import Probe, Target
 
 @dataclass(frozen=True)
 class Case:
-    """What one kind of hostile client does."""
+    """Behaviour of one kind of hostile client, and the answers that it may get."""
 
     name: str
     #: What it does; returns what it is answered.
@@ -24,7 +24,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a case."""
+    """Outcome of a case."""
 
     answer: str
     #: Milliseconds of the client's time, and of the server's processor.

@@ -85,17 +85,6 @@ class CountedPredictions:
             first_word=self.first_word[chosen],
         )
 
-    def seen_by(self, version: ModelVersion) -> NDArray[np.bool_]:
-        """Mark the rows whose first word was in the version's snapshot: `(n,)`.
-
-        True of none that the version predicted itself; a version that replays what others were asked may know some.
-        """
-        snapshot = version.snapshot
-        seen = snapshot and snapshot.seen_feedback
-        if not seen:
-            return np.zeros(len(self), dtype=np.bool_)
-        return (self.first_word <= seen["last"]) & ~np.isin(self.first_word, seen["unseen"])
-
 
 def find(
     product: DataProduct,

@@ -152,6 +152,3 @@ def test_what_a_snapshot_has_seen_is_left_out(stay: DataProduct) -> None:
     rows = counted.find(stay, by)
     assert (len(rows), rows.left_out) == (2, {LeftOut.LEARNED_FROM: 1})
     assert sorted(rows.first_word) == [words[0].pk, words[2].pk]
-    assert not rows.seen_by(by).any()
-    by.snapshot.seen_feedback = {"last": words[2].pk, "unseen": []}
-    assert rows.seen_by(by).all()

@@ -15,9 +15,21 @@ from tests.waiting import alive, eventually
 
 pytestmark = pytest.mark.system
 
-PREDICT = """query($reference: String!) { diabetes { predict(reference: $reference, features: {
-  age: 59, sex: FIRST, bmi: 32.1, bloodPressure: 101, totalCholesterol: 157, ldl: 93, hdl: 38, cholesterolRatio: 4,
-  logTriglycerides: 4.9, glucose: 87 }) { id } } }"""
+PREDICT = "mutation($input: DiabetesPredictManyInput!) { diabetesPredictMany(input: $input) { predictions { id } } }"
+FEATURES = {
+    "age": 59,
+    "sex": "FIRST",
+    "bmi": 32.1,
+    "bloodPressure": 101,
+    "totalCholesterol": 157,
+    "ldl": 93,
+    "hdl": 38,
+    "cholesterolRatio": 4,
+    "logTriglycerides": 4.9,
+    "glucose": 87,
+}
+#: Predictions of a request: PostgreSQL has some 80 MB of files to write on in when the disk is full.
+BATCH = 500
 
 
 @pytest.fixture
@@ -41,9 +53,11 @@ def test_a_system_goes_on_through_a_full_disk(cramped: tuple[System, Path]) -> N
     answered: list[str] = []
 
     def predict() -> dict[str, object]:
-        answer = system.ask(PREDICT, {"reference": f"{len(answered)} {'x' * 80}"})
+        first = len(answered)
+        rows = [{"reference": f"{first + place} {'x' * 80}", "features": FEATURES} for place in range(BATCH)]
+        answer = system.ask(PREDICT, {"input": {"rows": rows}})
         if "errors" not in answer:
-            answered.append(data(answer)["diabetes"]["predict"]["id"])
+            answered.extend(each["id"] for each in data(answer)["diabetesPredictMany"]["predictions"])
         return answer
 
     assert eventually(lambda: "errors" not in predict())

@@ -81,13 +81,18 @@ class Page:
 
     def open(self, path: str, width: int = WIDE, dark: bool = False) -> None:
         """Open a page at a width, in a scheme of colours, and wait until its parts are there."""
+        self.emulate(width, dark)
+        self.browser.get_log("browser")  # of the page before
+        self.browser.get(self.system.url + path)
+        self.settle()
+
+    def emulate(self, width: int, dark: bool) -> None:
+        """Show the page on another screen, or in another scheme of colours, with nothing in focus."""
         screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
         self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        self.browser.get_log("browser")  # of the page before
-        self.browser.get(self.system.url + path)
-        self.settle()
+        self.browser.execute_script("document.activeElement?.blur(); scrollTo(0, 0);")
 
     def settle(self) -> None:
         """Wait until no part is being loaded."""
@@ -113,7 +118,8 @@ class Page:
         at_home = (self.system.url, "data:")
         elsewhere = [name for name in self.browser.execute_script(LOADED) if not name.startswith(at_home)]
         cut = self.browser.execute_script(CUT)
-        self.browser.execute_script(axe())
+        if not self.browser.execute_script("return 'axe' in window"):
+            self.browser.execute_script(axe())
         violations = self.browser.execute_async_script(VIOLATIONS, list(TAGS))
         return [*errors, *elsewhere, *(f"cut: {element}" for element in cut), *violations]
 

@@ -5,7 +5,7 @@ from graphql import parse, validate
 
 from project.console import operations
 from schema import schema as served
-from tests.console.inspection import NARROW, WIDE, Page
+from tests.console.inspection import NARROW, Page
 
 #: Every page that is opened by its address alone.
 PAGES = (
@@ -33,29 +33,24 @@ PAGES = (
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_has_no_fault(page: Page, path: str) -> None:
-    for width, dark in ((WIDE, False), (NARROW, True)):
-        page.open(path, width, dark)
-        assert page.list_faults() == [], (width, dark)
+def test_a_page_is_for_everybody(page: Page, path: str) -> None:
+    """No fault wide and narrow, light and dark, all within reach of a keyboard, no code in its text, its GraphQL runs.
 
-
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_for_people_with_a_keyboard_and_without_code(page: Page, path: str) -> None:
+    A page is opened once for all of it: opening takes longer than looking.
+    """
     page.open(path)
-    assert page.list_unreachable() == []
+    assert page.list_faults() == []
     assert page.list_code_names() == []
+    assert page.list_unreachable() == []
+    assert [name for name, answer in page.replay().items() if "errors" in answer] == []
+    page.emulate(NARROW, dark=True)
+    assert page.list_faults() == [], "narrow and dark"
 
 
 @pytest.mark.script("console/console.js")
 def test_moments_are_shown_in_the_readers_words(page: Page) -> None:
     page.open("/")
     page.wait(lambda: " ago" in page.text or "now" in page.text)
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_the_graphql_of_a_page_runs(page: Page, path: str) -> None:
-    page.open(path)
-    assert [name for name, answer in page.replay().items() if "errors" in answer] == []
 
 
 @pytest.mark.parametrize("operation", operations.list_operations(), ids=lambda operation: operation.name)

@@ -68,6 +68,7 @@ __all__ = [
     "FoldScored",
     "Incumbent",
     "PoolFactory",
+    "RecordedFolds",
     "Step",
     "build",
 ]
@@ -76,13 +77,15 @@ SEARCHING, FINAL = Span(2, 70), Span(70, 85)
 
 #: Opens a pool that fits in this context, with a time limit in seconds and a memory limit in megabytes (None: none).
 PoolFactory = Callable[[FitContext, float, int | None], AbstractContextManager[Pool]]
+#: Loads the folds that an interrupted run has scored with the same `FitContext.digest`.
+RecordedFolds = Callable[[str], Mapping[Key, FoldScored]]
 
 
 def build(
     problem: Problem,
     dataset: Dataset,
     incumbent: Incumbent | None = None,
-    recorded: Mapping[Key, FoldScored] | None = None,
+    load_recorded: RecordedFolds | None = None,
     *,
     workers: int = 2,
     folder: Path | None = None,
@@ -98,7 +101,7 @@ def build(
 
     Args:
         incumbent: The champion, which a new model must beat.
-        recorded: Folds that an interrupted run has scored; they are yielded again, but not fitted.
+        load_recorded: Loads the folds that an interrupted run has scored; they are yielded again, but not fitted.
         workers: Number of fits at a time.
         folder: Parent of the temporary files; None: the system's.
         pool_factory: Opens the pool that runs the fits; None: processes of this machine.
@@ -117,9 +120,10 @@ def build(
     learnable, analysed = _analyse(problem, select_learnable(problem, dataset))
     yield Analysed(percent=SEARCHING.start, analysis=analysed)
     context = _fit_context(problem, learnable, analysed)
+    recorded = load_recorded(context.digest) if load_recorded else {}
     open_pool = pool_factory or partial(_open_process_pool, workers, folder)
     with open_pool(context, clock.fit_seconds, problem.megabytes) as pool:
-        runner = FoldRunner(scheduler=FitScheduler(pool, clock.fit_seconds), recorded=recorded or {})
+        runner = FoldRunner(scheduler=FitScheduler(pool, clock.fit_seconds), recorded=recorded)
         search = _prepare_search(problem, context, runner, incumbent, clock)
         early = _prepare_early(search, analysed, objections, clock)
         if problem.early and (incumbent is None if is_unserved is None else is_unserved):

@@ -117,6 +117,10 @@ class JobEnded(StoreError):
     code = "JOB_ENDED"
 
 
+class SettingsChanged(StoreError):
+    """The build cannot go on: the settings of its product have changed since it registered a version."""
+
+
 class RowsMultiplied(StoreError):
     """The join multiplies or loses instances."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +126,24 @@ class FitContext:
     def signature(self) -> Signature:
         """Signature of the models fitted on this dataset."""
         return Signature(task=self.task, columns=self.dataset.columns, classes=self.dataset.classes)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of what a fold's score depends on beside the recipe: examples, columns, folds, metric and seed.
+
+        Scores of another digest were computed on other rows or in another measure, so that a build must not use them.
+        """
+        dataset = self.dataset
+        settings = (self.task, self.metric, self.seed, self.doubtful, self.plan)
+        data = (dataset.fingerprint, dataset.columns, dataset.classes)
+        digest = sha256(repr((settings, data)).encode())
+        for numbers in (
+            dataset.positions,
+            dataset.rows_together(),
+            dataset.times if self.plan.ordered else None,
+        ):
+            digest.update(b"none" if numbers is None else np.ascontiguousarray(numbers).tobytes())
+        return digest.hexdigest()
 
     @property
     def problem_type(self) -> type[Problem]:

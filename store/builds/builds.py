@@ -133,6 +133,8 @@ class Build(Job):
     #: The winner; null where nothing was refitted.
     model = models.ForeignKey("store.ModelVersion", models.PROTECT, null=True, related_name="+")
     promoted = models.BooleanField(default=False)
+    #: `FitContext.digest` of the folds that were scored; empty before the first one.
+    folds_digest = models.CharField(max_length=64, default="", db_default="", blank=True, editable=False)
     #: The decision and its reason, as a sentence.
     decision = models.TextField(blank=True)
 

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 
 import numpy as np
@@ -16,8 +17,9 @@ from learning.estimators.families import full_recipe
 from learning.fits import dask_pool, process_pool
 from learning.problem import Problem
 from learning.selection.decision import Incumbent
+from learning.selection.rounds import Key
 
-from ..exceptions import ModelDoesNotFit
+from ..exceptions import ModelDoesNotFit, SettingsChanged
 from ..jobs import events, leases, queue, temporary_folders
 from ..notices.kinds import EventKind
 from ..products import catalogue
@@ -81,7 +83,7 @@ class _BuildRun:
                 problem,
                 dataset,
                 self.incumbent(dataset),
-                FoldScore.objects.load(self.build),
+                self.load_folds,
                 objections=self.objections(),
                 started=started,
                 is_unserved=self.is_unserved(),
@@ -91,13 +93,22 @@ class _BuildRun:
             )
             # Close the generator in any case, or its fits run on until it is collected.
             with closing(steps):
-                for step in steps:
-                    with transaction.atomic():
-                        self.build.hold()
-                        self.record(step)
-                    if isinstance(step, learning.Fitted):
-                        self.record_reference(step)
+                self.record_all(steps)
         self.succeed()
+
+    def record_all(self, steps: Iterator[learning.Step]) -> None:
+        """Record the steps, each in a transaction of its own. Raises SettingsChanged where nothing is decided yet."""
+        try:
+            for step in steps:
+                with transaction.atomic():
+                    self.build.hold()
+                    self.record(step)
+                if isinstance(step, learning.Fitted):
+                    self.record_reference(step)
+        except SettingsChanged as change:
+            if self.build.model is None:
+                raise
+            log.warning("%s ends with the version that it has decided on: %s", self.build, change)
 
     def promise(self, problem: Problem) -> None:
         """Record when this attempt ends at the latest."""
@@ -127,8 +138,41 @@ class _BuildRun:
                 self.build.add_event("SnapshotTaken", " ".join(sentences), percent=1.0)
         return snapshot.dataset(self.product)
 
+    def load_folds(self, digest: str) -> Mapping[Key, learning.FoldScored]:
+        """Load the folds that earlier attempts have scored; delete them where other ones are to be scored now.
+
+        Args:
+            digest: of the folds, the metric and the examples as they are now.
+
+        Raises: SettingsChanged where a version was registered, whose scores must stay.
+        """
+        with transaction.atomic():
+            self.build.hold()
+            if self.build.folds_digest != digest:
+                self.replace_folds(digest)
+        return FoldScore.objects.load(self.build)
+
+    def replace_folds(self, digest: str) -> None:
+        """Delete the scores of other folds than those of this digest, and record why."""
+        scored = FoldScore.objects.filter(candidate__build=self.build).count()
+        version = self.build.models.order_by("number").first()
+        if version and self.build.folds_digest:  # empty also where a release without digests has scored
+            raise SettingsChanged(
+                f"Version {version.number} was scored on other folds, or by another metric, than the product's "
+                f"settings now say. It stays as it is: request a new build."
+            )
+        if scored and not version:
+            self.forget_scores()
+            self.build.add_event(
+                "FeaturesAnalysed",
+                f"Begins anew: the product's settings have changed since an earlier attempt, so that its scores "
+                f"({scored}) are of other folds, columns or examples, or of another metric.",
+            )
+        self.build.folds_digest = digest
+        self.build.save(update_fields=["folds_digest"])
+
     def forget_scores(self) -> None:
-        """Delete what an earlier attempt scored on a snapshot that lacks features which were declared since."""
+        """Delete what an earlier attempt scored on another snapshot, or on other folds."""
         with transaction.atomic():
             self.build.hold()
             FoldScore.objects.filter(candidate__build=self.build).delete()

@@ -218,7 +218,7 @@ def test_candidates_with_slow_predictions_are_dropped_if_the_problem_limits_them
         (s.candidate.key, s.round, s.fold): replace(s, microseconds=microseconds[s.candidate.family])
         for s in searched
     }
-    steps = list(build(problem, tumors, recorded=recorded))
+    steps = list(build(problem, tumors, load_recorded=lambda digest: recorded))
     assert {step.candidate.family for step in select(steps, CandidateDropped)} == {"forest"}
     assert select_only(steps, Decided).winner.family == "baseline"
 
@@ -227,7 +227,7 @@ def test_an_interrupted_build_fits_nothing_twice(tumor_steps, tumor_problem, tum
     done = [s for s in select(tumor_steps, FoldScored) if s.candidate.family != "ensemble"][:20]
     # Impossible times identify the folds that were not fitted again.
     recorded = {(s.candidate.key, s.round, s.fold): replace(s, fit_seconds=-1.0) for s in done}
-    again = list(build(tumor_problem, tumors, recorded=recorded))
+    again = list(build(tumor_problem, tumors, load_recorded=lambda digest: recorded))
     taken = [step for step in select(again, FoldScored) if step.fit_seconds == -1.0]
     assert len(taken) == 20
     assert outcomes(again) == outcomes(tumor_steps)

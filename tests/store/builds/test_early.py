@@ -18,7 +18,7 @@ from learning.selection import early as early_module
 from learning.selection.steps import Fitted
 from store.builds.builds import Build, BuildEvent, describe_seconds
 from store.builds.runner import _BuildRun, run
-from store.jobs.jobs import CANCELLED, RUNNING, SUCCEEDED, Superseded
+from store.jobs.jobs import CANCELLED, FAILED, RUNNING, SUCCEEDED, Superseded
 from store.management.commands.build import PROGRESS_COLUMNS, EventBar
 from store.products import catalogue
 from store.products.product import DataProduct
@@ -112,6 +112,48 @@ def test_an_early_version_outlives_a_crash_and_a_cancellation(
     assert again.status == SUCCEEDED, again.problem_message
     assert (again.model, again.promoted) == (version, True)
     assert Promotion.objects.count() == 1 and ModelVersion.objects.champion_of(relapses.name) == version
+
+
+def test_a_build_whose_settings_changed_after_its_early_version_asks_for_a_new_one(
+    relapses: DataProduct, dies: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = start(relapses)
+    version = ModelVersion.objects.get()
+    scores = version.candidate.folds.count()
+    dies()
+    Build.objects.abandon(build.pk, 1)
+    other = replace(relapses, problem=replace(PROBLEM, folds=4))
+    monkeypatch.setitem(catalogue._products, relapses.name, other)
+    again = Build.objects.claim(build.pk)
+    assert again
+    run(again)
+    again.refresh_from_db()
+    assert again.status == FAILED and again.problem_message.startswith("Version 1 was scored on other folds")
+    assert ModelVersion.objects.champion_of(relapses.name) == version
+    assert version.candidate.folds.count() == scores
+    assert start(other).status == SUCCEEDED
+
+
+def test_a_build_that_has_decided_ends_with_its_version_although_the_settings_changed(
+    relapses: DataProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_worker(self: _BuildRun, step: Fitted) -> None:
+        raise Superseded("The worker is gone.")
+
+    product = replace(relapses, problem=replace(PROBLEM, early=False))
+    monkeypatch.setitem(catalogue._products, relapses.name, product)
+    with monkeypatch.context() as patch:
+        patch.setattr(_BuildRun, "record_reference", lose_worker)
+        build = start(product)
+    assert build.status == RUNNING and build.promoted
+    Build.objects.abandon(build.pk, 1)
+    other = replace(product, problem=replace(product.problem, folds=4))
+    monkeypatch.setitem(catalogue._products, relapses.name, other)
+    again = Build.objects.claim(build.pk)
+    assert again
+    run(again)
+    again.refresh_from_db()
+    assert (again.status, again.model, again.promoted) == (SUCCEEDED, build.model, True)
 
 
 def test_a_cancelled_build_leaves_its_early_version(relapses: DataProduct, dies: Callable[[], None]) -> None:

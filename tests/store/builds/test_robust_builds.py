@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -175,6 +176,72 @@ def test_a_build_that_was_interrupted_by_a_deploy_starts_over_with_the_features_
     assert second.status == SUCCEEDED and second.promoted, second.problem_message
     assert second.snapshot and second.snapshot.number == 2
     assert second.model and second.model.novelties(wider) == []
+
+
+def interrupted(product: DataProduct) -> Build:
+    """A build whose worker died after the first fold of the search."""
+    build, _ = Build.objects.request(product, by="ann", enqueue=False)
+    first = Build.objects.claim(build.pk)
+    assert first
+    attempt = _BuildRun(first, threading.Event())
+    dataset = attempt.dataset()
+    with closing(learn(first.problem(), dataset, load_recorded=attempt.load_folds, workers=1)) as learning:
+        for step in learning:
+            attempt.record(step)
+            if isinstance(step, FoldScored):
+                break
+    Build.objects.abandon(first.pk, first.attempt)
+    return first
+
+
+def resumed(build: Build) -> Build:
+    second = Build.objects.claim(build.pk)
+    assert second
+    run(second)
+    return Build.objects.get(pk=build.pk)
+
+
+def anew(build: Build) -> list[str]:
+    """What a build's events say of folds that were scored in vain."""
+    return [event.message for event in build.events.filter(message__startswith="Begins anew")]
+
+
+def quick(product: DataProduct, monkeypatch: pytest.MonkeyPatch, settings: Any) -> DataProduct:
+    settings.EXEMPLAR_QUICK_BUILDS = True
+    return product
+
+
+def of_other_metric(product: DataProduct, *_: Any) -> DataProduct:
+    return replace(product, problem=replace(product.problem, metric="accuracy"))
+
+
+@pytest.mark.parametrize("change", [quick, of_other_metric])
+def test_a_build_that_goes_on_with_other_settings_begins_anew_and_says_so(
+    declare: Declare, monkeypatch: pytest.MonkeyPatch, settings: Any, change: Callable[..., DataProduct]
+) -> None:
+    product = declare(
+        declared({"age": F("anamnesis__age") + 0, "cost": "cost"}, problem=replace(PROBLEM, folds=4))
+    )
+    patients(40)
+    first = interrupted(product)
+    declare(change(product, monkeypatch, settings))
+    build = resumed(first)
+    assert build.status == SUCCEEDED and build.promoted, build.problem_message
+    assert len(anew(build)) == 1
+    folds = FoldScore.objects.filter(candidate__build=build, round="search", candidate__family="linear")
+    plan = build.problem()
+    assert folds.count() == (plan.folds or 0) * plan.repeats_for(40)
+
+
+def test_a_build_that_goes_on_with_the_same_folds_keeps_its_scores(declare: Declare) -> None:
+    product = declare(by_age())
+    patients(40)
+    first = interrupted(product)
+    scored = FoldScore.objects.get(candidate__build=first)
+    declare(replace(product, problem=replace(PROBLEM, candidates=3)))  # more candidates, on the same folds
+    build = resumed(first)
+    assert build.status == SUCCEEDED, build.problem_message
+    assert not anew(build) and FoldScore.objects.filter(pk=scored.pk).exists()
 
 
 def urgent(**labels: int) -> None:

@@ -37,6 +37,8 @@ from schema.core.negotiation import prefers_page  # noqa: E402
 from schema.core.request import EXTENSION, request_of  # noqa: E402
 from schema.files.exports import Exports  # noqa: E402
 from schema.files.imports import Imports  # noqa: E402
+from schema.files.model_files import ModelFiles  # noqa: E402
+from schema.files.streaming import Streams  # noqa: E402
 from schema.transport.http import GraphQLApp  # noqa: E402
 from schema.transport.websocket import TRY_AGAIN_LATER  # noqa: E402
 from store.db import memory, sqlstates, threads  # noqa: E402
@@ -95,7 +97,7 @@ class IdentifiedSend:
 
 
 class Application:
-    """Route connections to GraphQL, to exports and imports, to Django, or to the checks of health and readiness."""
+    """Route connections to GraphQL, to files, to Django, or to the checks of health and readiness."""
 
     def __init__(self, graphql: ASGIApp, files: Mapping[str, ASGIApp], pages: ASGIApp, gate: ContractGate):
         self.graphql = graphql
@@ -287,5 +289,10 @@ graphql = GraphQLApp(served.schema)
 api.serve(graphql)
 gate = ContractGate()
 metrics = Metrics()
-files: dict[str, ASGIApp] = {"/export/": Exports(graphql), "/import/": Imports(graphql)}
+streams = Streams()
+files: dict[str, ASGIApp] = {
+    "/export/": Exports(graphql, streams),
+    "/import/": Imports(graphql),
+    "/model/": ModelFiles(graphql, streams),
+}
 application = Application(graphql, files, cast(ASGIApp, Pages(django)), gate)

@@ -1,30 +1,27 @@
 """Exports: `GET /export/PRODUCT/ROWS.FORMAT`, rows as a file, with the filters of their lists."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from cross_web import HTTPException
-from django.conf import settings
 from django.db import connection
 from graphql import GraphQLInputObjectType, coerce_input_value
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_argument
 
 from store import models
-from store.access import resolver
 from store.access.acting import acting_as
 from store.access.actors import ANONYMOUS, Actor
-from store.access.credentials import Credentials
 from store.db import threads
 from store.entities import base_rows
-from store.exceptions import BadInput, Overloaded, SeveralFaults
+from store.exceptions import BadInput, SeveralFaults
 from store.exports import copying, relations
 from store.exports.formats import FORMATS
 from store.exports.relations import ExportRelation
@@ -36,17 +33,15 @@ from ..core import ids, names
 from ..core.cors import Cors
 from ..core.inputs import Place, all_refusals
 from ..core.permissions import FEEDBACK, PREDICT, VIEW, Rule, check, rule
-from ..core.request import parse_json, request_of
+from ..core.request import parse_json
 from ..products.filters import matching, read_entity_filter
 from ..products.outputs import readable
 from ..transport.http import GraphQLApp
 from ..types.list_filters import select
 from . import responses
-from .streaming import Stream
+from .streaming import FileResponse, Streams
 
 PATH = re.compile(r"/export/([a-z0-9_]+)/([a-z]+)\.([a-z]+)")
-#: Seconds after which a client may ask again when as many exports run as may.
-RETRY_AFTER = 10.0
 
 
 @dataclass(frozen=True)
@@ -130,37 +125,14 @@ ROWS = {
 }
 
 
-class ExportResponse(StreamingResponse):
-    """A file. An error in the middle breaks it off, so that nobody takes a part for the whole."""
-
-    def __init__(self, stream: Stream, first: bytes, wanted: ExportRequest, credentials: Credentials):
-        name = f"{wanted.product.name}-{wanted.rows}.{wanted.format}"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        self.stream, self.wanted, self.credentials = stream, wanted, credentials
-        super().__init__(self.parts(first), headers=headers, media_type=FORMATS[wanted.format].media_type)
-
-    async def parts(self, first: bytes) -> AsyncIterator[bytes]:
-        """Iterate over the file's parts for as long as the caller may have them. Raises Unauthenticated, Forbidden."""
-        async for part in self.stream.parts(first):
-            actor = await resolver.find(self.credentials)
-            check(ROWS[self.wanted.rows].rule, actor, self.wanted.product.name)
-            yield part
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self.stream.close()
-
-
 class Exports:
     """The ASGI application of exports."""
 
-    def __init__(self, api: GraphQLApp):
+    def __init__(self, api: GraphQLApp, streams: Streams | None = None):
         #: Its callers and its schema are those of exports, too.
         self.api = api
+        self.streams = streams or Streams()
         self.cors = Cors(self.answer)
-        self.running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.cors(scope, receive, send)
@@ -179,17 +151,11 @@ class Exports:
             )
         wanted = await threads.run(self.read, request)
         check(ROWS[wanted.rows].rule, actor, wanted.product.name)
-        if self.running >= settings.EXEMPLAR_EXPORTS:
-            raise Overloaded("As many exports run as may: try again later.", retry_after=RETRY_AFTER)
-        stream = Stream(settings.EXEMPLAR_EXPORT_TIME_LIMIT)
-        self.running += 1
-        first = await stream.start(copying.pool, partial(write, wanted, request, actor), self.leave)
-        credentials = request_of(request.scope, request.receive).head.credentials
-        return ExportResponse(stream, first, wanted, credentials)
-
-    def leave(self, _: object) -> None:
-        """Count an export no more, whose thread has ended."""
-        self.running -= 1
+        stream, first = await self.streams.start(partial(write, wanted, request, actor))
+        name = f"{wanted.product.name}-{wanted.rows}.{wanted.format}"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        may_have = responses.recheck(request, ROWS[wanted.rows].rule, wanted.product.name)
+        return FileResponse(stream, first, may_have, headers, FORMATS[wanted.format].media_type)
 
     def read(self, request: Request) -> ExportRequest:
         """Read what a client asks for. Raises BadInput, UnknownProduct, HTTPException."""

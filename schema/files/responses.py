@@ -10,13 +10,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from learning.exceptions import ExemplarError
+from store.access import resolver
 from store.access.acting import Origin
 from store.access.actors import Actor
 from store.access.rate_limiter import NO_HEADERS
 from store.exceptions import Forbidden
 
-from ..core import security
+from ..core import permissions, security
 from ..core.errors import BadRequest, extensions_of, refusal_of
+from ..core.permissions import Rule
 from ..core.request import GraphQLRequest, request_of
 from ..core.responses import HEADERS, STATUS, retry
 from ..transport.admission import Admission
@@ -46,6 +48,16 @@ async def respond(request: Request, admission: Admission, methods: str, answer: 
         response = refuse(refusal_of(error))
     response.headers.update(HEADERS | dict(read.allowance.headers() if read.allowance else NO_HEADERS))
     return response
+
+
+def recheck(request: Request, rule: Rule, product: str) -> Callable[[], Awaitable[None]]:
+    """Make the check by which a file that is being sent is broken off once its caller may not have it any more."""
+    credentials = request_of(request.scope, request.receive).head.credentials
+
+    async def check_again() -> None:
+        permissions.check(rule, await resolver.find(credentials), product)
+
+    return check_again
 
 
 def check(request: Request, read: GraphQLRequest, methods: str) -> None:

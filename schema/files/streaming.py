@@ -2,18 +2,26 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from typing import TypeAlias
 
+from django.conf import settings
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
 from learning.exceptions import TimedOut
 from store.db import threads
+from store.exceptions import Overloaded
+from store.exports import copying
 
 #: Sends the parts of a file by the function that it is called with.
 Write: TypeAlias = Callable[[Callable[[bytes], None]], None]
 
 #: Parts that wait for the client, at most.
 WAITING = 2
+#: Seconds after which a client may ask again when as many files are sent as may be.
+RETRY_AFTER = 10.0
 
 
 class ClientGone(Exception):
@@ -86,3 +94,54 @@ class Stream:
         self.closed = True
         while not self.queue.empty():
             self.queue.get_nowait()
+
+
+class Streams:
+    """The streams of one process, of which a limited number run at once."""
+
+    def __init__(self) -> None:
+        self.running = 0
+
+    async def start(self, write: Write) -> tuple[Stream, bytes]:
+        """Start a stream, whose first part has come. Raises Overloaded; whatever `write` raises before that part."""
+        if self.running >= settings.EXEMPLAR_EXPORTS:
+            raise Overloaded("As many exports run as may: try again later.", retry_after=RETRY_AFTER)
+        stream = Stream(settings.EXEMPLAR_EXPORT_TIME_LIMIT)
+        self.running += 1
+        return stream, await stream.start(copying.pool, write, self.leave)
+
+    def leave(self, _: object) -> None:
+        """Count a stream no more, whose thread has ended."""
+        self.running -= 1
+
+
+class FileResponse(StreamingResponse):
+    """A file. An error in the middle breaks it off, so that nobody takes a part for the whole."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        first: bytes,
+        check: Callable[[], Awaitable[None]],
+        headers: Mapping[str, str],
+        media_type: str,
+    ):
+        """Make the response.
+
+        Args:
+            check: called before each part; raises Unauthenticated or Forbidden once the caller may not have the file.
+        """
+        self.stream, self.check = stream, check
+        super().__init__(self.parts(first), headers=headers, media_type=media_type)
+
+    async def parts(self, first: bytes) -> AsyncIterator[bytes]:
+        """Iterate over the file's parts for as long as the caller may have them. Raises Unauthenticated, Forbidden."""
+        async for part in self.stream.parts(first):
+            await self.check()
+            yield part
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.stream.close()

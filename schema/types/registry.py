@@ -123,8 +123,15 @@ class ModelVersion(Node):
     early: bool = strawberry.field(
         description="True if it was fitted to serve before its build had ended; of many rows it learned from a part."
     )
-    size: int = strawberry.field(description="The size of the pickled model, in bytes.")
+    size: int = strawberry.field(
+        description="The size of the pickled model, in bytes. `/model/PRODUCT/NUMBER.artifact` has it for who may "
+        "ADMINISTER, `/model/PRODUCT/NUMBER.json` describes it."
+    )
     digest: str = strawberry.field(description="SHA-256 of the pickled model, in hexadecimal.")
+    dropped_at: datetime.datetime | None = strawberry.field(
+        description="The time at which the retention of builds deleted the pickled model, which never served; null "
+        "while it is stored."
+    )
     runtime: str = strawberry.field(
         description="The libraries that compute its predictions, joined by commas; `pipeline` if that is the fitted "
         "scikit-learn pipeline itself."

@@ -46,6 +46,7 @@ class Act(StrEnum):
     ACCEPT_SCHEMA = "ACCEPT_SCHEMA"
     RESIGN = "RESIGN"
     EXPORT = "EXPORT"
+    DOWNLOAD_MODEL = "DOWNLOAD_MODEL"
     CREATE_RECEIVER = "CREATE_RECEIVER"
     CHANGE_RECEIVER = "CHANGE_RECEIVER"
     DELETE_RECEIVER = "DELETE_RECEIVER"
@@ -78,6 +79,7 @@ DESCRIPTIONS: Mapping[Act, str] = {
     Act.ACCEPT_SCHEMA: "A change of the schema that breaks clients was accepted.",
     Act.RESIGN: "Artifacts were signed again, with the first signing key.",
     Act.EXPORT: "Rows were exported to a file.",
+    Act.DOWNLOAD_MODEL: "The artifact of a model version was downloaded.",
     Act.CREATE_RECEIVER: "A receiver of events was made: a webhook or an e-mail address.",
     Act.CHANGE_RECEIVER: "A receiver of events was changed, or its secret rotated.",
     Act.DELETE_RECEIVER: "A receiver of events was deleted.",

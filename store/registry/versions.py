@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -260,7 +260,7 @@ class ModelVersion(BaseModel):
         """
         if why := self.misfit(product, whole):
             raise ModelDoesNotFit(why)
-        artifact = self._artifact()
+        artifact = bytearray().join(self.artifact_parts())
         if not hmac.compare_digest(hashlib.sha256(artifact).hexdigest(), self.digest):
             raise ModelDoesNotFit(
                 f"The artifact of version {self.number} of {self.product} was changed; build again."
@@ -274,14 +274,13 @@ class ModelVersion(BaseModel):
                 f"Version {self.number} of {self.product} was written by another release; build again."
             ) from error
 
-    def _artifact(self) -> bytearray:
-        """Read the artifact in chunks.
+    def artifact_parts(self) -> Iterator[bytes]:
+        """Read the artifact in parts.
 
         libpq holds each result as text of twice its size and keeps the largest buffer as long as the connection. The
         row does not cache the bytes, or they would stay beside the model while it serves.
         """
-        rows, artifact = ModelVersion.objects.filter(pk=self.pk), bytearray()
+        rows = ModelVersion.objects.filter(pk=self.pk)
         for start in range(1, self.size + 1, CHUNK_BYTES):
-            chunk = Substr("artifact", start, CHUNK_BYTES, output_field=models.BinaryField())
-            artifact += rows.values_list(chunk, flat=True).get()
-        return artifact
+            part = Substr("artifact", start, CHUNK_BYTES, output_field=models.BinaryField())
+            yield rows.values_list(part, flat=True).get()

@@ -30,6 +30,7 @@ from store.predictions import erasure, retention, upsert
 from store.predictions.predictions import Prediction
 from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products.product import DataProduct
+from store.registry import downloads
 from store.registry.promotions import Promotion
 from store.registry.served_schemas import AcceptedSchema
 from store.registry.trials import Trial
@@ -147,6 +148,10 @@ def resign(stay: DataProduct) -> None:
     call_command("resign", stdout=StringIO())
 
 
+def download_model(stay: DataProduct) -> None:
+    downloads.send_artifact(version(stay), lambda _: None)
+
+
 def create_receiver(stay: DataProduct) -> Receiver:
     receiver, _ = Receiver.objects.create_webhook("stay", "http://127.0.0.1/", [EventKind.BUILD_ENDED], "ann")
     return receiver
@@ -181,6 +186,7 @@ ACTS: dict[Act, tuple[Callable[[DataProduct], object], str, str]] = {
     Act.REVOKE_TOKEN: (revoke_token, "", ""),
     Act.ACCEPT_SCHEMA: (accept_schema, "", "Nobody reads it."),
     Act.RESIGN: (resign, "", ""),
+    Act.DOWNLOAD_MODEL: (download_model, "stay", ""),
     Act.CREATE_RECEIVER: (create_receiver, "stay", ""),
     Act.CHANGE_RECEIVER: (change_receiver, "stay", ""),
     Act.DELETE_RECEIVER: (delete_receiver, "stay", ""),

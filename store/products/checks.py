@@ -264,7 +264,8 @@ def _ask_for_classes(label: str, field: Any) -> str:
         target = field.related_model.__name__
         return (
             f"label={label!r} is a foreign key: name the rows of {target} that are classes in the product, as "
-            f"classes={{<key>: <name>, …}}; they become the GraphQL enum."
+            f"classes={{<key>: <name>, …}}; they become the GraphQL enum. Where they are too many, take a column of "
+            f'{target} with fewer values as the label, with writes="none".'
         )
     return (
         f"label={label!r} has no choices: add choices=[…] to the field, or classes={{<value>: <title>, …}} to the "

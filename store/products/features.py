@@ -224,6 +224,10 @@ def resolve_path(model: type[models.Model], path: str, *, keys: bool = False) ->
     if column.is_relation and not (keys and column.concrete and column.many_to_one):
         # A foreign key is found by its column's name too, as city_id; its row's columns are behind city__.
         wanted = "__".join([*relations, column.name, _example_column(column)])
+        if keys and column.concrete and column.one_to_one:
+            raise InvalidJoin(
+                f"{path!r} is a one-to-one relation, whose keys never repeat: name a column, as {wanted}."
+            )
         raise InvalidJoin(f"{path!r} is a relation: name a column of it, as {wanted}.")
     return Path(tuple(hops), column)
 
@@ -934,7 +938,7 @@ class Join:
         """Resolve a path to a to-many relation, and build the condition of the rows that count. Raises InvalidJoin."""
         resolved = resolve_path(self.model, path)
         if not resolved.to_many:
-            raise InvalidJoin(f"{name}: {path!r} has one value for one instance: name the path alone.")
+            raise InvalidJoin(indicators.refuse_to_one(name, path, open_categories.can_be(resolved.column)))
         if self.at and not at:
             raise InvalidJoin(f"{name} may use rows after {self.at!r}: write Choices(…, at=<their time>).")
         earlier = self._earlier(name, at, known_at, self.at, [path]) if at else {}

@@ -92,6 +92,15 @@ def _spread(name: str, declared: Choices) -> Iterator[tuple[str, Any]]:
         yield f"{name}_{names[str(value)].lower()}", indicator
 
 
+def refuse_to_one(name: str, path: str, can_be_category: bool) -> str:
+    """Say what to declare in place of `Choices` of a path that has one value."""
+    category = f", or Category({path!r}) where its values are names or codes" if can_be_category else ""
+    return (
+        f"{name}: {path!r} has one value for one instance, and Choices are of relations with several rows: name the "
+        f"path alone, as {path!r}{category}."
+    )
+
+
 def explain(name: str, declared: Choices) -> str:
     """Say why `Choices` were not spread."""
     if declared.most is not None:

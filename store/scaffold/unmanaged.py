@@ -10,15 +10,16 @@ from learning.kinds import UNLEARNED, kind_of_field
 from ..ingest.files import FileError, field_names
 from . import fields, linking
 from .allowed_writes import find_writes
+from .classes import find_classes, without_rare
 from .existing import count_key, infer_existing
 from .fields import render_call
 from .inference import ColumnOptions, InferredColumn, InferredTable, Role
-from .inference.roles import MAX_CLASSES
-from .inspection import DatabaseColumn, DatabaseTable, read_titles
+from .inspection import DatabaseColumn, DatabaseTable
 from .linking import Link, Tables
 from .lookups import plan_category
-from .planning import MIN_EXAMPLES, PlannedApp, PlannedModel, build_accessor, build_app
+from .planning import PlannedApp, PlannedModel, build_accessor, build_app
 from .row_names import RowName, name_rows, to_camel_case
+from .views import render_keyed_view
 from .writing import build_choices_name, build_question, render_products, render_row_names, to_plain_text
 
 
@@ -53,9 +54,9 @@ def plan_app(
     rows = _name_rows(existing)
     tables = _infer_tables(existing, options, columns, rows)
     base_table, base = next(iter(tables.values()))
-    classes = _find_classes(base_table, base, tables)
+    classes = find_classes(base_table, base, tables)
     if classes:
-        base = _without_rare(base)
+        base = without_rare(base)
         tables[base_table.name] = (base_table, base)
     label = base.label.name if classes and base.label else None
     class_names = {table: names.class_name for table, names in rows.items()}
@@ -97,11 +98,9 @@ def _find_key(base: DatabaseTable, entity: str | None) -> str:
     key = entity or base.key
     if key is None and base.keys:
         names = ", ".join(base.keys)
-        text = " || '-' || ".join(f'"{name}"' for name in base.keys)
         raise FileError(
             f"{base.name} has a key of {len(base.keys)} columns ({names}), and an entity has one: name a column with "
-            f"unique values with --entity, or a view with one: CREATE VIEW … AS SELECT {text} AS key, * FROM "
-            f'"{base.schema}"."{base.relation}".'
+            f"unique values with --entity, or a view with one: {render_keyed_view(base)}."
         )
     if key is None:
         raise FileError(f"{base.name} has no key of one column: name one with --entity.")
@@ -122,30 +121,6 @@ def _name_rows(existing: Sequence[DatabaseTable]) -> dict[str, RowName]:
             name = RowName(free, f"row of {table.name}", f"rows of {table.name}")
         names[table.name] = name
     return names
-
-
-def _find_classes(base: DatabaseTable, table: InferredTable, tables: Tables) -> dict[str, str]:
-    """Find the classes of a label that is a foreign key: titles by key. Empty for any other label. Raises FileError."""
-    if table.label is None:
-        return {}
-    field = base.fields[table.columns.index(table.label)]
-    if field.target is None:
-        return {}
-    if table.label.distinct > MAX_CLASSES or len(table.labels) > MAX_CLASSES:
-        raise FileError(
-            f"{base.name}, column {field.column}: it refers to {table.label.distinct:,} rows of {field.target}, and at "
-            f"most {MAX_CLASSES} can be classes: name a view in which a column with fewer values, as one of "
-            f"{field.target}, stands in its place."
-        )
-    return read_titles(tables[field.target][0], field.target_column, list(table.labels), MAX_CLASSES)
-
-
-def _without_rare(table: InferredTable) -> InferredTable:
-    """Count no class with too few examples: a build leaves it out, until it has more."""
-    labels = {label: rows for label, rows in table.labels.items() if rows >= MIN_EXAMPLES}
-    rare = [label for label in table.labels if label not in labels]
-    remark = f"has too few examples of {', '.join(rare)}, which are not learned until they have more"
-    return replace(table, labels=labels, remarks=(*table.remarks, *[f"The label {remark}."] * bool(rare)))
 
 
 def _build_models(

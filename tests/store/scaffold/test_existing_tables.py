@@ -1,6 +1,7 @@
 """Products over the tables of two shops: keys of several columns, views, partitions, quoted and reserved names."""
 
 import keyword
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from types import ModuleType
@@ -26,7 +27,7 @@ from tests.shops import FILMS, MUSIC
 #: More places than a label may have classes, and a town for each of few.
 PLACES = """
 CREATE SCHEMA places;
-CREATE TABLE places.place (id integer PRIMARY KEY, name text);
+CREATE TABLE places.place (id integer PRIMARY KEY, name text, "Kind" text);
 CREATE TABLE places.town (id uuid PRIMARY KEY, name text);
 CREATE TABLE places.guest (id integer PRIMARY KEY, name text);
 CREATE TABLE places.stay (
@@ -34,11 +35,19 @@ CREATE TABLE places.stay (
     town uuid REFERENCES places.town, film_id integer REFERENCES films.film, nights integer,
     rare_id integer REFERENCES places.place
 );
-INSERT INTO places.place SELECT i, 'Place ' || i FROM generate_series(1, 3000) i;
+INSERT INTO places.place
+SELECT i, 'Place ' || i, (ARRAY['inn', 'camp'])[1 + (i > 40 AND i % 3 > 0)::int] FROM generate_series(1, 3000) i;
 INSERT INTO places.town SELECT md5(i::text)::uuid, 'Town' FROM generate_series(1, 3) i;
 INSERT INTO places.stay
 SELECT NULL, i, i, md5((1 + i % 3)::text)::uuid, 1 + i % 9, i % 7, CASE WHEN i < 41 THEN 8 WHEN i < 43 THEN 9 ELSE 7 END
 FROM generate_series(1, 300) i;
+CREATE TABLE places.manager (id integer PRIMARY KEY, place_id integer UNIQUE REFERENCES places.place, age integer);
+INSERT INTO places.manager SELECT i, i + 30, 20 + i FROM generate_series(1, 60) i;
+CREATE TABLE places.heir (id integer PRIMARY KEY REFERENCES places.guest, share integer);
+INSERT INTO places.guest SELECT i, 'Guest ' || i FROM generate_series(1, 20) i;
+INSERT INTO places.heir SELECT i, i % 5 FROM generate_series(1, 20) i;
+CREATE TABLE places.shift (key integer, day integer, late boolean, hours integer, PRIMARY KEY (key, day));
+INSERT INTO places.shift SELECT i / 9, i % 9, i % 4 = 0, i % 13 FROM generate_series(1, 90) i;
 CREATE TABLE places.empty (id integer PRIMARY KEY, stay_id integer REFERENCES places.stay);
 CREATE TABLE places.repeated AS SELECT i % 5 AS key, i AS value FROM generate_series(1, 20) i;
 """
@@ -198,6 +207,55 @@ def test_a_row_with_too_few_examples_is_a_class_that_waits_for_more(shops: None)
     assert "too few examples of 9" in " ".join(app.tables["stay"][1].remarks)
 
 
+def create_shown_view(error: FileError) -> dict[str, Any]:
+    """Create the view that an error shows, as places.shown. Returns: the options that go with it."""
+    shown = re.search(r"CREATE VIEW … (AS .+), with ((--\w+ \w+ ?)+)\.$", str(error))
+    assert shown, error
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE VIEW places.shown {shown[1]}")
+    named = dict(re.findall(r"--(\w+) (\w+)", shown[2]))
+    return {"entity": [named.pop("entity")], **named}
+
+
+@pytest.mark.parametrize(
+    ("table", "label", "reason"),
+    [
+        ("places.stay", "place_id", "it refers to 300 rows of place, and at most 100 can be classes"),
+        (
+            "places.manager",
+            "place_id",
+            "60 rows of place, and none of them has the 3 examples that a class needs",
+        ),
+    ],
+)
+def test_a_label_of_too_many_or_too_rare_rows_is_refused_with_a_view_that_serves(
+    shops: None, isolated: None, monkeypatch: pytest.MonkeyPatch, table: str, label: str, reason: str
+) -> None:
+    with pytest.raises(FileError) as refused:
+        plan([table], label=label)
+    assert f"{reason}: name a view in which" in str(refused.value)
+    product = load(plan(["places.shown"], **create_shown_view(refused.value)), monkeypatch)
+    assert (product.join.label, set(product.label_by_text)) == ("kind", {"inn", "camp"})
+    assert label not in product.feature_names
+    shown = preview(product)
+    assert (shown.rows_out, shown.unlabelled) == (ask(f"SELECT count(*) FROM {table}")[0], 0)
+
+
+def test_a_table_of_shared_keys_is_refused_with_a_view_that_serves_and_is_written(
+    shops: None, isolated: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(
+        FileError, match=r"shift has a key of 2 columns \(key, day\), and an entity has one"
+    ) as refused:
+        plan(["places.shift"], label="late")
+    options = create_shown_view(refused.value)
+    assert options == {"entity": ["row_key"]}
+    product = load(plan(["places.shown"], label="late", **options), monkeypatch)
+    assert preview(product).rows_out == 90
+    product.join.model._base_manager.filter(pk="3-1").update(late=True)
+    assert ask("SELECT late FROM places.shift WHERE key = 3 AND day = 1") == (True,)
+
+
 REFUSED = {
     "more rows than classes": (
         {"tables": ["places.stay"], "label": "place_id"},
@@ -205,7 +263,13 @@ REFUSED = {
     ),
     "a key of several columns": (
         {"tables": ["films.rental_line"], "label": "price"},
-        'a view with one: CREATE VIEW … AS SELECT "rental_id" || \'-\' || "line" AS key, * FROM "films"."rental_line".',
+        'a view with one: CREATE VIEW … AS SELECT "rental_id" || \'-\' || "line" AS key, * FROM "films"."rental_line", '
+        "with --entity key.",
+    ),
+    "a label that is the key, and a key of another table": (
+        {"tables": ["places.heir"], "label": "id"},
+        "it refers to 20 rows of guest, and none of them has the 3 examples that a class needs: name a view in which a "
+        "column with fewer values stands in its place.",
     ),
     "a key whose values repeat": (
         {"tables": ["places.repeated"], "entity": ["key"]},

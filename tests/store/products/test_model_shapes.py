@@ -110,6 +110,31 @@ def test_a_row_may_be_labelled_with_another_of_its_table() -> None:
     assert entities.get(product, "1").label == 3
 
 
+def test_a_one_to_one_relation_is_no_label_but_a_column_behind_it_is() -> None:
+    _, agent, _ = people()
+
+    def problems(label: str) -> list[str]:
+        join = Join(agent.objects.all(), features={"sales": "sales"}, label=label)
+        return list(
+            checks.find_problems(DataProduct(name="shape", join=join, problem=Classification(folds=3)))
+        )
+
+    [problem] = problems("person_ptr")
+    assert problem.startswith(
+        "label: 'person_ptr' is a one-to-one relation, whose keys never repeat: name a column"
+    )
+    assert problems("person_ptr__likes") == []
+
+
+def test_as_many_classes_as_the_product_names_are_taken() -> None:
+    person, _, _ = people()
+    join = Join(person.objects.all(), features={"age": "age"}, label="boss")
+    classes = {number: f"Boss {number}" for number in range(1, 251)}
+    product = DataProduct(name="shape", join=join, problem=Classification(folds=3), classes=classes)
+    assert list(checks.find_problems(product)) == []
+    assert len(product.label_by_text) == 250
+
+
 @isolate_apps("tests.clinic")
 def rentals() -> tuple[Any, Any]:
     class Rental(models.Model):

@@ -1,5 +1,7 @@
 """Test scores of builds over a category of many levels, learned as levels and as words, in the same time.
 
+Each build is declared with `early=True`: the table has its early versions, which serve meanwhile, and its winner.
+
     ./dev bench categories [--rows 1000000] [--levels 20000] [--seconds 60] [--seed 0]
     ./dev bench categories --file FILE --label COLUMN [--column COLUMN…]
 
@@ -10,7 +12,8 @@ and on three numbers. Of a file, the columns that are named are the categories.
 import argparse
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,19 +75,52 @@ def as_words(data: Dataset) -> Dataset:
     return replace(data, columns=tuple(columns), X=data.X.assign(**texts))
 
 
-def measure(problem: Classification, learn: Dataset, rows: Sequence[Row], truth: Sequence[int]) -> list[str]:
-    """Build, and return the ROC AUC of the test rows, the seconds, the runtime and the winner; or why there is none."""
-    started = time.perf_counter()
-    try:
-        fitted = next(step for step in build(problem, learn, workers=CORES) if isinstance(step, Fitted))
-    except TimedOut:
-        return ["–", f"{time.perf_counter() - started:.0f} s", "", "none in time"]
-    seconds = time.perf_counter() - started
-    model: Model = fitted.model
-    answers = [answer for answer in model.predict(rows) if isinstance(answer, ClassAnswer)]
-    score = roc_auc_score(truth, [answer.probabilities[1] for answer in answers])
-    runtime = model.compiled.runtime if model.compiled else "pipeline"
-    return [f"{score:.4f}", f"{seconds:.0f} s", runtime, fitted.candidate.family]
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A version of a build, and when it was there."""
+
+    role: str
+    seconds: float
+    #: ROC AUC of the test rows.
+    score: float
+    #: Examples that it learned from.
+    examples: int
+    family: str
+    runtime: str
+
+    def cells(self) -> tuple[str, ...]:
+        """Render the cells of its line."""
+        return (
+            self.role,
+            f"{self.seconds:.0f} s",
+            f"{self.examples:,}",
+            f"{self.score:.4f}",
+            self.family,
+            self.runtime,
+        )
+
+
+def measure(
+    problem: Classification, learn: Dataset, rows: Sequence[Row], truth: Sequence[int]
+) -> Iterator[Measured]:
+    """Build, and yield each version up to the winner; none if there is none in time."""
+    started, versions = time.monotonic(), []
+    with suppress(TimedOut):
+        # Scored afterwards, so that this takes no time of the build's.
+        for step in build(problem, learn, workers=CORES, started=started):
+            if isinstance(step, Fitted) and (step.winner or step.early):
+                versions.append((step, time.monotonic() - started))
+    for step, seconds in versions:
+        model: Model = step.model
+        answers = [answer for answer in model.predict(rows) if isinstance(answer, ClassAnswer)]
+        yield Measured(
+            role="winner" if step.winner else "early",
+            seconds=seconds,
+            score=float(roc_auc_score(truth, [answer.probabilities[1] for answer in answers])),
+            examples=step.candidate.hyperparameters.get("rows", len(learn)),
+            family=step.candidate.family,
+            runtime=model.compiled.runtime if model.compiled else "pipeline",
+        )
 
 
 def to_rows(frame: DataFrame, columns: Sequence[Column]) -> Iterator[Row]:
@@ -110,15 +146,19 @@ def main() -> None:
         frame = draw(chosen.rows, chosen.levels, chosen.seed)
     columns = columns_of(frame)
     learn, test = train_test_split(frame, test_size=0.2, random_state=chosen.seed, stratify=frame[LABEL])
-    problem = Classification(seconds=chosen.seconds, seed=chosen.seed, keep=1, pictures=0.0)
+    problem = Classification(seconds=chosen.seconds, seed=chosen.seed, keep=1, pictures=0.0, early=True)
     rows = list(to_rows(learn, columns))
     started = time.perf_counter()
     data = dataset(problem, columns, rows, [str(label) for label in learn[LABEL]])
     encoded = time.perf_counter() - started
     del rows
-    table = Table("learned as", "ROC AUC", "build", "runtime", "winner")
+    table = Table("learned as", "version", "after", "examples", "ROC AUC", "family", "runtime")
     table.title = f"{len(learn):,} rows, encoded in {encoded:.1f} s, {chosen.seconds:.0f} s each"
     probes, truth = list(to_rows(test, columns)), test[LABEL].tolist()
     for name, examples in {"words": as_words(data), "levels": data}.items():
-        table.add_row(name, *measure(problem, examples, probes, truth))
+        versions = list(measure(problem, examples, probes, truth))
+        for version in versions:
+            table.add_row(name, *version.cells())
+        if not versions:
+            table.add_row(name, "none in time")
     Console(width=110).print(table)

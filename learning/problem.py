@@ -88,7 +88,7 @@ class Problem:
     #: time limit at least {learning.selection.fitting.PICTURE_SECONDS:g} seconds, which is enough for small data.
     pictures: float = 0.2
     #: Whether a first model of at most {learning.selection.early.ROWS:,} rows serves while the search goes on, if
-    #: no other version can; better ones follow, and the winner replaces them.
+    #: no other version can; better ones of more rows follow, and the winner replaces them.
     early: bool = False
     #: Whether the winner may serve without a promotion by a person.
     auto_promote: bool = True

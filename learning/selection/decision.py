@@ -221,7 +221,7 @@ def _decide(
     lead = None if challenger is None else compare(challenger, defender)
     if challenger is not None and lead is not None and lead.is_beyond_noise and not cut_short:
         return _won(challenger, reasons.win(challenger, defender, lead))
-    if challenger is not None and _learns_from_more(challenger, defender):
+    if challenger is not None and _learns_from_more(challenger, defender, reasons.ratio):
         return _won(challenger, reasons.succession(challenger, defender))
     unjudged = reasons.unjudged(defender, ENOUGH_FOLDS) if cut_short else None
     reason = unjudged or reasons.defence(defender, challenger, best, lead)
@@ -239,10 +239,10 @@ def _compare(ratio: float, challenger: Entry, defender: Entry) -> Lead:
     return Lead.of(challenger.scores, defender.scores, ratio)
 
 
-def _learns_from_more(challenger: Entry, defender: Entry) -> bool:
-    """Return whether the defender is an early version of few rows, and the challenger has all and is no worse."""
+def _learns_from_more(challenger: Entry, defender: Entry, ratio: float) -> bool:
+    """Return whether the challenger has all rows, and the defender is an early version that is not clearly better."""
     rows = "rows" in defender.candidate.hyperparameters and "rows" not in challenger.candidate.hyperparameters
-    return rows and challenger.score >= defender.score
+    return rows and not is_beyond_noise(defender.scores, challenger.scores, ratio)
 
 
 def _describe_examples(champion: Candidate) -> str:

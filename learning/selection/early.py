@@ -1,6 +1,7 @@
 """Early versions: models of few rows that serve while the search goes on, if nothing else can.
 
-Each is scored on the final round's fresh folds, as the winner is, and has to be better than a model without features.
+The first learns from few rows, so that it serves soon; each that follows may learn from several times as many. Each is
+scored on the final round's fresh folds, as the winner is, and has to be better than a model without features.
 The last one defends itself in the final round as the champion.
 """
 
@@ -24,10 +25,12 @@ from .rounds import Span
 from .search import Search
 from .steps import Decided, Fitted, FoldScored, Step
 
-#: Rows that an early version learns from at most.
-ROWS = 50_000
+#: Rows that the first early version learns from at most, and how many times as many the next one does.
+ROWS, GROWTH = 50_000, 4
 #: Upper bound of the early versions of a build.
 MOST = 3
+#: Share of the time left for early versions that one which only learns from more rows may take.
+TIME_SHARE = 0.25
 #: Time limit of the compilation of an early version, in seconds.
 COMPILATION_SECONDS = 10.0
 
@@ -52,12 +55,13 @@ class EarlyVersions:
     def run(self) -> Iterator[Step]:
         """Score, fit and yield an early version of the search's best candidate, if it is new and promises more."""
         candidate = self._best()
-        if candidate is None or candidate in self._tried or len(self._tried) == MOST:
+        if candidate is None or len(self._tried) == MOST or is_past(self.deadline):
             return
-        if is_past(self.deadline) or not self._promises_more(candidate):
+        recipe = self._shorten(candidate, self._count_rows())
+        if not (self._is_better(candidate) or self._is_worth_more_rows(candidate)):
             return
         self._tried.append(candidate)
-        yield from self._make(self._shorten(candidate))
+        yield from self._make(recipe)
 
     def incumbent(self) -> Incumbent | None:
         """Describe the early version that serves, for the contest; None if there is none."""
@@ -93,21 +97,41 @@ class EarlyVersions:
         candidates = [c for c in scores if c.family != BASELINE and c not in board.failed]
         return max(candidates, key=lambda c: scores[c], default=None)
 
-    def _promises_more(self, candidate: Candidate) -> bool:
+    def _is_better(self, candidate: Candidate) -> bool:
         """Return whether the search found it better, beyond noise, than the candidate that was tried before."""
         if not self._tried:
             return True
         board = self.search.scoreboard
-        if candidate not in board.means or self._tried[-1] not in board.means:
+        if candidate in self._tried or not {candidate, self._tried[-1]} <= board.means.keys():
             return False
         ratio = self._context.plan.ratio
         return noise.is_beyond_noise(board.scores(candidate), board.scores(self._tried[-1]), ratio)
 
-    def _shorten(self, candidate: Candidate) -> Candidate:
-        """Return the recipe that learns from few of the rows, if they are many."""
-        if len(self._context.dataset) <= ROWS:
+    def _is_worth_more_rows(self, candidate: Candidate) -> bool:
+        """Return whether a version may learn from more rows, and there is the time for it; the winner has all rows.
+
+        The search has scored the candidate on all folds then, so that its time is known.
+        """
+        rows, examples = self._count_rows(), len(self._context.dataset)
+        is_scored = candidate in self.search.scoreboard.means
+        if rows >= examples or not is_scored or not self.search.problem.auto_promote:
+            return False
+        if self.deadline is None:
+            return True
+        fits = self._context.plan.count("contest") + 1
+        seconds = self.search.final_seconds(candidate) * rows / examples * fits
+        left = self.deadline - time.monotonic()
+        return seconds / self.search.runner.scheduler.count <= TIME_SHARE * left
+
+    def _count_rows(self) -> int:
+        """Return the number of rows that the next version learns from at most."""
+        return ROWS * GROWTH ** len(self._tried)
+
+    def _shorten(self, candidate: Candidate, rows: int) -> Candidate:
+        """Return the recipe that learns from so many of the rows, if there are more."""
+        if len(self._context.dataset) <= rows:
             return candidate
-        return Candidate(candidate.family, candidate.hyperparameters | {"rows": ROWS})
+        return Candidate(candidate.family, candidate.hyperparameters | {"rows": rows})
 
     def _make(self, recipe: Candidate) -> Iterator[Step]:
         final_round = self._open_round()
@@ -135,7 +159,7 @@ class EarlyVersions:
 
     def _participants(self, recipe: Candidate) -> list[Candidate]:
         opening = [c for c in self.search.drawn if c.family == BASELINE]
-        return [recipe, *(self._shorten(c) for c in opening[:1])]
+        return [recipe, *(self._shorten(c, ROWS) for c in opening[:1])]
 
     def _is_good(self, final_round: FinalRound, recipe: Candidate) -> bool:
         """Return whether the recipe was scored on all folds, and is better than the baseline beyond noise."""

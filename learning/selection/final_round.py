@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..estimators import ensemble
-from ..estimators.families import BASELINE, Candidate
+from ..estimators.families import BASELINE, Candidate, full_recipe
 from ..evaluation.averages import mean_by_row
 from ..evaluation.folds import Fold, Round
 from ..evaluation.horizon import describe_horizon
@@ -87,7 +87,7 @@ class FinalRound:
         return [
             Entry(
                 candidate=candidate,
-                searched=standings.get(candidate),
+                searched=standings.get(_of_all_rows(candidate)),
                 scores=self.scoreboard.scores(candidate),
                 recalls=self.scoreboard.recalls(candidate),
                 measures=self.scoreboard.measures(candidate),
@@ -312,3 +312,8 @@ class FinalRound:
 def _predictions(step: FoldScored) -> NDArray[np.float32]:
     assert step.predictions is not None
     return step.predictions
+
+
+def _of_all_rows(candidate: Candidate) -> Candidate:
+    """Return the recipe that the search has scored, of which an early version learns from few rows."""
+    return Candidate(candidate.family, full_recipe(candidate.hyperparameters))

@@ -24,6 +24,19 @@ from .scripted import FOUR, FittingPool, Scripted, build_search, by_family, fina
 GOOD = by_family({"baseline": Scripted(quality=0.5), "linear": Scripted(quality=0.8)}, Scripted(quality=0.6))
 
 
+def by_rows(qualities):
+    """Return a script whose linear candidate is as good as the rows allow that it learns from; 0.7 by itself."""
+
+    def script(candidate):
+        if candidate.family == "baseline":
+            return Scripted(quality=0.5)
+        if candidate.family != "linear":
+            return Scripted(quality=0.6)
+        return Scripted(quality=qualities.get(candidate.hyperparameters.get("rows"), 0.7))
+
+    return script
+
+
 def search_with_early(problem=FOUR, script=GOOD, fails=False, objections=(), deadline=None):
     """Return a search, and its early versions."""
     search: Search = build_search(problem, script)
@@ -155,6 +168,40 @@ def test_many_rows_are_sampled_for_an_early_version(monkeypatch):
     assert "rows" not in full_recipe(version.candidate.hyperparameters)
 
 
+def rows_learned(found):
+    return [version.candidate.hyperparameters.get("rows") for version in found]
+
+
+def test_the_versions_that_follow_learn_from_more_rows(monkeypatch):
+    monkeypatch.setattr(early_module, "ROWS", 40)
+    search, early = search_with_early(script=by_rows({40: 0.7, 160: 0.75}))
+    found = versions(search.run())
+    assert rows_learned(found) == [40, 160]
+    scores = [version.score for version in found]
+    assert scores == sorted(scores) and early.serving is found[-1]
+    assert [s.candidate for s in early._baseline.values()] == 4 * [Candidate("baseline", {"rows": 40})]
+
+
+def test_more_rows_that_make_no_better_model_do_not_serve(monkeypatch):
+    monkeypatch.setattr(early_module, "ROWS", 40)
+    search, early = search_with_early(script=by_rows({}))
+    (version,) = versions(search.run())
+    assert rows_learned([version]) == [40] and early.serving is version
+
+
+def test_more_rows_are_learned_from_only_in_a_part_of_the_time_that_is_left(monkeypatch):
+    monkeypatch.setattr(early_module, "ROWS", 40)
+    monkeypatch.setattr(Search, "final_seconds", lambda self, candidate: 3600.0)
+    search, _ = search_with_early(script=by_rows({160: 0.9}), deadline=time.monotonic() + 3600)
+    assert rows_learned(versions(search.run())) == [40]
+
+
+def test_versions_that_a_person_must_promote_are_not_repeated_with_more_rows(monkeypatch):
+    monkeypatch.setattr(early_module, "ROWS", 40)
+    search, _ = search_with_early(replace(FOUR, auto_promote=False), by_rows({160: 0.9}))
+    assert rows_learned(versions(search.run())) == [40]
+
+
 def test_a_recipe_that_is_as_good_and_learns_from_all_rows_replaces_an_early_version_of_few(monkeypatch):
     monkeypatch.setattr(early_module, "ROWS", 150)
     search, early = search_with_early()
@@ -164,6 +211,17 @@ def test_a_recipe_that_is_as_good_and_learns_from_all_rows_replaces_an_early_ver
     decision = module._decide(search, final, early.incumbent(), early.analysed)
     assert decision.winner == Candidate("linear", full_recipe(early.serving.candidate.hyperparameters))
     assert not decision.incumbent_kept and "which learns from all rows" in decision.reason
+
+
+def test_a_recipe_of_all_rows_replaces_an_early_version_that_is_better_by_luck_alone(monkeypatch):
+    monkeypatch.setattr(early_module, "ROWS", 150)
+    search, early = search_with_early()
+    list(search.run())
+    search.runner.scheduler._pool.script = by_family({}, Scripted(quality=0.799, noise=-1.0))
+    final = replace(final_round(search), scored=tuple(early.folds.values()))
+    list(final.run())
+    decision = module._decide(search, final, early.incumbent(), early.analysed)
+    assert decision.winner is not None and "rows" not in decision.winner.hyperparameters
 
 
 def test_an_early_version_of_few_rows_that_is_better_is_kept_and_says_what_it_learned_from(monkeypatch):

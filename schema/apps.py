@@ -20,7 +20,7 @@ class SchemaConfig(AppConfig):
     name = "schema"
 
     def ready(self) -> None:
-        register(check_schema, "exemplar")
+        register(check_schema, "schema")
 
 
 def check_schema(app_configs: Sequence[AppConfig] | None, **options: object) -> Sequence[CheckMessage]:

@@ -2,7 +2,7 @@
 
 import json
 from functools import cache
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from graphql import (
     REMOVE,
@@ -25,12 +25,18 @@ from graphql import (
 from graphql.language.visitor import VisitorAction
 from starlette.requests import HTTPConnection
 
+from learning.lazy_imports import LazyModule
 from store.access.actors import Actor
 from store.products import catalogue
 
-from . import schema as served
 from .core import names
 from .core.context import Context
+
+if TYPE_CHECKING:
+    from . import schema as served
+else:
+    # Every command that checks its addresses imports this module, and few need the schema, which takes a second.
+    served = LazyModule("schema.schema")
 
 #: JSON objects, as requests take variables and responses have data.
 JSONObject: TypeAlias = dict[str, Any]

@@ -11,6 +11,9 @@ from .product import DataProduct
 #: The level of what keeps a product from being served. An error ends a command, and `check` is the only one that has
 #: to end: all others are about other products too.
 level = checks.ERROR
+#: What commands about rows and builds of a product check first: not the schema and the pages, whose modules take two
+#: seconds to load.
+OF_PRODUCTS = (checks.Tags.models, "exemplar")
 
 
 @checks.register("exemplar")

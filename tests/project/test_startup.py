@@ -93,3 +93,14 @@ def test_work_horses_share_the_builds_imports(tmp_path: Path) -> None:
     preload = "from importlib import import_module; from store.runtime.worker import PRELOAD;"
     modules = imported(f"{SET_UP} {preload} [import_module(name) for name in PRELOAD];", tmp_path / "state")
     assert modules >= {"store.builds.runner", "store.serving.batch_scoring", "sklearn", "onnx", "matplotlib"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["ingest", "tumor", "missing.csv"], ["feedback", "tumor", "missing.csv"], ["preview", "unknown"]],
+)
+def test_a_command_about_rows_composes_no_schema(command: list[str], tmp_path: Path) -> None:
+    call = f"{SET_UP} from django.core.management import execute_from_command_line as execute"
+    statements = f"{call}\ntry: execute(['manage.py', *{command!r}])\nexcept BaseException: pass\npass;"
+    modules = imported(statements, tmp_path / "state")
+    assert not modules & {"schema.schema", "project.urls"}

@@ -21,6 +21,7 @@ from store.builds.builds import Build, BuildEvent
 from store.jobs import leases
 from store.jobs.jobs import READY, SUCCEEDED
 from store.products import catalogue
+from store.products.system_checks import OF_PRODUCTS
 
 #: Seconds between two queries of the build's events.
 POLL_SECONDS = 0.2
@@ -39,6 +40,7 @@ Runner = tuple[BaseProcess, int]
 
 class Command(BaseCommand):
     help = "Build a product and follow the build; follow an unfinished one instead. Ctrl-C cancels the build."
+    requires_system_checks = OF_PRODUCTS
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", help="the product's name")

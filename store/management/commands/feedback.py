@@ -14,6 +14,7 @@ from store.ingest.files import sniff_all
 from store.ingest.progress import show_progress
 from store.predictions import policies
 from store.products import catalogue
+from store.products.system_checks import OF_PRODUCTS
 
 from .ingest import add_file_arguments, run_interruptibly
 
@@ -23,6 +24,7 @@ class Command(BaseCommand):
         "Give the feedback of files in an author's name, all or nothing; the same file twice changes nothing. A file "
         "has a column entity or reference, and label; it may have observed_at and comment."
     )
+    requires_system_checks = OF_PRODUCTS
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", help="the product's name")

@@ -21,6 +21,7 @@ from store.ingest.new_choices import NewChoices
 from store.ingest.progress import show_progress
 from store.products import catalogue
 from store.products.product import DataProduct
+from store.products.system_checks import OF_PRODUCTS
 from store.scaffold import accepting
 
 #: The counts of a load.
@@ -62,6 +63,7 @@ def add_file_arguments(parser: ArgumentParser) -> None:
 
 class Command(BaseCommand):
     help = "Load files into a product's feature tables, all or nothing; the same file twice changes nothing."
+    requires_system_checks = OF_PRODUCTS
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", help="the product's name")

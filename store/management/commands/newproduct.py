@@ -19,6 +19,7 @@ from learning.kinds import Kind, registered
 from store import scaffold
 from store.ingest import files
 from store.ingest.progress import show_progress
+from store.products.system_checks import OF_PRODUCTS
 from store.scaffold import inspection, joining, linking, unmanaged
 from store.scaffold.inference import ColumnOptions, InferredTable
 from store.scaffold.inference.overview import render_overview
@@ -50,6 +51,7 @@ class Options(TypedDict):
 
 class Command(BaseCommand):
     help = "Write a product's app beside manage.py, from files, which are loaded, or over tables of the database."
+    requires_system_checks = OF_PRODUCTS
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="the name of the product and its app, as heart_attack")

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from learning.exceptions import ExemplarError
 from store.products import catalogue
+from store.products.system_checks import OF_PRODUCTS
 from store.snapshots.preview import Preview, preview
 
 
@@ -19,6 +20,7 @@ class Command(BaseCommand):
     help = (
         "Join a product's feature tables and print the SQL, its cost and the first rows; nothing is stored."
     )
+    requires_system_checks = OF_PRODUCTS
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", help="the product's name")

@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from learning.exceptions import ExemplarError
 from store.builds import report
 from store.products import catalogue
+from store.products.system_checks import OF_PRODUCTS
 
 STATIC = Path(__file__).parents[2] / "static" / "store"
 STYLE_SHEETS = (STATIC / "report.css", STATIC / "pages.css")
@@ -22,6 +23,7 @@ class Command(BaseCommand):
         "Write the report of a product's champion, or of its newest version if none has ever served, as one HTML file: "
         "training data, decision, scores, weaknesses."
     )
+    requires_system_checks = OF_PRODUCTS
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", help="the product's name")

@@ -9,6 +9,7 @@ from learning.exceptions import ExemplarError
 from store.predictions import settling
 from store.predictions.settling import PolicyChange
 from store.products import catalogue
+from store.products.system_checks import OF_PRODUCTS
 
 
 class Command(BaseCommand):
@@ -16,6 +17,7 @@ class Command(BaseCommand):
         "Apply a product's declared truth policy to its stored feedback and label columns. It says first how many "
         "labels change. It may be interrupted and run again, beside processes that serve."
     )
+    requires_system_checks = OF_PRODUCTS
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", help="the product's name")

@@ -12,6 +12,7 @@ from store.exceptions import UnknownId
 from store.predictions import erasure
 from store.products import catalogue, limits
 from store.products.product import DataProduct
+from store.serving import erasing
 
 from .access import AccessMutation
 from .core import ids
@@ -28,6 +29,8 @@ from .types.mutations import (
     CompareModelsPayload,
     DeletePredictionsInput,
     DeletePredictionsPayload,
+    EraseInput,
+    ErasePayload,
     PromoteInput,
     PromotePayload,
     RequestBuildInput,
@@ -154,6 +157,19 @@ class Mutation(AccessMutation, GenericMutation, LabellingMutation, ReceiverMutat
     ) -> DeletePredictionsPayload | None:
         return DeletePredictionsPayload.from_removed(
             erasure.remove_predictions(input.rows(), input.dry_run), input.product
+        )
+
+    @mutation(
+        "Erase all that is stored about an entity or a reference: predictions, feedback, and the tables of snapshots "
+        "that have it. The feature tables' own rows stay, and so do models that have learned from them. Needs ERASE."
+    )
+    def erase(
+        self,
+        input: Annotated[EraseInput, strawberry.argument(description="What to erase.")],
+    ) -> ErasePayload | None:
+        product = catalogue.get(input.product)
+        return ErasePayload.from_erased(
+            erasing.erase(product, input.name, input.reason, input.dry_run), product
         )
 
 

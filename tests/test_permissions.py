@@ -104,6 +104,8 @@ DOCUMENTS = {
     "Mutation.endTrial": 'mutation { endTrial(input: {product: "tumor", reason: " "}) { __typename } }',
     "Mutation.deletePredictions": """mutation { deletePredictions(input: {
         filter: {product: "tumor", createdAt: {lt: "2000-01-01T00:00:00Z"}}, dryRun: true}) { __typename } }""",
+    "Mutation.erase": """mutation { erase(input: {product: "tumor", entity: "nobody", dryRun: true})
+        { __typename } }""",
     "Mutation.predict": """mutation { predict(input: {product: "tumor", features: $features})
         { prediction { id } } }""",
     "Mutation.feedback": """mutation { feedback(

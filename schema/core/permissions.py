@@ -84,6 +84,7 @@ MUTATION: Mapping[str, Rule] = {
     "rollback": rule(Permission.PROMOTE, inside=True),
     **dict.fromkeys(("startShadow", "startSplit", "endTrial"), rule(Permission.PROMOTE, inside=True)),
     "deletePredictions": rule(Permission.DELETE, inside=True),
+    "erase": rule(Permission.ERASE, inside=True),
     "predict": rule(PREDICT, inside=True),
     **dict.fromkeys(("feedback", "feedbackRetract", "claimCase"), rule(FEEDBACK, inside=True)),
     **dict.fromkeys(("createToken", "grant", "revoke"), rule(Permission.ADMINISTER, inside=True)),

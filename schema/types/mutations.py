@@ -10,9 +10,11 @@ from store.access.permissions import Permission
 from store.comparisons.comparisons import MOST_SAMPLE, SAMPLE
 from store.exceptions import BadInput
 from store.predictions import erasure
+from store.predictions.erasure import SubjectName
 from store.predictions.predictions import PredictionQuerySet
 from store.products import catalogue, limits
 from store.products.product import DataProduct as DeclaredProduct
+from store.serving.erasing import Erased
 
 from ..core import ids
 from .builds import Build
@@ -240,4 +242,60 @@ class DeletePredictionsPayload:
             feedback_count=removed.feedback,
             deleted_ids=None if listed is None else [ids.node_id(prediction) for prediction in listed],
             product=None if name is None else catalogue.find(name),
+        )
+
+
+@strawberry.input(
+    description="What to erase: all that is stored about an entity or a reference, exactly one of which is named."
+)
+class EraseInput:
+    product: str = strawberry.field(description="The product's name.")
+    entity: str | None = strawberry.field(
+        default=UNSET, description="The key of a row of the feature tables, which itself stays."
+    )
+    reference: str | None = strawberry.field(
+        default=UNSET, description="The reference that predictions were requested with."
+    )
+    reason: str = strawberry.field(
+        default="", description="The reason, for the audit log; it must not name the person."
+    )
+    dry_run: bool = strawberry.field(
+        default=False, description="True: erase nothing, and return what would be erased."
+    )
+
+    @property
+    def name(self) -> SubjectName:
+        """The name of the subject."""
+        return SubjectName(entity=unset_to_none(self.entity), reference=unset_to_none(self.reference))
+
+
+@strawberry.type(description="What was erased or, with `dryRun`, would be.")
+class ErasePayload:
+    prediction_count: int = strawberry.field(description="The number of predictions.")
+    feedback_count: int = strawberry.field(description="The number of feedbacks.")
+    snapshot_count: int = strawberry.field(
+        description="The number of snapshots whose tables have it. A worker drops them, once no build reads them."
+    )
+    has_unfinished_build: bool = strawberry.field(
+        description="True while a build of the product is unfinished, which may have read it before: erase it again "
+        "when the build has ended."
+    )
+    deleted_ids: list[strawberry.ID] | None = strawberry.field(
+        description="The ids of the predictions, to remove them from caches; null if there are more than 1,000."
+    )
+    product: DeclaredProduct | None = strawberry.field(
+        graphql_type=DataProduct | None, description="The product."
+    )
+
+    @classmethod
+    def from_erased(cls, erased: Erased, product: DeclaredProduct) -> "ErasePayload":
+        """The payload of an erasure."""
+        listed = erased.removed.given_back
+        return cls(
+            prediction_count=len(erased.removed.predictions),
+            feedback_count=erased.removed.feedback,
+            snapshot_count=len(erased.snapshots),
+            has_unfinished_build=erased.is_being_read,
+            deleted_ids=None if listed is None else [ids.node_id(prediction) for prediction in listed],
+            product=product,
         )

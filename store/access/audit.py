@@ -33,6 +33,7 @@ class Act(StrEnum):
     CANCEL_BUILD = "CANCEL_BUILD"
     CANCEL_SCORING = "CANCEL_SCORING"
     DELETE = "DELETE"
+    ERASE = "ERASE"
     GRANT = "GRANT"
     REVOKE = "REVOKE"
     CHANGE_ACCOUNT = "CHANGE_ACCOUNT"
@@ -66,6 +67,7 @@ DESCRIPTIONS: Mapping[Act, str] = {
     Act.CANCEL_BUILD: "A build was cancelled.",
     Act.CANCEL_SCORING: "A batch scoring was cancelled.",
     Act.DELETE: "Rows were deleted: predictions, a row of the feature tables, or the tables of a product.",
+    Act.ERASE: "All that was stored about an entity or a reference was erased.",
     Act.GRANT: "A permission was granted.",
     Act.REVOKE: "A permission was revoked.",
     Act.CHANGE_ACCOUNT: "A user or a group was made, changed or deleted.",

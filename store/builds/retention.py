@@ -41,6 +41,19 @@ def delete_old_builds(product: str) -> None:
     _drop_orphans()
 
 
+def drop_unwanted_snapshots() -> None:
+    """Drop the tables of snapshots of which something was erased, and their out-of-fold predictions.
+
+    Those that an unfinished build reads wait for its end.
+    """
+    read = Build.objects.filter(status__in=UNFINISHED, snapshot=OuterRef("pk"))
+    for snapshot in Snapshot.objects.filter(~Exists(read), unwanted_at__isnull=False, dropped_at=None):
+        FoldScore.objects.filter(candidate__build__snapshot=snapshot, predictions__isnull=False).update(
+            predictions=None
+        )
+        _drop_table(snapshot)
+
+
 def _old_builds(product: str) -> QuerySet[Build]:
     """List the ended builds of which only the rows are kept."""
     builds = Build.objects.filter(product=product)
@@ -73,9 +86,7 @@ def _drop_table(snapshot: Snapshot) -> None:
             snapshot.drop()
             Snapshot.objects.filter(pk=snapshot.pk).update(dropped_at=Now())
     except DatabaseError as error:  # a lock, or a table of another role's
-        log.warning(
-            "The table of snapshot %s was not deleted; the next build tries again: %s", snapshot, error
-        )
+        log.warning("The table of snapshot %s was not deleted; it is tried again later: %s", snapshot, error)
 
 
 def _drop_orphans() -> None:

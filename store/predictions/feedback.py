@@ -143,7 +143,7 @@ class FeedbackManager(models.Manager["Feedback"]):
             raise _no_feedback(product)
         if not actor.may_speak_for(feedback.author, product.name):
             raise Forbidden("Only its author may take a feedback back.", argument=("feedback",))
-        _lock(product, feedback.subject)
+        lock(product, feedback.subject)
         feedback = self.select_for_update(of=("self",)).get(pk=pk)
         if feedback.retracted_at:
             return FeedbackResult(feedback, False, 0)
@@ -220,7 +220,7 @@ class FeedbackManager(models.Manager["Feedback"]):
             return self._of_prediction(product, about.prediction, writes)
         if about.entity is not None:
             subject = truth.subject_of_entity(product, about.entity)
-            _lock(product, subject)
+            lock(product, subject)
             base = (base_rows.lock if writes else base_rows.find)(product, about.entity)
             if base is None:
                 raise UnknownEntity(
@@ -237,7 +237,7 @@ class FeedbackManager(models.Manager["Feedback"]):
                 f"No prediction of {product} is about {reference!r}: predict with this reference first.",
                 argument=("about", "reference"),
             )
-        _lock(product, subject)
+        lock(product, subject)
         return _Subject(subject, reference=reference)
 
     def _of_prediction(self, product: DataProduct, pk: str, writes: bool) -> tuple[_Subject, int]:
@@ -251,7 +251,7 @@ class FeedbackManager(models.Manager["Feedback"]):
         if prediction is None:
             raise unknown
         key = prediction.entity
-        _lock(product, prediction.subject)
+        lock(product, prediction.subject)
         base, inserted = _find_base(product, key, unknown, writes), 0
         if key is not None and base is None and product.writable and writes:
             base, inserted = _insert(product, key, prediction), 1
@@ -498,7 +498,7 @@ def _no_feedback(product: DataProduct) -> UnknownId:
     return UnknownId(f"No feedback on {product} has this id.", argument=("feedback",))
 
 
-def _lock(product: DataProduct, subject: str) -> None:
+def lock(product: DataProduct, subject: str) -> None:
     """Serialize concurrent feedback on a subject, also if there is no row to lock, and hold the product's policy."""
     truth.hold_policy(product)
     with connection.cursor() as cursor:

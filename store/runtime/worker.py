@@ -16,6 +16,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from ..access import performers
+from ..builds import retention
 from ..db.repeating import repeat
 from ..jobs import jobs, leases, queue, temporary_folders
 from ..jobs.queue import RENAMED_FUNCTIONS
@@ -105,3 +106,4 @@ def _maintain_forever(stopped: threading.Event) -> None:
 def _maintain() -> None:
     temporary_folders.delete_abandoned()
     maintenance.tick()
+    retention.drop_unwanted_snapshots()  # tables are made and owned by workers

@@ -20,7 +20,7 @@ from ..db import clock, pagination, sqlstates
 from ..db.base import BaseModel
 from ..db.fields import DigestField, JSONField
 from ..db.pagination import Cursors, Page, PageRequest
-from ..db.writes import NOTHING, Writes
+from ..db.writes import Writes
 from ..entities import base_rows, entities
 from ..entities.entities import Entity
 from ..exceptions import BadInput, StoreError
@@ -293,7 +293,8 @@ def _decode(cursors: Cursors, cursor: str | None, argument: str) -> tuple[int, i
 class LabelCandidate(BaseModel):
     """A place in a generation of a queue: a subject that a label would teach about."""
 
-    web_writes = NOTHING
+    #: Of what is erased.
+    web_writes = Writes(delete=True)
 
     product = models.CharField(max_length=40)
     generation = models.PositiveIntegerField()

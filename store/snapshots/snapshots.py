@@ -14,7 +14,7 @@ from learning.exceptions import NoRows, OneClass, TimedOut, TooFewInstances
 
 from ..db.base import BaseModel
 from ..db.fields import JSONField
-from ..db.writes import NOTHING, Writes
+from ..db.writes import Writes
 from ..entities import base_rows
 from ..entities.unique_keys import KeyCounts
 from ..exceptions import RowsMultiplied
@@ -78,8 +78,8 @@ class SnapshotManager(models.Manager["Snapshot"]):
 class Snapshot(BaseModel):
     """One frozen join, with counts that account for every row."""
 
-    web_writes = NOTHING
-    worker_writes = Writes(insert=True, update=("analysis", "dropped_at"))
+    web_writes = Writes(update=("unwanted_at",))
+    worker_writes = Writes(insert=True, update=("analysis", "dropped_at", "unwanted_at"))
 
     product = models.CharField(max_length=40)
     number = models.PositiveIntegerField()
@@ -106,6 +106,8 @@ class Snapshot(BaseModel):
     analysis = JSONField(null=True)
     #: When retention deleted its table; null while it is stored.
     dropped_at = models.DateTimeField(null=True)
+    #: When something in its table was erased: a worker drops the table once no build reads it. Null: it stays.
+    unwanted_at = models.DateTimeField(null=True)
 
     objects = SnapshotManager()
 

@@ -27,6 +27,7 @@ from store.ingest.imports import Import
 from store.notices.kinds import EventKind
 from store.notices.receivers import Receiver
 from store.predictions import erasure, retention, upsert
+from store.predictions.erasure import SubjectName
 from store.predictions.predictions import Prediction
 from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products.product import DataProduct
@@ -36,6 +37,7 @@ from store.registry.served_schemas import AcceptedSchema
 from store.registry.trials import Trial
 from store.registry.versions import ModelVersion
 from store.runtime import starts
+from store.serving import erasing
 from store.serving.batch_scoring import Scoring
 from store.telemetry import requests
 
@@ -106,6 +108,10 @@ def cancel_import(stay: DataProduct) -> None:
 def delete(stay: DataProduct) -> None:
     make_prediction(stay)
     erasure.remove_predictions(Prediction.objects.filter(product="stay"))
+
+
+def erase(stay: DataProduct) -> None:
+    erasing.erase(stay, SubjectName(entity="7"), "She asked for it.")
 
 
 def grant(stay: DataProduct) -> None:
@@ -179,6 +185,7 @@ ACTS: dict[Act, tuple[Callable[[DataProduct], object], str, str]] = {
     Act.IMPORT: (import_file, "stay", ""),
     Act.CANCEL_IMPORT: (cancel_import, "stay", "Another file."),
     Act.DELETE: (delete, "stay", ""),
+    Act.ERASE: (erase, "stay", "She asked for it."),
     Act.GRANT: (grant, "stay", ""),
     Act.REVOKE: (revoke, "", ""),
     Act.CREATE_TOKEN: (create_token, "", ""),

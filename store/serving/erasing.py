@@ -1,0 +1,78 @@
+"""Erasing: all that is stored about an entity or a reference, for who may ERASE it.
+
+Rows of predictions, feedback and queues go at once. The tables of snapshots that have it are dropped by a worker, since
+rows of a snapshot never change: folds and fingerprints depend on them. A team's own rows are not touched.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from ..access import audit
+from ..access.audit import Act
+from ..builds.builds import Build
+from ..jobs.jobs import UNFINISHED
+from ..predictions import erasure
+from ..predictions.erasure import Removed, SubjectName
+from ..products.product import DataProduct
+from ..snapshots.snapshots import Snapshot
+from .label_queue import LabelCandidate
+
+
+@dataclass(frozen=True)
+class Erased:
+    """The rows that were erased, or would be."""
+
+    removed: Removed
+    #: Snapshots whose tables have it; a worker drops them.
+    snapshots: list[Snapshot]
+    #: True while a build runs that may have read it before: erase it again once that has ended.
+    is_being_read: bool
+
+
+@transaction.atomic
+def erase(product: DataProduct, name: SubjectName, reason: str = "", dry_run: bool = False) -> Erased:
+    """Erase all that is stored about an entity or a reference; a second time finds nothing, and is no error.
+
+    The audit log names the subject by its UUID alone. Raises BadInput, Forbidden.
+    """
+    removed = erasure.remove_subject(product, name, dry_run)
+    snapshots = find_snapshots(product, name, removed.ids)
+    if not dry_run:
+        subject = name.subject(product)
+        LabelCandidate.objects.filter(name.condition | Q(subject=subject), product=product.name).delete()
+        Snapshot.objects.filter(pk__in=[each.pk for each in snapshots], unwanted_at=None).update(
+            unwanted_at=Now()
+        )
+        details = {
+            "predictions": len(removed.predictions),
+            "feedback": removed.feedback,
+            "snapshots": [each.number for each in snapshots],
+        }
+        audit.record(
+            Act.ERASE, product=product.name, ids=[f"Subject:{subject}"], reason=reason, details=details
+        )
+    is_being_read = Build.objects.filter(product=product.name, status__in=UNFINISHED).exists()
+    return Erased(removed, snapshots, is_being_read)
+
+
+def find_snapshots(product: DataProduct, name: SubjectName, predictions: Sequence[str]) -> list[Snapshot]:
+    """Find the snapshots whose tables have the entity, or examples that these predictions were."""
+    stored = Snapshot.objects.filter(product=product.name, dropped_at=None).order_by("number")
+    return [snapshot for snapshot in stored if _has(snapshot, name.entity, predictions)]
+
+
+def _has(snapshot: Snapshot, entity: str | None, predictions: Sequence[str]) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s)", [snapshot.table])
+        if cursor.fetchone() == (None,):  # dropped by hand
+            return False
+        cursor.execute(
+            f"SELECT EXISTS (SELECT FROM {snapshot.table} "
+            "WHERE _entity = %s OR _prediction = ANY (CAST(%s AS uuid[])))",
+            [entity, list(predictions)],
+        )
+        return bool(cursor.fetchone()[0])

@@ -17,8 +17,10 @@ from .refusals import Rejection
 MAX_URL = 16_384
 #: Bytes of a head with its URL, at most; tokens of large organisations have ten thousand.
 MAX_HEAD = 32_768
-#: Bytes of a head that is cached, at most; usual ones have hundreds.
-MAX_CACHED = 4_096
+#: Bytes of a usual head, at most, and how many such heads are cached; most have hundreds of bytes.
+MAX_USUAL, USUAL_CACHED = 4_096, 1_000
+#: Larger heads that are cached: those of providers' tokens with many groups.
+LARGE_CACHED = 100
 #: Between a request's head and its body.
 END = b"\r\n\r\n"
 
@@ -77,7 +79,7 @@ class Parser:
 
 def read(text: bytes) -> Head | Rejection:
     """Parse a head, its end included, or say why it is refused."""
-    return read_cached(text) if len(text) <= MAX_CACHED else parse(text)
+    return read_usual(text) if len(text) <= MAX_USUAL else read_large(text)
 
 
 def parse(text: bytes) -> Head | Rejection:
@@ -96,7 +98,8 @@ def parse(text: bytes) -> Head | Rejection:
     return refusals.MALFORMED if parser.parser.should_upgrade() else check(parser, text)
 
 
-read_cached = lru_cache(1_000)(parse)
+read_usual = lru_cache(USUAL_CACHED)(parse)
+read_large = lru_cache(LARGE_CACHED)(parse)
 
 
 def is_websocket(parser: Parser) -> bool:

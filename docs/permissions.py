@@ -29,7 +29,9 @@ OF_ANY_PRODUCT = frozenset({"Query.models", "Query.builds", "Query.jobs", "Query
 #: The fields for which the permission is needed on all products.
 OF_EVERY_PRODUCT = frozenset({"Query.tokens", "Query.refusedProducts"})
 #: The fields that the owner of a token may use for it, and the permission that all others need on the token's products.
-OF_OWNERS = {"Mutation.rotateToken": Permission.ADMINISTER, "Mutation.revokeToken": Permission.ADMINISTER}
+OF_OWNERS = dict.fromkeys(
+    ("Mutation.createToken", "Mutation.rotateToken", "Mutation.revokeToken"), Permission.ADMINISTER
+)
 #: The groups that the migration makes, with the names of their permissions.
 GROUPS: dict[str, Sequence[str]] = import_module("store.access.migrations.0002_access").GROUPS
 

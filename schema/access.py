@@ -5,9 +5,9 @@ from typing import Annotated
 
 import strawberry
 
-from store.access import acting, grants, programs, tokens
-from store.access import models as access
+from store.access import grants, programs, tokens
 from store.access.permissions import Permission as GrantedPermission
+from store.db.pagination import Page, PageRequest
 from store.exceptions import BadInput
 from store.products import catalogue
 
@@ -25,8 +25,10 @@ from .types.access import (
     RotateTokenInput,
     RotateTokenPayload,
     Token,
+    TokenFilter,
+    token_page,
 )
-from .types.nodes import unset_to_none
+from .types.nodes import UNSET, list_field, unset_to_none
 
 #: Hours for which a rotated token holds at most.
 MOST_HOURS = 24 * 90
@@ -36,14 +38,22 @@ MOST_HOURS = 24 * 90
 class AccessQuery:
     """Query fields of tokens."""
 
-    @strawberry.field(
-        description="The tokens of all programs and users, revoked and expired ones too, by owner. Needs ADMINISTER on "
-        "all products."
+    @list_field(
+        Token,
+        description="The tokens of all programs and users, revoked and expired ones too, newest first. Needs "
+        "ADMINISTER on all products, or on the product of the filter.",
     )
-    def tokens(self) -> list[Token] | None:
-        acting.require(GrantedPermission.ADMINISTER, None)
-        rows = access.Token.objects.select_related("user").order_by("user__username", "pk")
-        return [Token.from_row(row) for row in rows]
+    def tokens(
+        self,
+        page: PageRequest,
+        filter: Annotated[
+            TokenFilter | None,
+            strawberry.argument(description="The tokens to list. Leave it out for all."),
+        ] = UNSET,
+    ) -> Page[Token]:
+        wanted = unset_to_none(filter) or TokenFilter()
+        product, owner = unset_to_none(wanted.product), unset_to_none(wanted.owner)
+        return token_page(tokens.select(product, owner, unset_to_none(wanted.valid)), page)
 
 
 @strawberry.type
@@ -52,7 +62,8 @@ class AccessMutation:
 
     @mutation(
         "Make a token for a program, which is made too if there is none of this name, or for a user. Needs ADMINISTER "
-        "on the products."
+        "on the products. People who are logged in may make tokens of their own, which do no more than they may "
+        "themselves and end within a year."
     )
     def create_token(
         self,

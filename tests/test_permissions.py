@@ -33,7 +33,7 @@ DOCUMENTS = {
     "Query.builds": "{ builds(first: 1) { nodes { number } } }",
     "Query.jobs": "{ jobs(first: 1) { nodes { status } } }",
     "Query.feedback": "{ feedback(first: 1) { nodes { author } } }",
-    "Query.tokens": "{ tokens { __typename } }",
+    "Query.tokens": "{ tokens { nodes { prefix } } }",
     "Query.auditLog": '{ auditLog(first: 1, filter: {product: "tumor"}) { edges { cursor } } }',
     "Query.receivers": '{ receivers(first: 1, filter: {product: "tumor"}) { nodes { id } } }',
     "Query.refusedProducts": "{ refusedProducts { name reason } }",

@@ -87,7 +87,7 @@ MUTATION: Mapping[str, Rule] = {
     "erase": rule(Permission.ERASE, inside=True),
     "predict": rule(PREDICT, inside=True),
     **dict.fromkeys(("feedback", "feedbackRetract", "claimCase"), rule(FEEDBACK, inside=True)),
-    **dict.fromkeys(("createToken", "grant", "revoke"), rule(Permission.ADMINISTER, inside=True)),
+    **dict.fromkeys(("grant", "revoke"), rule(Permission.ADMINISTER, inside=True)),
     **dict.fromkeys(
         (
             "createWebhook",
@@ -100,8 +100,8 @@ MUTATION: Mapping[str, Rule] = {
         ),
         rule(Permission.ADMINISTER, inside=True),
     ),
-    # Whoever owns a token may change it.
-    **dict.fromkeys(("rotateToken", "revokeToken"), ANY_INSIDE),
+    # Whoever owns a token may change it, and people make their own.
+    **dict.fromkeys(("createToken", "rotateToken", "revokeToken"), ANY_INSIDE),
 }
 SUBSCRIPTION: Mapping[str, Rule] = {
     "buildProgress": rule(VIEW, BUILD, inside=True),

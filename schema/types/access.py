@@ -4,11 +4,14 @@ import datetime
 from typing import Self
 
 import strawberry
+from django.db.models import QuerySet
 
 from store.access import models as access
 from store.access import tokens
 from store.access.permissions import Permission as GrantedPermission
 from store.access.tokens import MadeToken
+from store.db import pagination
+from store.db.pagination import Page, PageRequest
 
 from ..core import ids
 from ..core.enums import Permission
@@ -45,11 +48,14 @@ class Token(Node):
         description="When it was last used, to the minute; null if it never was."
     )
 
+    row: strawberry.Private[access.Token]
+
     @classmethod
     def from_row(cls, row: access.Token) -> "Token":
         """The token of a row."""
         permissions = row.permissions
         return cls(
+            row=row,
             id=ids.encode("Token", row.prefix),
             prefix=row.prefix,
             owner=row.user.username,
@@ -64,6 +70,33 @@ class Token(Node):
         )
 
 
+@strawberry.input(description="Conditions on tokens; all that are given must hold.")
+class TokenFilter:
+    product: str | None = strawberry.field(
+        default=UNSET,
+        description="Only tokens that are limited to the product of this name: enough for who administers this one.",
+    )
+    owner: str | None = strawberry.field(
+        default=UNSET, description="Only tokens of the program or user of this name."
+    )
+    valid: bool | None = strawberry.field(
+        default=UNSET,
+        description="True: only tokens that are neither revoked nor expired; false: only the others.",
+    )
+
+
+def token_page(rows: QuerySet[access.Token], request: PageRequest) -> Page[Token]:
+    """Read a page of tokens, newest first."""
+    page = pagination.page(rows.select_related("user"), ("-pk",), request)
+    return Page(
+        [Token.from_row(row) for row in page.nodes],
+        cursor=lambda token: page.cursor(token.row),
+        has_next=page.has_next,
+        has_previous=page.has_previous,
+        total=page.total,
+    )
+
+
 @strawberry.input(description="A token to make.")
 class CreateTokenInput:
     name: str = strawberry.field(description="The name of the program or user.")
@@ -72,7 +105,8 @@ class CreateTokenInput:
         default=UNSET, description="The names of the products. Leave it out for all products."
     )
     days: int | None = strawberry.field(
-        default=UNSET, description="The days after which it ends. Leave it out for no end."
+        default=UNSET,
+        description="The days after which it ends. Leave it out for no end, which takes ADMINISTER.",
     )
     note: str = strawberry.field(default="", description="What it is for.")
 

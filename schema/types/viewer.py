@@ -13,7 +13,7 @@ from store.products.product import DataProduct as DeclaredProduct
 
 from ..core import ids
 from ..core.enums import Permission
-from .access import Token
+from .access import Token, token_page
 from .nodes import ID, Node, list_field
 from .prediction_interfaces import NEWEST_FIRST, Feedback
 from .products import DataProduct
@@ -49,14 +49,12 @@ class Viewer(Node):
             if (permissions := self.actor.permissions_for(product.name))
         ]
 
-    @strawberry.field(
-        description="The caller's own tokens, revoked and expired ones too; none of a stranger's."
+    @list_field(
+        Token,
+        description="The caller's own tokens, revoked and expired ones too, newest first; none of a stranger's.",
     )
-    def tokens(self) -> list[Token]:
-        if self.anonymous:
-            return []
-        rows = TokenRow.objects.filter(user__username=self.actor.name).select_related("user").order_by("pk")
-        return [Token.from_row(row) for row in rows]
+    def tokens(self, page: PageRequest) -> Page[Token]:
+        return token_page(TokenRow.objects.filter(user__username=self.actor.name or ""), page)
 
     @list_field(
         Feedback, description="The feedback that the caller gave, newest first; none of a stranger's."

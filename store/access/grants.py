@@ -17,9 +17,9 @@ from guardian.models import GroupObjectPermission, UserObjectPermission
 from guardian.shortcuts import assign_perm, remove_perm
 
 from ..exceptions import BadInput
-from . import acting, audit
+from . import acting, audit, rates
 from .audit import Act
-from .models import User, UserKind
+from .models import LONGEST_RATE, User, UserKind
 from .permissions import ALL, BY_CODENAME, Grants, Permission
 
 Grantee: TypeAlias = User | Group
@@ -117,6 +117,46 @@ def revoke(grantee: Grantee, permissions: Collection[Permission], product: str |
     audit.record(Act.REVOKE, product=product, ids=[grantee], details=_describe(grantee, ordered))
 
 
+@transaction.atomic
+def limit(grantee: Grantee, *, rate: str | None = None, quota: str | None = None) -> User:
+    """Limit the operations of a user or program, which its tokens share, or of each stranger.
+
+    Args:
+        rate: in a short time, as `100/second`; empty: what the settings say; None: unchanged. `quota` likewise.
+
+    Raises BadInput, Forbidden.
+    """
+    acting.require(Permission.ADMINISTER, None)
+    if isinstance(grantee, Group):
+        raise BadInput(
+            f"{grantee.name} is a group, and limits are those of each user or program.", argument=("grantee",)
+        )
+    for name, text in (("rate", rate), ("quota", quota)):
+        if text is not None:
+            setattr(grantee, name, _check_rate(name, text))
+    grantee.save(update_fields=["rate", "quota"])
+    details = {"change": "limited", "names": [str(grantee)], "rate": grantee.rate, "quota": grantee.quota}
+    audit.record(Act.CHANGE_ACCOUNT, ids=[grantee], details=details)
+    return grantee
+
+
+def _check_rate(name: str, text: str) -> str:
+    """Check a rate in its notation, and return it; an empty one is that of the settings. Raises BadInput."""
+    try:
+        if text:
+            rates.parse(text)
+    except ValueError as error:
+        raise BadInput(str(error), argument=(name,)) from None
+    if len(text) > LONGEST_RATE:
+        raise BadInput(f"A rate has at most {LONGEST_RATE} characters.", argument=(name,))
+    return text
+
+
+def describe_limits(user: User) -> str:
+    """Describe the limits of a user or program; empty where it has those of the settings."""
+    return ", ".join(filter(None, (user.rate, user.quota)))
+
+
 def _describe(grantee: Grantee, permissions: Iterable[Permission]) -> dict[str, object]:
     """Describe a grant for the audit log: the name and the permissions."""
     return {"grantee": str(grantee), "permissions": list(permissions)}
@@ -155,6 +195,8 @@ class GrantRow(NamedTuple):
     #: None: all products.
     product: str | None
     permissions: tuple[Permission, ...]
+    #: Its own limits, as `100/second, 1000000/day`; empty: those of the settings.
+    limits: str = ""
 
 
 def list_grants() -> list[GrantRow]:
@@ -164,7 +206,12 @@ def list_grants() -> list[GrantRow]:
         rows += rows_of(f"group:{group.name}", "group", load_grants(None, [group.name]))
     for user in User.objects.order_by("username"):
         own = ALL if user.is_superuser else _own_grants(user)
-        rows += rows_of(user.username, "superuser" if user.is_superuser else user.get_kind_display(), own)
+        kind = "superuser" if user.is_superuser else user.get_kind_display()
+        listed = list(rows_of(user.username, kind, own))
+        limits = describe_limits(user)
+        # Whoever has limits is listed, whatever it may do by its groups.
+        listed = listed or [GrantRow(user.username, kind, None, ())] * bool(limits)
+        rows += [row._replace(limits=limits) for row in listed]
     return rows
 
 

@@ -11,6 +11,9 @@ from ..db.base import BaseModel
 from ..db.writes import APPENDED
 from . import rates
 
+#: Characters of a rate, at most.
+LONGEST_RATE = 40
+
 
 class UserKind(models.TextChoices):
     """Kind of a grantee."""
@@ -27,13 +30,13 @@ class User(AbstractUser):
     kind = models.CharField(max_length=10, choices=UserKind.choices, default=UserKind.PERSON)
     #: What it may send, as `100/second` and `1000000/day`; empty: what the settings say.
     rate = models.CharField(
-        max_length=40,
+        max_length=LONGEST_RATE,
         blank=True,
         validators=[rates.validate],
         help_text="Operations in a short time, as 100/second, or unlimited. Empty: EXEMPLAR_RATE.",
     )
     quota = models.CharField(
-        max_length=40,
+        max_length=LONGEST_RATE,
         blank=True,
         validators=[rates.validate],
         help_text="Operations in a long time, as 1000000/day, or unlimited. Empty: EXEMPLAR_QUOTA.",

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from ..exceptions import BadInput, Unauthenticated, UnknownId
@@ -136,6 +136,23 @@ def _check_may_change(token: Token) -> None:
         return
     for product in [None] if token.products is None else token.products:
         acting.require(Permission.ADMINISTER, product)
+
+
+def select(
+    product: str | None = None, owner: str | None = None, valid: bool | None = None
+) -> QuerySet[Token]:
+    """Select tokens for who administers all products, or this one: then those that are limited to it. Raises Forbidden.
+
+    Args:
+        valid: True: only those that are neither revoked nor expired; False: only the others.
+    """
+    acting.require(Permission.ADMINISTER, product)
+    rows = Token.objects.all()
+    if product is not None:
+        rows = rows.filter(products=[product])
+    if owner is not None:
+        rows = rows.filter(user__username=owner)
+    return rows if valid is None else rows.filter(HOLDS if valid else ~HOLDS)
 
 
 def find(prefix: str) -> Token:

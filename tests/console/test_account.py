@@ -89,11 +89,24 @@ def test_who_administers_nothing_sees_own_permissions_and_whom_to_ask(labeller: 
     page = labeller.get("/account/").text
     assert "You are logged in as lab." in page
     assert '/products/tumor/">' in page and '/products/wine/">' not in page
-    assert "Who may administer a product makes tokens" in page
-    assert "Make a token" not in page and "Audit log" not in page
-    refused = post(labeller, "/account/tokens/", name="lab", permissions=["VIEW"], days="")
+    assert "Make one below" in page and "Audit log" not in page
+    assert 'value="FEEDBACK"' in page and 'value="PROMOTE"' not in page and 'id="name"' not in page
+    refused = post(labeller, "/account/tokens/", name="admin", permissions=["VIEW"], days="30")
     assert SECRET.search(refused.text) is None and "ADMINISTER" in refused.text
     assert "ADMINISTER" in labeller.get("/audit/").text
+
+
+def test_who_administers_nothing_makes_own_tokens(labeller: httpx.Client, closed_exemplar: System) -> None:
+    form = {"permissions": ["VIEW", "FEEDBACK"], "products": ["tumor"]}
+    assert "A token of your own ends after 1 to" in post(labeller, "/account/tokens/", days="", **form).text
+    more = post(labeller, "/account/tokens/", days="30", permissions=["PROMOTE"], products=["tumor"])
+    assert SECRET.search(more.text) is None and "permission PROMOTE on tumor" in more.text
+    secret = SECRET.search(post(labeller, "/account/tokens/", days="30", note="mine", **form).text)[1]
+    answer = closed_exemplar.ask(WHO, Authorization=f"Bearer {secret}")["data"]["viewer"]
+    assert answer == {
+        "name": "lab",
+        "permissions": [{"product": {"name": "tumor"}, "permissions": ["VIEW", "FEEDBACK"]}],
+    }
 
 
 def test_a_password_is_changed_in_the_frame(labeller: httpx.Client, closed_exemplar: System) -> None:

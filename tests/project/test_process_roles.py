@@ -227,6 +227,23 @@ def check_maintenance(system: SystemByRole, administrator: Any) -> None:
     assert eventually(lambda: count(administrator, ready) == 1)
     system.worker.start()
     assert test_lifecycle.ended(system, lost["build"]["id"])["status"] == "SUCCEEDED"
+    check_erasure(system, administrator)
+
+
+def check_erasure(system: System, administrator: Any) -> None:
+    """Have the web process erase an entity, and the worker drop the tables of snapshots that have it."""
+    test_lifecycle.predict_for(system, "B-0004")
+    erase = """mutation { erase(input: {product: "tumor", entity: "B-0004"}) {
+        predictionCount snapshotCount hasUnfinishedBuild } }"""
+    erased = data(system.ask(erase))["erase"]
+    assert erased["predictionCount"] > 0 and erased["snapshotCount"] > 0
+    left = "SELECT count(*) FROM exemplar.store_snapshot WHERE unwanted_at IS NOT NULL AND dropped_at IS NULL"
+    assert eventually(lambda: count(administrator, left) == 0, BUILD_PATIENCE)
+    assert data(system.ask(erase))["erase"] == {
+        "predictionCount": 0,
+        "snapshotCount": 0,
+        "hasUnfinishedBuild": False,
+    }
 
 
 def count(cursor: Any, statement: str) -> int:

@@ -72,6 +72,7 @@ def test_commands_of_access_run_without_the_schema(tmp_path: Path) -> None:
         ("token", "list"),
         ("grant", "ann", "VIEW"),
         ("revoke", "ann", "VIEW"),
+        ("limit", "ann", "--rate", "9/second"),
         ("who",),
     ):
         calls += f"command = load('store', '{name}'); command.handle = lambda **options: None;"

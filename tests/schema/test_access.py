@@ -1,5 +1,6 @@
 """Tokens and grants in the API, and what each permission lets a caller do."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,8 +59,9 @@ def test_a_token_is_made_shown_once_rotated_and_revoked() -> None:
     assert rotated["secret"] != created["secret"] and rotated["token"]["permissions"] == ["PREDICT"]
     revoke = "mutation($prefix: String!) { revokeToken(input: {prefix: $prefix}) { token { revokedAt } } }"
     assert ask(admin, revoke, prefix=created["token"]["prefix"]).data["revokeToken"]["token"]["revokedAt"]
-    listed = ask(admin, "{ tokens { prefix revokedAt } }").data["tokens"]
-    assert [bool(token["revokedAt"]) for token in listed] == [True, False]
+    listed = ask(admin, "{ tokens { nodes { prefix revokedAt } totalCount } }").data["tokens"]
+    assert [bool(token["revokedAt"]) for token in listed["nodes"]] == [False, True]
+    assert listed["totalCount"] == 2
 
 
 def test_whoever_administers_one_product_makes_tokens_for_it_alone() -> None:
@@ -67,8 +69,63 @@ def test_whoever_administers_one_product_makes_tokens_for_it_alone() -> None:
     assert ask(some, CREATE, name="shop", may=["VIEW"], on=["tumor"]).data["createToken"]
     for products in (["wine"], ["tumor", "wine"], None):
         assert codes(ask(some, CREATE, name="other", may=["VIEW"], on=products)) == ["FORBIDDEN"]
-    assert codes(ask(some, "{ tokens { prefix } }")) == ["FORBIDDEN"]
+    assert codes(ask(some, "{ tokens { nodes { prefix } } }")) == ["FORBIDDEN"]
     assert not User.objects.filter(username="other").exists()
+
+
+def test_tokens_are_listed_by_product_owner_and_validity_in_pages() -> None:
+    shop, other = (User.objects.create_user(name, kind="PROGRAM") for name in ("shop", "other"))
+    of_tumor = tokens.make(shop, created_by="bea", products=["tumor"]).token
+    tokens.make(shop, created_by="bea", products=["tumor", "wine"])
+    revoked = tokens.make(other, created_by="bea", products=["tumor"]).token
+    tokens.revoke(revoked.prefix)
+    some = actor("bea", tumor=[ADMINISTER])
+    query = """query($filter: TokenFilter, $after: String) { tokens(first: 1, filter: $filter, after: $after) {
+        nodes { prefix } pageInfo { hasNextPage endCursor } } }"""
+    first = ask(some, query, filter={"product": "tumor"}).data["tokens"]
+    assert [node["prefix"] for node in first["nodes"]] == [revoked.prefix]
+    assert first["pageInfo"]["hasNextPage"]
+    after = first["pageInfo"]["endCursor"]
+    rest = ask(some, query, filter={"product": "tumor"}, after=after).data["tokens"]
+    assert ([node["prefix"] for node in rest["nodes"]], rest["pageInfo"]["hasNextPage"]) == (
+        [of_tumor.prefix],
+        False,
+    )
+    valid = ask(some, query, filter={"product": "tumor", "valid": True, "owner": "shop"}).data["tokens"]
+    assert [node["prefix"] for node in valid["nodes"]] == [of_tumor.prefix]
+    gone = ask(some, query, filter={"product": "tumor", "valid": False}).data["tokens"]
+    assert [node["prefix"] for node in gone["nodes"]] == [revoked.prefix]
+    assert codes(ask(some, query, filter={"product": "wine"})) == ["FORBIDDEN"]
+
+
+def test_people_make_tokens_of_their_own_that_do_no_more_than_they_may() -> None:
+    ann = User.objects.create_user("ann")
+    grants.grant(ann, [VIEW, PREDICT], "tumor")
+    her = actor("ann", tumor=[VIEW, PREDICT])
+    made = ask(her, CREATE, name="ann", may=["PREDICT"], on=["tumor"], days=30).data["createToken"]
+    bearer = resolver.resolve(Credentials(bearer=made["secret"]))
+    assert bearer.permissions_for("tumor") == (PREDICT,)
+    assert codes(ask(her, CREATE, name="ann", may=["BUILD"], on=["tumor"], days=30)) == ["FORBIDDEN"]
+    assert codes(ask(her, CREATE, name="ann", may=["VIEW"], on=["wine"], days=30)) == ["FORBIDDEN"]
+    assert codes(ask(her, CREATE, name="ann", may=["VIEW"], on=None, days=30)) == ["FORBIDDEN"]
+    assert codes(ask(her, CREATE, name="bob", may=["VIEW"], on=["tumor"], days=30)) == ["FORBIDDEN"]
+    for endless in (None, 366):
+        assert codes(ask(her, CREATE, name="ann", may=["VIEW"], on=["tumor"], days=endless)) == ["BAD_INPUT"]
+    grants.revoke(ann, [PREDICT], "tumor")
+    resolver.cache.entries.clear()
+    assert resolver.resolve(Credentials(bearer=made["secret"])).permissions_for("tumor") == ()
+
+
+def test_a_token_makes_no_token_and_a_program_none_for_itself() -> None:
+    ann = User.objects.create_user("ann")
+    grants.grant(ann, [VIEW], "tumor")
+    by_token = replace(actor("ann", tumor=[VIEW]), token=7)
+    assert codes(ask(by_token, CREATE, name="ann", may=["VIEW"], on=["tumor"], days=30)) == ["FORBIDDEN"]
+    program = replace(actor("shop", tumor=[VIEW]), program=True)
+    assert codes(ask(program, CREATE, name="shop", may=["VIEW"], on=["tumor"], days=30)) == ["FORBIDDEN"]
+    stranger = Actor(author="anonymous", grants=Grants(frozenset({VIEW}), {}))
+    assert codes(ask(stranger, CREATE, name="x", may=["VIEW"], on=None, days=30)) == ["UNAUTHENTICATED"]
+    assert not Token.objects.exists()
 
 
 def test_a_persons_token_adds_nothing_to_what_the_person_may() -> None:
@@ -95,6 +152,7 @@ def test_whoever_owns_a_token_may_end_it() -> None:
         ("no such/name!", ["VIEW"], None, None, "BAD_INPUT"),
         ("anonymous", ["VIEW"], None, None, "BAD_INPUT"),
         ("shop", [], None, None, "BAD_INPUT"),
+        ("shop", ["VIEW"], [], None, "BAD_INPUT"),
         ("shop", ["VIEW"], ["nothing"], None, "UNKNOWN_PRODUCT"),
         ("shop", ["VIEW"], None, 0, "BAD_INPUT"),
         ("shop", ["VIEW"], None, 10_000_000, "BAD_INPUT"),

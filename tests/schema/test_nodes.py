@@ -93,12 +93,12 @@ def test_a_viewer_is_found_by_itself_and_has_its_permissions_tokens_and_feedback
     user = User.objects.create_user("ann")
     token = tokens.make(user, created_by="root").token
     ann = actor("ann", tumor=[Permission.VIEW, Permission.FEEDBACK], wine=[Permission.PREDICT])
-    query = """{ viewer { id name anonymous permissions { product { name } permissions } tokens { prefix }
+    query = """{ viewer { id name anonymous permissions { product { name } permissions } tokens { nodes { prefix } }
         feedback { totalCount nodes { id } } } }"""
     viewer = ask(ann, query).data["viewer"]
     allowed = {each["product"]["name"]: each["permissions"] for each in viewer["permissions"]}
     assert allowed == {"tumor": ["VIEW", "FEEDBACK"], "wine": ["PREDICT"]}
-    assert viewer["tokens"] == [{"prefix": token.prefix}]
+    assert viewer["tokens"] == {"nodes": [{"prefix": token.prefix}]}
     assert viewer["feedback"] == {"totalCount": 0, "nodes": []}
     assert find(ann, viewer["id"]) == "Viewer"
     assert find(actor("bob", tumor=[Permission.VIEW]), viewer["id"]) is None

@@ -44,6 +44,7 @@ def show_account(request: HttpRequest, **context: Any) -> HttpResponse:
         raise Refused(answer.problems)
     viewer = answer.data["viewer"]
     administered = [each["product"] for each in viewer["permissions"] if "ADMINISTER" in each["permissions"]]
+    own = {name for each in viewer["permissions"] for name in each["permissions"]}
     user = request.user
     return render(
         request,
@@ -51,11 +52,17 @@ def show_account(request: HttpRequest, **context: Any) -> HttpResponse:
         {
             "title": "Your account",
             "me": viewer,
-            "tokens": sorted(viewer["tokens"], key=lambda token: token["createdAt"], reverse=True),
+            "tokens": viewer["tokens"]["nodes"],
             "feedback": viewer["feedback"],
             "pages": list_pages(viewer["feedback"]["pageInfo"]),
             "administered": administered,
+            # Who administers nothing makes own tokens, for what he may.
+            "choosable": administered or [each["product"] for each in viewer["permissions"]],
             "titles": TITLES,
+            "choosable_titles": {
+                name: title for name, title in TITLES.items() if administered or name in own
+            },
+            "makes_tokens": user.is_authenticated and bool(own),
             "has_password": user.is_authenticated and user.has_usable_password(),
             "is_staff": user.is_authenticated and (user.is_staff or bool(administered)),
             "statuses": STATUSES,
@@ -71,6 +78,8 @@ def show_account(request: HttpRequest, **context: Any) -> HttpResponse:
 def create_token(request: HttpRequest) -> HttpResponse:
     """Make a token, and show its secret this once."""
     form = {name: request.POST.get(name, "").strip() for name in ("name", "note", "days")}
+    if "name" not in request.POST:  # an own one
+        form["name"] = actor_of(request).name or ""
     permissions = [name for name in request.POST.getlist("permissions") if name in TITLES]
     products = request.POST.getlist("products")
     faults = check_token(form, permissions)

@@ -13,7 +13,7 @@ from store.access.permissions import OPEN, Permission
 
 
 class Command(BaseCommand):
-    help = "Show who may do what: grants of users, programs, groups and strangers."
+    help = "Show who may do what, and how often: grants and limits of users, programs, groups and strangers."
     # Who may do what depends on no declaration, and the checks compose the whole schema.
     requires_system_checks = ()
 
@@ -21,10 +21,11 @@ class Command(BaseCommand):
         parser.add_argument("product", nargs="?", help="only what holds on this product")
 
     def handle(self, *, product: str | None, **options: object) -> None:
-        table = Table("grantee", "kind", "product", "may")
+        table = Table("grantee", "kind", "product", "may", "limits")
         for row in [*grants.list_grants(), *declared()]:
             if product is None or row.product in (None, product):
-                table.add_row(row.grantee, row.kind, row.product or "all", ", ".join(row.permissions))
+                may = ", ".join(row.permissions) or "–"
+                table.add_row(row.grantee, row.kind, row.product or "all", may, row.limits or "–")
         Console(file=cast(IO[str], self.stdout)).print(table)
         if settings.EXEMPLAR_OPEN:
             allowed = ", ".join(permission for permission in Permission if permission in OPEN)

@@ -19,8 +19,9 @@ from examples.tumor.models import Biopsy, CellMeans, Nuclei, StandardErrors, Wor
 from learning.model import ClassAnswer
 from schema.core.context import Context
 from schema.schema import schema
-from store.access import audit
+from store.access import audit, tokens
 from store.access.actors import Actor
+from store.access.models import User
 from store.access.permissions import Grants, Permission
 from store.models import (
     Build,
@@ -187,6 +188,9 @@ def rows(predictions: list[Prediction]) -> None:
         )
     for _ in range(6):
         Delivery.objects.record_test(receiver)
+    owner = User.objects.create_user("tests")
+    for _ in range(6):
+        tokens.make(owner, created_by="tests")
     fill_label_queue(version)
 
 

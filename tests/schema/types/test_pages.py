@@ -33,7 +33,7 @@ def count_queries(document: str) -> int:
         patch.setattr(row_cache, "_rows", {})
         patch.setattr(candidates, "_final_scores", RowCache(10))
         result = schema.execute_sync(
-            document, context_value=Context(Actor(author="tests", superuser=True), None)
+            document, context_value=Context(Actor(author="tests", name="tests", superuser=True), None)
         )  # type: ignore[arg-type]
     assert result.errors is None
     return len(captured)

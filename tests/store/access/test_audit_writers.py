@@ -48,6 +48,7 @@ SQL = re.compile(
 #: Writers whose act is recorded by their caller, or that are none of anybody's acts, with the reason.
 EXCEPTIONS: dict[str, str] = {
     "store.access.tokens.touch": "notes when tokens were last used",
+    "store.predictions.erasure.remove_subject": "is called by serving.erasing.erase alone, which records",
     **dict.fromkeys(
         (
             "store.builds.builds.Build.cancelled",

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -153,7 +154,12 @@ def read_stranger_permissions(name: str) -> dict[str | None, list[str]]:
     """
     permissions: dict[str | None, list[str]] = {}
     for part in read_text(name).split():
-        product, _, listed = part.rpartition(":")
+        product, colon, listed = part.rpartition(":")
+        # A blank behind the colon would grant on all products what is meant for one.
+        if colon and not (listed and re.fullmatch(r"[\w-]+", product)):
+            raise ImproperlyConfigured(
+                f"{name} has {part!r}: write `tumor:PREDICT wine:VIEW,PREDICT`, with blanks between products alone."
+            )
         for permission in filter(None, listed.upper().split(",")):
             if permission not in STRANGER_PERMISSIONS:
                 raise ImproperlyConfigured(

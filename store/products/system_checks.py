@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core import checks
 
 from . import catalogue
@@ -26,6 +27,21 @@ def check_products(app_configs: Any = None, **options: Any) -> list[checks.Check
         refusal = catalogue.examine(product)
         messages += list_errors(product, refusal, "exemplar.E002") if refusal else _list_remarks(product)
     return messages
+
+
+@checks.register("exemplar")
+def check_strangers(app_configs: Any = None, **options: Any) -> list[checks.CheckMessage]:
+    """Check that every product is declared on which EXEMPLAR_ANONYMOUS grants something."""
+    names = [product.name for product in catalogue.declared()]
+    return [
+        checks.CheckMessage(
+            level,
+            f"EXEMPLAR_ANONYMOUS grants on {name!r}, and no product is called that. Declared: {', '.join(names)}.",
+            id="exemplar.E007",
+        )
+        for name in settings.EXEMPLAR_ANONYMOUS
+        if name is not None and name not in names
+    ]
 
 
 def list_errors(

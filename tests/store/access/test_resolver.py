@@ -6,13 +6,16 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import Group
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
+from project.settings import read_stranger_permissions
 from store.access import grants, resolver, tokens
 from store.access.credentials import NOBODY, Credentials, read_credentials
 from store.access.models import User, UserKind
 from store.access.permissions import Permission
 from store.exceptions import Unauthenticated
+from store.products import system_checks
 
 pytestmark = pytest.mark.django_db
 
@@ -172,3 +175,16 @@ def test_credentials_are_read() -> None:
     assert read_credentials([(b"cookie", b"other=1")]) is NOBODY
     assert read_credentials([(b"cookie", b"a=1; sessionid=k")]) == Credentials(session="k")
     assert read_credentials([(b"authorization", b"bearer  t")]) == Credentials(bearer="t")
+
+
+@pytest.mark.parametrize("text", [":VIEW", "tumor: PREDICT", "tumor:", "nope:VIEW,tumor:VIEW", "a:b:VIEW"])
+def test_what_strangers_may_is_not_guessed(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXEMPLAR_ANONYMOUS", text)
+    with pytest.raises(ImproperlyConfigured, match="with blanks between products alone"):
+        read_stranger_permissions("EXEMPLAR_ANONYMOUS")
+
+
+def test_what_strangers_may_on_a_product_that_is_not_declared_is_an_error_of_check(settings) -> None:
+    settings.EXEMPLAR_ANONYMOUS = {"wine": ["PREDICT"], "nope": ["VIEW"], None: ["VIEW"]}
+    (message,) = system_checks.check_strangers()
+    assert message.id == "exemplar.E007" and "'nope'" in message.msg

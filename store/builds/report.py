@@ -116,7 +116,9 @@ def _weaknesses(product: DataProduct, build: Build, model: ModelVersion) -> Weak
     steps = [fold.predicted() for fold in folds]
     predictions = [step for step in steps if step is not None]
     if len(predictions) < len(steps) or not predictions:
-        return Weaknesses(unknown="Its out-of-fold predictions were deleted by retention.")
+        return Weaknesses(
+            unknown="Its out-of-fold predictions were deleted, by retention or with what was erased."
+        )
     snapshot = model.snapshot
     try:
         dataset, held_out = _split(product, build, snapshot)

@@ -84,7 +84,7 @@ class Bins:
 
 
 def find_bins(product: DataProduct, column: Feature, number: int | None) -> Bins:
-    """Divide the values of a feature into bins. Raises BadInput, OutOfRange, NoChampion."""
+    """Divide the values of a feature into bins. Raises BadInput, OutOfRange, NoChampion, NoRows."""
     number = DEFAULT_BINS if number is None else number
     if not 1 <= number <= MOST_BINS:
         message = f"A feature has 1 to {MOST_BINS} bins, not {number}."
@@ -99,10 +99,11 @@ def find_bins(product: DataProduct, column: Feature, number: int | None) -> Bins
         message = f"{column.title} has texts, which are not divided into bins."
         raise BadInput(message, argument=("feature",))
     snapshot = TypicalValues(product).snapshot
-    if snapshot is None or snapshot.dropped_at:
+    if snapshot is None:
         raise NoChampion(
             f"{product} has no champion yet, and bins are those of the snapshot it learned from."
         )
+    snapshot.check_stored()
     check_in_snapshot(snapshot, column)
     if kind.is_open:
         return _with_values(column, _frequent_values(snapshot, column, number))

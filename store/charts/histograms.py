@@ -44,7 +44,7 @@ def count_values(
 ) -> list[Bar]:
     """Count the values of a feature in each bin, in one statement.
 
-    Raises: BadInput, OutOfRange, NoChampion.
+    Raises: BadInput, OutOfRange, NoChampion, NoRows.
     """
     if not sources or len(set(sources)) < len(sources):
         raise BadInput("Name what to count, each once.", argument=("of",))
@@ -86,8 +86,9 @@ def _select(
 def _select_snapshot(product: DataProduct, column: Feature) -> tuple[str, Sequence[Any]]:
     """Compile the rows of the champion's snapshot that the actor of this thread may see."""
     snapshot = TypicalValues(product).snapshot
-    if snapshot is None or snapshot.dropped_at:
+    if snapshot is None:
         raise NoChampion(f"{product} has no champion yet, of whose snapshot there could be a histogram.")
+    snapshot.check_stored()
     check_in_snapshot(snapshot, column)
     statement = sql.SQL("SELECT {} FROM {}").format(sql.Identifier(column.name), sql.SQL(snapshot.table))
     if not product.join.sees_all(acting.current()):

@@ -160,7 +160,8 @@ def select_snapshot(product: DataProduct, snapshot: Snapshot, after: str | None)
     if not product.join.sees_all(acting.current()):
         raise Forbidden(f"A snapshot of {product} has rows that you may not see: export the entities.")
     if snapshot.dropped_at:
-        raise UnknownId(f"The table of snapshot {snapshot} was deleted by retention.", argument=("snapshot",))
+        why = "since something in it was erased" if snapshot.unwanted_at else "by retention"
+        raise UnknownId(f"The table of snapshot {snapshot} was deleted {why}.", argument=("snapshot",))
     source = f"{snapshot.table} r"
     if after is not None:
         block, place = _match(PLACE_CURSOR, after).groups()

@@ -132,6 +132,17 @@ class Snapshot(BaseModel):
         """The values of its rows that were no choices when it was taken, by column, the label's first."""
         return tuple(map(UndeclaredValues.from_json, self.undeclared))
 
+    def check_stored(self) -> None:
+        """Check that its table is there. Raises NoRows."""
+        if self.dropped_at and self.unwanted_at:
+            raise NoRows(
+                f"The table of snapshot {self} was deleted, since something in it was erased: build again."
+            )
+        if self.dropped_at:
+            raise NoRows(
+                f"The table of snapshot {self} was deleted by retention: only the last builds keep theirs."
+            )
+
     def count_rows(self, product: DataProduct) -> None:
         """Fill in the counts and the fingerprint. Raises RowsMultiplied unless every row is accounted for."""
         contents = fingerprint.scan_table(self.table)
@@ -162,10 +173,7 @@ class Snapshot(BaseModel):
 
         Raises: NoRows (also where retention deleted the table), TooFewInstances, OneClass.
         """
-        if self.dropped_at:
-            raise NoRows(
-                f"The table of snapshot {self} was deleted by retention: only the last builds keep theirs."
-            )
+        self.check_stored()
         if missing := self.find_missing(product):
             raise NoRows(
                 f"Snapshot {self} was taken before {', '.join(missing)} was declared: build again, from a new one."

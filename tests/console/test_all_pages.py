@@ -29,6 +29,8 @@ PAGES = (
     "/products/tumor/data/snapshots/1/",
     "/products/tumor/data/new/",
     "/products/wine/data/",
+    "/products/tumor/erase/",
+    "/products/tumor/erase/?entity=B-0001",
 )
 
 

@@ -106,3 +106,23 @@ def test_a_case_that_was_made_up_is_not_remembered(exemplar: System) -> None:
         answer = post(client, "/products/tumor/correct/", act="skip", row="no such row" * 1000)
         assert answer.status_code == 302
         assert "This case is not there any more" in client.get(answer.headers["location"]).text
+
+
+def test_all_about_somebody_is_counted_and_then_erased_by_who_may(
+    closed_exemplar: System, viewer: httpx.Client
+) -> None:
+    page = "/products/tumor/erase/"
+    assert viewer.get(page, headers=HTML).status_code == 403
+    assert viewer.get(f"{page}?entity=B-0399", headers=HTML).status_code == 403
+    assert post(viewer, page, entity="B-0399").status_code == 403
+    with person(closed_exemplar, "may-erase", "ERASE") as eraser:
+        assert "Show what is stored" in eraser.get(page).text
+        counted = eraser.get(f"{page}?reference=nobody-of-this-name").text
+        assert (
+            "All that is stored about <strong>nobody-of-this-name</strong> will be erased: 0 predictions"
+            in counted
+        )
+        assert eraser.get(f"{page}?reference=a&entity=b", headers=HTML).status_code == 400
+        erased = post(eraser, page, reference="nobody-of-this-name", reason="A request.")
+        assert erased.status_code == 302
+        assert "Erased: predictions: 0, words of feedback: 0." in eraser.get(page).text

@@ -142,7 +142,7 @@ def test_tables_of_snapshots_that_have_it_are_dropped_once_no_build_reads_them(s
     retention.drop_unwanted_snapshots()
     dropped = Snapshot.objects.get(pk=having.pk)
     assert dropped.dropped_at
-    with pytest.raises(NoRows, match="was deleted by retention"):
+    with pytest.raises(NoRows, match="since something in it was erased"):
         dropped.dataset(stay)
     assert Snapshot.objects.get(pk=without.pk).dropped_at is None
     assert erasing.erase(stay, KEY).snapshots == []

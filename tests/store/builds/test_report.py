@@ -140,7 +140,7 @@ def test_a_deleted_object_is_reported(build, stay):
     FoldScore.objects.update(predictions=None)
     assert (
         report.build_report(stay).weaknesses.unknown
-        == "Its out-of-fold predictions were deleted by retention."
+        == "Its out-of-fold predictions were deleted, by retention or with what was erased."
     )
     assert report.build_report(stay, build.number).model == build.model
 

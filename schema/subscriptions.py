@@ -11,7 +11,7 @@ from store.db import threads
 from store.predictions.predictions import PredictionQuerySet
 from store.products import catalogue
 from store.products.product import DataProduct as DeclaredProduct
-from store.runtime import event_streams, live_rows, product_changes, quality_changes
+from store.runtime import build_changes, event_streams, live_rows, product_changes, quality_changes
 from store.runtime.live_rows import LiveRow, LiveRows
 from store.runtime.product_changes import ChangedProduct
 
@@ -81,7 +81,7 @@ class Subscription:
         description="All unfinished builds, then each build whenever it begins, changes or ends.",
     )
     async def builds(self, product: ProductName = UNSET) -> AsyncGenerator[models.Build, None]:
-        async for build in event_streams.build_changes(unset_to_none(product)):
+        async for build in build_changes.follow(unset_to_none(product)):
             yield build
 
     @strawberry.subscription(

@@ -89,6 +89,10 @@ class Subscriber:
         missed, self.missed = self.missed, False
         return None if missed else event
 
+    def take_waiting(self) -> list[Event]:
+        """Take the events that wait already."""
+        return [self.queue.get_nowait() for _ in range(self.queue.qsize())]
+
 
 class Hub:
     """The one reader of the stream in a web process. Distributes each event to all subscribers."""

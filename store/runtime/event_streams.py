@@ -1,4 +1,4 @@
-"""Event streams: changes of builds, jobs and promotions as they happen; the rows fill every gap."""
+"""Event streams: events of a build, changes of a job, and promotions as they happen; the rows fill every gap."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,7 +9,7 @@ from ..db import threads
 from ..db.unreachable import UNREACHABLE
 from ..exceptions import UnknownId
 from ..jobs.events import Event, hub
-from ..jobs.jobs import UNFINISHED, Job
+from ..jobs.jobs import Job
 from ..products import catalogue
 from ..registry.promotions import Promotion
 
@@ -96,27 +96,6 @@ def _is_about(event: Event, kind: type[Job], pk: int) -> bool:
     if kind is Build:
         return event["kind"] in ("build", "build_event") and bool(event["build"] == pk)
     return event["kind"] == "job" and bool(event["job"] == pk)
-
-
-async def build_changes(product: str | None = None) -> AsyncIterator[Build]:
-    """Stream the unfinished builds, then each build after each change. Raises UnknownProduct."""
-    _check(product)
-    async with hub.subscription() as subscriber:
-        for build in await threads.run(_unfinished, product):
-            yield build
-        while True:
-            event = await subscriber.next(POLL_SECONDS)
-            if event is None or event["kind"] not in ("build", "build_event"):
-                continue
-            if product not in (None, event["product"]):
-                continue
-            if changed := await read_when_reachable(Build.objects.filter(pk=event["build"]).first):
-                yield changed
-
-
-def _unfinished(product: str | None) -> list[Build]:
-    rows = Build.objects.filter(status__in=UNFINISHED).order_by("pk")
-    return list(rows if product is None else rows.filter(product=product))
 
 
 async def promotion_events(product: str | None = None) -> AsyncIterator[Promotion]:

@@ -5,9 +5,11 @@ from importlib import import_module
 import django.contrib.postgres.fields
 from django.db import migrations, models
 
-from store.predictions.truth import VIEWS
+from store.predictions.truth import STORED, TRUTHS, VOICES
 
 FIRST_VIEW = import_module("store.migrations.0001_initial").VIEW
+VOICE_VIEW = f"CREATE VIEW store_voice AS {VOICES.format(**STORED)}"
+TRUTH_VIEW = f"CREATE VIEW store_truth AS {TRUTHS.format(**STORED)}"
 
 
 class Migration(migrations.Migration):
@@ -55,5 +57,5 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL("DROP VIEW store_truth", FIRST_VIEW),
-        migrations.RunSQL(VIEWS, "DROP VIEW store_truth; DROP VIEW store_voice"),
+        migrations.RunSQL(f"{VOICE_VIEW}; {TRUTH_VIEW}", "DROP VIEW store_truth; DROP VIEW store_voice"),
     ]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import F, Q, QuerySet, TextField
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from ..db import conditions, searches
@@ -136,11 +136,11 @@ def _parsed(product: DataProduct, keys: list[str]) -> list[object]:
 def _truths(product: DataProduct, wanted: EntityConditions) -> Iterator[Q]:
     if not wanted.truth and wanted.labelled is None:
         return
-    agreed = truth.answers(product).filter(entity__isnull=False)
-    has_truth = Q(entity_key__in=agreed.values("entity"))
+    agreed = truth.answers(product).filter(entity=OuterRef("entity_key"))
+    has_truth = Q(Exists(agreed))
     labels = {name: value for name, value in wanted.truth.items() if name != "is_null"}
     if any(value is not None for value in labels.values()):
-        by_truth = Q(entity_key__in=agreed.filter(conditions.on_column("label", labels)).values("entity"))
+        by_truth = Q(Exists(agreed.filter(conditions.on_column("label", labels))))
         yield by_truth | (~has_truth & conditions.on_column("entity_label", labels))
     is_labelled = has_truth | Q(entity_label__isnull=False)
     yield conditions.on_null(wanted.truth, ~is_labelled)

@@ -85,20 +85,23 @@ def _listed(condition: Condition) -> list[str]:
 
 
 def _truths(product: DataProduct, wanted: PredictionConditions) -> Q:
-    agreed = truth.answers(product)
+    """Compile the conditions on what feedback says, each as a look at the subject's truth.
+
+    A page then looks at the truths of a few predictions, where a list of subjects would be that of all truths.
+    """
+    agreed = truth.answers(product).filter(subject=OuterRef("subject"))
     labels = {name: value for name, value in wanted.truth.items() if name != "is_null"}
-    is_labelled = Q(subject__in=agreed.values("subject"))
+    is_labelled = Q(Exists(agreed))
     matched = conditions.on_null(wanted.truth, ~is_labelled)
     if any(value is not None for value in labels.values()):
-        matched &= Q(subject__in=agreed.filter(conditions.on_column("label", labels)).values("subject"))
+        matched &= Q(Exists(agreed.filter(conditions.on_column("label", labels))))
     if wanted.labelled is not None:
         matched &= is_labelled if wanted.labelled else ~is_labelled
     if wanted.disputed is not None:
-        truths = truth.Truth.objects.filter(product=product.name, disputed=True)
-        is_disputed = Q(subject__in=truths.values("subject"))
+        truths = truth.Truth.objects.filter(product=product.name, subject=OuterRef("subject"))
+        is_disputed = Q(Exists(truths.filter(disputed=True)))
         matched &= is_disputed if wanted.disputed else ~is_disputed
     if wanted.wrong is not None:
-        about_it = agreed.filter(subject=OuterRef("subject"))
         same = Q(label=OuterRef("answer"))
-        matched &= Q(Exists(about_it.exclude(same) if wanted.wrong else about_it.filter(same)))
+        matched &= Q(Exists(agreed.exclude(same) if wanted.wrong else agreed.filter(same)))
     return matched

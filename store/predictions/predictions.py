@@ -126,7 +126,7 @@ class Prediction(base.BaseModel):
             # Has what charts count by, so that predictions are counted without being read.
             models.Index(
                 fields=["product", "-created_at", "-id"],
-                include=["answer", "model", "served"],
+                include=["answer", "model", "served", "subject"],
                 name="predictions_newest_first",
             ),
             models.Index(fields=["product", "subject"], name="predictions_by_subject"),

@@ -14,7 +14,7 @@ from learning.truth import POLICIES, Policy, restore
 
 from ..db import base
 from ..db.fields import DigestField, JSONField
-from ..db.writes import APPENDED, NOTHING
+from ..db.writes import APPENDED, NOTHING, Writes
 from ..products.product import DataProduct
 
 #: Each author's latest word on a subject that was not taken back, with its place by the policy: those of the first
@@ -58,12 +58,8 @@ FROM (
 """
 #: The number of the advisory lock of a product's policy.
 POLICY_LOCK = "hashtextextended('truth policy ' || %s, 0)"
-#: The tables that the views of all products read.
+#: The tables that the truths of all products are counted from.
 STORED = {"words": "store_feedback", "policies": "store_truthpolicy"}
-VIEWS = (
-    f"CREATE VIEW store_voice AS {VOICES.format(**STORED)};"
-    f"CREATE VIEW store_truth AS {TRUTHS.format(**STORED)};"
-)
 
 
 class TruthPolicy(base.BaseModel):
@@ -101,7 +97,7 @@ class TruthPolicy(base.BaseModel):
 
 
 class Voice(base.BaseModel):
-    """An author's latest word on a subject: a row of the view below that of truths."""
+    """An author's latest word on a subject: a row of a view."""
 
     web_writes = worker_writes = NOTHING
 
@@ -121,12 +117,19 @@ class Voice(base.BaseModel):
 
 
 class Truth(base.BaseModel):
-    """The label that feedback gives a subject by the product's policy: a row of the view."""
+    """The label that feedback gives a subject by the product's policy: what TRUTHS selects, stored.
 
-    web_writes = worker_writes = NOTHING
+    Triggers write it in the transaction that changes feedback or a policy, in whatever way that is done.
+    """
 
+    #: By triggers.
+    web_writes = worker_writes = Writes(
+        insert=True, delete=True, update=("entity", "answer", "disputed", "words")
+    )
+
+    pk = models.CompositePrimaryKey("product", "subject")
     product = models.CharField(max_length=40)
-    subject = DigestField(primary_key=True)
+    subject = DigestField()
     entity = models.TextField(null=True)
     #: Null in a tie, and below the quorum.
     answer = models.TextField(null=True)
@@ -136,8 +139,21 @@ class Truth(base.BaseModel):
     words = models.IntegerField()
 
     class Meta:
-        managed = False
-        db_table = "store_truth"
+        indexes = [
+            models.Index(
+                fields=["product", "entity"],
+                condition=models.Q(entity__isnull=False),
+                name="truths_by_entity",
+            ),
+            models.Index(
+                fields=["product", "subject"],
+                condition=models.Q(disputed=True),
+                name="disputed_truths",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product}: {self.answer}"
 
 
 def hold_policy(product: DataProduct) -> None:

@@ -175,14 +175,19 @@ class TestPolicies:
                 "SELECT 'stay', md5(i::text)::uuid, i::text, 'ann', 'True', '' FROM generate_series(1, 20000) i"
             )
             cursor.execute("ANALYZE store_feedback")
-        for condition, index in [
-            ({"subject": subject}, "feedback_by_subject"),
-            ({"subject__in": [subject, truth.subject_of_entity(stay, "2")]}, "feedback_by_subject"),
-            ({"entity": "1"}, "feedback_by_entity"),
+            cursor.execute("ANALYZE store_truth")
+        for condition, indexes in [
+            ({"subject": subject}, ("store_truth_pkey", "feedback_by_subject")),
+            (
+                {"subject__in": [subject, truth.subject_of_entity(stay, "2")]},
+                ("store_truth_pkey", "feedback_by_subject"),
+            ),
+            ({"entity": "1"}, ("truths_by_entity", "feedback_by_entity")),
         ]:
-            for view in (truth.Truth, truth.Voice):
-                plan = view.objects.filter(product="stay", **condition).explain()
-                assert index in plan and "Seq Scan on store_feedback" not in plan, plan
+            for table, index in zip((truth.Truth, truth.Voice), indexes, strict=True):
+                plan = table.objects.filter(product="stay", **condition).explain()
+                assert index in plan and f"Seq Scan on {table._meta.db_table}" not in plan, plan
+                assert "Seq Scan on store_feedback" not in plan, plan
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from learning.kinds import Kind
 from store.exceptions import BadInput, Faults, OutOfRange, StoreError
@@ -169,3 +170,30 @@ def test_predictions_are_filtered_by_truth(stay: DataProduct, served: ModelVersi
     ]
     for conditions, matched in expected:
         assert numbers_of(rows, Prediction.objects.matching(stay, **conditions)) == matched, conditions
+
+
+#: A prediction and a word on each of many subjects.
+PREDICTED = """
+INSERT INTO store_prediction (id, product, model_id, subject, features, answer, confidence, created_at, updated_at,
+    times_asked)
+SELECT md5('id' || i)::uuid, 'stay', %s, md5(i::text)::uuid, '{}', 'True', 0.5, now() - i * interval '1 min', now(), 1
+FROM generate_series(1, %s) i
+"""
+LABELLED = """
+INSERT INTO store_feedback (product, subject, author, answer, comment)
+SELECT 'stay', md5(i::text)::uuid, 'ann', CASE WHEN i % 3 = 0 THEN 'False' ELSE 'True' END, ''
+FROM generate_series(1, 20000, 4) i
+"""
+
+
+def test_a_page_by_truth_looks_at_the_truths_of_its_predictions(
+    stay: DataProduct, served: ModelVersion
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(PREDICTED, [served.pk, 20_000])
+        cursor.execute(LABELLED)
+        cursor.execute("ANALYZE store_prediction, store_truth")
+    for condition in ({"labelled": True}, {"labelled": False}, {"wrong": True}, {"disputed": False}):
+        page = Prediction.objects.matching(stay, **condition).order_by("-created_at", "-pk")[:20]
+        plan = page.explain()
+        assert "predictions_newest_first" in plan and "Seq Scan" not in plan, plan

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from learning.truth import Latest, Majority, Policy, Priority
 from store.access.actors import TABLE
-from store.predictions import truth
+from store.predictions import policies, truth
 from store.predictions.feedback import About, Feedback, about_subjects
+from store.predictions.truth import TruthPolicy
 from store.products.product import DataProduct
 from store.snapshots.snapshots import Snapshot
 from tests.drawing import draws
@@ -23,6 +24,8 @@ from .test_policies import ADMIN, column, member, rule
 
 #: Feedback and retractions of each writer, and how many write at once.
 STEPS, WRITERS, AT_ONCE = 4, 200, 24
+#: Statements of each writer that holds no lock.
+BY_HAND = 12
 
 Recount = tuple[str | None, bool, int, set[int]]
 
@@ -140,6 +143,73 @@ def test_a_recount_equals_the_view_under_two_hundred_writers_and_retractors(
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT _entity, _label FROM {snapshot.table}")
         assert dict(cursor.fetchall()) == {str(o.pk): truths.get(str(o.pk)) for o in operations}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_words_that_are_written_by_hand_are_counted_beside_a_policy_that_changes(
+    stay: DataProduct, tables: None
+) -> None:
+    """No lock of the application is held: the triggers alone keep the truths."""
+    rule(stay, POLICIES[0])
+    subjects = [truth.subject_of_entity(stay, str(number)) for number in range(4)]
+
+    def write(number: int) -> None:
+        draw = random.Random(number)
+        words: list[Feedback] = []
+        try:
+            for _ in range(BY_HAND):
+                if words and draw.random() < 0.4:
+                    change(draw, words)
+                else:
+                    words += add(draw, stay, draw.sample(subjects, 2), f"u{number % 9}")
+        finally:
+            connection.close()
+
+    def change_policies(_: int) -> None:
+        try:
+            for policy in POLICIES[1:]:
+                TruthPolicy.objects.filter(product=stay.name).update(**policies.describe(policy))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        done = [pool.submit(change_policies if number == 9 else write, number) for number in range(18)]
+        [each.result() for each in done]
+    compare(stay, POLICIES[-1])
+    Feedback.objects.filter(subject__in=subjects[:2]).delete()
+    compare(stay, POLICIES[-1])
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE store_feedback")
+    assert not truth.Truth.objects.exists()
+
+
+def add(draw: random.Random, product: DataProduct, subjects: list[str], author: str) -> list[Feedback]:
+    """Insert a word about each of the subjects by one statement."""
+    return Feedback.objects.bulk_create(
+        Feedback(
+            product=product.name,
+            subject=subject,
+            author=author,
+            answer=draw.choice("TF"),
+            groups=draw.choice(GROUPS),
+        )
+        for subject in subjects
+    )
+
+
+def change(draw: random.Random, words: list[Feedback]) -> None:
+    """Take a word back, change it or its author's groups, or delete it."""
+    word = words.pop(draw.randrange(len(words)))
+    rows = Feedback.objects.filter(pk=word.pk)
+    match draw.randrange(4):
+        case 0:
+            rows.update(retracted_at="2024-05-17T12:00:00Z")
+        case 1:
+            rows.update(answer=draw.choice("TF"))
+        case 2:
+            rows.update(groups=draw.choice(GROUPS))
+        case _:
+            rows.delete()
 
 
 def repeats(operations: list[Any]) -> int:

@@ -32,7 +32,8 @@ register_enum(
 register_enum(
     counted.LeftOut,
     {
-        "TRUTH_BEFORE": "Somebody had given feedback on the subject before it was predicted.",
+        "TRUTH_BEFORE": "Somebody had given feedback on the subject before it was predicted, or its row may have had "
+        "the label.",
         "LABEL_IN_TABLE": "The subject's row had a label when feedback on it came, of which nobody knows since when.",
         "LEARNED_FROM": "The snapshot that the version was fitted on had the feedback.",
         "NOT_A_LABEL": "The truth is no label, or no number, that the product predicts today.",

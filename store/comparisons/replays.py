@@ -27,7 +27,8 @@ SELECT DISTINCT ON (p.subject) p.id::text, p.subject::text, p.features::text, p.
 FROM store_prediction p LEFT JOIN LATERAL (
     SELECT min(f.created_at) FILTER (WHERE f.author <> 'TABLE') AS at,
            min(f.id) FILTER (WHERE f.author <> 'TABLE') AS id,
-           (array_agg(f.answer ORDER BY f.id) FILTER (WHERE f.author = 'TABLE'))[1] IS NOT NULL AS in_table
+           coalesce(min(f.id) FILTER (WHERE f.author = 'TABLE' AND f.answer IS NOT NULL)
+               < min(f.id) FILTER (WHERE f.author <> 'TABLE'), false) AS in_table
     FROM store_feedback f WHERE f.product = p.product AND f.subject = p.subject
 ) w ON true
 WHERE p.product = %(product)s AND p.served AND p.subject > %(after)s::uuid
@@ -53,7 +54,7 @@ class Instance(NamedTuple):
     #: When somebody said the first word on the subject, and its number; None: nobody did.
     first_at: datetime | None
     first_word: int | None
-    #: True if the label column had a label before.
+    #: True if the label column had a label before, as far as that is recorded.
     in_table: bool
 
 

@@ -38,7 +38,7 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 class LeftOut(StrEnum):
     """Reason why a prediction whose subject has a truth does not count."""
 
-    #: A word about the subject was there before the prediction.
+    #: A word about the subject was there before the prediction, or a label of the table may have been.
     TRUTH_BEFORE = "TRUTH_BEFORE"
     #: The table had a label before the first word, of which nobody knows since when it was there.
     LABEL_IN_TABLE = "LABEL_IN_TABLE"
@@ -60,19 +60,36 @@ REASONS = {
 }
 
 #: Selects the predictions of a window whose subjects have a truth or are disputed, with the outcome of each, and the
-#: number of all predictions by steps of time. One statement, so that the numbers fit each other.
+#: number of all predictions by steps of time. One statement, so that the numbers fit each other. A label that two
+#: snapshots have noticed in the table came after the first of them, and is the truth where nobody spoke.
 SELECT = """
 WITH asked AS NOT MATERIALIZED (
     {asked}
-), words AS MATERIALIZED (
+), by_subject AS MATERIALIZED (
     SELECT subject,
-           min(created_at) FILTER (WHERE author <> %(table)s) AS first_at,
-           min(id) FILTER (WHERE author <> %(table)s) AS first_id,
-           coalesce(min(id) FILTER (WHERE author = %(table)s AND answer IS NOT NULL)
-               = min(id) FILTER (WHERE author = %(table)s), false) AS had_label
+           min(created_at) FILTER (WHERE author <> %(table)s) AS people_at,
+           min(id) FILTER (WHERE author <> %(table)s) AS people_id,
+           min(created_at) FILTER (WHERE author = %(table)s AND answer IS NULL) AS without_at,
+           min(created_at) FILTER (WHERE author = %(table)s AND answer IS NOT NULL) AS noticed_at,
+           min(id) FILTER (WHERE author = %(table)s AND answer IS NOT NULL) AS noticed_id,
+           min(id) FILTER (WHERE author = %(table)s) AS table_id
     FROM store_feedback WHERE product = %(product)s {of_words} GROUP BY subject
+), words AS MATERIALIZED (
+    SELECT subject, coalesce(noticed_id = table_id, false) AS had_label, people_id IS NULL AS of_table,
+           CASE WHEN is_noticed THEN without_at ELSE people_at END AS unknown_until,
+           CASE WHEN is_noticed THEN noticed_at ELSE people_at END AS first_at,
+           CASE WHEN is_noticed THEN noticed_id ELSE people_id END AS first_id
+    FROM (
+        SELECT *, noticed_id <> table_id AND (people_id IS NULL OR noticed_id < people_id) AS is_noticed FROM by_subject
+    ) noticed
 ), truths AS MATERIALIZED (
     SELECT subject, answer, disputed FROM store_truth WHERE product = %(product)s {of_truths}
+    UNION ALL (
+        SELECT DISTINCT ON (subject) subject, answer, false FROM store_feedback
+        WHERE product = %(product)s AND author = %(table)s
+            AND subject = ANY(ARRAY(SELECT subject FROM words WHERE of_table AND first_at IS NOT NULL))
+        ORDER BY subject, id DESC
+    )
 ), versions AS MATERIALIZED (
     SELECT v.id, (s.seen_feedback ->> 'last')::bigint AS last,
            ARRAY(SELECT jsonb_array_elements_text(s.seen_feedback -> 'unseen')::bigint) AS unseen
@@ -81,7 +98,7 @@ WITH asked AS NOT MATERIALIZED (
     SELECT p.id, p.subject, p.model_id, p.created_at, p.served, p.answer, p.value, p.output,
         w.first_at, w.first_id, t.answer AS truth,
         CASE WHEN t.answer IS NULL THEN 1
-             WHEN w.first_at <= p.created_at THEN 2
+             WHEN w.unknown_until <= p.created_at THEN 2
              WHEN w.had_label THEN 3
              WHEN v.last >= w.first_id AND NOT w.first_id = ANY(v.unseen) THEN 4
              WHEN NOT {readable} THEN 5

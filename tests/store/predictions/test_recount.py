@@ -69,7 +69,7 @@ def compare(product: DataProduct, policy: Policy) -> None:
         assert people == (row[3] if row else set())
 
 
-POLICIES = [
+POLICIES: list[Policy] = [
     Majority(),
     Majority(quorum=3),
     Latest(),

@@ -45,6 +45,7 @@ USERS: dict[str, tuple[int, int, str]] = {
     "store/predictions/many_feedbacks.py": (0, 2, "People may speak of what a shadow predicted."),
     "store/quality/rollups.py": (0, 1, "A shadow's quality is measured, too."),
     "store/quality/windows.py": (0, 1, "A shadow's quality is measured, too."),
+    "store/snapshots/noticed_labels.py": (0, 1, "A shadow's quality is measured, too."),
     "store/serving/label_pool.py": (3, 1, "What was chosen is found by its id."),
     "store/serving/label_queue.py": (1, 3, "What was chosen is found by its id."),
     "store/serving/shadowing.py": (1, 0, ""),

@@ -25,6 +25,7 @@ from .evaluation.repeats import find_repeats
 from .exceptions import NothingFitted, TimedOut
 from .fits import process_pool
 from .fits.fold_fit import FitContext
+from .fits.running import RunningFits
 from .fits.scheduler import FitScheduler, Pool
 from .problem import Problem
 from .selection import fitting
@@ -93,6 +94,7 @@ def build(
     objections: Sequence[str] = (),
     started: float | None = None,
     is_unserved: bool | None = None,
+    in_progress: RunningFits | None = None,
 ) -> Generator[Step, None, None]:
     """Analyse, search, run the final round, decide, fit, and draw diagnostics; yields each step when it is done.
 
@@ -107,6 +109,7 @@ def build(
         pool_factory: Opens the pool that runs the fits; None: processes of this machine.
         objections: Reasons of the caller why a person must promote the winner, one sentence each.
         is_unserved: Whether no version serves, so that an early one may; None: if there is no incumbent.
+        in_progress: Receives the fits that run, for other threads to read.
         started: When the build started, by `time.monotonic`; None: now. `problem.seconds` count from then.
 
     Raises:
@@ -123,7 +126,8 @@ def build(
     recorded = load_recorded(context.digest) if load_recorded else {}
     open_pool = pool_factory or partial(_open_process_pool, workers, folder)
     with open_pool(context, clock.fit_seconds, problem.megabytes) as pool:
-        runner = FoldRunner(scheduler=FitScheduler(pool, clock.fit_seconds), recorded=recorded)
+        scheduler = FitScheduler(pool, clock.fit_seconds, in_progress)
+        runner = FoldRunner(scheduler=scheduler, recorded=recorded)
         search = _prepare_search(problem, context, runner, incumbent, clock)
         early = _prepare_early(search, analysed, objections, clock)
         if problem.early and (incumbent is None if is_unserved is None else is_unserved):

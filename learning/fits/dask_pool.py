@@ -97,6 +97,7 @@ class DaskPool:
             # Dask deletes replicas that no fit needs; the last one was lost with its worker.
             self._scatter()
         outcome: Future[T | None] = Future()
+        outcome.set_running_or_notify_cancel()  # Dask does not tell which of its tasks still wait
         remote = self._client.submit(function, self._key, self._shared, *args, **kwargs, pure=False)
         self._submitted.add(remote)
         remote.add_done_callback(partial(self._resolve, outcome))

@@ -13,6 +13,7 @@ from ..estimators.ensemble import Piece
 from ..estimators.families import Candidate
 from ..exceptions import WorkersLost
 from .fold_fit import Failed, Fit, Scored
+from .running import STAGES, FitStage, RunningFits
 
 #: If no fit ends within the time limit plus these seconds, the pool is considered lost.
 GRACE_SECONDS = 30.0
@@ -45,8 +46,10 @@ class Pool(Protocol):
 class FitScheduler:
     """Fits submitted to a pool, and the outcomes that were not asked for yet."""
 
-    def __init__(self, pool: Pool, fit_seconds: float):
+    def __init__(self, pool: Pool, fit_seconds: float, in_progress: RunningFits | None = None):
         self._pool = pool
+        #: What is submitted, for other threads.
+        self._in_progress = in_progress or RunningFits()
         self._fit_seconds = fit_seconds
         self._running: dict[Future[Scored | Failed], Fit] = {}
         self._outcomes: dict[Fit, Scored | Failed] = {}
@@ -99,12 +102,15 @@ class FitScheduler:
         Args:
             deadline: By `time.monotonic`; pieces that are not fitted then have failed with TIMED_OUT.
         """
-        submitted = [(piece, self._pool.fit(*piece)) for piece in pieces]
+        submitted = [(piece, self._submit_piece(piece)) for piece in pieces]
         for piece, future in submitted:
             outcome = self._await(future, deadline)
             if outcome is None:
-                outcome = self._await(self._pool.fit(*piece), deadline) or _WORKER_LOST
+                outcome = self._await(self._submit_piece(piece), deadline) or _WORKER_LOST
             yield piece, outcome
+
+    def _submit_piece(self, piece: Piece) -> Future[bytes | Failed]:
+        return self._in_progress.add(self._pool.fit(*piece), piece[0], FitStage.ALL_EXAMPLES, piece[1])
 
     def _await(self, future: Future[_Outcome], deadline: float | None) -> _Outcome | Failed | None:
         """Wait for a fit until the deadline; returns as `_outcome` does."""
@@ -118,6 +124,7 @@ class FitScheduler:
         """Kill the running fits, and forget the outcomes that were not asked for."""
         if self._running:
             self._pool.restart()
+            self._in_progress.clear()
         self._running.clear()
         self._outcomes.clear()
 
@@ -145,7 +152,8 @@ class FitScheduler:
         """Submit only as many as hide the latency of the pool: a fit that still waits here can be skipped."""
         while waiting and len(self._running) < self._pool.count + AHEAD:
             fit = waiting.popleft()
-            self._running[self._pool.score(fit)] = fit
+            future = self._pool.score(fit)
+            self._running[self._in_progress.add(future, fit.candidate, STAGES[fit.round], fit.fold)] = fit
 
     def _finish(self, fit: Fit, future: Future[Scored | Failed], waiting: deque[Fit]) -> None:
         outcome = self._outcome(future, fit.time_limit(self._fit_seconds))

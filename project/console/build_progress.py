@@ -23,6 +23,13 @@ STEPS = (
     "Compare the candidates and fit the best",
     "Promote the winner and draw its pictures",
 )
+#: What fits are for, in words behind the fold.
+STAGES = {
+    "SCREENING": "of the screening",
+    "SEARCH": "of the search",
+    "FINAL_ROUND": "of the final round",
+    "ALL_EXAMPLES": "for the model",
+}
 #: Points of the chart of the best score.
 PLACES = 40
 
@@ -95,10 +102,23 @@ def rank(build: JSONObject) -> list[JSONObject]:
     return sorted(scored, key=lambda each: (_descending(each["finalScore"]), _descending(each["score"])))
 
 
+def list_running(build: JSONObject) -> list[JSONObject]:
+    """List the fits that run, the longest first, each with its task in words."""
+    fits = [{**fit, "task": describe_task(fit)} for fit in build["runningFits"]]
+    return sorted(fits, key=lambda fit: -fit["seconds"])
+
+
+def describe_task(fit: JSONObject) -> str:
+    """Describe what a fit is for; folds count from 1."""
+    stage, fold = STAGES.get(fit["stage"], ""), fit["fold"]
+    return f"fold {fold + 1} {stage}".strip() if fold is not None else f"all examples {stage}".strip()
+
+
 def list_open(build: JSONObject) -> list[JSONObject]:
-    """List the candidates of the page that are in the contest and have no score yet."""
+    """List the candidates of the page that are in the contest, have no score yet, and do not run."""
     events = build["events"]["nodes"]
     judged = {event["candidate"]["id"] for event in events if event["__typename"] == "CandidateScored"}
+    judged |= {fit["candidate"]["id"] for fit in build["runningFits"] if fit["candidate"]}
     candidates = {each["id"]: each for part in ("newest", "best") for each in build[part]["nodes"]}
     return [
         each

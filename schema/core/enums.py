@@ -10,6 +10,7 @@ import strawberry
 from learning import kinds
 from learning.diagnostics import DiagnosticKind
 from learning.evaluation.paired_measure import IntervalMethod
+from learning.fits.running import FitStage
 from store.access import audit
 from store.access.permissions import Permission
 from store.builds.candidates import ScorePart
@@ -40,6 +41,7 @@ __all__ = [
     "FeatureKind",
     "FeedbackOrderField",
     "FeedbackStatus",
+    "FitStage",
     "IntervalBasis",
     "IntervalMethod",
     "JobOrderField",
@@ -285,6 +287,16 @@ class FeedbackOrderField(Enum):
 register_enum(FeedbackOrderField, {"CREATED_AT": "The time at which it was stored."})
 
 
+register_enum(
+    FitStage,
+    {
+        "SCREENING": "A first score on few rows, of many candidates.",
+        "SEARCH": "A fold of the search.",
+        "FINAL_ROUND": "A fresh fold of the final round, or of the round of an early version.",
+        "ALL_EXAMPLES": "A model to register: of all examples, or of a fold whose models are averaged.",
+    },
+    "What a fit is for.",
+)
 register_enum(
     ScorePart,
     {

@@ -10,10 +10,11 @@ from learning.estimators.families import family_names
 from learning.problem import Problem as Declared
 from store import models
 from store.builds import leaderboard
-from store.builds.candidates import SEARCH, Measurement
+from store.builds.candidates import SEARCH, CandidateFit, Measurement
 from store.db import pagination
 from store.db.pagination import Page, PageRequest
 
+from ..core.enums import FitStage
 from .jobs import Job
 from .list_filters import CandidateFilter, CandidateOrder, Filter, OrderBy, columns_of, select
 from .nodes import (
@@ -113,6 +114,22 @@ def _standing(candidate: models.Candidate) -> leaderboard.Competitor:
     return standing
 
 
+@strawberry.type(description="A fit that a build works on.")
+class RunningFit:
+    family: str = strawberry.field(description="The family of the estimator.")
+    candidate: Candidate | None = strawberry.field(
+        description="The candidate that is fitted; null while it is not drawn yet: processes that would be idle begin "
+        "with those that come next."
+    )
+    stage: FitStage = strawberry.field(description="What the fit is for.")
+    fold: int | None = strawberry.field(
+        description="The number of the fold, from 0; null where all examples are learned from."
+    )
+    seconds: float = strawberry.field(
+        description="The seconds that it has run when it was noted, to about one."
+    )
+
+
 @row_type(
     models.Build,
     description="One run of learning: from the feature tables to a model version, as a job.",
@@ -152,6 +169,14 @@ class Build(Job, Node):
     )
     def decision(self: models.Build) -> str | None:
         return self.decision or None
+
+    @strawberry.field(
+        graphql_type=list[RunningFit],
+        description="The fits that run, as the worker has noted them within the last second; empty unless its status "
+        "is RUNNING. On a cluster, fits that wait there for their turn are among them.",
+    )
+    def running_fits(self: models.Build) -> list[CandidateFit]:
+        return pagination.lookup_for_page(self, "running fits", models.Candidate.objects.running_of) or []
 
     @list_field(
         Candidate,

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Greatest, Now
 
 from learning.exceptions import ExemplarError
+from learning.fits.running import RunningFit, RunningFits
 from learning.problem import Problem
 
 from ..access import acting, audit
@@ -129,6 +130,8 @@ class Build(Job):
     seen_feedback = JSONField(null=True, editable=False)
     #: Number of the newest event.
     sequence = models.PositiveIntegerField(default=0)
+    #: The fits that ran when the lease was last renewed, as `_describe_fit` has them; null before the first one.
+    running_fits = JSONField(null=True, editable=False)
     snapshot = models.ForeignKey("store.Snapshot", models.PROTECT, null=True, related_name="builds")
     #: The winner; null where nothing was refitted.
     model = models.ForeignKey("store.ModelVersion", models.PROTECT, null=True, related_name="+")
@@ -137,6 +140,9 @@ class Build(Job):
     folds_digest = models.CharField(max_length=64, default="", db_default="", blank=True, editable=False)
     #: The decision and its reason, as a sentence.
     decision = models.TextField(blank=True)
+
+    #: The fits of the attempt that this process runs.
+    in_progress: RunningFits | None = None
 
     objects = BuildManager()
 
@@ -153,6 +159,12 @@ class Build(Job):
 
     def __str__(self) -> str:
         return f"Build {self.number} of {self.product}"
+
+    def live_columns(self) -> dict[str, Any]:
+        """Get the fits that run now."""
+        if self.in_progress is None:
+            return {}
+        return {"running_fits": [_describe_fit(fit) for fit in self.in_progress.read()]}
 
     def problem(self) -> Problem:
         """Get the declared problem with the request's options and seed. Raises UnknownProduct, InvalidProblem."""
@@ -214,6 +226,18 @@ class Build(Job):
 
     def failed(self, error: ExemplarError) -> None:
         self.end(FAILED, "BuildFailed", f"Failed: {error}")
+
+
+def _describe_fit(fit: RunningFit) -> dict[str, Any]:
+    """Describe a fit in JSON's own types. Its candidate has no row yet if it is of the next wave."""
+    return {
+        "key": fit.candidate.key,
+        "family": fit.candidate.family,
+        "hyperparameters": fit.candidate.hyperparameters,
+        "stage": str(fit.stage),
+        "fold": fit.fold,
+        "seconds": round(fit.seconds, 1),
+    }
 
 
 def describe_seconds(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """Candidates and their scores: each scored fold is a row, so that no attempt fits it again."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from functools import partial
 from io import BytesIO
@@ -17,15 +17,17 @@ from learning import metrics
 from learning.estimators import families
 from learning.evaluation.folds import ROUNDS, Round
 from learning.evaluation.measures import Measure
+from learning.fits.running import FitStage
 from learning.selection.served import Served, ServedFold
 from learning.selection.steps import FoldScored
 
+from ..db import pagination
 from ..db.base import BaseModel
 from ..db.fields import JSONField
 from ..db.row_cache import RowCache
 from ..db.writes import NOTHING
 from ..exceptions import BadInput
-from ..jobs.jobs import UNFINISHED
+from ..jobs.jobs import RUNNING, UNFINISHED
 from ..products import catalogue
 from ..registry import served_choices
 from .builds import Build
@@ -43,8 +45,27 @@ class CandidateManager(models.Manager["Candidate"]):
     def of_build(self, build: Build) -> models.QuerySet["Candidate"]:
         """List a build's candidates with their folds, and `scored` to be filtered by."""
         scored = models.ExpressionWrapper(Q(score__isnull=False), output_field=models.BooleanField())
-        folds = models.Prefetch("folds", FoldScore.objects.defer("predictions", "warnings"))
-        return self.filter(build=build).prefetch_related(folds).alias(scored=scored)
+        return self._with_folds().filter(build=build).alias(scored=scored)
+
+    def _with_folds(self) -> models.QuerySet["Candidate"]:
+        return self.prefetch_related(
+            models.Prefetch("folds", FoldScore.objects.defer("predictions", "warnings"))
+        )
+
+    def running_of(self, builds: "Sequence[Build]") -> "dict[int, list[CandidateFit]]":
+        """List the fits that each running build works on, by its primary key, with their candidates."""
+        fits = {build.pk: build.running_fits or [] for build in builds if build.status == RUNNING}
+        wanted = Q(pk__in=[])
+        for pk, running in fits.items():
+            wanted |= Q(build=pk, key__in=[fit["key"] for fit in running])
+        rows = {
+            (row.build_id, row.key): row
+            for row in pagination.share_lookups(list(self._with_folds().filter(wanted)))
+        }
+        return {
+            pk: [CandidateFit.from_json(fit, rows.get((pk, fit["key"]))) for fit in running]
+            for pk, running in fits.items()
+        }
 
     def ended(self, candidates: Iterable[int]) -> set[int]:
         """Find which of these candidates belong to builds that have ended, so that their scores are final."""
@@ -113,6 +134,25 @@ class Candidate(BaseModel):
         """Seconds that fitting and predicting its folds took; None before the first one."""
         folds = self.folds.all()
         return sum(fold.fit_seconds + fold.predict_seconds for fold in folds) if folds else None
+
+
+class CandidateFit(NamedTuple):
+    """A fit that runs."""
+
+    family: str
+    hyperparameters: dict[str, Any]
+    #: None: its wave has not begun, and an idle process works ahead.
+    candidate: Candidate | None
+    stage: FitStage
+    #: None: all examples at once.
+    fold: int | None
+    seconds: float
+
+    @classmethod
+    def from_json(cls, fit: dict[str, Any], candidate: Candidate | None) -> "CandidateFit":
+        """Make it of what the running process has noted, and the row of its candidate."""
+        stage = FitStage(fit["stage"])
+        return cls(fit["family"], fit["hyperparameters"], candidate, stage, fit["fold"], fit["seconds"])
 
 
 #: Inserts a fold's score with all its measures in one statement: a build has hundreds, and the next fit waits for each.

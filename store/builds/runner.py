@@ -15,6 +15,7 @@ from learning import build as learning
 from learning.dataset import Dataset
 from learning.estimators.families import full_recipe
 from learning.fits import dask_pool, process_pool
+from learning.fits.running import RunningFits
 from learning.problem import Problem
 from learning.selection.decision import Incumbent
 from learning.selection.rounds import Key
@@ -75,6 +76,7 @@ class _BuildRun:
     def run(self) -> None:
         """Iterate over all steps and record each in a transaction of its own."""
         started, problem = time.monotonic(), self.build.problem()
+        self.build.in_progress = RunningFits()
         process_pool.start_fork_server()  # starts while the tables are being joined
         self.promise(problem)
         with temporary_folders.build_folder() as folder:
@@ -86,6 +88,7 @@ class _BuildRun:
                 self.load_folds,
                 objections=self.objections(),
                 started=started,
+                in_progress=self.build.in_progress,
                 is_unserved=self.is_unserved(),
                 workers=settings.EXEMPLAR_CPUS,
                 folder=folder,

@@ -186,7 +186,11 @@ class Job(BaseModel):
 
     def renew(self) -> bool:
         """Renew the lease. Returns: False where this attempt no longer runs the job."""
-        return bool(self._mine().update(lease=Now()))
+        return bool(self._mine().update(lease=Now(), **self.live_columns()))
+
+    def live_columns(self) -> dict[str, Any]:
+        """Get the columns that each renewal of the lease writes, too: what the running process does now."""
+        return {}
 
     def hold(self) -> None:
         """Lock the row for the rest of the transaction. Raises Superseded where another attempt runs the job."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from learning.fits.running import FitStage
 from project.console import build_progress
 from project.console.views import builds
 from schema.core.errors import ErrorCode
@@ -139,6 +140,29 @@ def test_steps_that_are_left_out_take_no_time() -> None:
     }
     times = [step.elapsed for step in build_progress.list_steps(build, [])]
     assert times == [10, 50, 0, 0, 0]
+
+
+def test_fits_that_run_are_listed_with_their_tasks() -> None:
+    first, second = {"id": "first"}, {"id": "second"}
+    fits = [("SEARCH", 0, 2.0, first), ("FINAL_ROUND", 2, 9.0, None), ("ALL_EXAMPLES", None, 0.0, None)]
+    running = [
+        {"stage": stage, "fold": fold, "seconds": seconds, "candidate": candidate}
+        for stage, fold, seconds, candidate in fits
+    ]
+    candidates = [{**each, "complete": False, "problem": None} for each in (first, second)]
+    build = {
+        "runningFits": running,
+        "events": {"nodes": []},
+        "newest": {"nodes": candidates},
+        "best": {"nodes": candidates[:1]},
+    }
+    tasks = [fit["task"] for fit in build_progress.list_running(build)]
+    assert tasks == ["fold 3 of the final round", "fold 1 of the search", "all examples for the model"]
+    assert build_progress.list_open(build) == candidates[1:]
+
+
+def test_every_stage_of_fits_has_words() -> None:
+    assert set(build_progress.STAGES) == set(FitStage)
 
 
 def test_why_a_row_won_is_not_said_twice() -> None:

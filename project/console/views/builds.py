@@ -122,6 +122,7 @@ def build(request: HttpRequest, product: str, number: int) -> HttpResponse:
         "leaders": leaders,
         "winner": winner,
         "why": _explain(winner, row["decision"] or ""),
+        "running": build_progress.list_running(row),
         "open": build_progress.list_open(row) if row["unfinished"] else [],
         "chart": build_progress.draw_best(row),
         "events": events[::-1],

@@ -20,6 +20,7 @@ from learning.evaluation.folds import FoldPlan
 from learning.fits import process_pool
 from learning.fits.fold_fit import Failed, Fit, FitContext, Scored
 from learning.fits.model_cache import FoldModelCache
+from learning.fits.running import FitStage, RunningFits
 from learning.fits.scheduler import FitScheduler
 from learning.model import Model, loads
 from learning.problem import Classification
@@ -73,6 +74,28 @@ def test_outcomes_come_as_fits_end(context):
         Timer(0.05, pool.end, [fit, context.score(fit)]).start()
         ended.append(next(outcomes)[0])
     assert ended == [third, first, second]
+
+
+def test_another_thread_reads_the_fits_that_run(context):
+    first, second, third = fits(LINEAR)
+    pool, running = PoolEndedByHand(), RunningFits()
+    outcomes = FitScheduler(pool, 60, running).score([first, second, third])
+    assert running.read() == []
+
+    def work():
+        pool.futures[first].set_running_or_notify_cancel()
+        readings.append([(fit.candidate, fit.stage, fit.fold) for fit in running.read()])
+        pool.end(first, context.score(first))
+
+    readings = []
+    Timer(0.05, work).start()
+    next(outcomes)
+    assert readings == [[(LINEAR, FitStage.SEARCH, 0)]]  # those that wait for a process do not run
+    assert running.read() == []
+    pool.futures[second].set_running_or_notify_cancel()
+    assert [fit.fold for fit in running.read()] == [1]
+    running.clear()
+    assert running.read() == []
 
 
 class PoolEndedByHand:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from learning.estimators.families import Candidate as Recipe
+from learning.fits.running import FitStage, RunningFits
 from project.processes import members
 from store.builds.builds import Build, BuildEvent
 from store.builds.candidates import Candidate, FoldScore, Score
@@ -57,6 +60,32 @@ def built(product: DataProduct, **options: Any) -> Build:
     assert build is not None
     run(build)
     return Build.objects.get(pk=build.pk)
+
+
+def test_fits_that_run_are_noted_with_the_lease(stay: DataProduct) -> None:
+    build = claimed(stay)
+    recipe, ahead = Recipe("linear", {"C": 1.0}), Recipe("forest", {})
+    Candidate.objects.draw(build, (recipe,))
+    build.in_progress = RunningFits()
+    futures = [Future[None]() for _ in range(3)]
+    for future, candidate in zip(futures, (recipe, ahead, ahead), strict=True):
+        build.in_progress.add(future, candidate, FitStage.SEARCH, 1)
+    for future in futures[:2]:
+        future.set_running_or_notify_cancel()
+    assert build.renew()
+    row = Build.objects.get(pk=build.pk)
+    [first, second] = Candidate.objects.running_of([row])[build.pk]
+    assert first.candidate == build.candidates.get() and first.candidate.seconds is None
+    assert (first.family, first.stage, first.fold) == ("linear", FitStage.SEARCH, 1)
+    assert (second.family, second.candidate) == ("forest", None)
+    futures[0].set_result(None)
+    assert build.renew()
+    row.refresh_from_db()
+    assert [fit.family for fit in Candidate.objects.running_of([row])[build.pk]] == ["forest"]
+    Build.objects.cancel(build.pk, by="ann")
+    row.refresh_from_db()
+    assert not Candidate.objects.running_of([row]), "nothing runs of a build that has ended"
+    assert not build.renew()
 
 
 COMMAND = """

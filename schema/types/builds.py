@@ -129,6 +129,10 @@ class RunningFit:
         description="The seconds that it has run when it was noted, to about one."
     )
 
+    @strawberry.field(description="The hyperparameters of the estimator, by name.")
+    def hyperparameters(self: CandidateFit) -> list[Hyperparameter]:
+        return Hyperparameter.list_all(self.hyperparameters)
+
 
 @row_type(
     models.Build,

@@ -46,6 +46,13 @@ class Window:
         }
 
     @property
+    def condition(self) -> dict[str, object]:
+        """The window as a filter of predictions; empty for all of them."""
+        bounds = {"gte": self.since, "lt": self.until}
+        times = {name: moment.isoformat() for name, moment in bounds.items() if moment}
+        return {"createdAt": times} if times else {}
+
+    @property
     def title(self) -> str:
         """The window in words."""
         titles = {name: title for name, title, _, _ in CHOICES}

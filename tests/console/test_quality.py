@@ -57,6 +57,7 @@ def test_a_window_is_read_from_the_address(
 ) -> None:
     window = windows.read_window(parameters)
     assert (window.variables["since"], window.by, window.problems) == (since, by, ())
+    assert window.condition == ({"createdAt": {"gte": since}} if since else {})
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,10 @@ def test_a_label_makes_quality_and_the_page_shows_it_with_its_number(exemplar: S
         get(exemplar, f"tumor/quality/{part}/?window=24h&model={number}")
     assert "Recall of Benign" in html or "recall:benign" in html
     assert "Recall of Benign" in get(exemplar, "tumor/quality/history/?window=24h&measure=recall:benign")
-    assert "learned from" in get(exemplar, "tumor/quality/drift/meanRadius/")
+    histogram = get(exemplar, f"tumor/quality/drift/meanRadius/?window=24h&model={number}")
+    assert "learned from" in histogram and f"of the last 24 hours, by version {number}" in histogram
+    assert "all stored predictions" in get(exemplar, "tumor/quality/drift/meanRadius/?window=all")
+    get(exemplar, "tumor/quality/drift/meanRadius/?model=999", 404)
     rows = list(csv.DictReader(get(exemplar, "tumor/quality/history.csv?window=24h").splitlines()))
     assert {"start", "predictions", "metric", "label", "low", "high", "n"} <= set(rows[0])
     assert sum(int(row["predictions"]) for row in rows if row["metric"] == "roc_auc" and not row["label"]) > 0

@@ -13,6 +13,7 @@ from ..api import JSONObject, fetch
 from ..attention import is_drifting, list_drifting
 from ..charts import Mark, Series, bars
 from ..measures import bounded, find_measure
+from ..operations import compose
 from ..pages import page, render_part, require
 from ..quality_history import History
 from ..quality_request import QualityQuery
@@ -116,17 +117,25 @@ def drift(request: HttpRequest, product: str) -> HttpResponse:
         "is_tested": any(each["adjustedPValue"] is not None for each in features),
         "n": max((each["n"] for each in features), default=0),
         "window": query.window,
+        "parameters": request.GET.urlencode(),
     }
     return render_part(request, "console/parts/quality_drift.html", context)
 
 
 @page
 def histogram(request: HttpRequest, product: str, feature: str) -> HttpResponse:
-    """Draw a feature's values in the snapshot beside those that were served."""
-    data = fetch(request, "QualityHistogram", {"product": product, "feature": feature})
-    drawn = require(
-        require(data["product"], "There is no such product.")["featureHistogram"], "There is no histogram."
-    )
+    """Draw a feature's values in the snapshot beside those that were served in the window."""
+    query = QualityQuery(request, product)
+    version = {"number": query.model or 0, "one": query.model is not None}
+    about = fetch(request, "HistogramOf", {"product": product, **version})["product"]
+    prefix = require(about, "There is no such product.")["typePrefix"]
+    filter = query.window.condition
+    if query.model is not None:
+        filter["model"] = {"eq": require(about["model"], f"There is no version {query.model}.")["id"]}
+    operation = compose("QualityHistogram", prefix)
+    data = fetch(request, operation, {"feature": feature, "filter": filter or None})
+    root = prefix[:1].lower() + prefix[1:]
+    drawn = require(data[root]["featureHistogram"], "There is no histogram.")
     labels = [_title_bin(each["bin"]) for each in drawn["bins"]]
     shares = [
         Series(title, _share([each[name] or 0 for each in drawn["bins"]]))
@@ -134,7 +143,9 @@ def histogram(request: HttpRequest, product: str, feature: str) -> HttpResponse:
     ]
     chart = bars(f"{drawn['feature']['title']}: learned from and served, in percent", labels, shares)
     return render_part(
-        request, "console/parts/quality_histogram.html", {"feature": drawn["feature"], "chart": chart}
+        request,
+        "console/parts/quality_histogram.html",
+        {"feature": drawn["feature"], "chart": chart, "query": query},
     )
 
 

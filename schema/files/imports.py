@@ -48,6 +48,17 @@ MOST_REJECTS = 1_000_000
 #: Characters of a file's name, at most.
 LONGEST_NAME = 100
 ORDERS = {"true": True, "false": False}
+#: The parameters of the URL, as they are where they are left out.
+PARAMETERS = {
+    "name": "",
+    "maxRejects": "0",
+    "dayFirst": "",
+    "dryRun": "false",
+    "content": "rows",
+    "author": "",
+}
+#: What the rows of a file are.
+CONTENTS = ("rows", "feedback")
 #: The permissions of which one is needed to read an import.
 READ = rule(VIEW, FEEDBACK)
 
@@ -87,8 +98,8 @@ class Imports:
 
     async def receive_file(self, request: Request, actor: Actor, name: str) -> Response:
         """Receive a file, and begin to import it."""
-        product = await threads.run(find_product, request, actor, name)
         options = read_options(request)
+        product = await threads.run(find_product, request, actor, name, options)
         if self.receiving >= MOST_AT_ONCE:
             raise Overloaded("As many files are received as may be: try again.", retry_after=RETRY_AFTER)
         self.receiving += 1
@@ -105,20 +116,27 @@ class Imports:
         return response
 
 
-def find_product(request: Request, actor: Actor, name: str) -> DataProduct:
-    """Find the product to import into. Raises UnknownProduct, Forbidden, Unauthenticated, NotWritable."""
+def find_product(request: Request, actor: Actor, name: str, options: dict[str, Any]) -> DataProduct:
+    """Find the product to import into, and the author of feedback.
+
+    Raises UnknownProduct, Forbidden, Unauthenticated, NotWritable, BadInput.
+    """
     product = catalogue.get(name)
+    of_feedback = options.pop("content") == "feedback"
     with acting_as(actor, responses.origin_of(request)):
-        models.Import.objects.check_allowed(product)
+        models.Import.objects.check_allowed(product, of_feedback)
+    author = options["author"] or None
+    options["author"] = actor.author_for(author, product.name) if of_feedback else ""
     return product
 
 
 def read_options(request: Request) -> dict[str, Any]:
     """Read the parameters of the URL. Raises BadInput, OutOfRange."""
     sent = parse_qsl(request.url.query, keep_blank_values=True)
-    options = {"name": "", "maxRejects": "0", "dayFirst": "", "dryRun": "false"} | dict(sent)
-    if len(options) > 4 or len(dict(sent)) < len(sent):
-        raise BadInput("An import takes the parameters name, maxRejects, dayFirst and dryRun, each once.")
+    options = PARAMETERS | dict(sent)
+    if len(options) > len(PARAMETERS) or len(dict(sent)) < len(sent):
+        *names, last = PARAMETERS
+        raise BadInput(f"An import takes the parameters {', '.join(names)} and {last}, each once.")
     number, order = options["maxRejects"], options["dayFirst"]
     if not (number.isascii() and number.isdecimal() and len(number) < 8 and int(number) <= MOST_REJECTS):
         message = f"`maxRejects` is a number of rows, at most {MOST_REJECTS}."
@@ -127,11 +145,17 @@ def read_options(request: Request) -> dict[str, Any]:
         raise BadInput("`dayFirst` is true, false, or left out.", argument=("dayFirst",))
     if options["dryRun"] not in ORDERS:
         raise BadInput("`dryRun` is true, false, or left out.", argument=("dryRun",))
+    if options["content"] not in CONTENTS:
+        raise BadInput("`content` is rows, feedback, or left out.", argument=("content",))
+    if options["author"] and options["content"] != "feedback":
+        raise BadInput("Rows have no `author`: only `content=feedback` does.", argument=("author",))
     return {
         "name": options["name"],
         "max_rejects": int(number),
         "day_first": ORDERS.get(order),
         "dry_run": ORDERS[options["dryRun"]],
+        "content": options["content"],
+        "author": options["author"],
     }
 
 
@@ -226,6 +250,7 @@ def describe(job: models.Import) -> dict[str, Any]:
         "product": job.product,
         "name": job.name,
         "dryRun": job.dry_run,
+        "author": job.author or None,
         "status": job.status,
         "percent": job.percent,
         "message": job.message,

@@ -107,7 +107,8 @@ class Scoring(Job, Node):
 
 @row_type(
     models.Import,
-    description="A job that loads a file, which was sent to `/import/`, into the feature tables, all or nothing.",
+    description="A job that loads a file, which was sent to `/import/`, into the feature tables or as feedback, all or "
+    "nothing.",
 )
 class Import(Job, Node):
     name: str = strawberry.field(description="The file's name, as its client has it.")
@@ -115,9 +116,11 @@ class Import(Job, Node):
         description="True: nothing is loaded, and the numbers say what would be, if no row changes meanwhile."
     )
     message: str = strawberry.field(description="What it does at the moment; empty at its end.")
-    inserted: int = strawberry.field(description="The number of new rows.")
-    updated: int = strawberry.field(description="The number of rows that have changed.")
-    unchanged: int = strawberry.field(description="The number of rows that equal the stored ones.")
+    inserted: int = strawberry.field(description="The number of new rows, or of words that were stored.")
+    updated: int = strawberry.field(description="The number of rows that have changed; 0 for feedback.")
+    unchanged: int = strawberry.field(
+        description="The number of rows that equal the stored ones, or of words that their author had said before."
+    )
     rejected: int = strawberry.field(
         description="The number of rows that do not fit: `/import/ID/rejects.csv` lists them."
     )
@@ -129,3 +132,9 @@ class Import(Job, Node):
         description="What the file lacks, and which columns were probably renamed, a sentence each."
     )
     product: LazyProduct = product_field()
+
+    @strawberry.field(
+        description="The author in whose name the rows are feedback; null where they are rows of the feature tables."
+    )
+    def author(self: models.Import) -> str | None:
+        return self.author or None

@@ -65,6 +65,7 @@ def load(
     paths: Sequence[Path],
     author: str,
     *,
+    author_groups: list[str] | None = None,
     layouts: Sequence[Layout] | None = None,
     max_rejects: int = 0,
     day_first: bool | None = None,
@@ -77,6 +78,7 @@ def load(
     `observed_at` and `comment`. Meanwhile, other feedback on the product waits.
 
     Args:
+        author_groups: the groups that the author was in; None: those of today.
         layouts: formats of the files, in the order of `paths`; None: detect them.
         max_rejects: rows that may be left out because they do not fit.
         day_first: True where 03/04/2024 is in April; None: infer it from each column.
@@ -85,17 +87,22 @@ def load(
     Raises: TooManyRejects, NoTable, CannotLoad, FileError; BadInput for a product without labels.
     """
     acting.require(Permission.FEEDBACK, product.name)
-    if not product.learns_from_labels:
-        raise BadInput(f"{product} has no labels, and takes no feedback.", argument=("product",))
+    check_labels(product)
     layouts = layouts or [files.sniff(Path(path)) for path in paths]
     rejects = rejects or Path(f"{product.name}.rejects.csv")
     plans = [plan_feedback(product, layout, day_first) for layout in layouts]
     with translate_database_errors(), transaction.atomic():
         prepare_transaction(product)
-        loader = _FeedbackLoader(product, max_rejects, rejects, progress or ignore, author)
+        loader = _FeedbackLoader(product, max_rejects, rejects, progress or ignore, author, author_groups)
         for plan in plans:
             loader.load(plan)
     return loader.summarize_feedback()
+
+
+def check_labels(product: DataProduct) -> None:
+    """Check that there is something to say of a product's subjects. Raises BadInput."""
+    if not product.learns_from_labels:
+        raise BadInput(f"{product} has no labels, and takes no feedback.", argument=("product",))
 
 
 @dataclass(frozen=True)
@@ -177,9 +184,11 @@ class _FeedbackLoader(Loader):
         rejects: Path,
         report_progress: ProgressListener,
         author: str,
+        author_groups: list[str] | None,
     ):
         super().__init__(product, max_rejects, rejects, report_progress)
-        self.author, self.groups = author, groups.names_of(author)
+        self.author = author
+        self.groups = groups.names_of(author) if author_groups is None else author_groups
         self.stored = self.same = 0
         self.labels: set[str] = set()
         self.not_written: set[str] = set()

@@ -1,4 +1,7 @@
-"""Imports: jobs that load a file which a client has sent into a product's feature tables, all or nothing."""
+"""Imports: jobs that load a file which a client has sent, all or nothing.
+
+Its rows are those of a product's feature tables, or what an author says of the labels of many subjects.
+"""
 
 import csv
 import hashlib
@@ -11,13 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from learning.exceptions import ExemplarError
 
-from ..access import acting, audit
+from ..access import acting, audit, groups
 from ..access.audit import Act
 from ..access.permissions import Permission
 from ..db.base import BaseModel
@@ -30,7 +34,7 @@ from ..jobs.jobs import RUNNING, STATUSES, SUCCEEDED, UNFINISHED, JobManager, Pl
 from ..jobs.temporary_folders import build_folder
 from ..products import catalogue
 from ..products.product import DataProduct
-from . import editing, loading
+from . import editing, feedback_files, loading
 from .files.opening import GZIP
 from .loading import LoadSummary
 from .progress import CHECKING, READING, Progress
@@ -50,14 +54,21 @@ CHECKED_FROM, WRITTEN_FROM = 60.0, 70.0
 class ImportManager(JobManager["Import"]):
     """Imports, of which one of a product's with the same file is unfinished at most."""
 
-    def check_allowed(self, product: DataProduct) -> None:
-        """Check that this thread's actor may import. Raises Forbidden, Unauthenticated, NotWritable."""
+    def check_allowed(self, product: DataProduct, of_feedback: bool = False) -> None:
+        """Check that this thread's actor may import rows, or feedback.
+
+        Raises Forbidden, Unauthenticated; NotWritable for rows; BadInput for feedback on a product without labels.
+        """
         acting.require(Import.PERMISSION, product.name)
         if not product.join.sees_all(acting.current()):
+            done, instead = ("be about", "give feedback") if of_feedback else ("change", "change rows")
             raise Forbidden(
-                f"A file may change rows of {product} that you may not see: change rows one by one."
+                f"A file may {done} rows of {product} that you may not see: {instead} one by one."
             )
-        editing.check_declared(product)
+        if of_feedback:
+            feedback_files.check_labels(product)
+        else:
+            editing.check_declared(product)
 
     def request(
         self, product: DataProduct, by: str, file: IO[bytes], **options: Any
@@ -65,19 +76,22 @@ class ImportManager(JobManager["Import"]):
         """Store a file and begin to import it, or get the unfinished import of the same file.
 
         Args:
-            options: `name`, `max_rejects`, `day_first` and `dry_run`, as the columns have them.
+            options: `name`, `max_rejects`, `day_first`, `dry_run` and `author`, as the columns have them.
 
         Returns: the import, and whether this call has begun it.
         Raises: BadInput for an empty or a compressed file; what `check_allowed` raises.
         """
-        self.check_allowed(product)
+        author = options.get("author", "")
+        self.check_allowed(product, bool(author))
+        if author:
+            options["author_groups"] = groups.names_of(author)
         digest, size = _measure(file)
         try:
             with transaction.atomic():
                 job = self.create(product=product.name, requested_by=by, size=size, digest=digest, **options)
                 ImportPart.objects.store(job, file)
                 if not job.dry_run:
-                    details = {"name": job.name, "size": size}
+                    details = {"name": job.name, "size": size} | ({"author": author} if author else {})
                     audit.record(Act.IMPORT, product=product.name, ids=[job], details=details)
                 job.tell()
                 job.enqueue_after_commit()
@@ -88,6 +102,7 @@ class ImportManager(JobManager["Import"]):
                 product=product.name,
                 digest=digest,
                 dry_run=options.get("dry_run", False),
+                author=author,
                 status__in=UNFINISHED,
             ).first()
             return (same, False) if same else self.request(product, by, file, **options)
@@ -108,7 +123,7 @@ def _measure(file: IO[bytes]) -> tuple[str, int]:
 
 
 class Import(PlainJob):
-    """The passage of one file into the feature tables."""
+    """The passage of one file into the feature tables, or into the feedback."""
 
     KIND = "import"
     CANCEL = Act.CANCEL_IMPORT
@@ -126,6 +141,10 @@ class Import(PlainJob):
     day_first = models.BooleanField(null=True)
     #: True: load nothing, and only count what would be loaded.
     dry_run = models.BooleanField(default=False, db_default=False)
+    #: In whose name its rows are feedback; empty: they are rows of the feature tables.
+    author = models.CharField(max_length=200, default="", db_default="", blank=True)
+    #: The groups that the author was in when the file was sent; null for rows.
+    author_groups = ArrayField(models.CharField(max_length=150), null=True)
     #: What it does at the moment, or has done.
     message = models.TextField(blank=True)
     inserted = models.BigIntegerField(default=0)
@@ -144,7 +163,7 @@ class Import(PlainJob):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["product", "digest", "dry_run"],
+                fields=["product", "digest", "dry_run", "author"],
                 condition=Q(status__in=UNFINISHED),
                 name="one_unfinished_import_per_file",
             ),
@@ -282,9 +301,10 @@ def _load_file(
     """Load the file, and end the job in the same transaction; a dry run takes the loaded rows back before."""
     with _reporting(job) as listener, transaction.atomic():
         with transaction.atomic():
-            summary = loading.load(
+            summary = _load_rows(
+                job,
                 product,
-                [path],
+                path,
                 max_rejects=job.max_rejects,
                 day_first=job.day_first,
                 progress=listener,
@@ -297,6 +317,24 @@ def _load_file(
         finished.set()
         job.store_rejects(rejects)
         job.succeed(summary)
+
+
+def _load_rows(job: Import, product: DataProduct, path: Path, **options: Any) -> LoadSummary:
+    """Load a file as what its rows are."""
+    if not job.author:
+        return loading.load(product, [path], **options)
+    summary = feedback_files.load(product, [path], job.author, author_groups=job.author_groups, **options)
+    refused = f"The label column of {summary.not_written:,} rows may not be written; the feedback counts all the same."
+    return LoadSummary(
+        inserted=summary.stored,
+        updated=0,
+        unchanged=summary.unchanged,
+        rejected=summary.rejected,
+        repeated=0,
+        rejects_file=summary.rejects_file,
+        new_columns=summary.new_columns,
+        missing=(refused,) if summary.not_written else (),
+    )
 
 
 class _Reporter:

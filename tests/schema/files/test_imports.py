@@ -18,6 +18,7 @@ from store.access.permissions import Permission
 from store.ingest import imports
 from store.ingest.imports import Import, ImportPart
 from store.jobs import queue
+from store.predictions.feedback import Feedback
 from tests.schema.conftest import serve
 from tests.schema.files.test_exports import refusal
 from tests.store.conftest import declared
@@ -74,6 +75,30 @@ def test_a_dry_run_says_what_a_file_would_do(client: httpx.Client) -> None:
     assert not Biopsy.objects.exists()
 
 
+def test_feedback_is_sent_in_ones_own_name_and_in_that_of_others_by_who_administers(
+    client: httpx.Client, settings: Any
+) -> None:
+    Biopsy.objects.create(number="B-1", taken_at="2024-05-17T12:00Z")
+    settings.EXEMPLAR_OPEN = False
+    viewer, labeller, administrator = (
+        {"Authorization": f"Bearer {secret}"}
+        for secret in make_secrets(Permission.VIEW, Permission.FEEDBACK, Permission.ADMINISTER)
+    )
+    path, words = "tumor?content=feedback", b"entity,label\nB-1,malignant\n"
+    assert refusal(client.post(path, content=words, headers=viewer)) == (403, "FORBIDDEN")
+    for headers in (viewer, labeller):
+        sent = client.post(f"{path}&author=eve", content=words, headers=headers)
+        assert refusal(sent) == (403, "FORBIDDEN")
+    answer = client.post(path, content=words, headers=labeller).json()
+    assert "program-FEEDBACK" in answer["author"]
+    run(answer)
+    assert client.get(answer["id"], headers=labeller).json()["inserted"] == 1
+    assert Feedback.objects.from_people().get().author == answer["author"]
+    assert refusal(client.post(path, content=words, headers=administrator)) == (403, "FORBIDDEN")
+    settings.EXEMPLAR_OPEN = True
+    assert client.post(f"{path}&author=eve", content=words).json()["author"] == "eve"
+
+
 def test_a_form_brings_one_file_and_rejected_rows_are_downloaded(client: httpx.Client) -> None:
     response = client.post("tumor?maxRejects=2", files={"any": ("../../etc/biopsies.csv", BROKEN)})
     answer = response.json()
@@ -96,6 +121,9 @@ def test_a_form_brings_one_file_and_rejected_rows_are_downloaded(client: httpx.C
         ("tumor?dayFirst=maybe", BIOPSIES, (400, "BAD_INPUT")),
         ("tumor?dryRun=maybe", BIOPSIES, (400, "BAD_INPUT")),
         ("tumor?sheet=2", BIOPSIES, (400, "BAD_INPUT")),
+        ("tumor?content=words", BIOPSIES, (400, "BAD_INPUT")),
+        ("tumor?author=ann", BIOPSIES, (400, "BAD_INPUT")),
+        ("tumor?content=feedback&author=TABLE", BIOPSIES, (400, "BAD_INPUT")),
     ],
 )
 def test_what_cannot_be_imported_is_refused(

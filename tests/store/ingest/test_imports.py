@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.models import Q
 
 from examples.tumor.models import Biopsy
+from learning.problem import Clustering
 from store.access.acting import acting_as
 from store.access.actors import Actor
 from store.exceptions import BadInput, Forbidden, NotWritable
@@ -20,14 +22,18 @@ from store.jobs.jobs import MAX_ATTEMPTS, Superseded
 from store.models import AuditEntry
 from store.predictions.feedback import About, Feedback
 from store.products import catalogue
+from store.products.features import Join
 from store.products.product import DataProduct
 from store.runtime import maintenance
+from tests.clinic.models import Operation
 
 from ..conftest import declared
+from ..predictions.test_policies import member
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BIOPSIES = b"number,taken_at,diagnosis\nB-1,2024-05-17 12:00,benign\nB-2,2024-05-17T12:00:00Z,malignant\n"
+FEEDBACK = b"entity,label,comment\nB-1,malignant,second look\nB-2,malignant,\nB-9,benign,\n"
 BROKEN = BIOPSIES + b"B-3,yesterday,benign\nB-4,2024-05-17,neither\n"
 
 
@@ -120,6 +126,40 @@ def test_a_dry_run_counts_as_the_import_does_and_leaves_nothing(tumor: DataProdu
 def test_a_dry_run_is_another_job_than_the_import_of_the_same_file(tumor: DataProduct) -> None:
     jobs = [request(tumor, dry_run=dry_run).pk for dry_run in (True, False, True)]
     assert jobs[0] == jobs[2] != jobs[1]
+
+
+def test_feedback_of_a_file_is_given_in_its_authors_name(tumor: DataProduct) -> None:
+    run(request(tumor))
+    member("ann", "pathologists")
+    tried = run(request(tumor, FEEDBACK, author="ann", max_rejects=1, dry_run=True))
+    assert (tried.status, counts(tried)) == ("SUCCEEDED", (2, 0, 0, 1))
+    assert not Feedback.objects.exists()
+    done = run(request(tumor, FEEDBACK, author="ann", max_rejects=1))
+    assert (done.status, done.remarks, counts(done)) == ("SUCCEEDED", [], (2, 0, 0, 1))
+    words = Feedback.objects.from_people().order_by("pk").values_list("author", "answer", "comment")
+    assert list(words) == [("ann", "malignant", "second look"), ("ann", "malignant", "")]
+    assert set(Biopsy.objects.values_list("diagnosis", flat=True)) == {"malignant"}
+    assert [word.groups for word in Feedback.objects.from_people()] == [["pathologists"]] * 2
+    assert counts(run(request(tumor, FEEDBACK, author="ann", max_rejects=1))) == (0, 0, 2, 1)
+    assert counts(run(request(tumor, FEEDBACK, author="ann"))) == (0, 0, 0, 1)
+    assert AuditEntry.objects.filter(act="IMPORT", details__author="ann").count() == 3
+
+
+def test_a_file_of_rows_and_of_each_authors_feedback_are_jobs_of_their_own(tumor: DataProduct) -> None:
+    jobs = [request(tumor, FEEDBACK, author=author).pk for author in ("", "ann", "bob", "ann")]
+    assert len(set(jobs)) == 3 and jobs[1] == jobs[3]
+
+
+def test_feedback_needs_labels_and_no_rows_that_are_written(tumor: DataProduct, settings: Any) -> None:
+    clusters = declared({"urgency": "urgency"}, label=None, problem=Clustering(), writes="none")
+    with pytest.raises(BadInput, match="no labels"):
+        request(clusters, FEEDBACK, author="ann")
+    assert request(declared({"urgency": "urgency"}, writes="none"), FEEDBACK, author="ann").author == "ann"
+    join = Join(Operation.objects.all(), features={"urgency": "urgency"}, visible_to=lambda actor: Q(pk=0))
+    some = DataProduct(name="declared", problem=Clustering(), join=join)
+    administrator = Actor(author="ann", name="ann", superuser=True)
+    with acting_as(administrator), pytest.raises(Forbidden, match="give feedback one by one"):
+        request(some, FEEDBACK, author="ann")
 
 
 @pytest.mark.parametrize("content", [b"", b"\x1f\x8b" + b"x" * 20])
@@ -217,8 +257,9 @@ def worker_role() -> Iterator[str]:
 def test_a_worker_with_the_printed_rights_loads_a_file(tumor: DataProduct, worker_role: str) -> None:
     run(request(tumor, b"number,taken_at,diagnosis\nB-1,2024-05-17 12:00,malignant\n"))
     Feedback.objects.give(tumor, About(entity="B-1"), "malignant", "ann")
-    job = request(tumor)
+    job, words = request(tumor), request(tumor, FEEDBACK, author="bob", max_rejects=1)
     with connection.cursor() as cursor:
         cursor.execute(f"SET ROLE {worker_role}")
-        done = run(job)
+        done, given = run(job), run(words)
     assert (done.status, done.problem_message, done.inserted) == ("SUCCEEDED", "", 1)
+    assert (given.status, given.problem_message, counts(given)) == ("SUCCEEDED", "", (2, 0, 0, 1))

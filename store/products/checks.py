@@ -89,10 +89,12 @@ def find_problems(product: DataProduct) -> Iterator[str]:
 
 def _refuse_key(key: models.CompositePrimaryKey) -> str:
     model = key.model
+    names = ", ".join(repr(model._meta.get_field(name).name) for name in key.field_names)
     return (
         f"{model.__name__} has a key of {len(key.field_names)} columns ({', '.join(key.field_names)}), and an entity "
         f"has one: declare a unique column of {model._meta.db_table} as the key of an unmanaged model, or a view "
-        "with one. As a table that others join, it serves as it is."
+        f"with one; or, to write nothing, group the rows by their key, as {model.__name__}.objects.values({names})"
+        ".annotate(…). As a table that others join, it serves as it is."
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, models
-from django.db.models import Avg, Count, F
+from django.db.models import Avg, Count, F, Max
 from django.test.utils import isolate_apps
 
 from learning.problem import Classification, Clustering
@@ -169,6 +169,17 @@ def test_rows_with_a_key_of_several_columns_are_joined_and_are_no_entities() -> 
     assert problem.startswith(
         "Line has a key of 2 columns (rental_id, line), and an entity has one: declare a unique"
     )
+    assert "group the rows by their key, as Line.objects.values('rental', 'line').annotate(…)" in problem
+
+
+def test_rows_that_are_grouped_by_their_key_of_several_columns_are_entities() -> None:
+    _, line = rentals()
+    rows = line.objects.values("rental", "line").annotate(paid=Max("price"))
+    join = Join(rows, features={"paid": "paid", "lines": Count("rental__lines")})
+    product = DataProduct(name="shape", join=join, problem=Clustering())
+    assert list(checks.find_problems(product)) == []
+    assert preview(product).rows_out == line.objects.count()
+    assert entities.get(product, "[1, 1]").features["lines"] == 2
 
 
 def test_a_file_of_rows_with_a_key_of_several_columns_is_refused_by_the_names_of_its_columns() -> None:

@@ -44,8 +44,9 @@ LazyEvent: TypeAlias = Annotated["BuildEvent", strawberry.lazy("schema.types.eve
 class Candidate(Node):
     family: str = strawberry.field(description="The family of the estimator.")
     score: float | None = strawberry.field(
-        description="The mean score over the folds of the search; greater is better. It serves to select candidates "
-        "and is too optimistic to report: report `ModelVersion.score`. Null until all folds are scored."
+        description="The mean over the folds of the search by the product's metric; greater is better, as losses are "
+        "negated: `neg_log_loss`. It serves to select candidates and is too optimistic to report: report "
+        "`ModelVersion.score`. Null until all folds are scored."
     )
     seconds: float | None = strawberry.field(
         description="The time that its fits and predictions took, in seconds; null before the first fold."

@@ -29,7 +29,10 @@ LazyComparison: TypeAlias = Annotated["Comparison", strawberry.lazy("schema.type
 LazyBuild: TypeAlias = Annotated["Build", strawberry.lazy("schema.types.builds")]
 
 Metric = Annotated[
-    str | None, strawberry.argument(description="Only scores of this metric. Leave it out for all metrics.")
+    str | None,
+    strawberry.argument(
+        description="Only scores of this metric, as `Score.metric` has it. Leave it out for all metrics."
+    ),
 ]
 
 
@@ -50,11 +53,19 @@ class Hyperparameter:
         return [cls(name=name, value=cast(JSON, value)) for name, value in sorted(values.items())]
 
 
-@strawberry.type(description="The value of one metric.")
+@strawberry.type(
+    description="The value of one metric. Losses and errors are positive here and have no `neg_` in their name: "
+    "`log_loss` is what the scorer `neg_log_loss` negates."
+)
 class Score:
-    metric: str = strawberry.field(description="The metric's name.")
+    metric: str = strawberry.field(
+        description="The metric's name: that of scikit-learn's scorer, for losses and errors without its `neg_`; or "
+        "that of a further measure, such as `support`, `pinball_0.1` or `clusters`."
+    )
     value: float | None = strawberry.field(
-        description="The metric's value; greater is better. Null where the rows do not allow to compute it."
+        description="The metric's value. Greater is better for scores, less for losses and errors: `log_loss`, "
+        "`brier_score`, `pinball_…`, and what ends in `error`, `deviance`, `davies_bouldin` or "
+        "`negative_likelihood_ratio`. Null where the rows do not allow to compute it."
     )
     fold: int | None = strawberry.field(
         description="The number of the fold, from 0; null for the mean over the folds."
@@ -108,8 +119,8 @@ class ModelVersion(Node):
     metric: str = strawberry.field(description="The metric of `score`.")
     score: float = strawberry.field(
         description="The mean score over the folds of the final round, of the calibrated predictions if it serves "
-        "such, less `optimism`; greater is better. Compare only versions with the same metric and snapshot: scores of "
-        "other rows differ for other reasons."
+        "such, less `optimism`; greater is better, as losses are negated: `neg_log_loss`. Compare only versions with "
+        "the same metric and snapshot: scores of other rows differ for other reasons."
     )
     optimism: float = strawberry.field(
         description="How much choosing its recipe from many has raised the mean over the folds, as an estimate: the "

@@ -324,8 +324,11 @@ class Measurement(NamedTuple):
 
 
 def _check_metric(metric: str, measured: set[str]) -> None:
-    """Raise BadInput unless the metric was measured, or is one that could have been."""
-    possible = set().union(*metrics.OF_TASK.values())
+    """Raise BadInput unless the metric was measured, or is one that could have been.
+
+    Losses and errors are stored as they are, and by names without the `neg_` of the scorers that negate them.
+    """
+    possible = {name.removeprefix("neg_") for name in set().union(*metrics.OF_TASK.values())}
     if metric not in measured | possible:
         names = ", ".join(sorted(measured or possible))
         raise BadInput(f"No metric is called {metric!r}. Known: {names}.", argument=("metric",))

@@ -183,6 +183,7 @@ def test_rows_that_are_blank_are_written_and_read(survey: DataProduct) -> None:
     ("arguments", "sentence"),
     [
         ('metric: "rok_auc"', "No metric is called 'rok_auc'. Known: recall, roc_auc."),
+        ('metric: "neg_log_loss"', "No metric is called 'neg_log_loss'. Known: recall, roc_auc."),
         ('label: "ill"', "'ill' is no label of tumor: it takes BENIGN, MALIGNANT."),
     ],
 )

@@ -17,6 +17,7 @@ from . import builds
 from .cases import Case
 from .planted import Floats, Sample
 from .promises import Mean, Promise
+from .ridges import REFERENCE, RidgeWorld
 from .simulated import LIMIT, World
 
 TITLE = "The winner's score is not too good by choosing"
@@ -77,6 +78,11 @@ def cases() -> Iterator[Case]:
             check=partial(check_real, tasks=tasks),
             repeats=3,
         )
+        yield Case(
+            name=f"ridge recipes, equally many rows: {', '.join(task.name for task in tasks)}",
+            check=partial(check_ridges, tasks=tasks),
+            repeats=20,
+        )
 
 
 def check_simulated(seeds: Sequence[int], n: int) -> Iterator[Promise]:
@@ -123,6 +129,29 @@ def check_real(seeds: Sequence[int], tasks: Sequence[Task]) -> Iterator[Promise]
         quantity="ROC AUC, told − true",
         came_true=Mean.of(differences),
         least=-0.03,
+        most=BIAS,
+    )
+
+
+def check_ridges(seeds: Sequence[int], tasks: Sequence[Task]) -> Iterator[Promise]:
+    """Measure told minus true of ridge recipes on real rows, where both are of models of equally many rows.
+
+    How lucky the rows are is known, too: by a recipe that nothing chooses. It is taken out of the differences.
+    """
+    told, luck = [], []
+    for task in tasks:
+        sample = task.load()
+        for seed in seeds:
+            world = RidgeWorld.draw(sample, LEARN, seed)
+            problem = Classification(candidates=25, seed=seed, keep=1, pictures=0.0, infer_limit=LIMIT)
+            outcome = builds.run(problem, world.dataset(problem), None, world.pool)
+            _, true = world.compare(world.pools[0].context, outcome.fitted.candidate)
+            told.append(outcome.told - true)
+            luck.append(float(np.subtract(*world.compare(world.pools[0].context, REFERENCE))))
+    yield Promise(
+        quantity="ROC AUC, told − true",
+        came_true=adjust(np.array(told), np.array(luck)),
+        least=-BIAS,
         most=BIAS,
     )
 

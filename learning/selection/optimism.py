@@ -4,8 +4,10 @@ The final round partitions the same rows as the search, so the luck that chose t
 in the bootstrap bias-corrected cross-validation of Tsamardinos, Greasidou and Borboudakis (Bootstrapping the
 Out-of-sample Predictions for Efficient and Accurate Cross-Validation, 2018), the choice is repeated on resampled rows,
 and scored on those that were not drawn; no candidate is fitted again. The luck is drawn from the normal distribution
-that the rows' influence gives: with luck Z in the scores, a choice by the scores plus Z' of the same distribution is
-independent of the scores less Z', which are therefore honest.
+that the rows' influence gives: with luck Z in the scores, and Z' of the same distribution, a choice by the scores plus
+g Z' is independent of the scores less Z' / g, which are therefore honest (Oliveira, Lei and Tibshirani, Unbiased Risk
+Estimation in the Normal Means Problem via Coupled Bootstrap Techniques, 2021). The smaller g is, the more the choice
+resembles the one that was made, and the less certain is the estimate.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +31,9 @@ Floats = NDArray[np.float64]
 
 #: Draws of the luck of all candidates.
 DRAWS = 10_000
+#: The g above. With 1, recipes that differ are chosen less well than they were, and the correction is too strong: over
+#: 110 searches on ten real sets it left −0.0043 ± 0.0012 of +0.0066 in ROC AUC, with this −0.0009 ± 0.0014.
+MORE_LUCK = 0.5
 #: Random halves of the rows on which an ensemble's weights are chosen anew, and rows that are halved at most.
 HALVINGS, HALVED_ROWS = 5, 5_000
 
@@ -94,8 +99,8 @@ class Optimism:
         luck = np.array([self._searched[c] for c in rivals])
         scores, standing = (np.array([values[c] for c in rivals]) for values in (means, standings))
         draws = draw_luck(luck, DRAWS, np.random.default_rng(self.search.context.seed))
-        chosen = (standing + draws).argmax(axis=1)
-        honest = scores[chosen] - draws[np.arange(DRAWS), chosen]
+        chosen = (standing + MORE_LUCK * draws).argmax(axis=1)
+        honest = scores[chosen] - draws[np.arange(DRAWS), chosen] / MORE_LUCK
         return max(0.0, float(scores[standing.argmax()] - honest.mean()))
 
     @cached_property

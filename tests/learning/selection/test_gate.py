@@ -23,14 +23,14 @@ RIVALS = [Candidate("forest", {"n_estimators": 10 + number}) for number in range
 class Contest:
     """Search and final round whose candidates know the label equally well, with noise of their own in each row."""
 
-    def __init__(self, rivals, *, rows=200, seed=0, metric="roc_auc", worse=(), better=None):
+    def __init__(self, rivals, *, rows=200, seed=0, metric="roc_auc", worse=(), better=None, gain=1.0):
         self.search = build_search(Classification(metric=metric), lambda _: Scripted(), rows=rows)
         self.final_round = final_round(self.search, CHAMPION)
         self.search.drawn = dict.fromkeys([CHAMPION, *RIVALS[:rivals]])
         random = np.random.default_rng(seed)
         shared = random.normal(size=rows)
         for candidate in [CHAMPION, *RIVALS[:rivals]]:
-            skill = 1.0 - 2.0 * (candidate in worse) + 1.0 * (candidate == better)
+            skill = 1.0 - 2.0 * (candidate in worse) + gain * (candidate == better)
             labels = self.search.context.dataset.y
             margins = skill * (labels - 0.5) + shared + 0.5 * random.normal(size=rows)
             for board in (self.search.scoreboard, self.final_round.scoreboard):

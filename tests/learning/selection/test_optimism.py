@@ -36,6 +36,13 @@ def test_a_winner_that_is_much_better_owes_little_to_luck():
     assert estimate(Contest(8, rows=600, better=RIVALS[0])) < 0.2 * estimate(Contest(8, rows=600))
 
 
+def test_recipes_that_differ_are_corrected_less_than_a_choice_by_twice_the_luck_would(monkeypatch):
+    contest = Contest(8, better=RIVALS[0], gain=0.3)
+    careful = estimate(contest)
+    monkeypatch.setattr("learning.selection.optimism.MORE_LUCK", 1.0)
+    assert careful < estimate(contest)
+
+
 def test_an_alternative_was_chosen_from_its_family():
     contest = Contest(8)
     assert estimate(contest, is_winner=False) < estimate(contest)

@@ -141,6 +141,18 @@ def test_few_rows_have_errors_of_one_size():
     assert fitted.count == interval_fit.FEWEST_ROWS - 10
 
 
+def test_two_hundred_rows_already_show_that_errors_grow(monkeypatch):
+    fresh = Simulation("growing", 3_000, seed=1)
+
+    def least() -> float:
+        fitted = [Simulation("growing", 200, seed=seed).fit(repeats=2) for seed in range(3)]
+        return float(np.mean([fresh.thirds(fresh.inside(each)) for each in fitted], axis=0).min())
+
+    sized = least()
+    monkeypatch.setattr(interval_fit, "FEWEST_ROWS", 250)
+    assert sized > 0.84 > least() + 0.05
+
+
 def test_intervals_stay_within_what_the_label_may_be():
     simulation = Simulation("skewed")
     simulation.dataset = replace(simulation.dataset, y=np.abs(simulation.y))

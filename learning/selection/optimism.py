@@ -126,7 +126,7 @@ class Optimism:
         """Estimate the optimism of weights that were chosen by the score on the same rows.
 
         They are chosen anew on a random half of the rows, and scored on the other. A half has twice the luck of all
-        rows, as the scores plus Z' do.
+        rows, so that the estimate is rather too large.
         """
         context, board = self.search.context, self.search.scoreboard
         y = context.dataset.y

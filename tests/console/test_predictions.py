@@ -116,6 +116,8 @@ def test_conditions_of_the_address_are_those_of_the_list_of_the_counts_and_of_th
     page = client.get(LIST, params=parameters)
     assert references(page) == [f"{asked.prefix}-001"]
     assert re.search(r'name="than1" value="0"', page.text)
+    [week] = [link for link in links(page, rf"{LIST}\?[^\"]*") if "since=" in link]
+    assert references(client.get(week)) == [f"{asked.prefix}-001"], "the other conditions stay"
     counts = client.get(f"{LIST}facets/", params=parameters).text
     assert "1 prediction" in counts and "Version" in counts
     [export] = links(page, r"/export/[^\"]*")

@@ -14,11 +14,14 @@ from ..paging import page_of
 from ..prediction_facets import list_facets
 from ..prediction_filters import COMPARISONS, FLAGS, PredictionFilter, read_filter
 from ..tasks import Task
+from ..windows import start_of_day
 from . import deleting
 from . import prediction as one
 
 #: The predictions of one page.
 PAGE_SIZE = 50
+#: Days of the shortcut of the filter.
+LAST_DAYS = 7
 #: Refusals that say nothing about the filter.
 PASSED_ON = (
     *("FORBIDDEN", "UNAUTHENTICATED", "UNAVAILABLE", "OVERLOADED", "TIMED_OUT", "RATE_LIMITED", "INTERNAL"),
@@ -48,11 +51,17 @@ def predictions(request: HttpRequest, product: str) -> HttpResponse:
         "comparisons": COMPARISONS.items(),
         "flags": list_flags(filter),
         "query": urlencode(filter.texts),
+        "last_week": link(request.path, filter.texts | {"since": _begin_of_week(), "until": ""}),
         "is_newest": not {"after", "before"} & set(request.GET) and filter.order == "newest",
         "live": {"product": product, "filter": filter.input},
         "export": link(f"/export/{product}/predictions.csv", exported),
     }
     return render(request, "console/predictions.html", context, product, 422 if faults else 200)
+
+
+def _begin_of_week() -> str:
+    """Get the day in UTC with which the last seven days begin, today among them."""
+    return start_of_day(LAST_DAYS - 1).date().isoformat()
 
 
 def list_page(

@@ -353,7 +353,7 @@ def guarded_stream(subscribe: Resolver | None, rule: Rule) -> Resolver:
         check(rule, context.actor, None)
         if product := await threads.run(_product_of_arguments, arguments):
             check(rule, context.actor, product)
-        return _watched(await _opened(subscribe, source, info, arguments), context, rule, product)
+        return watched(await _opened(subscribe, source, info, arguments), context, rule, product)
 
     return checked
 
@@ -375,15 +375,17 @@ def _product_of_arguments(arguments: Mapping[str, Any]) -> str | None:
     return product if isinstance(product, str) else None
 
 
-async def _watched(stream: Any, context: Context, rule: Rule, product: str | None) -> AsyncIterator[Any]:
-    """The events of a stream, for as long as the caller may have them; those of other products are left out."""
+async def watched(stream: Any, context: Context, rule: Rule, product: str | None) -> AsyncIterator[Any]:
+    """Yield the events of a stream while the caller may have them; those of other products are left out."""
     upcoming: asyncio.Future[Any] | None = None
     try:
         while True:
             upcoming = upcoming or asyncio.ensure_future(anext(stream))
             changed = context.changed()
-            await asyncio.wait({upcoming, changed}, return_when=asyncio.FIRST_COMPLETED)
-            changed.cancel()
+            try:
+                await asyncio.wait({upcoming, changed}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                changed.cancel()  # also when the stream is closed: a future that waits keeps its whole request
             context.actor = await context.find_again()
             check(rule, context.actor, product)
             if not upcoming.done():

@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
 
 from ..evaluation.folds import sample_rows
-from ..evaluation.separation import clear_separation
+from ..evaluation.separation import CLEAR
 from ..fits.fold_fit import FitContext
 from ..sentences import list_names
 from .decision import Entry, Incumbent
@@ -54,7 +54,7 @@ class ClusterObjections:
     def _object_to_first(self) -> Iterator[Objection]:
         """Yield the objections to any clusters that no person has accepted."""
         separation = self.winner.measures.get("separation")
-        if separation is not None and separation < self._clear:
+        if separation is not None and separation < CLEAR:
             yield Objection(self._describe_one_cloud(separation), holds_first=True)
         elif features := self._find_repeated():
             yield Objection(
@@ -84,11 +84,10 @@ class ClusterObjections:
             if stability is not None
             else ""
         )
-        few = f" of {self._units:,} rows" if self._clear > clear_separation(MOST_ROWS) else ""
         return (
-            f"The rows fall into no clear clusters: their separation is {format_score(separation)}, that of clear ones"
-            f"{few} {self._clear:.2f} or more.{again} Promote the version if parts of one cloud are of use; else "
-            "choose features in which groups of rows differ."
+            f"The rows fall into no clear clusters: their separation is {format_score(separation)}, that of clear ones "
+            f"{CLEAR:g} or more.{again} Promote the version if parts of one cloud are of use; else choose features in "
+            "which groups of rows differ."
         )
 
     def _describe_disagreement(self, agreement: float) -> str:
@@ -102,16 +101,6 @@ class ClusterObjections:
             f"clusters, the champion {_count(old)}. Compare both, and promote the version if its clusters are "
             "of more use."
         )
-
-    @cached_property
-    def _units(self) -> int:
-        """Number of independent rows."""
-        together = self.context.dataset.rows_together()
-        return len(self.context.dataset) if together is None else len(np.unique(together))
-
-    @property
-    def _clear(self) -> float:
-        return clear_separation(self._units)
 
     @cached_property
     def _agreement(self) -> float | None:

@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import make_circles, make_moons
 from sklearn.preprocessing import StandardScaler
 
-from learning.evaluation.separation import CLEAR, Neighbourhoods, clear_separation
+from learning.evaluation.separation import CLEAR, Neighbourhoods
 
 Rows = tuple[NDArray[np.float64], NDArray[np.int64]]
 
@@ -74,30 +74,6 @@ def test_clusters_of_any_shape_are_separated_better_than_by_means(shape: Callabl
 def test_parts_of_one_cloud_are_not_clear(draw: Callable[..., NDArray[np.float64]], number: int, seed: int):
     X = draw(np.random.default_rng(seed))
     assert separation(X, means(X, number)) < CLEAR
-
-
-def line(random: np.random.Generator, n: int) -> NDArray[np.float64]:
-    place = random.uniform(size=n)
-    return np.column_stack([place, place + 0.03 * random.normal(size=n)])
-
-
-def arc(random: np.random.Generator, n: int) -> NDArray[np.float64]:
-    angle = random.uniform(0, np.pi, n)
-    return np.column_stack([np.cos(angle), np.sin(angle)]) + 0.05 * random.normal(size=(n, 2))
-
-
-@pytest.mark.parametrize("draw", [line, arc])
-def test_parts_of_a_line_of_few_rows_are_seldom_clear(draw: Callable[..., NDArray[np.float64]]):
-    draws = [draw(np.random.default_rng(seed), 150) for seed in range(4)]
-    values = [separation(X, means(X, number)) for X in draws for number in (2, 8)]
-    assert sum(value >= clear_separation(150) for value in values) <= 1
-
-
-def test_few_rows_of_two_clusters_are_clear():
-    random = np.random.default_rng(0)
-    clusters = np.arange(120) % 2
-    X = random.normal(size=(120, 2)) + 6 * clusters[:, None] * [1, 0]
-    assert separation(X, clusters) > clear_separation(120)
 
 
 def test_a_clustering_is_no_better_than_its_worst_cluster():

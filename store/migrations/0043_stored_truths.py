@@ -9,8 +9,29 @@ from store.predictions.truth import STORED, TRUTHS
 VIEW = import_module("store.migrations.0031_truth_policies").TRUTH_VIEW
 SELECTED = TRUTHS.format(**STORED)
 
-#: Whoever gives feedback while this is done waits, so that the triggers miss no word.
-REPLACE_VIEW = "LOCK TABLE store_feedback, store_truthpolicy IN SHARE ROW EXCLUSIVE MODE; DROP VIEW store_truth"
+#: Whoever gives feedback while this is done waits, so that the triggers miss no word: for the policy's lock, which writers
+#: take first, so that nobody waits for words who has read the view already, and would be waited for.
+REPLACE_VIEW = """
+SELECT pg_advisory_xact_lock(hashtextextended('truth policy ' || product, 0))
+FROM (SELECT product FROM store_truthpolicy ORDER BY product) policies;
+LOCK TABLE store_feedback, store_truthpolicy IN SHARE ROW EXCLUSIVE MODE;
+DROP VIEW store_truth
+"""
+#: Who gives feedback writes the table from now on, with the rights that `./dev sql grants` prints: processes of the release
+#: before this one serve until these are granted.
+GRANT = """
+DO $$
+DECLARE speaker regrole;
+BEGIN
+    FOR speaker IN SELECT DISTINCT grantee FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid = 'store_feedback'::regclass AND privilege_type = 'INSERT' AND grantee NOT IN (0, relowner)
+    LOOP
+        EXECUTE format(
+            'GRANT SELECT, INSERT, DELETE, UPDATE (entity, answer, disputed, words) ON store_truth TO %s', speaker
+        );
+    END LOOP;
+END $$
+"""
 #: Rows are locked before the words are read, in one order, so that of two transactions which change the words of a
 #: subject the second one reads those of the first, too: a conflict locks a row also where its condition changes nothing.
 #: What has no word any more stays at 0 words, and goes. Nothing is joined: a plan that expects few rows would take hours
@@ -144,15 +165,6 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.RunSQL(GRANT, migrations.RunSQL.noop),
         migrations.RunSQL(TRIGGERS, NO_TRIGGERS),
-        # With the subject, so that predictions are counted by truth without being read.
-        migrations.RemoveIndex(model_name='prediction', name='predictions_newest_first'),
-        migrations.AddIndex(
-            model_name='prediction',
-            index=models.Index(
-                fields=['product', '-created_at', '-id'],
-                include=['answer', 'model', 'served', 'subject'],
-                name='predictions_newest_first',
-            ),
-        ),
     ]

@@ -23,7 +23,7 @@ from store.products.product import DataProduct
 from store.registry.versions import ModelVersion
 from store.snapshots.snapshots import Snapshot
 from tests.clinic.models import Anamnesis, Lab, Operation, Visit
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, eventually
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -151,6 +151,19 @@ def at_once(*functions: Callable[[], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(len(functions)) as pool:
         return [future.result(PATIENCE) for future in [pool.submit(call, function) for function in functions]]
+
+
+def wait_for_locks(waiting: int) -> None:
+    """Wait until so many transactions of this database wait for a lock."""
+    statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    def count() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(statement)
+            return int(cursor.fetchone()[0])
+
+    assert eventually(lambda: count() >= waiting)
 
 
 async def with_rows(function: Callable[..., T], *arguments: Any) -> T:

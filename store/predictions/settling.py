@@ -156,7 +156,11 @@ def _fill_in_groups(product: DataProduct) -> None:
         "UPDATE store_feedback SET groups = ARRAY("
         "SELECT jsonb_array_elements_text(CAST(%s AS jsonb) -> author) ORDER BY 1) WHERE id = ANY (%s)"
     )
-    by_author = json.dumps(_groups_to_fill_in(product))
-    while numbers := list(rows.order_by("pk").values_list("pk", flat=True)[:FILLED]):
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [by_author, numbers])
+    by_author, numbers = json.dumps(_groups_to_fill_in(product)), [0]
+    while numbers:
+        with transaction.atomic():
+            # An import writes its truths in the order of its rows: whoever locks others meanwhile waits for it first.
+            truth.hold_policy(product)
+            numbers = list(rows.order_by("pk").values_list("pk", flat=True)[:FILLED])
+            with connection.cursor() as cursor:
+                cursor.execute(statement, [by_author, numbers])

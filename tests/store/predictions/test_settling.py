@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from learning.truth import DEFAULT, Latest, Majority, Policy, Priority
 from store.access.actors import TABLE
@@ -19,11 +19,14 @@ from store.products import catalogue
 from store.products.product import DataProduct
 from tests.clinic.models import Operation
 
-from ..conftest import declared, operate
+from ..conftest import declared, operate, wait_for_locks
 from .test_policies import column, member, say, take_back
 from .test_truth import words
 
 pytestmark = pytest.mark.django_db
+
+#: Two subjects, in their order.
+SUBJECTS = [f"{number:08}-0000-0000-0000-000000000000" for number in range(2)]
 
 
 def with_policy(product: DataProduct, policy: Policy) -> DataProduct:
@@ -177,6 +180,32 @@ def test_feedback_beside_a_settling_is_neither_lost_nor_taken_for_the_tables(
         agreed = truths.get(subjects[operation.pk])
         assert column(operation) is stay.label_of(agreed.answer if agreed else None)
         assert words(operation, TABLE) == [None]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_groups_are_filled_in_behind_an_import_whose_rows_have_another_order(stay: DataProduct) -> None:
+    TruthPolicy.objects.all().delete()
+    policies.insert_missing([stay])
+    words_of = {subject: {"product": stay.name, "subject": subject, "answer": "True"} for subject in SUBJECTS}
+    for values in words_of.values():
+        Feedback.objects.create(author="ann", **values)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            truth.lock_policy(stay)
+            Feedback.objects.create(author="bob", groups=[], **words_of[SUBJECTS[1]])
+            settling_now = pool.submit(settle_apart, with_policy(stay, Priority("experts")))
+            wait_for_locks(1)
+            Feedback.objects.create(author="bob", groups=[], **words_of[SUBJECTS[0]])
+        settling_now.result()
+    assert {word.groups is None for word in Feedback.objects.all()} == {False}
+    assert [row.words for row in truth.Truth.objects.filter(product=stay.name)] == [2, 2]
+
+
+def settle_apart(product: DataProduct) -> int:
+    try:
+        return settle(product)
+    finally:
+        connection.close()
 
 
 def test_a_policy_is_checked_against_the_users(settings: Any) -> None:

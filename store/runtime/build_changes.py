@@ -76,18 +76,19 @@ class BuildWatch:
 
     def __init__(self) -> None:
         self.subscribers: set[PendingBuilds] = set()
+        self.begun = asyncio.Event()
         self.watching: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def subscription(self) -> AsyncIterator[PendingBuilds]:
-        """Subscribe to the changes from now on."""
+        """Subscribe to the changes from now on, once the rows have been read that later ones are compared with."""
         subscriber = PendingBuilds()
         self.subscribers.add(subscriber)
         try:
             if self.watching is None:
-                listening = asyncio.Event()
-                self.watching = asyncio.create_task(self._watch(listening), name="build changes")
-                await listening.wait()
+                self.begun = asyncio.Event()
+                self.watching = asyncio.create_task(self._watch(self.begun), name="build changes")
+            await self.begun.wait()
             yield subscriber
         finally:
             self.subscribers.discard(subscriber)
@@ -95,18 +96,19 @@ class BuildWatch:
                 self.watching.cancel()
                 self.watching = None
 
-    async def _watch(self, listening: asyncio.Event) -> None:
+    async def _watch(self, begun: asyncio.Event) -> None:
         async with hub.subscription() as events:
-            listening.set()
             unfinished_builds: UnfinishedBuilds | None = None
             while True:
                 try:
                     if unfinished_builds is None:
                         unfinished_builds = await read_when_reachable(_begin)
+                        begun.set()
                     event = await events.next(POLL_SECONDS)
                     await self._follow(unfinished_builds, event, events)
                 except Exception:  # one failure must not end all streams
                     log.exception("The builds could not be read; it is tried again.")
+                    begun.set()  # a stream reads the rows itself, and ends with the error
                     await asyncio.sleep(POLL_SECONDS)
 
     async def _follow(
@@ -137,7 +139,8 @@ async def follow(product: str | None = None) -> AsyncGenerator[Build, None]:
         catalogue.get(product)
     async with watch.subscription() as subscriber:
         for build in await read_when_reachable(_read, Q(status__in=UNFINISHED)):
-            subscriber.put(build)
+            if build.pk not in subscriber.pending:  # what was put meanwhile may be newer: its end
+                subscriber.put(build)
         while True:
             build = await subscriber.next()
             if product in (None, build.product):

@@ -1,8 +1,10 @@
 """Changes of builds: each end is heard of, also without Redis, and rows are read once for all streams."""
 
 import asyncio
+from typing import Any
 
 import pytest
+from django.db import ProgrammingError
 from django.db.models.functions import Now
 
 from store.builds.builds import Build
@@ -10,7 +12,7 @@ from store.exceptions import UnknownProduct
 from store.jobs.events import hub
 from store.products.product import DataProduct
 from store.runtime import build_changes
-from store.runtime.build_changes import BuildWatch, follow
+from store.runtime.build_changes import BuildWatch, PendingBuilds, follow
 
 from ..conftest import with_rows
 
@@ -94,6 +96,75 @@ async def test_a_slow_stream_hears_of_the_last_state_of_a_build(stay: DataProduc
     while (await anext(slow)).status != "FAILED":
         pass
     await slow.aclose()
+
+
+async def test_an_end_that_comes_while_a_stream_reads_the_rows_is_heard_of(
+    stay: DataProduct, watch: BuildWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = await with_rows(request, stay)
+    first, second = follow("stay"), follow("stay")
+    assert (await anext(first)).status == "READY"
+    read = build_changes.read_when_reachable
+
+    async def read_late(function: Any, *arguments: Any) -> Any:
+        rows = await read(function, *arguments)
+        if asyncio.current_task() is not watch.watching:
+            await with_rows(end, build)
+            while not all(b.status == "FAILED" for s in watch.subscribers for b in list_pending(s, build)):
+                await asyncio.sleep(0.01)
+        return rows
+
+    monkeypatch.setattr(build_changes, "read_when_reachable", read_late)
+    assert (await anext(second)).status == "FAILED"
+    await first.aclose()
+    await second.aclose()
+
+
+async def test_an_end_before_the_first_look_at_the_rows_is_no_build_that_goes_on(
+    stay: DataProduct, diabetes: DataProduct, watch: BuildWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, has_read, read = await with_rows(request, stay), asyncio.Event(), build_changes.read_when_reachable
+
+    async def begin_late(function: Any, *arguments: Any) -> Any:
+        if function is build_changes._begin:
+            await asyncio.wait([asyncio.ensure_future(has_read.wait())], timeout=0.2)
+            await with_rows(end, build)
+        rows = await read(function, *arguments)
+        if asyncio.current_task() is not watch.watching:
+            has_read.set()
+        return rows
+
+    monkeypatch.setattr(build_changes, "read_when_reachable", begin_late)
+    stream, heard = follow(), dict[int, str]()
+    waiting = asyncio.ensure_future(anext(stream))
+    await has_read.wait()
+    other = await with_rows(request, diabetes)
+    while other.pk not in heard:
+        changed = await waiting
+        heard[changed.pk] = changed.status
+        waiting = asyncio.ensure_future(anext(stream))
+    assert heard.get(build.pk) in (None, "FAILED")
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await stream.aclose()
+
+
+async def test_rows_that_cannot_be_read_end_a_stream_with_the_error(
+    watch: BuildWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Any = None) -> Any:
+        raise ProgrammingError("permission denied")
+
+    monkeypatch.setattr(build_changes, "_begin", refuse)
+    monkeypatch.setattr(build_changes, "_read", refuse)
+    with pytest.raises(ProgrammingError):
+        await anext(follow())
+    assert watch.watching is None
+
+
+def list_pending(stream: PendingBuilds, build: Build) -> list[Build]:
+    """List what waits for a stream of this build; the build as it was where nothing does."""
+    return [stream.pending.get(build.pk, build)]
 
 
 async def test_an_unknown_product_is_refused() -> None:

@@ -81,7 +81,8 @@ def _find_before(product: DataProduct, snapshot: "Snapshot") -> "Snapshot | None
         return None
     older = type(snapshot).objects.filter(product=product.name, number__lt=snapshot.number)
     before = older.order_by("-number").first()
-    if before is None or before.dropped_at or _label_of(before) != _label_of(snapshot):
+    # What was erased must not come back from a table that waits to be dropped.
+    if before is None or before.dropped_at or before.unwanted_at or _label_of(before) != _label_of(snapshot):
         return None
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [before.table])

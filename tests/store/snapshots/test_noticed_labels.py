@@ -6,12 +6,14 @@ import pytest
 
 from store.access.actors import TABLE, Actor
 from store.predictions import truth
+from store.predictions.erasure import SubjectName
 from store.predictions.feedback import About, Feedback
 from store.predictions.predictions import Prediction
 from store.products.product import DataProduct
 from store.quality import counted
 from store.quality.windows import LeftOut
 from store.registry.versions import ModelVersion
+from store.serving import erasing
 from store.snapshots.snapshots import Snapshot
 from tests.clinic.models import Operation
 
@@ -129,6 +131,23 @@ def test_who_speaks_later_decides_and_the_label_was_there_before(
     Feedback.objects.retract(stay, word.pk, ADMIN)
     operation.refresh_from_db()
     assert operation.relapsed is True
+
+
+def test_what_was_erased_does_not_come_back_from_a_table_that_waits_to_be_dropped(
+    stay: DataProduct, served: ModelVersion
+) -> None:
+    operation = operate(relapsed=True)
+    predict(stay, served, operation)
+    Snapshot.objects.take(stay)
+    erased = erasing.erase(stay, SubjectName(entity=str(operation.pk)))
+    assert len(erased.snapshots) == 1
+    write(operation, None)
+    Snapshot.objects.take(stay)
+    assert words(stay, operation) == []
+    write(operation, False)
+    predict(stay, served, operation)
+    Snapshot.objects.take(stay)
+    assert words(stay, operation) == [(TABLE, None), (TABLE, "False")]
 
 
 def test_snapshots_that_read_another_label_or_have_no_rows_any_more_tell_nothing(stay: DataProduct) -> None:

@@ -18,6 +18,7 @@ from ..jobs.jobs import UNFINISHED
 from ..predictions import erasure
 from ..predictions.erasure import Removed, SubjectName
 from ..products.product import DataProduct
+from ..snapshots import erased_examples
 from ..snapshots.snapshots import Snapshot
 from .label_queue import LabelCandidate
 
@@ -39,6 +40,7 @@ def erase(product: DataProduct, name: SubjectName, reason: str = "", dry_run: bo
 
     The audit log names the subject by its UUID alone. Raises BadInput, Forbidden.
     """
+    erased_examples.hold_snapshots(product)
     removed = erasure.remove_subject(product, name, dry_run)
     snapshots = find_snapshots(product, name, removed.ids)
     if not dry_run:

@@ -23,7 +23,7 @@ from ..predictions.feedback import Feedback
 from ..products.columns import select_stored
 from ..products.features import Feature, refusals_explained
 from ..products.product import DataProduct
-from . import dataset_loader, fingerprint, noticed_labels, repeated_rows
+from . import dataset_loader, erased_examples, fingerprint, noticed_labels, repeated_rows
 from .undeclared import UndeclaredValues, find_undeclared
 
 #: The columns before the features: entity key, prediction (of an example without a base row), label, time, group.
@@ -73,6 +73,7 @@ class SnapshotManager(models.Manager["Snapshot"]):
             snapshot.count_rows(product)
             snapshot.save(force_insert=True)
             noticed_labels.record(product, snapshot)
+        erased_examples.mark(product, snapshot)
         return snapshot
 
 

@@ -1,9 +1,11 @@
 """What is erased of an entity or a reference: everything that Exemplar stores, for who may, with an entry."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import Q
 
 from learning.exceptions import NoRows
@@ -146,6 +148,43 @@ def test_tables_of_snapshots_that_have_it_are_dropped_once_no_build_reads_them(s
         dropped.dataset(stay)
     assert Snapshot.objects.get(pk=without.pk).dropped_at is None
     assert erasing.erase(stay, KEY).snapshots == []
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.django_db(transaction=True)
+def test_a_snapshot_that_was_taken_meanwhile_is_unwanted_if_an_example_is_gone(
+    stay: DataProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in (8, 9):
+        operate(pk=key, relapsed=True)
+    served = version(stay)
+    requests = [question(stay, {"reference": name}, age=20) for name in ("slip", "slope")]
+    upsert.store(PredictionBatch(stay, served, requests, [ClassAnswer("True", 0.6, (0.4, 0.6))] * 2))
+    for reference in ("slip", "slope"):
+        Feedback.objects.give(stay, About(reference=reference), "True", "ann")
+    undisturbed = Snapshot.objects.take(stay)
+    assert undisturbed.from_predictions == 2
+    Snapshot.objects.filter(pk=undisturbed.pk).update(dropped_at=undisturbed.taken_at)
+    count = Snapshot.count_rows
+
+    def count_late(self: Snapshot, product: DataProduct) -> None:
+        count(self, product)
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(erase_apart, product, SLIP).result().snapshots == []
+
+    monkeypatch.setattr(Snapshot, "count_rows", count_late)
+    taken = Snapshot.objects.take(stay)
+    stored = {row.pk: row.unwanted_at is not None for row in Snapshot.objects.filter(product=stay.name)}
+    assert stored[taken.pk] and not stored[undisturbed.pk]
+    retention.drop_unwanted_snapshots()
+    assert Snapshot.objects.get(pk=taken.pk).dropped_at
+
+
+def erase_apart(product: DataProduct, name: SubjectName) -> erasing.Erased:
+    try:
+        return erasing.erase(product, name)
+    finally:
+        connection.close()
 
 
 def test_a_snapshot_whose_table_is_gone_has_nothing(stay: DataProduct, stored: ModelVersion) -> None:

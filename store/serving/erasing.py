@@ -7,13 +7,14 @@ rows of a snapshot never change: folds and fingerprints depend on them. A team's
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from ..access import audit
 from ..access.audit import Act
 from ..builds.builds import Build
+from ..db import sqlstates
 from ..jobs.jobs import UNFINISHED
 from ..predictions import erasure
 from ..predictions.erasure import Removed, SubjectName
@@ -68,13 +69,15 @@ def find_snapshots(product: DataProduct, name: SubjectName, predictions: Sequenc
 
 
 def _has(snapshot: Snapshot, entity: str | None, predictions: Sequence[str]) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s)", [snapshot.table])
-        if cursor.fetchone() == (None,):  # dropped by hand
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT EXISTS (SELECT FROM {snapshot.table} "
+                "WHERE _entity = %s OR _prediction = ANY (CAST(%s AS uuid[])))",
+                [entity, list(predictions)],
+            )
+            return bool(cursor.fetchone()[0])
+    except DatabaseError as error:
+        if sqlstates.is_missing(error):  # dropped by hand, or by a worker at this moment
             return False
-        cursor.execute(
-            f"SELECT EXISTS (SELECT FROM {snapshot.table} "
-            "WHERE _entity = %s OR _prediction = ANY (CAST(%s AS uuid[])))",
-            [entity, list(predictions)],
-        )
-        return bool(cursor.fetchone()[0])
+        raise

@@ -13,6 +13,8 @@ from . import rates
 
 #: Characters of a rate, at most.
 LONGEST_RATE = 40
+#: Characters of what a token is for, at most.
+LONGEST_NOTE = 200
 
 
 class UserKind(models.TextChoices):
@@ -69,7 +71,7 @@ class Token(BaseModel):
     #: SHA-256 of the secret: 256 random bits need no slow hash.
     digest = models.BinaryField(max_length=32, unique=True)
     #: What it is for, in its owner's words.
-    note = models.CharField(max_length=200, blank=True)
+    note = models.CharField(max_length=LONGEST_NOTE, blank=True)
     #: Permissions and products that it is limited to; null: all that its user has.
     permissions = ArrayField(models.CharField(max_length=20), null=True)
     products = ArrayField(models.CharField(max_length=40), null=True)

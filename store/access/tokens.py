@@ -12,10 +12,10 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from ..exceptions import BadInput, Unauthenticated, UnknownId
+from ..exceptions import BadInput, Forbidden, Unauthenticated, UnknownId
 from . import acting, audit
 from .audit import Act
-from .models import Token, User
+from .models import LONGEST_NOTE, Token, User
 from .permissions import Grants, Permission
 
 #: What every token begins with, so that scanners of secrets find it.
@@ -67,6 +67,8 @@ def make(
         raise BadInput(
             "A token that may do nothing is of no use: name permissions.", argument=("permissions",)
         )
+    if len(note) > LONGEST_NOTE:
+        raise BadInput(f"A note has at most {LONGEST_NOTE} characters.", argument=("note",))
     prefix = MARK + base64.b32encode(secrets.token_bytes(5)).decode().lower()
     secret = f"{prefix}_{secrets.token_urlsafe(32)}"
     token = Token.objects.create(
@@ -74,8 +76,8 @@ def make(
         prefix=prefix,
         digest=hash_secret(secret),
         note=note,
-        permissions=None if permissions is None else sorted(permissions),
-        products=None if products is None else sorted(products),
+        permissions=None if permissions is None else sorted(set(permissions)),
+        products=None if products is None else sorted(set(products)),
         created_by=created_by,
         expires_at=None if expires_in is None else Now() + expires_in,
     )
@@ -130,11 +132,17 @@ def revoke(prefix: str) -> Token:
 
 
 def _check_may_change(token: Token) -> None:
-    """Check that this thread's actor owns the token, or administers what it is for. Raises Forbidden."""
-    actor = acting.current()
+    """Check that this thread's actor owns the token, or administers what it is for. Raises Forbidden.
+
+    A token changes itself alone: of two that one user has, a narrow one would be as good as a wide one.
+    """
+    actor, products = acting.current(), [None] if token.products is None else token.products
     if actor is not None and actor.name == token.user.username:
-        return
-    for product in [None] if token.products is None else token.products:
+        if actor.token in (None, token.pk):
+            return
+        if not all(actor.may(Permission.ADMINISTER, product) for product in products):
+            raise Forbidden("A token changes itself alone: log in to change another token of yours.")
+    for product in products:
         acting.require(Permission.ADMINISTER, product)
 
 

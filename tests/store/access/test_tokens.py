@@ -6,10 +6,11 @@ import pytest
 from django.utils import timezone
 
 from store.access import grants, resolver, tokens
+from store.access.acting import acting_as
 from store.access.credentials import Credentials
 from store.access.models import Token, User, UserKind
 from store.access.permissions import Permission
-from store.exceptions import BadInput, Unauthenticated, UnknownId
+from store.exceptions import BadInput, Forbidden, Unauthenticated, UnknownId
 
 pytestmark = pytest.mark.django_db
 
@@ -97,6 +98,22 @@ def test_a_rotated_token_holds_for_the_overlap(app: User) -> None:
     assert new.token.expires_at and new.token.expires_at > timezone.now() + timedelta(days=89)
 
 
+def test_a_token_changes_itself_and_no_other_of_its_user(app: User) -> None:
+    wide = tokens.make(app, created_by="admin").token
+    narrow = tokens.make(app, created_by="admin", permissions=[VIEW], products=["tumor", "tumor"])
+    with acting_as(find(narrow.secret)):
+        for change in (
+            lambda: tokens.rotate(wide, created_by="shop", overlap=timedelta(hours=1)),
+            lambda: tokens.revoke(wide.prefix),
+        ):
+            with pytest.raises(Forbidden, match="changes itself alone"):
+                change()
+        successor = tokens.rotate(narrow.token, created_by="shop", overlap=timedelta(hours=1)).token
+    assert (successor.permissions, successor.products) == (["VIEW"], ["tumor"])
+    wide.refresh_from_db()
+    assert wide.revoked_at is None and wide.expires_at is None
+
+
 def test_the_last_use_is_written_once_a_minute(app: User) -> None:
     token = tokens.make(app, created_by="admin").token
 
@@ -118,5 +135,7 @@ def test_tokens_that_make_no_sense_are_refused(app: User) -> None:
         tokens.make(app, created_by="admin", expires_in=timedelta(0))
     with pytest.raises(BadInput, match="name permissions"):
         tokens.make(app, created_by="admin", permissions=[])
+    with pytest.raises(BadInput, match="at most 200 characters"):
+        tokens.make(app, created_by="admin", note="é" * 201)
     with pytest.raises(UnknownId):
         tokens.revoke("ex_nothing")

@@ -153,10 +153,12 @@ def read_stranger_permissions(name: str) -> dict[str | None, list[str]]:
     `VIEW,PREDICT` is granted on all products, `tumor:PREDICT wine:VIEW,PREDICT` on these.
     """
     permissions: dict[str | None, list[str]] = {}
-    for part in read_text(name).split():
+    text = read_text(name)
+    for part in text.split():
         product, colon, listed = part.rpartition(":")
-        # A blank behind the colon would grant on all products what is meant for one.
-        if colon and not (listed and re.fullmatch(r"[\w-]+", product)):
+        # A blank behind the colon or a comma would grant on all products what is meant for one.
+        is_torn = ":" in text and part != part.strip(",")
+        if is_torn or (colon and not (listed and re.fullmatch(r"[\w-]+", product))):
             raise ImproperlyConfigured(
                 f"{name} has {part!r}: write `tumor:PREDICT wine:VIEW,PREDICT`, with blanks between products alone."
             )

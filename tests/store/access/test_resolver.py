@@ -177,7 +177,18 @@ def test_credentials_are_read() -> None:
     assert read_credentials([(b"authorization", b"bearer  t")]) == Credentials(bearer="t")
 
 
-@pytest.mark.parametrize("text", [":VIEW", "tumor: PREDICT", "tumor:", "nope:VIEW,tumor:VIEW", "a:b:VIEW"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        ":VIEW",
+        "tumor: PREDICT",
+        "tumor:",
+        "nope:VIEW,tumor:VIEW",
+        "a:b:VIEW",
+        "tumor:VIEW, PREDICT",
+        "tumor:VIEW ,PREDICT",
+    ],
+)
 def test_what_strangers_may_is_not_guessed(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXEMPLAR_ANONYMOUS", text)
     with pytest.raises(ImproperlyConfigured, match="with blanks between products alone"):

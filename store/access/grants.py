@@ -131,10 +131,13 @@ def limit(grantee: Grantee, *, rate: str | None = None, quota: str | None = None
         raise BadInput(
             f"{grantee.name} is a group, and limits are those of each user or program.", argument=("grantee",)
         )
-    for name, text in (("rate", rate), ("quota", quota)):
-        if text is not None:
-            setattr(grantee, name, _check_rate(name, text))
-    grantee.save(update_fields=["rate", "quota"])
+    named = {"rate": rate, "quota": quota}
+    changed = {name: _check_rate(name, text) for name, text in named.items() if text is not None}
+    for name, text in changed.items():
+        setattr(grantee, name, text)
+    # Nothing else: another may have changed the other limit since the row was read.
+    grantee.save(update_fields=changed)
+    grantee.refresh_from_db(fields=named)
     details = {"change": "limited", "names": [str(grantee)], "rate": grantee.rate, "quota": grantee.quota}
     audit.record(Act.CHANGE_ACCOUNT, ids=[grantee], details=details)
     return grantee

@@ -14,6 +14,8 @@ else:
 
 #: The word for no limit.
 UNLIMITED = "unlimited"
+#: The largest amount and the longest window in seconds: headers have no larger numbers, and Valkey counts none.
+LARGEST = 10**12
 
 
 class Rate(NamedTuple):
@@ -47,6 +49,8 @@ def parse(text: str) -> Rate | None:
         ) from None
     if item.amount < 1:
         raise ValueError(f"{text!r} allows nothing: to shut somebody out, revoke the permissions instead.")
+    if max(item.amount, item.get_expiry()) > LARGEST:
+        raise ValueError(f"{text!r} has a number that is too large to count to: write {UNLIMITED}.")
     return Rate(item.amount, item.get_expiry())
 
 

@@ -43,6 +43,12 @@ def test_a_rate_that_allows_nothing_is_refused(text):
         rates.parse(text)
 
 
+@pytest.mark.parametrize("text", ["9" * 30 + "/second", "1/" + "9" * 30 + " years"])
+def test_a_number_that_nobody_counts_to_is_refused(text):
+    with pytest.raises(ValueError, match="too large to count to: write unlimited"):
+        rates.parse(text)
+
+
 def test_a_rate_of_zero_refuses_the_start(monkeypatch):
     monkeypatch.setenv("EXEMPLAR_RATE", "0/second")
     with pytest.raises(ImproperlyConfigured, match="EXEMPLAR_RATE: '0/second' allows nothing"):
@@ -89,6 +95,16 @@ def test_a_command_limits_a_program_and_shows_it() -> None:
 
 
 @pytest.mark.django_db
+def test_two_who_limit_at_once_undo_nothing() -> None:
+    shop = User.objects.create_user("shop", kind="PROGRAM")
+    stale = User.objects.get(pk=shop.pk)
+    grants.limit(shop, rate="9/second")
+    limited = grants.limit(stale, quota="1000/day")
+    assert grants.describe_limits(limited) == "9/second, 1000/day"
+    assert User.objects.get(pk=shop.pk).rate == "9/second"
+
+
+@pytest.mark.django_db
 def test_who_shows_limits_of_those_who_are_granted_nothing_themselves() -> None:
     User.objects.create_user("bob")
     assert "bob" not in run("who")
@@ -103,7 +119,7 @@ def test_who_shows_limits_of_those_who_are_granted_nothing_themselves() -> None:
         (("shop",), "Name a --rate"),
         (("shop", "--rate", "0/second"), "allows nothing"),
         (("shop", "--rate", "fast"), "write 100/second"),
-        (("shop", "--rate", f"{'1' * 40}/second"), "at most 40 characters"),
+        (("shop", "--rate", f"{'0' * 40}9/second"), "at most 40 characters"),
         (("nobody at all", "--rate", "9/second"), "There is no user"),
         (("group:readers", "--rate", "9/second"), "is a group"),
     ],

@@ -24,7 +24,7 @@ from store import models
 from store.access.acting import acting_as
 from store.access.actors import Actor
 from store.db import threads
-from store.exceptions import BadInput, OutOfRange, Overloaded, UnknownId
+from store.exceptions import BadInput, Forbidden, OutOfRange, Overloaded, UnknownId
 from store.products import catalogue
 from store.products.product import DataProduct
 
@@ -218,6 +218,7 @@ def read(actor: Actor, id: str, rejects: bool) -> Response:
     job = find_import(actor, id)
     if not rejects:
         return respond_json(describe(job), 200)
+    check_reads_rejects(actor, job)
     rows = b"".join(models.ImportPart.objects.read(job, is_reject_list=True))
     if not rows:
         raise UnknownId("This import has no list of rejected rows, or none any more.", argument=("id",))
@@ -232,6 +233,13 @@ def find_import(actor: Actor, id: str) -> models.Import:
         raise UnknownId("No import has this id.", argument=("id",))
     check(READ, actor, job.product)
     return job
+
+
+def check_reads_rejects(actor: Actor, job: models.Import) -> None:
+    """Check that the actor sees all rows, since the list of rejected ones quotes them. Raises Forbidden."""
+    product = catalogue.find(job.product)
+    if product is None or not product.join.sees_all(actor):
+        raise Forbidden(f"The file may have rows of {job.product} that you may not see.", argument=("id",))
 
 
 def cancel(request: Request, actor: Actor, id: str) -> Response:

@@ -19,6 +19,7 @@ from store.ingest import imports
 from store.ingest.imports import Import, ImportPart
 from store.jobs import queue
 from store.predictions.feedback import Feedback
+from store.products.features import Join
 from tests.schema.conftest import serve
 from tests.schema.files.test_exports import refusal
 from tests.store.conftest import declared
@@ -109,6 +110,16 @@ def test_a_form_brings_one_file_and_rejected_rows_are_downloaded(client: httpx.C
     assert listed.headers["Content-Type"].startswith("text/csv")
     assert listed.text.startswith("file,line,column,value,reason\n") and "exemplar-build" not in listed.text
     assert refusal(client.post("tumor", files={"name": (None, "no file")})) == (400, "BAD_REQUEST")
+
+
+def test_rejected_rows_are_for_who_sees_all_rows(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = client.post("tumor?maxRejects=2", content=BROKEN, headers=CSV).json()
+    run(answer)
+    monkeypatch.setattr(Join, "sees_all", lambda self, actor: actor is None)
+    assert refusal(client.get(f"{answer['id']}/rejects.csv")) == (403, "FORBIDDEN")
+    assert client.get(answer["id"]).json()["rejected"] == 2
 
 
 @pytest.mark.parametrize(

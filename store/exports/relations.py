@@ -16,6 +16,7 @@ from ..predictions.predictions import PredictionQuerySet
 from ..products.columns import TypedColumn
 from ..products.product import DataProduct
 from ..snapshots import snapshots
+from ..snapshots.fingerprint import SUBJECT
 from ..snapshots.snapshots import SYSTEM_COLUMNS, Snapshot
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -167,7 +168,7 @@ def select_snapshot(product: DataProduct, snapshot: Snapshot, after: str | None)
         block, place = _match(PLACE_CURSOR, after).groups()
         source += f" WHERE r.ctid > '({block},{place})'::tid"
     absent = set(snapshot.find_missing(product))
-    own = [ExportColumn(name.removeprefix("_"), f'r."{name}"') for name in SYSTEM_COLUMNS]
+    own = [ExportColumn(name.removeprefix("_"), f'r."{name}"') for name in SYSTEM_COLUMNS if name != SUBJECT]
     features = [
         _typed_column(column.name, f'r."{column.name}"', column)
         for column in product.columns

@@ -1,9 +1,10 @@
 """Erasure: deletes predictions on request, and the feedback on them, or all about an entity or a reference."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from ..access import acting, audit
 from ..access.audit import Act
@@ -107,9 +108,16 @@ def remove_subject(product: DataProduct, name: SubjectName, dry_run: bool = Fals
     list(stored.filter(about))
     words.lock(product, name.subject(product))
     rows = list(stored.filter(about))
-    feedback = Feedback.objects.filter(about | Q(prediction__in=[row.pk for row in rows]))
+    feedback = seen(product, Feedback.objects.filter(about | Q(prediction__in=[row.pk for row in rows])))
     removed = Removed(rows, feedback.count())
     if not dry_run:
         feedback.delete()
         Prediction.objects.filter(pk__in=removed.ids).delete()
     return removed
+
+
+def seen(product: DataProduct, rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Select the rows that are about nothing that the actor of this thread may not see, as predictions are selected."""
+    if product.join.sees_all(acting.current()):
+        return rows
+    return rows.filter(Q(entity=None) | base_rows.is_key_of_row(product, "entity"))

@@ -20,6 +20,7 @@ from ..predictions import erasure
 from ..predictions.erasure import Removed, SubjectName
 from ..products.product import DataProduct
 from ..snapshots import erased_examples
+from ..snapshots.fingerprint import SUBJECT
 from ..snapshots.snapshots import Snapshot
 from .label_queue import LabelCandidate
 
@@ -43,10 +44,11 @@ def erase(product: DataProduct, name: SubjectName, reason: str = "", dry_run: bo
     """
     erased_examples.hold_snapshots(product)
     removed = erasure.remove_subject(product, name, dry_run)
-    snapshots = find_snapshots(product, name, removed.ids)
+    subject = name.subject(product)
+    snapshots = find_snapshots(product, name, subject, removed.ids)
     if not dry_run:
-        subject = name.subject(product)
-        LabelCandidate.objects.filter(name.condition | Q(subject=subject), product=product.name).delete()
+        places = LabelCandidate.objects.filter(name.condition | Q(subject=subject), product=product.name)
+        erasure.seen(product, places).delete()
         Snapshot.objects.filter(pk__in=[each.pk for each in snapshots], unwanted_at=None).update(
             unwanted_at=Now()
         )
@@ -62,19 +64,29 @@ def erase(product: DataProduct, name: SubjectName, reason: str = "", dry_run: bo
     return Erased(removed, snapshots, is_being_read)
 
 
-def find_snapshots(product: DataProduct, name: SubjectName, predictions: Sequence[str]) -> list[Snapshot]:
-    """Find the snapshots whose tables have the entity, or examples that these predictions were."""
+def find_snapshots(
+    product: DataProduct, name: SubjectName, subject: str, predictions: Sequence[str]
+) -> list[Snapshot]:
+    """Find the snapshots whose tables have the entity, or examples about the subject or that these predictions were."""
     stored = Snapshot.objects.filter(product=product.name, dropped_at=None).order_by("number")
-    return [snapshot for snapshot in stored if _has(snapshot, name.entity, predictions)]
+    return [snapshot for snapshot in stored if _has(snapshot, name.entity, subject, predictions)]
 
 
-def _has(snapshot: Snapshot, entity: str | None, predictions: Sequence[str]) -> bool:
+def _has(snapshot: Snapshot, entity: str | None, subject: str, predictions: Sequence[str]) -> bool:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
+            # Older tables name examples by their predictions alone, which may be gone when somebody is erased.
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s "
+                "AND NOT attisdropped)",
+                [snapshot.table, SUBJECT],
+            )
+            (has_subjects,) = cursor.fetchone()
+            about = f" OR {SUBJECT} = CAST(%s AS uuid)" if has_subjects else ""
             cursor.execute(
                 f"SELECT EXISTS (SELECT FROM {snapshot.table} "
-                "WHERE _entity = %s OR _prediction = ANY (CAST(%s AS uuid[])))",
-                [entity, list(predictions)],
+                f"WHERE _entity = %s OR _prediction = ANY (CAST(%s AS uuid[])){about})",
+                [entity, list(predictions), *([subject] * has_subjects)],
             )
             return bool(cursor.fetchone()[0])
     except DatabaseError as error:

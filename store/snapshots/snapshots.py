@@ -26,8 +26,9 @@ from ..products.product import DataProduct
 from . import dataset_loader, erased_examples, fingerprint, noticed_labels, repeated_rows
 from .undeclared import UndeclaredValues, find_undeclared
 
-#: The columns before the features: entity key, prediction (of an example without a base row), label, time, group.
-SYSTEM_COLUMNS = ("_entity", "_prediction", "_label", "_at", "_group")
+#: The columns before the features: entity key, prediction (of an example without a base row), label, time, group, and
+#: the subject of such an example, by which it is erased when its prediction is gone already.
+SYSTEM_COLUMNS = ("_entity", "_prediction", "_label", "_at", "_group", fingerprint.SUBJECT)
 #: Memory for the join's hash tables, unless the server allows more. With PostgreSQL's default of 4 MB they spill to
 #: files.
 WORK_MEM = "32MB"
@@ -264,7 +265,7 @@ def _instances(product: DataProduct, columns: Sequence[Feature]) -> tuple[str, l
     joined, parameters = query.get_compiler(DEFAULT_DB_ALIAS, elide_empty=False).as_sql()
     selected = "".join(f", i.{connection.ops.quote_name(name)}" for name in features)
     statement = f"""SELECT i.snapshot_entity, NULL::uuid, COALESCE({_answer_sql(product)}, i.snapshot_label),
-i.snapshot_at, i.snapshot_group{selected}
+i.snapshot_at, i.snapshot_group, NULL::uuid AS snapshot_subject{selected}
 FROM ({joined}) i LEFT JOIN store_truth t ON t.product = %s AND t.entity = i.snapshot_entity"""
     return statement, [*parameters, product.name]
 
@@ -273,7 +274,8 @@ def _examples(product: DataProduct, columns: Sequence[Feature]) -> tuple[str, li
     """Compile the newest served prediction of each labelled subject that is no entity, cast to the features' types."""
     cast = "".join(f",\n{cast_sql(column, 'p.features', '%s')}" for column in columns)
     statement = f"""
-        SELECT DISTINCT ON (p.subject) NULL::text, p.id, {_answer_sql(product)}, p.created_at, NULL::text{cast}
+        SELECT DISTINCT ON (p.subject) NULL::text, p.id, {_answer_sql(product)}, p.created_at, NULL::text,
+        p.subject{cast}
         FROM store_prediction p JOIN store_truth t ON t.product = p.product AND t.subject = p.subject
         WHERE p.product = %s AND p.served AND p.entity IS NULL AND {_answer_sql(product)} IS NOT NULL
         ORDER BY p.subject, p.created_at DESC, p.id"""

@@ -110,6 +110,23 @@ def test_a_row_that_the_caller_may_not_see_is_not_erased(
     assert all(counts(KEY))
 
 
+def test_by_a_reference_nothing_goes_that_is_about_a_row_that_the_caller_may_not_see(
+    stay: DataProduct, stored: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = Prediction.objects.get(entity="7", reference="slip")
+    Feedback.objects.give(stay, About(prediction=both.pk), "True", "eve")
+    hides = stay.join
+    monkeypatch.setattr(
+        type(hides), "_visibility", lambda self, actor: Q(pk=8) if actor and self is hides else Q()
+    )
+    with acting_as(Actor(author="bob", name="bob", grants=Grants(frozenset({Permission.ERASE})))):
+        erased = erasing.erase(stay, SLIP)
+    assert (len(erased.removed.ids), erased.removed.feedback) == (1, 1)
+    assert Prediction.objects.filter(pk=both.pk).exists()
+    assert Feedback.objects.filter(author="eve", entity="7").exists()
+    assert LabelCandidate.objects.filter(entity="7").exists()
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -185,6 +202,30 @@ def erase_apart(product: DataProduct, name: SubjectName) -> erasing.Erased:
         return erasing.erase(product, name)
     finally:
         connection.close()
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_older", [False, True])
+def test_a_snapshot_with_an_example_is_found_after_its_prediction_is_gone(
+    stay: DataProduct, is_older: bool
+) -> None:
+    for key in (8, 9):
+        operate(pk=key, relapsed=True)
+    batch = PredictionBatch(
+        stay, version(stay), [question(stay, {"reference": "slip"})], [ClassAnswer("True", 0.6, (0.4, 0.6))]
+    )
+    upsert.store(batch)
+    Feedback.objects.give(stay, About(reference="slip"), "True", "ann")
+    taken = Snapshot.objects.take(stay)
+    assert taken.from_predictions == 1
+    if is_older:  # as tables were before they had subjects
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {taken.table} DROP COLUMN _subject")
+    assert [each.number for each in erasing.erase(stay, SLIP, dry_run=True).snapshots] == [taken.number]
+    Prediction.objects.all().delete()
+    expected = [] if is_older else [taken.number]
+    assert [each.number for each in erasing.erase(stay, SLIP).snapshots] == expected
 
 
 def test_a_snapshot_whose_table_is_gone_has_nothing(stay: DataProduct, stored: ModelVersion) -> None:

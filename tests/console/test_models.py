@@ -106,7 +106,8 @@ def test_the_chosen_versions_are_compared(page: Page) -> None:
 def test_one_of_two_people_who_promote_at_once_reads_who_was_quicker(
     page: Page, restored: dict[str, Any]
 ) -> None:
-    others = [number for number in (1, 2, 3) if number != restored["number"]]
+    # Another test's build may have promoted a fourth version.
+    others = [number for number in (1, 2, 3) if number != restored["number"]][:2]
     answers = []
     with ExitStack() as stack:
         people = [

@@ -12,7 +12,7 @@ const VALUES = [
   ...["LiveQuality", "QualityBucket", "Measure", "LeftOut", "ClusterShare", "FeatureDrift", "AnswerDrift", "Skew", "FeatureSkew"],
   ...["PairedMeasure", "ComparisonExclusion", "ComparisonFlip", "FlippedAnswer", "TrialDifference", "PendingPromotion"],
   ...["ProductSettings", "DeclaredRule", "DeclaredOption", "RefusedProduct"],
-  ...["ProductPermissions", "PredictionStored", "FeedbackGiven", "ProductChanged", "BuildDefaults"],
+  ...["ProductPermissions", "PredictionStored", "FeedbackGiven", "ProductChanged", "BuildDefaults", "RunningFit"],
 ];
 
 export default [

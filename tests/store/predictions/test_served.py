@@ -40,7 +40,7 @@ USERS: dict[str, tuple[int, int, str]] = {
     "store/ingest/feedback_files.py": (0, 1, "People may speak of what a shadow predicted."),
     "store/ingest/deleting.py": (0, 1, "What is about a deleted row is counted in full."),
     "store/predictions/case_claims.py": (0, 1, "A case is found by its id."),
-    "store/predictions/erasure.py": (0, 1, "Erasure leaves nothing."),
+    "store/predictions/erasure.py": (0, 3, "Erasure leaves nothing."),
     "store/predictions/feedback.py": (0, 3, "People may speak of what a shadow predicted."),
     "store/predictions/many_feedbacks.py": (0, 2, "People may speak of what a shadow predicted."),
     "store/quality/rollups.py": (0, 1, "A shadow's quality is measured, too."),

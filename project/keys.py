@@ -6,8 +6,9 @@ from collections import Counter
 
 #: Characters of a key, at least.
 MIN_LENGTH = 32
-#: Bits of a key, at least, as the frequencies of its characters tell: 32 random hexadecimal digits have about 115.
-MIN_BITS = 96
+#: Bits of a key, at least, as the frequencies of its characters tell: 32 random hexadecimal digits have about 115, and
+#: one of 10,000 such keys less than 96.
+MIN_BITS = 80
 #: What stands in keys of templates and manuals.
 KNOWN = re.compile(
     "django-insecure|change[-_]?(me|this|it)|your[-_]|super[-_]?secret|secret[-_]?key|signing[-_]?key|placeholder"
@@ -26,7 +27,7 @@ def describe_weakness(key: str) -> str | None:
         return "is one that stands in templates or manuals"
     if len(key) < MIN_LENGTH:
         return f"has {len(key)} characters, and needs {MIN_LENGTH}"
-    if estimate_bits(key) < MIN_BITS:
+    if key in (key + key)[1:-1] or estimate_bits(key) < MIN_BITS:  # a shorter text, several times
         return "repeats few characters, so that it could be guessed"
     return None
 

@@ -1,11 +1,11 @@
 """Command that erases all that is stored about an entity or a reference."""
 
-import sys
 from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
 from learning.exceptions import ExemplarError
+from store.management.confirmation import confirm
 from store.predictions.erasure import SubjectName
 from store.products import catalogue
 from store.products.product import DataProduct
@@ -37,19 +37,11 @@ class Command(BaseCommand):
             before = erasing.erase(declared, name, dry_run=True)
             self.report("This would erase" if dry_run else "This erases", before)
             if not dry_run:
-                self.confirm(yes)
+                if not yes:
+                    confirm("erased", "It cannot be undone. Go on? [y/N] ")
                 self.erase(declared, name, options["reason"])
         except ExemplarError as error:
             raise CommandError(str(error)) from error
-
-    def confirm(self, yes: bool) -> None:
-        """Ask for confirmation. Raises CommandError without it."""
-        if yes:
-            return
-        if not sys.stdin.isatty():
-            raise CommandError("Nothing was erased: without a terminal for the confirmation, add --yes.")
-        if input("It cannot be undone. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
-            raise CommandError("Nothing was erased.")
 
     def erase(self, product: DataProduct, name: SubjectName, reason: str) -> None:
         """Erase, and say what is left to do."""

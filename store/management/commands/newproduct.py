@@ -19,6 +19,7 @@ from learning.kinds import Kind, registered
 from store import scaffold
 from store.ingest import files
 from store.ingest.progress import show_progress
+from store.management.confirmation import YES, confirm
 from store.products.system_checks import OF_PRODUCTS
 from store.scaffold import inspection, joining, linking, unmanaged
 from store.scaffold.inference import ColumnOptions, InferredTable
@@ -197,16 +198,8 @@ class Command(BaseCommand):
         positive = f" (positive: {app.positive})" if app.positive else ""
         subject = f" of {label.header}{positive}" if label else ""
         self.stdout.write(f"A {app.problem.task.lower()}{subject} from {len(app.features)} features.")
-        if yes:
-            return
-        if not sys.stdin.isatty():
-            raise CommandError("Nothing was written: without a terminal for the confirmation, add --yes.")
-        if input(f"Write {app.name}/ beside manage.py? [Y/n] ").strip().lower() not in (
-            "",
-            "y",
-            "yes",
-        ):
-            raise CommandError("Nothing was written.")
+        if not yes:
+            confirm("written", f"Write {app.name}/ beside manage.py? [Y/n] ", accepted=("", *YES))
 
     def print_snapshot(self, name: str) -> None:
         """Preview the product's snapshot and print its counts. Raises InvalidApp."""

@@ -1,6 +1,5 @@
 """Command that removes a product's app and, on request, its rows."""
 
-import sys
 from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
@@ -9,6 +8,7 @@ from django.db import transaction
 from learning.exceptions import ExemplarError
 from store.access import audit
 from store.access.audit import Act
+from store.management.confirmation import confirm
 from store.scaffold import app
 
 
@@ -49,12 +49,8 @@ class Command(BaseCommand):
         subjects = [f"{name}/ with {files} files"] * bool(files)
         subjects += [f"{table} with all rows" for table in tables]
         self.stdout.write(f"This deletes {' and '.join(subjects)}.")
-        if yes:
-            return
-        if not sys.stdin.isatty():
-            raise CommandError("Nothing was deleted: without a terminal for the confirmation, add --yes.")
-        if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
-            raise CommandError("Nothing was deleted.")
+        if not yes:
+            confirm("deleted")
 
     def print_rest(self, name: str, tables: list[str], dropped: bool) -> None:
         self.stdout.write(f"{name} was removed. Its builds and predictions stay in the database.")

@@ -1,11 +1,11 @@
 """Command that applies a changed truth policy to what is stored."""
 
-import sys
 from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
 from learning.exceptions import ExemplarError
+from store.management.confirmation import confirm
 from store.predictions import settling
 from store.predictions.settling import PolicyChange
 from store.products import catalogue
@@ -36,19 +36,11 @@ class Command(BaseCommand):
             self.stdout.write(describe(change))
             if dry_run:
                 return
-            self.confirm(yes)
+            if not yes:
+                confirm("changed")
             self.settle(change)
         except ExemplarError as error:
             raise CommandError(str(error)) from error
-
-    def confirm(self, yes: bool) -> None:
-        """Ask for confirmation. Raises CommandError without it."""
-        if yes:
-            return
-        if not sys.stdin.isatty():
-            raise CommandError("Nothing was changed: without a terminal for the confirmation, add --yes.")
-        if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
-            raise CommandError("Nothing was changed.")
 
     def settle(self, change: PolicyChange) -> None:
         subjects = changed = refused = 0

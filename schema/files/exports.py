@@ -12,7 +12,6 @@ from django.db import connection
 from graphql import GraphQLInputObjectType, coerce_input_value
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_argument
 
@@ -30,7 +29,6 @@ from store.products import catalogue
 from store.products.product import DataProduct
 
 from ..core import ids, names
-from ..core.cors import Cors
 from ..core.inputs import Place, all_refusals
 from ..core.permissions import FEEDBACK, PREDICT, VIEW, Rule, check, rule
 from ..core.request import parse_json
@@ -125,22 +123,12 @@ ROWS = {
 }
 
 
-class Exports:
+class Exports(responses.FileApp):
     """The ASGI application of exports."""
 
     def __init__(self, api: GraphQLApp, streams: Streams | None = None):
-        #: Its callers and its schema are those of exports, too.
-        self.api = api
+        super().__init__(api)
         self.streams = streams or Streams()
-        self.cors = Cors(self.answer)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.cors(scope, receive, send)
-
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        response = await responses.respond(request, self.api.admission, "GET", self.respond)
-        await response(scope, receive, send)
 
     async def respond(self, request: Request, actor: Actor) -> Response:
         """Respond with a file, whose first part has come. Raises ExemplarError, HTTPException before that."""

@@ -18,7 +18,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Receive
 
 from store import models
 from store.access.acting import acting_as
@@ -29,7 +29,6 @@ from store.products import catalogue
 from store.products.product import DataProduct
 
 from ..core import ids
-from ..core.cors import Cors
 from ..core.permissions import FEEDBACK, VIEW, check, rule
 from ..transport.http import GraphQLApp
 from . import responses
@@ -66,22 +65,14 @@ READ = rule(VIEW, FEEDBACK)
 pool = ThreadPoolExecutor(2, thread_name_prefix="imports")
 
 
-class Imports:
+class Imports(responses.FileApp):
     """The ASGI application of imports."""
 
+    methods = "GET, POST, DELETE"
+
     def __init__(self, api: GraphQLApp):
-        #: Its callers are those of imports, too.
-        self.api = api
-        self.cors = Cors(self.answer)
+        super().__init__(api)
         self.receiving = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.cors(scope, receive, send)
-
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        response = await responses.respond(request, self.api.admission, "GET, POST, DELETE", self.respond)
-        await response(scope, receive, send)
 
     async def respond(self, request: Request, actor: Actor) -> Response:
         """Respond to a request. Raises ExemplarError, HTTPException."""

@@ -10,7 +10,6 @@ from cross_web import HTTPException
 from django.db import connection
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from store import models
 from store.access.acting import acting_as
@@ -22,7 +21,6 @@ from store.products import catalogue
 from store.products.product import DataProduct
 from store.registry import downloads
 
-from ..core.cors import Cors
 from ..core.permissions import VIEW, check, rule
 from ..transport.http import GraphQLApp
 from ..transport.http_caching import has_tag
@@ -34,22 +32,12 @@ PATH = re.compile(r"/model/([a-z0-9_]+)/([1-9][0-9]{0,8})\.(artifact|json)")
 RULES = {"artifact": rule(Permission.ADMINISTER), "json": rule(VIEW)}
 
 
-class ModelFiles:
+class ModelFiles(responses.FileApp):
     """The ASGI application of the files of model versions."""
 
     def __init__(self, api: GraphQLApp, streams: Streams | None = None):
-        #: Its callers are those of these files, too.
-        self.api = api
+        super().__init__(api)
         self.streams = streams or Streams()
-        self.cors = Cors(self.answer)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.cors(scope, receive, send)
-
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        response = await responses.respond(request, self.api.admission, "GET", self.respond)
-        await response(scope, receive, send)
 
     async def respond(self, request: Request, actor: Actor) -> Response:
         """Respond with a file, or that the client has it already. Raises ExemplarError, HTTPException."""

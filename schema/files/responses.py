@@ -8,6 +8,7 @@ import orjson
 from cross_web import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from learning.exceptions import ExemplarError
 from store.access import resolver
@@ -17,16 +18,42 @@ from store.access.rate_limiter import NO_HEADERS
 from store.exceptions import Forbidden
 
 from ..core import permissions, security
+from ..core.cors import Cors
 from ..core.errors import BadRequest, extensions_of, refusal_of
 from ..core.permissions import Rule
 from ..core.request import GraphQLRequest, request_of
 from ..core.responses import HEADERS, STATUS, retry
 from ..transport.admission import Admission
+from ..transport.http import GraphQLApp
 
 Respond: TypeAlias = Callable[[Request, Actor], Awaitable[Response]]
 
 #: The statuses of refused requests that name what is not there; of others as GraphQL over HTTP has them.
 STATUSES = STATUS | {"UNKNOWN_PRODUCT": HTTPStatus.NOT_FOUND, "UNKNOWN_ID": HTTPStatus.NOT_FOUND}
+
+
+class FileApp:
+    """An ASGI application of files, which stands beside the API and has its callers."""
+
+    #: The methods that it allows, as the header `Allow` has them.
+    methods = "GET"
+
+    def __init__(self, api: GraphQLApp):
+        #: Its callers and its schema are those of the files, too.
+        self.api = api
+        self.cors = Cors(self.answer)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.cors(scope, receive, send)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await respond(request, self.api.admission, self.methods, self.respond)
+        await response(scope, receive, send)
+
+    async def respond(self, request: Request, actor: Actor) -> Response:
+        """Respond to a request that is allowed. Raises ExemplarError, HTTPException."""
+        raise NotImplementedError
 
 
 async def respond(request: Request, admission: Admission, methods: str, answer: Respond) -> Response:

@@ -14,7 +14,7 @@ from django.conf import settings
 from starlette.responses import JSONResponse, Response
 
 from schema import schema as served
-from schema.schema_changes import list_unaccepted
+from schema import schema_changes
 from store.db import threads
 from store.exceptions import Unavailable
 from store.products import catalogue
@@ -44,11 +44,14 @@ class ContractGate:
         self.changes = [] if settings.EXEMPLAR_EMBEDDED else await threads.run(find_obstacles)
         if self.changes:
             logger.warning("%s %s", WAITING, " ".join(self.changes))
+        else:
+            schema_changes.forget()
         return not self.changes
 
     async def open_later(self, start: Callable[[], Awaitable[None]]) -> None:
         """Call `start` once a person has accepted the schema, and open. End the process where `start` fails."""
         await self._accepted()
+        schema_changes.forget()
         try:
             await start()
         except Exception:
@@ -82,7 +85,7 @@ class ContractGate:
 
 def find_obstacles() -> list[str]:
     """List what would break clients, and the products that are not served, which may be why."""
-    if not (changes := list_unaccepted(served.schema.as_str())):
+    if not (changes := schema_changes.list_unaccepted(served.schema.as_str())):
         return []
     return [
         *changes,

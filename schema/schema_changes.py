@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from graphql import GraphQLSchema, build_schema, get_named_type
+from graphql import DocumentNode, GraphQLSchema, GraphQLSyntaxError, build_ast_schema, get_named_type, parse
 from graphql.utilities import (
     BreakingChange,
     BreakingChangeType,
@@ -20,6 +21,7 @@ from store.registry.deploy_checks import SCHEMA, DeployFinding, last_served_sdl
 from store.registry.retired_features import RetiredFeature
 from store.registry.served_schemas import AcceptedSchema, ServedSchema
 
+from . import schema as served
 from .composition import compose_served
 from .core import names
 from .products.inputs import MUST_BE_SAID
@@ -86,8 +88,39 @@ def find_changes(
     Args:
         retired: by the parts of a schema that they stand for, as `StayFeatures.smokes`, the features that were retired.
     """
-    old, new = build_schema(old_sdl, assume_valid=True), build_schema(new_sdl, assume_valid=True)
-    return compare(old, new, retired or {})
+    return compare(*_read(old_sdl, new_sdl), retired or {}) if old_sdl != new_sdl else []
+
+
+@lru_cache(1)
+def _read(old_sdl: str, new_sdl: str) -> tuple[GraphQLSchema, GraphQLSchema]:
+    """Read two schemas. A definition that both have is parsed once."""
+    try:
+        definitions = {text: parse(text).definitions for text in {*_split(old_sdl), *_split(new_sdl)}}
+    except GraphQLSyntaxError:  # also of parts that only make sense together
+        documents = [parse(old_sdl), parse(new_sdl)]
+    else:
+        documents = [
+            DocumentNode(definitions=tuple(node for text in _split(sdl) for node in definitions[text]))
+            for sdl in (old_sdl, new_sdl)
+        ]
+    old, new = (build_ast_schema(document, assume_valid=True) for document in documents)
+    return old, new
+
+
+#: Give back the memory of the schemas that were compared last, which a comparison that is repeated does not read again.
+forget = _read.cache_clear
+
+
+def _split(sdl: str) -> Iterator[str]:
+    """Split SDL at blank lines between definitions; those in a block string do not count."""
+    part = ""
+    for piece in sdl.split("\n\n"):
+        part = f"{part}\n\n{piece}" if part else piece
+        if part.count('"""') % 2 == 0:
+            yield part
+            part = ""
+    if part:
+        yield part
 
 
 def compare(
@@ -224,9 +257,10 @@ def list_unaccepted(sdl: str) -> list[str]:
 
 
 def compose_with_record() -> str:
-    """Compose the schema of this code as a web process would serve it, as SDL."""
+    """Compose the schema of this code as a web process would serve it, as SDL, unless this process has it."""
     served_choices.load_record()
-    return compose_served().as_str()
+    has_it = served.schema.is_of(catalogue.products())
+    return (served.schema if has_it else compose_served()).as_str()
 
 
 def list_retired() -> list[str]:

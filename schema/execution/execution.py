@@ -27,6 +27,7 @@ from store.db import deadlines, threads
 from store.db.unreachable import UNREACHABLE
 from store.exceptions import BadInput, Overloaded
 from store.products.product import DataProduct
+from store.registry import served_choices
 
 from ..compiled import ColumnarQueries
 from ..core.context import Context
@@ -174,10 +175,16 @@ class Schema(strawberry.Schema):
         )
         #: The products whose types it has.
         self.products = tuple(products)
+        #: The names of their choices, as served choices name them now.
+        self._choices = served_choices.list_all(products)
         rules = Rules(self._schema, products)
         rules.guard()
         locate_errors_of_streams(self._schema)
         self.document_cache = documents.DocumentCache(self._schema, products, rules)
+
+    def is_of(self, products: Sequence[DataProduct]) -> bool:
+        """Return True if a schema that is composed of these products now would be the same."""
+        return self.products == tuple(products) and self._choices == served_choices.list_all(products)
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None

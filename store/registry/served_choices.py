@@ -148,7 +148,7 @@ def record(products: Sequence[DataProduct]) -> bool:
 
     Returns: True where a name or a choice differs from those before the call.
     """
-    before = _list_all(products)
+    before = list_all(products)
     try:
         for _ in range(TRIES):
             use(_read())
@@ -156,7 +156,7 @@ def record(products: Sequence[DataProduct]) -> bool:
                 break
     except ProgrammingError as error:
         log.warning("Names of choices are not recorded. %s", sqlstates.explain(error))
-    return _list_all(products) != before
+    return list_all(products) != before
 
 
 def load_record() -> None:
@@ -175,7 +175,8 @@ def use(record: Record) -> None:
     list_named.cache_clear()
 
 
-def _list_all(products: Sequence[DataProduct]) -> list[tuple[NamedChoice, ...]]:
+def list_all(products: Sequence[DataProduct]) -> list[tuple[NamedChoice, ...]]:
+    """List the choices of all enums of these products, as `list_named` does."""
     return [list_named(product, column) for product in products for column in _columns(product)]
 
 

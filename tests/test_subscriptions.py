@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -102,98 +103,137 @@ def told(event: Event) -> Event:
 
 def begun(system: System) -> str:
     """The id of a build that begins now."""
-    champion(system, "wine")
     while not (requested := data(system.ask(REQUEST))["requestBuild"])["started"]:
         ended(system, requested["build"]["id"])
     return str(requested["build"]["id"])
 
 
+@dataclass(frozen=True)
+class Recording:
+    """What subscribers have received of one build, and of its product, while it ran."""
+
+    build: str
+    #: The events of each of those who followed it from its beginning.
+    watchers: list[list[Event]]
+    streams: list[list[Event]]
+    #: The events of a subscriber that connected again after the first of them.
+    resumed: list[Event]
+    #: What came over a socket that carries the list of builds, too: the build's statuses there, and its events.
+    statuses: list[str]
+    beside: list[Event]
+    #: The changes of the product: before the build, and the first after its begin.
+    changes: list[list[str]]
+
+
 @pytest.fixture(scope="module")
-def built(exemplar: System) -> str:
-    """The id of a build that has ended."""
-    build = begun(exemplar)
-    ended(exemplar, build)
-    return build
+def recording(exemplar: System) -> Recording:
+    """A build that has ended, and what many subscribers have received of it."""
+    champion(exemplar, "wine")
+    with socket_to(exemplar) as both, socket_to(exemplar) as product, ThreadPoolExecutor(7) as pool:
+        product.subscribe("1", CHANGED, after=EPOCH)
+        changes = [next_change(product)]
+        both.subscribe("builds", 'subscription { builds(product: "wine") { id status percent } }')
+        build = begun(exemplar)
+        both.subscribe("events", WATCH, build=build)
+        watchers = [pool.submit(watched, exemplar, build) for _ in range(3)]
+        streams = [pool.submit(streamed, exemplar, build) for _ in range(3)]
+        resumed = pool.submit(reconnected, exemplar, build)
+        changes.append(next_change(product))
+        statuses, beside = builds_and_events(both, build)
+        return Recording(
+            build,
+            [watcher.result() for watcher in watchers],
+            [stream.result() for stream in streams],
+            resumed.result(),
+            statuses,
+            beside,
+            changes,
+        )
 
 
-@pytest.mark.parametrize("follow", [watched, streamed])
-def test_a_running_build_streams_its_events(exemplar: System, follow: Any) -> None:
-    build = begun(exemplar)
-    events = follow(exemplar, build)
+def next_change(socket: Socket) -> list[str]:
+    return list(data(socket.receive()["payload"])["productChanged"]["changes"])
+
+
+def reconnected(system: System, build: str) -> list[Event]:
+    """All events of a subscriber whose connection is lost after the first."""
+    with socket_to(system) as socket:
+        socket.subscribe("1", WATCH, build=build)
+        first = data(socket.receive()["payload"])["buildProgress"]
+    assert first["sequence"] == 1
+    return [first, *watched(system, build, after=first["cursor"])]
+
+
+def builds_and_events(socket: Socket, build: str) -> tuple[list[str], list[Event]]:
+    """The statuses of a build in the subscription `builds`, and its events in `events`, until both have ended."""
+    statuses: list[str] = []
+    events: list[Event] = []
+    complete = False
+    while not (complete and statuses[-1:] == ["SUCCEEDED"]):
+        match socket.receive():
+            case {"type": "next", "id": "builds", "payload": payload}:
+                row = data(payload)["builds"]
+                statuses += [row["status"]] if row["id"] == build else []
+            case {"type": "next", "id": "events", "payload": payload}:
+                events.append(data(payload)["buildProgress"])
+            case {"type": "complete", "id": "events"}:
+                complete = True
+    socket.send(type="complete", id="builds")
+    return statuses, events
+
+
+@pytest.mark.parametrize("transport", ["watchers", "streams"])
+def test_a_running_build_streams_its_events(exemplar: System, recording: Recording, transport: str) -> None:
+    events = getattr(recording, transport)[0]
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
     assert [event["final"] for event in events] == [False] * (len(events) - 1) + [True]
     assert events[0]["__typename"] == "SnapshotTaken" and events[-1]["__typename"] == "BuildSucceeded"
     percents = [event["percent"] for event in events]
     assert percents == sorted(percents) and percents[-1] == 100
-    assert {event["build"]["id"] for event in events} == {build}
-    assert list(map(told, events)) == list(map(told, stored(exemplar, build)))
+    assert {event["build"]["id"] for event in events} == {recording.build}
+    assert list(map(told, events)) == list(map(told, stored(exemplar, recording.build)))
 
 
-def test_all_subscribers_receive_the_same_events(exemplar: System) -> None:
-    build = begun(exemplar)
-    with ThreadPoolExecutor(6) as pool:
-        watching = [pool.submit(follow, exemplar, build) for follow in [watched, streamed] * 3]
-        seen = [list(map(told, watcher.result())) for watcher in watching]
-    assert seen[0][-1]["final"]
-    assert all(events == seen[0] for events in seen)
+def test_all_subscribers_receive_the_same_events(recording: Recording) -> None:
+    first, *others = [list(map(told, events)) for events in [*recording.watchers, *recording.streams]]
+    assert first[-1]["final"]
+    assert all(events == first for events in others)
 
 
 @pytest.mark.parametrize("follow", [watched, streamed])
-def test_an_ended_build_is_streamed_again_from_any_event(exemplar: System, built: str, follow: Any) -> None:
-    events = stored(exemplar, built)
-    assert follow(exemplar, built) == events
-    assert follow(exemplar, built, after=events[1]["cursor"]) == events[2:]
+def test_an_ended_build_is_streamed_again_from_any_event(
+    exemplar: System, recording: Recording, follow: Any
+) -> None:
+    events = stored(exemplar, recording.build)
+    assert follow(exemplar, recording.build) == events
+    assert follow(exemplar, recording.build, after=events[1]["cursor"]) == events[2:]
 
 
 @pytest.mark.parametrize("follow", [watched, streamed])
-def test_behind_the_final_event_a_stream_ends(exemplar: System, built: str, follow: Any) -> None:
-    last = stored(exemplar, built)[-1]
-    assert follow(exemplar, built, after=last["cursor"]) == []
-    assert follow(exemplar, built, after=last["cursor"].partition(".")[0] + ".999999999") == []
+def test_behind_the_final_event_a_stream_ends(exemplar: System, recording: Recording, follow: Any) -> None:
+    last = stored(exemplar, recording.build)[-1]
+    assert follow(exemplar, recording.build, after=last["cursor"]) == []
+    assert follow(exemplar, recording.build, after=last["cursor"].partition(".")[0] + ".999999999") == []
 
 
-def test_a_reconnected_subscriber_misses_nothing(exemplar: System) -> None:
-    build = begun(exemplar)
-    with socket_to(exemplar) as socket:
-        socket.subscribe("1", WATCH, build=build)
-        first = data(socket.receive()["payload"])["buildProgress"]
-    assert first["sequence"] == 1
-    rest = watched(exemplar, build, after=first["cursor"])
-    assert list(map(told, [first, *rest])) == list(map(told, stored(exemplar, build)))
+def test_a_reconnected_subscriber_misses_nothing(exemplar: System, recording: Recording) -> None:
+    assert list(map(told, recording.resumed)) == list(map(told, stored(exemplar, recording.build)))
 
 
-def test_one_socket_carries_builds_and_their_events(exemplar: System) -> None:
-    with socket_to(exemplar) as socket:
-        socket.subscribe("builds", 'subscription { builds(product: "wine") { id status percent } }')
-        build = begun(exemplar)
-        socket.subscribe("events", WATCH, build=build)
-        statuses: list[str] = []
-        events: list[Event] = []
-        complete = False
-        while not (complete and statuses[-1:] == ["SUCCEEDED"]):
-            match socket.receive():
-                case {"type": "next", "id": "builds", "payload": payload}:
-                    told = data(payload)["builds"]
-                    statuses += [told["status"]] if told["id"] == build else []
-                case {"type": "next", "id": "events", "payload": payload}:
-                    events.append(data(payload)["buildProgress"])
-                case {"type": "complete", "id": "events"}:
-                    complete = True
-        socket.send(type="complete", id="builds")
-    assert events[-1]["final"]
-    assert "RUNNING" in statuses
+def test_one_socket_carries_builds_and_their_events(exemplar: System, recording: Recording) -> None:
+    assert list(map(told, recording.beside)) == list(map(told, stored(exemplar, recording.build)))
+    assert "RUNNING" in recording.statuses
 
 
-def test_promotions_reach_subscribers(exemplar: System) -> None:
-    build = begun(exemplar)
-    ended(exemplar, build)
+def test_promotions_reach_subscribers(exemplar: System, recording: Recording) -> None:
     serving = champion(exemplar, "wine")["id"]
     query = "{ wine { models(filter: { status: { in: [CHALLENGER, RETIRED] } }) { edges { node { id } } } } }"
     other = nodes(data(exemplar.ask(query))["wine"]["models"])[0]["id"]
     with socket_to(exemplar) as socket:
         socket.subscribe("1", 'subscription { promotions(product: "wine") { reason model { id } } }')
         # A subscription does not say that it has begun: one behind it that ends at once does.
-        socket.subscribe("2", WATCH, build=build, after=stored(exemplar, build)[-1]["cursor"])
+        last = stored(exemplar, recording.build)[-1]["cursor"]
+        socket.subscribe("2", WATCH, build=recording.build, after=last)
         assert list(socket.results("2")) == []
         for model, reason in ((other, "to be told"), (serving, "as it was")):
             promote(exemplar, model, reason)
@@ -288,12 +328,7 @@ def test_live_lists_hear_of_what_is_stored(exemplar: System) -> None:
     data(exemplar.ask(FORGET, {"ids": ids}))
 
 
-def test_a_product_that_has_changed_is_heard_of(exemplar: System) -> None:
-    champion(exemplar, "wine")
-    with socket_to(exemplar) as socket:
-        socket.subscribe("1", CHANGED, after=EPOCH)
-        before = data(socket.receive()["payload"])["productChanged"]
-        assert before["changes"] == ["CHAMPION", "BUILD", "HOLD"]
-        build = begun(exemplar)
-        assert "BUILD" in data(socket.receive()["payload"])["productChanged"]["changes"]
-    ended(exemplar, build)
+def test_a_product_that_has_changed_is_heard_of(recording: Recording) -> None:
+    before, after = recording.changes
+    assert before == ["CHAMPION", "BUILD", "HOLD"]
+    assert "BUILD" in after

@@ -29,8 +29,11 @@ from learning.fits.process_pool import FitProcesses
 from project import engines as embedded
 from store.access import performers
 from store.registry import served_choices
+from tests import identity_provider, trace_collector
 from tests.drawing import draws
+from tests.identity_provider import IdentityProvider
 from tests.system import ROOT, System, copied, state_folder
+from tests.trace_collector import Collector
 from tests.waiting import BUILD_PATIENCE, PATIENCE, eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -190,9 +193,51 @@ def exemplar(grown: Path) -> Iterator[System]:
 
 
 @pytest.fixture(scope="session")
-def closed_exemplar(grown: Path) -> Iterator[System]:
+def trusted_provider() -> Iterator[IdentityProvider]:
+    """The identity provider that the closed system trusts."""
+    with identity_provider.running() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def closed_exemplar(grown: Path, trusted_provider: IdentityProvider) -> Iterator[System]:
     """A running Exemplar in which strangers may do nothing, shared by all tests of who may do what."""
-    system = System(copied(grown), EXEMPLAR_OPEN="off")
+    system = System(
+        copied(grown),
+        EXEMPLAR_OPEN="off",
+        EXEMPLAR_OIDC_ADMINISTRATORS="admins",
+        **trusted_provider.environment,
+    )
+    try:
+        yield system.start()
+    finally:
+        system.stop()
+
+
+@pytest.fixture(scope="session")
+def collector() -> Iterator[Collector]:
+    """The collector that the deployed system sends its traces to."""
+    with trace_collector.running() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def deployed(grown: Path, collector: Collector) -> Iterator[System]:
+    """A running Exemplar as operators have it: two web processes behind a proxy with HTTPS, logs as JSON, traces.
+
+    Its client sends what the proxy adds.
+    """
+    system = System(
+        copied(grown),
+        "--web=2",
+        EXEMPLAR_HTTPS="on",
+        EXEMPLAR_TRUSTED_PROXIES="127.0.0.1",
+        EXEMPLAR_ORIGINS="https://shop.example, http://localhost:5173",
+        EXEMPLAR_LOG="json",
+        EXEMPLAR_ACCESS_LOG="on",
+        EXEMPLAR_TRACES=collector.url,
+    )
+    system.client.headers["X-Forwarded-Proto"] = "https"
     try:
         yield system.start()
     finally:
@@ -288,7 +333,7 @@ def speed(item: pytest.Item) -> str:
 
 
 #: The systems that modules share.
-SYSTEMS = ("exemplar", "closed_exemplar", "fragile")
+SYSTEMS = ("exemplar", "closed_exemplar", "deployed", "fragile")
 
 
 @functools.cache

@@ -34,6 +34,19 @@ UNSET = {
 UNLIMITED = dict.fromkeys(("EXEMPLAR_RATE", "EXEMPLAR_STRANGER_RATE", "EXEMPLAR_STRANGER_QUOTA"), "unlimited")
 
 
+#: Runs commands, one a line, and prints what each has printed; ends with the first that fails.
+CALLS = """
+import contextlib, io, json, sys
+from django.core.management import call_command
+from django.db import connections
+for line in sys.stdin:
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        call_command(*json.loads(line))
+    connections.close_all()
+    print(json.dumps(output.getvalue()), flush=True)
+"""
+
+
 class System:
     """What `./dev up` starts in `root`, in the state folder `folder`; `settings` are environment variables.
 
@@ -55,6 +68,7 @@ class System:
             **UNLIMITED,
             **settings,
         }
+        self.caller: subprocess.Popen[str] | None = None
         self.supervisor = Child(
             name="up",
             command=[sys.executable, root / "manage.py", "up", f"--port={self.port}", *arguments],
@@ -107,6 +121,22 @@ class System:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def call(self, *command: str) -> str:
+        """Run a command in a process of this system that runs many of them; return what it printed."""
+        if not self.caller:
+            self.caller = subprocess.Popen(
+                [sys.executable, self.root / "manage.py", "shell", "--verbosity=0", "-c", CALLS],
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        assert self.caller.stdin and self.caller.stdout
+        print(json.dumps(command), file=self.caller.stdin, flush=True)
+        line = self.caller.stdout.readline()
+        assert line, f"{command} failed: {self.caller.wait()}"
+        return str(json.loads(line))
+
     @property
     def output(self) -> str:
         """What was printed so far, by the supervisor, the web processes and the workers."""
@@ -115,6 +145,8 @@ class System:
     def stop(self) -> None:
         """Ctrl-C."""
         self.client.close()
+        if self.caller:
+            self.caller.communicate()
         self.supervisor.stop()
 
 

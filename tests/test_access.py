@@ -67,7 +67,7 @@ FEATURES = '{ product(name: "tumor") { features { name minimum maximum } } }'
 
 
 def create_token(system: System, name: str, may: str, *options: str) -> str:
-    return system.run("token", "create", name, "--may", may, *options).split()[-1]
+    return system.call("token", "create", name, "--may", may, *options).split()[-1]
 
 
 def ask(system: System, token: str, query: str, **variables: Any) -> Any:
@@ -137,10 +137,10 @@ def references(system: System, token: str) -> set[str]:
 def test_a_grant_counts_within_two_seconds_and_so_does_its_end(closed: System) -> None:
     token = create_token(closed, "reader", "PREDICT")
     assert code(ask(closed, token, VERSIONS)) == "FORBIDDEN"
-    closed.run("grant", "reader", "VIEW", "tumor")
+    closed.call("grant", "reader", "VIEW", "tumor")
     other = create_token(closed, "reader", "VIEW,PREDICT", "--product", "tumor")
     assert ask(closed, other, VERSIONS)["data"]["tumor"]["models"]["totalCount"] > 0
-    closed.run("revoke", "reader", "VIEW", "tumor")
+    closed.call("revoke", "reader", "VIEW", "tumor")
     assert eventually(lambda: code(ask(closed, other, VERSIONS)) == "FORBIDDEN")
 
 
@@ -162,7 +162,7 @@ def test_a_revoked_token_ends_open_sockets_and_streams(closed: System) -> None:
         socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": body}))
         assert stream.status_code == 200
         time.sleep(0.5)  # both have begun
-        closed.run("token", "revoke", re.findall(r"ex_\w{8}", closed.run("token", "list"))[-1])
+        closed.call("token", "revoke", re.findall(r"ex_\w{8}", closed.call("token", "list"))[-1])
         refused = json.loads(socket.recv(timeout=PATIENCE))
         assert refused["type"] in ("error", "next")
         assert "UNAUTHENTICATED" in json.dumps(refused)
@@ -199,11 +199,41 @@ def test_a_socket_without_a_credential_is_closed(closed: System) -> None:
 
 
 def test_strangers_may_what_is_granted_to_anonymous(closed: System) -> None:
-    closed.run("grant", "anonymous", "VIEW", "wine")
+    closed.call("grant", "anonymous", "VIEW", "wine")
     query = {"query": "{ wine { models { totalCount } } products { name } }"}
     assert eventually(lambda: closed.client.post("/graphql/", json=query).status_code == 200)
     answer = closed.client.post("/graphql/", json=query).json()["data"]
     assert answer["products"] == [{"name": "wine"}]
-    assert "wine" in closed.run("who", "wine")
-    closed.run("revoke", "anonymous", "VIEW", "wine")
+    assert "wine" in closed.call("who", "wine")
+    closed.call("revoke", "anonymous", "VIEW", "wine")
     assert eventually(lambda: closed.client.post("/graphql/", json=query).status_code == 401)
+
+
+# -- Metrics --
+
+
+def scrape(system: System, token: str = "") -> int:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return system.client.get("/metrics", headers=headers).status_code
+
+
+def test_a_stranger_reads_no_metrics_where_the_door_is_shut(closed: System) -> None:
+    refused = closed.client.get("/metrics")
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"] == "Bearer"
+    assert "EXEMPLAR_METRICS" in refused.text
+    assert "exemplar_" not in refused.text
+
+
+def test_a_token_that_may_view_all_products_reads_metrics(closed: System) -> None:
+    assert scrape(closed, create_token(closed, "prometheus", "VIEW")) == 200
+
+
+def test_a_token_that_may_view_one_product_reads_none(closed: System) -> None:
+    assert scrape(closed, create_token(closed, "nearsighted", "VIEW", "--product", "tumor")) == 403
+    assert scrape(closed, "ex_invented") == 401
+
+
+def test_another_host_or_method_is_refused(closed: System) -> None:
+    assert closed.client.get("/metrics", headers={"Host": "evil.example"}).status_code == 400
+    assert closed.client.post("/metrics").status_code == 405

@@ -12,9 +12,10 @@ import psycopg2
 import pytest
 
 from project.engines import PostgreSQL
-from tests.system import System, state_folder
-from tests.test_lifecycle import champion, data, ended, nodes
+from tests.system import System
+from tests.test_lifecycle import champion, data, nodes
 from tests.test_survival import descendants
+from tests.test_under_load import FEATURES as PATIENT
 from tests.waiting import BUILD_PATIENCE, alive, eventually
 
 pytestmark = pytest.mark.system
@@ -24,6 +25,9 @@ Answer = dict[str, Any]
 PREDICT = """query($features: TumorFeatures!, $entity: ID, $reference: String) {
   tumor { predict(features: $features, entity: $entity, reference: $reference) { id } } }"""
 PREDICT_MANY = "query($rows: [TumorPredictInput!]!) { tumor { predictMany(rows: $rows) { id } } }"
+PREDICT_MANY_PATIENTS = (
+    "query($rows: [DiabetesPredictInput!]!) { diabetes { predictMany(rows: $rows) { id } } }"
+)
 PREDICT_FOR_MANY = "query($keys: [ID!]!) { tumor { predictForMany(entities: $keys) { id } } }"
 FEEDBACK = (
     "mutation($input: TumorFeedbackInput!) { tumorFeedback(input: $input) { created feedback { id } } }"
@@ -244,7 +248,8 @@ def test_bad_feedback_leaves_the_others_as_they_are(world: World) -> None:
 @pytest.mark.parametrize(
     ("query", "variables", "argument"),
     [
-        (PREDICT_MANY, lambda w: {"rows": [w.row()] * 10_001}, ["rows"]),
+        # Of the product with the fewest features: each of them is read before the rows are counted.
+        (PREDICT_MANY_PATIENTS, lambda w: {"rows": [{"features": PATIENT}] * 10_001}, ["rows"]),
         (PREDICT_FOR_MANY, lambda w: {"keys": ["B-0001"] * 10_001}, ["entities"]),
         (
             FEEDBACK_MANY,
@@ -601,76 +606,6 @@ class rows_of:
 
     def __exit__(self, *_: object) -> None:
         self.connection.close()
-
-
-@pytest.fixture(scope="module")
-def unlearned() -> Iterator[System]:
-    """A system without a champion: its first builds were cancelled."""
-    system = System(state_folder())
-    try:
-        system.start()
-        query = (
-            "{ products { builds(filter: { status: { in: [READY, RUNNING] } }) { edges { node { id } } } } }"
-        )
-        for product in data(system.ask(query))["products"]:
-            for build in nodes(product["builds"]):
-                data(system.ask(CANCEL, {"input": {"job": build["id"]}}))
-        yield system
-    finally:
-        system.stop()
-
-
-def test_an_error_without_a_champion_names_the_next_step(unlearned: System) -> None:
-    answer = unlearned.ask('{ wine { predictFor(entity: "W-0001") { cluster } } }')
-    assert told(answer) == ("NO_CHAMPION", None)
-    assert "build" in answer["errors"][0]["message"]
-
-
-@pytest.mark.parametrize(
-    ("product", "change", "code"),
-    [
-        ("tumor", "UPDATE tumor_biopsy SET diagnosis = NULL", "NO_ROWS"),
-        ("tumor", "UPDATE tumor_biopsy SET diagnosis = 'benign'", "ONE_CLASS"),
-        (
-            "tumor",
-            "UPDATE tumor_biopsy SET diagnosis = CASE WHEN number < 'B-0002' THEN 'malignant' ELSE 'benign' END",
-            "TOO_FEW_INSTANCES",
-        ),
-        ("diabetes", "UPDATE diabetes_patient SET progression = 5", "ONE_CLASS"),
-        ("diabetes", "UPDATE diabetes_patient SET progression = 'NaN'", "NO_ROWS"),
-        (
-            "diabetes",
-            "UPDATE diabetes_patient SET progression = CASE WHEN number < 'P-0004' THEN 5 END",
-            "TOO_FEW_INSTANCES",
-        ),
-        ("wine", "DELETE FROM wine_wine WHERE number > 'W-0003'", "TOO_FEW_INSTANCES"),
-    ],
-)
-def test_a_dataset_that_cannot_be_learned_fails_the_build(
-    unlearned: System, product: str, change: str, code: str
-) -> None:
-    with rows_of(unlearned) as cursor:
-        cursor.execute(change)
-    failed = built(unlearned, product)
-    assert failed["status"] == "FAILED" and failed["problem"]["code"] == code
-    assert len(failed["problem"]["message"]) > 10
-
-
-def test_a_constant_column_and_a_huge_label_do_not_stop_a_build(unlearned: System) -> None:
-    with rows_of(unlearned) as cursor:
-        cursor.execute("UPDATE diabetes_serum SET glucose = 5")
-        cursor.execute("UPDATE diabetes_patient SET progression = 100 + age + 2 * bmi")
-        cursor.execute("UPDATE diabetes_patient SET progression = 1e308 WHERE number = 'P-0001'")
-    assert built(unlearned, "diabetes")["status"] == "SUCCEEDED"
-
-
-def built(system: System, product: str) -> Answer:
-    options = {"candidates": 1, "families": ["kmeans" if product == "wine" else "linear"]}
-    requested = data(system.ask(REQUEST, {"input": {"product": product, "options": options}}))["requestBuild"]
-    assert requested["started"]
-    ended(system, requested["build"]["id"])
-    query = "query($id: ID!) { build(id: $id) { status problem { code message } } }"
-    return dict(data(system.ask(query, {"id": requested["build"]["id"]}))["build"])
 
 
 def test_without_the_database_a_request_is_refused_and_may_be_repeated(world: World) -> None:

@@ -1,16 +1,13 @@
 """A running Exemplar that trusts an identity provider: its tokens at the API, and people in a browser."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from tests import identity_provider
 from tests.identity_provider import IdentityProvider
-from tests.system import System, copied
+from tests.system import System
 from tests.waiting import eventually, waiting
 
 WHO = "{ viewer { name anonymous } }"
@@ -18,25 +15,16 @@ WHO = "{ viewer { name anonymous } }"
 pytestmark = pytest.mark.system
 
 
-@pytest.fixture(scope="module")
-def idp() -> Iterator[IdentityProvider]:
-    with identity_provider.running() as provider:
-        yield provider
+@pytest.fixture
+def idp(trusted_provider: IdentityProvider) -> IdentityProvider:
+    return trusted_provider
 
 
-@pytest.fixture(scope="module")
-def closed(grown: Path, idp: IdentityProvider) -> Iterator[System]:
-    system = System(
-        copied(grown),
-        EXEMPLAR_OPEN="off",
-        EXEMPLAR_WORKERS="0",
-        EXEMPLAR_OIDC_ADMINISTRATORS="admins",
-        **idp.environment,
-    )
-    try:
-        yield system.start()
-    finally:
-        system.stop()
+@pytest.fixture
+def closed(closed_exemplar: System) -> System:
+    """The system in which strangers may do nothing, asked by a stranger."""
+    closed_exemplar.client.cookies.clear()
+    return closed_exemplar
 
 
 def ask(system: System, token: str, query: str = WHO) -> Any:
@@ -90,7 +78,6 @@ def test_wrong_tokens_are_refused_and_say_nothing_of_what_exists(
 
 
 def test_a_token_in_the_url_is_refused(closed: System, idp: IdentityProvider) -> None:
-    closed.client.cookies.clear()
     response = closed.client.get(
         "/graphql/", params={"query": WHO, "access_token": idp.token(groups=["readers"])}
     )
@@ -112,7 +99,7 @@ def test_keys_rotate_while_it_runs(closed: System, idp: IdentityProvider) -> Non
 def test_a_user_who_is_deactivated_is_refused_within_seconds(closed: System, idp: IdentityProvider) -> None:
     token = idp.token(sub="leaver", preferred_username="leaver", groups=["readers"])
     assert "data" in ask(closed, token)
-    closed.run(
+    closed.call(
         "shell",
         "-c",
         "from store.access.models import User; User.objects.filter(username='oidc/leaver').update(is_active=False)",

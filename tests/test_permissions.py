@@ -194,7 +194,7 @@ class Callers:
 
     def __init__(self, system: System):
         self.url = system.url
-        made = json.loads(system.run("shell", "-c", MAKE).splitlines()[-1])
+        made = json.loads(system.call("shell", "-c", MAKE).splitlines()[-1])
         self.credentials: Mapping[str, str] = made["callers"]
         self.client = httpx.Client(base_url=system.url, trust_env=False, timeout=PATIENCE)
         self.csrf = secrets.token_hex(16)

@@ -213,6 +213,7 @@ def test_an_example_is_accepted_as_the_features_of_a_prediction(tables: None, as
     result = ask(product, query, variables={"features": example["inputs"]})
     # What was sent is validated before anything serves.
     assert [error.extensions["code"] for error in result.errors] == ["NO_CHAMPION"]
+    assert "build" in result.errors[0].message  # the next step
 
 
 @override_settings(EXEMPLAR_OPEN=False)

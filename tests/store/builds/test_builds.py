@@ -1,9 +1,11 @@
 """Builds: one at a time, run by one attempt after another, ended exactly once."""
 
 import json
+import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +21,7 @@ from django.db.models.functions import Now
 
 from learning.estimators.families import Candidate as Recipe
 from learning.fits.running import FitStage, RunningFits
+from learning.problem import Clustering, Regression
 from project.processes import members
 from store.builds.builds import Build, BuildEvent
 from store.builds.candidates import Candidate, FoldScore, Score
@@ -36,10 +39,10 @@ from store.registry.product_states import ProductState
 from store.registry.promotions import Promotion
 from store.registry.versions import ModelVersion
 from store.serving import champions
-from tests.clinic.models import Anamnesis
+from tests.clinic.models import Anamnesis, Lab
 from tests.waiting import PATIENCE, eventually
 
-from ..conftest import HOUR, NOON, at_once, examples, operate
+from ..conftest import HOUR, NOON, at_once, declared, examples, operate
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -500,6 +503,53 @@ def test_a_build_that_cannot_learn_fails_with_the_reason(
     assert build.problem_message in BuildEvent.objects.get(final=True).message
     assert not build.traceback
     assert request(stay) != build
+
+
+@pytest.fixture
+def declare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., DataProduct]:
+    """Declare a product over the markers of the laboratory."""
+
+    def declare(**options: Any) -> DataProduct:
+        problem = Regression(folds=3, candidates=1, families=("baseline", "linear"), pictures=0.0)
+        features = {"cost": "operation__cost", "age": F("operation__anamnesis__age") + 0}
+        options = {"rows": Lab.objects.all(), "label": "marker", "problem": problem} | options
+        product = declared(features, **options)
+        monkeypatch.setitem(catalogue._products, product.name, product)
+        return product
+
+    return declare
+
+
+def mark(markers: list[float]) -> None:
+    """Store one laboratory value for each of as many operations of patients with other ages."""
+    for number, marker in enumerate(markers):
+        operate(age=20 + number, labs=[(HOUR, marker)])
+
+
+@pytest.mark.parametrize(
+    ("markers", "code"),
+    [([5.0] * 20, "ONE_CLASS"), ([math.nan] * 20, "NO_ROWS"), ([5.0, 6.0, 7.0], "TOO_FEW_INSTANCES")],
+)
+def test_a_build_that_cannot_learn_a_number_fails_with_the_reason(
+    declare: Callable[..., DataProduct], markers: list[float], code: str
+) -> None:
+    mark(markers)
+    build = built(declare())
+    assert (build.status, build.problem_code, finals(build)) == (FAILED, code, ["BuildFailed"])
+    assert len(build.problem_message) > 10 and not build.traceback
+
+
+def test_a_build_that_cannot_cluster_fails_with_the_reason(declare: Callable[..., DataProduct]) -> None:
+    mark([5.0, 6.0, 7.0])
+    build = built(declare(label=None, problem=Clustering(candidates=1, families=("kmeans",), pictures=0.0)))
+    assert (build.status, build.problem_code) == (FAILED, "TOO_FEW_INSTANCES")
+    assert len(build.problem_message) > 10 and not build.traceback
+
+
+def test_a_huge_label_and_a_constant_column_do_not_stop_a_build(declare: Callable[..., DataProduct]) -> None:
+    mark([1e308, *(100.0 + 2 * number for number in range(60))])
+    build = built(declare())
+    assert build.status == SUCCEEDED, build.problem_message
 
 
 def test_a_row_that_postgresql_cannot_compute_fails_the_build_with_a_sentence(relapse: DataProduct) -> None:

@@ -144,33 +144,33 @@ DOCUMENTS = {
 ENDLESS = {"Subscription.builds", "Subscription.promotions", "Subscription.qualityChanged"}
 FIELDS = permissions.list_fields()
 
-#: Run in the system: makes the callers, and prints their credentials.
+#: Run in the system, behind `GRANTEES`, whose module would load the schema: makes the callers, and prints their
+#: credentials.
 MAKE = """
 import json
 from importlib import import_module
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import Group
-from docs.permissions import GRANTEES
 from store.access import programs
 from store.access.models import User
 from store.access.permissions import Permission
 from store.models import Delivery, Receiver
 made = {}
-for grantee in GRANTEES:
-    if grantee.kind == "person":
-        user = User.objects.create_user(f"the-{grantee.title}", is_staff=True, is_superuser=grantee.superuser)
-        if grantee.group:
-            user.groups.add(Group.objects.get(name=grantee.group))
+for title, kind, group, superuser, grants in GRANTEES:
+    if kind == "person":
+        user = User.objects.create_user(f"the-{title}", is_staff=True, is_superuser=superuser)
+        if group:
+            user.groups.add(Group.objects.get(name=group))
         session = import_module(settings.SESSION_ENGINE).SessionStore()
         session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
         session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
         session.save()
-        made[grantee.title] = session.session_key
-    elif grantee.kind == "program":
-        [(product, allowed)] = grantee.grants.by_product.items()
-        made[grantee.title] = programs.make_token(
-            f"the-{grantee.title}", created_by="a test", permissions=sorted(allowed), products=[product]
+        made[title] = session.session_key
+    elif kind == "program":
+        [(product, allowed)] = grants.items()
+        made[title] = programs.make_token(
+            f"the-{title}", created_by="a test", permissions=[*map(Permission, allowed)], products=[product]
         ).secret
 User.objects.create_user("nobody-in-particular")
 token = programs.make_token(
@@ -189,12 +189,19 @@ ABOUT = """{ tumor { id champion { id } builds(first: 1, filter: {status: {eq: S
     entities(first: 1) { edges { node { key } } } } }"""
 
 
+def list_traits(grantee: Grantee) -> tuple[Any, ...]:
+    """The title, kind, group, `superuser` and the grants by product, of plain values."""
+    grants = {product: sorted(map(str, allowed)) for product, allowed in grantee.grants.by_product.items()}
+    return grantee.title, grantee.kind, grantee.group, grantee.superuser, grants
+
+
 class Callers:
     """The callers of the matrix, and what they ask for."""
 
     def __init__(self, system: System):
         self.url = system.url
-        made = json.loads(system.call("shell", "-c", MAKE).splitlines()[-1])
+        grantees = [list_traits(grantee) for grantee in GRANTEES]
+        made = json.loads(system.call("shell", "-c", f"GRANTEES = {grantees}\n{MAKE}").splitlines()[-1])
         self.credentials: Mapping[str, str] = made["callers"]
         self.client = httpx.Client(base_url=system.url, trust_env=False, timeout=PATIENCE)
         self.csrf = secrets.token_hex(16)

@@ -1,5 +1,6 @@
 """Sphinx's settings. It runs in .venv/docs, where nothing of the project can be imported."""
 
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -42,5 +43,12 @@ class InlineDrawings(SphinxPostTransform):
                 image.replace_self(nodes.raw("", f'<div class="drawing">{svg}</div>', format="html"))
 
 
+def leave_records_to_their_table(app: Sphinx, document: nodes.document) -> None:
+    """Keep the records of decisions out of the navigation: each page would list all of them beside its text."""
+    if re.match(r"adr/\d", app.env.docname):
+        app.env.metadata[app.env.docname]["orphan"] = True
+
+
 def setup(app: Sphinx) -> None:
     app.add_post_transform(InlineDrawings)
+    app.connect("doctree-read", leave_records_to_their_table)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from . import sqlstates
+from . import sqlstates, threads
 
 
 def repeat(
@@ -30,12 +30,12 @@ def repeat(
     while not stopped.wait(rest):
         rest = seconds if pause is None else pause
         try:
-            act()
+            # The thread keeps its connection: a server forks a process for each one that is opened. A work-horse that
+            # is forked meanwhile leaves it alone, as psycopg2 ends only what its own process has opened.
+            threads.call(act)
             rest = seconds
         except (DatabaseError, InterfaceError) as error:
             log.log(level, "%s", sqlstates.explain(error))
         except Exception:
             log.exception("%s", failed)
-        finally:
-            # The connection belongs to this thread: a forked work-horse must not find it open.
-            connection.close()
+    connection.close()

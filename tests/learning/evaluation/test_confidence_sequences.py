@@ -6,7 +6,9 @@ import pytest
 from learning.evaluation import confidence_sequences
 from learning.evaluation.confidence_sequences import ALPHA
 
-SEQUENCES, ROWS, LOOKS = 150, 1_000, 500
+SEQUENCES, ROWS = 150, 1_000
+#: Looks at a sequence; and at each of many sequences.
+LOOKS, FEW_LOOKS = 500, 20
 
 
 def looks_of(rng: np.random.Generator, differs: float) -> np.ndarray:
@@ -15,17 +17,32 @@ def looks_of(rng: np.random.Generator, differs: float) -> np.ndarray:
     return rng.choice([1.0, 0.0, -1.0], size=ROWS, p=shares)
 
 
-def test_looking_five_hundred_times_raises_few_alarms() -> None:
-    rng, alarms = np.random.default_rng(0), 0
-    for _ in range(SEQUENCES):
-        values = looks_of(rng, 0.0)
-        ends = range(ROWS // LOOKS, ROWS + 1, ROWS // LOOKS)
-        alarms += any(
-            not interval.low <= 0 <= interval.high
-            for interval in (confidence_sequences.of_mean(values[:end], -1.0, 1.0) for end in ends)
-        )
-    assert len(range(ROWS // LOOKS, ROWS + 1, ROWS // LOOKS)) == LOOKS
+def look(values: np.ndarray, times: int) -> list[confidence_sequences.MeanInterval]:
+    """Look so many times at differences that become known one after the other."""
+    ends = range(ROWS // times, ROWS + 1, ROWS // times)
+    assert len(ends) == times
+    return [confidence_sequences.of_mean(values[:end], -1.0, 1.0) for end in ends]
+
+
+def miss(intervals: list[confidence_sequences.MeanInterval], true: float = 0.0) -> bool:
+    return any(not interval.low <= true <= interval.high for interval in intervals)
+
+
+def test_looking_again_and_again_raises_few_alarms() -> None:
+    rng = np.random.default_rng(0)
+    alarms = sum(miss(look(looks_of(rng, 0.0), FEW_LOOKS)) for _ in range(SEQUENCES))
     assert alarms / SEQUENCES <= ALPHA
+
+
+def test_whoever_looks_more_often_sees_no_other_alarms() -> None:
+    """Check that each interval lies in those before it: the last one misses if any does."""
+    rng = np.random.default_rng(4)
+    for differs in (0.0, 0.05, 0.15):
+        values = looks_of(rng, differs)
+        often, seldom = look(values, LOOKS), look(values, FEW_LOOKS)
+        assert seldom == often[LOOKS // FEW_LOOKS - 1 :: LOOKS // FEW_LOOKS]
+        lows, highs = ([interval[end] for interval in often] for end in (1, 2))
+        assert lows == sorted(lows) and highs == sorted(highs, reverse=True)
 
 
 def test_a_fixed_interval_would_raise_many() -> None:
@@ -49,7 +66,7 @@ def test_looking_at_two_samples_raises_few_alarms() -> None:
                 confidence_sequences.of_difference(
                     one[:end].astype(float), other[: max(1, end // 4)].astype(float), 0.0, 1.0
                 )
-                for end in range(5, ROWS + 1, 25)
+                for end in range(50, ROWS + 1, 50)
             )
         )
     assert alarms / 100 <= ALPHA

@@ -1,8 +1,12 @@
-"""Web processes, workers and migrations with a role each, which have the printed rights and no others."""
+"""Web processes, workers and migrations with a role each, which have the printed rights and no others.
+
+Behind pgbouncer in transaction mode, where it is installed: no process may need what a session of its own would have.
+"""
 
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +18,7 @@ from django.db import connections
 from examples.tumor.products import MEASURES, TABLES
 from project import engines as embedded
 from project.processes import Child
-from tests import test_lifecycle
+from tests import poolers, test_lifecycle
 from tests.keys import KEYS
 from tests.system import System, state_folder
 from tests.test_lifecycle import data
@@ -34,6 +38,11 @@ SETTINGS = {
 }
 #: Options of builds that only have to succeed.
 QUICK = {"candidates": 1, "families": ["linear"]}
+#: What a session would have that another one has not, and what a role may not.
+LOST = re.compile(
+    r"prepared statement .* (does not exist|already exists)|cursor .* does not exist|relation .* does not exist"
+    r"|permission denied|Traceback|must be owner"
+)
 #: The features of `tumor` in the schema.
 FEATURES = " ".join(
     re.sub(r"_(\w)", lambda letter: letter[1].upper(), f"{prefix}_{measure}")
@@ -76,8 +85,7 @@ def url(server: dict[str, Any], user: str, password: str) -> str:
 class SystemByRole(System):
     """A web process and a worker, each as its own role; `run` runs commands as the role of migrations."""
 
-    def __init__(self, server: dict[str, Any], redis: str):
-        urls = {process: url(server, role, PASSWORD) for process, role in ROLES.items()}
+    def __init__(self, urls: dict[str, str], redis: str):
         super().__init__(state_folder(), **SETTINGS, DATABASE_URL=urls["migration"], REDIS_URL=redis)
         self.supervisor = self.child("web", urls["web"], "manage.py", "web", f"--port={self.port}")
         self.worker = self.child("worker", urls["worker"], "worker.py")
@@ -118,28 +126,52 @@ def redis() -> Iterator[str]:
         yield engine.url
 
 
+@pytest.fixture
+def urls(server: dict[str, Any], administrator: Any) -> Iterator[dict[str, str]]:
+    """The database's URL for each kind of process: that of a pooler, where one is installed."""
+    if poolers.PGBOUNCER is None:
+        yield {process: url(server, role, PASSWORD) for process, role in ROLES.items()}
+        return
+    with poolers.running(server, dict.fromkeys(ROLES.values(), PASSWORD)) as pooler:
+        yield {process: pooler.url(role, PASSWORD, DATABASE) for process, role in ROLES.items()}
+
+
 def test_each_kind_of_process_lives_with_the_rights_that_are_printed_for_it(
-    server: dict[str, Any], administrator: Any, redis: str
+    server: dict[str, Any], administrator: Any, urls: dict[str, str], redis: str
 ) -> None:
-    system = SystemByRole(server, redis)
+    system = SystemByRole(urls, redis)
     owner = url(server, server["user"], server.get("password", ""))
-    grants = ["sql", "grants", *(f"--{process}={role}" for process, role in ROLES.items())]
+    grants = ["sql", "grants", "--pooler", *(f"--{process}={role}" for process, role in ROLES.items())]
     first = system.run(*grants, DATABASE_URL=owner)
     assert "of Exemplar's own tables are not there: run ./dev prepare" in first
     administrator.execute(first)
-    system.run("prepare")
+    # Whoever migrates at the same time waits for the other.
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(system.run, ("prepare", "migrate", "migrate")))
     second = system.run(*grants, DATABASE_URL=owner)
     assert "are not there" not in second and "print this again" not in second
     administrator.execute(second)
     with started(system):
         test_lifecycle.await_answer(system)
         test_lifecycle.test_a_product_is_built_serves_and_learns_from_feedback(system)
+        check_that_batches_share_connections(system)
         check_other_writes(system)
         check_files(system)
         check_administration(system)
         check_maintenance(system, administrator)
-    assert not re.search(r"permission denied|Traceback|must be owner", system.output), system.output
+    assert not (lost := LOST.findall(system.output)), (lost, system.output)
     check_what_is_not_granted(server)
+
+
+def check_that_batches_share_connections(system: System) -> None:
+    """Predict and write at once, by more callers than a pooler has connections."""
+    query = "query($key: ID!) { tumor { predictFor(entity: $key) { label } } }"
+    patch = "mutation($key: ID!) { tumorPatch(input: {entity: $key, features: {meanRadius: 9}}) { changed } }"
+    with ThreadPoolExecutor(12) as threads:
+        keys = [{"key": f"B-{number:04}"} for number in range(1, 61)]
+        answers = list(threads.map(lambda key: system.ask(query, key), keys))
+        answers += threads.map(lambda key: system.ask(patch, key), keys[:24])
+    assert not [answer["errors"] for answer in answers if "errors" in answer]
 
 
 def check_other_writes(system: System) -> None:

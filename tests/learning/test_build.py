@@ -70,6 +70,15 @@ def outcomes(steps):
     return timeless, select(steps, Decided)
 
 
+def recorded_in(steps, **changed):
+    """Return what a build that goes on finds of the folds that another has scored."""
+    return {
+        (step.candidate.key, step.round, step.fold): replace(step, **changed)
+        for step in select(steps, FoldScored)
+        if step.candidate.family != "ensemble"
+    }
+
+
 def test_the_steps_describe_a_build_from_the_first_draw_to_the_last_model(tumor_steps, tumor_problem):
     kinds = [type(step) for step in tumor_steps]
     assert kinds[:2] == [Analysed, CandidatesDrawn]
@@ -224,9 +233,8 @@ def test_candidates_with_slow_predictions_are_dropped_if_the_problem_limits_them
 
 
 def test_an_interrupted_build_fits_nothing_twice(tumor_steps, tumor_problem, tumors):
-    done = [s for s in select(tumor_steps, FoldScored) if s.candidate.family != "ensemble"][:20]
     # Impossible times identify the folds that were not fitted again.
-    recorded = {(s.candidate.key, s.round, s.fold): replace(s, fit_seconds=-1.0) for s in done}
+    recorded = dict(list(recorded_in(tumor_steps, fit_seconds=-1.0).items())[:20])
     again = list(build(tumor_problem, tumors, load_recorded=lambda digest: recorded))
     taken = [step for step in select(again, FoldScored) if step.fit_seconds == -1.0]
     assert len(taken) == 20
@@ -235,7 +243,9 @@ def test_an_interrupted_build_fits_nothing_twice(tumor_steps, tumor_problem, tum
 
 def test_the_champions_recipe_is_compared_and_fitted_on_new_examples(tumor_steps, tumor_problem, tumors):
     champion = incumbent_of(tumor_steps, "fewer examples")
-    steps = list(build(tumor_problem, tumors, champion))
+    steps = list(
+        build(tumor_problem, tumors, champion, load_recorded=lambda digest: recorded_in(tumor_steps))
+    )
     assert select(steps, CandidatesDrawn)[0].candidates[0].incumbent
     decided = select_only(steps, Decided)
     assert decided.incumbent_kept
@@ -248,7 +258,10 @@ def test_the_champions_recipe_is_compared_and_fitted_on_new_examples(tumor_steps
 def test_nothing_is_fitted_if_the_examples_are_the_same_and_no_recipe_is_better(
     tumor_steps, tumor_problem, tumors
 ):
-    steps = list(build(tumor_problem, tumors, incumbent_of(tumor_steps, tumors.fingerprint)))
+    champion = incumbent_of(tumor_steps, tumors.fingerprint)
+    steps = list(
+        build(tumor_problem, tumors, champion, load_recorded=lambda digest: recorded_in(tumor_steps))
+    )
     assert select_only(steps, Decided).winner is None
     assert select(steps, Fitted) == []
     assert steps[-1].percent == 100

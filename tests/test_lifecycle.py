@@ -165,13 +165,11 @@ def build(
 
 
 def ended(system: System, id: str, seconds: float = BUILD_PATIENCE) -> dict[str, Any]:
-    until = time.monotonic() + seconds
-    while True:
-        found = data(system.ask(BUILD, {"id": id}))["build"]
-        if found["status"] not in ("READY", "RUNNING"):
-            return dict(found)
-        assert time.monotonic() < until, "the build does not end"
-        time.sleep(0.2)
+    """Return a build once it has ended; until then ask for its status alone."""
+    status = "query($id: ID!) { build(id: $id) { status } }"
+    statuses = lambda: data(system.ask(status, {"id": id}))["build"]["status"]  # noqa: E731
+    assert eventually(lambda: statuses() not in ("READY", "RUNNING"), seconds), "the build does not end"
+    return dict(data(system.ask(BUILD, {"id": id}))["build"])
 
 
 def await_answer(system: System) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from project import state
 from tests.keys import KEYS
-from tests.system import ROOT, System, state_folder
+from tests.system import ROOT, System, copied, state_folder
 from tests.waiting import PATIENCE, alive, eventually
 
 pytestmark = pytest.mark.system
@@ -21,9 +21,9 @@ ALL = ("supervisor", "web", "worker", *EMBEDDED)
 
 
 @pytest.fixture
-def system() -> Iterator[System]:
-    """A system of one product, not started yet: what is started thrice need not build four."""
-    system = System(state_folder(), EXEMPLAR_PRODUCTS="examples.wine")
+def system(grown: Path) -> Iterator[System]:
+    """A system of one product that has its champion, not started yet: what is started thrice need not build."""
+    system = System(copied(grown), EXEMPLAR_PRODUCTS="examples.wine")
     try:
         yield system
     finally:

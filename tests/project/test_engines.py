@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,6 +26,24 @@ def engine_folder() -> Iterator[Path]:
     shutil.rmtree(parent)
 
 
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Path]:
+    """A state folder in which PostgreSQL has been initialised."""
+    parent = Path(tempfile.mkdtemp(prefix="exemplar tests "))
+    parent.chmod(0o711)
+    [child] = engines.start([PostgreSQL(parent / "state", durable=False)])
+    child.stop()
+    yield parent / "state"
+    shutil.rmtree(parent)
+
+
+@pytest.fixture
+def initialised(engine_folder: Path, cluster: Path) -> Path:
+    """A copy of that folder, of the test's own."""
+    subprocess.run(["cp", "-a", cluster, engine_folder], check=True)
+    return engine_folder
+
+
 def test_postgresql_keeps_its_data_through_a_kill(engine_folder: Path) -> None:
     postgres = PostgreSQL(engine_folder)
     [child] = engines.start([postgres])
@@ -39,19 +58,19 @@ def test_postgresql_keeps_its_data_through_a_kill(engine_folder: Path) -> None:
         child.stop()
 
 
-def test_postgresql_starts_despite_a_stale_lock_file_that_names_a_living_process(engine_folder: Path) -> None:
-    postgres = PostgreSQL(engine_folder, durable=False)
+def test_postgresql_starts_despite_a_stale_lock_file_that_names_a_living_process(initialised: Path) -> None:
+    postgres = PostgreSQL(initialised, durable=False)
     [child] = engines.start([postgres])
     child.stop()
     stale = postgres.cluster / "postmaster.pid"
     stale.write_text(f"{os.getppid()}\n{postgres.cluster}\n1\n5432\n{postgres.socket}\n\n  0 0\nready\n")
-    [child] = engines.start([PostgreSQL(engine_folder, durable=False)])
+    [child] = engines.start([PostgreSQL(initialised, durable=False)])
     assert postgres.is_ready()
     child.stop()
 
 
-def test_postgresql_requires_its_password_and_sorts_alike_on_every_machine(engine_folder: Path) -> None:
-    postgres = PostgreSQL(engine_folder, durable=False)
+def test_postgresql_requires_its_password_and_sorts_alike_on_every_machine(initialised: Path) -> None:
+    postgres = PostgreSQL(initialised, durable=False)
     [child] = engines.start([postgres])
     try:
         with pytest.raises(psycopg2.OperationalError, match="password"):
@@ -77,8 +96,8 @@ def test_valkey_keeps_its_data_and_is_closed_to_others(engine_folder: Path) -> N
             child.stop()
 
 
-def test_an_engine_that_cannot_start_is_reported_in_one_line(engine_folder: Path) -> None:
-    postgres = PostgreSQL(engine_folder, durable=False)
+def test_an_engine_that_cannot_start_is_reported_in_one_line(initialised: Path) -> None:
+    postgres = PostgreSQL(initialised, durable=False)
     [child] = engines.start([postgres])
     child.stop()
     (postgres.cluster / "PG_VERSION").write_text("9.6\n")
@@ -86,10 +105,10 @@ def test_an_engine_that_cannot_start_is_reported_in_one_line(engine_folder: Path
         engines.start([postgres])
 
 
-def test_a_second_command_joins_the_engines_of_the_first(engine_folder: Path) -> None:
-    chosen = [PostgreSQL(engine_folder, durable=False), Valkey(engine_folder)]
-    with engines.running(engine_folder, chosen, "first"):
-        with engines.running(engine_folder, chosen, "second"):
+def test_a_second_command_joins_the_engines_of_the_first(initialised: Path) -> None:
+    chosen = [PostgreSQL(initialised, durable=False), Valkey(initialised)]
+    with engines.running(initialised, chosen, "first"):
+        with engines.running(initialised, chosen, "second"):
             assert all(engine.is_ready() for engine in chosen)
         assert all(engine.is_ready() for engine in chosen)
     assert not any(engine.is_ready() for engine in chosen)

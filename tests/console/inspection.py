@@ -123,6 +123,12 @@ class Page:
         violations = self.browser.execute_async_script(VIOLATIONS, list(TAGS))
         return [*errors, *elsewhere, *(f"cut: {element}" for element in cut), *violations]
 
+    def list_faults_of_both(self) -> list[str]:
+        """List what is wrong wide and light, as the page is now, and then narrow and dark."""
+        faults = self.list_faults()
+        self.emulate(NARROW, dark=True)
+        return [*faults, *(f"narrow and dark: {fault}" for fault in self.list_faults())]
+
     def list_unreachable(self) -> list[str]:
         """List what the keyboard alone does not reach."""
         elements = dict(self.browser.execute_script(REACHABLE))

@@ -2,10 +2,11 @@
 
 import pytest
 from graphql import parse, validate
+from selenium.webdriver.common.by import By
 
 from project.console import operations
 from schema import schema as served
-from tests.console.inspection import NARROW, Page
+from tests.console.inspection import WIDE, Page
 
 #: Every page that is opened by its address alone.
 PAGES = (
@@ -41,12 +42,31 @@ def test_a_page_is_for_everybody(page: Page, path: str) -> None:
     A page is opened once for all of it: opening takes longer than looking.
     """
     page.open(path)
-    assert page.list_faults() == []
     assert page.list_code_names() == []
     assert page.list_unreachable() == []
     assert [name for name, answer in page.replay().items() if "errors" in answer] == []
-    page.emulate(NARROW, dark=True)
-    assert page.list_faults() == [], "narrow and dark"
+    page.emulate(WIDE, dark=False)
+    assert page.list_faults_of_both() == []
+
+
+def test_the_account_of_an_administrator_has_no_fault(page: Page) -> None:
+    page.open("/login/?next=/account/")
+    if page.browser.current_url.endswith("/login/?next=/account/"):
+        page.find("#id_username").send_keys("admin")
+        page.find("#id_password").send_keys((page.system.folder / "admin-password").read_text())
+        page.find("form button").click()
+        page.wait(lambda: page.browser.current_url.endswith("/account/"))
+    page.open("/account/")
+    page.find("details.disclosure summary").click()
+    assert page.list_faults_of_both() == []
+    page.emulate(WIDE, dark=False)
+    next(box for box in page.find_all("[name=permissions]") if box.get_attribute("value") == "VIEW").click()
+    page.browser.find_element(By.XPATH, "//button[text()='Make the token']").click()
+    page.wait(lambda: page.find_all("#secret"))
+    assert page.list_faults_of_both() == []
+    for path in ("/account/password/", "/audit/"):
+        page.open(path)
+        assert page.list_faults_of_both() == [], path
 
 
 @pytest.mark.script("console/console.js")

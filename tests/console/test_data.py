@@ -11,7 +11,7 @@ import pytest
 from selenium.webdriver.support.select import Select
 
 from project.console import operations
-from tests.console.inspection import NARROW, WIDE, Page
+from tests.console.inspection import NARROW, Page
 from tests.system import System
 from tests.test_lifecycle import champion, data
 from tests.waiting import PATIENCE
@@ -171,11 +171,6 @@ def test_a_snapshot_shows_its_analysis_and_its_statement(ann: httpx.Client) -> N
     assert ann.get(f"{BASE}/snapshots/9999/").status_code == 404
 
 
-def test_who_may_only_look_sees_no_buttons_that_write(closed_exemplar: System) -> None:
-    answer = closed_exemplar.client.get(f"{BASE}/")
-    assert (answer.status_code, answer.headers["Location"].partition("?")[0]) == (302, "/login/")
-
-
 @pytest.mark.parametrize("prefix", ["Tumor", "Diabetes", "Wine", "Manual"])
 def test_operations_of_a_products_own_types_are_valid(exemplar: System, prefix: str) -> None:
     for operation in operations.list_composed(prefix):
@@ -194,9 +189,8 @@ def test_rows_have_no_fault_in_a_browser(page: Page, key: str) -> None:
         "/new/",
         "/snapshots/",
     ):
-        for width, dark in ((WIDE, False), (NARROW, True)):
-            page.open(BASE + path, width, dark)
-            assert page.list_faults() == [], (path, width, dark)
+        page.open(BASE + path)
+        assert page.list_faults_of_both() == [], path
     page.open(f"{BASE}/snapshots/1/", NARROW)
     assert page.list_faults() == []
 

@@ -184,8 +184,9 @@ def test_a_prediction_tells_its_story_and_takes_feedback_back(
     url = f"{LIST}{stored['id']}/"
     answered = send(client, f"{url}feedback/", answer="BENIGN", comment="Seen by two.")
     assert "Stored: Benign is right." in answered.text and "Seen by two." in answered.text
+    page.open(url)
     for width, dark in ((WIDE, False), (NARROW, True)):
-        page.open(url, width, dark)
+        page.emulate(width, dark)
         assert page.list_faults() == [], (width, dark)
         assert page.list_unreachable() == [] and page.list_code_names() == []
     for sentence in (f"about {asked.prefix}-000", "Mean radius", "snapshot", "counts", "The truth: Benign"):
@@ -260,39 +261,3 @@ def test_a_condition_that_cannot_be_read_deletes_nothing(asked: Asked, client: h
         refused.text
     )
     assert len(references(client.get(LIST, params={"q": asked.prefix}))) == 1
-
-
-#: Run in the system: makes a person who may only predict.
-MAKE = """
-from store.access import grants
-from store.access.models import User
-from store.access.permissions import Permission
-person = User.objects.create_user("only-predicts", password="a-long-passphrase-1")
-grants.grant(person, [Permission.PREDICT], "tumor")
-"""
-
-
-def test_whoever_may_only_predict_finds_what_it_asked_for(closed_exemplar: System) -> None:
-    closed_exemplar.run("shell", "-c", MAKE)
-    with httpx.Client(
-        base_url=closed_exemplar.url, trust_env=False, timeout=PATIENCE, follow_redirects=True
-    ) as client:
-        login = client.get("/products/tumor/try/")
-        assert login.url.path.startswith("/login")
-        form = send(client, str(login.url), username="only-predicts", password="a-long-passphrase-1")
-        names = re.findall(r'name="(\w+)" type="number"', form.text)
-        assert len(names) == 30 and "From a row of the tables" not in form.text
-        case = dict.fromkeys(names, "1") | {"action": "predict", "reference": "mine"}
-        assert 'class="answer"' in send(client, "/products/tumor/try/", **case).text
-        listed = client.get(LIST)
-        assert references(listed) == ["mine"]
-        assert "Truth by feedback" not in listed.text and "Delete" not in listed.text
-        [url] = links(listed, LIST + r"[^\"/]+/")
-        story = client.get(url)
-        assert (
-            story.status_code == 200 and "about mine" in story.text and "Feedback about it" not in story.text
-        )
-        assert (
-            'class="chart"'
-            in client.get(f"/products/tumor/try/what-if/?prediction={url.split('/')[-2]}").text
-        )

@@ -10,7 +10,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
-from tests.console.inspection import NARROW, WIDE, Page
+from tests.console.inspection import NARROW, Page
 from tests.system import System
 from tests.test_lifecycle import champion, data
 from tests.waiting import PATIENCE
@@ -93,13 +93,12 @@ def test_all_faults_stand_at_their_fields_in_the_words_of_the_form(page: Page) -
 
 @pytest.mark.parametrize("product", ["tumor", "diabetes", "wine", "manual"])
 def test_an_answer_has_no_fault_wide_and_narrow(page: Page, product: str) -> None:
-    for width, dark in ((WIDE, True), (NARROW, False)):
-        page.open(f"/products/{product}/try/?example=1", width, dark)
-        page.browser.execute_script("document.getElementById('predict').click()")
-        page.wait(lambda: page.find_all("#answer .answer"))
-        page.settle()
-        assert page.list_faults() == [], (width, dark)
-        assert page.list_code_names() == []
+    page.open(f"/products/{product}/try/?example=1")
+    page.browser.execute_script("document.getElementById('predict').click()")
+    page.wait(lambda: page.find_all("#answer .answer"))
+    page.settle()
+    assert page.list_code_names() == []
+    assert page.list_faults_of_both() == []
 
 
 def test_without_scripts_a_case_is_sent_and_its_address_is_the_answer(

@@ -80,25 +80,20 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
 AUDIT = "exemplar_auditentry"
 
 
-#: Deletes the rows of the tables of an array by one round trip. A table without a page is not opened.
-DELETION = f"""DO $$ DECLARE name text; has_rows boolean; BEGIN
-FOREACH name IN ARRAY ARRAY[%s] LOOP
-    CONTINUE WHEN pg_relation_size(name::regclass) = 0;
-    EXECUTE 'SELECT EXISTS (SELECT FROM ' || name || ')' INTO has_rows;
-    CONTINUE WHEN NOT has_rows;
-    IF name = '"{AUDIT}"' THEN EXECUTE 'ALTER TABLE {AUDIT} DISABLE TRIGGER USER'; END IF;
-    EXECUTE 'DELETE FROM ' || name;
-    IF name = '"{AUDIT}"' THEN EXECUTE 'ALTER TABLE {AUDIT} ENABLE TRIGGER USER'; END IF;
-END LOOP; END $$"""
-
-
 def statements_that_delete(
     operations: DatabaseOperations, style: Any, tables: Iterable[str], **_: Any
 ) -> list[str]:
     kept = {"auth_permission", "django_content_type"}
     # Foreign keys are checked when the transaction ends. Predictions go first: their trigger marks counted hours.
-    ordered = sorted(set(tables) - kept, key=lambda table: (table != "store_prediction", table))
-    return [DELETION % ", ".join(f"'{operations.quote_name(table)}'" for table in ordered)]
+    ordered = sorted(tables, key=lambda table: table != "store_prediction")
+    statements = [f"DELETE FROM {operations.quote_name(table)}" for table in ordered if table not in kept]
+    if AUDIT not in ordered:
+        return statements
+    return [
+        f"ALTER TABLE {AUDIT} DISABLE TRIGGER USER",
+        *statements,
+        f"ALTER TABLE {AUDIT} ENABLE TRIGGER USER",
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -344,9 +339,11 @@ def words(module: str) -> set[str]:
     if fixtures == Path(__file__) or not fixtures.exists():
         return own
     heads = re.findall(
-        r"^@pytest\.fixture.*\ndef (\w+)\((.*?)\) ->", fixtures.read_text(), re.MULTILINE | re.DOTALL
+        r"^@pytest\.fixture[^\n]*\ndef (\w+)\((.*?)\) ->", fixtures.read_text(), re.MULTILINE | re.DOTALL
     )
-    return own.union(*(re.findall(r"\w+", needed) for name, needed in heads if name in own))
+    text = (ROOT / module).read_text()
+    needed = [parameters for name, parameters in heads if re.search(rf"\b{name}: ", text)]
+    return own.union(*(re.findall(r"\w+", parameters) for parameters in needed))
 
 
 def group(module: str) -> str:

@@ -6,9 +6,8 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from selenium.webdriver.common.by import By
 
-from tests.console.inspection import NARROW, WIDE, Page
+from tests.console.conftest import PASSWORD, LogIn
 from tests.system import System
 
 SECRET = re.compile(r'<pre id="secret"[^>]*>([^<]+)</pre>')
@@ -40,16 +39,9 @@ def admin(closed_exemplar: System) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def labeller(closed_exemplar: System, admin: httpx.Client) -> Iterator[httpx.Client]:
+def labeller(log_in_as: LogIn) -> httpx.Client:
     """A person who may give feedback on one product."""
-    script = (
-        "from store.access.models import User; u, _ = User.objects.get_or_create(username='lab');"
-        "u.set_password('a quiet lighthouse'); u.save()"
-    )
-    closed_exemplar.run("shell", "-c", script)
-    closed_exemplar.run("grant", "lab", "VIEW,FEEDBACK", "tumor")
-    with log_in(closed_exemplar, "lab", "a quiet lighthouse") as client:
-        yield client
+    return log_in_as("lab")
 
 
 def test_a_token_is_made_shown_once_replaced_and_revoked(
@@ -109,9 +101,10 @@ def test_who_administers_nothing_makes_own_tokens(labeller: httpx.Client, closed
     }
 
 
-def test_a_password_is_changed_in_the_frame(labeller: httpx.Client, closed_exemplar: System) -> None:
+def test_a_password_is_changed_in_the_frame(log_in_as: LogIn, closed_exemplar: System) -> None:
+    person = log_in_as("changes-password")
     wrong = post(
-        labeller,
+        person,
         "/account/password/",
         old_password="wrong",
         new_password1="another lighthouse",
@@ -119,15 +112,15 @@ def test_a_password_is_changed_in_the_frame(labeller: httpx.Client, closed_exemp
     )
     assert 'id="old_password-fault"' in wrong.text
     changed = post(
-        labeller,
+        person,
         "/account/password/",
-        old_password="a quiet lighthouse",
+        old_password=PASSWORD,
         new_password1="another lighthouse",
         new_password2="another lighthouse",
     )
     assert changed.status_code == 302
-    assert "Your password is changed." in labeller.get("/account/").text
-    with log_in(closed_exemplar, "lab", "another lighthouse"):
+    assert "Your password is changed." in person.get("/account/").text
+    with log_in(closed_exemplar, "changes-password", "another lighthouse"):
         pass
 
 
@@ -143,23 +136,3 @@ def test_a_form_after_the_session_has_ended_leads_to_the_login_and_back(admin: h
     answer = post(admin, "/account/tokens/", name="admin", permissions=["VIEW"])
     assert answer.headers["location"] == "/login/?next=/account/"
     assert admin.get("/account/").headers["location"] == "/login/?next=/account/"
-
-
-@pytest.mark.parametrize(("width", "dark"), [(WIDE, False), (NARROW, True)])
-def test_the_account_of_an_administrator_has_no_fault(page: Page, width: int, dark: bool) -> None:
-    page.open("/login/?next=/account/")
-    if page.browser.current_url.endswith("/login/?next=/account/"):
-        page.find("#id_username").send_keys("admin")
-        page.find("#id_password").send_keys((page.system.folder / "admin-password").read_text())
-        page.find("form button").click()
-        page.wait(lambda: page.browser.current_url.endswith("/account/"))
-    page.open("/account/", width, dark)
-    page.find("details.disclosure summary").click()
-    assert page.list_faults() == []
-    next(box for box in page.find_all("[name=permissions]") if box.get_attribute("value") == "VIEW").click()
-    page.browser.find_element(By.XPATH, "//button[text()='Make the token']").click()
-    page.wait(lambda: page.find_all("#secret"))
-    assert page.list_faults() == []
-    for path in ("/account/password/", "/audit/"):
-        page.open(path, width, dark)
-        assert page.list_faults() == [], path

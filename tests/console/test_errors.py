@@ -8,13 +8,23 @@ import pytest
 from django.test import RequestFactory
 
 from project.console import errors
-from tests.console.inspection import NARROW, WIDE, Page
-from tests.console.test_account import log_in, post
-from tests.freezing import frozen
+from tests.console.inspection import Page
+from tests.console.test_account import post
 from tests.system import System
-from tests.waiting import eventually
 
 HTML = {"Accept": "text/html"}
+#: Addresses that take forms only.
+FORMS = (
+    "/account/tokens/",
+    "/account/tokens/ex_x/revoke/",
+    "/account/tokens/ex_x/rotate/",
+    "/new/AAAAAAAAAAAAAAAAAAAAAA/discard/",
+    "/products/tumor/builds/1/cancel/",
+    "/products/tumor/models/compare/begin/",
+    "/products/tumor/predictions/delete/",
+    "/products/tumor/predictions/x/feedback/",
+    "/products/tumor/predictions/x/retract/",
+)
 
 
 def read(page: httpx.Response) -> str:
@@ -43,9 +53,8 @@ def test_what_is_not_there_is_a_page_with_a_way_back(exemplar: System, path: str
     "path", ["/nothing/", "/products/nothing/builds/", "/login/", "/login/?next=/audit/"]
 )
 def test_such_a_page_has_no_fault_but_its_status(page: Page, path: str) -> None:
-    for width, dark in ((WIDE, False), (NARROW, True)):
-        page.open(path, width, dark)
-        assert [fault for fault in page.list_faults() if "status of 404" not in fault] == [], (width, dark)
+    page.open(path)
+    assert [fault for fault in page.list_faults_of_both() if "status of 404" not in fault] == []
 
 
 def test_a_form_without_its_token_is_out_of_date_and_changes_nothing(exemplar: System) -> None:
@@ -57,43 +66,20 @@ def test_a_form_without_its_token_is_out_of_date_and_changes_nothing(exemplar: S
     )
 
 
-def test_who_is_not_logged_in_goes_to_the_login_and_from_there_to_the_page(closed_exemplar: System) -> None:
-    asked = "/products/tumor/builds/?status=FAILED"
-    with httpx.Client(base_url=closed_exemplar.url, trust_env=False) as client:
-        location = client.get(asked, headers=HTML).headers["location"]
-        assert location == "/login/?next=/products/tumor/builds/%3Fstatus%3DFAILED"
-        client.get(location)
-        password = (closed_exemplar.folder / "admin-password").read_text()
-        assert post(client, location, username="admin", password=password).headers["location"] == asked
-        assert client.get(asked).status_code == 200
-        # The session ends while the page is open: the next form leads to the login, and back to its page.
-        client.cookies.delete("sessionid")
-        token = client.cookies["csrftoken"]
-        headers = {"Referer": f"{closed_exemplar.url}{asked}"}
-        form = {"csrfmiddlewaretoken": token, "reason": "typed"}
-        answer = client.post("/products/tumor/builds/", data=form, headers=headers)
-        assert answer.headers["location"] == location
-        assert post(client, location, username="admin", password=password).headers["location"] == asked
-        assert "You were not logged in any more, so nothing was changed." in client.get(asked).text
+@pytest.mark.parametrize("path", FORMS)
+def test_an_address_of_a_form_is_no_page_and_says_so(exemplar: System, path: str) -> None:
+    page = exemplar.client.get(path, headers=HTML)
+    assert page.status_code == 405
+    assert page.headers["allow"] == "POST"
+    assert "Nothing was done" in read(page)
 
 
-def test_pages_say_that_the_database_is_away_and_load_again(fragile: System) -> None:
-    with log_in(fragile) as person:
-        with frozen(fragile.process("postgres")):
-            for client in (fragile.client, person):
-                page = client.get("/products/tumor/builds/", headers=HTML)
-                assert page.status_code == 503
-                assert "cannot be reached" in read(page)
-                assert read(page).count("The database cannot be reached") == 1
-                assert re.search(r'http-equiv="refresh" content="\d+"', page.text)
-        assert eventually(lambda: person.get("/products/tumor/builds/", headers=HTML).status_code == 200)
-
-
-def test_pages_are_shown_while_valkey_is_away(fragile: System) -> None:
-    with frozen(fragile.process("valkey")):
-        for path in ("/", "/products/tumor/builds/", "/account/", "/new/"):
-            assert fragile.client.get(path, headers=HTML).status_code == 200, path
-    assert eventually(lambda: fragile.status("/ready") == 200)
+def test_a_case_that_was_made_up_is_not_remembered(exemplar: System) -> None:
+    with httpx.Client(base_url=exemplar.url, trust_env=False, timeout=60) as client:
+        client.get("/")
+        answer = post(client, "/products/tumor/correct/", act="skip", row="no such row" * 1000)
+        assert answer.status_code == 302
+        assert "This case is not there any more" in client.get(answer.headers["location"]).text
 
 
 def test_an_error_of_ours_has_an_id_and_tells_nothing_else() -> None:

@@ -3,6 +3,7 @@
 import pickle
 import platform
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from typing import Any
@@ -72,7 +73,9 @@ def _can_read(name: str, recorded: str, installed: str) -> bool:
     return recorded == installed
 
 
+@lru_cache(maxsize=256)
 def _version(name: str) -> str:
+    # What is imported stays as it is while the process runs. Reading the metadata takes milliseconds each time.
     # The CPU-only distribution of XGBoost has the suffix.
     for distribution in (name, f"{name}-cpu"):
         try:

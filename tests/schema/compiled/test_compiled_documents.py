@@ -47,13 +47,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 #: Seeds of the requests that are drawn for each product, and of those that the slow tests add.
 SEEDS, MORE_SEEDS = range(120), range(120, 1_000)
 PRODUCTS = ["stay", "bill", "relapse", "survey", "tumor", "diabetes", "wine", "manual"]
+#: Products whose features are all alike, numbers: fewer requests write each of them in every way.
+UNIFORM = {"tumor", "wine", "diabetes"}
 JSON = {"content-type": "application/json", "host": "127.0.0.1"}
 
 
 @pytest.fixture
-def champions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A version of each product that serves."""
-    monkeypatch.setattr(serving, "_promoted", {name: champion(catalogue.get(name)) for name in PRODUCTS})
+def champions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version that serves of the product that is the test's parameter, else of `stay`."""
+    name = request.node.callspec.params.get("name", "stay") if hasattr(request.node, "callspec") else "stay"
+    monkeypatch.setattr(serving, "_promoted", {name: champion(catalogue.get(name))})
 
 
 def champion(product: DataProduct) -> serving.Champion:
@@ -165,6 +168,8 @@ async def ways(champions: None, pool: None) -> AsyncIterator[Ways]:
 async def test_both_paths_answer_the_same_bytes(name: str, seeds: range, unstamped: None, ways: Ways) -> None:
     keys = await with_rows(lambda: [str(operate(age=50 if n % 2 else None, cost=n).pk) for n in range(6)])
     product = catalogue.get(name)
+    if seeds == SEEDS and name in UNIFORM:
+        seeds = seeds[::3]
     for seed in seeds:
         drawing = Drawing(Random(f"{name} {seed}"), product, keys if name in ("stay", "relapse") else ())
         request = drawing.request()
@@ -519,6 +524,7 @@ async def test_generic_values_are_those_of_the_typed_fields(name: str, ways: Way
 async def test_one_document_predicts_of_the_product_that_its_variables_name(
     ways: Ways, unstamped: None
 ) -> None:
+    serving._promoted["bill"] = await with_rows(champion, catalogue.get("bill"))
     query = GENERIC % "prediction { __typename answerText } product { __typename title }"
     for name in ("stay", "bill", "nothing", "stay"):
         product = catalogue.find(name) or catalogue.get("stay")

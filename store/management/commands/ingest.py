@@ -148,7 +148,8 @@ class Command(BaseCommand):
                 with accepting.accepted(choices) as is_new:
                     run_anew("makemigrations", *labels, "--no-input", "--verbosity=0")
                 for label in labels:
-                    run_anew("migrate", label, "--no-input", "--verbosity=0")
+                    # The code is what `makemigrations` has just checked, for which the whole schema is composed.
+                    run_anew("migrate", label, "--no-input", "--verbosity=0", "--skip-checks")
         except (ExemplarError, OSError) as error:
             raise CommandError(str(error)) from error
         for new in choices:

@@ -93,7 +93,7 @@ def system(tmp_path: Path, grown: Path) -> Iterator[System]:
             f'        QualityBelow("accuracy", {FLOOR}, least={LEAST}),\n',
         ),
     )
-    system = System(copied(grown), root=root)
+    system = System(copied(grown), root=root, EXEMPLAR_PRODUCTS="examples.tumor")
     try:
         yield system.start()
     finally:

@@ -69,6 +69,8 @@ def test_a_wider_declaration_is_deployed_without_a_gap_and_a_narrower_one_is_ref
     copy: Copy, system: System, plants: Path
 ) -> None:
     copy.done("newproduct", "garden", str(plants), "--label", "blooms", "--yes")
+    products = copy.folder / "garden" / "products.py"
+    replace_in(products, ("problem=Classification(", "problem=Classification(candidates=1, "))
     system.start()
     assert eventually(lambda: has_champion(system, 1), BUILD_PATIENCE), system.output
     before = predict(system, soil="CLAY", height=11.5, light=3)
@@ -79,10 +81,15 @@ def test_a_wider_declaration_is_deployed_without_a_gap_and_a_narrower_one_is_ref
         ('SAND = "sand"', 'SAND = "sand"\n        LOAM = "loam"'),
         ("light = models.IntegerField()", "light = models.IntegerField(null=True)"),
     )
-    # The models changed, and no migration says so.
+    wider = products.read_text()
+    replace_in(products, ('            "height": "height",\n', ""))
     refused = copy.run("preflight")
     assert refused.returncode == 1
+    # The models changed, and no migration says so.
     assert "./dev makemigrations garden writes it" in refused.stdout
+    assert "its feature height is no longer declared" in refused.stdout
+    assert "Field GardenFeatures.height was removed. Requests that use it will be refused." in refused.stdout
+    products.write_text(wider)
     copy.done("makemigrations", "garden")
     passed = copy.done("preflight")
     assert "null of light is a missing value; loam of soil is an unseen value" in passed
@@ -96,12 +103,6 @@ def test_a_wider_declaration_is_deployed_without_a_gap_and_a_narrower_one_is_ref
     assert system.client.get("/ready").json() == {"ready": True}
     # The new choice is learned, in a build that nobody had to request.
     assert eventually(lambda: starts(system) == ["start-up", "start-up"]), system.ask(STATE)
-
-    replace_in(copy.folder / "garden" / "products.py", ('            "height": "height",\n', ""))
-    refused = copy.run("preflight")
-    assert refused.returncode == 1
-    assert "its feature height is no longer declared" in refused.stdout
-    assert "Field GardenFeatures.height was removed. Requests that use it will be refused." in refused.stdout
 
 
 def starts(system: System) -> list[str]:

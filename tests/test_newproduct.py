@@ -110,7 +110,18 @@ def passengers(tmp_path: Path) -> Path:
 def no_apps(copy: Copy) -> Iterator[None]:
     yield
     for app in copy.apps:
-        copy.done("rmproduct", app, "--yes", "--drop-data")
+        execute(PostgreSQL(copy.state), DROP.format(app=app))
+        shutil.rmtree(copy.folder / app)
+
+
+#: Drops the tables of an app and the record of its migrations, without the second that the command takes.
+DROP = """
+DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'exemplar' AND starts_with(tablename, '{app}_') LOOP
+        EXECUTE format('DROP TABLE exemplar.%I CASCADE', name);
+    END LOOP;
+END $$;
+DELETE FROM exemplar.django_migrations WHERE app = '{app}'"""
 
 
 def test_a_file_becomes_a_product_with_a_champion(copy: Copy, passengers: Path, no_apps: None) -> None:
@@ -121,9 +132,11 @@ def test_a_file_becomes_a_product_with_a_champion(copy: Copy, passengers: Path, 
         *("__init__.py", "models.py", "products.py", "README.md", "migrations")
     }
     assert (copy.folder / "survival" / "migrations" / "0001_initial.py").exists()
-    assert "no issues" in copy.done("check")
-    assert "No changes" in copy.done("makemigrations", "--check", "--dry-run", "survival")
-    built = copy.done("build", "survival", "--candidates", "2")
+    unchanged = copy.run("makemigrations", "--check", "--dry-run", "survival")
+    assert "No changes" in unchanged.stdout
+    # It runs all checks first, and prints what they remark.
+    assert (unchanged.returncode, unchanged.stderr) == (0, "")
+    built = copy.done("build", "survival", "--candidates", "1")
     assert "roc_auc" in built.splitlines()[-1]
 
     again = f"./dev ingest survival {passengers}"
@@ -133,6 +146,7 @@ def test_a_file_becomes_a_product_with_a_champion(copy: Copy, passengers: Path, 
     said = copy.refused("newproduct", "survival", str(passengers), "--label", "survived", "--yes")
     assert "exists already, and nothing was changed" in said
     assert "./dev ingest survival" in said
+    copy.done("rmproduct", "survival", "--yes", "--drop-data")
 
 
 def test_rows_without_header_come_from_the_standard_input(copy: Copy, no_apps: None) -> None:
@@ -142,7 +156,9 @@ def test_rows_without_header_come_from_the_standard_input(copy: Copy, no_apps: N
     assert "./dev ingest sums - --no-header" in (copy.folder / "sums" / "README.md").read_text()
 
 
-def test_related_files_are_joined_by_their_key(copy: Copy, tmp_path: Path, no_apps: None) -> None:
+def test_related_files_are_joined_by_their_key_and_their_rows_outlive_the_product_until_they_are_dropped(
+    copy: Copy, tmp_path: Path, no_apps: None
+) -> None:
     customers = "".join(f"C{i},{i % 7},{'yes' if i % 7 > 3 else 'no'}\n" for i in range(60))
     visits = "".join(f"C{i % 50},2024-{i % 12 + 1:02}-05,{i % 31}\n" for i in range(200))
     (tmp_path / "customers.csv").write_text(f"customer,age,churned\n{customers}")
@@ -151,6 +167,14 @@ def test_related_files_are_joined_by_their_key(copy: Copy, tmp_path: Path, no_ap
     assert "260 inserted" in copy.done("newproduct", "churn", *paths, "--label", "churned", "--yes")
     assert "no issues" in copy.done("check")
     assert "0 inserted, 0 updated, 260 unchanged" in copy.done("ingest", "churn", *paths)
+
+    assert "--yes" in copy.refused("rmproduct", "churn")
+    removed = copy.done("rmproduct", "churn", "--yes")
+    assert "churn_customer" in removed and "churn_visit" in removed
+    assert not (copy.folder / "churn").exists()
+    assert "--drop-data" in copy.refused("newproduct", "churn", *paths, "--yes")
+    copy.done("rmproduct", "churn", "--yes", "--drop-data")
+    assert "No product's app" in copy.refused("rmproduct", "churn")
 
 
 def test_a_failed_load_leaves_nothing(copy: Copy, tmp_path: Path) -> None:
@@ -183,9 +207,9 @@ def test_a_new_category_is_accepted_on_request(copy: Copy, tmp_path: Path, no_ap
     models = (copy.folder / "churn" / "models.py").read_text()
     assert 'PLATINUM_PLUS = "platinum+", "platinum+"' in models
     assert "max_length=9, choices=Plan.choices" in models
-    assert len(list((copy.folder / "churn" / "migrations").glob("0*.py"))) == 3
-    assert "No changes" in copy.done("makemigrations", "--check", "--dry-run", "churn")
     assert "0 inserted, 0 updated, 61 unchanged" in copy.done(*command, "--accept-new-choices")
+    # It would have written a migration that is missing.
+    assert len(list((copy.folder / "churn" / "migrations").glob("0*.py"))) == 3
 
     # As after an interruption between the edit and its migration.
     longer = models.replace("max_length=9", "max_length=14").replace(
@@ -212,8 +236,9 @@ def test_sheets_of_a_workbook_become_related_tables(copy: Copy, tmp_path: Path, 
     ]
     path = str(write_workbook(tmp_path / "shop.xlsx", {"customers": customers, "visits": visits}))
     command = [path, "--sheet", "customers", "visits"]
-    said = copy.done("newproduct", "churn", *command, "--label", "churned", "--yes")
-    assert "260 inserted" in said
+    assert "260 inserted" in copy.done("newproduct", "churn", *command, "--yes")
+    # Without a label.
+    assert "Clustering(" in (copy.folder / "churn" / "products.py").read_text()
     text = (copy.folder / "churn" / "models.py").read_text()
     assert "class Visit(models.Model)" in text
     assert 'verbose_name="Größe (cm)"' in text
@@ -225,16 +250,6 @@ def test_sheets_of_a_workbook_become_related_tables(copy: Copy, tmp_path: Path, 
 def test_newproduct_without_a_terminal_needs_yes(copy: Copy, passengers: Path) -> None:
     assert "--yes" in copy.refused("newproduct", "survival", str(passengers))
     assert not copy.apps
-
-
-def test_rows_outlive_their_product_until_they_are_dropped(copy: Copy, passengers: Path) -> None:
-    copy.done("newproduct", "groups", str(passengers), "--yes")
-    assert "--yes" in copy.refused("rmproduct", "groups")
-    assert "groups_passenger" in copy.done("rmproduct", "groups", "--yes")
-    assert not (copy.folder / "groups").exists()
-    assert "--drop-data" in copy.refused("newproduct", "groups", str(passengers), "--yes")
-    copy.done("rmproduct", "groups", "--yes", "--drop-data")
-    assert "No product's app" in copy.refused("rmproduct", "groups")
 
 
 @pytest.fixture(scope="module")

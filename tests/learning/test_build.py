@@ -145,13 +145,14 @@ def test_tumors_are_classified(tumor_steps):
 
 
 def test_the_progress_of_diabetes_is_predicted(patients):
-    steps = list(build(Regression(pictures=0.0, candidates=3), patients))
+    steps = list(build(Regression(pictures=0.0, candidates=3, folds=3), patients))
     assert select(steps, Fitted)[0].metric == "r2"
     assert select(steps, Fitted)[0].score >= 0.45
 
 
 def test_wines_fall_into_their_cultivars(wines):
-    model = select(build(Clustering(pictures=0.0, clusters=(2, 3, 4), candidates=9), wines), Fitted)[0]
+    problem = Clustering(pictures=0.0, clusters=(2, 3, 4), candidates=9, folds=3)
+    model = select(build(problem, wines), Fitted)[0]
     assert model.metric == "separation"
     assert model.candidate.hyperparameters["clusters"] == 3
     data = load_wine()
@@ -268,7 +269,7 @@ def test_nothing_is_fitted_if_the_examples_are_the_same_and_no_recipe_is_better(
 
 
 def test_a_model_below_the_champions_recorded_score_is_held(tumor_steps, patients):
-    problem = Regression(pictures=0.0, candidates=1)
+    problem = Regression(pictures=0.0, candidates=1, folds=3)
     champion = Incumbent(
         family="linear", hyperparameters={"alpha": 1.0}, metric="r2", score=0.9, fingerprint="other"
     )

@@ -57,7 +57,7 @@ def repeats_of(problem: Problem, data: Dataset) -> Repeats | None:
     return find_repeats(FoldPlan.of(problem, data), data, analyse(data, problem))
 
 
-@settings(max_examples=draws(10))
+@settings(max_examples=draws(5))
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(60, 200),

@@ -1,13 +1,15 @@
 """Hostile clients get the answer that is due, cost little memory, and keep nobody else waiting."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from benchmarks._hostile import bodies, connections, documents, heads, sockets
 from benchmarks._hostile.case import Case, play
 from benchmarks._hostile.target import Target
-from tests.system import System, state_folder
+from tests.system import System, copied
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.system
 
@@ -20,12 +22,18 @@ UNHANDLED = ("Exception in", "Internal error", "never retrieved", "never awaited
 CASES = [*heads.CASES, *bodies.CASES, *connections.CASES, *sockets.CASES, *documents.CASES]
 
 
+#: Asks each champion of the examples.
+READY = """{ tumor { predictFor(entity: "B-0001") { id } } diabetes { predictFor(entity: "P-0001") { id } }
+  wine { predictFor(entity: "W-0001") { id } } }"""
+
+
 @pytest.fixture(scope="module")
-def target() -> Iterator[Target]:
-    """A web process that has not built anything, and answers strangers."""
-    system = System(state_folder(), "--workers=0")
+def target(grown: Path) -> Iterator[Target]:
+    """A web process that answers strangers, once it has loaded what it would else load beside a case."""
+    system = System(copied(grown), "--workers=0")
     try:
         system.start()
+        assert eventually(lambda: "errors" not in system.ask(READY))
         yield Target(system.port, system.process("web"))
         assert [line for line in system.output.splitlines() if any(map(line.__contains__, UNHANDLED))] == []
     finally:

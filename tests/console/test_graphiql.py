@@ -4,12 +4,12 @@ import pytest
 
 from tests import test_browser
 from tests.console.inspection import Page
-from tests.test_lifecycle import ended
 from tests.waiting import BUILD_PATIENCE
 
 VALUE = "return document.querySelector('{}').CodeMirror.getValue()"
 EDITOR, ANSWER = ".graphiql-query-editor .CodeMirror", ".result-window .CodeMirror"
-REQUEST = 'mutation { requestBuild(input: {product: "wine"}) { build { id } } }'
+#: A build that has ended, whose events come all at once.
+BUILD = "{ wine { builds(first: 1, filter: { status: { eq: SUCCEEDED } }) { nodes { id } } } }"
 
 
 def test_the_menu_of_the_console_stands_beside_graphiql(page: Page) -> None:
@@ -40,13 +40,13 @@ def test_a_page_hands_its_document_over_in_the_fragment(page: Page) -> None:
 
 
 def test_all_events_of_a_subscription_are_in_the_log(page: Page) -> None:
-    build = page.system.ask(REQUEST)["data"]["requestBuild"]["build"]["id"]
-    ended(page.system, build)
+    [build] = page.system.ask(BUILD)["data"]["wine"]["builds"]["nodes"]
     page.open("/graphql/?product=wine")
     graphiql = test_browser.Page(page.browser)
     page.wait(lambda: graphiql.tabs)
     assert not page.find("#events").is_displayed()
     graphiql.open("WineBuildProgress")
+    graphiql.write_variables({"build": build["id"]})
     graphiql.run()
     page.wait(lambda: '"final": true' in graphiql.answer, BUILD_PATIENCE)
     page.find("#events summary").click()

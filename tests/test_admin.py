@@ -84,7 +84,9 @@ def drawn(exemplar: System) -> int:
     entity = nodes(keys["diabetes"]["entities"])[1]["key"]  # other tests ask about the first
     about = {"about": {"entity": entity}, "value": 100.5, "author": "who likes pictures"}
     data(exemplar.ask(FEEDBACK, {"input": about}))
-    exemplar.run("build", "diabetes", "--candidates", "2", EXEMPLAR_QUICK_BUILDS="off")
+    exemplar.run(
+        "build", "diabetes", "--candidates", "1", "--families", "linear", EXEMPLAR_QUICK_BUILDS="off"
+    )
     newest = data(exemplar.ask("{ diabetes { builds(first: 1) { nodes { model { number } } } } }"))
     return int(newest["diabetes"]["builds"]["nodes"][0]["model"]["number"])
 

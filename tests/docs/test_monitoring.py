@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from docs.generate import ROOT, exposed_name, pages
+from docs.generate import ROOT, exposed_name
 from project.metrics import labels_of
 from store.telemetry.metrics import Metric
 
@@ -49,8 +49,8 @@ QUERIES = sorted(set(queries(json.loads(DASHBOARD.read_text()))))
 ALERTS = re.findall(r"expr: ('[^']+'|[^,}]+)", PAGE.read_text())
 
 
-def test_every_metric_is_in_the_reference() -> None:
-    page = pages()["monitoring"]
+def test_every_metric_is_in_the_reference(reference: dict[str, str]) -> None:
+    page = reference["monitoring"]
     for metric in Metric.declared.values():
         assert f"| `{exposed_name(metric)}` |" in page
         assert metric.meaning.endswith("."), metric.name

@@ -14,7 +14,7 @@ from django.core.management import load_command_class
 from django.db import models
 
 from docs import generate
-from docs.generate import ROOT, pages
+from docs.generate import ROOT
 from learning import kinds, metrics, problem, retrain
 from learning.estimators.families import catalogue as families
 from schema.schema import schema
@@ -37,11 +37,6 @@ os.environ = Recorder(os.environ)
 import project.settings
 print(*asked)
 """
-
-
-@pytest.fixture(scope="module")
-def reference() -> dict[str, str]:
-    return pages()
 
 
 def test_every_setting_that_is_read_is_in_the_reference(reference: dict[str, str], tmp_path: Path) -> None:

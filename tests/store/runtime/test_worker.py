@@ -38,8 +38,14 @@ JobWorker(name="a test's").work(burst=True, logging_level="WARNING")
 
 @pytest.fixture
 def build(stay: DataProduct) -> Job:
-    """A build that fails as soon as it runs: there are no rows."""
+    """A build that fails as soon as it runs: there are no rows with a label."""
     return Build.objects.request(stay, by="a test", enqueue=False)[0]
+
+
+@pytest.fixture
+def stranger(relapse: DataProduct) -> Job:
+    """A build of another product."""
+    return Build.objects.request(relapse, by="a test", enqueue=False)[0]
 
 
 @pytest.fixture
@@ -51,11 +57,12 @@ def scoring(stay: DataProduct, monkeypatch: pytest.MonkeyPatch) -> Job:
     return Scoring.objects.request(stay, by="a test")[0]
 
 
-def run_queued(kind: str, function: str, job: Job) -> None:
-    """Queue `function` as a release does under whose name it stands; run the worker until the queue is empty."""
+def run_queued(*queued: tuple[str, str, Job]) -> None:
+    """Queue functions as a release does under whose names they stand; run the worker until the queue is empty."""
     jobs = queue.get_queue()
     jobs.empty()
-    jobs.enqueue(function, job.pk, job_id=f"{kind}-{job.pk}-0a1b2c3d", job_timeout=-1, result_ttl=0)
+    for kind, function, job in queued:
+        jobs.enqueue(function, job.pk, job_id=f"{kind}-{job.pk}-0a1b2c3d", job_timeout=-1, result_ttl=0)
     database = {name: connection.settings_dict[name] for name in ("HOST", "PORT", "USER", "PASSWORD", "NAME")}
     subprocess.run(
         [sys.executable, "-c", WORKER, json.dumps(database), settings.REDIS_URL],
@@ -64,25 +71,31 @@ def run_queued(kind: str, function: str, job: Job) -> None:
         check=True,
     )
     assert not jobs.get_job_ids()
-    job.refresh_from_db()
+    for _, _, job in queued:
+        job.refresh_from_db()
 
 
-@pytest.mark.parametrize("function", ["store.execution.run_job", queue.JOB_FUNCTIONS["build"]])
-def test_a_build_runs_under_the_name_that_its_function_has_and_had(build: Job, function: str) -> None:
-    run_queued("build", function, build)
+@pytest.mark.parametrize(
+    ("build_function", "scoring_function"),
+    [
+        ("store.execution.run_job", "store.rescoring.run_job"),
+        (queue.JOB_FUNCTIONS["build"], queue.JOB_FUNCTIONS["scoring"]),
+    ],
+    ids=["had", "has"],
+)
+def test_a_job_runs_under_the_name_that_its_function_has_and_had(
+    scoring: Job, build: Job, stranger: Job, build_function: str, scoring_function: str
+) -> None:
+    run_queued(
+        ("build", "store.unheard_of.run_job", stranger),
+        ("build", build_function, build),
+        ("scoring", scoring_function, scoring),
+    )
     assert (build.status, build.attempt) == (FAILED, 1)
     assert build.problem_code == "NO_ROWS"  # it was begun, and found nothing to learn from
-
-
-@pytest.mark.parametrize("function", ["store.rescoring.run_job", queue.JOB_FUNCTIONS["scoring"]])
-def test_a_scoring_runs_under_the_name_that_its_function_has_and_had(scoring: Job, function: str) -> None:
-    run_queued("scoring", function, scoring)
     assert (scoring.status, scoring.attempt, scoring.scored) == (SUCCEEDED, 1, 1)
-
-
-def test_a_job_with_an_unknown_function_is_left_to_reconciliation(build: Job) -> None:
-    run_queued("build", "store.unheard_of.run_job", build)
-    assert (build.status, build.attempt) == (READY, 0)
+    # A job with an unknown function is left to reconciliation, and those behind it are run.
+    assert (stranger.status, stranger.attempt) == (READY, 0)
     assert queue.get_queue().failed_job_registry.get_job_ids()
 
 

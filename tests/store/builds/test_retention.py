@@ -25,10 +25,15 @@ pytestmark = pytest.mark.usefixtures("tables")
 def four(stay: DataProduct, settings: Any) -> list[Build]:
     """Builds of different examples, of which the last two are kept; the first one's winner serves."""
     settings.EXEMPLAR_KEEP_BUILDS = 2
+    return several(4, stay)
+
+
+def several(number: int, stay: DataProduct) -> list[Build]:
+    """So many builds of different examples; the first one's winner serves."""
     builds = []
-    for number in range(4):
+    for place in range(number):
         examples(30)
-        builds.append(built(stay, auto_promote=number == 0))
+        builds.append(built(stay, auto_promote=place == 0))
     return builds
 
 
@@ -81,17 +86,20 @@ def what_never_served_cannot_serve(build: Build, stay: DataProduct) -> None:
         Promotion.objects.promote(old, "It was good.", by="ann")
 
 
-def test_rows_that_explain_a_prediction_are_kept(four, stay, settings):
-    kept = ModelVersion.objects.get(pk=four[2].model.pk)
+def test_rows_that_explain_a_prediction_are_kept(stay, settings):
+    builds = several(3, stay)
+    kept = ModelVersion.objects.get(pk=builds[1].model.pk)
     question = ValidRequest(instance=stay.clean(STAY))
     upsert.store(PredictionBatch(stay, kept, [question], kept.load(stay).predict([question.instance])))
     settings.EXEMPLAR_KEEP_BUILDS = 1
     retention.delete_old_builds("stay")
     assert ModelVersion.objects.get(pk=kept.pk).dropped_at is None
-    assert tables() == {"stay_1", "stay_4"}
+    assert tables() == {"stay_1", "stay_3"}
 
 
-def test_an_unused_snapshot_is_deleted_once_no_build_runs(four, stay):
+def test_an_unused_snapshot_is_deleted_once_no_build_runs(stay, settings):
+    settings.EXEMPLAR_KEEP_BUILDS = 1
+    several(1, stay)
     lost = Snapshot.objects.take(stay)
     running, _ = Build.objects.request(stay, by="ann", enqueue=False)
     retention.delete_old_builds("stay")

@@ -136,6 +136,9 @@ def test_the_budget_is_24_candidates_or_as_many_as_the_time_allows():
         ({"pictures": 0.91}, "pictures=0.91 is no share"),
         ({"keep": 0}, "keep=0 would keep no model"),
         ({"seed": 2**32}, "seed=4294967296 is not between"),
+        ({"seconds": -1}, "seconds=-1 leaves no time to learn; use more than 0, or None."),
+        ({"seconds": MOST_SECONDS + 1}, "is more than 31,536,000, a year; use None for no limit."),
+        ({"families": ("forrest",)}, "for a classification is called 'forrest'. .*forest"),
         ({"families": ()}, "leaves nothing to choose from. Known: linear, boosting"),
         ({"floors": {"no": -0.1}}, "The floor of 'no' is a recall: -0.1 is not between 0 and 1."),
     ],
@@ -198,11 +201,20 @@ def test_metrics_of_two_classes_suggest_one_for_several():
 
 
 def test_families_clusters_and_floors_are_normalised():
-    assert Classification(families=["linear", "forest"]).families == ("linear", "forest")
+    assert Classification(families=["linear", "forest", "linear"]).families == ("linear", "forest")
+    assert Classification(families="linear").families == ("linear",)
     assert Clustering(clusters=(4, 2, 2)).clusters == (2, 4)
     with pytest.raises(InvalidProblem, match="at least 2"):
         Clustering(clusters=())
     assert Classification(floors={True: 1}).floors == {"True": 1.0}
+
+
+def test_a_problem_with_floors_can_be_hashed():
+    assert hash(Classification(floors={"no": 0.5})) == hash(Classification(floors={"no": 0.5}))
+
+
+def test_a_metric_of_several_classes_is_accepted_while_their_number_is_unknown():
+    assert Classification(metric="top_k_accuracy").metric_for() == "top_k_accuracy"
 
 
 def test_a_problem_is_found_by_its_tasks_name():

@@ -194,10 +194,12 @@ def test_without_a_time_limit_all_folds_are_run():
 
 
 class InterruptedRunner(FoldRunner):
-    """Runner that has no time for the boosting's third fold."""
+    """Runner that has no time for the boosting from this fold on."""
+
+    late = 2
 
     def run(self, scoreboard, candidates, folds, *options):
-        late = [c for c in candidates if c.family == "boosting"] if folds == [2] else []
+        late = [c for c in candidates if c.family == "boosting"] if folds[0] >= self.late else []
         yield from super().run(scoreboard, [c for c in candidates if c not in late], folds, *options)
 
 
@@ -229,3 +231,159 @@ def test_the_plan_keeps_time_for_the_champions_recipe_only_if_it_was_scored():
     failed, _ = run_final_round(script=script, incumbent=champion, incumbents=[champion])
     assert failed._budget().always == ()
     assert champion not in failed.scoreboard.means
+
+
+class EarlyInterruptedRunner(InterruptedRunner):
+    """Runner that has time for one fold of the boosting."""
+
+    late = 1
+
+
+def test_a_candidate_with_fewer_folds_than_show_noise_does_not_shorten_the_round():
+    search = build_search(FOUR, by_family(BEST))
+    list(search.run())
+    final = final_round(search)
+    final.runner = EarlyInterruptedRunner(scheduler=search.runner.scheduler, recorded={})
+    list(final.run())
+    assert final.scoreboard.folds == 4
+    assert "boosting" not in singles(final)
+
+
+def test_a_candidate_as_slow_as_the_limit_takes_part():
+    timed = {family: replace(fit, microseconds=20.0) for family, fit in BEST.items()}
+    final, steps = run_final_round(replace(FOUR, infer_limit=20.0), by_family(timed))
+    assert "forest" in singles(final)
+    assert not [step for step in steps if isinstance(step, CandidateDropped)]
+
+
+def test_an_ensemble_of_one_member_is_no_candidate(monkeypatch):
+    complementary(monkeypatch, "forest")
+    final, _ = run_final_round()
+    assert all("parts" in c.hyperparameters for c in final.averages)
+    assert len(final.averages) == 1
+
+
+def test_the_baseline_is_no_member_of_an_ensemble(monkeypatch):
+    families = set()
+
+    def select(scored, y, classes):
+        families.update(c.family for c in scored)
+        return {}
+
+    monkeypatch.setattr(ensemble, "select", select)
+    run_final_round()
+    assert families == {"linear", "forest", "boosting"}
+
+
+def test_an_ensemble_whose_member_failed_in_the_search_takes_no_part():
+    members = {Candidate("naive_bayes", {}): 0.5, Candidate("forest", {"n_estimators": 17}): 0.5}
+    champion = replace(ensemble.build_recipe(members), incumbent=True)
+    script = by_family(BEST | {"naive_bayes": Scripted(fails_in="search")})
+    final, _ = run_final_round(script=script, incumbent=champion, incumbents=list(members))
+    assert members.keys() <= final.scoreboard.means.keys()
+    assert champion not in final.scoreboard.means
+
+
+def test_a_single_candidate_that_serves_is_no_average():
+    champion = Candidate("naive_bayes", {}, incumbent=True)
+    final, _ = run_final_round(incumbent=champion, incumbents=[champion])
+    assert champion not in final.averages
+
+
+def test_the_champions_average_of_fold_models_takes_part_once():
+    first, _ = run_final_round()
+    [parts] = [c for c in first.averages if "parts" in c.hyperparameters]
+    champion = replace(parts, incumbent=True)
+    final, _ = run_final_round(incumbent=champion, incumbents=list(ensemble.members(parts)))
+    assert final.averages.count(champion) == 1
+
+
+def test_an_ensembles_folds_have_the_final_rounds_predictions_and_its_members_times(monkeypatch):
+    complementary(monkeypatch, "forest", "boosting")
+    final, _ = run_final_round()
+    [recipe] = [c for c in final.averages if "parts" not in c.hyperparameters]
+    for member in ensemble.members(recipe):
+        for fold, step in final.scoreboard.scored[member].items():
+            half = step.predictions * 0 + 0.5
+            final.scoreboard.scored[member][fold] = replace(
+                step, predictions=half, fit_seconds=2.0, predict_seconds=1.0
+            )
+    for step in final._score_average(recipe):
+        if isinstance(step, FoldScored):
+            assert step.predictions == pytest.approx(np.full(step.predictions.shape, 0.5))
+            assert (step.fit_seconds, step.predict_seconds) == (4.0, 2.0)
+
+
+def test_a_candidates_step_has_the_best_score_of_the_round():
+    _, steps = run_final_round()
+    scored = {step.candidate.family: step for step in steps if isinstance(step, CandidateScored)}
+    assert (scored["boosting"].score, scored["boosting"].best) == pytest.approx((0.8, 0.9))
+
+
+def test_the_error_is_estimated_once_for_the_folds_that_count():
+    final, _ = run_final_round(replace(FOUR, keep=1))
+    entry = final.entries()[0]
+    error = entry.estimate()
+    assert entry.estimate() is error
+    assert error.scale == 0.5  # The rows show no variance, which is believed by half.
+    final.scoreboard.truncate(2)
+    assert entry.estimate() is not error
+
+
+def test_an_early_version_has_the_searchs_score_of_its_recipe_and_its_folds_are_not_run_again():
+    search = build_search(FOUR, by_family(BEST))
+    list(search.run())
+    best = search.leaders()[0]
+    early = Candidate(best.family, {**best.hyperparameters, "rows": 50})
+    first = final_round(search)
+    folds = [step for step in first.run_only([early]) if isinstance(step, FoldScored)]
+    [entry] = first.entries()
+    assert entry.searched == search.standings()[best]
+    fits = len(submitted_fits(search))
+    again = replace(first, scored=folds)
+    assert again.scoreboard.means == first.scoreboard.means
+    list(again.run_only([early]))
+    assert len(submitted_fits(search)) == fits
+
+
+def test_a_round_of_few_planned_folds_is_not_cut_short():
+    final, _ = run_final_round(replace(FOUR, folds=3))
+    assert final.scoreboard.folds == 3 < module.decision.ENOUGH_FOLDS
+    assert not final.is_cut_short
+
+
+@pytest.mark.parametrize(("last", "folds"), [(None, 3), (0.0, 0)])  # the third is fitted ahead
+def test_a_late_round_has_the_folds_that_show_noise_until_the_last_moment(last, folds):
+    search = build_search(FOUR, by_family(BEST))
+    list(search.run())
+    final = final_round(search, end=0.0)
+    final.last = last
+    list(final.run_only([search.leaders()[0]]))
+    assert final.scoreboard.count_leading_folds(search.leaders()[0]) == folds
+
+
+@pytest.mark.parametrize(("has_models", "count"), [(False, 0), (True, 1)])
+def test_fold_models_are_averaged_if_there_is_time_for_those_that_were_not_stored(has_models, count):
+    slow = {family: replace(fit, seconds=1000.0) for family, fit in BEST.items()}
+    final, _ = run_final_round(script=by_family(slow), has_models=has_models)
+    final.end = time.monotonic() + 60
+    assert len(list(final._fold_averages({}))) == count
+
+
+def test_a_final_fit_has_the_rows_of_all_folds():
+    final, _ = run_final_round()
+    assert final._budget().growth == pytest.approx(4 / 3)
+
+
+@pytest.mark.parametrize(
+    ("limit", "seconds", "enough"),
+    [(5, 0.0, "10 s"), (5, 20.0, "180 s"), (300, 0.0, "400 s"), (800, 0.0, "1,100 s")],
+)
+def test_a_round_that_is_cut_short_names_the_time_that_is_enough(monkeypatch, limit, seconds, enough):
+    script = by_family({family: replace(fit, seconds=seconds) for family, fit in BEST.items()})
+    search = build_search(replace(FOUR, seconds=limit, keep=1), script)
+    list(search.run())
+    final = final_round(search, end=time.monotonic() + 10_000)
+    monkeypatch.setattr(module, "is_past", lambda deadline: deadline is not None)
+    list(final.run())
+    assert final.stop_reason.endswith(f"; about {enough} would be enough for all.")

@@ -172,6 +172,57 @@ def test_texts_of_a_table_are_taken_as_they_are() -> None:
     assert (exception.missing, exception.remarks) == (0, ())
 
 
+# -- Wishes --
+
+
+LISTS = {"lists": frozenset({0})}
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "kinds"),
+    [
+        (range(60), {}, (Kind.INTEGER, Kind.TEXT, Kind.OPEN_CATEGORY)),
+        (["0", "1"] * 10, {}, (Kind.BOOLEAN, Kind.INTEGER, Kind.CATEGORY, Kind.TEXT, Kind.OPEN_CATEGORY)),
+        (["red", "green"] * 10, {"label": "thing"}, (Kind.CATEGORY,)),
+        (["red", "green"] * 10, {}, (Kind.CATEGORY, Kind.TEXT, Kind.OPEN_CATEGORY)),
+        (names(60), {"entity": "thing"}, ()),
+        ([""] * 9, {}, ()),
+    ],
+)
+def test_a_column_may_be_declared_as_the_kinds_that_its_values_have(
+    cells: Iterable[Any], options: dict[str, Any], kinds: tuple[Kind, ...]
+) -> None:
+    assert column(cells, **options).kinds == kinds
+
+
+def test_a_wish_for_the_inferred_kind_changes_nothing() -> None:
+    cells = [*range(40), "3"]
+    assert column(cells, kinds={"thing": Kind.INTEGER}) == column(cells)
+
+
+def test_numbers_that_are_wished_to_be_choices_are_sorted_as_texts() -> None:
+    wished = column(["10", "9", "1"] * 8, kinds={"thing": Kind.CATEGORY})
+    assert (wished.type, wished.values, wished.remarks) == (
+        Kind.CATEGORY,
+        ("1", "10", "9"),
+        ("as you asked",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "options"), [([""] * 9, {}), (["x"] * 9, {}), (['["a"]', '["b"]'] * 9, LISTS)]
+)
+def test_a_wish_does_not_use_a_column_from_which_nothing_can_be_learned(
+    cells: list[str], options: dict[str, Any]
+) -> None:
+    assert column(cells, use=("thing",), **options).role is Role.LEFT_OUT
+
+
+def test_a_cell_with_nul_is_refused_with_its_column() -> None:
+    with pytest.raises(FileError, match="line 2, column thing: NUL cannot be stored"):
+        column(["a\0b"])
+
+
 # -- Roles --
 
 

@@ -218,11 +218,6 @@ def test_a_wish_does_not_use_a_column_from_which_nothing_can_be_learned(
     assert column(cells, use=("thing",), **options).role is Role.LEFT_OUT
 
 
-def test_a_cell_with_nul_is_refused_with_its_column() -> None:
-    with pytest.raises(FileError, match="line 2, column thing: NUL cannot be stored"):
-        column(["a\0b"])
-
-
 # -- Roles --
 
 

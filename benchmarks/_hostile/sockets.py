@@ -160,6 +160,11 @@ CASES = (
     ),
     Case("an unmasked frame", lambda t: send(t, b"\x81\x05hello"), ("1002",)),
     Case("text that is no UTF-8", lambda t: send(t, frame(TEXT, b"\xff\xfe")), ("1007",)),
+    Case(
+        "text that is no UTF-8 behind messages whose answers wait",
+        lambda t: send(t, frame(TEXT, INIT) + frame(TEXT, b'{"type": "ping"}') * 5 + frame(TEXT, b"\xff")),
+        ("1007",),
+    ),
     Case("bytes instead of text", lambda t: send(t, frame(2, b"{}")), ("4400", "4401", "4403")),
     Case("no JSON", lambda t: send(t, frame(TEXT, b"{")), ("4400", "4403")),
     Case("pings without end, no answer read", ping_unread, ("closed",), is_patient=True),

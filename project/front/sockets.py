@@ -3,7 +3,9 @@
 import asyncio
 from typing import Any
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame
@@ -39,6 +41,8 @@ class Socket(WebSocketsSansIOProtocol):
         self.unparsed = b""
         #: True while more is to be parsed in another turn.
         self.is_scheduled = False
+        #: True once it was closed for what the client sent, which the application may not know yet.
+        self.is_failed = False
         #: When the message that has not come in full began; None without one.
         self.began: float | None = None
         #: When the client has last read, and how much was left to read then; None while it keeps up.
@@ -105,6 +109,7 @@ class Socket(WebSocketsSansIOProtocol):
             self.fail(CloseCode.POLICY_VIOLATION, "Too many frames in a message")
 
     def handle_parser_exception(self) -> None:
+        self.is_failed = True
         if self.conn.close_sent is None:  # it was not open yet
             self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
             self.cut()
@@ -116,6 +121,13 @@ class Socket(WebSocketsSansIOProtocol):
             self.fail(CloseCode.INVALID_DATA, "Not UTF-8")
         else:
             super().send_receive_event_to_app()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send a message of the application. Raises ClientDisconnected if the socket was closed meanwhile."""
+        await self.writable.wait()
+        if self.is_failed:
+            raise ClientDisconnected
+        await super().send(message)
 
     async def receive(self) -> Any:
         if self.unparsed:

@@ -133,8 +133,10 @@ class System:
             )
         assert self.caller.stdin and self.caller.stdout
         print(json.dumps(command), file=self.caller.stdin, flush=True)
-        line = self.caller.stdout.readline()
-        assert line, f"{command} failed: {self.caller.wait()}"
+        if not (line := self.caller.stdout.readline()):
+            self.caller.communicate()
+            self.caller = None  # the next command has a new one
+            raise AssertionError(f"{command} failed")
         return str(json.loads(line))
 
     @property

@@ -14,7 +14,7 @@ from tests.system import System
 from tests.test_lifecycle import champion
 from tests.waiting import PATIENCE
 
-#: What people may do with the product tumor, by their names. Nobody else is in the group of readers.
+#: What people may do with the product tumor, by their names. Nobody else is in the group `readers`.
 PEOPLE = {
     "may-view": "VIEW",
     "may-predict": "PREDICT",
@@ -22,7 +22,7 @@ PEOPLE = {
     "may-erase": "ERASE",
     "lab": "VIEW,FEEDBACK",
     "changes-password": "VIEW,FEEDBACK",
-    "reader": "",
+    "in-readers": "",
 }
 #: The password of who changes it; the others have none, as hashes take time.
 PASSWORD = "a quiet lighthouse"

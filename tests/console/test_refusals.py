@@ -107,12 +107,12 @@ def test_who_is_not_logged_in_goes_to_the_login_and_from_there_to_the_page(close
 
 def test_who_may_only_view_is_offered_no_act(log_in_as: LogIn) -> None:
     models = "/products/tumor/models/"
-    viewer = log_in_as("reader")
+    viewer = log_in_as("in-readers")
     # A build may not have registered the second version yet.
     assert eventually(lambda: viewer.get(f"{models}2/").status_code != 404, BUILD_PATIENCE)
     for path in (f"{models}1/", f"{models}2/", f"{models}compare/?a=1&b=2", "/products/tumor/builds/"):
         text = viewer.get(path).text
-        assert "reader" in text and 'class="act"' not in text, path
+        assert "in-readers" in text and 'class="act"' not in text, path
         assert "Compare them on stored predictions" not in text and "Request the build" not in text
     viewer.headers["X-CSRFToken"] = viewer.cookies["csrftoken"]
     refused = viewer.post(f"{models}2/", data={"act": "promote", "reason": "Because"})

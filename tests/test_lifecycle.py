@@ -23,7 +23,7 @@ mutation Say($input: TumorFeedbackInput!) { tumorFeedback(input: $input) {
 FORGET = """mutation { deletePredictions(input: {filter: { product: "tumor" }}) { count } }"""
 
 #: Scores that the examples' first champions have at least: ROC AUC, R², separation, accuracy.
-LEAST = {"tumor": 0.99, "diabetes": 0.45, "wine": 0.22, "manual": 0.75}
+LEAST = {"tumor": 0.98, "diabetes": 0.45, "wine": 0.22, "manual": 0.75}
 
 
 #: Candidates of a build that tries each family of the first ones.

@@ -94,6 +94,12 @@ def test_a_product_is_built_serves_and_learns_from_feedback(exemplar: System) ->
 def test_four_problems_are_answered(exemplar: System) -> None:
     for product, least in LEAST.items():
         assert champion(exemplar, product)["score"] >= least, product
+    versions = nodes(
+        data(exemplar.ask("{ tumor { models(first: 100) { edges { node { score } } } } }"))["tumor"]["models"]
+    )
+    assert (
+        max(version["score"] for version in versions) >= 0.99
+    )  # another test may have promoted a lesser one
     query = """{
       diabetes { predictFor(entity: "P-0001") {
         value truth features { sex age } model { family }

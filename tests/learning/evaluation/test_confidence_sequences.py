@@ -66,7 +66,7 @@ def test_looking_at_two_samples_raises_few_alarms() -> None:
                 confidence_sequences.of_difference(
                     one[:end].astype(float), other[: max(1, end // 4)].astype(float), 0.0, 1.0
                 )
-                for end in range(50, ROWS + 1, 50)
+                for end in range(5, ROWS + 1, 25)
             )
         )
     assert alarms / 100 <= ALPHA

@@ -150,14 +150,14 @@ def test_a_metric_without_influence_values_has_a_bootstrapped_interval(monkeypat
 
 
 def test_intervals_of_equally_good_models_contain_no_difference_in_most_samples():
-    random, misses, samples = np.random.default_rng(7), Counter(), 60
+    random, misses, samples = np.random.default_rng(7), Counter(), 100
     for _ in range(samples):
         y = random.integers(0, 2, 150)
         models = [probabilities(random, y, 2, 1.0) for _ in range(2)]
         for measure in compare_classes(y, *models, "roc_auc", "ab"):
             misses[measure.metric, measure.label] += not measure.low <= 0 <= measure.high
     assert len(misses) == 16
-    assert max(misses.values()) <= 7
+    assert max(misses.values()) <= 12
 
 
 def test_tangos_interval_solves_its_equation():

@@ -180,11 +180,8 @@ SHARED = pytest.StashKey[Path]()
 @pytest.fixture(scope="session")
 def exemplar(grown: Path) -> Iterator[System]:
     """A running Exemplar with the example products, shared by all tests: leave it as you found it."""
-    system = System(copied(grown))
-    try:
-        yield system.start()
-    finally:
-        system.stop()
+    with System(copied(grown)).running() as system:
+        yield system
 
 
 @pytest.fixture(scope="session")
@@ -203,10 +200,8 @@ def closed_exemplar(grown: Path, trusted_provider: IdentityProvider) -> Iterator
         EXEMPLAR_OIDC_ADMINISTRATORS="admins",
         **trusted_provider.environment,
     )
-    try:
-        yield system.start()
-    finally:
-        system.stop()
+    with system.running():
+        yield system
 
 
 @pytest.fixture(scope="session")
@@ -233,20 +228,15 @@ def deployed(grown: Path, collector: Collector) -> Iterator[System]:
         EXEMPLAR_TRACES=collector.url,
     )
     system.client.headers["X-Forwarded-Proto"] = "https"
-    try:
-        yield system.start()
-    finally:
-        system.stop()
+    with system.running():
+        yield system
 
 
 @pytest.fixture(scope="session")
 def fragile(grown: Path) -> Iterator[System]:
     """A running Exemplar whose processes are killed, shared by all tests that do."""
-    system = System(copied(grown))
-    try:
-        yield system.start()
-    finally:
-        system.stop()
+    with System(copied(grown)).running() as system:
+        yield system
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 from typing import Any
@@ -88,6 +90,14 @@ class System:
                 raise AssertionError(f"not healthy: {self.output}")
             time.sleep(0.05)
         return self
+
+    @contextmanager
+    def running(self) -> Iterator["System"]:
+        """Run it until the end of the block."""
+        try:
+            yield self.start()
+        finally:
+            self.stop()
 
     def healthy(self) -> bool:
         return self.status("/health") == 200

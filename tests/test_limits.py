@@ -28,10 +28,8 @@ def limited(grown: Path) -> Iterator[System]:
     system = System(
         copied(grown), f"--web={PROCESSES}", "--workers=0", EXEMPLAR_STRANGER_QUOTA=f"{QUOTA}/day"
     )
-    try:
-        yield system.start()
-    finally:
-        system.stop()
+    with system.running():
+        yield system
 
 
 def answers(system: System, address: str, tries: int, **headers: str) -> list[httpx.Response]:

@@ -39,10 +39,8 @@ KNOWN = """{
 def system(grown: Path) -> Iterator[System]:
     """A system of its own, since mutations change it; without workers, which would build."""
     system = System(copied(grown), "--workers=0")
-    try:
-        yield system.start()
-    finally:
-        system.stop()
+    with system.running():
+        yield system
 
 
 @pytest.fixture(scope="module")

@@ -94,10 +94,8 @@ def system(tmp_path: Path, grown: Path) -> Iterator[System]:
         ),
     )
     system = System(copied(grown), root=root, EXEMPLAR_PRODUCTS="examples.tumor")
-    try:
-        yield system.start()
-    finally:
-        system.stop()
+    with system.running():
+        yield system
 
 
 class World:

@@ -55,10 +55,8 @@ def secure(grown: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sy
     system.url = f"https://localhost:{system.port}"
     trust = ssl.create_default_context(cafile=str(certificate))
     system.client = httpx.Client(base_url=system.url, trust_env=False, timeout=PATIENCE, verify=trust)
-    try:
-        yield system.start()
-    finally:
-        system.stop()
+    with system.running():
+        yield system
 
 
 def test_the_api_is_served_by_https(secure: System) -> None:

@@ -69,5 +69,15 @@ def modules(package: Path) -> Iterator[tuple[Path, str]]:
     """Yield each module of a package with the first paragraph of its docstring, folder by folder."""
     files = [file for file in package.rglob("*.py") if "migrations" not in file.parts]
     for file in sorted(files, key=lambda file: (file.parent.parts, file.name != "__init__.py", file.name)):
-        if text := ast.get_docstring(ast.parse(file.read_text())):
+        if text := docstring(file.read_text()):
             yield file, " ".join(text.split("\n\n")[0].split())
+
+
+def docstring(module: str) -> str | None:
+    """Return the docstring of a module's text, of which only the beginning is parsed where that suffices."""
+    try:
+        return ast.get_docstring(ast.parse(module.partition("\n\n")[0])) or ast.get_docstring(
+            ast.parse(module)
+        )
+    except SyntaxError:  # a docstring of several paragraphs
+        return ast.get_docstring(ast.parse(module))

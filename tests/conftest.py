@@ -337,10 +337,10 @@ def words(module: str) -> set[str]:
 
 
 def group(module: str) -> str:
-    """Return what runs in one process: the modules of a shared system, those of the same winners, or one module."""
-    for system in SYSTEMS:
-        if system in words(module):
-            return system
+    """Return what runs in one process: the modules that share a system, parsed sources or winners, or one module."""
+    for shared in (*SYSTEMS, "source_trees"):
+        if shared in words(module):
+            return shared
     return "winners" if Path(module).parent.name == "diagnostics" else module
 
 

@@ -2,16 +2,14 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from learning.kinds import Kind, registered
 from learning.problem import PROBLEMS
+from tests.source_trees import SourceTree, source_trees
+from tests.system import ROOT
 
-ROOT = Path(__file__).parents[1]
-#: The code that users run; benchmarks also run in peers' environments, without these packages.
-FOLDERS = ("learning", "store", "schema", "project", "examples", "docs")
 #: The one module of kinds.
 KINDS = ROOT / "learning" / "kinds.py"
 
@@ -20,63 +18,53 @@ KIND_CLASSES = {type(kind).__name__ for kind in registered()}
 TASKS = set(PROBLEMS)
 
 
-def modules() -> list[Path]:
-    files = [file for folder in FOLDERS for file in sorted((ROOT / folder).rglob("*.py"))]
-    # Packages of Node.js bring modules of Python, too.
-    return [
-        file for file in [*files, ROOT / "worker.py"] if not {"migrations", "node_modules"} & set(file.parts)
-    ]
-
-
-def chosen_by(tree: ast.AST) -> Iterator[ast.expr]:
+def chosen_by(tree: SourceTree) -> Iterator[ast.expr]:
     """Yield the expressions that code branches on: compared, matched, looked up in a display, or tested by class."""
-    for node in ast.walk(tree):
+    for compared in tree.nodes(ast.Compare):
+        for operand in (compared.left, *compared.comparators):
+            yield operand
+            yield from operand.elts if isinstance(operand, ast.Tuple | ast.List | ast.Set) else ()
+    for matched in tree.nodes(ast.MatchValue):
+        yield matched.value
+    for display in tree.nodes(ast.Dict):
+        yield from filter(None, display.keys)
+    for looked_up in tree.nodes(ast.Subscript):
+        yield looked_up.slice
+    for node in tree.nodes(ast.Assign, ast.Call):
         match node:
-            case ast.Compare():
-                for operand in (node.left, *node.comparators):
-                    yield operand
-                    yield from operand.elts if isinstance(operand, ast.Tuple | ast.List | ast.Set) else ()
-            case ast.MatchValue():
-                yield node.value
-            case ast.Dict():
-                yield from filter(None, node.keys)
-            case ast.Subscript():
-                yield node.slice
-            case ast.Assign(value=ast.Tuple() | ast.List() | ast.Set() as display):
-                yield from display.elts
+            case ast.Assign(value=ast.Tuple() | ast.List() | ast.Set() as sequence):
+                yield from sequence.elts
             case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, classes]):
                 yield from (each for each in ast.walk(classes) if isinstance(each, ast.expr))
 
 
-def branches_on_kinds(source: str) -> list[int]:
+def branches_on_kinds(tree: SourceTree) -> list[int]:
     """List the lines that branch on a member of `Kind`, on its name beside `.kind`, or on a kind's class."""
     lines = []
-    tree = ast.parse(source)
     for expression in chosen_by(tree):
         match expression:
             case ast.Attribute(value=ast.Name(id="Kind"), attr=name) if name in KIND_NAMES:
                 lines.append(expression.lineno)
             case ast.Attribute(value=ast.Name(id="kinds"), attr=name) if name in KIND_CLASSES:
                 lines.append(expression.lineno)
-    for node in ast.walk(tree):
+    for imported in tree.nodes(ast.ImportFrom):
         # A kind's class serves for nothing but branches.
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[-1] == "kinds":
-            lines += [node.lineno for name in node.names if name.name in KIND_CLASSES]
-        if isinstance(node, ast.Compare):
-            sides = [node.left, *node.comparators]
-            asks = any(isinstance(side, ast.Attribute) and side.attr == "kind" for side in sides)
-            if asks and any(isinstance(side, ast.Constant) and side.value in KIND_NAMES for side in sides):
-                lines.append(node.lineno)
+        if (imported.module or "").split(".")[-1] == "kinds":
+            lines += [imported.lineno for name in imported.names if name.name in KIND_CLASSES]
+    for compared in tree.nodes(ast.Compare):
+        sides = [compared.left, *compared.comparators]
+        asks = any(isinstance(side, ast.Attribute) and side.attr == "kind" for side in sides)
+        if asks and any(isinstance(side, ast.Constant) and side.value in KIND_NAMES for side in sides):
+            lines.append(compared.lineno)
     return sorted(set(lines))
 
 
-def branches_on_tasks(source: str) -> list[int]:
+def branches_on_tasks(tree: SourceTree) -> list[int]:
     """List the lines that compare something with a task's name."""
     return sorted(
         {
             expression.lineno
-            for node in ast.walk(ast.parse(source))
-            if isinstance(node, ast.Compare | ast.MatchValue)
+            for node in tree.nodes(ast.Compare, ast.MatchValue)
             for expression in ast.walk(node)
             if isinstance(expression, ast.Constant)
             and isinstance(expression.value, str)
@@ -86,12 +74,12 @@ def branches_on_tasks(source: str) -> list[int]:
 
 
 def test_only_the_module_of_kinds_branches_on_kinds() -> None:
-    found = {str(file.relative_to(ROOT)): branches_on_kinds(file.read_text()) for file in modules()}
+    found = {str(file.relative_to(ROOT)): branches_on_kinds(tree) for file, tree in source_trees().items()}
     assert {file: lines for file, lines in found.items() if lines and ROOT / file != KINDS} == {}
 
 
 def test_no_module_compares_tasks_by_their_names() -> None:
-    found = {str(file.relative_to(ROOT)): branches_on_tasks(file.read_text()) for file in modules()}
+    found = {str(file.relative_to(ROOT)): branches_on_tasks(tree) for file, tree in source_trees().items()}
     assert {file: lines for file, lines in found.items() if lines} == {}
 
 
@@ -111,7 +99,7 @@ def test_no_module_compares_tasks_by_their_names() -> None:
     ],
 )
 def test_a_branch_on_a_kind_is_found(source: str) -> None:
-    assert branches_on_kinds(source)
+    assert branches_on_kinds(SourceTree(source))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +112,7 @@ def test_a_branch_on_a_kind_is_found(source: str) -> None:
     ],
 )
 def test_a_branch_on_a_task_is_found(source: str) -> None:
-    assert branches_on_tasks(source)
+    assert branches_on_tasks(SourceTree(source))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +120,7 @@ def test_a_branch_on_a_task_is_found(source: str) -> None:
     ["Column(name='x', kind=Kind.DATE)", "kind: Kind = Kind.DATE", "if column.kind.has_date: ..."],
 )
 def test_a_kind_may_be_named_and_asked(source: str) -> None:
-    assert branches_on_kinds(source) == []
+    assert branches_on_kinds(SourceTree(source)) == []
 
 
 def test_kinds_are_registered_by_their_names() -> None:

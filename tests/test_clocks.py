@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from .test_branches import ROOT, modules
+from tests.source_trees import SourceTree, source_trees
+from tests.system import ROOT
 
 #: Functions that read the host's clock, by the class or module that has them; `time.monotonic` and the like, which
 #: measure durations within one process, are none of them.
@@ -33,9 +34,9 @@ OWN = {
 }
 
 
-def readings(source: str) -> Iterator[int]:
+def readings(tree: SourceTree) -> Iterator[int]:
     """Yield the lines that read the host's clock, or have Django read it."""
-    for node in ast.walk(ast.parse(source)):
+    for node in tree.nodes(ast.Attribute, ast.ImportFrom, ast.keyword):
         match node:
             case ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=name):
                 if name in CLOCKS.get(owner, ()):
@@ -47,8 +48,12 @@ def readings(source: str) -> Iterator[int]:
 
 
 def test_no_code_reads_the_hosts_clock() -> None:
-    files = [file for file in modules() if file.relative_to(ROOT).parts[0] not in ("examples", "docs")]
-    found = {str(file.relative_to(ROOT)): list(readings(file.read_text())) for file in files}
+    names = {str(file.relative_to(ROOT)): tree for file, tree in source_trees().items()}
+    found = {
+        name: list(readings(tree))
+        for name, tree in names.items()
+        if not name.startswith(("examples/", "docs/"))
+    }
     assert {file: lines for file, lines in found.items() if lines and file not in OWN} == {}
     assert [file for file in OWN if not found[file]] == []
 
@@ -68,11 +73,11 @@ def test_no_code_reads_the_hosts_clock() -> None:
     ],
 )
 def test_a_reading_of_the_hosts_clock_is_found(source: str) -> None:
-    assert list(readings(source)) == [1]
+    assert list(readings(SourceTree(source))) == [1]
 
 
 @pytest.mark.parametrize(
     "source", ["started = time.monotonic()", "lease = Now()", "noon = time.fromisoformat('12:00')"]
 )
 def test_durations_and_the_databases_clock_are_allowed(source: str) -> None:
-    assert list(readings(source)) == []
+    assert list(readings(SourceTree(source))) == []

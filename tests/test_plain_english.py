@@ -8,12 +8,13 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.source_trees import SourceTree, trees_of
+from tests.system import ROOT
+
 PACKAGES = ("learning", "store", "schema", "project")
 
 #: Docstrings begin with a verb in the imperative or with a noun phrase, so not with one of these.
@@ -35,38 +36,26 @@ DECLARED = {("store/products/features.py", "known"), ("store/products/indicators
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def modules(package: str) -> list[Path]:
-    return sorted(path for path in (ROOT / package).rglob("*.py") if "migrations" not in path.parts)
-
-
-@cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-MODULES = [path for package in PACKAGES for path in modules(package)]
-
-
-def docstrings(module: ast.Module) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(module):
-        if isinstance(node, ast.Module | Definition) and (text := ast.get_docstring(node)):
+def docstrings(tree: SourceTree) -> Iterator[tuple[int, str]]:
+    for node in tree.nodes(ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef):
+        if text := ast.get_docstring(node):
             yield getattr(node, "lineno", 1), text
 
 
-def bound_names(module: ast.Module) -> Iterator[tuple[int, str]]:
+def bound_names(tree: SourceTree) -> Iterator[tuple[int, str]]:
     """Names of functions, parameters, variables and attributes, with the lines that bind them."""
     methods = {
         node
-        for parent in ast.walk(module)
-        if isinstance(parent, ast.ClassDef)
+        for parent in tree.nodes(ast.ClassDef)
         for node in parent.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
-    for node in ast.walk(module):
+    bound = (ast.FunctionDef, ast.AsyncFunctionDef, ast.arg, ast.Name, ast.Attribute)
+    for node in tree.nodes(*bound):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 # `Feature.of(column)` reads well; `features.of(column)` says nothing.
@@ -93,8 +82,8 @@ def is_described(node: Definition) -> bool:
 def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
     wrong = [
         f"{name_of(path)}:{line}: {text.splitlines()[0]}"
-        for path in MODULES
-        for line, text in docstrings(tree(path))
+        for path, tree in trees_of(PACKAGES).items()
+        for line, text in docstrings(tree)
         if PRONOUNS.match(text)
     ]
     assert wrong == []
@@ -103,8 +92,8 @@ def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
 def test_names_describe_their_values() -> None:
     wrong = [
         f"{name_of(path)}:{line}: {name}"
-        for path in MODULES
-        for line, name in bound_names(tree(path))
+        for path, tree in trees_of(PACKAGES).items()
+        for line, name in bound_names(tree)
         if name.strip("_") in BANNED and (name_of(path), name) not in DECLARED
     ]
     assert wrong == []
@@ -113,8 +102,8 @@ def test_names_describe_their_values() -> None:
 def test_public_functions_and_classes_are_described() -> None:
     silent = [
         f"{name_of(path)}:{node.lineno}: {node.name}"
-        for path in MODULES
-        for node in tree(path).body
+        for path, tree in trees_of(PACKAGES).items()
+        for node in tree.module.body
         if isinstance(node, Definition) and not node.name.startswith("_") and not is_described(node)
     ]
     assert silent == []
@@ -123,13 +112,16 @@ def test_public_functions_and_classes_are_described() -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_class_name_stands_once_in_a_package(package: str) -> None:
     names = Counter(
-        node.name for path in modules(package) for node in tree(path).body if isinstance(node, ast.ClassDef)
+        node.name
+        for tree in trees_of([package]).values()
+        for node in tree.module.body
+        if isinstance(node, ast.ClassDef)
     )
     # Django looks up every command by this name.
     assert {name for name, count in names.items() if count > 1} <= {"Command"}
 
 
 def test_the_prose_rules_find_their_violations() -> None:
-    module = ast.parse('def of(found):\n    """What there is."""\n    self.told = [way for way in found]\n')
-    assert [text for _, text in docstrings(module) if PRONOUNS.match(text)] == ["What there is."]
-    assert sorted(name for _, name in bound_names(module) if name in BANNED) == ["found", "of", "told", "way"]
+    tree = SourceTree('def of(found):\n    """What there is."""\n    self.told = [way for way in found]\n')
+    assert [text for _, text in docstrings(tree) if PRONOUNS.match(text)] == ["What there is."]
+    assert sorted(name for _, name in bound_names(tree) if name in BANNED) == ["found", "of", "told", "way"]

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from argparse import SUPPRESS
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from learning import kinds, metrics, problem, retrain
 from learning.estimators.families import catalogue as families
 from schema.schema import schema
 from store.products import features, product
+from store.telemetry.metrics import Metric
+from tests.source_trees import trees_of
 from tests.system import outer_environment
 
 #: What the environment of every process may hold.
@@ -139,6 +140,13 @@ def test_every_metric_is_in_the_reference(reference: dict[str, str]) -> None:
         assert first_cells(part(reference["metrics"], task.capitalize())) == names
 
 
+def test_every_exposed_metric_is_in_the_reference(reference: dict[str, str]) -> None:
+    page = reference["monitoring"]
+    for metric in Metric.declared.values():
+        assert f"| `{generate.exposed_name(metric)}` |" in page
+        assert metric.meaning.endswith("."), metric.name
+
+
 def test_every_family_is_in_the_reference_with_its_hyperparameters(reference: dict[str, str]) -> None:
     for task, known in families.FAMILIES.items():
         text = part(reference["families"], task.capitalize())
@@ -152,8 +160,8 @@ def test_every_family_is_in_the_reference_with_its_hyperparameters(reference: di
 
 def test_every_module_is_in_the_map(reference: dict[str, str]) -> None:
     listed = first_cells(reference["modules"])
-    for file in python_files():
-        if ast.parse(file.read_text()).body:
+    for file, tree in trees_of(generate.PACKAGES).items():
+        if tree.module.body:
             assert str(file.relative_to(ROOT)) in listed
 
 
@@ -161,13 +169,6 @@ def test_no_option_of_a_declaration_lacks_a_meaning(reference: dict[str, str]) -
     for name in ("settings", "problems", "products", "rules"):
         for row in re.findall(r"^\| `.*\|$", reference[name], re.MULTILINE):
             assert not row.endswith("|  |"), (name, row)
-
-
-def python_files() -> Iterator[Path]:
-    for package in generate.PACKAGES:
-        for file in (ROOT / package).rglob("*.py"):
-            if "migrations" not in file.parts:
-                yield file
 
 
 def first_cells(text: str) -> set[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.source_trees import SourceTree, trees_of
 from tests.system import ROOT
 
 PACKAGES = ("store", "schema", "project")
@@ -37,6 +38,7 @@ ACTS = {
 #: Relations that say who may do what, and their methods that change them.
 RELATIONS = {"user_permissions", "permissions", "groups"}
 CHANGES = {"add", "remove", "set", "clear"}
+METHODS = set[str]().union(*ACTS.values())
 #: Functions that are acts wherever they are called.
 FUNCTIONS = {"assign_perm", "remove_perm", "create_user", "create_superuser", "set_password"}
 #: Statements that write the tables of acts.
@@ -81,6 +83,17 @@ def models_in(node: ast.expr) -> set[str]:
     return (names | {root_of(node)}) & set(ACTS)
 
 
+def last_name(function: ast.expr) -> str:
+    """Return the name of what is called, without what has it."""
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def has_statement(value: ast.expr) -> bool:
+    return any(isinstance(part, ast.Constant) and SQL.search(str(part.value)) for part in ast.walk(value))
+
+
 class Writers(ast.NodeVisitor):
     """Finds the functions of a module that write acts."""
 
@@ -92,7 +105,7 @@ class Writers(ast.NodeVisitor):
         self.statements = {
             target.id
             for node in tree.body
-            if isinstance(node, ast.Assign) and SQL.search(ast.unparse(node.value))
+            if isinstance(node, ast.Assign) and has_statement(node.value)
             for target in node.targets
             if isinstance(target, ast.Name)
         }
@@ -118,11 +131,12 @@ class Writers(ast.NodeVisitor):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         writer = Writer(".".join([self.module, *self.classes, node.name]))
         local = {"self": {self.managed} & set(ACTS)}
-        for part in ast.walk(node):
+        parts = list(ast.walk(node))
+        for part in parts:
             if isinstance(part, ast.Assign) and isinstance(part.targets[0], ast.Name):
                 local[part.targets[0].id] = models_in(part.value) | local.get(root_of(part.value), set())
         docstring = ast.get_docstring(node, clean=False)
-        for part in ast.walk(node):
+        for part in parts:
             if isinstance(part, ast.Call):
                 self.note(part, writer, local)
             elif isinstance(part, ast.Name) and part.id in self.statements:
@@ -135,36 +149,32 @@ class Writers(ast.NodeVisitor):
     visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]
 
     def note(self, call: ast.Call, writer: Writer, local: dict[str, set[str]]) -> None:
-        name = ast.unparse(call.func)
-        if name in ("audit.record", "record_act"):
+        method = last_name(call.func)
+        if method in ("record", "record_act") and ast.unparse(call.func) in ("audit.record", "record_act"):
             writer.records = True
-        method = name.rpartition(".")[2]
         if method in FUNCTIONS:
-            writer.writes.append(name)
+            writer.writes.append(ast.unparse(call.func))
         if not isinstance(call.func, ast.Attribute):
             return
         owner = call.func.value
         if isinstance(owner, ast.Attribute) and owner.attr in RELATIONS and method in CHANGES:
-            writer.writes.append(name)
-        for model in models_in(owner) | local.get(root_of(owner), set()):
-            if method in ACTS[model]:
-                writer.writes.append(name)
+            writer.writes.append(ast.unparse(call.func))
+        if method in METHODS:
+            for model in models_in(owner) | local.get(root_of(owner), set()):
+                if method in ACTS[model]:
+                    writer.writes.append(ast.unparse(call.func))
         if method == "end" and call.args and ast.unparse(call.args[0]) in ("CANCELLED", "'CANCELLED'"):
-            writer.writes.append(name)
+            writer.writes.append(ast.unparse(call.func))
 
 
-def writers_in(source: str, module: str = "module") -> list[Writer]:
-    return Writers(module, ast.parse(source)).writers
+def writers_in(tree: SourceTree, module: str = "module") -> list[Writer]:
+    return Writers(module, tree.module).writers
 
 
 @cache
 def all_writers() -> tuple[Writer, ...]:
-    files = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
     return tuple(
-        writer
-        for file in files
-        if "migrations" not in file.parts
-        for writer in writers_in(file.read_text(), module_of(file))
+        writer for file, tree in trees_of(PACKAGES).items() for writer in writers_in(tree, module_of(file))
     )
 
 
@@ -199,9 +209,9 @@ def test_no_exception_is_out_of_date() -> None:
     ],
 )
 def test_a_writer_that_forgets_is_found(source: str) -> None:
-    assert [writer.records for writer in writers_in(source)] == [False]
+    assert [writer.records for writer in writers_in(SourceTree(source))] == [False]
     remembering = f"{source}\n    audit.record(1)" if not source.startswith("class") else source
-    assert all(writer.writes for writer in writers_in(remembering))
+    assert all(writer.writes for writer in writers_in(SourceTree(remembering)))
 
 
 def test_reading_is_no_act() -> None:
@@ -213,4 +223,4 @@ def read(build):
     build.end(SUCCEEDED, "x", "y")
     audit.record(1)
 '''
-    assert writers_in(source) == []
+    assert writers_in(SourceTree(source)) == []

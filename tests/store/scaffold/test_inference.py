@@ -172,22 +172,22 @@ def test_copies_of_the_label_are_left_out(path: Path) -> None:
     assert "copy of survived" in inferred.columns[1].remarks[0]
 
 
-def test_a_column_with_fifty_thousand_values_is_text(path: Path) -> None:
-    inferred = column(path, [f"street {i % 50_000}" for i in range(60_000)])
-    assert (inferred.type, inferred.role, inferred.distinct) == (Kind.TEXT, Role.FEATURE, 50_000)
-    assert "50,000" in inferred.remarks[0]
+def test_a_column_with_twenty_thousand_values_is_text(path: Path) -> None:
+    inferred = column(path, [f"street {i % 20_000}" for i in range(24_000)])
+    assert (inferred.type, inferred.role, inferred.distinct) == (Kind.TEXT, Role.FEATURE, 20_000)
+    assert "20,000" in inferred.remarks[0]
 
 
 def test_a_large_number_of_different_values_is_estimated(path: Path) -> None:
-    inferred = column(path, range(200_000), "amount")
+    inferred = column(path, range(140_000), "amount")
     assert inferred.unique
-    assert abs(inferred.distinct - 200_000) < 6_000
+    assert abs(inferred.distinct - 140_000) < 4_200
 
 
 def test_a_value_of_another_type_far_from_the_start_is_reported_with_its_line(path: Path) -> None:
-    inferred = column(path, [*range(100_000), "none of it", 7])
+    inferred = column(path, [*range(70_000), "none of it", 7])
     assert inferred.type is Kind.TEXT
-    assert "line 100002" in inferred.remarks[0]
+    assert "line 70002" in inferred.remarks[0]
     assert "none of it" in inferred.remarks[0]
 
 

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,10 +13,10 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
-from multiprocessing import forkserver
+from multiprocessing import connection, forkserver, resource_tracker
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import joblib
 import threadpoolctl
@@ -26,7 +27,7 @@ from ..exceptions import WorkersLost
 from .fold_fit import Failed, Fit, FitContext, Scored
 from .model_cache import FoldModelCache
 
-#: Modules that the fork server imports once for all worker processes.
+#: Modules that a fork server imports once for all worker processes, unless it was forked with them.
 PRELOAD = ["pandas", "sklearn.ensemble", "sklearn.pipeline", "sklearn.metrics", "learning.fits.fold_fit"]
 #: Share of the available memory that all fits together may take.
 MEMORY_SHARE = 0.8
@@ -93,13 +94,37 @@ class FitProcesses:
         self._pool.join()
 
 
-def start_fork_server() -> None:
-    """Start the server that worker processes are forked from, without waiting for it.
+def fork_server() -> None:
+    """Fork the server of worker processes from this process, whose modules they share.
 
-    The server imports scikit-learn once (about a second). Call this early if other work precedes the build.
+    Without it, `start_pool` starts a server that imports them anew: about two seconds of a processor, and their memory.
+    Call it before this process has another thread: what others lock would stay locked in all worker processes.
     """
-    multiprocessing.set_forkserver_preload(PRELOAD)
-    forkserver.ensure_running()
+    resource_tracker.ensure_running()
+    with socket.socket(socket.AF_UNIX) as listener:
+        address = connection.arbitrary_address("AF_UNIX")  # type: ignore[attr-defined]
+        listener.bind(address)
+        os.chmod(address, 0o600)
+        listener.listen()
+        # The server ends when no process has the other end of this pipe any more.
+        alive, owned = os.pipe()
+        if not (pid := os.fork()):
+            os.close(owned)
+            _serve_forks(listener, alive)
+        os.close(alive)
+    # What `forkserver.ensure_running` records of a server that it starts.
+    server: Any = forkserver._forkserver
+    server._forkserver_address, server._forkserver_alive_fd, server._forkserver_pid = address, owned, pid
+
+
+def _serve_forks(listener: socket.socket, alive: int) -> NoReturn:
+    """Fork worker processes on request, until nobody is left to request any."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # not as the process that was forked has them handled
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        forkserver.main(listener.detach(), alive, [])
+    finally:
+        os._exit(0)
 
 
 @contextmanager
@@ -120,7 +145,7 @@ def start_pool(
         megabytes: Memory limit of one fit; None: an equal share of MEMORY_SHARE of the available memory.
         folder: Parent of the temporary files; None: the system's.
     """
-    start_fork_server()
+    multiprocessing.set_forkserver_preload(PRELOAD)
     with TemporaryDirectory(prefix="fits-", dir=folder, ignore_cleanup_errors=True) as temporary:
         path = Path(temporary) / "context.joblib"
         cache = FoldModelCache(Path(temporary))

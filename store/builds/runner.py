@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from learning import build as learning
 from learning.dataset import Dataset
 from learning.estimators.families import full_recipe
-from learning.fits import dask_pool, process_pool
+from learning.fits import dask_pool
 from learning.fits.running import RunningFits
 from learning.problem import Problem
 from learning.selection.decision import Incumbent
@@ -77,7 +77,6 @@ class _BuildRun:
         """Iterate over all steps and record each in a transaction of its own."""
         started, problem = time.monotonic(), self.build.problem()
         self.build.in_progress = RunningFits()
-        process_pool.start_fork_server()  # starts while the tables are being joined
         self.promise(problem)
         with temporary_folders.build_folder() as folder:
             dataset = self.dataset(problem.seconds)

@@ -1,11 +1,13 @@
 """The worker: runs jobs from the queue and abandons those whose work-horse died."""
 
+import functools
+import gc
 import logging
 import os
 import threading
 import uuid
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 from django.conf import settings
@@ -15,22 +17,29 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from learning.lazy_imports import LazyModule
+
 from ..access import performers
 from ..builds import retention
 from ..db.repeating import repeat
 from ..jobs import jobs, leases, queue, temporary_folders
-from ..jobs.queue import RENAMED_FUNCTIONS
+from ..jobs.queue import JOB_FUNCTIONS, RENAMED_FUNCTIONS
 from ..notices import sender, sending
 from ..products import catalogue
 from ..telemetry import tracing
 from . import maintenance, shadow_processes, starts
+
+if TYPE_CHECKING:
+    from learning.fits import process_pool
+else:
+    process_pool = LazyModule("learning.fits.process_pool")
 
 log = logging.getLogger(__name__)
 
 #: What jobs run, and what the threads of maintenance and of the sender import when they first need it: a process must
 #: not be forked while another thread imports.
 PRELOAD = [
-    *(function.rpartition(".")[0] for function in queue.JOB_FUNCTIONS.values()),
+    *(function.rpartition(".")[0] for function in JOB_FUNCTIONS.values()),
     "croniter",
     *sending.MODULES,
 ]
@@ -53,8 +62,7 @@ class JobWorker(Worker):
 
     def dequeue_job_and_maintain_ttl(self, *arguments: Any, **options: Any) -> Any:
         """Wait for the next job; import what jobs run first, so that work-horses share it and start at once."""
-        for module in PRELOAD:
-            import_module(module)
+        _preload()
         return super().dequeue_job_and_maintain_ttl(*arguments, **options)
 
     def execute_job(self, job: Any, queue: Any) -> None:
@@ -63,8 +71,11 @@ class JobWorker(Worker):
         super().execute_job(job, queue)
 
     def main_work_horse(self, job: Any, queue: Any) -> None:
+        """Run a job in the process that was forked for it, which has no other thread yet."""
         leases.die_with_parent()
         connection.close()
+        if job.func_name == JOB_FUNCTIONS["build"]:
+            process_pool.fork_server()
         super().main_work_horse(job, queue)
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
@@ -79,6 +90,16 @@ class JobWorker(Worker):
                 kind.objects.abandon(row.pk, row.attempt)
         connection.close()
         super().handle_work_horse_killed(job, retpid, ret_val, rusage)
+
+
+@functools.cache
+def _preload() -> None:
+    """Import what jobs run. What stays for ever is not looked at for garbage, which would copy it in every fork."""
+    gc.disable()
+    for module in PRELOAD:
+        import_module(module)
+    gc.freeze()
+    gc.enable()
 
 
 def work() -> None:

@@ -1,6 +1,10 @@
-"""Descendants of a process on Linux; run as a program, a build that never ends."""
+"""Descendants of a process on Linux; run as a program, a build that never ends, on a fork server of its own.
+
+With `forked` the server is a fork of the program.
+"""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +14,7 @@ from learning.build import FoldScored, Incumbent, Step, build
 from learning.columns import Column, Kind
 from learning.dataset import dataset
 from learning.estimators.families import Candidate
+from learning.fits.process_pool import fork_server
 from learning.problem import Classification
 
 ENDLESS = Candidate("boosting", {"max_iter": 10_000_000})
@@ -51,7 +56,9 @@ def descendants(pid: int) -> set[int]:
 
 def worker_processes(pid: int) -> set[int]:
     """Find the worker processes of a build in this process: the children of its fork server."""
-    servers = {child for child, parent in _parents().items() if parent == pid and _is_fork_server(child)}
+    servers = {
+        child for child, parent in _parents().items() if parent == pid and _is_fork_server(child, parent)
+    }
     return {child for child, parent in _parents().items() if parent in servers}
 
 
@@ -64,11 +71,12 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _is_fork_server(pid: int) -> bool:
+def _is_fork_server(pid: int, parent: int) -> bool:
     try:
-        return b"multiprocessing.forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        command, parents = (Path(f"/proc/{each}/cmdline").read_bytes() for each in (pid, parent))
     except OSError:
         return False
+    return b"multiprocessing.forkserver" in command or command == parents
 
 
 def running(pids: set[int]) -> set[int]:
@@ -88,5 +96,7 @@ def _parents() -> dict[int, int]:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["forked"]:
+        fork_server()
     for step in endless_build():
         print(step.message, flush=True)

@@ -218,8 +218,9 @@ def test_closing_a_build_kills_its_running_fits_at_once():
 
 
 @linux
-def test_a_build_that_is_killed_leaves_no_process_behind():
-    command = [sys.executable, "-m", "tests.learning.fits.processes"]
+@pytest.mark.parametrize("server", ["started", "forked"])
+def test_a_build_that_is_killed_leaves_no_process_behind(server):
+    command = [sys.executable, "-m", "tests.learning.fits.processes", server]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
         try:
             assert program.stdout.readline().startswith(b"Analysed")

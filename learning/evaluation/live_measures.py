@@ -31,6 +31,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import UndefinedMetricWarning
 
 from .. import metrics
+from .class_counts import ClassCounts, brier_of_two
 from .class_ranking import ClassRanking
 from .evaluate import REGRESSION, SEVERAL_CLASSES, TWO_CLASSES, stored_predictor
 from .influence import OF_ANSWERS, Confusion, area_influence, precision_influence
@@ -140,7 +141,8 @@ class ServedClasses:
 
     def _measure_class(self, name: str, code: int) -> LiveMeasure:
         label = self.classes[code]
-        hits, support, predicted = (int(counts[code]) for counts in self._counts)
+        of_class = (self._counts.hits, self._counts.support, self._counts.predicted)
+        hits, support, predicted = (int(counts[code]) for counts in of_class)
         match name:
             case "precision":
                 return _measure_share(name, label, hits, predicted)
@@ -164,7 +166,7 @@ class ServedClasses:
     def _measure_ranks(self, name: str, code: int) -> LiveMeasure:
         """Measure an area of one class against all others."""
         n, label, truth = len(self), self.classes[code], self.truth == code
-        if not 0 < int(self._counts[1][code]) < n or not np.isfinite(self.probabilities[:, code]).all():
+        if not 0 < int(self._counts.support[code]) < n or not np.isfinite(self.probabilities[:, code]).all():
             return LiveMeasure(name, label, None, n)
         ranking = self._rank(code)
         is_roc = name == "roc_auc"
@@ -206,9 +208,9 @@ class ServedClasses:
             ),
             "d2_brier_score": lambda: scores.d2_brier_score(self.truth, self._positive_or_all, labels=codes),
             # As scikit-learn has them, from the counts that all share.
-            "balanced_accuracy": self._balance,
-            "f1_macro": self._f1,
-            "matthews_corrcoef": self._correlate,
+            "balanced_accuracy": self._counts.balanced_accuracy,
+            "f1_macro": self._counts.f1_macro,
+            "matthews_corrcoef": self._counts.matthews_correlation,
             "top_k_accuracy": lambda: scores.top_k_accuracy_score(
                 self.truth, self.probabilities, labels=codes
             ),
@@ -232,47 +234,23 @@ class ServedClasses:
 
     def _brier(self) -> float:
         """Compute as scikit-learn does for two classes, in its order."""
-        positive, is_true = self.probabilities[:, 1], self.truth == 1
-        negative = 1 - positive
-        errors = np.where(is_true, negative, 1 - negative) ** 2 + np.where(is_true, negative, positive) ** 2
-        return float(-(errors.mean() * 0.5))
+        return -brier_of_two(self.probabilities[:, 1], self.truth == 1)
 
     def _scorer(self, name: str) -> float:
         return float(scores.get_scorer(name)(self._predictor, np.arange(len(self)), self.truth))
 
-    def _balance(self) -> float:
-        hits, support, _ = self._counts
-        return float((hits[support > 0] / support[support > 0]).mean())
-
-    def _f1(self) -> float:
-        hits, support, predicted = self._counts
-        present = support + predicted > 0
-        return float((2.0 * hits[present] / (support + predicted)[present]).mean())
-
-    def _correlate(self) -> float:
-        hits, support, predicted = self._counts
-        true, answered, n = support.astype(np.float64), predicted.astype(np.float64), float(len(self))
-        spread = (n**2 - answered @ answered) * (n**2 - true @ true)
-        return float((hits.sum() * n - true @ answered) / np.sqrt(spread)) if spread else 0.0
-
     def _share(self, name: str) -> tuple[int, int] | None:
         """Count the hits and the rows that a share is of; None if the metric is no share."""
-        hits, support, predicted = self._counts
+        counts = self._counts
         if name in SHARES:
-            return int(hits.sum()), len(self)
+            return int(counts.hits.sum()), len(self)
         if len(self.classes) == 2 and name in ("precision", "recall"):
-            return int(hits[1]), int((predicted if name == "precision" else support)[1])
+            return int(counts.hits[1]), int((counts.predicted if name == "precision" else counts.support)[1])
         return None
 
     @cached_property
-    def _counts(self) -> tuple[Codes, Codes, Codes]:
-        """Right answers, truths and answers of each class."""
-        size = len(self.classes)
-        right = self.truth[self.truth == self.answer]
-        hits, support, predicted = (
-            np.bincount(codes, minlength=size) for codes in (right, self.truth, self.answer)
-        )
-        return hits, support, predicted
+    def _counts(self) -> ClassCounts:
+        return ClassCounts.of(self.truth, self.answer, len(self.classes))
 
     @property
     def _codes(self) -> range:

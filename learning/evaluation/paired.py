@@ -6,13 +6,15 @@ A score of two models on the same rows shares most of its luck, so the differenc
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from sklearn.metrics import get_scorer, log_loss, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import get_scorer, log_loss
 
+from .classified_rows import ClassifiedRows
 from .evaluate import REGRESSION, SEVERAL_CLASSES, TWO_CLASSES, stored_predictor
 from .influence import influence
 from .paired_measure import IntervalMethod, PairedMeasure
@@ -51,6 +53,11 @@ class _TwoModels:
     @property
     def models(self) -> tuple[Floats, Floats]:
         return self.first, self.second
+
+    @cached_property
+    def classified(self) -> tuple[ClassifiedRows, ...]:
+        """The rows of each model of classes."""
+        return tuple(ClassifiedRows(self.y.astype(np.int64), each) for each in self.models)
 
     def take(self, rows: NDArray[np.intp]) -> "_TwoModels":
         """The pair on some of the rows."""
@@ -137,11 +144,17 @@ def _interval(pair: _TwoModels, metric: str, scores: Sequence[float | None]) -> 
         return None
     if pair.classes and np.bincount(pair.y.astype(np.int64), minlength=pair.classes).min() < LEAST_OF_CLASS:
         return None
-    influences = [influence(each, pair.y, metric, pair.classes) for each in pair.models]
+    influences = [_influence(pair, model, metric) for model in range(2)]
     if influences[0] is None or influences[1] is None:
         return _bootstrap(pair, metric, scores)
     method = IntervalMethod.DELONG if metric in RANKING else IntervalMethod.DELTA
     return (*_around(scores, _error(influences[1] - influences[0])), method)
+
+
+def _influence(pair: _TwoModels, model: int, metric: str) -> Floats | None:
+    if pair.classes:
+        return pair.classified[model].influence(metric)
+    return influence(pair.models[model], pair.y, metric, 0)
 
 
 def _error(influences: Floats) -> float:
@@ -174,7 +187,13 @@ def _bootstrap(pair: _TwoModels, metric: str, scores: Sequence[float | None]) ->
 
 
 def _score_both(pair: _TwoModels, metric: str) -> list[float | None]:
-    return [_score(pair.y, each, metric, pair.classes) for each in pair.models]
+    if not pair.classes:
+        return [_score(pair.y, each, metric, 0) for each in pair.models]
+    scores = (each.scores.get(metric) for each in pair.classified)
+    return [
+        compute() if compute is not None else _score(pair.y, each, metric, pair.classes)
+        for compute, each in zip(scores, pair.models, strict=True)
+    ]
 
 
 def _hits(pair: _TwoModels) -> tuple[int, int, int]:
@@ -213,7 +232,7 @@ def _measures_of_classes(pair: _TwoModels, classes: Sequence[str]) -> Iterator[P
     """Yield precision, recall, F1 and ROC AUC of each class that the truths have."""
     if not len(pair):
         return
-    scores = [_score_classes(pair.y, each) for each in pair.models]
+    scores = [each.measures() for each in pair.classified]
     for code, label in enumerate(classes):
         true = pair.y == code
         if not true.any():
@@ -221,18 +240,9 @@ def _measures_of_classes(pair: _TwoModels, classes: Sequence[str]) -> Iterator[P
         for name in OF_CLASS:
             values = [_finite(each[name][code]) for each in scores]
             yield _to_measure(name, label, values, int(true.sum()), _class_interval(pair, code, name, values))
-        ranks = [each[:, code] for each in pair.models]
-        areas = [None if true.all() else float(roc_auc_score(true, each)) for each in ranks]
-        interval = None if None in areas else _area_interval(true, ranks, areas)
+        areas = [None if true.all() else each.area(code) for each in pair.classified]
+        interval = None if None in areas else _area_interval(pair, code, areas)
         yield _to_measure("roc_auc", label, areas, int(true.sum()), interval)
-
-
-def _score_classes(y: NDArray[np.int64] | Floats, probabilities: Floats) -> dict[str, Floats]:
-    codes = range(probabilities.shape[1])
-    values = precision_recall_fscore_support(
-        y, probabilities.argmax(axis=1), labels=codes, average=None, zero_division=np.nan
-    )
-    return dict(zip(OF_CLASS, values[:3], strict=True))
 
 
 def _finite(value: float) -> float | None:
@@ -247,23 +257,14 @@ def _class_interval(
         return (*tango(*_hits(pair.take(np.flatnonzero(true)))), IntervalMethod.TANGO)
     if None in scores or not _is_enough(true):
         return None
-    predicted = [each.argmax(axis=1) == code for each in pair.models]
-    first, second = (
-        influence(np.eye(2)[each.astype(np.intp)], true.astype(np.int64), metric, 2) for each in predicted
-    )
-    assert first is not None and second is not None
+    first, second = (each.class_influence(code, metric) for each in pair.classified)
     return (*_around(scores, _error(second - first)), IntervalMethod.DELTA)
 
 
-def _area_interval(
-    true: NDArray[np.bool_], ranks: Sequence[Floats], areas: Sequence[float | None]
-) -> Interval | None:
-    if not _is_enough(true):
+def _area_interval(pair: _TwoModels, code: int, areas: Sequence[float | None]) -> Interval | None:
+    if not _is_enough(pair.y == code):
         return None
-    first, second = (
-        influence(np.stack([1 - each, each], axis=1), true.astype(np.int64), "roc_auc", 2) for each in ranks
-    )
-    assert first is not None and second is not None
+    first, second = (each.area_influence(code) for each in pair.classified)
     return (*_around(areas, _error(second - first)), IntervalMethod.DELONG)
 
 

@@ -69,13 +69,17 @@ def test_every_score_and_difference_is_that_of_scikit_learn_to_the_last_digit(se
         measure = measures[name, None]
         assert (measure.first, measure.second, measure.difference) == (first, second, second - first)
         assert measure.n == len(y)
+    scores = {"precision": precision_score, "recall": recall_score, "f1": f1_score}
+    of_classes = {
+        name: [
+            score(y, model.argmax(axis=1), labels=range(classes), average=None, zero_division=np.nan)
+            for model in models
+        ]
+        for name, score in scores.items()
+    }
     for code, label in enumerate(LABELS[:classes]):
-        scores = {"precision": precision_score, "recall": recall_score, "f1": f1_score}
-        for name, score in scores.items():
-            values = [
-                score(y, model.argmax(axis=1), labels=[code], average=None, zero_division=np.nan)[0]
-                for model in models
-            ]
+        for name in scores:
+            values = [each[code] for each in of_classes[name]]
             measure = measures[name, label]
             pairs = zip((measure.first, measure.second), values, strict=True)
             assert all(mine == theirs or (mine is None and np.isnan(theirs)) for mine, theirs in pairs)
@@ -140,7 +144,7 @@ def test_too_few_rows_have_scores_and_no_interval_but_that_of_shares():
 
 
 def test_a_metric_without_influence_values_has_a_bootstrapped_interval(monkeypatch):
-    monkeypatch.setattr(paired, "RESAMPLES", 50)  # a standard error needs no more
+    monkeypatch.setattr(paired, "RESAMPLES", 20)  # the difference is ten standard errors
     random = np.random.default_rng(0)
     y = random.integers(0, 3, 300)
     models = [probabilities(random, y, 3, skill) for skill in (0.5, 1.5)]

@@ -7,6 +7,7 @@ from.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -51,8 +52,12 @@ class Relation(Protocol):
     def determines(self) -> float:
         """Least score of columns that determine the label."""
 
-    def score(self, places: Sequence[int]) -> float:
-        """Score a model of these columns on held-out rows; 1 is perfect."""
+    def score(self, places: Sequence[int], least: float = -inf) -> float:
+        """Score a model of these columns on held-out rows; 1 is perfect.
+
+        Args:
+            least: A model that cannot reach it may be scored on a part of the rows, as if it were right on the rest.
+        """
 
     def weights(self) -> Matrix:
         """Compute the importance of each column: `(columns,)`."""
@@ -65,9 +70,9 @@ def find_determination(columns: Columns, dataset: Dataset, seed: int) -> tuple[t
         The names, the most important first, and a sentence.
     """
     for relation, kind in _relations(columns, dataset, seed):
-        if places := find_carriers(relation):
-            names = tuple(relation.names[place] for place in places)
-            return names, _describe(names, kind, relation.measure, relation.score(places))
+        if carriers := find_carriers(relation):
+            names = tuple(relation.names[place] for place in carriers.places)
+            return names, _describe(names, kind, relation.measure, carriers.score)
     rules = _rules(columns, dataset, seed)
     pair = None if rules is None else find_pair(_without_texts(columns), rules.target, seed)
     if rules is None or pair is None:
@@ -83,39 +88,88 @@ def _describe(names: Sequence[str], kind: str, measure: str, score: float) -> st
     )
 
 
-def find_carriers(relation: Relation, counts: Sequence[int] = range(2, FEW + 1)) -> list[int]:
-    """Find the columns that carry a relation, the most important first; empty if they do not determine the label.
+@dataclass(frozen=True)
+class Carriers:
+    """Columns that carry a relation."""
+
+    #: Places of the columns, the most important first.
+    places: list[int]
+    #: Score of a model of them.
+    score: float
+
+
+def find_carriers(relation: Relation, counts: Sequence[int] = range(2, FEW + 1)) -> Carriers | None:
+    """Find the columns that carry a relation; None if they do not determine the label.
 
     The most important columns are taken until they suffice, then those are left out that the others replace.
 
     Args:
         counts: Numbers of columns that are few, ascending.
     """
-    weights = relation.weights()
+    weights, scores = relation.weights(), _Scores(relation)
     order = [int(place) for place in np.argsort(-weights, kind="stable") if weights[place] > 0]
     for count in counts:
-        if count <= len(order) and relation.score(order[:count]) >= relation.determines:
-            places = _without_replaceable(relation, order[:count])
-            return places if len(places) in counts and _is_clear(relation, places) else []
+        if count <= len(order) and scores.suffice(order[:count]):
+            places = _without_replaceable(scores, order[:count])
+            return scores.carriers(places) if len(places) in counts and _is_clear(scores, places) else None
     needed = [place for place in order if weights[place] > 1e-6 * weights.max()]
-    return needed if len(needed) > FEW and relation.score(needed) >= EXACT else []
+    return scores.carriers(needed) if len(needed) > FEW and scores.exact(needed) >= EXACT else None
 
 
-def _without_replaceable(relation: Relation, places: list[int]) -> list[int]:
+class _Scores:
+    """Scores of a relation by columns; none is computed twice, nor further than it takes to compare it."""
+
+    def __init__(self, relation: Relation) -> None:
+        self.relation = relation
+        #: Scores, and upper bounds of insufficient ones.
+        self._exact: dict[tuple[int, ...], float] = {}
+        self._bounds: dict[tuple[int, ...], float] = {}
+
+    def exact(self, places: Sequence[int]) -> float:
+        """Return the score of these columns."""
+        key = tuple(places)
+        if key not in self._exact:
+            self._exact[key] = self.relation.score(places)
+        return self._exact[key]
+
+    def suffice(self, places: Sequence[int]) -> bool:
+        """Return whether these columns determine the label."""
+        return self._is_from(self.relation.determines, places)
+
+    def is_error_from(self, least: float, places: Sequence[int]) -> bool:
+        """Return whether the error of these columns is at least so large."""
+        if self._is_from(1 - least, places):
+            return 1 - self.exact(places) >= least
+        return 1 - self._bounds[tuple(places)] >= least or 1 - self.exact(places) >= least
+
+    def carriers(self, places: list[int]) -> Carriers:
+        """Return these columns with their score."""
+        return Carriers(places, self.exact(places))
+
+    def _is_from(self, least: float, places: Sequence[int]) -> bool:
+        key = tuple(places)
+        if key not in self._exact and self._bounds.get(key, inf) >= least:
+            score = self.relation.score(places, least)
+            (self._exact if score >= least else self._bounds)[key] = score
+        bounds = self._bounds if key not in self._exact else self._exact
+        return bounds[key] >= least
+
+
+def _without_replaceable(scores: _Scores, places: list[int]) -> list[int]:
     for place in reversed(places):
         others = [other for other in places if other != place]
-        if others and relation.score(others) >= relation.determines:
+        if others and scores.suffice(others):
             places = others
     return places
 
 
-def _is_clear(relation: Relation, places: Sequence[int]) -> bool:
+def _is_clear(scores: _Scores, places: Sequence[int]) -> bool:
     """Return whether the error grows by far without any one of several columns."""
     if len(places) == 1:
         return True
-    error = 1 - relation.score(places)
-    without = [relation.score([other for other in places if other != place]) for place in places]
-    return all(1 - score >= CLEARLY * error for score in without)
+    error = 1 - scores.exact(places)
+    without = [[other for other in places if other != place] for place in places]
+    return all(scores.is_error_from(CLEARLY * error, each) for each in without)
 
 
 @dataclass(frozen=True)
@@ -143,7 +197,7 @@ class Formula:
         deviations = X.std(axis=0)
         return cls(names, (X - X.mean(axis=0)) / np.where(deviations > 0, deviations, np.inf), y)
 
-    def score(self, places: Sequence[int]) -> float:
+    def score(self, places: Sequence[int], least: float = -inf) -> float:
         """Compute R² on the held-out rows, and on those of them without extreme labels: the lower one."""
         coefficients, y = self._fit(places), self.y[self._held_out]
         X = self.X[self._held_out][:, list(places)]

@@ -7,6 +7,7 @@ ranked by how well few rows sorted by them are sorted by label; the best are sco
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -47,11 +48,15 @@ class Derived:
         """Names of the two columns."""
         return self.one.name, self.other.name
 
-    def score(self, target: Target) -> float:
-        """Score the out-of-fold predictions by these cells alone: accuracy, or R² of the ranks."""
+    def score(self, target: Target, least: float = -inf) -> float:
+        """Score the out-of-fold predictions by these cells alone: accuracy, or R² of the ranks.
+
+        Args:
+            least: See `rules.score_parts`.
+        """
         if self.is_table:
             return _score_table(self.cells, target)
-        return Rules(("",), encode_ranks(self.cells), target).score([0])
+        return Rules(("",), encode_ranks(self.cells), target).score([0], least)
 
 
 def _score_table(cells: NDArray[np.intp], target: Target) -> float:
@@ -70,10 +75,10 @@ def find_pair(columns: Columns, target: Target, seed: int) -> tuple[Derived, flo
     Neither alone may come near, nor any other pair: many honest columns each tell much.
     """
     derived = [*rank_tables(columns, target), *rank_pairs(columns, target, seed)]
-    scored = sorted(((each, each.score(target)) for each in derived), key=lambda pair: -pair[1])
     least = least_accuracy(len(target.y), target.classes - 1) if target.classes else DETERMINES
-    if not scored or scored[0][1] < least:
+    if all(each.score(target, least) < least for each in derived):
         return None
+    scored = sorted(((each, each.score(target)) for each in derived), key=lambda pair: -pair[1])
     best, score = scored[0]
     ranks = np.column_stack([encode_ranks(column.values[target.rows]) for column in (best.one, best.other)])
     alone = Rules(best.names, ranks, target)

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from .univariate import LEAVES, PARTS, Target
@@ -40,15 +42,9 @@ class Rules:
         """Least score of columns that determine the label."""
         return least_accuracy(len(self.target.y)) if self.target.classes else DETERMINES
 
-    def score(self, places: Sequence[int]) -> float:
-        """Score the tree's out-of-fold predictions."""
-        y, parts = self.target.y, self.target.parts
-        X, predicted = self.X[:, places], np.zeros(len(y))
-        for part in range(PARTS):
-            held_out = parts == part
-            predicted[held_out] = self._tree().fit(X[~held_out], y[~held_out]).predict(X[held_out])
-        hits = predicted == y
-        return float(hits.mean()) if self.target.classes else r2(y.astype(np.float64), y - predicted)
+    def score(self, places: Sequence[int], least: float = -inf) -> float:
+        """Score the tree's out-of-fold predictions, no further than it takes to know that `least` is not reached."""
+        return score_parts(self._tree(), self.X[:, places], self.target, least)
 
     def weights(self) -> Matrix:
         """Compute the importances of a tree of all rows; zeros if it does not even fit these."""
@@ -60,6 +56,27 @@ class Rules:
         if self.target.classes:
             return DecisionTreeClassifier(max_leaf_nodes=LEAVES * self.target.classes, random_state=0)
         return DecisionTreeRegressor(max_leaf_nodes=STEPS, random_state=0)
+
+
+def score_parts(model: BaseEstimator, X: Matrix, target: Target, least: float = -inf) -> float:
+    """Score a model's out-of-fold predictions: accuracy, or R² of the ranks.
+
+    Where it cannot reach `least`, only some parts are predicted, and it is scored as if it were right on the others.
+    """
+    y, predicted = target.y, target.y.astype(np.float64)
+    for part in range(PARTS):
+        held_out = target.parts == part
+        predicted[held_out] = model.fit(X[~held_out], y[~held_out]).predict(X[held_out])
+        score = _score(predicted, target)
+        if score < least:
+            break
+    return score
+
+
+def _score(predicted: Matrix, target: Target) -> float:
+    if target.classes:
+        return float((predicted == target.y).mean())
+    return r2(target.y.astype(np.float64), target.y - predicted)
 
 
 def least_accuracy(rows: int, thresholds: int = 1) -> float:

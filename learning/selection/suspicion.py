@@ -7,6 +7,7 @@ that contains the label, or a formula of it, carries the score alone or with few
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import inf
 from statistics import fmean
 
 import numpy as np
@@ -19,9 +20,9 @@ from sklearn.tree import DecisionTreeClassifier
 from ..analysis import REVEALING, Analysis
 from ..analysis.determination import ENOUGH, Formula, Relation, find_carriers
 from ..analysis.overview import column_statistics
-from ..analysis.rules import DETERMINES, least_accuracy
+from ..analysis.rules import DETERMINES, least_accuracy, score_parts
 from ..analysis.statistics import Cells, is_missing
-from ..analysis.univariate import PARTS, Target, encode_ranks
+from ..analysis.univariate import Target, encode_ranks
 from ..dataset import Dataset
 from ..estimators import ensemble
 from ..estimators.families import Candidate
@@ -109,13 +110,13 @@ class Suspicion:
         """Describe the few features that are enough for a small model, which the analysis did not try."""
         ignored = self.analysis.doubtful if _is_sound(winner.candidate) else ()
         relation = _relation(self.dataset, ignored, self.seed)
-        places = find_carriers(relation, range(1, FEW + 1)) if relation is not None else []
-        if relation is None or not places:
+        carriers = find_carriers(relation, range(1, FEW + 1)) if relation is not None else None
+        if relation is None or carriers is None:
             return None
-        names = [relation.names[place] for place in places]
+        names = [relation.names[place] for place in carriers.places]
         return (
             f"{list_names(names)} alone {'give' if len(names) > 1 else 'gives'} the label "
-            f"({relation.measure} {relation.score(places):.4g} on held-out rows)."
+            f"({relation.measure} {carriers.score:.4g} on held-out rows)."
         )
 
 
@@ -140,27 +141,24 @@ class Forest:
         """Least score of columns that determine the label."""
         return least_accuracy(len(self.target.y))
 
-    def score(self, places: Sequence[int]) -> float:
-        """Compute the accuracy out of fold."""
-        return self._accuracy(ExtraTreesClassifier(TREES, random_state=self.seed), places)
+    def score(self, places: Sequence[int], least: float = -inf) -> float:
+        """Compute the accuracy out of fold, no further than it takes to know that `least` is not reached."""
+        return self._accuracy(ExtraTreesClassifier(TREES, random_state=self.seed), places, least)
 
     def weights(self) -> NDArray[np.float64]:
         """Compute the best accuracy of a tree of each column and another; equal ones are ranked by importance."""
         forest = ExtraTreesClassifier(TREES, random_state=self.seed).fit(self.X, self.target.y)
-        weights = forest.feature_importances_ * TIE
+        ties = forest.feature_importances_ * TIE
+        weights = ties.copy()
         for pair in combinations(np.argsort(-weights, kind="stable")[:PAIRED].tolist(), 2):
-            accuracy = self._accuracy(DecisionTreeClassifier(random_state=self.seed), pair)
+            least = min(weights[place] - ties[place] for place in pair)  # a lower accuracy changes neither
+            accuracy = self._accuracy(DecisionTreeClassifier(random_state=self.seed), pair, least)
             for place in pair:
-                weights[place] = max(weights[place], accuracy + forest.feature_importances_[place] * TIE)
+                weights[place] = max(weights[place], accuracy + ties[place])
         return np.asarray(weights)
 
-    def _accuracy(self, model: ClassifierMixin, places: Sequence[int]) -> float:
-        y, parts = self.target.y, self.target.parts
-        X, hits = self.X[:, places], np.zeros(len(y), dtype=np.bool_)
-        for part in range(PARTS):
-            learn, held_out = parts != part, parts == part
-            hits[held_out] = model.fit(X[learn], y[learn]).predict(X[held_out]) == y[held_out]
-        return float(hits.mean())
+    def _accuracy(self, model: ClassifierMixin, places: Sequence[int], least: float) -> float:
+        return score_parts(model, self.X[:, places], self.target, least)
 
 
 @dataclass(frozen=True)
@@ -176,7 +174,7 @@ class Polynomial:
     measure: str = "R²"
     determines: float = DETERMINES
 
-    def score(self, places: Sequence[int]) -> float:
+    def score(self, places: Sequence[int], least: float = -inf) -> float:
         """Compute R² on held-out rows."""
         X = PolynomialFeatures(2, include_bias=False).fit_transform(self.X[:, places])
         formula = Formula.standardised([str(term) for term in range(X.shape[1])], X, self.y)

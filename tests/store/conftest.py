@@ -8,7 +8,9 @@ from threading import Barrier
 from typing import Any, TypeVar
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
+from pytest_django import DjangoDbBlocker
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from learning.estimators.families import Candidate as Recipe
@@ -36,6 +38,19 @@ def tables(transactional_db: None) -> Iterator[None]:
     drop_snapshots()
     yield
     drop_snapshots()
+
+
+@pytest.fixture(scope="module")
+def module_tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Rows that a fixture of the module commits once, such as those of a build, which takes seconds.
+
+    The module's tests take `db`, and no other rows: what one of them writes is rolled back.
+    """
+    with django_db_blocker.unblock():
+        drop_snapshots()
+        yield
+        call_command("flush", verbosity=0, interactive=False)
+        drop_snapshots()
 
 
 def drop_snapshots() -> None:

@@ -96,6 +96,7 @@ import json, sys
 from django.conf import settings
 settings.DATABASES["default"].update(json.loads(sys.argv[1]))
 settings.REDIS_URL = sys.argv[2]
+settings.EXEMPLAR_CPUS = 2
 import django
 django.setup()
 from django.core.management import execute_from_command_line

@@ -24,22 +24,23 @@ from store.products.product import DataProduct
 from ..conftest import STAY, examples, version
 from .test_builds import built
 
-pytestmark = pytest.mark.usefixtures("tables")
+pytestmark = pytest.mark.usefixtures("db")
+
+
+@pytest.fixture(scope="module")
+def module_build(module_tables: None) -> Build:
+    """A build that draws pictures, which those of other modules leave out."""
+    product = catalogue.get("stay")
+    drawing = replace(product, problem=replace(product.problem, pictures=0.2))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setitem(catalogue._products, product.name, drawing)
+        examples(60)
+        return built(drawing)
 
 
 @pytest.fixture
-def build(stay: DataProduct) -> Build:
-    examples(60)
-    return built(stay)
-
-
-@pytest.fixture
-def drawn(stay: DataProduct, monkeypatch: Any) -> Build:
-    """A build that draws pictures, which those of other tests leave out."""
-    drawing = replace(stay, problem=replace(stay.problem, pictures=0.2))
-    monkeypatch.setitem(catalogue._products, stay.name, drawing)
-    examples(60)
-    return built(drawing)
+def build(module_build: Build, db: None) -> Build:
+    return Build.objects.get(pk=module_build.pk)
 
 
 def written(capsys: Any, *arguments: str) -> tuple[Path, str]:
@@ -48,14 +49,14 @@ def written(capsys: Any, *arguments: str) -> tuple[Path, str]:
     return path, path.read_text()
 
 
-def test_the_report_is_one_file_that_needs_nothing_else(drawn, stay, tmp_path, capsys):
+def test_the_report_is_one_file_that_needs_nothing_else(build, stay, tmp_path, capsys):
     champion = ModelVersion.objects.champion_of("stay")
     assert champion is not None
     asked = ValidRequest(instance=stay.clean(STAY), reference="form-17")
     upsert.store(PredictionBatch(stay, champion, [asked], champion.load(stay).predict([asked.instance])))
     path, page = written(capsys, "stay", "--to", str(tmp_path / "new" / "stay.html"))
     assert path == tmp_path / "new" / "stay.html"
-    assert drawn.decision in page.replace("&#x27;", "'").replace("&quot;", '"')
+    assert build.decision in page.replace("&#x27;", "'").replace("&quot;", '"')
     assert "<script" not in page
     assert all(address.startswith("data:") for address in re.findall(r'(?:src|href)="([^"]*)"', page))
     assert page.count("<img") == Diagnostic.objects.exclude(svg="").count() > 5
@@ -145,28 +146,28 @@ def test_a_deleted_object_is_reported(build, stay):
     assert report.build_report(stay, build.number).model == build.model
 
 
-def test_without_a_model_there_is_nothing_to_report(stay):
+def test_without_a_model_there_is_nothing_to_report(relapse):
     with pytest.raises(NoChampion, match="Build one"):
-        report.build_report(stay)
+        report.build_report(relapse)
     with pytest.raises(CommandError, match="no model to report on"):
-        call_command("report", "stay", "--build", "3")
+        call_command("report", "relapse", "--build", "3")
     with pytest.raises(CommandError, match="No product is called"):
         call_command("report", "stray")
 
 
-def test_a_version_that_waits_for_a_person_is_reported(stay):
-    version(stay)
-    waiting = version(stay)
-    assert report.build_report(stay).model == waiting
+def test_a_version_that_waits_for_a_person_is_reported(relapse):
+    version(relapse)
+    waiting = version(relapse)
+    assert report.build_report(relapse).model == waiting
 
 
-def test_pictures_come_after_the_winner_serves_and_once(drawn):
-    kinds = list(drawn.events.order_by("sequence").values_list("kind", flat=True))
+def test_pictures_come_after_the_winner_serves_and_once(build):
+    kinds = list(build.events.order_by("sequence").values_list("kind", flat=True))
     assert kinds.index("ModelPromoted") < kinds.index("DiagnosticDrawn")
-    assert kinds.count("DiagnosticDrawn") == Diagnostic.objects.filter(model=drawn.model).count()
-    first = Diagnostic.objects.filter(model=drawn.model).first()
+    assert kinds.count("DiagnosticDrawn") == Diagnostic.objects.filter(model=build.model).count()
+    first = Diagnostic.objects.filter(model=build.model).first()
     assert first is not None
-    again, new = Diagnostic.objects.store(drawn.model, _as_drawn(first))
+    again, new = Diagnostic.objects.store(build.model, _as_drawn(first))
     assert (again, new) == (first, False)
 
 

@@ -17,7 +17,10 @@ for name in [name for name in os.environ if name.startswith("EXEMPLAR_")]:
 # Estimators compute on one thread, as a build's processes have it: the tests' processes are the parallelism.
 for name in COMPUTE_THREADS:
     os.environ.setdefault(name, "1")
+# A build in the tests' process fits in one process: each costs as much as the fits of a small build. Builds of running
+# systems, and those of tests/learning, fit in two.
 os.environ |= {
+    "EXEMPLAR_CPUS": "1",
     "EXEMPLAR_STATE": tempfile.mkdtemp(prefix="exemplar-tests-"),
     "EXEMPLAR_OPEN": "on",
     **keys.KEYS,

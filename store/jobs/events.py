@@ -38,6 +38,7 @@ def connect() -> "redis.Redis":
     """Connect to Redis without retries: a publisher must not wait for a server that is down."""
     return redis.Redis.from_url(
         settings.REDIS_URL,
+        driver_info=None,  # else each connection reads the library's version from disk, and sends it
         socket_connect_timeout=1,
         socket_timeout=2,
         retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),

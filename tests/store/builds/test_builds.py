@@ -23,6 +23,7 @@ from learning.estimators.families import Candidate as Recipe
 from learning.fits.running import FitStage, RunningFits
 from learning.problem import Clustering, Regression
 from project.processes import members
+from store.builds import retention
 from store.builds.builds import Build, BuildEvent
 from store.builds.candidates import Candidate, FoldScore, Score
 from store.builds.runner import run, run_job
@@ -39,6 +40,7 @@ from store.registry.product_states import ProductState
 from store.registry.promotions import Promotion
 from store.registry.versions import ModelVersion
 from store.serving import champions
+from store.snapshots.snapshots import Snapshot
 from tests.clinic.models import Anamnesis, Lab
 from tests.waiting import PATIENCE, eventually
 
@@ -123,6 +125,12 @@ def kinds(build: Build) -> list[str]:
 
 def finals(build: Build) -> list[str]:
     return [event.kind for event in BuildEvent.objects.after(build.pk) if event.final]
+
+
+def snapshots() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'snapshots'")
+        return {name for (name,) in cursor.fetchall()}
 
 
 def test_a_product_has_one_unfinished_build(stay: DataProduct, relapse: DataProduct) -> None:
@@ -260,6 +268,17 @@ def test_an_attempt_that_was_slow_and_not_dead_does_no_harm(stay: DataProduct) -
     run(slow)  # it notices at its first write
     slow.refresh_from_db()
     assert (slow.status, slow.attempt, kinds(slow)) == (RUNNING, 2, [])
+
+
+def test_an_unused_snapshot_is_deleted_once_no_build_runs(stay: DataProduct) -> None:
+    examples(6)
+    unused = f"stay_{Snapshot.objects.take(stay).number}"
+    build = claimed(stay)
+    retention.delete_old_builds("stay")
+    assert unused in snapshots()
+    Build.objects.cancel(build.pk, "ann")
+    run(build)  # which has ended
+    assert unused not in snapshots()
 
 
 def test_the_last_attempt_that_is_lost_fails_the_build(stay: DataProduct) -> None:

@@ -19,7 +19,6 @@ from store.models import ModelVersion
 from store.predictions import upsert
 from store.predictions.upsert import PredictionBatch, ValidRequest
 from store.products import catalogue
-from store.products.product import DataProduct
 
 from ..conftest import STAY, examples, version
 from .test_builds import built

@@ -637,17 +637,29 @@ def test_a_job_that_is_queued_twice_runs_once(stay: DataProduct) -> None:
     assert Build.objects.get().attempt == 1
 
 
-def test_the_build_command_builds_here_and_prints_progress(stay: DataProduct) -> None:
+@pytest.fixture
+def runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the build command run builds in this process.
+
+    In processes of its own the tests of a cancelled build, of a new product and of the administration run it.
+    """
+    monkeypatch.setattr("store.management.commands.build._run_if_ready", lambda build, _: run_job(build.pk))
+
+
+@pytest.mark.usefixtures("runs_here")
+def test_the_build_command_builds_here_and_prints_progress(
+    stay: DataProduct, capsys: pytest.CaptureFixture[str]
+) -> None:
     examples(30)
-    said = command("build", "stay", "--candidates", "2", "--families", "baseline", "linear").communicate()[0]
-    assert "30 rows joined from 30." in said
-    assert "100 %" in said
+    call_command("build", "stay", "--candidates", "2", "--families", "baseline", "linear")
+    lines = capsys.readouterr().out
+    assert "30 rows joined from 30." in lines
+    assert "100 %" in lines
     assert Build.objects.get().status == SUCCEEDED
 
 
-def test_the_command_fails_where_the_build_does(stay: DataProduct, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Without a process of its own, which the tests of a cancelled build and of progress have.
-    monkeypatch.setattr("store.management.commands.build._run_if_ready", lambda build, _: run_job(build.pk))
+@pytest.mark.usefixtures("runs_here")
+def test_the_command_fails_where_the_build_does(stay: DataProduct) -> None:
     with pytest.raises(
         CommandError, match=r"Build 1 of stay ended as FAILED\. There is nothing to learn from\."
     ):

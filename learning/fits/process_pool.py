@@ -1,6 +1,7 @@
 """Process pool: fits in processes of this machine, with time and memory limits, which end with the build."""
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import resource
@@ -159,6 +160,7 @@ def start_pool(
 
 def _initialise(most_bytes: int | None, path: str) -> None:
     """Prepare a worker process for its first fit."""
+    gc.freeze()  # or the first collection copies all that it shares with the server that it was forked from
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a Python handler would wait for the end of compiled code
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,5 +1,6 @@
 """Command that loads files into a product's feature tables."""
 
+import importlib
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
@@ -147,9 +149,9 @@ class Command(BaseCommand):
             with accepting.locked(labels):
                 with accepting.accepted(choices) as is_new:
                     run_anew("makemigrations", *labels, "--no-input", "--verbosity=0")
-                for label in labels:
-                    # The code is what `makemigrations` has just checked, for which the whole schema is composed.
-                    run_anew("migrate", label, "--no-input", "--verbosity=0", "--skip-checks")
+                importlib.invalidate_caches()
+                for label in labels:  # a migration needs the files that were just written, not the models
+                    call_command("migrate", label, interactive=False, verbosity=0)
         except (ExemplarError, OSError) as error:
             raise CommandError(str(error)) from error
         for new in choices:

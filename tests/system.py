@@ -18,18 +18,14 @@ from typing import Any
 import httpx
 
 from project.processes import Child
-from tests import beside
+from tests import commands
+from tests.commands import outer_environment
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What a copy of the project leaves out: bytecode that is being written. The rest is copied along, or each process of
 #: a copy compiles all modules once more.
 UNFINISHED = shutil.ignore_patterns("*.pyc.*")
-#: Of the tests' environment and of the caller's, these are not for the system.
-UNSET = {
-    *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE"),
-    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
-}
 
 
 #: Tests send more than people and programs do; those of the limits set their own.
@@ -121,12 +117,8 @@ class System:
 
     def run(self, *command: str, **settings: str) -> str:
         """Run a command of manage.py in this system; return what it printed."""
-        done = subprocess.run(
-            [sys.executable, self.root / "manage.py", *command],
-            env=self.environment | settings,
-            capture_output=True,
-            text=True,
-            check=False,
+        done = commands.run(
+            self.root / "manage.py", *command, cwd=self.root, environment=self.environment | settings
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -160,16 +152,6 @@ class System:
         if self.caller:
             self.caller.communicate()
         self.supervisor.stop()
-
-
-def outer_environment(root: Path = ROOT) -> dict[str, str]:
-    """Return what of the environment of the tests is for systems in `root`, too."""
-    outer = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in UNSET and not name.startswith("EXEMPLAR_")
-    }
-    return outer | beside.environment(root)
 
 
 def free_port() -> int:

@@ -5,7 +5,6 @@ import random
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ from psycopg2.extensions import make_dsn
 
 from project import engines
 from project.engines import PostgreSQL
+from tests import commands
+from tests.commands import outer_environment
 from tests.keys import KEYS
 from tests.shops import FILMS, MUSIC
 from tests.store.ingest.workbook import write_workbook
-from tests.system import ROOT, UNFINISHED, outer_environment, state_folder
+from tests.system import ROOT, UNFINISHED, state_folder
 from tests.waiting import PATIENCE
 
 PARTS = ("learning", "store", "schema", "project", "manage.py", "worker.py")
@@ -39,14 +40,9 @@ class Copy:
     state: Path
 
     def run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "manage.py", *command],
-            cwd=self.folder,
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=5 * PATIENCE,
+        manage = self.folder / "manage.py"
+        return commands.run(
+            manage, *command, cwd=self.folder, environment=self.environment, stdin=stdin, timeout=5 * PATIENCE
         )
 
     @property
@@ -303,14 +299,14 @@ def test_a_role_with_the_printed_rights_learns_from_a_shops_tables_and_changes_t
     copy.done("newproduct", name, "--table", *tables, "--yes")
     copy.done("prepare")
     execute(shops, copy.done("sql", "grants", "--role", ROLE))
-    environment = copy.environment | {
+    variables = {
         "DATABASE_URL": f"postgresql://{ROLE}:secret@/exemplar?host={shops.socket}",
         "REDIS_URL": engines.Valkey(copy.state).url,
         **KEYS,
         "PYTHONPATH": str(copy.folder),
     }
-    command = [sys.executable, str(ROOT / "tests" / "shops" / "life.py"), name, key, label]
-    ended = subprocess.run(command, cwd=copy.folder, env=environment, capture_output=True, text=True)
+    life = ROOT / "tests" / "shops" / "life.py"
+    ended = commands.run(life, name, key, label, cwd=copy.folder, environment=copy.environment | variables)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     after = dump(shops, schema)
     [old], [new] = set(before) - set(after), set(after) - set(before)

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from project import engines
+from tests.commands import outer_environment
 from tests.project.test_connections import TLSPostgreSQL, server
-from tests.system import ROOT, free_port, outer_environment, state_folder
+from tests.system import ROOT, free_port, state_folder
 from tests.waiting import BUILD_PATIENCE, PATIENCE
 
 pytestmark = [pytest.mark.system, pytest.mark.installed]

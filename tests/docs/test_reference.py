@@ -19,8 +19,8 @@ from learning.estimators.families import catalogue as families
 from schema.schema import schema
 from store.products import features, product
 from store.telemetry.metrics import Metric
+from tests.commands import outer_environment
 from tests.source_trees import trees_of
-from tests.system import outer_environment
 
 #: What the environment of every process may hold.
 OTHERS = re.compile(

@@ -6,7 +6,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,9 +19,11 @@ from project import engines
 from project.processes import Child
 from project.settings import build_database, parse_url
 from store.db.postgresql import asynchronous, watchdog
+from tests import commands
+from tests.commands import outer_environment
 from tests.keys import KEYS
 from tests.on_postgresql import InstalledPostgreSQL
-from tests.system import ROOT, free_port, outer_environment, state_folder
+from tests.system import ROOT, free_port, state_folder
 from tests.waiting import PATIENCE
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -126,15 +127,8 @@ def connect(url: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         "EXEMPLAR_STATE": str(state_folder()),
         **variables,
     }
-    return subprocess.run(
-        [sys.executable, "manage.py", "shell", "--no-imports", "-c", CONNECT],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    shell = ("shell", "--no-imports", "-c", CONNECT)
+    return commands.run(ROOT / "manage.py", *shell, cwd=ROOT, environment=environment, timeout=PATIENCE)
 
 
 def connected(url: str, **variables: str) -> Any:

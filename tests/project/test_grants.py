@@ -1,8 +1,6 @@
 """./dev sql grants: a role that has the printed rights can do everything, and has no others."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,10 @@ from django.conf import settings
 from django.db import connections
 
 from project import engines as embedded
+from tests import commands
+from tests.commands import outer_environment
 from tests.keys import KEYS
-from tests.system import ROOT, outer_environment, state_folder
-from tests.waiting import BUILD_PATIENCE
+from tests.system import ROOT, state_folder
 
 pytestmark = pytest.mark.engine
 
@@ -128,15 +127,7 @@ def run(server: dict[str, Any], app: Path, user: str, password: str, *arguments:
         "EXEMPLAR_STATE": str(state_folder()),
         **KEYS,
     }
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_PATIENCE,
-        check=False,
-    )
+    return commands.run(*arguments, cwd=ROOT, environment=environment)
 
 
 def table_contents(cursor: Any) -> dict[str, list[Any]]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from project import keys
+from tests.commands import outer_environment
 from tests.keys import KEYS
-from tests.system import ROOT, outer_environment
+from tests.system import ROOT
 
 STRONG = KEYS["SECRET_KEY"]
 PRINT = """

@@ -1,7 +1,6 @@
 """What is said where a pooler drops the search path; tests/project/test_process_roles.py lives behind one."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -10,9 +9,10 @@ import psycopg2
 import pytest
 from django.db import connections
 
-from tests import poolers
+from tests import commands, poolers
+from tests.commands import outer_environment
 from tests.keys import KEYS
-from tests.system import ROOT, outer_environment, state_folder
+from tests.system import ROOT, state_folder
 from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.system, pytest.mark.pooler]
@@ -44,15 +44,7 @@ def administrator(server: dict[str, Any]) -> Iterator[Any]:
 
 def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = outer_environment() | KEYS | {"EXEMPLAR_STATE": str(state_folder())} | variables
-    return subprocess.run(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    return commands.run(ROOT / command[0], *command[1:], cwd=ROOT, environment=environment, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("ignores_options", [False, True], ids=["refused", "ignored"])

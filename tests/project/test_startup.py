@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from tests.system import ROOT, outer_environment
+from tests.commands import outer_environment
+from tests.system import ROOT
 
 pytestmark = pytest.mark.engine
 

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -29,9 +28,11 @@ from store.products import DataProduct, Join
 from store.products.checks import find_problems
 from store.registry.deploy_checks import MIGRATIONS
 from store.scaffold import app
+from tests import commands
 from tests.beside import TEAM
+from tests.commands import outer_environment
 from tests.keys import KEYS
-from tests.system import ROOT, outer_environment
+from tests.system import ROOT
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,7 @@ class Database:
 
 def run(*command: str, **variables: str) -> str:
     environment = outer_environment() | variables
-    done = subprocess.run(
-        [sys.executable, *command], cwd=TEAM, env=environment, capture_output=True, text=True, check=False
-    )
+    done = commands.run(TEAM / command[0], *command[1:], cwd=TEAM, environment=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

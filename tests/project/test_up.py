@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGKILL
@@ -10,6 +9,7 @@ from signal import SIGKILL
 import pytest
 
 from project import state
+from tests import commands
 from tests.keys import KEYS
 from tests.system import ROOT, System, copied, state_folder
 from tests.waiting import PATIENCE, alive, eventually
@@ -38,10 +38,7 @@ def up(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedPr
 def manage(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command of `manage.py` in a state folder."""
     environment = System(folder, **settings).supervisor.environment
-    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+    return commands.run(ROOT / "manage.py", *arguments, cwd=ROOT, environment=environment, timeout=PATIENCE)
 
 
 def restarts(system: System, name: str, seconds: float = PATIENCE) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from graphql import DocumentNode, GraphQLSchema, GraphQLSyntaxError, build_ast_schema, get_named_type, parse
+from graphql import GraphQLSchema, GraphQLSyntaxError, build_ast_schema, get_named_type, parse
 from graphql.utilities import (
     BreakingChange,
     BreakingChangeType,
@@ -52,6 +52,8 @@ CONSEQUENCES: Mapping[BreakingChangeType | DangerousChangeType, str] = {
 }
 #: The part of a schema that a sentence of graphql-core is about: a type and a field or a value of it, else a type.
 FIELD, TYPE = re.compile(r"\w+\.\w+"), re.compile(r"^\w+")
+#: A definition of a type, with its description: its keyword and its name.
+DEFINITION = re.compile(r'(?:"""(?:(?!""").)*"""\n)?(type|input|enum|union) (\w+)', re.DOTALL)
 #: The root types that have fields of products, and the end of the name of the type of a product's field.
 ROOTS, OBJECT = ("Query", "Mutation"), "Product"
 #: The changes that the removal of a product consists of, and the sentence that stands for all of them.
@@ -93,18 +95,29 @@ def find_changes(
 
 @lru_cache(1)
 def _read(old_sdl: str, new_sdl: str) -> tuple[GraphQLSchema, GraphQLSchema]:
-    """Read two schemas. A definition that both have is parsed once."""
+    """Read what two schemas differ in, with a stub of every type that both define alike.
+
+    No change is one of these, most are, and a stub takes a tenth of the time.
+    """
+    olds, news = (list(_split(sdl)) for sdl in (old_sdl, new_sdl))
+    alike = {*olds}.intersection(news)
     try:
-        definitions = {text: parse(text).definitions for text in {*_split(old_sdl), *_split(new_sdl)}}
+        old, new = (
+            parse("\n".join(_stub(text) if text in alike else text for text in texts))
+            for texts in (olds, news)
+        )
     except GraphQLSyntaxError:  # also of parts that only make sense together
-        documents = [parse(old_sdl), parse(new_sdl)]
-    else:
-        documents = [
-            DocumentNode(definitions=tuple(node for text in _split(sdl) for node in definitions[text]))
-            for sdl in (old_sdl, new_sdl)
-        ]
-    old, new = (build_ast_schema(document, assume_valid=True) for document in documents)
-    return old, new
+        old, new = parse(old_sdl), parse(new_sdl)
+    return build_ast_schema(old, assume_valid=True), build_ast_schema(new, assume_valid=True)
+
+
+def _stub(definition: str) -> str:
+    """Return a definition of the same name without its parts; of a root type, whose fields are read, its own."""
+    match = DEFINITION.match(definition)
+    if not match or match[2] in ROOTS:
+        return definition
+    # A scalar has any default value; a union has object types.
+    return f"type {match[2]} {{ _: Int }}" if match[1] == "type" else f"scalar {match[2]}"
 
 
 #: Give back the memory of the schemas that were compared last, which a comparison that is repeated does not read again.

@@ -113,7 +113,7 @@ def find_carriers(relation: Relation, counts: Sequence[int] = range(2, FEW + 1))
             places = _without_replaceable(scores, order[:count])
             return scores.carriers(places) if len(places) in counts and _is_clear(scores, places) else None
     needed = [place for place in order if weights[place] > 1e-6 * weights.max()]
-    return scores.carriers(needed) if len(needed) > FEW and scores.exact(needed) >= EXACT else None
+    return scores.carriers(needed) if len(needed) > FEW and scores.reach(EXACT, needed) else None
 
 
 class _Scores:
@@ -134,25 +134,26 @@ class _Scores:
 
     def suffice(self, places: Sequence[int]) -> bool:
         """Return whether these columns determine the label."""
-        return self._is_from(self.relation.determines, places)
+        return self.reach(self.relation.determines, places)
 
-    def is_error_from(self, least: float, places: Sequence[int]) -> bool:
-        """Return whether the error of these columns is at least so large."""
-        if self._is_from(1 - least, places):
-            return 1 - self.exact(places) >= least
-        return 1 - self._bounds[tuple(places)] >= least or 1 - self.exact(places) >= least
-
-    def carriers(self, places: list[int]) -> Carriers:
-        """Return these columns with their score."""
-        return Carriers(places, self.exact(places))
-
-    def _is_from(self, least: float, places: Sequence[int]) -> bool:
+    def reach(self, least: float, places: Sequence[int]) -> bool:
+        """Return whether the score of these columns is at least so large."""
         key = tuple(places)
         if key not in self._exact and self._bounds.get(key, inf) >= least:
             score = self.relation.score(places, least)
             (self._exact if score >= least else self._bounds)[key] = score
         bounds = self._bounds if key not in self._exact else self._exact
         return bounds[key] >= least
+
+    def is_error_from(self, least: float, places: Sequence[int]) -> bool:
+        """Return whether the error of these columns is at least so large."""
+        if self.reach(1 - least, places):
+            return 1 - self.exact(places) >= least
+        return 1 - self._bounds[tuple(places)] >= least or 1 - self.exact(places) >= least
+
+    def carriers(self, places: list[int]) -> Carriers:
+        """Return these columns with their score."""
+        return Carriers(places, self.exact(places))
 
 
 def _without_replaceable(scores: _Scores, places: list[int]) -> list[int]:

@@ -7,8 +7,8 @@ from learning.evaluation import confidence_sequences
 from learning.evaluation.confidence_sequences import ALPHA
 
 SEQUENCES, ROWS = 150, 1_000
-#: Looks at a sequence; and at each of many sequences.
-LOOKS, FEW_LOOKS = 500, 20
+#: Looks at a sequence; and at each of many sequences, where more see no other alarms.
+LOOKS, FEW_LOOKS = 500, 10
 
 
 def looks_of(rng: np.random.Generator, differs: float) -> np.ndarray:
@@ -66,7 +66,7 @@ def test_looking_at_two_samples_raises_few_alarms() -> None:
                 confidence_sequences.of_difference(
                     one[:end].astype(float), other[: max(1, end // 4)].astype(float), 0.0, 1.0
                 )
-                for end in range(5, ROWS + 1, 25)
+                for end in range(ROWS // FEW_LOOKS, ROWS + 1, ROWS // FEW_LOOKS)
             )
         )
     assert alarms / 100 <= ALPHA

@@ -8,6 +8,8 @@ import pytest
 
 from learning.analysis import Analysis, FindingKind
 from learning.dataset import Dataset, dataset
+from learning.estimators.families import Candidate
+from learning.evaluation import later_rows
 from learning.evaluation.folds import FoldPlan
 from learning.evaluation.horizon import describe_horizon, format_span
 from learning.evaluation.later_rows import LaterRows, compare_later_rows
@@ -34,8 +36,12 @@ def timed(problem: Problem, trend: float = 0.0, turns: bool = False, **options) 
     return dataset(problem, numbers("ab"), rows, labels, ["no", "yes"], times=times, **options)
 
 
-def compare(problem: Problem, data: Dataset) -> LaterRows | None:
-    return compare_later_rows(problem, select_learnable(problem, data))
+def compare(problem: Problem, data: Dataset, trees: int = 5) -> LaterRows | None:
+    """Compare by a forest of so few trees: in most tests, the linear model is the better one anyway."""
+    models = Candidate("forest", {"n_estimators": trees}), Candidate("linear", {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(later_rows, "MODELS", models)
+        return compare_later_rows(problem, select_learnable(problem, data))
 
 
 def test_a_trend_makes_later_rows_harder_and_both_scores_are_named():
@@ -62,7 +68,7 @@ def test_a_model_that_only_seems_better_hides_no_trend_that_another_could_follow
     y = 4 * np.abs(X[:, 0]) + 0.03 * X[:, 1] + 0.3 * random.normal(size=N)
     times = [START + timedelta(days=day) for day in range(N)]
     data = dataset(Regression(), numbers("ab"), X.tolist(), y.tolist(), times=times)
-    assert compare(Regression(metric="r2"), data).are_harder
+    assert compare(Regression(metric="r2"), data, trees=20).are_harder
 
 
 @pytest.mark.parametrize("problem", [Regression(ordered=True), Clustering()])
@@ -84,7 +90,7 @@ def test_a_class_that_is_new_does_no_harm():
     rows = np.argsort(data.times)
     codes = np.zeros(N, dtype=np.int64)
     codes[rows[N // 2 :]] = np.arange(N - N // 2) % 2
-    later = compare(problem, replace(data, y=codes))
+    later = compare(problem, replace(data, y=codes), trees=20)
     assert later is not None and later.later_loss > later.plain_loss
 
 

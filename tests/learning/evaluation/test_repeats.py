@@ -14,6 +14,8 @@ from learning.analysis import FindingKind
 from learning.analysis.overview import analyse
 from learning.columns import Column, Kind
 from learning.dataset import Dataset, dataset
+from learning.estimators.families import Candidate
+from learning.evaluation import group_effect
 from learning.evaluation.folds import FoldPlan
 from learning.evaluation.learnable import select_learnable
 from learning.evaluation.repeats import Repeats, find_equal_rows, find_repeats, restore
@@ -51,6 +53,12 @@ def with_copies(n: int, copies: int, seed: int = 0) -> tuple[list[list[Any]], li
     random.shuffle(originals)
     rows = measured(n, seed)
     return [rows[original] for original in originals], originals
+
+
+@pytest.fixture
+def small_forest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a forest of a third of the trees show the effect of copies."""
+    monkeypatch.setattr(group_effect, "FOREST", Candidate("forest", {"n_estimators": 10}))
 
 
 def repeats_of(problem: Problem, data: Dataset) -> Repeats | None:
@@ -217,7 +225,7 @@ def test_missing_values_and_signs_of_zero_are_equal() -> None:
     assert find_equal_rows(dataset(Clustering(folds=2), COLUMNS, measured(50), None), COLUMNS) is None
 
 
-def test_the_effect_of_copies_on_the_score_is_told() -> None:
+def test_the_effect_of_copies_on_the_score_is_told(small_forest: None) -> None:
     """Check noise that a model can only know by heart."""
     rows, originals = with_copies(150, 250)
     labels = np.random.default_rng(9).normal(size=150)[originals].tolist()
@@ -232,7 +240,7 @@ def test_the_effect_of_copies_on_the_score_is_told() -> None:
     assert together < 0.1 < 0.5 < apart
 
 
-def test_the_effect_of_few_copies_is_no_number_that_noise_explains() -> None:
+def test_the_effect_of_few_copies_is_no_number_that_noise_explains(small_forest: None) -> None:
     random = np.random.default_rng(3)
     values = random.normal(size=(150, 2))
     labels = [("no", "yes")[int(sum(row) + random.normal() > 0)] for row in values]

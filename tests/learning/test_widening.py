@@ -62,6 +62,12 @@ def in_order(declared: Signature, signature: Signature, row, extra=None):
     return [cells.get(column.name, extra) for column in declared.columns]
 
 
+def changes(row, signature: Signature):
+    """Return the strategy of rows in which any cells are missing or new choices."""
+    choices = ([NEW] if column.kind.is_category else [] for column in signature.columns)
+    return st.tuples(*(st.sampled_from([cell, None, *new]) for cell, new in zip(row, choices, strict=True)))
+
+
 def numbers(output):
     return np.concatenate([np.ravel(part) for part in output]) if isinstance(output, tuple) else output
 
@@ -84,13 +90,7 @@ def test_new_choices_are_unseen_and_new_nulls_are_missing_as_the_pipeline_has_it
     model, pipeline, rows = served
     declared = data.draw(other_declarations(model.signature))
     wide = model.for_columns([column.name for column in declared.columns])
-    changed = [
-        [
-            data.draw(st.sampled_from([cell, None, *([NEW] if column.kind.is_category else [])]))
-            for cell, column in zip(row, model.signature.columns, strict=True)
-        ]
-        for row in rows[:4]
-    ]
+    changed = data.draw(st.tuples(*(changes(row, model.signature) for row in rows[:4])))
     output = wide.arrays([in_order(declared, model.signature, row) for row in changed])
     X = frame(model.signature.columns, changed)
     expected = native_output(pipeline.estimator, X, model.signature.task)

@@ -104,7 +104,8 @@ def test_nothing_is_found_without_labels_or_enough_rows() -> None:
 def test_the_same_rows_give_the_same_clusters() -> None:
     X, _, y = people(60, 5, 0.05)
     data = examples(X, y, Regression())
-    one, other = near_rows(data, Regression()), near_rows(data, Regression())
+    analysis = analyse(data, Regression())
+    one, other = (find_near_rows(data, analysis, 0) for _ in range(2))
     assert one is not None and other is not None
     assert one.clusters.tolist() == other.clusters.tolist() and one.columns == other.columns
 

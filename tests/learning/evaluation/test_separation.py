@@ -55,8 +55,7 @@ SHAPES = (blobs, stretched, slanted, moons, rings)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_clusters_of_any_shape_are_separated_better_than_by_means(shape: Callable[..., Rows]):
     X, clusters = shape(np.random.default_rng(0))
-    assert separation(X, clusters) > CLEAR
-    assert separation(X, clusters) > separation(X, means(X, 6)) + 0.2
+    assert separation(X, clusters) > max(CLEAR, separation(X, means(X, 6)) + 0.2)
 
 
 @pytest.mark.parametrize(

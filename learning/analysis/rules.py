@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from .small_models import fit_predict, fit_tree, tree_input
 from .univariate import LEAVES, PARTS, Target
 
 Matrix = NDArray[np.float64]
@@ -48,7 +49,7 @@ class Rules:
 
     def weights(self) -> Matrix:
         """Compute the importances of a tree of all rows; zeros if it does not even fit these."""
-        tree = self._tree().fit(self.X, self.target.y)
+        tree = fit_tree(self._tree(), tree_input(self.X), self.target.y)
         fits = tree.score(self.X, self.target.y) >= self.determines
         return np.asarray(tree.feature_importances_ if fits else np.zeros(len(self.names)))
 
@@ -66,7 +67,7 @@ def score_parts(model: BaseEstimator, X: Matrix, target: Target, least: float = 
     y, predicted = target.y, target.y.astype(np.float64)
     for part in range(PARTS):
         held_out = target.parts == part
-        predicted[held_out] = model.fit(X[~held_out], y[~held_out]).predict(X[held_out])
+        predicted[held_out] = fit_predict(model, X[~held_out], y[~held_out], X[held_out])
         score = _score(predicted, target)
         if score < least:
             break

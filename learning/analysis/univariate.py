@@ -1,6 +1,6 @@
 """Univariate prediction of the label: cross-validated scores of small models that see one feature."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.stats import rankdata
 from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..dataset import Dataset
 from ..kinds import members_of
 from .information import Information, between_codes
+from .small_models import accuracy, explained_variance, fit_tree, roc_auc, tree_input
 from .statistics import Cells, ColumnStatistics, Rows, is_missing
 
 #: Number of folds.
@@ -90,10 +90,10 @@ class Target:
         """Score the column as the only predictor; greater is better, 1 is perfect."""
         predicted = self._predict(column)
         if not self.classes:
-            return float(r2_score(self.y, predicted))
+            return explained_variance(np.asarray(self.y), predicted)
         if self.classes == 2:
-            return float(roc_auc_score(self.y, predicted[:, 1]))
-        return float(accuracy_score(self.y, predicted.argmax(axis=1)))
+            return roc_auc(np.asarray(self.y), predicted[:, 1])
+        return accuracy(np.asarray(self.y), predicted.argmax(axis=1))
 
     def information(self, column: ColumnStatistics) -> Information:
         """Estimate the mutual information of predicted and true classes, averaged over the parts."""
@@ -114,18 +114,36 @@ class Target:
         cells = column.values[self.rows]
         if column.kind.is_open:
             return self._predict_by_level(cells.astype(np.intp))
-        is_text = column.kind.is_text
-        encode = encode_members if column.kind.is_set else encode_words if is_text else encode_ranks
-        X = encode(cells)
         predicted = np.zeros((len(self.y), self.classes) if self.classes else len(self.y))
-        for part in range(PARTS):
-            held_out, learn = np.flatnonzero(self.parts == part), np.flatnonzero(self.parts != part)
-            model = (MultinomialNB() if is_text else self._tree(column)).fit(X[learn], self.y[learn])
-            if self.classes:
-                predicted[np.ix_(held_out, model.classes_)] = model.predict_proba(X[held_out])
-            else:
-                predicted[held_out] = model.predict(X[held_out])
+        if column.kind.is_text:
+            self._predict_by_words(
+                encode_members(cells) if column.kind.is_set else encode_words(cells), predicted
+            )
+        else:
+            self._predict_by_trees(column, tree_input(encode_ranks(cells)), predicted)
         return predicted
+
+    def _predict_by_words(self, X: csr_matrix, predicted: NDArray[np.float64]) -> None:
+        for held_out, learn in self._folds():
+            model = MultinomialNB().fit(X[learn], self.y[learn])
+            predicted[np.ix_(held_out, model.classes_)] = model.predict_proba(X[held_out])
+
+    def _predict_by_trees(
+        self, column: ColumnStatistics, X: NDArray[np.float32], predicted: NDArray[np.float64]
+    ) -> None:
+        for held_out, learn in self._folds():
+            tree = fit_tree(self._tree(column), X[learn], self.y[learn])
+            if self.classes:
+                proba = tree.predict_proba(X[held_out], check_input=False)
+                predicted[np.ix_(held_out, tree.classes_)] = proba
+            else:
+                predicted[held_out] = tree.predict(X[held_out], check_input=False)
+
+    def _folds(self) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Yield the rows that each part holds out, and those that it learns from."""
+        parts = self.parts
+        for part in range(PARTS):
+            yield np.flatnonzero(parts == part), np.flatnonzero(parts != part)
 
     def _predict_by_level(self, codes: NDArray[np.intp]) -> NDArray[np.float64]:
         """Predict the smoothed mean of each row's level in the other parts, as `_predict` does; no order counts."""

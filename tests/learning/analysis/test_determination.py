@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -181,9 +182,13 @@ def test_no_bundled_set_of_scikit_learn_is_suspected(name: str) -> None:
 
 def test_the_time_does_not_grow_with_the_rows() -> None:
     cells = rentals(200_000)
-    columns = [Column(name=name, kind=Kind.NUMBER) for name in cells]
-    rows = np.column_stack(list(cells.values())).tolist()
-    data = dataset(Regression(), columns, rows, (cells["casual"] + cells["registered"]).tolist())
+    data = Dataset(
+        columns=numbers(list(cells)),
+        X=pd.DataFrame(cells),
+        y=cells["casual"] + cells["registered"],
+        classes=(),
+        fingerprint="",
+    )
     start = time.process_time()
     assert together(analyse(data, Regression())) == ["casual", "registered"]
     assert time.process_time() - start < 10

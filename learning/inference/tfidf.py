@@ -1,7 +1,6 @@
 """TF-IDF weights of texts in plain Python; only the words that a text contains are touched."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log, sqrt
@@ -58,10 +57,18 @@ class TfidfEncoder:
         The last entry is always a zero in column 0, so that no row is empty.
         """
         column, rarity = self._column, self._rarity
-        counts = Counter(column[word] for word in self._word.findall(text.lower()) if word in column)
-        weights = [(log(count) + 1.0) * rarity[position] for position, count in counts.items()]
-        length = sqrt(sum(weight * weight for weight in weights)) or 1.0
-        return [*counts, 0], [*(weight / length for weight in weights), 0.0]
+        counts: dict[int, int] = {}
+        for word in self._word.findall(text.lower()) if text and column else ():
+            if (position := column.get(word)) is not None:
+                counts[position] = counts.get(position, 0) + 1
+        if not counts:
+            return [0], [0.0]
+        weights = [
+            rarity[position] if count == 1 else (log(count) + 1.0) * rarity[position]
+            for position, count in counts.items()
+        ]
+        length = sqrt(sum([weight * weight for weight in weights])) or 1.0
+        return [*counts, 0], [*[weight / length for weight in weights], 0.0]
 
 
 def encode_texts(encoders: Sequence[TfidfEncoder], texts: Sequence[Sequence[str]]) -> SparseRows:

@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from unittest import mock
 
 import pytest
@@ -97,29 +97,22 @@ def statements_that_delete(
 
 
 @pytest.fixture(autouse=True)
-def no_models_of_tests() -> Iterator[None]:
-    """Fail a test that leaves a model of its own in an app, where migrations would miss it."""
-    before = registered_models()
-    yield
-    assert registered_models() == before, "Use isolate_apps."
+def leaves_the_process_as_it_was() -> Iterator[None]:
+    """Restore what this process acts as and what it serves, although a test ran a command in it or recorded choices.
 
-
-@pytest.fixture(autouse=True)
-def same_performer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have this process act as what it was before, although a test ran a command or a worker in it."""
-    monkeypatch.setattr(performers, "_process", performers._process)
-
-
-@pytest.fixture(autouse=True)
-def same_contract() -> Iterator[None]:
-    """Have this process serve the schema and the names of choices as before, although a test recorded others."""
+    A test fails that leaves a model of its own in an app, where migrations would miss it. This is one fixture because
+    each takes time in every test.
+    """
+    models, performer = registered_models(), performers._process
     record, served = served_choices._record, sys.modules.get("schema.schema")
     schema = getattr(served, "schema", None)
     yield
+    performers._process = performer
     if served_choices._record is not record:
         served_choices.use(record)
     if served and schema:
         served.schema = schema  # type: ignore[attr-defined]
+    assert registered_models() == models, "Use isolate_apps."
 
 
 def registered_models() -> dict[str, set[str]]:
@@ -278,23 +271,25 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture(autouse=True)
 def leaves_the_browser_as_it_was(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Undo what a test has emulated, and end its session: all tests of a process share one browser."""
+    """Undo what a test has emulated, and end its session: all tests of a process share one browser.
+
+    A test with the mark `script` fails where its page has not loaded that script.
+    """
     yield
-    if "browser" in request.fixturenames:
-        driver = request.getfixturevalue("browser")
+    if "browser" not in request.fixturenames:
+        return
+    driver = request.getfixturevalue("browser")
+    try:
+        if marker := request.node.get_closest_marker("script"):
+            assert f"/static/{marker.args[0]}" in driver.execute_script(LOADED)
+    finally:
         driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
         driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
 
 
-@pytest.fixture(autouse=True)
-def loads_its_script(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test with the mark `script` whose page has not loaded that script."""
-    yield
-    if marker := request.node.get_closest_marker("script"):
-        names = "return performance.getEntriesByType('resource').map((entry) => new URL(entry.name).pathname)"
-        assert f"/static/{marker.args[0]}" in request.getfixturevalue("browser").execute_script(names)
-
+#: Lists the paths of all that a page has loaded.
+LOADED = "return performance.getEntriesByType('resource').map((entry) => new URL(entry.name).pathname)"
 
 #: What takes longest begins first, so that no process is left with it at the end.
 ORDER = ("slow", "system", "engine", "unit")
@@ -435,15 +430,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Fail a unit test that starts an engine or a system past the fixtures by which its speed is told."""
     if speed(item) != "unit":
         return (yield)
-    refusal = AssertionError(
-        "This starts other processes: mark it, or take a fixture that tests/conftest.py counts."
-    )
+    # Not by mocks, which take a millisecond to make.
     with (
-        mock.patch.object(embedded, "start", side_effect=refusal),
-        mock.patch.object(FitProcesses, "__init__", side_effect=refusal),
-        mock.patch.object(System, "__init__", side_effect=refusal),
+        mock.patch.object(embedded, "start", refuse),
+        mock.patch.object(FitProcesses, "__init__", refuse),
+        mock.patch.object(System, "__init__", refuse),
     ):
         return (yield)
+
+
+def refuse(*_: Any, **__: Any) -> NoReturn:
+    raise AssertionError(
+        "This starts other processes: mark it, or take a fixture that tests/conftest.py counts."
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,9 +1,11 @@
 """Compiled forms of every family, compared with their fitted pipelines, also on probe rows."""
 
+from functools import cache
+
 import pytest
 from threadpoolctl import threadpool_limits
 
-from learning.compiler import probe_rows
+from learning.compiler import probe_rows, runtime_choice
 from learning.estimators.families import Candidate
 from learning.estimators.families.catalogue import FAMILIES
 from learning.problem import Regression
@@ -19,6 +21,19 @@ def alone():
     """Limit boosting to one thread: its threads wait for each other if other tests run at once."""
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture(autouse=True)
+def few_timings(monkeypatch):
+    """Time each runtime three times: no test here asks which is the fastest."""
+    monkeypatch.setattr(runtime_choice, "_MOST_CALLS", 3)
+
+
+@cache
+def learned_rows(problem):
+    """Return the data that all families of a task learn from, its rows, and probe rows."""
+    data, rows = mixed_data(problem, n=60)
+    return data, rows, [*STRANGE, *probe_rows.build_probe_rows(MIXED, rows, seed=1)]
 
 
 def hyperparameters(problem, family):
@@ -68,13 +83,12 @@ def with_slow_ones(cases):
     ids=lambda each: str(each)[:60],
 )
 def test_the_compiled_form_of_every_family_equals_its_pipeline(problem, candidate):
-    data, rows = mixed_data(problem, n=60)
+    data, rows, probes = learned_rows(problem)
     model = fit_model(problem, candidate, data)
     fast = compiled(model, data)
     assert fast.compiled.form is not None, fast.compiled.parity
     assert "probe rows" in fast.compiled.parity
     assert fast.compiled.microseconds_per_row > 0
-    probes = [*STRANGE, *probe_rows.build_probe_rows(MIXED, rows, seed=1)]
     assert_equal_outputs(fast, model, [*rows, *probes])
     assert_equal_outputs(fast, model, [probes[-1]])
     assert [type(answer) for answer in fast.predict(rows[:2])] == [

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import islice
 
 import numpy as np
@@ -22,7 +23,9 @@ PROBLEMS = (Classification(), Regression(), Clustering())
 ALL = [(problem, name) for problem in PROBLEMS for name in FAMILIES[problem.task]]
 
 
+@cache
 def fit_model(problem, family):
+    """Fit a model that the tests only ask, and return it with its rows."""
     rows, labels = mixed_rows(60)
     data = dataset(problem, MIXED, rows, labels, ("False", "True"))
     candidate = portfolio.opening(problem, portfolio.Shape(rows=60), [family])[0]

@@ -2,6 +2,7 @@
 
 import keyword
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from project import asgi, views
 from schema import checks as schema_checks
 from schema.composition import compose, compose_served, shared_names
 from schema.core import names
+from schema.execution.execution import Schema
 from schema.products.name_checks import name_problems
 from store.exceptions import UnknownProduct
 from store.products import catalogue, system_checks
@@ -69,22 +71,47 @@ REFUSED: dict[str, tuple[DataProduct, str]] = {
 }
 
 
-@pytest.fixture
-def catalogued(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[DataProduct]]:
-    """A catalogue of one right product between wrong ones."""
+@contextmanager
+def right_between_wrong() -> Iterator[list[DataProduct]]:
+    """Declare one right product between wrong ones, none of which was examined yet."""
     wrong = [product for product, _ in REFUSED.values()]
     every = [wrong[0], catalogue.get("stay"), *wrong[1:]]
-    monkeypatch.setattr(catalogue, "_products", {product.name: product for product in every})
-    monkeypatch.setattr(catalogue, "refused", [])
-    for product in wrong:
-        catalogue._examined.pop(product, None)
-    yield every
-    for product in wrong:
-        catalogue._examined.pop(product, None)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(catalogue, "_products", {product.name: product for product in every})
+        monkeypatch.setattr(catalogue, "refused", [])
+        for product in wrong:
+            catalogue._examined.pop(product, None)
+        yield every
+        for product in wrong:
+            catalogue._examined.pop(product, None)
 
 
-def test_the_right_product_is_served_and_each_wrong_one_is_named(catalogued: list[DataProduct]) -> None:
-    schema = compose_served()
+@pytest.fixture
+def catalogued() -> Iterator[list[DataProduct]]:
+    """A catalogue of one right product between wrong ones."""
+    with right_between_wrong() as every:
+        yield every
+
+
+@pytest.fixture(scope="module")
+def composition() -> tuple[Schema, dict[DataProduct, catalogue.Refusal | None]]:
+    """The schema of the right product, composed once for the tests that read it, and why each other is refused."""
+    with right_between_wrong() as every:
+        return compose_served(), {product: catalogue.find_refusal(product) for product in every}
+
+
+@pytest.fixture
+def composed(
+    composition: tuple[Schema, dict[DataProduct, catalogue.Refusal | None]], catalogued: list[DataProduct]
+) -> Schema:
+    """The schema of the catalogue, whose wrong products are refused as its composition refused them."""
+    schema, refusals = composition
+    catalogue._examined.update(refusals)
+    return schema
+
+
+def test_the_right_product_is_served_and_each_wrong_one_is_named(composed: Schema) -> None:
+    schema = composed
     assert [product.name for product in catalogue.products()] == ["stay"]
     assert schema.products == tuple(catalogue.products())
     assert schema._schema.query_type and "stay" in schema._schema.query_type.fields
@@ -114,9 +141,8 @@ def test_other_commands_than_check_are_only_warned(
 
 
 def test_readiness_and_the_page_name_what_is_not_served(
-    catalogued: list[DataProduct], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    composed: Schema, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compose_served()
     degraded = {each["product"]: each["reason"] for each in asgi.list_degraded()}
     assert "has no column 'price'" in str(degraded["gone"])
     assert "the secret of the team" not in str(degraded)
@@ -132,9 +158,8 @@ def test_readiness_and_the_page_name_what_is_not_served(
 
 
 def test_a_process_that_can_serve_no_product_is_not_ready(
-    catalogued: list[DataProduct], monkeypatch: pytest.MonkeyPatch
+    composed: Schema, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compose_served()
     monkeypatch.setattr(champions, "_postgresql", list)
     monkeypatch.setattr(champions, "_redis", list)
     monkeypatch.setattr(champions, "_promoted", {})

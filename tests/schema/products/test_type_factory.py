@@ -4,8 +4,8 @@ import pytest
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from schema.composition import compose
 from schema.products.type_factory import describe_choice, describe_column
+from schema.schema import schema
 from store.products import catalogue
 from store.products.columns import TypedColumn
 from store.registry.served_choices import NamedChoice
@@ -55,7 +55,7 @@ def test_a_choice_is_described_by_its_title_and_its_stored_text(
 
 
 def test_every_declared_product_is_described_throughout() -> None:
-    schema = compose(catalogue.products())._schema
-    for type_ in schema.type_map.values():
+    assert schema.products == tuple(catalogue.products())
+    for type_ in schema._schema.type_map.values():
         for name, field in getattr(type_, "fields", {}).items():
             assert type_.name.startswith("__") or field.description, f"{type_.name}.{name}"

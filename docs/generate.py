@@ -102,7 +102,7 @@ def settings_page() -> str:
     rows = [
         (
             code(setting.name),
-            setting.annotation,
+            type_of(setting),
             default_of(setting),
             numbers.filled(setting.comment, project.settings),
         )
@@ -116,10 +116,25 @@ def settings_page() -> str:
     )
 
 
+def type_of(setting: source.Declared) -> str:
+    """Return the setting's type, and the limits of a number."""
+    reading = reading_call(setting)
+    if ast.unparse(reading.func) != "read_number":
+        return setting.annotation
+    limits = {keyword.arg: ast.literal_eval(keyword.value) for keyword in reading.keywords}
+    least, most = limits.get("least", 0), limits.get("most")
+    return f"{setting.annotation}, {f'at least {least:,}' if most is None else f'{least:,} to {most:,}'}"
+
+
+def reading_call(setting: source.Declared) -> ast.Call:
+    """Return the call that reads the setting from the environment."""
+    calls = [node for node in ast.walk(ast.parse(setting.value)) if isinstance(node, ast.Call)]
+    return next(call for call in calls if call.args and ast.unparse(call.args[0]) == f"'{setting.name}'")
+
+
 def default_of(setting: source.Declared) -> str:
     """Return the default where it is a constant; where it is computed, the setting's comment tells it."""
-    calls = [node for node in ast.walk(ast.parse(setting.value)) if isinstance(node, ast.Call)]
-    reading = next(call for call in calls if call.args and ast.unparse(call.args[0]) == f"'{setting.name}'")
+    reading = reading_call(setting)
     constants = [node for node in reading.args[1:2] if isinstance(node, ast.Constant)]
     secret = ast.unparse(reading.func) == "read_keys"  # whose second argument names a file
     return code(str(constants[0].value)) if constants and not secret else ""

@@ -23,11 +23,12 @@ def read_text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
-def read_number(name: str, default: int, least: int = 0) -> int:
-    """Read a whole number. Raises ImproperlyConfigured if it is none, or less than `least`."""
+def read_number(name: str, default: int, least: int = 0, most: int | None = None) -> int:
+    """Read a whole number. Raises ImproperlyConfigured if it is none, less than `least`, or more than `most`."""
     value = read_text(name, str(default))
-    if not value.isdecimal() or int(value) < least:
-        raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}, not {value!r}.")
+    if not value.isdecimal() or int(value) < least or (most is not None and int(value) > most):
+        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise ImproperlyConfigured(f"{name} must be a whole number {limits}, not {value!r}.")
     return int(value)
 
 
@@ -80,7 +81,7 @@ REDIS_URL: str = read_text("REDIS_URL") or engines.Valkey(EXEMPLAR_STATE).url
 #: The address to listen on.
 EXEMPLAR_HOST: str = read_text("EXEMPLAR_HOST", "127.0.0.1")
 #: The port of HTTP and WebSocket.
-EXEMPLAR_PORT: int = read_number("EXEMPLAR_PORT", 8000, least=1)
+EXEMPLAR_PORT: int = read_number("EXEMPLAR_PORT", 8000, least=1, most=65_535)
 
 #: Hosts and networks whose forwarded headers are trusted, as `10.0.0.0/8`; none by default.
 EXEMPLAR_TRUSTED_PROXIES: list[str] = read_names("EXEMPLAR_TRUSTED_PROXIES")

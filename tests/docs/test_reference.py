@@ -158,6 +158,15 @@ def test_every_family_is_in_the_reference_with_its_hyperparameters(reference: di
     assert {"lightgbm", "xgboost", "catboost"} <= first_cells(part(reference["families"], "Regression"))
 
 
+def test_the_reference_has_the_limits_of_numbers(reference: dict[str, str]) -> None:
+    assert re.search(
+        r"^\| `EXEMPLAR_PORT` \| int, 1 to 65,535 \| `8000` \|", reference["settings"], re.MULTILINE
+    )
+    assert re.search(
+        r"^\| `EXEMPLAR_WORKERS` \| int, at least 0 \| `1` \|", reference["settings"], re.MULTILINE
+    )
+
+
 def test_every_module_is_in_the_map(reference: dict[str, str]) -> None:
     listed = first_cells(reference["modules"])
     for file, tree in trees_of(generate.PACKAGES).items():

@@ -394,9 +394,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark tests before any are selected by their marks; sort them once their order is drawn."""
     for item in items:
         mark(item)
-    if not ("slow" in config.option.markexpr or slow_ones_are_named(config)):
-        config.hook.pytest_deselected(items=[item for item in items if speed(item) == "slow"])
-        items[:] = [item for item in items if speed(item) != "slow"]
+    if "slow" not in config.option.markexpr:
+        files = named_files(config)
+        left_out = {item for item in items if speed(item) == "slow" and item.path not in files}
+        config.hook.pytest_deselected(items=[*left_out])
+        items[:] = [item for item in items if item not in left_out]
     yield
     items.sort(key=place)
 
@@ -410,8 +412,10 @@ def mark(item: pytest.Item) -> None:
         item.obj = bounded(test)  # type: ignore[attr-defined]
 
 
-def slow_ones_are_named(config: pytest.Config) -> bool:
-    return any(Path(argument.partition("::")[0]).suffix == ".py" for argument in config.args)
+def named_files(config: pytest.Config) -> set[Path]:
+    """Return the files among the arguments, whose slow tests run, too; those of a folder's files do not."""
+    paths = [config.invocation_params.dir / argument.partition("::")[0] for argument in config.args]
+    return {path.resolve() for path in paths if path.suffix == ".py"}
 
 
 def bounded(test: Callable[..., Any]) -> Callable[..., Any]:

@@ -1318,7 +1318,7 @@ class Date(Kind):
         return _moment_of(cell).date()
 
     def describe_number(self, number: float) -> str:
-        return f"{pd.Timestamp(number, unit='D'):%Y-%m-%d}"
+        return _moment_of(number).date().isoformat()
 
     def copy(self, type_: str, digits: int = 0) -> BinaryCopy | OtherCopy | None:
         if type_ not in self.sql_types:

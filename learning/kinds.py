@@ -1699,6 +1699,7 @@ class Duration(Kind):
     is_json = False
     described = "duration"
     number_sql = "CAST(extract(epoch FROM {0}) AS float8)"
+    answer_sql = number_sql
 
     def decode_cell(self, cell: Any) -> object:
         return self.from_json(cell) or timedelta(0)

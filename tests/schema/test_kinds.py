@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -115,6 +116,12 @@ class Ways:
     def members(self) -> list[Any]:
         return list(getattr(self.scalar, "wrapped_cls", ()))
 
+    def reads_answer(self, answer: Any, value: Any) -> bool:
+        """True if an answer that SQL has written, as exports have it, is this value to a client."""
+        if self.column.choices:
+            return str(answer) == str(value)
+        return same(self.column.clean(self.scalar.coerce_input_value(answer)), value)
+
     def stored_text(self, value: Any) -> str:
         return json.dumps(self.product.stored_features([value]))
 
@@ -167,6 +174,29 @@ class Ways:
         assert fits, (value, reason)
         return self.read(cast)
 
+    def through_sql_of_the_kind(self, values: Sequence[Any]) -> list[dict[str, Any]]:
+        """What each SQL of the kind makes of the values: one statement for all."""
+        kind, member, own = self.kind, f"(features -> '{NAME}')", f"features ->> '{NAME}'"
+        present = (kind.present_sql or "{0}").format("value")
+        parts = {
+            "number": kind.number_sql.format(present) if kind.is_ranged else "NULL",
+            "stored": (kind.stored_sql(False) or "{0}").format("value"),
+            "stored or null": (kind.stored_sql(True) or "{0}").format("value"),
+            "from JSON": f"CAST({kind.json_sql.format(f'({own})')} AS {self.type})",
+            "answer": f"to_json({kind.answer_sql.format('value')})",
+            "stored answer": f"to_json({kind.stored_answer_sql.format('features', f'{NAME!r}')})",
+            "place": f"rank() OVER (ORDER BY {(kind.json_order_sql or '{0}').format(member)})",
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""SELECT {", ".join(parts.values())} FROM (
+                    SELECT number, features, ({own})::{self.type} AS value
+                    FROM unnest(CAST(%s AS jsonb[])) WITH ORDINALITY AS stored (features, number)
+                ) AS rows ORDER BY number""".replace("%", "%%").replace("%%s", "%s"),
+                [[self.stored_text(value) for value in values]],
+            )
+            return [dict(zip(parts, map(self.read, row), strict=True)) for row in cursor.fetchall()]
+
     def read(self, value: Any) -> Any:
         """A value of the database as Django gives it."""
         return value.astimezone(UTC) if hasattr(value, "astimezone") else value
@@ -198,6 +228,8 @@ def check(ways: Ways, data: st.DataObject) -> None:
             continue  # no file has a column of sets
         if not ways.column.field_kind.is_text or value.strip(" \t\r\n\u00a0").lower() not in NO_VALUE:
             assert same(ways.through_a_file(value), value)
+    if values:
+        check_sql(ways, values)
     cells = [*values, None]
     stored = ways.through_a_table(cells)
     assert all(same(one, other) for one, other in zip(stored, cells, strict=True))
@@ -210,6 +242,29 @@ def check(ways: Ways, data: st.DataObject) -> None:
     decoded = learned[0].kind.decode_cells(expected[NAME].tolist())
     # Beyond the microsecond a time is not decoded.
     pd.testing.assert_frame_equal(frame(learned, [(value,) for value in decoded]), expected, rtol=1e-12)
+
+
+def check_sql(ways: Ways, values: list[Any]) -> None:
+    """Check what the SQL of the kind says of values, and its words for numbers."""
+    kind, rows = ways.kind, ways.through_sql_of_the_kind(values)
+    for value, row in zip(values, rows, strict=True):
+        for part in ("stored", "stored or null", "from JSON"):
+            assert same(row[part], value), (part, row[part], value)
+        assert same(kind.canonical(value, False), value) and same(kind.canonical(value, True), value)
+        for part in ("answer", "stored answer"):
+            assert ways.reads_answer(row[part], value), (part, row[part], value)
+    if not kind.is_ranged:
+        return
+    numbers = [kind.to_float(value) for value in values]
+    np.testing.assert_allclose([row["number"] for row in rows], numbers, rtol=1e-12, atol=1e-12)
+    for one, row in zip(numbers, rows, strict=True):
+        smaller = [other["place"] for number, other in zip(numbers, rows, strict=True) if number < one]
+        assert all(place < row["place"] for place in smaller), (kind.json_order_sql, values)
+        words = kind.describe_number(one)
+        assert words, one
+        if not kind.converts:
+            exact = Decimal(one)
+            assert abs(Decimal(words) - exact) <= abs(exact) / 1000, (words, one)
 
 
 def same(one: Any, other: Any) -> bool:

@@ -49,12 +49,28 @@ def run(name: str, folder: str) -> None:
     with engines.running(settings.EXEMPLAR_STATE, engines.embedded(settings), f"bench {name}"):
         # Models of a benchmark can reference each other.
         settings.INSTALLED_APPS.append("benchmarks")
-        # Every table is created from its model, without migrations.
-        settings.EXEMPLAR_FOREIGN.clear()
         django.setup()
+        # Every table is created from its model, without migrations.
         call_command("migrate", run_syncdb=True, interactive=False, verbosity=0)
+        _create_team_tables()
         sys.argv = sys.argv[1:]
         importlib.import_module(f"benchmarks.{name}").main()
+
+
+def _create_team_tables() -> None:
+    """Create the tables of the benchmarks' products, which are a team's, as workers and web processes take them."""
+    from django.db import connection
+
+    from store.db import team
+
+    with connection.schema_editor() as editor:
+        for model in team.list_models():
+            if (
+                not model._meta.auto_created
+                and model._meta.managed
+                and not team.is_team_user(model._meta.label)
+            ):
+                editor.create_model(model)
 
 
 if __name__ == "__main__":

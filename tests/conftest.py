@@ -186,9 +186,13 @@ def trusted_provider() -> Iterator[IdentityProvider]:
 
 @pytest.fixture(scope="session")
 def closed_exemplar(grown: Path, trusted_provider: IdentityProvider) -> Iterator[System]:
-    """A running Exemplar in which strangers may do nothing, shared by all tests of who may do what."""
+    """A running Exemplar in which strangers may do nothing, shared by all tests of who may do what.
+
+    It runs no jobs: who may request one is the web's decision.
+    """
     system = System(
         copied(grown),
+        "--workers=0",
         EXEMPLAR_OPEN="off",
         EXEMPLAR_OIDC_ADMINISTRATORS="admins",
         **trusted_provider.environment,

@@ -136,11 +136,7 @@ def test_a_prediction_is_a_span_with_its_stages_and_its_batch(deployed, collecto
 def test_a_build_belongs_to_the_request_that_asked_for_it(deployed, collector):
     trace = TRACE[::-1]
     headers = {"traceparent": f"00-{trace}-{CALLER}-01", "X-Request-Id": "please-build"}
-    asked = data(
-        deployed.ask(
-            'mutation { requestBuild(input: {product: "wine"}) { started build { id } } }', **headers
-        )
-    )
+    asked = data(deployed.ask(REQUEST, {"product": "wine", "family": "kmeans"}, **headers))
     assert asked["requestBuild"]["started"]
     assert eventually(lambda: collector.find("build", trace), BUILD_PATIENCE)
     [build] = collector.find("build", trace)

@@ -15,7 +15,7 @@ from learning.model import Model, Signature, loads
 from learning.problem import Classification, Clustering, Regression
 from tests.drawing import draws
 
-from .compiler.compiling import FAST, compiled, fit_model, mixed_data
+from .compiler.compiling import FAST, compiled, few_timings, fit_model, mixed_data
 
 RECIPES = [
     (Classification(), Candidate("linear", {"C": 1.0})),
@@ -36,7 +36,8 @@ def served(request):
     """Return a model as it is loaded to serve, the same with its pipeline, and rows that it knows."""
     problem, candidate = request.param
     data, rows = mixed_data(problem)
-    model = compiled(fit_model(problem, candidate, data), data)
+    with few_timings():
+        model = compiled(fit_model(problem, candidate, data), data)
     return loads(model.dumps(), with_estimator=False), replace(model, compiled=None), rows[:20]
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -33,6 +34,7 @@ def flowers(shift=0.0, missing=0.0, colours=2, share=0.5, noise=0.5, scale=1.0):
     return dataset(PROBLEM, COLUMNS, rows, [str(label) for label in labels])
 
 
+@cache
 def analysed(**options) -> Analysis:
     return analyse(flowers(**options), PROBLEM)
 
@@ -63,6 +65,7 @@ def test_the_largest_change_comes_first():
     assert [sentence.partition(" ")[0] for sentence in sentences] == ["length", "colour", "width"]
 
 
+@cache
 def snapshot(rows=400, seed=0, columns=8, broken=""):
     """Analyse rows of flags, numbers and categories of one distribution, of which one column may be shuffled."""
     random = np.random.default_rng((seed, 3))

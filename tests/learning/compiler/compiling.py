@@ -2,10 +2,14 @@
 
 import dataclasses
 import warnings
+from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
+import pytest
 from sklearn.exceptions import ConvergenceWarning
 
+from learning.compiler import runtime_choice
 from learning.compiler.compilation import compile_model
 from learning.dataset import dataset
 from learning.estimators.ensemble import Ensemble
@@ -24,7 +28,9 @@ FAST = {"forest": {"n_estimators": 20}, "extra_trees": {"n_estimators": 20}, "bo
 SPREAD = 15.0
 
 
+@cache
 def mixed_data(problem, columns=MIXED, n=120, seed=0):
+    """Return a dataset and its rows, which no test changes."""
     rows, labels = mixed_rows(n, seed)
     if problem.task == "REGRESSION":
         labels = [float(label) * 30 + row[1] for label, row in zip(labels, rows, strict=True)]
@@ -39,6 +45,14 @@ def fit_model(problem, candidate, data, fit_on=slice(None)):
         pipeline.fit(data.X.iloc[fit_on], None if data.y is None else data.y[fit_on])
     signature = Signature(task=problem.task, columns=data.columns, classes=data.classes)
     return Model(signature, candidate.family, candidate.hyperparameters, pipeline)
+
+
+@contextmanager
+def few_timings():
+    """Time each runtime three times, where no test asks which is the fastest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runtime_choice, "_MOST_CALLS", 3)
+        yield
 
 
 def compiled(model, data):

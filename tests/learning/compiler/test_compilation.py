@@ -5,13 +5,22 @@ from functools import cache
 import pytest
 from threadpoolctl import threadpool_limits
 
-from learning.compiler import probe_rows, runtime_choice
+from learning.compiler import probe_rows
 from learning.estimators.families import Candidate
 from learning.estimators.families.catalogue import FAMILIES
 from learning.problem import Regression
 
 from ..conftest import MIXED, STRANGE
-from .compiling import FAST, PREPARATIONS, PROBLEMS, assert_equal_outputs, compiled, fit_model, mixed_data
+from .compiling import (
+    FAST,
+    PREPARATIONS,
+    PROBLEMS,
+    assert_equal_outputs,
+    compiled,
+    few_timings,
+    fit_model,
+    mixed_data,
+)
 
 SELECTED_FEATURES = [{"features": "best"}, {"features": "sound"}, {"features": "best", "prepare": "products"}]
 
@@ -19,14 +28,8 @@ SELECTED_FEATURES = [{"features": "best"}, {"features": "sound"}, {"features": "
 @pytest.fixture(autouse=True)
 def alone():
     """Limit boosting to one thread: its threads wait for each other if other tests run at once."""
-    with threadpool_limits(1):
+    with threadpool_limits(1), few_timings():
         yield
-
-
-@pytest.fixture(autouse=True)
-def few_timings(monkeypatch):
-    """Time each runtime three times: no test here asks which is the fastest."""
-    monkeypatch.setattr(runtime_choice, "_MOST_CALLS", 3)
 
 
 @cache

@@ -45,14 +45,15 @@ def score_by_labels(X: Floats, y: Any, seed: int, choose: Choose, rounds: int) -
     # At least one row of each class, which is the same for all orders.
     firsts = [int(np.flatnonzero(y[train] == label)[0]) for label in np.unique(y)]
     labelled, scores = np.union1d(np.arange(FIRST), firsts), []
-    for _ in range(rounds):
+    while True:
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
         model.fit(X[train][labelled], y[train][labelled])
         scores.append(float(model.score(X[test], y[test])))
+        if len(scores) == rounds:
+            return scores
         rest = np.setdiff1d(np.arange(len(train)), labelled)
         uncertainty = label_order.margin_uncertainty(model.predict_proba(X[train][rest]))
         labelled = np.r_[labelled, rest[choose(places[rest], uncertainty, random)[:BATCH]]]
-    return scores
 
 
 def average(X: Floats, y: Any, order: str, seeds: int, rounds: int) -> Floats:

@@ -85,17 +85,18 @@ def test_old_rows_are_answered_as_before_whatever_was_added(served, data):
     assert wide.predict(asked) == model.predict(rows)
 
 
-@settings(max_examples=draws(15))
+@settings(max_examples=draws(8))
 @given(data=st.data())
 def test_new_choices_are_unseen_and_new_nulls_are_missing_as_the_pipeline_has_it(served, data):
     model, pipeline, rows = served
-    declared = data.draw(other_declarations(model.signature))
-    wide = model.for_columns([column.name for column in declared.columns])
-    changed = data.draw(st.tuples(*(changes(row, model.signature) for row in rows[:4])))
-    output = wide.arrays([in_order(declared, model.signature, row) for row in changed])
+    changed = data.draw(st.tuples(*(changes(row, model.signature) for row in rows[:8])))
     X = frame(model.signature.columns, changed)
     expected = native_output(pipeline.estimator, X, model.signature.task)
-    np.testing.assert_allclose(numbers(output), numbers(expected), rtol=1e-6, atol=1e-5)
+    for _ in range(2):  # the pipeline is the same under all declarations
+        declared = data.draw(other_declarations(model.signature))
+        wide = model.for_columns([column.name for column in declared.columns])
+        output = wide.arrays([in_order(declared, model.signature, row) for row in changed])
+        np.testing.assert_allclose(numbers(output), numbers(expected), rtol=1e-6, atol=1e-5)
 
 
 def test_an_unseen_choice_is_answered_as_no_choice(served):

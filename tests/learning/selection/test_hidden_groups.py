@@ -105,15 +105,16 @@ def test_groups_that_the_label_does_not_depend_on_are_no_finding() -> None:
 
 
 def test_groups_must_matter_beyond_noise(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = visits()
+    learnable = select_learnable(PROBLEM, visits())
+    analysis = analyse(learnable.dataset, PROBLEM)
     for together, expected in ((0.5, True), (0.89, False)):
         noise = np.array([0.01, -0.01] * 5)
         effect = GroupEffect(together=tuple(together + noise), apart=(0.9,) * 10, baseline=0.5, ratio=0.25)
         monkeypatch.setattr("learning.selection.hidden_groups.measure_effect", lambda *_, e=effect: e)
-        assert (hidden_groups(PROBLEM, data) is not None) is expected
+        assert (find_hidden_groups(PROBLEM, learnable, analysis) is not None) is expected
     wide = GroupEffect(together=(0.1, 1.2) * 5, apart=(0.9,) * 10, baseline=0.5, ratio=0.25)
     monkeypatch.setattr("learning.selection.hidden_groups.measure_effect", lambda *_: wide)
-    assert hidden_groups(PROBLEM, data) is None
+    assert find_hidden_groups(PROBLEM, learnable, analysis) is None
 
 
 @pytest.mark.slow

@@ -2,13 +2,12 @@
 
 import socket
 import struct
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 
+from tests import commands
 from tests.keys import KEYS
 from tests.system import ROOT, System, state_folder
 from tests.waiting import PATIENCE
@@ -82,12 +81,7 @@ COMMANDS = [
 def test_a_server_that_is_too_old_is_refused_by_every_command(old_server: str, command: list[str]) -> None:
     settings = {"DATABASE_URL": old_server, "REDIS_URL": "redis://127.0.0.1:9"}
     environment = System(state_folder(), **KEYS, **settings).supervisor.environment
-    refused = subprocess.run(
-        [sys.executable, str(ROOT / command[0]), *command[1:]],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
+    refused = commands.run(
+        ROOT / command[0], *command[1:], cwd=ROOT, environment=environment, timeout=PATIENCE
     )
     assert (refused.returncode, refused.stderr, refused.stdout) == (1, SENTENCE, "")

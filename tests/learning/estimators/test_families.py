@@ -7,6 +7,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from sklearn.utils import check_random_state
 
 from learning.columns import Column, Kind, frame
 from learning.dataset import dataset
@@ -63,7 +64,28 @@ def test_predictions_do_not_depend_on_batching_threads_or_serialisation(problem,
     np.testing.assert_allclose(alone, together, rtol=1e-9, atol=1e-6 if family == "neighbours" else 0)
 
 
+@pytest.mark.parametrize(("problem", "family"), ALL)
+def test_equal_seeds_fit_equal_models(problem, family):
+    model, rows = fit_model(problem, family)
+    # numpy's generator, which draws for estimators without a seed, is in the same state when any test begins.
+    check_random_state(None).random_sample()
+    again, _ = fit_model.__wrapped__(problem, family)
+    assert again.predict(rows) == model.predict(rows)
+
+
 SHAPE = portfolio.Shape(rows=100)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("problem", "family"), [each for each in ALL if FAMILIES[each[0].task][each[1]].draw]
+)
+def test_a_family_takes_the_hyperparameters_that_it_draws(problem, family):
+    drawn = list(islice(portfolio.draws(problem, [family], SHAPE), 20))
+    pipelines = [catalogue.pipeline(problem.task, candidate, MIXED, 0) for candidate in drawn]
+    rows, labels = mixed_rows(40)
+    data = dataset(problem, MIXED, rows, labels, ("False", "True"))
+    assert len(pipelines[0].fit(data.X, data.y).predict(data.X)) == 40
 
 
 def test_the_seed_determines_the_candidates_that_are_drawn():

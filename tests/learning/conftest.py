@@ -35,6 +35,7 @@ MIXED = (
     Column(name="woken", kind=Kind("TIME"), nullable=True),
     Column(name="town", kind=Kind.OPEN_CATEGORY, nullable=True),
     Column(name="sights", kind=Kind("TEXT_SET"), most=2),
+    Column(name="stay", kind=Kind("DURATION"), nullable=True),
 )
 
 #: By colour, when people were woken.
@@ -62,6 +63,7 @@ STRANGE: list[tuple[Any, ...]] = [
         time.max,
         "Atlantis",
         '["market","never seen"]',
+        timedelta.max,
     ),
 ]
 
@@ -92,7 +94,8 @@ def _mixed_row(random: np.random.Generator, label: bool) -> tuple[Any, ...]:
         None,
     )
     town = _town(row[9])
-    return (*row, WOKEN[row[3]] if row[1] < 4 else None, town, SIGHTS.get(town or "", "[]"))
+    woken = WOKEN[row[3]] if row[1] < 4 else None
+    return (*row, woken, town, SIGHTS.get(town or "", "[]"), _stay(row[9]))
 
 
 def _town(seen: datetime) -> str | None:
@@ -100,6 +103,11 @@ def _town(seen: datetime) -> str | None:
     if seen.hour > 21:
         return None
     return f"T-{seen.hour % 6}" if seen.hour > 2 else f"Hamlet {seen:%j %H}"
+
+
+def _stay(seen: datetime) -> timedelta | None:
+    """Return a span that hangs on the day of the year, negative on some, or none."""
+    return None if seen.day == 13 else timedelta(hours=seen.timetuple().tm_yday % 11, microseconds=-1)
 
 
 def numbers(names: Sequence[str]) -> tuple[Column, ...]:

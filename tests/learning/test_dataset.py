@@ -14,6 +14,7 @@ from learning.columns import Column, Kind, frame
 from learning.dataset import Dataset, dataset
 from learning.encoding import days, days_of
 from learning.exceptions import NoRows, OneClass, TooFewInstances
+from learning.kinds import registered
 from learning.problem import Classification, Clustering, Regression
 from tests.drawing import draws
 
@@ -47,6 +48,14 @@ def test_categories_are_the_declared_choices_and_others_are_missing():
     values = column(Kind.CATEGORY, ["b", 7, None, "z"], choices=("a", "b", "7"))
     assert list(values.cat.categories) == ["a", "b", "7"]
     assert list(values.cat.codes) == [1, 2, -1, -1]
+
+
+def test_the_mixed_columns_have_each_kind_that_models_see():
+    missing = {kind.learned_as for kind in registered()} - {column.kind for column in MIXED} - {Kind.ORDINAL}
+    assert not missing, (
+        f"Add a column of {', '.join(missing)} to MIXED of tests/learning/conftest.py, its cells to STRANGE and "
+        "_mixed_row beside it, and to CELLS of tests/learning/compiler/test_compiled_form.py."
+    )
 
 
 def test_frames_of_one_row_and_of_none_have_the_same_columns():

@@ -158,6 +158,7 @@ CELLS = {
     Kind("TIME"): st.none() | st.times(),
     Kind.TEXT: st.none() | st.text(max_size=30) | st.sampled_from(["good and fine thing 3", "BAD!"]),
     Kind.OPEN_CATEGORY: st.none() | st.text(max_size=5) | st.sampled_from(["T-0", "T-5", "t-5", "Atlantis"]),
+    Kind("DURATION"): st.none() | st.timedeltas(),
     Kind("TEXT_SET"): st.lists(st.text(max_size=3) | st.sampled_from(["harbour", "spa"])).map(write_set),
 }
 

@@ -391,7 +391,8 @@ def test_diagnostics_are_drawn_for_columns_of_every_kind():
     assert [kind for kind in kinds(Classification, 2) if case[kind].problem] == []
     assert set(case[DiagnosticKind.FEATURE_IMPORTANCES].data.names) == {column.name for column in MIXED}
     assert "note" in case[DiagnosticKind.FEATURE_IMPORTANCES].data.names[:2]
-    assert case[DiagnosticKind.RANK2D].data.rows == ("weight", "visits", "smokes", "born", "seen", "woken")
+    ranked = ("weight", "visits", "smokes", "born", "seen", "woken", "stay")
+    assert case[DiagnosticKind.RANK2D].data.rows == ranked
 
 
 def test_correlations_of_features_without_numbers_fail_with_a_reason():

@@ -1822,7 +1822,8 @@ def _range(fields: Sequence[str], types: Sequence[str], output: str) -> Substitu
     return Substitute(tuple(fields), tuple(types), expression, "its start (`upper` is its end)")
 
 
-_SUBSTITUTES = (
+#: By the fields and types from which no kind learns.
+SUBSTITUTES = (
     Substitute(
         ("ArrayField",),
         ("category A",),
@@ -1901,13 +1902,9 @@ _SUBSTITUTES = (
         ("UUIDField",), ("uuid",), 'Category("{path}")', "the value as a whole, where it repeats in many rows"
     ),
 )
-_SUBSTITUTE_OF = {name: each for each in _SUBSTITUTES for name in (*each.fields, *each.types)}
-#: PostgreSQL's types of base type, from which models learn.
-LEARNED_TYPES = (
-    *("bool", "int2", "int4", "int8", "float4", "float8", "numeric"),
-    *("text", "varchar", "bpchar", "name", "char", "citext"),
-    *("date", "timestamp", "timestamptz", "time", "interval"),
-)
+_SUBSTITUTE_OF = {name: each for each in SUBSTITUTES for name in (*each.fields, *each.types)}
+#: PostgreSQL's base types from which models learn, beside the kinds' `sql_types`: a snapshot has another one for each.
+_CONVERTED_TYPES = ("float4", "bpchar", "name", "char", "citext")
 
 
 def substitute_for_field(field: type) -> Substitute:
@@ -1923,7 +1920,7 @@ def substitute_for_type(name: str, category: str) -> Substitute | None:
         name: the name of the base type, as `pg_type` has it.
         category: its category there: `E` is an enum, `A` an array.
     """
-    if name in LEARNED_TYPES or category == "E":
+    if category == "E" or name in _CONVERTED_TYPES or any(name in kind.sql_types for kind in registered()):
         return None
     return _SUBSTITUTE_OF.get(name) or _SUBSTITUTE_OF.get(f"category {category}", _BY_VIEW)
 

@@ -37,8 +37,6 @@ PLAIN = {
     "BigAutoField": "BigIntegerField",
     "SmallAutoField": "SmallIntegerField",
 }
-#: Fields that hold what models do not learn from; all others are read as texts.
-UNLEARNED_FIELDS = ("JSONField", "UUIDField", "GenericIPAddressField", "BinaryField")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +67,8 @@ class StoredType:
         """Return the class of the Django field, and its arguments, for those of Django's inspection."""
         if self.name == "numeric" and not self.has_modifier:
             return "FloatField", {}  # its digits have no limit, and a DecimalField's have one
-        if self.substitute and field not in UNLEARNED_FIELDS:
-            return "TextField", {}
+        if self.substitute and field not in self.substitute.fields:
+            return "TextField", {}  # a field that Django guesses, as it has none of the type
         return PLAIN.get(field, field), arguments
 
     def apply(self, column: InferredColumn, table: str) -> InferredColumn | None:

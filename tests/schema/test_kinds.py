@@ -21,7 +21,7 @@ from psycopg2 import sql
 
 from learning.columns import frame
 from learning.inference.row_reader import RowReader
-from learning.kinds import BLANKS, NO_VALUE, Kind, canonical_text, registered
+from learning.kinds import BLANKS, NO_VALUE, SUBSTITUTES, Kind, canonical_text, registered
 from schema.compiled.input_coercion import InputReader
 from schema.compiled.serializers import leaf_field
 from schema.composition import compose
@@ -280,6 +280,15 @@ def assert_served(cells: Any, column: Any, kind: Kind, choices: int) -> None:
         np.testing.assert_array_equal(cells.codes[:, 0], np.where(codes < 0, choices, codes))
     else:
         assert cells.texts[0] == ["" if text is None else text for text in column]
+
+
+@pytest.mark.parametrize("kind", registered())
+def test_nothing_is_advised_in_place_of_a_column_of_a_kind(kind: Kind) -> None:
+    replaced = {name for each in SUBSTITUTES for name in (*each.fields, *each.types)}
+    advised = replaced & {*kind.fields, *kind.sql_types}
+    assert not advised, (
+        f"Take {', '.join(sorted(advised))} out of SUBSTITUTES in learning/kinds.py: {kind} has it now."
+    )
 
 
 @pytest.mark.django_db

@@ -11,6 +11,7 @@ from sklearn.model_selection import learning_curve as learn_by_size
 from sklearn.model_selection import validation_curve as learn_by_value
 
 from ..estimators.families import Candidate
+from ..estimators.families.catalogue import FAMILIES
 from ..evaluation.folds import Fold
 from . import figures, refit_folds
 from .evidence import Chart, Evidence, NothingToDraw
@@ -22,21 +23,6 @@ SHARES = (0.1, 0.3, 0.6, 1.0)
 #: Names of the curves.
 TRAINING, HELD_OUT, FINAL_ROUND = "learned from", "held out", "the winner in the final round"
 
-#: Main hyperparameters by family; a candidate's is the first that it has.
-MAIN: Mapping[str, tuple[str, ...]] = {
-    "linear": ("C", "alpha"),
-    "boosting": ("learning_rate",),
-    "extra_trees": ("min_samples_leaf",),
-    "forest": ("min_samples_leaf",),
-    "svm": ("C",),
-    "kernel_svm": ("C",),
-    "naive_bayes": ("alpha", "var_smoothing"),
-    "neighbours": ("n_neighbors",),
-    "mlp": ("alpha",),
-    "lightgbm": ("learning_rate",),
-    "xgboost": ("learning_rate",),
-    "catboost": ("learning_rate",),
-}
 #: Values of integer hyperparameters, in addition to the candidate's own.
 VALUES: Mapping[str, tuple[float, ...]] = {
     "min_samples_leaf": (1, 2, 5, 10, 20),
@@ -78,7 +64,7 @@ def draw_learning_curve(evidence: Evidence, figure: Figure) -> Chart:
 def draw_validation_curve(evidence: Evidence, figure: Figure) -> Chart:
     """Draw the score on training and held-out rows by the value of the main hyperparameter."""
     context, candidate = evidence.context, heaviest_member(evidence.candidate)
-    name = _main(candidate)
+    name = _main(context.task, candidate)
     folds = refit_folds.split(evidence, candidate)
     values = _values(name, candidate.hyperparameters[name], min(len(learn) for learn, _ in folds))
     learned, held_out = learn_by_value(
@@ -113,8 +99,9 @@ def _sizes(candidate: Candidate, folds: list[Fold], classes: int) -> NDArray[np.
     return np.unique([max(min(least, most), int(most * share)) for share in SHARES])
 
 
-def _main(candidate: Candidate) -> str:
-    names = [name for name in MAIN.get(candidate.family, ()) if name in candidate.hyperparameters]
+def _main(task: str, candidate: Candidate) -> str:
+    main = FAMILIES[task][candidate.family].main
+    names = [name for name in main if name in candidate.hyperparameters]
     if not names:
         raise NothingToDraw(f"{candidate} has no main hyperparameter.")
     return names[0]

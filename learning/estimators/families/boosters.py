@@ -81,7 +81,14 @@ def _family(
     draw: Callable[[Generator], Hyperparameters],
 ) -> Family:
     # Categories are one-hot encoded, because each library has another interface for categories.
-    return Family(name=name, prepare=preprocess.plain, estimator=estimator, defaults=defaults, draw=draw)
+    return Family(
+        name=name,
+        prepare=preprocess.plain,
+        estimator=estimator,
+        defaults=defaults,
+        main=("learning_rate",),
+        draw=draw,
+    )
 
 
 def _lazy_factory(library: str, name: str, fixed: Mapping[str, object]) -> EstimatorFactory:

@@ -62,6 +62,7 @@ FAMILIES = index_by_name(
             {"C": 0.1},
             {"C": 10.0},
         ),
+        main=("C",),
         draw=lambda random: {
             "C": log_uniform(random, 0.003, 100),
             "l1_ratio": choose(random, (0.0, 0.0, 0.5, 1.0)),
@@ -72,6 +73,7 @@ FAMILIES = index_by_name(
         prepare=preprocess.ordinal,
         estimator=boosting_factory(HistGradientBoostingClassifier),
         defaults=BOOSTING_DEFAULTS,
+        main=("learning_rate",),
         defaults_for_many_rows=BOOSTING_DEFAULTS_FOR_MANY_ROWS,
         draw=draw_boosting,
         allows_selection=False,  # it identifies the columns of codes by their position
@@ -81,6 +83,7 @@ FAMILIES = index_by_name(
         prepare=preprocess.plain,
         estimator=seeded(ExtraTreesClassifier),
         defaults=CLASSIFICATION_TREE_DEFAULTS,
+        main=("min_samples_leaf",),
         draw=draw_trees,
     ),
     Family(
@@ -88,6 +91,7 @@ FAMILIES = index_by_name(
         prepare=preprocess.plain,
         estimator=seeded(RandomForestClassifier),
         defaults=CLASSIFICATION_TREE_DEFAULTS,
+        main=("min_samples_leaf",),
         draw=draw_trees,
     ),
     Family(
@@ -95,6 +99,7 @@ FAMILIES = index_by_name(
         prepare=preprocess.scaled,
         estimator=_svm,
         defaults=({"C": 0.1}, {"C": 1.0}),
+        main=("C",),
         draw=lambda random: {"C": log_uniform(random, 0.001, 10)},
     ),
     Family(
@@ -102,6 +107,7 @@ FAMILIES = index_by_name(
         prepare=preprocess.dense,
         estimator=_kernel_svm,
         defaults=({"C": 1.0}, {"C": 10.0}),
+        main=("C",),
         draw=lambda random: {"C": log_uniform(random, 0.1, 100), "gamma": log_uniform(random, 0.001, 1)},
         most_rows=6_000,
     ),
@@ -110,6 +116,7 @@ FAMILIES = index_by_name(
         prepare=preprocess.dense,
         estimator=_naive_bayes,
         defaults=({"alpha": 0.1, "prepare": "positive"}, {"var_smoothing": 1e-3}),
+        main=("alpha", "var_smoothing"),
         draw=lambda random: choose(
             random,
             (
@@ -123,6 +130,7 @@ FAMILIES = index_by_name(
         prepare=preprocess.dense,
         estimator=seedless(KNeighborsClassifier, weights="distance"),
         defaults=({"n_neighbors": 15},),
+        main=("n_neighbors",),
         draw=lambda random: {"n_neighbors": choose(random, (3, 5, 10, 20, 40, 80))},
         most_rows=50_000,
     ),
@@ -134,6 +142,7 @@ FAMILIES = index_by_name(
             {"hidden_layer_sizes": [64, 32], "alpha": 0.001, "learning_rate_init": 0.003},
             {"hidden_layer_sizes": [128, 64], "alpha": 0.1, "learning_rate_init": 0.001},
         ),
+        main=("alpha",),
         draw=lambda random: {
             "hidden_layer_sizes": choose(random, ([32], [64, 32], [128, 64])),
             "alpha": log_uniform(random, 1e-5, 1),
@@ -146,5 +155,6 @@ FAMILIES = index_by_name(
         prepare=preprocess.ignored,
         estimator=seeded(DummyClassifier, strategy="prior"),
         defaults=({},),
+        main=(),
     ),
 )

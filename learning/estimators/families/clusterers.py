@@ -35,18 +35,20 @@ def _hdbscan(hyperparameters: Hyperparameters, columns: Sequence[Column], seed: 
 
 
 FAMILIES = index_by_name(
-    Family(name="kmeans", prepare=preprocess.dense, estimator=_kmeans, defaults=({},)),
+    Family(name="kmeans", prepare=preprocess.dense, estimator=_kmeans, defaults=({},), main=()),
     Family(
         name="mixture",
         prepare=preprocess.dense,
         estimator=_mixture,
         defaults=({"covariance_type": "full"}, {"covariance_type": "diag"}),
+        main=(),
     ),
     Family(
         name="agglomerative",
         prepare=preprocess.dense,
         estimator=_agglomerative,
         defaults=({"linkage": "ward"}, {"linkage": "average"}),
+        main=(),
     ),
     Family(
         name="hdbscan",
@@ -60,6 +62,7 @@ FAMILIES = index_by_name(
             {"min_cluster_size": 15},
             {"min_cluster_size": 40},
         ),
+        main=(),
         needs_clusters=False,
     ),
 )

@@ -72,6 +72,8 @@ class Family:
     estimator: EstimatorFactory
     #: Proven hyperparameters, best first.
     defaults: tuple[Hyperparameters, ...]
+    #: Hyperparameters of which the validation curve is of the first that a candidate has; empty: it has no such curve.
+    main: tuple[str, ...]
     #: Proven hyperparameters if rows are many; None: the same.
     defaults_for_many_rows: tuple[Hyperparameters, ...] | None = None
     #: Draws random hyperparameters; None: only the defaults are tried.

@@ -32,6 +32,14 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "CLUSTERING": ("kmeans", "mixture", "agglomerative", "hdbscan"),
 }
+#: What people call a family, where that is not its name with blanks.
+TITLES: Mapping[str, str] = {
+    "svm": "SVM",
+    "kernel_svm": "kernel SVM",
+    "mlp": "neural network",
+    "hdbscan": "HDBSCAN",
+    "naive_bayes": "naive Bayes",
+}
 #: Tasks for which those libraries have families.
 LIBRARY_TASKS = frozenset({"CLASSIFICATION", "REGRESSION"})
 #: Libraries that have a family of their own if they are installed (the extra `boosters`).

@@ -58,6 +58,7 @@ FAMILIES = index_by_name(
             {"alpha": 10.0, "prepare": "products"},
             {"alpha": 30.0},
         ),
+        main=("alpha",),
         draw=lambda random: choose(
             random,
             (
@@ -71,6 +72,7 @@ FAMILIES = index_by_name(
         prepare=preprocess.ordinal,
         estimator=boosting_factory(HistGradientBoostingRegressor),
         defaults=BOOSTING_DEFAULTS,
+        main=("learning_rate",),
         defaults_for_many_rows=BOOSTING_DEFAULTS_FOR_MANY_ROWS,
         draw=draw_boosting,
         allows_selection=False,  # it identifies the columns of codes by their position
@@ -80,6 +82,7 @@ FAMILIES = index_by_name(
         prepare=preprocess.plain,
         estimator=seeded(ExtraTreesRegressor),
         defaults=REGRESSION_TREE_DEFAULTS,
+        main=("min_samples_leaf",),
         draw=draw_trees,
     ),
     Family(
@@ -87,6 +90,7 @@ FAMILIES = index_by_name(
         prepare=preprocess.plain,
         estimator=seeded(RandomForestRegressor),
         defaults=REGRESSION_TREE_DEFAULTS,
+        main=("min_samples_leaf",),
         draw=draw_trees,
     ),
     Family(
@@ -94,6 +98,7 @@ FAMILIES = index_by_name(
         prepare=preprocess.dense,
         estimator=_kernel_svm,
         defaults=({"C": 1.0}, {"C": 10.0}),
+        main=("C",),
         draw=lambda random: {"C": log_uniform(random, 0.1, 100), "gamma": log_uniform(random, 0.001, 1)},
         most_rows=6_000,
     ),
@@ -102,6 +107,7 @@ FAMILIES = index_by_name(
         prepare=preprocess.dense,
         estimator=seedless(KNeighborsRegressor, weights="distance"),
         defaults=({"n_neighbors": 10},),
+        main=("n_neighbors",),
         draw=lambda random: {"n_neighbors": choose(random, (3, 5, 10, 20, 40))},
         most_rows=50_000,
     ),
@@ -113,6 +119,7 @@ FAMILIES = index_by_name(
             {"hidden_layer_sizes": [64, 32], "alpha": 0.001, "learning_rate_init": 0.003},
             {"hidden_layer_sizes": [128, 64], "alpha": 0.1, "learning_rate_init": 0.001},
         ),
+        main=("alpha",),
         draw=lambda random: {
             "hidden_layer_sizes": choose(random, ([32], [64, 32], [128, 64])),
             "alpha": log_uniform(random, 1e-5, 1),
@@ -125,5 +132,6 @@ FAMILIES = index_by_name(
         prepare=preprocess.ignored,
         estimator=lambda hyperparameters, columns, seed: DummyRegressor(),
         defaults=({},),
+        main=(),
     ),
 )

@@ -7,6 +7,8 @@ from typing import Any
 
 from django import template
 
+from learning.estimators.families.family_names import TITLES
+
 from .. import wording
 from .console import number, seconds, words
 
@@ -16,14 +18,6 @@ register = template.Library()
 SUPPORT = "support"
 #: Names as programs have them, in sentences.
 CODE_NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
-#: Families of estimators whose names' words are not enough.
-FAMILIES = {
-    "svm": "SVM",
-    "kernel_svm": "kernel SVM",
-    "mlp": "neural network",
-    "hdbscan": "HDBSCAN",
-    "naive_bayes": "naive Bayes",
-}
 #: A build as the author of a promotion.
 BUILD = re.compile(r"^Build (\d+) of \S+$")
 #: Words in the names of metrics of which less is better.
@@ -52,7 +46,7 @@ def metric_title(name: str | None) -> str:
 @register.filter
 def family(name: str) -> str:
     """Write the name of a family of estimators for people."""
-    return FAMILIES.get(name) or words(name)
+    return TITLES.get(name) or words(name)
 
 
 @register.filter

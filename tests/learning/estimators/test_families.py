@@ -82,6 +82,10 @@ SHAPE = portfolio.Shape(rows=100)
 )
 def test_a_family_takes_the_hyperparameters_that_it_draws(problem, family):
     drawn = list(islice(portfolio.draws(problem, [family], SHAPE), 20))
+    main = FAMILIES[problem.task][family].main
+    assert all(set(main) & set(candidate.hyperparameters) for candidate in drawn), (
+        f"`main` of {family} must name one of what it draws."
+    )
     pipelines = [catalogue.pipeline(problem.task, candidate, MIXED, 0) for candidate in drawn]
     rows, labels = mixed_rows(40)
     data = dataset(problem, MIXED, rows, labels, ("False", "True"))

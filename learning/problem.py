@@ -77,7 +77,7 @@ class Problem:
     #: {learning.selection.clock.SEARCH_SHARE:.0%}, and one fit of it at most {learning.selection.clock.FIT_SHARE:.0%}.
     #: None: no limit.
     seconds: float | None = None
-    #: Memory limit of one fit, in megabytes. None: an equal share of the available memory.
+    #: Memory limit of one fit beside the libraries, in megabytes. None: an equal share of the available memory.
     megabytes: int | None = None
     #: Longest time of a prediction, in microseconds per row in batches of {learning.fits.fold_fit.TIMED_ROWS:,}. None:
     #: no limit.

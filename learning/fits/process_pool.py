@@ -165,13 +165,20 @@ def _initialise(most_bytes: int | None, path: str) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if most_bytes is not None:
-            # RLIMIT_DATA counts private memory only, not the memory-mapped arrays that all processes share.
-            resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, resource.RLIM_INFINITY))
+            # RLIMIT_DATA counts private memory only, not the memory-mapped arrays that all processes share. It counts
+            # that of the libraries, too, which are the same for every fit.
+            resource.setrlimit(resource.RLIMIT_DATA, (_private_bytes() + most_bytes, resource.RLIM_INFINITY))
     threading.Thread(target=_exit_with_the_build, daemon=True).start()
     threadpoolctl.threadpool_limits(1)  # the processes are the parallelism
     # Here it counts in no fit's time limit: it takes seconds if rows are many. What lacks memory here fails in the fit.
     with suppress(MemoryError):
         _load_context(path)
+
+
+def _private_bytes() -> int:
+    """Return what counts as private memory of this process, in bytes (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
 
 
 def _exit_with_the_build() -> None:

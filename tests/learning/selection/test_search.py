@@ -124,7 +124,7 @@ def test_outcomes_of_fits_started_ahead_are_stored_until_they_are_requested(cont
 @linux
 def test_a_fit_that_needs_too_much_memory_fails_alone(context):
     huge = Candidate("mlp", {"hidden_layer_sizes": [30_000, 30_000]})
-    with open_scheduler(context, 1, megabytes=700) as scheduler:
+    with open_scheduler(context, 1, megabytes=200) as scheduler:
         outcomes = dict(scheduler.score(fits(huge, LINEAR, folds=1)))
     assert outcomes[Fit(huge, "search", 0)].code == "OUT_OF_MEMORY"
     assert isinstance(outcomes[Fit(LINEAR, "search", 0)], Scored)

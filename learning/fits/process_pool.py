@@ -177,8 +177,13 @@ def _initialise(most_bytes: int | None, path: str) -> None:
 
 def _private_bytes() -> int:
     """Return what counts as private memory of this process, in bytes (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
+    return _read_kilobytes("/proc/self/status", "VmData") * 1024
+
+
+def _read_kilobytes(file: str, name: str) -> int:
+    """Read a value of a file of the kernel's. Raises OSError."""
+    lines = Path(file).read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def _exit_with_the_build() -> None:
@@ -192,10 +197,9 @@ def _exit_with_the_build() -> None:
 def _memory_share(workers: int) -> int | None:
     """Compute one worker's share of the available memory, in bytes; None if the system does not report it."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        kilobytes = _read_kilobytes("/proc/meminfo", "MemAvailable")
     except OSError:
         return None
-    kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
     return int(min([kilobytes * 1024, *_cgroup_left()]) * MEMORY_SHARE / workers)
 
 

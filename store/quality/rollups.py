@@ -112,6 +112,14 @@ FROM store_prediction WHERE product = %(product)s AND created_at >= %(since)s AN
 ON CONFLICT DO NOTHING
 """
 
+#: Products of which a day that is over is not added yet, or is dirty.
+FIND_BEHIND = """
+SELECT name FROM unnest(%(products)s::text[]) AS name LEFT JOIN store_qualitystate s ON s.product = name
+WHERE coalesce(s.packed_until < %(over)s, EXISTS (
+        SELECT FROM store_prediction p WHERE p.product = name AND p.created_at < %(start)s))
+    OR EXISTS (SELECT FROM store_qualityday d WHERE d.product = name AND d.dirty)
+"""
+
 #: Products and versions whose current day a process has in memory, at most.
 MOST_OPEN = 8
 
@@ -165,7 +173,7 @@ def maintain() -> None:
             pass
     # Half of the time at least, so that days are packed however many words come; a day of each product in turns.
     deadline = max(deadline, time.monotonic() + SECONDS / 2)
-    products = [product for product in catalogue.products() if product.learns_from_labels]
+    products = _find_behind()
     while products and time.monotonic() < deadline:
         products = [product for product in products if _add_days(product) or _pack_one(product)]
 
@@ -309,9 +317,24 @@ def _take_changes(product: str) -> int:
     return int(taken)
 
 
+def _find_behind() -> list[DataProduct]:
+    """Find the products that have days to add or to pack; another process may be about it."""
+    products = {product.name: product for product in catalogue.products() if product.learns_from_labels}
+    over = _end_of_days()
+    parameters: dict[str, Any] = {"products": list(products), "over": over, "start": start_of(over)}
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_BEHIND, parameters)
+        return [products[name] for (name,) in cursor.fetchall()]
+
+
+def _end_of_days() -> date:
+    """The first day that may still get predictions."""
+    return (clock.now() - SETTLED).astimezone(UTC).date()
+
+
 def _add_days(product: DataProduct) -> bool:
     """Add dirty rows for the next day that is over and had predictions; returns False where there is none."""
-    over = (clock.now() - SETTLED).astimezone(UTC).date()
+    over = _end_of_days()
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(

@@ -5,7 +5,7 @@ its own generation. What has been labelled is left out when a page is read, what
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -62,30 +62,27 @@ class LabelQueueManager(models.Manager["LabelQueue"]):
 
     def request_due(self) -> None:
         """Request a job for each product whose queue may have changed; any process may call this at any time."""
-        for product in catalogue.products():
-            if (
-                product.learns_from_labels
-                and (row := self._take_turn(product))
-                and row.is_due(product, clock.now())
-            ):
+        products = {product.name: product for product in catalogue.products() if product.learns_from_labels}
+        for row in self._take_turns(products):
+            if row.is_due(products[row.product], clock.now()):
                 with transaction.atomic():
                     self.filter(pk=row.pk).update(requested_at=Now())
                     pk = row.pk
                     transaction.on_commit(lambda pk=pk: queue.enqueue(KIND, pk))  # type: ignore[misc]
 
-    def _take_turn(self, product: DataProduct) -> "LabelQueue | None":
-        """Get the queue if it is this caller's turn to look for changes: that of one process each LOOK_SECONDS."""
-        rows = self.filter(product=product.name)
+    def _take_turns(self, products: Collection[str]) -> "Iterator[LabelQueue]":
+        """Take the queues that are this caller's to look for changes in: each is one process's in LOOK_SECONDS."""
+        rows = self.filter(product__in=products)
+        if missing := set(products) - set(rows.values_list("product", flat=True)):
+            self.bulk_create([LabelQueue(product=name) for name in sorted(missing)], ignore_conflicts=True)
         # Before a generation, at each call; and where the database's clock was set back, by more than another process
         # may have read it later than this one.
         pause = timedelta(seconds=LOOK_SECONDS)
         is_due = Q(looked_at=None) | Q(generation=0) | Q(looked_at__gt=Now() + pause)
         is_due |= Q(looked_at__lt=Now() - pause)
-        if rows.filter(is_due).update(looked_at=Now()):
-            return rows.get()
-        if not rows.exists():
-            self.bulk_create([LabelQueue(product=product.name)], ignore_conflicts=True)
-        return None
+        for name in list(rows.filter(is_due).values_list("product", flat=True)):
+            if self.filter(is_due, product=name).update(looked_at=Now()):
+                yield self.get(product=name)
 
 
 class LabelQueue(BaseModel):

@@ -368,7 +368,7 @@ def test_where_nothing_is_said_to_break_every_former_request_is_accepted() -> No
     schemas = {sdl: build_schema(sdl) for sdl in declarations()}
     broken = kept = 0
     for old, new in pairs(schemas, schemas):
-        breaks = any(change.breaks for change in find_changes(old, new))
+        breaks = any(change.breaks for change in compare(schemas[old], schemas[new], {}))
         refused = [each for each in inputs(schemas[old]) if not is_accepted(schemas[new], each)]
         assert breaks or not refused, refused
         broken, kept = broken + breaks, kept + (not breaks)

@@ -153,10 +153,10 @@ def test_a_large_request_is_read_to_its_end(reader, padding):
 def test_answers_below_asgi_have_the_same_headers(reader):
     connection, responses = reader
     connection.sendall(request(body(51)) + request(body(0, READ)))
-    (_, hot, _), (_, ordinary, _) = responses.response(), responses.response()
-    for headers in (hot, ordinary):
+    (_, fast, _), (_, standard, _) = responses.response(), responses.response()
+    for headers in (fast, standard):
         del headers["content-length"], headers["date"], headers["x-request-id"]
-    assert hot == ordinary
+    assert fast == standard
 
 
 @pytest.mark.parametrize(("header", "version"), [("Connection: close", "1.1"), ("Accept: */*", "1.0")])

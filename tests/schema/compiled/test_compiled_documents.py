@@ -100,12 +100,12 @@ class Response:
 
 
 class Ways:
-    """The same API twice, once without the hot way; `taken` counts what that took."""
+    """The same API twice, once without the fast path; `taken` counts the requests that this took."""
 
     def __init__(self) -> None:
-        self.app, self.ordinary = GraphQLApp(schema), GraphQLApp(schema)
+        self.app, self.standard = GraphQLApp(schema), GraphQLApp(schema)
         self.reply, self.app.fast_path.reply = self.app.fast_path.reply, self.counted  # type: ignore[method-assign]
-        self.ordinary.fast_path.reply = self.never  # type: ignore[method-assign]
+        self.standard.fast_path.reply = self.never  # type: ignore[method-assign]
         self.taken = 0
 
     async def counted(self, request: GraphQLRequest) -> Reply | None:
@@ -117,8 +117,8 @@ class Ways:
         return None
 
     async def both(self, body: bytes, **more: str) -> tuple[Response, Response]:
-        hot = await self.ask(self.app, body, **more)
-        return hot, await self.ask(self.ordinary, body, **more)
+        fast = await self.ask(self.app, body, **more)
+        return fast, await self.ask(self.standard, body, **more)
 
     async def ask(
         self,
@@ -173,8 +173,8 @@ async def test_both_paths_answer_the_same_bytes(name: str, seeds: range, unstamp
     for seed in seeds:
         drawing = Drawing(Random(f"{name} {seed}"), product, keys if name in ("stay", "relapse") else ())
         request = drawing.request()
-        hot, ordinary = await ways.both(request.body())
-        assert hot == ordinary, f"seed {seed}: {request}"
+        fast, standard = await ways.both(request.body())
+        assert fast == standard, f"seed {seed}: {request}"
     assert ways.taken > len(seeds) / 3
 
 
@@ -230,8 +230,8 @@ async def test_ineligible_requests_take_the_standard_path(
     unstamped: None,
     ways: Ways,
 ) -> None:
-    hot, ordinary = await ways.both(sent, **headers)
-    assert hot == ordinary
+    fast, standard = await ways.both(sent, **headers)
+    assert fast == standard
     assert ways.taken == taken
 
 
@@ -248,9 +248,9 @@ async def test_a_get_prediction_is_eligible_unless_it_may_be_cross_site(
     query = urlencode(
         {"query": ASK, "variables": json.dumps({"features": STAY_FEATURES}), "operationName": ""}
     )
-    hot, ordinary = await ways.both(b"", method="GET", query=query, **headers)
-    assert hot == ordinary
-    assert (ways.taken, hot.status) == (taken, 200 if taken else 403)
+    fast, standard = await ways.both(b"", method="GET", query=query, **headers)
+    assert fast == standard
+    assert (ways.taken, fast.status) == (taken, 200 if taken else 403)
 
 
 async def test_strangers_are_not_answered_where_they_are_not_admitted(
@@ -258,15 +258,15 @@ async def test_strangers_are_not_answered_where_they_are_not_admitted(
     ways: Ways,
 ) -> None:
     settings.EXEMPLAR_OPEN = False
-    hot, ordinary = await ways.both(body())
-    assert hot == ordinary
-    assert (hot.status, ways.taken) == (401, 0)
+    fast, standard = await ways.both(body())
+    assert fast == standard
+    assert (fast.status, ways.taken) == (401, 0)
 
 
 async def test_a_replaced_model_is_freed(ways: Ways) -> None:
     query = ASK.replace("label", "model { number }")
-    hot, ordinary = await ways.both(body(query))
-    assert (hot.status, ordinary.status, ways.taken) == (200, 200, 1)
+    fast, standard = await ways.both(body(query))
+    assert (fast.status, standard.status, ways.taken) == (200, 200, 1)
     product = catalogue.get("stay")
     before = weakref.ref(serving.get_champion(product).model)
     serving._promoted["stay"] = await with_rows(champion, product)
@@ -312,13 +312,13 @@ async def test_both_paths_report_a_lost_postgresql_alike(
     query = ASK.replace("stay {", "stay { name").replace(
         "label } }", "label } ... on StayProduct { b: predict(features: $features) { answer } } }"
     )
-    hot, ordinary = await ways.both(body(query))
-    assert hot == ordinary
+    fast, standard = await ways.both(body(query))
+    assert fast == standard
     assert ways.taken == 1
-    told = json.loads(hot.body)
+    told = json.loads(fast.body)
     assert told["data"] == {"stay": {"name": "stay", "predict": None, "b": None}}
     assert [error["extensions"]["code"] for error in told["errors"]] == ["UNAVAILABLE"] * 2
-    assert hot.headers[b"retry-after"] == b"2"
+    assert fast.headers[b"retry-after"] == b"2"
 
 
 async def test_overload_is_refused_at_once(monkeypatch: pytest.MonkeyPatch, ways: Ways) -> None:
@@ -340,9 +340,9 @@ async def test_fields_that_exceed_the_queue_together_take_the_standard_path(
     many = """query($rows: [StayPredictInput!]!) { stay { predictMany(rows: $rows) { id }
         again: predictMany(rows: $rows) { id } } }"""
     asked = body(many, variables={"rows": [{"features": STAY_FEATURES}] * 2})
-    hot, ordinary = await ways.both(asked)
-    assert hot == ordinary
-    assert (hot.status, ways.taken) == (200, 0)
+    fast, standard = await ways.both(asked)
+    assert fast == standard
+    assert (fast.status, ways.taken) == (200, 0)
 
 
 async def test_a_request_that_was_declined_below_asgi_is_neither_tried_nor_read_again(ways: Ways) -> None:
@@ -396,9 +396,9 @@ async def test_a_version_of_a_narrower_declaration_is_served_alike_by_both_ways(
     monkeypatch.setitem(serving._promoted, "stay", champion)
     known = STAY_FEATURES | {"smokes": True, "born": "1980-01-01"}
     for change in ({}, *UNSEEN):
-        hot, ordinary = await ways.both(body(CONFIDENCE, known | change))
-        assert hot == ordinary
-        answer = json.loads(hot.body)["data"]["stay"]["predict"]
+        fast, standard = await ways.both(body(CONFIDENCE, known | change))
+        assert fast == standard
+        answer = json.loads(fast.body)["data"]["stay"]["predict"]
         asked = {
             "age": 61,
             "note": "",
@@ -420,9 +420,9 @@ ITEM = {"features": STAY_FEATURES}
 
 async def test_a_get_never_executes_a_mutation(ways: Ways) -> None:
     query = {"query": PREDICT + "{ prediction { id } } }", "variables": json.dumps({"input": ITEM})}
-    hot, ordinary = await ways.both(b"", method="GET", query=urlencode(query), x_exemplar_preflight="1")
-    assert hot == ordinary
-    assert (hot.status, ways.taken) == (405, 0)
+    fast, standard = await ways.both(b"", method="GET", query=urlencode(query), x_exemplar_preflight="1")
+    assert fast == standard
+    assert (fast.status, ways.taken) == (405, 0)
     assert not await with_rows(Prediction.objects.exists)
 
 
@@ -431,7 +431,7 @@ async def test_the_fields_of_a_mutation_are_executed_one_after_the_other(ways: W
         PREDICT
         + "{ prediction { timesAsked } } again: stayPredict(input: $input) { prediction { timesAsked } } }"
     )
-    for way, first in ((ways.app, 1), (ways.ordinary, 3)):
+    for way, first in ((ways.app, 1), (ways.standard, 3)):
         answer = await ways.ask(way, body(query, variables={"input": ITEM}))
         asked = [payload["prediction"]["timesAsked"] for payload in json.loads(answer.body)["data"].values()]
         assert asked == [first, first + 1]
@@ -443,9 +443,9 @@ async def test_the_edges_of_new_predictions_are_those_of_the_list(ways: Ways) ->
     many = """mutation($rows: [StayPredictInput!]!) { stayPredictMany(input: {rows: $rows}) {
         predictionEdges { cursor node { id } } } }"""
     rows = [{"features": STAY_FEATURES | {"age": age}} for age in (7, 8, 7)]
-    hot, ordinary = await ways.both(body(many, variables={"rows": rows}))
-    assert hot == ordinary
-    edges = json.loads(hot.body)["data"]["stayPredictMany"]["predictionEdges"]
+    fast, standard = await ways.both(body(many, variables={"rows": rows}))
+    assert fast == standard
+    edges = json.loads(fast.body)["data"]["stayPredictMany"]["predictionEdges"]
     stored = json.loads((await ways.ask(ways.app, body(listed))).body)["data"]["stay"]["predictions"]["edges"]
     assert edges[0] == edges[2] != edges[1]
     assert sorted(edges[:2], key=str) == sorted(stored, key=str)
@@ -456,9 +456,9 @@ async def test_each_list_of_a_payload_names_the_items_that_were_refused(ways: Wa
     many = """mutation($rows: [StayPredictInput!]!) { stayPredictMany(input: {rows: $rows}) {
         predictions { answer } edges: predictionEdges { cursor } product { title } } }"""
     rows = [{"features": STAY_FEATURES | {"age": age}} for age in (7, -7)]
-    hot, ordinary = await ways.both(body(many, variables={"rows": rows}))
-    assert hot == ordinary
-    answer = json.loads(hot.body)
+    fast, standard = await ways.both(body(many, variables={"rows": rows}))
+    assert fast == standard
+    answer = json.loads(fast.body)
     assert answer["data"]["stayPredictMany"]["predictions"][1] is None
     assert [error["path"] for error in answer["errors"]] == [
         ["stayPredictMany", "predictions", 1],
@@ -481,7 +481,7 @@ async def test_features_as_json_have_the_faults_of_typed_ones(name: str, ways: W
         drawing = Drawing(Random(f"{name} {seed}"), product, (), badness=0.8)
         features = drawing.features()
         asked = {"features": features, "reference": drawing.random.choice(["form", "x" * 300])}
-        own = await ways.ask(ways.ordinary, body(typed, variables={"input": asked}))
+        own = await ways.ask(ways.standard, body(typed, variables={"input": asked}))
         generic = GENERIC % "prediction { id }"
         any_ = await ways.ask(ways.app, body(generic, variables={"input": {"product": name, **asked}}))
         told, expected = faults_in(any_), faults_in(own)
@@ -530,9 +530,9 @@ async def test_one_document_predicts_of_the_product_that_its_variables_name(
         product = catalogue.find(name) or catalogue.get("stay")
         features = Drawing(Random(name), product, (), badness=0.0).features()
         item = {"product": name, "features": features}
-        hot, ordinary = await ways.both(body(query, variables={"input": item}))
-        assert hot == ordinary
-        answer = json.loads(hot.body)
+        fast, standard = await ways.both(body(query, variables={"input": item}))
+        assert fast == standard
+        answer = json.loads(fast.body)
         if name == "nothing":
             assert answer["errors"][0]["extensions"] == {
                 "code": "UNKNOWN_PRODUCT",

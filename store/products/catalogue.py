@@ -123,6 +123,11 @@ def products() -> list[DataProduct]:
     return [product for product in _products.values() if find_refusal(product) is None]
 
 
+def labelled() -> dict[str, DataProduct]:
+    """Map the names of the products that are served and learn from labels to them, in the same order."""
+    return {product.name: product for product in products() if product.learns_from_labels}
+
+
 def find_refusal(product: DataProduct) -> Refusal | None:
     """Find why a product is not served, the declaration being examined once."""
     if product not in _examined:

@@ -318,8 +318,8 @@ def _take_changes(product: str) -> int:
 
 
 def _find_behind() -> list[DataProduct]:
-    """Find the products that have days to add or to pack; another process may be about it."""
-    products = {product.name: product for product in catalogue.products() if product.learns_from_labels}
+    """Find the products that have days to add or to pack, before their locks: another process may be about it."""
+    products = catalogue.labelled()
     over = _end_of_days()
     parameters: dict[str, Any] = {"products": list(products), "over": over, "start": start_of(over)}
     with connection.cursor() as cursor:

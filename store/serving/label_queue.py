@@ -62,7 +62,7 @@ class LabelQueueManager(models.Manager["LabelQueue"]):
 
     def request_due(self) -> None:
         """Request a job for each product whose queue may have changed; any process may call this at any time."""
-        products = {product.name: product for product in catalogue.products() if product.learns_from_labels}
+        products = catalogue.labelled()
         for row in self._take_turns(products):
             if row.is_due(products[row.product], clock.now()):
                 with transaction.atomic():

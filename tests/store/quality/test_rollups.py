@@ -1,6 +1,7 @@
 """Rollups: windows from packed days equal what the rows say, whatever has changed."""
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,6 +127,16 @@ def test_what_changes_nothing_is_not_noted(stay: DataProduct) -> None:
     Feedback.objects.filter(pk=word.pk).update(prediction=None)
     Prediction.objects.filter(pk=prediction.pk).update(times_asked=2)
     assert not ChangedSubject.objects.exists()
+
+
+def test_no_product_is_asked_alone_where_nothing_is_to_be_packed(
+    stay: DataProduct, django_assert_num_queries: Any
+) -> None:
+    stream(stay, [version(stay)], seed=1, size=20)
+    keep_up()
+    assert len(catalogue.labelled()) > 1
+    with django_assert_num_queries(3):  # what has changed, the time, and who is behind
+        rollups.maintain()
 
 
 def test_the_current_day_and_what_is_stored_today_come_from_the_rows(stay: DataProduct) -> None:

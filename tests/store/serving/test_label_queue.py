@@ -256,9 +256,8 @@ def enqueued(monkeypatch: Any, django_capture_on_commit_callbacks: Any) -> Any:
     def look() -> list[tuple[str, int]]:
         jobs: list[tuple[str, int]] = []
         monkeypatch.setattr(queue, "enqueue", lambda kind, pk: jobs.append((kind, pk)))
-        for _ in range(2):  # the first call makes the row
-            with django_capture_on_commit_callbacks(execute=True):
-                LabelQueue.objects.request_due()
+        with django_capture_on_commit_callbacks(execute=True):
+            LabelQueue.objects.request_due()
         return jobs
 
     return look
@@ -309,6 +308,13 @@ def test_a_lost_job_is_requested_again(stay: DataProduct, served: ModelVersion, 
     [job] = enqueued()
     LabelQueue.objects.filter(product="stay").update(requested_at=NOON, looked_at=NOON)
     assert enqueued() == [job]
+
+
+def test_all_queues_are_looked_at_by_two_queries(stay: DataProduct, django_assert_num_queries: Any) -> None:
+    LabelQueue.objects.request_due()
+    LabelQueue.objects.update(generation=1)
+    with django_assert_num_queries(2):
+        LabelQueue.objects.request_due()
 
 
 def test_an_empty_product_has_an_empty_page(stay: DataProduct) -> None:

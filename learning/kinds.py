@@ -1463,8 +1463,8 @@ def _with_ends(values: Array, counted: Array, first: date, last: date) -> Array:
 def _moment_of(counted: float) -> datetime:
     try:
         return _START + timedelta(days=counted)
-    except OverflowError:  # what was read as a number was no time
-        return _START
+    except OverflowError:  # no time, or the last microsecond that Python knows, rounded up
+        return (datetime.max if counted > 0 else datetime.min).replace(tzinfo=UTC)
 
 
 def _parse_moment(text: str) -> datetime | None:

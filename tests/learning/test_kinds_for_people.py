@@ -29,3 +29,16 @@ from learning.kinds import Kind
 )
 def test_a_value_is_written_as_people_read_it(kind: str, value: Any, unit: str | None, text: str) -> None:
     assert Kind(kind).text_for_people(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "ends"),
+    [
+        ("DATE", (date.min, date.max)),
+        ("DATETIME", (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))),
+    ],
+)
+def test_the_first_and_the_last_time_are_described_as_such(kind: str, ends: tuple[date, date]) -> None:
+    described = [Kind(kind).describe_number(Kind(kind).to_float(end)) for end in ends]
+    assert described == ["0001-01-01", "9999-12-31"]
+    assert [Kind(kind).describe_number(number) for number in (-1e300, 1e300)] == described

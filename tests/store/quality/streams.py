@@ -1,8 +1,9 @@
 """Streams of predictions and words, stored as rows of any time, and their naive recount by pandas."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -102,12 +103,43 @@ def dump(table: str) -> pd.DataFrame:
         return pd.DataFrame(rows, columns=names)
 
 
-def majority(words: pd.DataFrame) -> str | None:
+def by_subject(words: pd.DataFrame) -> dict[str, list[Any]]:
+    """The words about each subject, in the order in which they were stored."""
+    about: dict[str, list[Any]] = {}
+    for word in words.sort_values("id").itertuples():
+        about.setdefault(word.subject, []).append(word)
+    return about
+
+
+def majority(words: Sequence[Any]) -> str | None:
     """The answer of most of the authors' latest words that were not taken back; None in a tie or without any."""
-    people = words[(words.author != TABLE) & words.retracted_at.isna()].sort_values("id")
-    votes = people.groupby("author").answer.last().value_counts()
-    first = votes[votes == votes.max()] if len(votes) else votes
-    return str(first.index[0]) if len(first) == 1 else None
+    people = [word for word in words if word.author != TABLE and pd.isna(word.retracted_at)]
+    votes = Counter({word.author: word.answer for word in people}.values())
+    best = max(votes.values(), default=0)
+    first = [answer for answer, count in votes.items() if count == best]
+    return str(first[0]) if len(first) == 1 else None
+
+
+class Subject(NamedTuple):
+    """What the words about a subject amount to."""
+
+    truth: str | None = None
+    #: True if a person's word holds.
+    in_force: bool = False
+    #: When a person first said something.
+    first: Any = None
+    #: The table's label.
+    label: str | None = None
+
+
+def sum_up(words: Sequence[Any]) -> Subject:
+    people, tables = ([w for w in words if (w.author == TABLE) is of_table] for of_table in (False, True))
+    return Subject(
+        truth=majority(words),
+        in_force=any(pd.isna(word.retracted_at) for word in people),
+        first=min((word.created_at for word in people), default=None),
+        label=tables[0].answer if tables and pd.notna(tables[0].answer) else None,
+    )
 
 
 def recount(version: ModelVersion | None = None, since: Any = None, until: Any = None) -> pd.DataFrame:
@@ -120,25 +152,21 @@ def recount(version: ModelVersion | None = None, since: Any = None, until: Any =
     if until is not None:
         predictions = predictions[predictions.created_at < until]
     predictions = predictions.sort_values(["created_at", "id"]).reset_index(drop=True)
-    by_subject = dict(iter(words.groupby("subject")))
+    subjects = {subject: sum_up(about) for subject, about in by_subject(words).items()}
     outcomes, truths, delays = [], [], []
     for row in predictions.itertuples():
-        about = by_subject.get(row.subject)
-        spoken = about[about.author != TABLE] if about is not None else []
-        answer = majority(about) if about is not None else None
-        in_force = len(spoken) and spoken.retracted_at.isna().any()
-        tables = about[about.author == TABLE].sort_values("id") if about is not None else []
-        delay = (spoken.created_at.min() - row.created_at).total_seconds() if len(spoken) else None
-        if answer is None:
-            outcome = "DISPUTED" if in_force else "UNLABELLED"
-        elif delay <= 0:
+        about = subjects.get(row.subject, Subject())
+        delay = None if about.first is None else (about.first - row.created_at).total_seconds()
+        if about.truth is None:
+            outcome = "DISPUTED" if about.in_force else "UNLABELLED"
+        elif delay is None or delay <= 0:
             outcome = "TRUTH_BEFORE"
-        elif len(tables) and pd.notna(tables.answer.iloc[0]):
+        elif about.label is not None:
             outcome = "LABEL_IN_TABLE"
         else:
             outcome = "COUNTS"
         outcomes.append(outcome)
-        truths.append(answer)
+        truths.append(about.truth)
         delays.append(delay)
     result = predictions.assign(outcome=outcomes, truth=truths, delay=delays)
     counting = result[result.outcome == "COUNTS"]

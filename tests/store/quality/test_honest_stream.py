@@ -19,7 +19,7 @@ from store.quality import counted, live, rollups
 from store.registry.versions import ModelVersion
 
 from ..conftest import version
-from .streams import dump, majority, recount
+from .streams import by_subject, dump, majority, recount
 
 pytestmark = pytest.mark.django_db(transaction=True)  # times are those of transactions
 
@@ -119,7 +119,7 @@ def naive_accuracy(by: ModelVersion) -> float:
     """The share of right answers among all that have a truth, as dashboards count."""
     predictions, words = dump("store_prediction"), dump("store_feedback")
     predictions = predictions[predictions.model_id == by.pk]
-    truths = {subject: majority(about) for subject, about in words.groupby("subject")}
+    truths = {subject: majority(about) for subject, about in by_subject(words).items()}
     truth = predictions.subject.map(truths)
     labelled = truth.notna()
     return float((predictions.answer[labelled] == truth[labelled]).mean())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 from rq import Queue, Worker
 from rq.executions import Execution
 from rq.job import Job
@@ -21,6 +21,7 @@ from learning.lazy_imports import LazyModule
 
 from ..access import performers
 from ..builds import retention
+from ..db import sqlstates
 from ..db.repeating import repeat
 from ..jobs import jobs, leases, queue, temporary_folders
 from ..jobs.queue import JOB_FUNCTIONS, RENAMED_FUNCTIONS
@@ -68,12 +69,12 @@ class JobWorker(Worker):
     def execute_job(self, job: Any, queue: Any) -> None:
         """Run a job, under its new name where an older release queued it."""
         job.func_name = RENAMED_FUNCTIONS.get(job.func_name, job.func_name)
+        connection.close()  # before the fork: whichever process closes a shared connection ends it for both
         super().execute_job(job, queue)
 
     def main_work_horse(self, job: Any, queue: Any) -> None:
         """Run a job in the process that was forked for it, which has no other thread yet."""
         leases.die_with_parent()
-        connection.close()
         if job.func_name == JOB_FUNCTIONS["build"]:
             process_pool.fork_server()
         super().main_work_horse(job, queue)
@@ -85,10 +86,14 @@ class JobWorker(Worker):
 
     def handle_work_horse_killed(self, job: Any, retpid: int, ret_val: int, rusage: Any) -> None:
         """Abandon the attempt by its row, since RQ calls no failure callback here."""
-        for kind in maintenance.KINDS:
-            if row := kind.objects.filter(pk=job.args[0], job=job.id).first():
-                kind.objects.abandon(row.pk, row.attempt)
-        connection.close()
+        try:
+            for kind in maintenance.KINDS:
+                if row := kind.objects.filter(pk=job.args[0], job=job.id).first():
+                    kind.objects.abandon(row.pk, row.attempt)
+        except (DatabaseError, InterfaceError) as error:  # maintenance abandons it once its lease has expired
+            log.warning("%s", sqlstates.explain(error))
+        finally:
+            connection.close()
         super().handle_work_horse_killed(job, retpid, ret_val, rusage)
 
 

@@ -5,14 +5,17 @@ import os
 import subprocess
 import sys
 import threading
+from signal import SIGKILL
+from unittest import mock
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.models.functions import Now
 
 from store.builds.builds import Build
 from store.jobs import queue
-from store.jobs.jobs import FAILED, READY, SUCCEEDED, Job
+from store.jobs.jobs import FAILED, READY, RUNNING, SUCCEEDED, Job
 from store.products.product import DataProduct
 from store.registry.promotions import Promotion
 from store.runtime import maintenance, worker
@@ -31,6 +34,8 @@ settings.DATABASES["default"].update(json.loads(sys.argv[1]))
 settings.REDIS_URL = sys.argv[2]
 import django
 django.setup()
+from django.db import connection
+connection.ensure_connection()  # as what a worker does at its start leaves it
 from store.runtime.worker import JobWorker
 JobWorker(name="a test's").work(burst=True, logging_level="WARNING")
 """
@@ -97,6 +102,30 @@ def test_a_job_runs_under_the_name_that_its_function_has_and_had(
     # A job with an unknown function is left to reconciliation, and those behind it are run.
     assert (stranger.status, stranger.attempt) == (READY, 0)
     assert queue.get_queue().failed_job_registry.get_job_ids()
+
+
+def die(pk: int) -> None:
+    """Be a job whose work-horse is killed."""
+    os.kill(os.getpid(), SIGKILL)
+
+
+def test_a_worker_runs_further_jobs_after_a_work_horse_was_killed(build: Job, stranger: Job) -> None:
+    killed = f"build-{stranger.pk}-0a1b2c3d"
+    Build.objects.filter(pk=stranger.pk).update(status=RUNNING, attempt=1, job=killed, lease=Now())
+    run_queued(("build", f"{__name__}.die", stranger), ("build", queue.JOB_FUNCTIONS["build"], build))
+    assert (build.status, build.attempt) == (FAILED, 1)
+    # The killed attempt was abandoned at once, and the next one has run.
+    assert (stranger.status, stranger.attempt) == (FAILED, 2)
+
+
+def test_a_worker_outlives_a_work_horse_that_ends_while_postgresql_cannot_be_reached(
+    build: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreachable = mock.Mock()
+    unreachable.objects.filter.side_effect = OperationalError("connection refused")
+    monkeypatch.setattr(maintenance, "KINDS", (unreachable,))
+    job = mock.Mock(args=[build.pk], id="build-1-0a1b2c3d")
+    worker.JobWorker(name="unreachable").handle_work_horse_killed(job, 1, SIGKILL, None)
 
 
 def test_a_failure_does_not_end_maintenance(monkeypatch: pytest.MonkeyPatch) -> None:

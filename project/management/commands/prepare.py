@@ -4,9 +4,10 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand
-from django.db import transaction
+from django.db import connection, transaction
 
 from project import state
+from project.management.commands.migrate import advisory_lock
 from store.access import audit
 from store.access.audit import Act
 
@@ -19,9 +20,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: object) -> None:
         call_command("migrate", interactive=False, verbosity=0)
-        if "load_examples" in get_commands():
-            call_command("load_examples")
-        create_administrator()
+        # A second `prepare` waits, and then finds the rows of the first.
+        with advisory_lock(connection):
+            if "load_examples" in get_commands():
+                call_command("load_examples")
+            create_administrator()
 
 
 def create_administrator() -> None:

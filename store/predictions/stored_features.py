@@ -4,9 +4,9 @@ JSON values are compared as PostgreSQL orders them: numbers by their size and te
 feature's kind was when they were stored. So no comparison fails, and one index of a feature serves each condition.
 """
 
+import json
 from typing import Any
 
-import orjson
 from django.db.models import BooleanField, F, Func, Q, TextField, Value
 from django.db.models.lookups import Exact
 
@@ -46,7 +46,7 @@ def _operand(column: TypedColumn, value: Any) -> Any:
     value = column.as_json(value)
     if column.field_kind.json_order_sql:
         return Value(value, TextField())
-    text = Value(orjson.dumps(value).decode(), TextField())
+    text = Value(json.dumps(value), TextField())  # whole numbers of JSON have any size
     return Func(text, template="CAST(%(expressions)s AS jsonb)", output_field=TextField())
 
 

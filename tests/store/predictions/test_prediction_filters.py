@@ -62,6 +62,8 @@ def numbers_of(rows: list[Prediction], matched: Any) -> list[int]:
         ({"age": {"lte": 61}}, [0, 1]),
         ({"age": {"gt": 40, "lt": 100}}, [1]),
         ({"age": {"gt": -5, "lt": 5_000}}, [0, 1, 2]),
+        ({"age": {"gt": -(10**400), "lt": 10**400}}, [0, 1, 2]),
+        ({"age": {"in": [61, 2**64]}}, [1]),
         ({"age": {"eq": None, "gt": None}}, [0, 1, 2]),
         ({"cost": {"gte": Decimal(100)}}, [1, 2]),
         ({"cost": {"lt": Decimal("100.005")}}, [0, 1]),

@@ -232,12 +232,12 @@ class FeedbackManager(models.Manager["Feedback"]):
 
     def _of_reference(self, product: DataProduct, reference: str) -> _Subject:
         subject = truth.subject_of_reference(product, reference)
+        lock(product, subject)  # before the look-up: an erasure that holds it removes the predictions
         if not Prediction.objects.filter(product=product.name, subject=subject).exists():
             raise UnknownId(
                 f"No prediction of {product} is about {reference!r}: predict with this reference first.",
                 argument=("about", "reference"),
             )
-        lock(product, subject)
         return _Subject(subject, reference=reference)
 
     def _of_prediction(self, product: DataProduct, pk: str, writes: bool) -> tuple[_Subject, int]:

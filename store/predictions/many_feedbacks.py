@@ -1,7 +1,7 @@
 """Many feedbacks of one request: those on different subjects in bulk, the others one by one."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -53,12 +53,19 @@ def _give_in_bulk(product: DataProduct, requests: Sequence[Values]) -> dict[int,
             words = _read_words(product, requests)
             bulk_feedback.lock(product, [word.subject for word in words.values()])
             result = bulk_feedback.give(product, list(words.values()))
-            if result.missing:  # one of them needs a row, or a refusal of its own
+            if result.missing or _lacks_prediction(product, words.values()):
+                # One of them needs a row, or a refusal of its own.
                 transaction.set_rollback(True)
                 return {}
     except (DatabaseError, StoreError):
         return {}
     return dict(zip(words, _split(words.values(), result), strict=True))
+
+
+def _lacks_prediction(product: DataProduct, words: Iterable[Word]) -> bool:
+    """Return True if a reference has no prediction any more: it was erased before its subject was locked."""
+    references = {word.subject for word in words if word.reference and not word.prediction}
+    return references != _find_predicted(product, list(references))
 
 
 def _split(words: Any, result: BulkResult) -> list[FeedbackResult]:

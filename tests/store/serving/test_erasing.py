@@ -1,11 +1,12 @@
 """What is erased of an entity or a reference: everything that Exemplar stores, for who may, with an entry."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 
 from learning.exceptions import NoRows
@@ -16,17 +17,19 @@ from store.access.audit import Act, AuditEntry
 from store.access.permissions import Grants, Permission
 from store.builds import retention
 from store.builds.builds import Build
-from store.exceptions import BadInput, Forbidden
+from store.exceptions import BadInput, Forbidden, UnknownId
 from store.models import Feedback, LabelCandidate, Prediction, Snapshot
-from store.predictions import upsert
+from store.predictions import many_feedbacks, upsert
 from store.predictions.erasure import SubjectName
-from store.predictions.feedback import About
+from store.predictions.feedback import About, FeedbackResult
 from store.predictions.upsert import PredictionBatch
 from store.products.product import DataProduct
 from store.registry.versions import ModelVersion
 from store.serving import erasing
+from tests.waiting import PATIENCE
 
-from ..conftest import operate, version
+from ..conftest import at_once, operate, version, wait_for_locks
+from ..predictions.test_many_feedbacks import values
 from ..predictions.test_predictions import question
 from .test_label_queue import compute
 
@@ -195,6 +198,33 @@ def test_a_snapshot_that_was_taken_meanwhile_is_unwanted_if_an_example_is_gone(
     assert stored[taken.pk] and not stored[undisturbed.pk]
     retention.drop_unwanted_snapshots()
     assert Snapshot.objects.get(pk=taken.pk).dropped_at
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("number", [1, 5])
+def test_feedback_that_waits_for_an_erasure_is_refused(stay: DataProduct, number: int) -> None:
+    names = [f"slip {place}" for place in range(number)]
+    requests = [question(stay, {"reference": name}) for name in names]
+    answers = [ClassAnswer("True", 0.6, (0.4, 0.6))] * number
+    upsert.store(PredictionBatch(stay, version(stay), requests, answers))
+    words = [values(About(reference=name)) for name in names]
+    is_erased = Event()
+
+    def speak() -> list[Any]:
+        assert is_erased.wait(PATIENCE)
+        return many_feedbacks.give(stay, words)
+
+    def erase() -> None:
+        with transaction.atomic():
+            erasing.erase(stay, SubjectName(reference=names[-1]))
+            is_erased.set()
+            wait_for_locks(1)
+
+    *stored, refused = at_once(speak, erase)[0]
+    assert isinstance(refused, UnknownId)
+    assert all(isinstance(result, FeedbackResult) for result in stored)
+    assert Feedback.objects.count() == number - 1
 
 
 def erase_apart(product: DataProduct, name: SubjectName) -> erasing.Erased:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
+from django.utils.encoding import iri_to_uri
 
 from learning.lazy_imports import LazyModule
 
@@ -58,7 +59,7 @@ def send(delivery: Delivery) -> Outcome:
         return _send_mail(delivery) if delivery.receiver.email else _post(delivery)
     except BadInput as error:
         return Outcome(problem=str(error))
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         return Outcome(problem=f"It is not reached: {error or type(error).__name__}.")
 
 
@@ -75,7 +76,7 @@ def _post(delivery: Delivery) -> Outcome:
     watchdog = threading.Timer(LIMIT, _disconnect, [connection])
     watchdog.start()
     try:
-        path = destination.parts._replace(scheme="", netloc="").geturl() or "/"
+        path = iri_to_uri(destination.parts._replace(scheme="", netloc="").geturl()) or "/"
         connection.request("POST", path, body, headers)
         answer = connection.getresponse()
         answer.read(ANSWER_BYTES)

@@ -22,7 +22,7 @@ from store.access.actors import Actor
 from store.access.audit import Act
 from store.builds.builds import Build
 from store.exceptions import BadInput, Conflict, Forbidden, Unauthenticated, UnknownId
-from store.notices import deliveries, sender, sending
+from store.notices import deliveries, sealing, sender, sending
 from store.notices.deliveries import DELIVERED, FAILED, WAITING, Delivery
 from store.notices.kinds import CHOICES, DESCRIPTIONS, EventKind
 from store.notices.receivers import MOST_RECEIVERS, Receiver
@@ -42,6 +42,7 @@ class Hook:
     url: str
     answers: list[int] = field(default_factory=list)
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -52,6 +53,7 @@ def hook(settings: Any) -> Iterator[Hook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             hook.requests.append((dict(self.headers), body))
+            hook.paths.append(self.path)
             self.send_response(hook.answers.pop(0) if hook.answers else 204)
             self.send_header("Location", hook.url)
             self.send_header("Content-Length", "0")
@@ -217,6 +219,26 @@ def test_what_is_not_reached_says_why(hook: Hook, stay: DataProduct, settings: A
     sender.send_due()
     assert "which is no public address" in Delivery.objects.get().problem
     assert rows() == [("test", WAITING, 2)]
+
+
+def test_a_path_with_other_letters_is_percent_encoded(hook: Hook, stay: DataProduct) -> None:
+    Receiver.objects.create_webhook("stay", hook.url.replace("/hook", "/höök/%C3%BC"), CHOICES, "ann")
+    Promotion.objects.promote(version(stay), "Better.", "ann")
+    assert sender.send_due() == 1
+    assert rows() == [("model.promoted", DELIVERED, 1)]
+    assert hook.paths == ["/h%C3%B6%C3%B6k/%C3%BC?a=b"]
+
+
+def test_a_delivery_that_cannot_be_made_keeps_no_other_one_from_being_noted(
+    hook: Hook, stay: DataProduct
+) -> None:
+    broken, _ = webhook(hook)
+    webhook(hook)
+    Receiver.objects.filter(pk=broken.pk).update(sealed_secret=sealing.seal("whsec_x"))
+    Promotion.objects.promote(version(stay), "Better.", "ann")
+    assert sender.send_due() == 2
+    assert [status for _, status, _ in rows()] == [WAITING, DELIVERED]
+    assert Delivery.objects.get(receiver=broken).problem
 
 
 def test_an_answer_that_never_ends_is_ended(

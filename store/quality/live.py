@@ -16,6 +16,7 @@ from learning.lazy_imports import LazyModule
 from ..access import acting
 from ..db import clock
 from ..exceptions import BadInput, ForeignModel, OutOfRange
+from ..predictions.time_steps import STEP_MINUTES
 from ..products.product import DataProduct
 from ..registry.versions import ModelVersion
 from . import clusters, counted, drift, estimates, measures, rollups, skew, windows
@@ -39,6 +40,8 @@ MOST_BUCKETS = 1_000
 MOST_RECENT = 500_000
 #: The method of a promise's interval: of the folds' scores, corrected for the rows that they share.
 CORRECTED_T = "CORRECTED_T"
+#: An hour, and the steps in which clocks are changed.
+HOUR, STEP = timedelta(hours=1), timedelta(minutes=STEP_MINUTES)
 #: Probability that a mean lies beyond one end of its interval.
 TAIL = 0.025
 
@@ -322,18 +325,36 @@ def _corrected_interval(score: float, folds: Sequence[float], number: int) -> tu
 
 def _start_of(at: int, by: HistoryBy, zone: ZoneInfo) -> datetime:
     """The start of the period that has a moment, in microseconds since 1970."""
-    local = windows.to_moment(at).astimezone(zone)
-    start = local.replace(minute=0, second=0, microsecond=0)
+    moment = windows.to_moment(at)
     if by is HistoryBy.HOUR:
-        return start.astimezone(UTC)
+        return _start_of_hour(moment, zone)
+    local = moment.astimezone(zone)
     days = local.weekday() if by is HistoryBy.WEEK else 0
-    return (start.replace(hour=0, fold=0) - timedelta(days=days)).astimezone(UTC)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return (midnight - timedelta(days=days)).astimezone(UTC)
 
 
 def _end_of(start: datetime, by: HistoryBy, zone: ZoneInfo) -> datetime:
     """The start of the next period."""
     if by is HistoryBy.HOUR:
-        return start + timedelta(hours=1)
+        return _end_of_hour(start, zone)
     local = start.astimezone(zone)
     days = 7 if by is HistoryBy.WEEK else 1
     return (local.replace(fold=0, hour=0, minute=0) + timedelta(days=days)).astimezone(UTC)
+
+
+def _start_of_hour(moment: datetime, zone: ZoneInfo) -> datetime:
+    """The start of the hour of the clock, which begins anew when the clock is changed in it, by half an hour even."""
+    local = moment.astimezone(zone)
+    start = moment - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+    while start.astimezone(zone).utcoffset() != local.utcoffset():
+        start = min(start + STEP, moment)
+    return start
+
+
+def _end_of_hour(start: datetime, zone: ZoneInfo) -> datetime:
+    """The end of the hour of the clock, or the moment at which the clock is changed in it."""
+    end = start + HOUR - timedelta(minutes=start.astimezone(zone).minute)
+    while _start_of_hour(end - STEP, zone) != start:
+        end -= STEP
+    return end

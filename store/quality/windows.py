@@ -52,11 +52,12 @@ class LeftOut(StrEnum):
 
 #: Outcomes of the statement. What is not labelled is no row of it but counted by steps.
 STEP, COUNTS, DISPUTED = -1, 0, 1
+NOT_A_LABEL = 5
 REASONS = {
     2: LeftOut.TRUTH_BEFORE,
     3: LeftOut.LABEL_IN_TABLE,
     4: LeftOut.LEARNED_FROM,
-    5: LeftOut.NOT_A_LABEL,
+    NOT_A_LABEL: LeftOut.NOT_A_LABEL,
 }
 
 #: Selects the predictions of a window whose subjects have a truth or are disputed, with the outcome of each, and the
@@ -212,19 +213,29 @@ class PredictionWindow:
         return [np.ascontiguousarray(part["at"]) for part in self._parts]
 
     def with_classes(self, classes: tuple[str, ...]) -> "PredictionWindow":
-        """Number the classes anew; all that occur are among the new ones."""
+        """Number the classes anew. Rows of a class that is not among the new ones become others, as `read` has them."""
         if classes == self.classes:
             return self
-        rows = np.zeros(len(self.rows), stored_type(len(classes)))
-        for name, _ in _STORED:
-            rows[name] = self.rows[name]
         codes = np.array([classes.index(label) if label in classes else -1 for label in self.classes])
-        for name in ("truth", "answer") if classes else ():
-            rows[name] = codes[self.rows[name].astype(np.int64)]
+        truth, answer = (codes[self.rows[name].astype(np.int64)] for name in ("truth", "answer"))
+        has_label = (truth >= 0) & (answer >= 0)
+        rows = np.zeros(int(has_label.sum()), stored_type(len(classes)))
+        for name, _ in _STORED:
+            rows[name] = self.rows[name][has_label]
+        rows["truth"], rows["answer"] = truth[has_label], answer[has_label]
         for old, new in enumerate(codes):
             if new >= 0:
-                rows[f"p{new}"] = self.rows[f"p{old}"]
-        return replace(self, classes=classes, rows=rows)
+                rows[f"p{new}"] = self.rows[f"p{old}"][has_label]
+        return replace(self, classes=classes, rows=rows, others=self._with_others(~has_label))
+
+    def _with_others(self, has_none: NDArray[np.bool_]) -> Array:
+        """Add rows that have no label of today to the others."""
+        if not has_none.any():
+            return self.others
+        others = np.empty(int(has_none.sum()), OTHERS)
+        others["at"], others["served"] = self.rows["at"][has_none], self.rows["served"][has_none]
+        others["outcome"] = NOT_A_LABEL
+        return in_order(np.concatenate([self.others, others]))
 
 
 def cut(rows: Array, since: datetime | None, until: datetime | None) -> Array:

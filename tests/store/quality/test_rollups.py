@@ -162,6 +162,21 @@ def test_a_declaration_with_other_labels_reads_the_rows(stay: DataProduct) -> No
     equals_rows(stay, by)
 
 
+def test_an_answer_that_is_declared_no_longer_does_not_count(stay: DataProduct) -> None:
+    old, new = version(stay), version(stay)
+    old.signature["classes"] = ["False", "True", "unknown"]
+    ModelVersion.objects.filter(pk=old.pk).update(signature=old.signature)
+    for serial, label in enumerate(old.signature["classes"]):
+        shares = [0.7 if each == label else 0.15 for each in old.signature["classes"]]
+        columns = answer_class(old.signature["classes"], shares)
+        store_prediction(stay, old, label, NOON + serial * MINUTE, serial, **columns)
+        store_word(stay, label, "ann", "True", NOON + 2 * DAY)
+    stream(stay, [new], seed=3, size=50)
+    keep_up()
+    equals_rows(stay, old, None)
+    assert counted.count(rollups.read(stay, None)).left_out[windows.LeftOut.NOT_A_LABEL] == 1
+
+
 def test_whoever_sees_some_rows_reads_the_rows(stay: DataProduct) -> None:
     by = version(stay)
     stream(stay, [by], seed=9)

@@ -169,6 +169,8 @@ class _Window:
     def _count(self, reference: DriftReference) -> Counts:
         if not self.product.join.sees_all(acting.current()):
             return self._count_visible(reference)
+        if self.until - self.since < HOUR:  # also in the last hour that there is a time for
+            return self._count_rows(reference, [(self.since, self.until)])
         # Whole hours that were counted, from `first` to `last`; the rest of the window is counted from the rows.
         first = floor_hour(self.since + HOUR - timedelta(microseconds=1))
         last = min(reference.counted_until or FIRST, floor_hour(self.until))

@@ -1,7 +1,7 @@
 """Drift equals a naive recount, whatever was counted before, deleted since, or served later."""
 
 from bisect import bisect_right
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -219,3 +219,9 @@ def test_what_cannot_be_compared_says_why(stay, relapse):
         drift.find(relapse, served)
     with pytest.raises(BadInput):
         drift.find(stay, served, NOON + DAY, NOON)
+
+
+def test_the_last_hour_of_time_is_a_window_like_any_other(stay):
+    served, last = learned(stay), datetime.max.replace(tzinfo=UTC)
+    store(stay, served, 10, seed=1)
+    assert drift.find(stay, served, last - MINUTE, last).n == 0

@@ -79,7 +79,13 @@ def find_children(pid: int) -> list[int]:
 @contextmanager
 def freeze(children: Sequence[Child]) -> Iterator[None]:
     """Stop the processes while the block runs: some servers use the processor without requests too."""
-    pids = [pid for child in children if child.pid for pid in members(child.pid)]
+    with freeze_processes([pid for child in children if child.pid for pid in members(child.pid)]):
+        yield
+
+
+@contextmanager
+def freeze_processes(pids: Sequence[int]) -> Iterator[None]:
+    """Stop the processes of these ids while the block runs."""
     try:
         _signal(pids, signal.SIGSTOP)
         yield

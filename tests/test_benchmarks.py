@@ -73,6 +73,19 @@ def test_serving_is_measured_beside_hello_world() -> None:
     assert "One web process with the four examples" in process.stdout
 
 
+def test_a_checkout_is_measured_beside_another_one() -> None:
+    process = run_benchmark("checkouts", "--against", str(ROOT), "--seconds", "0.5", "--rounds", "1")
+    assert process.returncode == 0, process.stderr
+    assert all(f"│ {line} " in process.stdout for line in ("there", "here", "ratio"))
+
+
+def test_a_checkout_that_does_not_serve_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    process = run_benchmark("checkouts", "--against", str(tmp_path), "--rounds", "1")
+    assert process.returncode == 1
+    assert f"{tmp_path} does not serve" in process.stderr and "No module named" in process.stderr
+
+
 def test_pages_are_measured_without_the_peer() -> None:
     process = run_benchmark("graphql", "--alone", "--seconds", "0.5", "--repeats", "1")
     assert process.returncode == 0, process.stderr

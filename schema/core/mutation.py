@@ -8,13 +8,14 @@ import strawberry
 from django.db import transaction
 
 from learning.exceptions import ExemplarError
+from store.db import deadlines
 from store.exceptions import BadInput
 
 Resolver = TypeVar("Resolver", bound=Callable[..., object])
 
 
 def mutation(description: str, graphql_type: object = None) -> Callable[[Resolver], Any]:
-    """Decorate a resolver as a mutation field: one transaction, which an error rolls back.
+    """Decorate a resolver as a mutation field: one transaction, which an error rolls back, and the end of its time.
 
     Below it, the path of a fault begins within the input.
     """
@@ -24,7 +25,9 @@ def mutation(description: str, graphql_type: object = None) -> Callable[[Resolve
         def resolve(*args: object, **kwargs: object) -> object:
             try:
                 with transaction.atomic():
-                    return resolver(*args, **kwargs)
+                    result = resolver(*args, **kwargs)
+                    deadlines.check()  # rows that a list was stopped after must not be committed
+                    return result
             except ExemplarError as refusal:
                 locate_in_input(refusal)
                 raise

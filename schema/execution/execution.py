@@ -14,6 +14,7 @@ from graphql import (
     GraphQLError,
     GraphQLResolveInfo,
     GraphQLSchema,
+    OperationType,
     located_error,
 )
 from strawberry.extensions import SchemaExtension
@@ -120,8 +121,9 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         return cast(ExecutionResult, super().execute_operation(serially))
 
     def collect_and_execute_subfields(self, *args: Any) -> Any:
-        """Execute the selections of one object, in time."""
-        deadlines.check()
+        """Execute the selections of one object, in time; what a mutation has committed is answered also after it."""
+        if self.operation.operation is not OperationType.MUTATION:
+            deadlines.check()
         return super().collect_and_execute_subfields(*args)
 
 

@@ -76,7 +76,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         keys = list(
             due.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:BATCH]
         )
-        rows = self.filter(pk__in=keys)
+        rows = self.filter(pk__in=keys, status=WAITING)
+        # Of events whose transactions ended after the deletion.
+        rows.filter(receiver__deleted_at__isnull=False).give_up("Its receiver was deleted.")
         rows.update(attempts=F("attempts") + 1, due_at=Now() + timedelta(seconds=LEASE_SECONDS))
         return list(rows.annotate(now=Now()).select_related("receiver").order_by("pk"))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -29,8 +29,9 @@ from store.notices.receivers import MOST_RECEIVERS, Receiver
 from store.products.product import DataProduct
 from store.registry.promotions import Promotion
 from tests.system import free_port
+from tests.waiting import PATIENCE
 
-from ..conftest import version
+from ..conftest import at_once, version
 
 pytestmark = pytest.mark.django_db
 
@@ -148,6 +149,30 @@ def test_what_waits_for_a_stopped_receiver_waits_on_and_for_a_deleted_one_is_giv
     assert rows() == [("model.promoted", FAILED, 0)]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_sent_to_a_receiver_that_was_deleted_while_the_event_happened(
+    hook: Hook, stay: DataProduct
+) -> None:
+    receiver, _ = webhook(hook)
+    better = version(stay)
+    has_happened, is_deleted = threading.Event(), threading.Event()
+
+    def promote() -> None:
+        with transaction.atomic():
+            Promotion.objects.promote(better, "Better.", "ann")
+            has_happened.set()
+            assert is_deleted.wait(PATIENCE)
+
+    def delete() -> None:
+        assert has_happened.wait(PATIENCE)
+        receiver.remove()
+        is_deleted.set()
+
+    at_once(promote, delete)
+    assert sender.send_due() == 0
+    assert rows() == [("model.promoted", FAILED, 0)] and not hook.requests
+
+
 def test_an_event_that_is_rolled_back_is_not_sent(hook: Hook, stay: DataProduct) -> None:
     webhook(hook)
     with pytest.raises(BadInput):
@@ -233,12 +258,13 @@ def test_a_delivery_that_cannot_be_made_keeps_no_other_one_from_being_noted(
     hook: Hook, stay: DataProduct
 ) -> None:
     broken, _ = webhook(hook)
-    webhook(hook)
+    sound, _ = webhook(hook)
     Receiver.objects.filter(pk=broken.pk).update(sealed_secret=sealing.seal("whsec_x"))
     Promotion.objects.promote(version(stay), "Better.", "ann")
     assert sender.send_due() == 2
-    assert [status for _, status, _ in rows()] == [WAITING, DELIVERED]
-    assert Delivery.objects.get(receiver=broken).problem
+    assert Delivery.objects.get(receiver=sound).status == DELIVERED
+    waiting = Delivery.objects.get(receiver=broken)
+    assert waiting.status == WAITING and waiting.problem
 
 
 def test_an_answer_that_never_ends_is_ended(

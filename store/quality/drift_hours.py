@@ -102,9 +102,11 @@ class DriftHourManager(models.Manager["DriftHour"]):
         if reference is None or (reference.counted_until and reference.counted_until >= closed):
             return True  # another process counts, or has counted
         product = catalogue.find(reference.model.product)
-        since = _first_uncounted(reference, closed) if product else None
+        if product is None:
+            return True  # a process counts that has its declaration: of another release, or once it is valid again
+        since = _first_uncounted(reference, closed)
         until = closed if since is None else _end_of_batch(reference, since, closed)
-        if product and since:
+        if since:
             hours = count_hours(product, reference, [(since, until)])
             self._store(reference, hours)
         DriftReference.objects.filter(pk=key).update(counted_until=until)

@@ -221,6 +221,17 @@ def test_what_cannot_be_compared_says_why(stay, relapse):
         drift.find(stay, served, NOON + DAY, NOON)
 
 
+def test_a_process_without_the_declaration_leaves_hours_to_be_counted(stay, monkeypatch):
+    served = learned(stay)
+    store(stay, served, 3_000, seed=4)
+    expected = Prediction.objects.served().filter(model=served).count()
+    with monkeypatch.context() as patch:
+        patch.setattr(drift_hours.catalogue, "find", lambda name: None)
+        DriftHour.objects.count_ended()
+    DriftHour.objects.count_ended()
+    assert drift.find(stay, served).n == expected
+
+
 def test_the_last_hour_of_time_is_a_window_like_any_other(stay):
     served, last = learned(stay), datetime.max.replace(tzinfo=UTC)
     store(stay, served, 10, seed=1)

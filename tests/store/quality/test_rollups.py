@@ -139,6 +139,24 @@ def test_no_product_is_asked_alone_where_nothing_is_to_be_packed(
         rollups.maintain()
 
 
+def test_the_mark_is_read_from_the_newest_predictions_alone(stay: DataProduct) -> None:
+    rows = """INSERT INTO store_prediction (id, product, model_id, subject, features, answer, created_at, updated_at,
+            times_asked)
+        SELECT gen_random_uuid(), 'stay', %s, gen_random_uuid(), '{}', 'True', %s + i * interval '1 minute', now(), 1
+        FROM generate_series(1, 40000) i"""
+    with connection.cursor() as cursor:
+        cursor.execute(rows, [version(stay).pk, NOON])
+        cursor.execute("ANALYZE store_prediction")
+        cursor.execute(f"EXPLAIN {rollups.READ_MARK}", {"product": "stay", "most": rollups.MOST_RECENT})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert plan.count("using predictions_newest_first") == 2 and "predictions_by_age" not in plan
+    mark = rollups.read_mark(stay)
+    assert mark[2] == 1
+    columns = answer_class(["False", "True"], [0.2, 0.8])
+    store_prediction(stay, version(stay), "late", NOON + 40_000 * MINUTE - timedelta(seconds=4), 1, **columns)
+    assert rollups.read_mark(stay) == (mark[0], mark[1], 2)
+
+
 def test_the_current_day_and_what_is_stored_today_come_from_the_rows(stay: DataProduct) -> None:
     from django.utils.timezone import now
 

@@ -16,10 +16,12 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     django.setup()
     # Models exist only after the set-up.
+    import redis
     from django.conf import settings
+    from django.db import DatabaseError, InterfaceError
 
     from project import logs
-    from project.commands import check_server
+    from project.commands import check_server, explain
     from store.runtime import shadow_processes
     from store.runtime.worker import work
 
@@ -29,8 +31,12 @@ if __name__ == "__main__":
     gc.enable()
     try:
         check_server()
+        if sys.argv[1:2] == ["shadow"]:
+            sys.exit(shadow_processes.run(int(sys.argv[2])))
+        work()
     except ImproperlyConfigured as error:
         sys.exit(f"exemplar: {error}")
-    if sys.argv[1:2] == ["shadow"]:
-        sys.exit(shadow_processes.run(int(sys.argv[2])))
-    work()
+    except (DatabaseError, InterfaceError) as error:
+        sys.exit(f"exemplar: {explain(error)}")
+    except redis.RedisError as error:
+        sys.exit(f"exemplar: Redis cannot be reached: {error}")

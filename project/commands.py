@@ -41,6 +41,11 @@ def execute(arguments: list[str]) -> None:
         ) from None
 
 
+def explain(error: Exception) -> str:
+    """Say why an error of PostgreSQL ends a process, and what an operator has to do."""
+    return str(_find_refusal(error) or sqlstates.explain(error))
+
+
 def _find_refusal(error: Exception) -> Exception | None:
     """Find what an operator has to do about an error of PostgreSQL; None if its SQLSTATE tells nothing."""
     if sqlstates.is_missing(error) and (apps := list_unapplied()):

@@ -20,9 +20,11 @@ STATE = "query($id: ID!) { build(id: $id) { status events(first: 500) { edges { 
 
 def test_a_build_continues_after_its_process_and_the_queue_were_killed(fragile: System) -> None:
     build = running(fragile)
+    worker = fragile.process("worker")
     kill_in_search(fragile, build, "work-horse")
     kill_in_search(fragile, build, "valkey")
     done = ended(fragile, build)
+    assert fragile.process("worker") == worker  # it was not started again
     assert done["status"] == "SUCCEEDED"
     events = nodes(done["events"])
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))

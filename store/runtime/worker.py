@@ -5,14 +5,16 @@ import gc
 import logging
 import os
 import threading
+import time
 import uuid
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import redis
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
-from rq import Queue, Worker
+from rq import Queue, Worker, worker_registration
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -37,6 +39,9 @@ else:
 
 log = logging.getLogger(__name__)
 
+#: Seconds between two attempts to reach a Redis that is away.
+PAUSE = 2.0
+
 #: What jobs run, and what the threads of maintenance and of the sender import when they first need it: a process must
 #: not be forked while another thread imports.
 PRELOAD = [
@@ -49,6 +54,11 @@ PRELOAD = [
 class JobWorker(Worker):
     """An RQ worker that keeps the jobs' rows true when a work-horse is killed."""
 
+    #: RQ waits up to a minute between two attempts to take a job while Redis is away.
+    max_connection_wait_time = PAUSE
+    #: Whether a signal has stopped the worker.
+    stopping = False
+
     def __init__(self, **options: Any):
         server = redis.Redis.from_url(settings.REDIS_URL)
         super().__init__(
@@ -60,6 +70,35 @@ class JobWorker(Worker):
             maintenance_interval=60,
             **options,
         )
+
+    def request_stop(self, signum: int, frame: Any) -> None:
+        """Stop by a signal, once the job that runs has ended."""
+        self.stopping = True
+        super().request_stop(signum, frame)
+
+    def run(self) -> bool:
+        """Run jobs. Returns: False where an error ended that instead of a signal, as while Redis is away."""
+        with suppress(redis.RedisError):  # which RQ raises when it cannot register the worker's end, either
+            self.work(logging_level="WARNING")
+        if not self.stopping:
+            if self.pubsub_thread:
+                self.pubsub_thread.stop()
+            if self.horse_pid:
+                self.kill_horse()
+                self.wait_for_horse()
+        return self.stopping
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Show a sign of life, also to a Redis that has forgotten who its workers are."""
+        super().heartbeat(timeout, pipeline)
+        worker_registration.register(self, pipeline)
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Tell that a job runs. While Redis is away it runs on, since its row holds its lease."""
+        try:
+            super().maintain_heartbeats(job, execution)
+        except redis.RedisError as error:
+            log.warning("Redis cannot be used; the job that runs goes on: %s", error)
 
     def dequeue_job_and_maintain_ttl(self, *arguments: Any, **options: Any) -> Any:
         """Wait for the next job; import what jobs run first, so that work-horses share it and start at once."""
@@ -118,10 +157,25 @@ def work() -> None:
     threading.Thread(
         target=shadow_processes.keep_running, args=[stopped], name="shadows", daemon=True
     ).start()
-    JobWorker(name=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}").work(
-        logging_level="WARNING"
-    )
+    job_worker = register()
+    while not job_worker.run():
+        job_worker = register_again()
     stopped.set()
+
+
+def register() -> JobWorker:
+    """Register a worker under a name of its own. Raises redis.RedisError."""
+    return JobWorker(name=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:6]}")
+
+
+def register_again() -> JobWorker:
+    """Register a worker as soon as Redis can be used: it may have forgotten the one of before."""
+    while True:
+        time.sleep(PAUSE)
+        try:
+            return register()
+        except redis.RedisError as error:
+            log.warning("Redis cannot be used; jobs wait until it is back: %s", error)
 
 
 def _maintain_forever(stopped: threading.Event) -> None:

@@ -9,9 +9,11 @@ from signal import SIGKILL
 from unittest import mock
 
 import pytest
+import redis
 from django.conf import settings
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
+from rq import worker_registration
 
 from store.builds.builds import Build
 from store.jobs import queue
@@ -126,6 +128,36 @@ def test_a_worker_outlives_a_work_horse_that_ends_while_postgresql_cannot_be_rea
     monkeypatch.setattr(maintenance, "KINDS", (unreachable,))
     job = mock.Mock(args=[build.pk], id="build-1-0a1b2c3d")
     worker.JobWorker(name="unreachable").handle_work_horse_killed(job, 1, SIGKILL, None)
+
+
+def test_a_job_runs_on_while_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    job_worker = worker.JobWorker(name="lonely")
+    monkeypatch.setattr(job_worker, "connection", redis.Redis(port=9, retry=None))
+    job_worker.maintain_heartbeats(mock.Mock(started_at=None, timeout=-1), mock.Mock())
+
+
+def test_a_worker_that_an_error_ended_registers_again_once_redis_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job_worker = worker.JobWorker(name="unlucky")
+    monkeypatch.setattr(job_worker, "work", mock.Mock(side_effect=redis.ConnectionError("refused")))
+    assert job_worker.run() is False
+    monkeypatch.setattr(worker, "PAUSE", 0)
+    again = mock.Mock()
+    monkeypatch.setattr(worker, "register", mock.Mock(side_effect=[redis.ConnectionError("refused"), again]))
+    assert worker.register_again() is again
+
+
+def test_a_worker_registers_again_with_a_redis_that_has_lost_its_data() -> None:
+    job_worker = worker.JobWorker(name="forgotten")
+    job_worker.register_birth()
+    try:
+        worker_registration.unregister(job_worker)
+        assert job_worker.key not in worker_registration.get_keys(connection=job_worker.connection)
+        job_worker.heartbeat()
+        assert job_worker.key in worker_registration.get_keys(connection=job_worker.connection)
+    finally:
+        job_worker.register_death()
 
 
 def test_a_failure_does_not_end_maintenance(monkeypatch: pytest.MonkeyPatch) -> None:

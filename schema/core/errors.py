@@ -242,6 +242,10 @@ def unreachable_server(cause: BaseException) -> ExemplarError | None:
         return Unavailable(f"{sentence} Try again once there is.", retry_after=RETRY_AFTER)
     if sqlstates.get_sqlstate(cause) in sqlstates.BUSY:
         return Overloaded("The database is busy; try again.", retry_after=RETRY_AFTER)
+    if sqlstates.is_read_only(cause):
+        return Unavailable(
+            "The database takes no writes at present; try again later.", retry_after=RETRY_AFTER
+        )
     if sqlstates.is_unreachable(cause):
         return Unavailable("The database cannot be reached; try again in a moment.", retry_after=RETRY_AFTER)
     if isinstance(cause, ProgrammingError) and (sqlstates.is_missing(cause) or sqlstates.is_forbidden(cause)):

@@ -95,10 +95,15 @@ def get_table(error: BaseException) -> str | None:
     return table
 
 
+def is_read_only(error: BaseException) -> bool:
+    """Return True where the server takes no writes at present."""
+    return get_sqlstate(error) == errorcodes.READ_ONLY_SQL_TRANSACTION
+
+
 def is_unreachable(error: BaseException) -> bool:
     """Return True where the server is gone, fails, or takes no writes at present."""
     code = get_sqlstate(error)
-    if code == errorcodes.READ_ONLY_SQL_TRANSACTION:
+    if is_read_only(error):
         return True
     return isinstance(error, UNREACHABLE) and (code is None or code[:2] in FAILING)
 

@@ -286,9 +286,18 @@ def degraded() -> list[UnservableVersion]:
     return [misfit for misfit in _promoted.values() if isinstance(misfit, UnservableVersion)]
 
 
+def is_read_only() -> bool:
+    """Return True where PostgreSQL takes no writes: a standby, or a database that was set so."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        return bool(cursor.fetchone() == ("on",))
+
+
 def _postgresql() -> list[str]:
     try:
         recorded = _recorded()
+        if is_read_only():
+            return ["PostgreSQL takes no writes at present, so no prediction can be stored."]
     except (DatabaseError, InterfaceError) as error:
         connection.close()
         return [sqlstates.explain(error)]

@@ -85,6 +85,18 @@ async def test_a_process_that_cannot_store_predictions_is_not_ready(monkeypatch:
     await started.stop()
 
 
+def forbid_writes() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+
+
+async def test_a_process_whose_database_takes_no_writes_is_not_ready() -> None:
+    await threads.run(forbid_writes)
+    status, body = await ready()
+    assert (status, body["ready"]) == (503, False)
+    assert body["reasons"] == ["PostgreSQL takes no writes at present, so no prediction can be stored."]
+
+
 async def test_a_web_process_records_the_schema_that_it_serves() -> None:
     for _ in range(2):
         await asgi.record_schema()

@@ -118,6 +118,11 @@ def test_a_client_is_asked_to_retry_only_what_may_pass(code: str, answer: type[E
     assert bool(full_disks.describe(error)) is (code == "53100")
 
 
+def test_a_client_hears_that_a_standby_takes_no_writes() -> None:
+    error = refused("DO $$ BEGIN RAISE SQLSTATE '25006'; END $$")
+    assert refusal_of(error).message == "The database takes no writes at present; try again later."
+
+
 def test_a_connection_that_was_refused_has_no_sqlstate_and_the_servers_own_sentence() -> None:
     error = OperationalError('FATAL:  database "nope" does not exist\n')
     assert sqlstates.explain(error) == 'PostgreSQL cannot be reached: FATAL: database "nope" does not exist.'

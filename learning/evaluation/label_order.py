@@ -58,6 +58,15 @@ def place_rows(columns: Sequence[Column], rows: Sequence[Row]) -> Floats:
     return np.clip(np.asarray(points, dtype=np.float64), -FARTHEST, FARTHEST)
 
 
+def are_readable(columns: Sequence[Column], rows: Sequence[Row]) -> bool:
+    """Return True if the columns can read all rows: a value that was stored for another type may be none of theirs."""
+    try:
+        frame(columns, rows)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
 def order_rows(points: Floats, uncertainty: Floats, most: int) -> Rows:
     """Order rows by what their labels would teach: the places of at most `most` of them.
 

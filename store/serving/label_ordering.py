@@ -1,6 +1,7 @@
 """Label ordering: the job that orders what to label next in a product, and stores the order as a generation."""
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,13 +31,14 @@ def update(row: LabelQueue, product: DataProduct) -> bool:
 
 def order(product: DataProduct, rows: list[Unlabelled]) -> list[Unlabelled]:
     """Order subjects by what their labels would teach, as many as a queue has."""
-    if not rows:
+    readable = label_pool.select_readable(product, rows)
+    if not readable:
         return []
-    places = label_order.order_rows(label_pool.place(product, rows), _weigh(rows), label_queue.MOST)
-    return [rows[place] for place in places]
+    places = label_order.order_rows(label_pool.place(product, readable), _weigh(readable), label_queue.MOST)
+    return [readable[place] for place in places]
 
 
-def _weigh(rows: list[Unlabelled]) -> label_order.Floats:
+def _weigh(rows: Sequence[Unlabelled]) -> label_order.Floats:
     """Compute the uncertainty of each subject; of what no version says, the greatest of the others.
 
     So a product whose model is certain of nothing yet is labelled by the variety of its rows.

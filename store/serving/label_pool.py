@@ -78,7 +78,8 @@ def find_labelled(product: DataProduct, subjects: Mapping[str, str | None]) -> s
     if keys and product.join.label:
         with refusals_explained(product.join):
             rows = base_rows.select_keys(product, keys).filter(**{f"{product.join.label}__isnull": False})
-            labelled |= {keys[str(key)] for key in rows.values_list("pk", flat=True)}
+            # A column may call texts equal that are two entities, as `char(4)` does.
+            labelled |= {keys[key] for key in map(str, rows.values_list("pk", flat=True)) if key in keys}
     return labelled
 
 
@@ -223,6 +224,18 @@ def _describe_answer(
             width = _width(intervals.get(version.pk), value, features)
             return {"model": version.pk, "answer": repr(value), "uncertainty": width}
     return {}
+
+
+def select_readable(product: DataProduct, rows: Sequence[Unlabelled]) -> Sequence[Unlabelled]:
+    """Leave out instances that today's columns cannot read, as of a feature that was a text and is a number now."""
+    columns, instances = product.signature.columns, [product.restore_row(row.features) for row in rows]
+    if label_order.are_readable(columns, instances):
+        return rows
+    return [
+        row
+        for row, instance in zip(rows, instances, strict=True)
+        if label_order.are_readable(columns, [instance])
+    ]
 
 
 def place(product: DataProduct, rows: Sequence[Unlabelled]) -> label_order.Floats:

@@ -65,10 +65,18 @@ def _declare() -> tuple[Any, ...]:
         class Meta:
             app_label, db_table, managed = "clinic", "team_order", False
 
-    return Customer, Profile, Line, Order
+    class Spelt(models.Model):
+        key = models.CharField(max_length=50, primary_key=True)
+        age = models.IntegerField()
+        churned = models.BooleanField(null=True)
+
+        class Meta:
+            app_label, db_table, managed = "clinic", "team_spelt", False
+
+    return Customer, Profile, Line, Order, Spelt
 
 
-Customer, Profile, Line, Order = _declare()
+Customer, Profile, Line, Order, Spelt = _declare()
 
 #: The tenant whose rows the products see.
 OURS = 1
@@ -91,6 +99,11 @@ def customers(rows: Any = None, **features: Any) -> DataProduct:
 def lines(rows: Any = None) -> DataProduct:
     """A product over the lines of purchases, whose key was named by hand: it is the purchase's."""
     return product(Line.objects.all() if rows is None else rows, {"amount": "amount"}, "returned")
+
+
+def spelt() -> DataProduct:
+    """A product over rows whose keys are texts; the test makes the table."""
+    return product(Spelt.objects.all(), {"age": "age"}, "churned")
 
 
 @pytest.fixture

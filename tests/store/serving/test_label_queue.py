@@ -17,7 +17,7 @@ from store.db.pagination import PageRequest
 from store.exceptions import BadInput, OutOfRange
 from store.jobs import queue
 from store.models import Feedback, LabelCandidate, LabelQueue, Prediction, Promotion
-from store.predictions import upsert
+from store.predictions import truth, upsert
 from store.predictions.feedback import About
 from store.predictions.upsert import PredictionBatch
 from store.products.product import DataProduct
@@ -29,6 +29,7 @@ from tests.market.rows import customer
 from ..conftest import HOUR, NOON, at_once, operate, version
 from ..predictions.test_predictions import question
 from ..products.test_grouped_rows import monthly
+from ..team import spelt
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +59,25 @@ def compute(product: DataProduct) -> list[LabelCandidate]:
 
 def read(product: DataProduct, first: int = 20, **bounds: Any) -> list[LabelCandidate]:
     return LabelCandidate.objects.page(product, PageRequest(first, **bounds)).nodes
+
+
+def test_an_instance_of_a_feature_that_had_another_type_keeps_no_other_one_out(
+    stay: DataProduct, served: ModelVersion
+) -> None:
+    text, *others = predict(stay, served, [0.6, 0.7, 0.8])
+    Prediction.objects.filter(pk=text.pk).update(features=text.features | {"age": "old"})
+    assert {row.prediction_id for row in compute(stay)} == {row.pk for row in others}
+    Prediction.objects.update(features=text.features | {"age": "old"})
+    assert compute(stay) == []
+
+
+def test_a_key_that_only_its_column_calls_equal_is_another_entity() -> None:
+    product = spelt()
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE team_spelt (key char(4) PRIMARY KEY, age integer, churned boolean)")
+        cursor.execute("INSERT INTO team_spelt VALUES ('ann', 30, true), ('bert', 40, true)")
+    subjects = {truth.subject_of_entity(product, key): key for key in ("ann", "bert")}
+    assert label_pool.find_labelled(product, subjects) == {truth.subject_of_entity(product, "bert")}
 
 
 def references(rows: Sequence[LabelCandidate]) -> list[str | None]:

@@ -44,9 +44,11 @@ def is_below_promised(live: Measure, promised: Measure) -> bool:
 
 def compare_with_promised(live: Measure, promised: Measure) -> str:
     """Compare a live value with the promised one, in sentences that say whether chance explains the difference."""
-    if live is None or live["value"] is None:
+    if live is None:
         return ""
     title = metric_title(live["metric"])
+    if live["value"] is None:
+        return f"{title} cannot be computed yet: the labels that count are too few, or of too few classes."
     begin = f"{title} is {measured(bounded(live))}"
     if promised is None or promised["value"] is None:
         return f"{begin}; nothing was promised."

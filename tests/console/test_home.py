@@ -232,6 +232,23 @@ def test_while_the_database_is_away_a_card_says_so_once_and_tries_again(
     assert "You may not" not in html and "No version serves" not in html
 
 
+@pytest.mark.parametrize(
+    ("predictions", "counted", "words"),
+    [(0, 0, "no prediction yet"), (3, 0, "no label that counts yet"), (3, 1, "too few labels yet")],
+)
+def test_a_card_without_a_live_value_says_what_is_lacking(
+    monkeypatch: pytest.MonkeyPatch, predictions: int, counted: int, words: str
+) -> None:
+    quality = {"predictions": predictions, "counted": counted, "promised": None, "measured": []}
+    card = EMPTY | {"quality": quality, "predictionCounts": [], "champion": None}
+
+    async def execute(api: Api, answer: Answer, *_: object) -> None:
+        answer.data = {"product": card}
+
+    monkeypatch.setattr(Api, "execute", execute)
+    assert words in as_anybody(monkeypatch, views.card, "/home/cards/tumor/", "tumor")
+
+
 def test_a_card_of_no_product_is_not_found(exemplar: System) -> None:
     assert exemplar.client.get("/home/cards/nothing/").status_code == 404
 

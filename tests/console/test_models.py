@@ -4,11 +4,13 @@ import inspect
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from django.http import Http404, HttpRequest
+from django.template.loader import render_to_string
 
 from project.console import interval_charts, model_tables
 from project.console.templatetags import registry
@@ -252,3 +254,24 @@ def test_names_are_written_for_people() -> None:
 def test_every_reason_and_code_has_words() -> None:
     assert set(comparisons.REASONS) == set(served.schema._schema.type_map["ExclusionReason"].values)
     assert [code for code in promotions.STALE if code not in ErrorCode.__members__] == []
+
+
+@pytest.mark.parametrize(
+    ("predictions", "counted", "words"),
+    [(0, 0, "–</td>"), (3, 0, "no truth yet"), (3, 1, "too few truths yet")],
+)
+def test_a_version_without_a_live_value_says_what_is_lacking(
+    predictions: int, counted: int, words: str
+) -> None:
+    quality = {"predictions": predictions, "counted": counted}
+    build = {"number": 1}
+    version = {
+        "number": 2,
+        "family": "linear",
+        "status": "CHAMPION",
+        "builtAt": "2026-05-01T00:00:00Z",
+        "build": build,
+    }
+    product = SimpleNamespace(name="tumor")
+    context = {"rows": [version | {"quality": quality}], "product": product, "roles": {}}
+    assert words in render_to_string("console/parts/models_live.html", context)

@@ -15,6 +15,7 @@ from project.console.templatetags.quality import json_value, p_value
 from project.console.views import quality_parts
 from project.console.wording import first_sentences, metric_title, write_metrics
 from tests.console.inspection import Page
+from tests.console.test_home import as_anybody
 from tests.system import System
 from tests.test_lifecycle import champion, data, predict_for
 
@@ -27,10 +28,11 @@ def measure(
     return {"metric": "roc_auc", "label": None, "value": value, "low": low, "high": high, "n": n}
 
 
-def bucket(start: str, value: float | None = None, predictions: int = 10) -> dict[str, Any]:
+def bucket(start: str, value: float | None = None, predictions: int = 10, counted: int = 5) -> dict[str, Any]:
     low, high = (None, None) if value is None else (value - 0.1, value + 0.1)
     measured = [measure(value, low, high)]
-    return {"start": start, "predictions": predictions, "coverage": 0.5, "measured": measured}
+    counts = {"predictions": predictions, "labelled": counted, "counted": counted, "coverage": 0.5}
+    return {"start": start, "measured": measured, **counts}
 
 
 @pytest.fixture
@@ -83,6 +85,7 @@ def test_what_is_no_window_is_said_and_another_one_shown(
         (measure(0.99, 0.97, 1.0), measure(0.9, 0.85, 0.95), "better than promised beyond chance"),
         (measure(1.0, n=3), measure(0.99, 0.98, 1.0), "too few labels for an interval"),
         (measure(0.8, 0.7, 0.9), None, "nothing was promised"),
+        (measure(None, n=1), measure(0.99, 0.98, 1.0), "too few, or of too few classes"),
     ],
 )
 def test_a_sentence_says_whether_chance_explains_a_difference(
@@ -108,6 +111,23 @@ def test_parts_without_predictions_are_gaps_in_the_history() -> None:
         "roc_auc", None, measure(0.95, 0.9, 1.0), [Mark(3, "Version 2 was promoted")]
     )
     assert "Version 2 was promoted" in chart and "live 0.8" in chart and "promised 0.95" in chart
+
+
+@pytest.mark.parametrize(
+    ("counted", "sentence"),
+    [(0, "has a label that counts yet"), (1, "has enough labels of each class to compute it yet")],
+)
+def test_a_history_without_a_value_says_whether_labels_count(
+    monkeypatch: pytest.MonkeyPatch, counted: int, sentence: str
+) -> None:
+    about = {
+        "task": "CLASSIFICATION",
+        "metric": "roc_auc",
+        **dict.fromkeys(("labels", "predictionCounts", "promotions", "builds")),
+    }
+    quality = {"promised": None, "history": [bucket("2026-05-01T00:00:00Z", counted=counted)]}
+    monkeypatch.setattr(quality_parts, "_fetch_history", lambda *_: (about, quality, "roc_auc"))
+    assert sentence in as_anybody(monkeypatch, quality_parts.history, "/", "tumor")
 
 
 def test_a_history_over_years_by_hours_is_drawn_without_gaps() -> None:

@@ -48,6 +48,7 @@ def history(request: HttpRequest, product: str) -> HttpResponse:
         "volume": parts.draw_volume(counts, titles, marks),
         "volumes": volumes,
         "happenings": happenings,
+        "has_counted": any(parts.values("counted")),
         "rows": list(_list_rows(parts, metric, query.label)),
         "by": dict(PARTS)[query.window.by].lower(),
         "parameters": request.GET.urlencode(),

@@ -74,10 +74,16 @@ def render_choices(name: str, column: InferredColumn) -> Iterator[str]:
     members = choice_names.name_values(column.values)
     for value, member in members.items():
         literal = value if is_integer else quote(value)
-        title = member.replace("_", " ").title()
-        needs_title = is_integer or title.casefold() != value.replace("_", " ").casefold()
+        needs_title = is_integer or not _is_title_of(value, member)
         line = f"        {member} = {literal}{f', {quote(value)}' if needs_title else ''}"
         yield line if len(line) <= WIDTH else render_call(f"        {member} = (", [literal, quote(value)])
+
+
+def _is_title_of(value: str, member: str) -> bool:
+    """Return True where Django derives the title from the member: the value, with capitals if it has none."""
+    title, words = member.replace("_", " ").title(), value.replace("_", " ")
+    # "EUR" and "iOS" would be shown to people as "Eur" and "Ios".
+    return title == words or title.lower() == words
 
 
 def _type(column: InferredColumn) -> tuple[str, list[str]]:

@@ -269,6 +269,19 @@ def test_titles_stay_as_they_were_typed(planned: Any) -> None:
     assert 'description="Which Käufer?"' in render(app)["products.py"]
 
 
+def test_titles_of_choices_are_their_values(planned: Any) -> None:
+    values = {
+        "currency": ["EUR", "USD"],
+        "system": ["iOS", "Android"],
+        "plan": ["basic", "two phones"],
+    }
+    rows = [[*(each[i % 2] for each in values.values()), i % 50, i % 2] for i in range(60)]
+    app = planned(("a.csv", [*values, "x", "bought"], rows), label="bought")
+    text = render(app)["models.py"]
+    for line in ('EUR = "EUR", "EUR"', '= "iOS", "iOS"', 'ANDROID = "Android"\n', 'BASIC = "basic"\n'):
+        assert line in text
+
+
 @pytest.mark.parametrize(
     ("classes", "positive"),
     [

@@ -325,8 +325,8 @@ def named(path: Path) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value as part of a message: short, and in ASCII since it may hold any character."""
-    text = ascii(print_ast(value))[1:-1] if isinstance(value, Node) else ascii(value)
+    """A value as part of a message: short, with escapes for characters that cannot be printed."""
+    text = repr(print_ast(value))[1:-1] if isinstance(value, Node) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

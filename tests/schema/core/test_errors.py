@@ -163,6 +163,22 @@ def test_the_path_of_a_missing_variable_is_its_use(ask):
     assert "$radius is missing" in answer["errors"][0]["message"]
 
 
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        ("Möbel 日本", "Möbel 日本"),
+        ("a\u202eb", r"a\u202eb"),
+        ("\ud800", r"\ud800"),
+        ("line\nline", r"line\nline"),
+    ],
+)
+def test_a_message_has_the_value_as_it_was_sent_where_it_can_be_printed(client, value, quoted):
+    query = "query Q($radius: Float!) { predict(features: { radius: $radius }) { radius } }"
+    body = json.dumps({"query": query, "variables": {"radius": value}})
+    answer = client.post("", content=body, headers={"Content-Type": "application/json"}).json()
+    assert f"not '{quoted}'" in answer["errors"][0]["message"]
+
+
 def test_a_message_names_the_values_and_fields_that_are_accepted(ask):
     answer = ask("{ predict(features: { radius: 1, label: FOO, txture: 2 }) { radius } }")
     sentences = " ".join(error["message"] for error in answer["errors"])

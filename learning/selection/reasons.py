@@ -130,20 +130,26 @@ class Reasons:
         verdict = self._keep(defender)
         if challenger is None or lead is None:
             return f"{verdict} No other could be compared with it."
-        parts = [verdict, self._comparison(challenger, defender, lead), *self._blind(challenger, lead)]
-        if mean(best) > max(mean(defender), mean(challenger)) + ROUNDING:
+        is_surpassed = mean(best) > max(mean(defender), mean(challenger)) + ROUNDING
+        comparison = self._comparison(challenger, defender, lead, is_surpassed)
+        parts = [verdict, comparison, *self._blind(challenger, lead)]
+        if is_surpassed:
             parts.append(f"Not the highest score: {explain_rank(defender, best, self.ratio)}.")
         return " ".join(parts)
 
     def _keep(self, defender: MeasuredScores) -> str:
         return f"Kept the champion's recipe, {defender.candidate}: {self._score(defender)}."
 
-    def _comparison(self, challenger: FinalScores, defender: FinalScores, lead: Lead) -> str:
-        among = f" of {lead.rivals:,}" if lead.rivals > 1 else ""
-        other, score = (
-            f"The best other{among}, {_name(challenger, defender)},",
-            format_score(mean(challenger)),
-        )
+    def _comparison(
+        self, challenger: FinalScores, defender: FinalScores, lead: Lead, is_surpassed: bool
+    ) -> str:
+        # The search chooses the challenger, so that another one may be the best of the final round.
+        among = f"{lead.rivals:,}" if lead.rivals > 1 else ""
+        if is_surpassed:
+            subject = f"The rival that the search chose{among and f' from {among}'}"
+        else:
+            subject = f"The best other{among and f' of {among}'}"
+        other, score = f"{subject}, {_name(challenger, defender)},", format_score(mean(challenger))
         if lead.advantage <= ROUNDING:
             return f"{other} is not better: {score}."
         return f"{other} has {score}: better by {format_noise(lead.advantage)}, which may be luck."

@@ -162,6 +162,14 @@ def test_a_recipe_that_is_better_by_chance_does_not_replace_it():
     )
 
 
+def test_a_rival_that_another_one_surpasses_is_not_called_the_best():
+    rival = (0.95, 0.89, 0.92, 0.91, 0.90)
+    entries = entry(CHAMPION, GOOD, 0.91), entry(FOREST, rival, 0.95), entry(BOOSTING, NOISY, 0.94)
+    reason = run_decision(*entries, champion=incumbent()).reason
+    assert "The rival that the search chose, forest, has 0.914: better by 0.006" in reason
+    assert "Not the highest score: boosting is higher by 0.010" in reason and "best other" not in reason
+
+
 def test_the_same_examples_are_not_learned_again():
     decision = run_decision(entry(CHAMPION, GOOD, 0.91), champion=incumbent(fingerprint="now"))
     assert decision.winner is None

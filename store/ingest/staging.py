@@ -154,12 +154,20 @@ class _ByteSource(_Source):
 
     def read_chunk(self, size: int) -> bytes:
         chunk: bytes = self.file.read(size)
+        self.rows += self.count_rows(chunk)
         # Some versions of PostgreSQL end the data at \. and all of them take any quote for the start of a quoted part.
         if b"\\." in self.last + chunk or self.has_stray_quote(chunk):
             raise AmbiguousBytes
-        self.rows += chunk.count(b"\n")
         self.last = chunk[-1:]
         return chunk
+
+    def count_rows(self, chunk: bytes) -> int:
+        """Count the line ends that stand in no quoted cell."""
+        if self.quote is None or (self.quote not in chunk and self.quotes % 2 == 0):
+            return chunk.count(b"\n")
+        codes = np.frombuffer(chunk, np.uint8)
+        is_quoted = (self.quotes + np.cumsum(codes == self.quote)) % 2 == 1
+        return int(np.count_nonzero((codes == ord("\n")) & ~is_quoted))
 
     def has_stray_quote(self, chunk: bytes) -> bool:
         """Return True where a quote opens behind other characters of its cell, as in `6" pipe` and in `6"`."""

@@ -53,6 +53,19 @@ def test_quotes_are_paired_across_chunks(tmp_path: Path, monkeypatch: pytest.Mon
     assert staged(layout) == read(layout) == [['x "y" z', "1"], [None, None], ["2", '6"'], ["3", "4"]]
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 1 << 18])
+def test_lines_of_a_quoted_cell_are_counted_as_one_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    (path := tmp_path / "rows.csv").write_text('a,b\n"x\ny\n""z""\n",1\n2,3\n"",4\n')
+    monkeypatch.setattr(staging, "CHUNK", chunk)
+    counts: list[int] = []
+    with transaction.atomic():
+        assert staging.stage(files.sniff(path), ["a", "b"], lambda _, rows: counts.append(rows))
+        transaction.set_rollback(True)
+    assert counts[-1] == 3
+
+
 @pytest.mark.parametrize("text", ["x\ry", "x\r\n\\.\r\ny", "x\n\\.\ny", "\\."])
 def test_line_ends_within_texts_of_json_are_stored(tmp_path: Path, text: str) -> None:
     (path := tmp_path / "rows.jsonl").write_text(f"{json.dumps({'a': text, 'b': '1'})}\n" * 2)

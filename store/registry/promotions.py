@@ -59,7 +59,8 @@ class PromotionManager(models.Manager["Promotion"]):
         if why := last.previous.misfit(catalogue.get(product)):
             raise ModelDoesNotFit(why)
         why = _checked_reason(reason)
-        return self.record(state, last.previous, why, by, rollback=True, hold=f"Rolled back by {by}: {why}")
+        hold = f"Rolled back by {by}: {_end_sentence(why)}"
+        return self.record(state, last.previous, why, by, rollback=True, hold=hold)
 
     def newest(self, product: str) -> models.QuerySet["Promotion"]:
         """List the product's promotions, newest first."""
@@ -160,3 +161,8 @@ def _checked_reason(reason: str) -> str:
     if not reason.strip() or "\0" in reason:
         raise BadInput("A reason is required; it is stored with the promotion.", argument=("reason",))
     return reason.strip()
+
+
+def _end_sentence(text: str) -> str:
+    """End a text as a sentence does: others stand behind it."""
+    return text if text.endswith((".", "!", "?", "…", "。")) else f"{text}."

@@ -369,6 +369,15 @@ def test_a_rollback_holds_automatic_promotion_until_a_person_promotes(stay: Data
     assert ProductState.objects.get().hold == ""
 
 
+@pytest.mark.parametrize(("reason", "hold"), [("too slow", "too slow."), ("Too slow!", "Too slow!")])
+def test_the_reason_of_a_hold_ends_as_a_sentence(stay: DataProduct, reason: str, hold: str) -> None:
+    first, second = version(stay), version(stay)
+    promote(first)
+    promote(second)
+    Promotion.objects.rollback(stay.name, second, reason, by="ann")
+    assert ProductState.objects.get().hold == f"Rolled back by ann: {hold}"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_two_concurrent_promotions_one_succeeds(stay: DataProduct) -> None:
     first, second, third = version(stay), version(stay), version(stay)

@@ -11,6 +11,7 @@ from graphql import (
     GraphQLError,
     GraphQLObjectType,
     GraphQLSchema,
+    NonNullTypeNode,
     OperationDefinitionNode,
     OperationType,
 )
@@ -114,6 +115,8 @@ class Operation:
     predicting: Sequence[PredictionField]
     #: True for a mutation, whose fields are executed one after the other.
     is_serial: bool
+    #: The defaults of the variables whose types take no null, also where a field would; None where there is none.
+    required: Mapping[str, JSON]
     #: What its fields need of the caller.
     needs: frozenset[Need] = frozenset()
 
@@ -123,6 +126,8 @@ class Operation:
 
     def read(self, variables: Variables) -> list[Sequence[PredictionRequest]]:
         """The requests of each predicting field. Raises NotEligible."""
+        if any(variables.get(name, default) is None for name, default in self.required.items()):
+            raise NotEligible
         return [field.read(variables) for field in self.predicting]
 
     async def predict(
@@ -262,7 +267,12 @@ class OperationCompiler:
         # GraphQL validates variables that are not used, and this path does not.
         if not self.predicting or declared - used - self.scope.conditions.keys():
             raise NotCompiled
-        return Operation(constants, self.predicting, is_mutation, self.needs_of_products(needs))
+        required = {
+            name: self.defaults.get(name)
+            for definition in node.variable_definitions or ()
+            if isinstance(definition.type, NonNullTypeNode) and (name := definition.variable.name.value)
+        }
+        return Operation(constants, self.predicting, is_mutation, required, self.needs_of_products(needs))
 
     def needs_of_products(self, needs: frozenset[Need]) -> frozenset[Need]:
         """The needs of the document; those on whichever product it turns out to be are on the products here."""

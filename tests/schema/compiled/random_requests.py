@@ -193,6 +193,8 @@ class Drawing:
 
     def variable(self, type_: str, value: Any) -> str:
         name = f"v{len(self.variables)}"
+        if not type_.endswith("!") and self.chance(0.1):
+            type_ += "!"
         if (
             self.chance(0.05)
             and writable(value)

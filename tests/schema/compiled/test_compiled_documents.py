@@ -182,8 +182,13 @@ STAY_FEATURES = {"age": 61, "note": "", "urgency": "PLANNED", "cost": 10}
 ASK = "query Ask($features: StayFeatures!) { stay { predict(features: $features) { id label } } }"
 
 
+ASK_ABOUT = """mutation Ask($features: StayFeatures!, $subject: String!) {
+  stayPredict(input: { features: $features, reference: $subject }) { prediction { id reference } } }"""
+
+
 def body(query: str = ASK, features: Any = STAY_FEATURES, **more: Any) -> bytes:
-    return json.dumps({"query": query, "variables": {"features": features}, **more}).encode()
+    variables = {"features": features} | {name: more.pop(name) for name in ("subject",) if name in more}
+    return json.dumps({"query": query, "variables": variables, **more}).encode()
 
 
 @pytest.mark.parametrize(
@@ -210,6 +215,13 @@ def body(query: str = ASK, features: Any = STAY_FEATURES, **more: Any) -> bytes:
         (False, b"[]", {}),
         (False, body("mutation { cancelJob(input: {job: \"x\"}) { job { id } } }"), {}),
         (False, body(ASK.replace("label", "truth")), {}),
+        # A variable is checked by its own type, also where the argument takes null.
+        (True, body(ASK_ABOUT, subject="slip"), {}),
+        (False, body(ASK_ABOUT), {}),
+        (False, body(ASK_ABOUT, subject=None), {}),
+        (True, body(ASK_ABOUT.replace("String!", 'String! = "slip"')), {}),
+        (False, body(ASK_ABOUT.replace("String!", 'String! = "slip"'), subject=None), {}),
+        (True, body(ASK_ABOUT.replace("String!", "String"), subject=None), {}),
         # A variable is checked although what reads it is left out.
         (False, body(ASK.replace("label", "label x: id @skip(if: true)").replace("(if: true)", "(if: $features)")), {}),
         (

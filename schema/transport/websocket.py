@@ -89,6 +89,8 @@ class Protocol(BaseGraphQLTransportWSHandler[Context, None]):
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         """Find the caller by the token in the payload, where its head has none: a browser cannot set one."""
         payload = message.get("payload")
+        if payload is None:  # clients that write every member of the message send null
+            message.pop("payload", None)
         try:
             if isinstance(payload, dict) and not self.connection_init_received:
                 await self.identify(payload.get("Authorization", payload.get("authorization")))

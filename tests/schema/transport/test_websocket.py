@@ -123,6 +123,16 @@ def test_an_invalid_message_closes_the_socket(open_socket, message):
         assert socket.closed() == 4400
 
 
+def test_null_stands_for_what_a_message_leaves_out(open_socket):
+    with open_socket() as socket:
+        socket.send({"type": "connection_init", "payload": None})
+        assert socket.receive() == {"type": "connection_ack"}
+        socket.send({"type": "ping", "payload": None})
+        assert socket.receive() == {"type": "pong"}
+        socket.subscribe("{ hello }", variables=None, operationName=None, extensions=None)
+        assert socket.receive()["type"] == "next"
+
+
 def test_nothing_runs_before_the_connection_was_initialised(open_socket):
     with open_socket() as socket:
         socket.subscribe("{ hello }")

@@ -111,9 +111,14 @@ class JobManager(models.Manager[J]):
         return row
 
     @transaction.atomic
-    def abandon(self, pk: int, attempt: int) -> None:
-        """Return the job of a dead attempt to READY, or fail it after MAX_ATTEMPTS."""
-        lost = self.select_for_update().filter(pk=pk, attempt=attempt, status=RUNNING).first()
+    def abandon(self, pk: int, attempt: int, **conditions: Any) -> None:
+        """Return the job of a dead attempt to READY, or fail it after MAX_ATTEMPTS.
+
+        Args:
+            conditions: lookups that the row must meet once it is locked.
+        """
+        running = self.filter(pk=pk, attempt=attempt, status=RUNNING)
+        lost = running.filter(**conditions).select_for_update().first()
         if lost is None:
             return
         if lost.attempt >= MAX_ATTEMPTS:
@@ -130,9 +135,10 @@ class JobManager(models.Manager[J]):
         Any process may call this at any time.
         """
         self._correct_future_leases()
+        # Also once the row is locked: a step that holds it for long lets the renewal wait as well, which comes first.
         expired = Now() - timedelta(seconds=LEASE_SECONDS)
         for pk, attempt in self.filter(status=RUNNING, lease__lt=expired).values_list("pk", "attempt"):
-            self.abandon(pk, attempt)
+            self.abandon(pk, attempt, lease__lt=expired)
         # A request in the future is from before the database's clock was set back.
         just_now = Now() - timedelta(seconds=MAINTENANCE_INTERVAL), Now()
         ready = self.filter(status=READY).exclude(requested_at__range=just_now).values_list("pk", flat=True)

@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -44,7 +45,7 @@ from store.snapshots.snapshots import Snapshot
 from tests.clinic.models import Anamnesis, Lab
 from tests.waiting import PATIENCE, eventually
 
-from ..conftest import HOUR, NOON, at_once, declared, examples, operate
+from ..conftest import HOUR, NOON, at_once, declared, examples, operate, wait_for_locks
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -257,6 +258,30 @@ def test_an_abandoned_build_is_started_again_as_a_new_attempt(stay: DataProduct)
     Build.objects.abandon(first.pk, 1)  # news of the first attempt's death may come late
     assert second.renew()
     assert not first.renew()
+
+
+def test_an_attempt_that_holds_its_row_for_longer_than_a_lease_runs_on(stay: DataProduct) -> None:
+    build = claimed(stay)
+    Build.objects.filter(pk=build.pk).update(lease=Now() - timedelta(seconds=jobs.LEASE_SECONDS + 1))
+    is_held = threading.Event()
+
+    def record_step() -> None:
+        with transaction.atomic():
+            build.hold()
+            is_held.set()
+            wait_for_locks(2)
+
+    def renew() -> None:
+        assert is_held.wait(PATIENCE) and Build.objects.get(pk=build.pk).renew()
+
+    def reconcile() -> None:
+        assert is_held.wait(PATIENCE)
+        wait_for_locks(1)
+        Build.objects.reconcile()
+
+    at_once(record_step, renew, reconcile)
+    build.refresh_from_db()
+    assert (build.status, build.attempt) == (RUNNING, 1)
 
 
 def test_an_attempt_that_was_slow_and_not_dead_does_no_harm(stay: DataProduct) -> None:

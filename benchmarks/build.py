@@ -197,7 +197,7 @@ def print_table(
             f"{memory[step]['bare']:.0f}",
             f"{memory[step]['ours']:.0f}",
         )
-    console = Console()
+    console = Console(width=100)
     console.print(table)
     console.print(
         f"MB are the peak of the process; a Python process without work has {memory['idle']['ours']:.0f} MB."

@@ -15,12 +15,10 @@ from html import unescape
 from pathlib import Path
 
 import httpx
-from django.db import connection
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import _servers, truth
-from benchmarks.mixed.models import Customer
 from schema.core import ids
 from store.predictions.predictions import Prediction
 
@@ -92,10 +90,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     options = parser.parse_args()
     truth.fill_tables(options.rows)
-    # Here the table is one of Exemplar's; to a web process it is one of a team's.
-    table = connection.ops.quote_name(Customer._meta.db_table)
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE VIEW public.{table} AS SELECT * FROM {table}")
     port = _servers.find_free_port()
     url = f"http://127.0.0.1:{port}"
     products = f"{os.environ['EXEMPLAR_PRODUCTS']},benchmarks.many"

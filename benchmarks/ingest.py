@@ -145,6 +145,6 @@ def print_table(rows: int, seconds: dict[str, dict[str, list[float]]], memory: f
             f"{ratio:.2f}{'' if ratio <= TARGET else ' (!)'}",
             f"{rows / medians['ingest']:,.0f}",
         )
-    console = Console()
+    console = Console(width=100)
     console.print(table)
     console.print(f"Peak memory of the Python process: {memory:.0f} MB (at most {MEMORY}).")

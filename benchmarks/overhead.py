@@ -92,7 +92,7 @@ def main() -> None:
         for processes in options.processes:
             cost = BuildCost.measure_median(product, options, processes)
             table.add_row(product, f"{processes}", *_render_cells(cost))
-    Console().print(table)
+    Console(width=100).print(table)
 
 
 def _render_cells(cost: BuildCost) -> list[str]:

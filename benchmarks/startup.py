@@ -297,4 +297,4 @@ def main() -> None:
     )
     for row in options.rows:
         table.add_row(*render_cells(row, measure(row, checkouts, options.runs), checkouts))
-    Console(file=sys.stdout).print(table)
+    Console(file=sys.stdout, width=110).print(table)

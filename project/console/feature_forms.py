@@ -7,7 +7,17 @@ from typing import Any
 
 from .api import JSONObject, Problem
 from .charts import format_value
-from .form_values import find_bounds, is_number, read_number, round_step, simplify, to_text, with_offset
+from .form_values import (
+    SHOWN,
+    find_bounds,
+    is_number,
+    normalize_value,
+    read_number,
+    round_step,
+    simplify,
+    to_text,
+    with_offset,
+)
 
 #: With so few choices all are shown beside each other.
 MOST_RADIOS = 4
@@ -61,7 +71,11 @@ class FeatureField:
             return "radios" if len(choices) <= MOST_RADIOS else "select"
         kind = WIDGETS.get(self.feature["kind"], "text")
         # Numbers that are written in another form, as times of a day, are typed as text.
-        return "text" if kind == "number" and isinstance(self._number_or_text(), str) else kind
+        if kind == "number" and self._is_written_as_text:
+            return "text"
+        # A browser would drop such a text, and what is wrong would be sent as unknown.
+        is_shown = not self.text.strip() or kind not in SHOWN or SHOWN[kind](self.text.strip())
+        return kind if is_shown else "text"
 
     @property
     def choices(self) -> Sequence[JSONObject]:
@@ -112,7 +126,7 @@ class FeatureField:
         match self.feature["kind"]:
             case "BOOLEAN":
                 return {"true": True, "false": False}.get(text, text)
-            case "NUMBER" | "INTEGER" if self.widget == "number":
+            case "NUMBER" | "INTEGER" if not self._is_written_as_text and not self.choices:
                 return read_number(text)
             case "DATETIME":
                 return with_offset(text)
@@ -121,16 +135,17 @@ class FeatureField:
         return self.text
 
     def match(self, text: str) -> str:
-        """Match a text to a choice by its name or its title; other texts stay as they are."""
+        """Match a text to a choice by its name or its title; write others as the API takes them."""
         wanted = text.strip().lower()
         for each in self.choices:
             if wanted in (each["name"].lower(), each["title"].lower()):
                 return str(each["name"])
-        return text
+        return normalize_value(self.feature["kind"], text)
 
-    def _number_or_text(self) -> Any:
+    @property
+    def _is_written_as_text(self) -> bool:
         samples = (self.feature["example"], self.feature["default"])
-        return next((sample for sample in samples if isinstance(sample, str) and not is_number(sample)), None)
+        return any(isinstance(sample, str) and not is_number(sample) for sample in samples)
 
     def _describe(self) -> str:
         text = self.feature["description"] or ""
@@ -203,7 +218,8 @@ class FeatureForm:
         by_key = {key: text for name, text in texts.items() if (key := simplify(name))}
         typed = 0
         for each in self.fields:
-            names = (each.name, each.feature["column"], each.feature["title"])
+            title, unit = each.feature["title"], each.feature["unit"]
+            names = (each.name, each.feature["column"], title, f"{title} {unit or ''}")
             text = next((by_key[key] for name in names if (key := simplify(name)) in by_key), None)
             if text is not None:
                 each.text, typed = each.match(text), typed + 1

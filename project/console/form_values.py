@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import math
-from datetime import UTC, datetime
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from typing import Any
 
 from .api import JSONObject
@@ -13,6 +15,13 @@ from .api import JSONObject
 BEYOND = 0.25
 #: Digits of a whole number that counts something, at most: the API's integers have no more.
 MOST_DIGITS = 10
+#: A number with a decimal comma, as 12,5 and 1.273,94. Nobody can tell what 1,234 is.
+DECIMAL_COMMA = re.compile(r"-?(\d+,(\d{1,2}|\d{4,})|\d{1,3}(\.\d{3})+,\d+)")
+#: A date as 13.3.2025, whose day comes first.
+DOTTED_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
+#: What browsers take as the value of an input, by its type.
+BROWSER_NUMBER = re.compile(r"-?(\d+(\.\d+)?|\.\d+)([eE][+-]?\d+)?")
+BROWSER_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?")
 
 
 def find_bounds(feature: JSONObject) -> tuple[float, float] | None:
@@ -41,6 +50,33 @@ def is_number(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
+
+
+def is_date(text: str) -> bool:
+    """Check if a text is a date as browsers write it."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+#: Checks of what an input of this type shows. A browser shows, and sends, nothing of another text.
+SHOWN: Mapping[str, Callable[[str], bool]] = {
+    "number": lambda text: bool(BROWSER_NUMBER.fullmatch(text)),
+    "date": is_date,
+    "datetime-local": lambda text: bool(BROWSER_MOMENT.fullmatch(text)),
+}
+
+
+def normalize_value(kind: str, text: str) -> str:
+    """Write a number with a decimal comma, or a date with dots, as the API takes it; other texts stay as they are."""
+    stripped = text.strip()
+    if kind in ("NUMBER", "INTEGER") and DECIMAL_COMMA.fullmatch(stripped):
+        return stripped.replace(".", "").replace(",", ".")
+    if kind == "DATE" and (parts := DOTTED_DATE.fullmatch(stripped)):
+        day, month, year = parts.groups()
+        return f"{year}-{month:0>2}-{day:0>2}"
+    return text
 
 
 def read_whole(text: str) -> int | None:

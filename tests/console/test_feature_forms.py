@@ -42,6 +42,7 @@ SMOKES = PLAIN | {
     "required": False,
     "group": "Habits",
 }
+BORN = PLAIN | {"name": "born", "column": "born", "title": "Born", "kind": "DATE"}
 SEEN = PLAIN | {"name": "seenAt", "column": "seen_at", "title": "Seen", "kind": "DATETIME"}
 INDEX = PLAIN | {
     "name": "index",
@@ -83,6 +84,41 @@ def test_what_is_typed_is_read_as_the_api_takes_it(texts: dict[str, str], featur
     form = FeatureForm.of(FEATURES)
     form.type(texts)
     assert form.features == features
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("12,5", 12.5),
+        ("-0,25", -0.25),
+        ("1.273,94", 1273.94),
+        ("1.234.567,8", 1234567.8),
+        ("1,234", "1,234"),
+        ("1.273", 1.273),
+    ],
+)
+def test_a_decimal_comma_is_read_where_it_can_be_nothing_else(text: str, value: object) -> None:
+    form = FeatureForm.of([HEIGHT])
+    form.type({"Body height (cm)": text})
+    assert form.features == {"bodyHeight": value}
+
+
+@pytest.mark.parametrize(
+    ("texts", "widgets"),
+    [
+        ({"Body height": "1.273,94", "Born": "3.12.2025", "seenAt": "2026-01-31T12:00"}, None),
+        ({"Body height": "1,234"}, ["text", "date", "datetime-local"]),
+        ({"Born": "03/04/2025"}, ["number", "text", "datetime-local"]),
+        ({"Born": "31.02.2025"}, ["number", "text", "datetime-local"]),
+        ({"seenAt": "3.4.2025 12:00"}, ["number", "date", "text"]),
+    ],
+)
+def test_what_a_browser_would_drop_stands_in_a_text_field(
+    texts: dict[str, str], widgets: list[str] | None
+) -> None:
+    form = FeatureForm.of([HEIGHT, BORN, SEEN])
+    assert form.type(texts) == len(texts)
+    assert [each.widget for each in form.fields] == (widgets or ["number", "date", "datetime-local"])
 
 
 def test_values_of_the_api_are_shown_and_read_again() -> None:

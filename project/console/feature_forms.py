@@ -84,8 +84,10 @@ class FeatureField:
 
     @property
     def options(self) -> list[Option]:
-        """The choices, after one for an unknown value where that may be."""
+        """The choices, after one for an unknown value where that may be; at the end a text that is no choice."""
         options = [Option(each["name"], each["title"], each["name"] == self.text) for each in self.choices]
+        if self.text and not any(option.is_chosen for option in options):
+            options.append(Option(self.text, self.text, is_chosen=True))  # to be refused, not dropped
         if self.feature["required"] and (self.text or self.widget == "radios"):
             return options
         empty = "Choose" if self.feature["required"] else "Unknown"

@@ -121,6 +121,13 @@ def test_what_a_browser_would_drop_stands_in_a_text_field(
     assert [each.widget for each in form.fields] == (widgets or ["number", "date", "datetime-local"])
 
 
+def test_a_text_that_is_no_choice_stays_to_be_refused() -> None:
+    form = FeatureForm.of([SEX, SMOKES])
+    form.type({"sex": "x", "smokes": "nein"})
+    chosen = [[option.value for option in each.options if option.is_chosen] for each in form.fields]
+    assert chosen == [["x"], ["nein"]] and form.features == {"sex": "x", "smokes": "nein"}
+
+
 def test_values_of_the_api_are_shown_and_read_again() -> None:
     form = FeatureForm.of(FEATURES)
     values = {"bodyHeight": 171.25, "sex": "M", "smokes": False, "seenAt": "2026-01-31T13:00:00+01:00"}

@@ -1359,6 +1359,8 @@ class Date(Kind):
         sentence = literal(f"is no {self.word}: write it as 2024-12-31{unsure}")
         yield CellCheck(self._is_written(), sentence)
         yield CellCheck(VALID, sentence)
+        # PostgreSQL has more years than Python, which could not read the row.
+        yield CellCheck(_lies_between(*self.probes[1:3]), literal("must lie in the years 1 to 9999"))
         first, last = column.typed.moment_limits
         if (first, last) != (None, None):
             outside = literal(f"must {self._within_words(first, last)}")

@@ -148,6 +148,23 @@ def test_what_is_no_day_is_refused(cell: str) -> None:
     assert read(models.DateField(), cell, True).startswith("is no date")
 
 
+@pytest.mark.parametrize(
+    "cell",
+    ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "9999-12-31 24:00", "0044-03-15 BC"],
+)
+def test_a_moment_that_python_cannot_read_is_refused(cell: str) -> None:
+    assert read(models.DateTimeField(), cell, None) == "must lie in the years 1 to 9999"
+
+
+def test_the_first_and_the_last_day_and_moment_are_loaded() -> None:
+    assert read(models.DateField(), "0044-3-1BC", None) == "must lie in the years 1 to 9999"
+    assert read(models.DateField(), "0001-01-01", None) == date.min
+    assert read(models.DateField(), "9999-12-31", None) == date.max
+    first, last = "0001-01-01T14:00:00+14:00", "9999-12-31T23:59:59.999999Z"
+    assert read(models.DateTimeField(), first, None) == datetime.min.replace(tzinfo=UTC)
+    assert read(models.DateTimeField(), last, None) == datetime.max.replace(tzinfo=UTC)
+
+
 def test_a_day_or_moment_beyond_its_limits_is_refused() -> None:
     first = models.DateField(validators=[MinValueValidator(date(1900, 1, 1))])
     assert read(first, "1900-01-01", None) == date(1900, 1, 1)

@@ -223,3 +223,20 @@ class Faults:
         """Raise the collected errors, if there are any."""
         if self.errors:
             raise self.error
+
+
+#: Characters of a message, at most: it may quote input.
+MAX_MESSAGE = 500
+
+
+def shortened(message: str, most: int = MAX_MESSAGE) -> str:
+    """The message; its middle, which quotes input, is left out if it is too long to read."""
+    if len(message) <= most:
+        return message
+    half = most // 2
+    return f"{message[:half]} … {message[-half:]}"
+
+
+def storable(text: str) -> str:
+    """The text with what a column does not take, NUL and half surrogate pairs of quoted input, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

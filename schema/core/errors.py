@@ -17,7 +17,7 @@ import store.exceptions
 from learning.exceptions import ExemplarError
 from learning.lazy_imports import LazyModule
 from store.db import full_disks, sqlstates
-from store.exceptions import BadInput, Overloaded, SeveralFaults, Unavailable
+from store.exceptions import BadInput, Overloaded, SeveralFaults, Unavailable, shortened
 from store.telemetry import metrics, requests
 
 from . import names
@@ -32,8 +32,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds after which a client may retry when the database or the broker could not be reached.
 RETRY_AFTER = 2.0
-#: Characters of a message, at most: it may quote input.
-MAX_MESSAGE = 500
 #: Errors of a response after which each place has its first fault only: a request may have thousands of rows.
 MAX_ERRORS = 1_000
 
@@ -219,14 +217,6 @@ def unknown_operation(name: str | None) -> str:
     if name is None:
         return "The document has no operation to execute."
     return f"The document has no operation called {name!a}: check `operationName`."
-
-
-def shortened(message: str) -> str:
-    """The message; its middle, which quotes input, is left out if it is too long to read."""
-    if len(message) <= MAX_MESSAGE:
-        return message
-    half = MAX_MESSAGE // 2
-    return f"{message[:half]} … {message[-half:]}"
 
 
 def root_cause(error: BaseException) -> BaseException:

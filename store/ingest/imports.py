@@ -28,7 +28,7 @@ from ..db.base import BaseModel
 from ..db.fields import JSONField
 from ..db.unreachable import UNREACHABLE
 from ..db.writes import Writes
-from ..exceptions import BadInput, Forbidden
+from ..exceptions import BadInput, Forbidden, shortened, storable
 from ..jobs import leases, queue
 from ..jobs.jobs import RUNNING, STATUSES, SUCCEEDED, UNFINISHED, JobManager, PlainJob
 from ..jobs.temporary_folders import build_folder
@@ -198,8 +198,8 @@ class Import(PlainJob):
         Import.objects.filter(pk=self.pk).update(
             percent=100.0,
             message="",
-            new_columns=list(summary.new_columns),
-            remarks=list(summary.missing),
+            new_columns=[storable(shortened(name)) for name in summary.new_columns],
+            remarks=[storable(remark) for remark in summary.missing],
             **{name: getattr(summary, name) for name in counts},
         )
         self.end(SUCCEEDED)

@@ -14,8 +14,11 @@ from ..access import acting, audit
 from ..access.audit import Act
 from ..access.permissions import Permission
 from ..db.base import BaseModel
-from ..exceptions import JobEnded, StoreError, UnknownId, WorkerLost
+from ..exceptions import JobEnded, StoreError, UnknownId, WorkerLost, shortened, storable
 from . import events, queue
+
+#: Characters of a stored problem, at most: that of a build may list columns, that of an import quotes the file.
+MOST_OF_PROBLEM = 4_000
 
 READY, RUNNING, SUCCEEDED, FAILED, CANCELLED = STATUSES = (
     "READY",
@@ -209,7 +212,11 @@ class Job(BaseModel):
 
     def fail(self, error: ExemplarError, traceback: str = "") -> None:
         """Record the error's code and message and end as FAILED. The caller has locked the row."""
-        self._row().update(problem_code=error.code, problem_message=str(error), traceback=traceback)
+        self._row().update(
+            problem_code=error.code,
+            problem_message=storable(shortened(str(error), MOST_OF_PROBLEM)),
+            traceback=storable(traceback),
+        )
         self.failed(error)
 
     def failed(self, error: ExemplarError) -> None:

@@ -105,6 +105,31 @@ def test_a_file_that_does_not_fit_leaves_nothing(tumor: DataProduct, content: by
     assert not ImportPart.objects.filter(is_reject_list=False).exists()
 
 
+@pytest.mark.parametrize("feedback", [False, True])
+@pytest.mark.parametrize(
+    ("name", "content", "shown"),
+    [
+        ("biopsies.csv", b"x\0y\n1\n", "x\\x00y"),
+        ("biopsies.jsonl", b'{"x\\ud800y": 1}\n', "x\\ud800y"),
+        ("biopsies.csv", b"x" * 1_000_000 + b"\n1\n", "x … x"),
+    ],
+)
+def test_a_problem_that_quotes_the_file_can_be_stored_and_read(
+    tumor: DataProduct, name: str, content: bytes, shown: str, feedback: bool
+) -> None:
+    done = run(request(tumor, content, name=name, author="ann" if feedback else ""))
+    assert (done.status, done.problem_code) == ("FAILED", "BAD_INPUT")
+    assert len(done.problem_message) < 5_000
+    assert not feedback or shown in done.problem_message
+
+
+def test_names_of_new_columns_are_stored_as_far_as_a_column_takes_them(tumor: DataProduct) -> None:
+    content = b"number,taken_at,diagnosis,x\0y," + b"z" * 10_000 + b"\nB-8,2026-01-01,benign,1,2\n"
+    done = run(request(tumor, content))
+    assert done.status == "SUCCEEDED", done.problem_message
+    assert done.new_columns[0] == "x\\x00y" and len(done.new_columns[1]) < 1_000
+
+
 def test_rejected_rows_are_listed_whether_the_others_are_loaded_or_not(tumor: DataProduct) -> None:
     for most, status, rows in ((1, "FAILED", 0), (2, "SUCCEEDED", 2)):
         done = run(request(tumor, BROKEN, max_rejects=most))

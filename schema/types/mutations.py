@@ -235,7 +235,7 @@ class DeletePredictionsPayload:
     @classmethod
     def from_removed(cls, removed: erasure.Removed, product: str | None) -> "DeletePredictionsPayload":
         """The payload of a deletion, with the ids if they are few enough; `product` is that of the filter."""
-        listed, products = removed.given_back, {row.product for row in removed.predictions}
+        listed, products = removed.listed, {row.product for row in removed.predictions}
         name = product or (products.pop() if len(products) == 1 else None)
         return cls(
             count=len(removed.predictions),
@@ -290,7 +290,7 @@ class ErasePayload:
     @classmethod
     def from_erased(cls, erased: Erased, product: DeclaredProduct) -> "ErasePayload":
         """The payload of an erasure."""
-        listed = erased.removed.given_back
+        listed = erased.removed.listed
         return cls(
             prediction_count=len(erased.removed.predictions),
             feedback_count=erased.removed.feedback,

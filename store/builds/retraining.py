@@ -94,7 +94,7 @@ class RetrainDecisionManager(models.Manager["RetrainDecision"]):
     def _record(self, rule: Rule, facts: RuleFacts, result: RuleResult) -> "RetrainDecision | None":
         """Store a decision, and what it has noticed. The caller has locked the product's state."""
         product = facts.product
-        if RuleCheck.objects.cross(product, rule, facts.state[1], result):
+        if RuleCheck.objects.record_crossing(product, rule, facts.state[1], result):
             _notify(rule, facts, result)
         if result.due and self._starts(product, rule):
             return self._record_start(product, rule, result.due)

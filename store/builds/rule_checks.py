@@ -38,7 +38,9 @@ class RuleCheckManager(models.Manager["RuleCheck"]):
             cursor.execute(CLAIM, parameters)
             return cursor.fetchone() is not None
 
-    def cross(self, product: DataProduct, rule: Rule, version: int | None, result: RuleResult) -> bool:
+    def record_crossing(
+        self, product: DataProduct, rule: Rule, version: int | None, result: RuleResult
+    ) -> bool:
         """Store whether the limit is crossed for a version; returns whether it has been crossed just now.
 
         The caller has locked the product's state.

@@ -124,7 +124,8 @@ def _to_replay(
         rows=[row for _, row in complete],
         truths=[truths.get(one.subject) for one, _ in complete],
         exclusions=[
-            _exclude(one, truths[one.subject], seen) if one.subject in truths else None for one, _ in complete
+            _find_exclusion(one, truths[one.subject], seen) if one.subject in truths else None
+            for one, _ in complete
         ],
         incomplete=len(instances) - len(complete),
     )
@@ -157,7 +158,7 @@ def _find_truths(product: DataProduct, subjects: Sequence[str]) -> dict[str, str
         return dict(cursor.fetchall())
 
 
-def _exclude(instance: Instance, answer: str | None, seen: Sequence[Any]) -> Exclusion | None:
+def _find_exclusion(instance: Instance, answer: str | None, seen: Sequence[Any]) -> Exclusion | None:
     """Find why a truth does not count for two versions, by the snapshots that they have learned from."""
     if instance.in_table:
         return Exclusion.LABEL_IN_TABLE

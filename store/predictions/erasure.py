@@ -60,7 +60,7 @@ class Removed:
         return [prediction.pk for prediction in self.predictions]
 
     @property
-    def given_back(self) -> list[Prediction] | None:
+    def listed(self) -> list[Prediction] | None:
         """The deleted predictions, if they are few enough to be listed."""
         return self.predictions if len(self.predictions) <= MOST_LISTED else None
 
@@ -108,7 +108,9 @@ def remove_subject(product: DataProduct, name: SubjectName, dry_run: bool = Fals
     list(stored.filter(about))
     words.lock(product, name.subject(product))
     rows = list(stored.filter(about))
-    feedback = seen(product, Feedback.objects.filter(about | Q(prediction__in=[row.pk for row in rows])))
+    feedback = select_visible(
+        product, Feedback.objects.filter(about | Q(prediction__in=[row.pk for row in rows]))
+    )
     removed = Removed(rows, feedback.count())
     if not dry_run:
         feedback.delete()
@@ -116,7 +118,7 @@ def remove_subject(product: DataProduct, name: SubjectName, dry_run: bool = Fals
     return removed
 
 
-def seen(product: DataProduct, rows: QuerySet[Any]) -> QuerySet[Any]:
+def select_visible(product: DataProduct, rows: QuerySet[Any]) -> QuerySet[Any]:
     """Select the rows that are about nothing that the actor of this thread may not see, as predictions are selected."""
     if product.join.sees_all(acting.current()):
         return rows

@@ -152,7 +152,7 @@ def _measure_scale(trial: Trial) -> float:
 def end_lost_trials() -> None:
     """End the trials whose version is worse beyond noise; one process compares, and only after new words."""
     for trial in Trial.objects.running().select_related("model", "champion"):
-        if catalogue.find(trial.product) and _claim(trial) and _has_news(trial):
+        if catalogue.find(trial.product) and _claim(trial) and _take_news(trial):
             _judge(trial)
 
 
@@ -162,8 +162,8 @@ def _claim(trial: Trial) -> bool:
     return bool(Trial.objects.running().filter(is_due, pk=trial.pk).update(evaluated_at=Now()))
 
 
-def _has_news(trial: Trial) -> bool:
-    """Return True if people have spoken since the last comparison."""
+def _take_news(trial: Trial) -> bool:
+    """Note the newest word of people; return True if it is another one than at the last comparison."""
     words = Feedback.objects.filter(product=trial.product).order_by("-created_at", "-pk")
     newest = words.values_list("pk", flat=True).first()
     if newest is None or newest == trial.evaluated_word:

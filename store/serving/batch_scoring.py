@@ -119,14 +119,14 @@ def _attend_to_chunks() -> None:
 
 def run(scoring: Scoring) -> None:
     """Run a claimed scoring to its end."""
-    leases.run_with_lease(scoring, lambda finished: _through(scoring, finished))
+    leases.run_with_lease(scoring, lambda finished: _score_all(scoring, finished))
 
 
-def _through(scoring: Scoring, finished: threading.Event) -> None:
+def _score_all(scoring: Scoring, finished: threading.Event) -> None:
     product = catalogue.get(scoring.product)
     champion = Champion(product, scoring.model, scoring.model.load(product))
     total = max(1, base_rows.select(product).count())
-    with closing(_ahead(champion, scoring.cursor)) as chunks:
+    with closing(_read_ahead(champion, scoring.cursor)) as chunks:
         for scored in chunks:
             with transaction.atomic():
                 scoring.hold()
@@ -139,8 +139,8 @@ def _through(scoring: Scoring, finished: threading.Event) -> None:
         scoring.end(SUCCEEDED)
 
 
-def _ahead(champion: Champion, cursor: str) -> Generator[Scored, None, None]:
-    """Yield the chunks behind `cursor`; while one is stored, the next one is read and predicted."""
+def _read_ahead(champion: Champion, cursor: str) -> Generator[Scored, None, None]:
+    """Yield the chunks after `cursor`; while one is stored, the next one is read and predicted."""
     with ThreadPoolExecutor(1, thread_name_prefix="entities") as thread:
         try:
             waiting = thread.submit(_chunk, champion, cursor)

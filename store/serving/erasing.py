@@ -48,7 +48,7 @@ def erase(product: DataProduct, name: SubjectName, reason: str = "", dry_run: bo
     snapshots = find_snapshots(product, name, subject, removed.ids)
     if not dry_run:
         places = LabelCandidate.objects.filter(name.condition | Q(subject=subject), product=product.name)
-        erasure.seen(product, places).delete()
+        erasure.select_visible(product, places).delete()
         Snapshot.objects.filter(pk__in=[each.pk for each in snapshots], unwanted_at=None).update(
             unwanted_at=Now()
         )

@@ -111,7 +111,7 @@ def test_a_superseded_attempt_writes_nothing(champion, stay):
     claimed(slow)
     with pytest.raises(Superseded), transaction.atomic():
         slow.hold()
-    leases.run_with_lease(slow, lambda finished: batch_scoring._through(slow, finished))
+    leases.run_with_lease(slow, lambda finished: batch_scoring._score_all(slow, finished))
     assert not Prediction.objects.exists()
 
 

@@ -1,5 +1,6 @@
 """Django's `migrate`, in the schema `exemplar` and by one process at a time."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +20,8 @@ from store.products.rights import OWN_SCHEMAS
 #: Number of the advisory lock; any that no other program locks in this database.
 LOCK = 7263911
 
+#: What is printed once while another process holds it.
+WAITS = "Another process prepares or migrates this database; waiting until it has ended …"
 #: Seconds between two attempts to take it.
 POLL_SECONDS = 0.2
 
@@ -62,7 +65,11 @@ def advisory_lock(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """
     with closing(connection.copy()) as holder:
         holder.set_autocommit(False)
+        waits = False
         while not try_lock(holder):
+            if not waits:
+                waits = True
+                print(WAITS, file=sys.stderr, flush=True)
             holder.rollback()  # whoever waits in a transaction takes a connection of the pooler's from who migrates
             time.sleep(POLL_SECONDS)
         yield

@@ -153,7 +153,12 @@ def end_lost_trials() -> None:
     """End the trials whose version is worse beyond noise; one process compares, and only after new words."""
     for trial in Trial.objects.running().select_related("model", "champion"):
         if catalogue.find(trial.product) and _claim(trial) and _take_news(trial):
-            _judge(trial)
+            try:
+                _judge(trial)
+            except Exception:
+                # Else nothing would be compared until the next word.
+                Trial.objects.filter(pk=trial.pk).update(evaluated_word=trial.evaluated_word)
+                raise
 
 
 def _claim(trial: Trial) -> bool:

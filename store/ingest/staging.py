@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 import psycopg2
 from django.db import connection, transaction
+from numpy.typing import NDArray
 from psycopg2 import sql
 
 from learning.kinds import is_storable
@@ -154,31 +155,36 @@ class _ByteSource(_Source):
 
     def read_chunk(self, size: int) -> bytes:
         chunk: bytes = self.file.read(size)
-        self.rows += self.count_rows(chunk)
+        quotes = self.find_quotes(chunk)
+        self.rows += self.count_rows(chunk, quotes)
         # Some versions of PostgreSQL end the data at \. and all of them take any quote for the start of a quoted part.
-        if b"\\." in self.last + chunk or self.has_stray_quote(chunk):
+        if b"\\." in self.last + chunk or self.has_stray_quote(chunk, quotes):
             raise AmbiguousBytes
+        self.quotes += len(quotes)
         self.last = chunk[-1:]
         return chunk
 
-    def count_rows(self, chunk: bytes) -> int:
-        """Count the line ends that stand in no quoted cell."""
-        if self.quote is None or (self.quote not in chunk and self.quotes % 2 == 0):
-            return chunk.count(b"\n")
-        codes = np.frombuffer(chunk, np.uint8)
-        is_quoted = (self.quotes + np.cumsum(codes == self.quote)) % 2 == 1
-        return int(np.count_nonzero((codes == ord("\n")) & ~is_quoted))
+    def find_quotes(self, chunk: bytes) -> NDArray[np.intp]:
+        """Find the places of the quotes in a chunk."""
+        if self.quote is None or self.quote not in chunk:
+            return np.empty(0, np.intp)
+        return np.flatnonzero(np.frombuffer(chunk, np.uint8) == self.quote)
 
-    def has_stray_quote(self, chunk: bytes) -> bool:
+    def count_rows(self, chunk: bytes, quotes: NDArray[np.intp]) -> int:
+        """Count the line ends that stand in no quoted cell."""
+        if not len(quotes):
+            return 0 if self.quotes % 2 else chunk.count(b"\n")
+        ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n"))
+        return int(np.count_nonzero((self.quotes + np.searchsorted(quotes, ends)) % 2 == 0))
+
+    def has_stray_quote(self, chunk: bytes, quotes: NDArray[np.intp]) -> bool:
         """Return True where a quote opens behind other characters of its cell, as in `6" pipe` and in `6"`."""
         if self.quote is None:
             return NO_QUOTE.encode() in chunk
-        if self.quote not in chunk:
+        if not len(quotes):
             return False
         codes = np.frombuffer(self.last + chunk, np.uint8)
-        places = np.flatnonzero(codes[1:] == self.quote)
-        before_opening = codes[places[self.quotes % 2 :: 2]]  # of pairs, as doubled quotes are, too
-        self.quotes += len(places)
+        before_opening = codes[quotes[self.quotes % 2 :: 2]]  # of pairs, as doubled quotes are, too
         return bool(np.any(self.is_cell_byte[before_opening]))
 
     def close(self) -> None:

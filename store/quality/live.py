@@ -22,6 +22,7 @@ from ..registry.versions import ModelVersion
 from . import clusters, counted, drift, estimates, measures, rollups, skew, windows
 from .clusters import Cluster
 from .counted import CountedPredictions
+from .drift_hours import HOUR
 from .estimates import Sample
 from .parts import MOST_COUNTED, Part, PartCache
 from .windows import PredictionWindow
@@ -40,8 +41,8 @@ MOST_BUCKETS = 1_000
 MOST_RECENT = 500_000
 #: The method of a promise's interval: of the folds' scores, corrected for the rows that they share.
 CORRECTED_T = "CORRECTED_T"
-#: An hour, and the steps in which clocks are changed.
-HOUR, STEP = timedelta(hours=1), timedelta(minutes=STEP_MINUTES)
+#: The steps in which clocks are changed.
+STEP = timedelta(minutes=STEP_MINUTES)
 #: Probability that a mean lies beyond one end of its interval.
 TAIL = 0.025
 
